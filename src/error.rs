@@ -1,0 +1,130 @@
+//! What can go wrong, as one type that code can branch on, and the exit codes that scripts rely on.
+//!
+//! An error says what happened; its causes say why; its hints say what to type next. It is printed
+//! by `output`, never here.
+
+use std::error::Error as StdError;
+
+/// The exit codes of every `rydes` command.
+pub mod exit {
+    /// What was asked for happened. A wait: its condition was met and there is a best quote.
+    pub const DONE: u8 = 0;
+    /// Any error without a code of its own.
+    pub const ERROR: u8 = 1;
+    /// Wrong usage, invalid input or a refused confirmation: nothing was sent or written.
+    pub const INVALID: u8 = 2;
+    /// A wait ended with its condition unmet, but with a best quote.
+    pub const UNMET: u8 = 3;
+    /// A wait ended without any quote in time.
+    pub const NO_QUOTE: u8 = 4;
+    /// No such request for quotes.
+    pub const NO_SUCH_RFQ: u8 = 5;
+    /// The endpoint cannot be reached, or refuses the credentials.
+    pub const UNREACHABLE: u8 = 6;
+    /// The stack is not set up.
+    pub const NOT_SET_UP: u8 = 7;
+    /// A wait was interrupted by SIGINT.
+    pub const INTERRUPTED: u8 = 130;
+    /// A wait was ended by SIGTERM.
+    pub const TERMINATED: u8 = 143;
+}
+
+/// What kind of error it is; decides the exit code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// Anything else; exit 1.
+    Other,
+    /// Wrong usage or invalid input; exit 2.
+    Invalid,
+    /// The request for quotes does not exist; exit 5.
+    NoSuchRfq,
+    /// The endpoint cannot be reached or refuses the credentials; exit 6.
+    Unreachable,
+    /// The stack, or a part of it, does not exist; exit 7.
+    NotSetUp,
+    /// A signal ended it; exit 128 plus the signal's number.
+    Signal(u8),
+}
+
+/// An error with its cause and what to do about it.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Error {
+    kind: Kind,
+    message: String,
+    #[source]
+    cause: Option<Box<dyn StdError + Send + Sync>>,
+    hints: Vec<String>,
+}
+
+/// The result of everything that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+impl Error {
+    /// An error of `kind`; `message` says what happened, in lower case, without a full stop.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), cause: None, hints: Vec::new() }
+    }
+
+    /// An error without a code of its own (exit 1).
+    pub fn other(message: impl Into<String>) -> Self {
+        Self::new(Kind::Other, message)
+    }
+
+    /// Wrong usage or invalid input (exit 2).
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::new(Kind::Invalid, message)
+    }
+
+    /// Adds why it happened.
+    #[must_use]
+    pub fn because(mut self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.cause = Some(cause.into());
+        self
+    }
+
+    /// Adds a line that says what to do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+
+    /// The kind, to branch on.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// The lines that say what to do about it.
+    pub fn hints(&self) -> &[String] {
+        &self.hints
+    }
+
+    /// The messages of the chain of causes, outermost first, each different from the one before.
+    pub fn causes(&self) -> Vec<String> {
+        let mut causes = Vec::new();
+        let mut last = self.message.clone();
+        let mut next = self.source();
+        while let Some(cause) = next {
+            let text = cause.to_string();
+            if text != last {
+                causes.push(text.clone());
+            }
+            last = text;
+            next = cause.source();
+        }
+        causes
+    }
+
+    /// The exit code that this error ends the program with.
+    pub fn exit_code(&self) -> u8 {
+        match self.kind {
+            Kind::Other => exit::ERROR,
+            Kind::Invalid => exit::INVALID,
+            Kind::NoSuchRfq => exit::NO_SUCH_RFQ,
+            Kind::Unreachable => exit::UNREACHABLE,
+            Kind::NotSetUp => exit::NOT_SET_UP,
+            Kind::Signal(number) => 128 + number,
+        }
+    }
+}

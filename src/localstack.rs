@@ -1,0 +1,1 @@
+//! Bring LocalStack up or down.

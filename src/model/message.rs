@@ -1,0 +1,341 @@
+//! The two messages: the request on the topic, the reply on the response queue.
+
+use serde_json::{Map, Value, json};
+
+use super::text::compact_json;
+use super::{Price, Responder, RfqId, Timestamp};
+
+/// The longest reason that is accepted, in characters (contract, section 3).
+const REASON_MAX: usize = 1_024;
+
+/// A request for quotes, as providers receive it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// The RFQ.
+    pub id: RfqId,
+    /// Where the ride begins.
+    pub from: String,
+    /// Where it ends.
+    pub to: String,
+    /// Who asks.
+    pub customer: String,
+    /// When it was submitted; the original's requests do not say.
+    pub submitted_at: Option<Timestamp>,
+    /// When answers are wanted by; the original's requests do not say.
+    pub deadline: Option<Timestamp>,
+}
+
+impl Request {
+    /// The message as it is published: JSON, ASCII only (SQS refuses some Unicode characters).
+    pub fn encode(&self) -> String {
+        let mut message = json!({
+            "rfq-id": self.id.as_str(),
+            "from": self.from,
+            "to": self.to,
+            "customer": self.customer,
+        });
+        set_times(
+            &mut message,
+            &[("submitted-at", self.submitted_at), ("deadline", self.deadline)],
+        );
+        compact_json(&message)
+    }
+
+    /// Reads a request.
+    ///
+    /// # Errors
+    /// Says why it cannot be read.
+    pub fn decode(body: &str) -> Result<Self, String> {
+        let fields = object(body)?;
+        Ok(Self {
+            id: RfqId::parse(required_text(&fields, "rfq-id")?)?,
+            from: required_text(&fields, "from")?.to_owned(),
+            to: required_text(&fields, "to")?.to_owned(),
+            customer: required_text(&fields, "customer")?.to_owned(),
+            submitted_at: time(&fields, "submitted-at"),
+            deadline: time(&fields, "deadline"),
+        })
+    }
+}
+
+/// What a provider has to say: exactly one of four kinds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// A price.
+    Quote(Price),
+    /// It will not quote, and says why.
+    Declined(String),
+    /// It tried, and could not.
+    Failed {
+        /// What went wrong.
+        reason: String,
+        /// How often it was tried, where known.
+        attempts: Option<u32>,
+        /// When it was tried, where known.
+        attempted_at: Vec<Timestamp>,
+    },
+    /// A receipt: the provider took the request and chose to say nothing.
+    Silent(String),
+}
+
+impl Answer {
+    /// The name of the field that holds it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Quote(_) => "quote",
+            Self::Declined(_) => "declined",
+            Self::Failed { .. } => "failed",
+            Self::Silent(_) => "silent",
+        }
+    }
+
+    /// The reason, of everything that is not a quote.
+    pub fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Quote(_) => None,
+            Self::Declined(reason) | Self::Failed { reason, .. } | Self::Silent(reason) => {
+                Some(reason)
+            }
+        }
+    }
+
+    /// A higher rank replaces a lower one; within a rank the first answer stays.
+    pub fn rank(&self) -> u8 {
+        match self {
+            Self::Silent(_) => 0,
+            Self::Failed { .. } => 1,
+            Self::Quote(_) | Self::Declined(_) => 2,
+        }
+    }
+}
+
+/// A provider's reply, as the consumer receives it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// Who answers.
+    pub responder: Responder,
+    /// To which RFQ.
+    pub id: RfqId,
+    /// What.
+    pub answer: Answer,
+    /// Where the ride begins, if the reply repeats it.
+    pub from: Option<String>,
+    /// Where it ends, if the reply repeats it.
+    pub to: Option<String>,
+    /// Who asks, if the reply repeats it.
+    pub customer: Option<String>,
+    /// When the provider received the request, by its own clock.
+    pub received_at: Option<Timestamp>,
+    /// When the provider answered, by its own clock.
+    pub answered_at: Option<Timestamp>,
+}
+
+impl Reply {
+    /// The message as it is sent: JSON, ASCII only.
+    pub fn encode(&self) -> String {
+        let mut message = json!({
+            "responder": self.responder.as_str(),
+            "rfq-id": self.id.as_str(),
+        });
+        match &self.answer {
+            Answer::Quote(price) => message["quote"] = Value::Number(price.to_json()),
+            Answer::Declined(reason) | Answer::Silent(reason) => {
+                message[self.answer.kind()] = json!(reason);
+            }
+            Answer::Failed { reason, attempts, attempted_at } => {
+                message["failed"] = json!(reason);
+                if let Some(attempts) = attempts {
+                    message["attempts"] = json!(attempts);
+                }
+                message["attempted-at"] = json!(attempted_at);
+            }
+        }
+        for (name, text) in [("from", &self.from), ("to", &self.to), ("customer", &self.customer)] {
+            if let Some(text) = text {
+                message[name] = json!(text);
+            }
+        }
+        set_times(
+            &mut message,
+            &[("received-at", self.received_at), ("answered-at", self.answered_at)],
+        );
+        compact_json(&message)
+    }
+
+    /// Reads a reply, the original's three fields included. Optional fields that are malformed
+    /// count as absent.
+    ///
+    /// # Errors
+    /// Says why it is refused.
+    pub fn decode(body: &str) -> Result<Self, String> {
+        let fields = object(body)?;
+        let responder = Responder::parse(required_text(&fields, "responder")?)?;
+        let id = RfqId::parse(required_text(&fields, "rfq-id")?)?;
+        Ok(Self {
+            responder,
+            id,
+            answer: answer(&fields)?,
+            from: text(&fields, "from"),
+            to: text(&fields, "to"),
+            customer: text(&fields, "customer"),
+            received_at: time(&fields, "received-at"),
+            answered_at: time(&fields, "answered-at"),
+        })
+    }
+}
+
+/// The one answer that a reply holds.
+fn answer(fields: &Map<String, Value>) -> Result<Answer, String> {
+    let mut kinds = ["quote", "declined", "failed", "silent"]
+        .into_iter()
+        .filter_map(|kind| present(fields, kind).map(|value| (kind, value)));
+    let (kind, value) =
+        kinds.next().ok_or("none of `quote`, `declined`, `failed` and `silent` is there")?;
+    if let Some((second, _)) = kinds.next() {
+        return Err(format!("both `{kind}` and `{second}` are there"));
+    }
+    if kind == "quote" {
+        return match value {
+            Value::Number(number) => Price::parse(number.as_str()).map(Answer::Quote),
+            _ => Err("`quote` is not a number".to_owned()),
+        };
+    }
+    let reason = value.as_str().ok_or_else(|| format!("`{kind}` is not a string"))?;
+    if reason.chars().count() > REASON_MAX {
+        return Err(format!("`{kind}` is longer than {REASON_MAX} characters"));
+    }
+    let reason = reason.to_owned();
+    Ok(match kind {
+        "declined" => Answer::Declined(reason),
+        "failed" => Answer::Failed {
+            reason,
+            attempts: present(fields, "attempts")
+                .and_then(Value::as_u64)
+                .and_then(|attempts| u32::try_from(attempts).ok()),
+            attempted_at: attempted_at(fields),
+        },
+        _ => Answer::Silent(reason),
+    })
+}
+
+/// The times of the attempts; none when the list is malformed.
+fn attempted_at(fields: &Map<String, Value>) -> Vec<Timestamp> {
+    present(fields, "attempted-at")
+        .and_then(Value::as_array)
+        .and_then(|times| times.iter().map(|time| Timestamp::parse(time.as_str()?)).collect())
+        .unwrap_or_default()
+}
+
+fn object(body: &str) -> Result<Map<String, Value>, String> {
+    match serde_json::from_str(body) {
+        Ok(Value::Object(fields)) => Ok(fields),
+        Ok(_) => Err("not a JSON object".to_owned()),
+        Err(error) => Err(format!("not JSON: {error}")),
+    }
+}
+
+/// A field's value; `null` is absent.
+fn present<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    fields.get(name).filter(|value| !value.is_null())
+}
+
+fn required_text<'a>(fields: &'a Map<String, Value>, name: &str) -> Result<&'a str, String> {
+    present(fields, name)
+        .ok_or_else(|| format!("`{name}` is missing"))?
+        .as_str()
+        .ok_or_else(|| format!("`{name}` is not a string"))
+}
+
+fn text(fields: &Map<String, Value>, name: &str) -> Option<String> {
+    present(fields, name)?.as_str().map(str::to_owned)
+}
+
+fn time(fields: &Map<String, Value>, name: &str) -> Option<Timestamp> {
+    Timestamp::parse(present(fields, name)?.as_str()?)
+}
+
+fn set_times(message: &mut Value, times: &[(&str, Option<Timestamp>)]) {
+    for (name, time) in times {
+        if let Some(time) = time {
+            message[*name] = json!(time);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn understands_the_original_providers() {
+        let body = r#"{"responder": "UnicornManagementResource1", "rfq-id": "a-b", "quote": 57}"#;
+        let reply = Reply::decode(body).expect("the original's own reply");
+        assert_eq!(reply.answer, Answer::Quote(Price::whole(57)));
+        assert_eq!((reply.from, reply.received_at), (None, None));
+    }
+
+    #[test]
+    fn refuses_with_a_reason() {
+        for (body, reason) in [
+            ("hello", "not JSON"),
+            ("[]", "not a JSON object"),
+            (r#"{"rfq-id": "x", "quote": 1}"#, "`responder` is missing"),
+            (r#"{"responder": null, "rfq-id": "x", "quote": 1}"#, "`responder` is missing"),
+            (r#"{"responder": "-", "rfq-id": "x", "quote": 1}"#, "key of the request row"),
+            (r#"{"responder": "r", "quote": 1}"#, "`rfq-id` is missing"),
+            (r#"{"responder": "r", "rfq-id": "", "quote": 1}"#, "`rfq-id` is empty"),
+            (r#"{"responder": "r", "rfq-id": "x"}"#, "none of"),
+            (r#"{"responder": "r", "rfq-id": "x", "quote": 1, "declined": "n"}"#, "both"),
+            (r#"{"responder": "r", "rfq-id": "x", "quote": "1"}"#, "not a number"),
+            (r#"{"responder": "r", "rfq-id": "x", "quote": 1e126}"#, "beyond"),
+            (r#"{"responder": "r", "rfq-id": "x", "quote": -1}"#, "negative"),
+            (r#"{"responder": "r", "rfq-id": "x", "declined": 7}"#, "not a string"),
+        ] {
+            let refused = Reply::decode(body).expect_err(body);
+            assert!(refused.contains(reason), "{body}: {refused}");
+        }
+        let digits = format!(r#"{{"responder": "r", "rfq-id": "x", "quote": {}}}"#, "9".repeat(39));
+        assert!(Reply::decode(&digits).is_err());
+        let long =
+            format!(r#"{{"responder": "r", "rfq-id": "x", "silent": "{}"}}"#, "x".repeat(1_025));
+        assert!(Reply::decode(&long).is_err());
+    }
+
+    #[test]
+    fn malformed_extras_count_as_absent_and_the_last_of_two_keys_counts() {
+        let body = r#"{"responder": "r", "rfq-id": "x", "quote": 1, "quote": 2,
+            "received-at": 5, "answered-at": "noon", "from": [], "declined": null, "new": {}}"#;
+        let reply = Reply::decode(body).expect("a good reply");
+        assert_eq!(reply.answer, Answer::Quote(Price::whole(2)));
+        assert_eq!((reply.received_at, reply.answered_at, reply.from), (None, None, None));
+    }
+
+    #[test]
+    fn a_price_never_goes_through_a_float() {
+        let body = r#"{"responder": "r", "rfq-id": "x", "quote": 12345678901234567890.12}"#;
+        let reply = Reply::decode(body).expect("a good reply");
+        assert!(reply.encode().contains(r#""quote":12345678901234567890.12"#));
+    }
+
+    #[test]
+    fn what_is_sent_is_ascii_and_reads_back() {
+        let time = Timestamp::parse("2026-01-31T12:00:00.000Z");
+        let reply = Reply {
+            responder: Responder::stored("UnicornManagementResource3"),
+            id: RfqId::random(),
+            answer: Answer::Failed {
+                reason: "engine \u{ffff} fault".to_owned(),
+                attempts: Some(5),
+                attempted_at: time.into_iter().collect(),
+            },
+            from: Some("Zürich".to_owned()),
+            to: Some("東京".to_owned()),
+            customer: Some("cmr".to_owned()),
+            received_at: time,
+            answered_at: time,
+        };
+        let body = reply.encode();
+        assert!(body.is_ascii());
+        assert_eq!(Reply::decode(&body), Ok(reply));
+    }
+}

@@ -1,0 +1,69 @@
+//! The rows of the table, as far as anybody reads them.
+
+use super::{Answer, Condition, Price, Responder, RfqId, Timestamp};
+
+/// The request row. Rows of the original have the id and the three texts alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestRow {
+    /// The RFQ.
+    pub id: RfqId,
+    /// Where the ride begins.
+    pub from: String,
+    /// Where it ends.
+    pub to: String,
+    /// Who asks.
+    pub customer: String,
+    /// When it was submitted, by the submitter's clock.
+    pub submitted_at: Option<Timestamp>,
+    /// Answers after this are late.
+    pub deadline: Option<Timestamp>,
+    /// The providers subscribed when it was submitted; `None` when nobody wrote them down.
+    pub expected: Option<Vec<Responder>>,
+    /// The conditions asked for.
+    pub until: Vec<Condition>,
+    /// When it was closed.
+    pub closed_at: Option<Timestamp>,
+}
+
+/// The row of one answer (or receipt).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AnswerRow {
+    /// Who answered.
+    pub responder: Responder,
+    /// What the answer is.
+    pub answer: Answer,
+    /// When the provider received the request, by its own clock.
+    pub received_at: Option<Timestamp>,
+    /// When the provider answered, by its own clock.
+    pub answered_at: Option<Timestamp>,
+    /// When the queue took the reply: the time that decides who was late.
+    pub sent_at: Option<Timestamp>,
+    /// When the consumer wrote the row.
+    pub gathered_at: Option<Timestamp>,
+    /// The `sent_at` of a failure that a better answer has replaced.
+    pub failed_at: Option<Timestamp>,
+}
+
+impl AnswerRow {
+    /// The time that decides whether it was late; `None` for rows of the original.
+    pub fn time(&self) -> Option<Timestamp> {
+        self.sent_at.or(self.answered_at)
+    }
+
+    /// The price, if it is a quote.
+    pub fn quote(&self) -> Option<&Price> {
+        match &self.answer {
+            Answer::Quote(price) => Some(price),
+            Answer::Declined(_) | Answer::Failed { .. } | Answer::Silent(_) => None,
+        }
+    }
+}
+
+/// All rows of one RFQ.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rows {
+    /// The request row.
+    pub request: RequestRow,
+    /// One row per responder.
+    pub answers: Vec<AnswerRow>,
+}

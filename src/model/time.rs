@@ -1,0 +1,118 @@
+//! Points in time and durations, as the contract writes them.
+
+use std::fmt;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+use serde::{Serialize, Serializer};
+
+/// A point in time, to the millisecond, in UTC. Written `2026-01-31T12:00:00.000Z`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Timestamp(i64);
+
+impl Timestamp {
+    /// Milliseconds since the epoch; `None` beyond the years -9999 and 9999.
+    pub fn from_millis(millis: i64) -> Option<Self> {
+        jiff::Timestamp::from_millisecond(millis).ok().map(|_| Self(millis))
+    }
+
+    /// The time of the system's clock.
+    pub fn now() -> Self {
+        Self(jiff::Timestamp::now().as_millisecond())
+    }
+
+    /// Reads RFC 3339; `None` when it is something else.
+    pub fn parse(text: &str) -> Option<Self> {
+        text.parse::<jiff::Timestamp>().ok().map(|time| Self(time.as_millisecond()))
+    }
+
+    /// Milliseconds since the epoch.
+    pub fn as_millis(self) -> i64 {
+        self.0
+    }
+
+    /// This much later, or the last time there is.
+    #[must_use]
+    pub fn plus(self, duration: Duration) -> Self {
+        let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
+        let latest = jiff::Timestamp::MAX.as_millisecond();
+        Self(self.0.saturating_add(millis).min(latest))
+    }
+
+    /// How many milliseconds this is after `earlier`; negative when it is before.
+    pub fn millis_since(self, earlier: Self) -> i64 {
+        self.0 - earlier.0
+    }
+
+    /// How long it is from now until this time; nothing when it has passed.
+    pub fn after(self, now: Self) -> Duration {
+        Duration::from_millis(u64::try_from(self.0 - now.0).unwrap_or(0))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let time = jiff::Timestamp::from_millisecond(self.0).map_err(|_| fmt::Error)?;
+        write!(f, "{time:.3}")
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Reads a duration such as `15s`, `250ms`, `1m 30s` or `0`.
+///
+/// # Errors
+/// Says what a duration looks like.
+pub fn parse_duration(text: &str) -> Result<Duration, String> {
+    if text == "0" {
+        return Ok(Duration::ZERO);
+    }
+    text.parse::<SignedDuration>()
+        .ok()
+        .and_then(|duration| Duration::try_from(duration).ok())
+        .ok_or_else(|| "a duration is a number with a unit, as in `15s` or `250ms`".to_owned())
+}
+
+/// A duration as people read it: `0.8 s`, `15 s`, `3 min`, `2 h`.
+pub fn show_duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0..=119 if duration.subsec_millis() >= 50 && seconds < 100 => {
+            format!("{:.1} s", duration.as_secs_f64())
+        }
+        0..=119 => format!("{seconds} s"),
+        120..=7_199 => format!("{} min", seconds / 60),
+        _ => format!("{} h", seconds / 3_600),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn writes_what_the_contract_wants_and_reads_it_back() {
+        let time = Timestamp::from_millis(1_769_860_800_007).expect("in range");
+        assert_eq!(time.to_string(), "2026-01-31T12:00:00.007Z");
+        assert_eq!(Timestamp::parse("2026-01-31T13:00:00.007+01:00"), Some(time));
+        assert_eq!(Timestamp::parse("yesterday"), None);
+        assert_eq!(Timestamp::parse(""), None);
+    }
+
+    #[test]
+    fn reads_and_shows_durations() {
+        assert_eq!(parse_duration("15s"), Ok(Duration::from_secs(15)));
+        assert_eq!(parse_duration("250ms"), Ok(Duration::from_millis(250)));
+        assert_eq!(parse_duration("0"), Ok(Duration::ZERO));
+        for bad in ["", "15", "-3s", "x", "1 fortnight"] {
+            assert!(parse_duration(bad).is_err(), "{bad}");
+        }
+        assert_eq!(show_duration(Duration::from_millis(812)), "0.8 s");
+        assert_eq!(show_duration(Duration::from_secs(15)), "15 s");
+        assert_eq!(show_duration(Duration::from_secs(300)), "5 min");
+    }
+}

@@ -1,0 +1,55 @@
+//! The steps of a longer piece of work: a spinner for the one under way on a terminal, a line for
+//! each that is done.
+
+use std::io::{self, IsTerminal as _};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::{Output, Verbosity};
+use crate::event::{Step, StepState};
+use crate::model::show_duration;
+use crate::model::text::printable;
+
+/// Prints steps as they are reported.
+#[derive(Debug)]
+pub struct Steps {
+    output: Output,
+    spinner: ProgressBar,
+}
+
+impl Steps {
+    /// Nothing is printed before the first step.
+    pub fn new(output: &Output) -> Self {
+        let live = io::stderr().is_terminal() && output.verbosity > Verbosity::Quiet;
+        let spinner = if live { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+        let style = ProgressStyle::with_template("  {msg} {spinner} {elapsed}")
+            .expect("the template is valid");
+        spinner.set_style(style);
+        Self { output: output.clone(), spinner }
+    }
+
+    /// Shows one step.
+    pub fn show(&self, step: &Step) {
+        let subject = printable(&step.subject);
+        let detail = printable(&step.detail);
+        match &step.state {
+            StepState::Running => {
+                self.spinner.set_message(format!("{subject:<16}  {detail}"));
+                self.spinner.reset_elapsed();
+                self.spinner.enable_steady_tick(Duration::from_millis(100));
+            }
+            StepState::Done(outcome, took) => {
+                let line = format!("  {subject:<16}  {detail:<34}  {outcome:<10} ");
+                let line = format!("{line} {}", show_duration(*took));
+                self.spinner.suspend(|| self.output.note(line.trim_end()));
+            }
+        }
+    }
+}
+
+impl Drop for Steps {
+    fn drop(&mut self) {
+        self.spinner.finish_and_clear();
+    }
+}

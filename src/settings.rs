@@ -1,0 +1,348 @@
+//! Where to work and on what: flag before environment before default, resolved once, each value
+//! with its origin.
+
+use std::fmt;
+
+use ureq::http::Uri;
+
+use crate::error::{Error, Result};
+use crate::model::StackName;
+
+/// Where LocalStack answers unless told otherwise.
+pub const DEFAULT_ENDPOINT: &str = "http://localhost:4566";
+/// The region unless told otherwise; LocalStack keeps one world per account and region.
+const DEFAULT_REGION: &str = "us-east-1";
+/// The variables that may name an endpoint for all services.
+const ENDPOINT_VARIABLE: &str = "AWS_ENDPOINT_URL";
+
+/// Reads a variable of the environment; empty counts as unset.
+pub type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// What was typed, before anything is resolved.
+#[derive(Debug, Clone, Default)]
+pub struct Typed {
+    /// `--stack`.
+    pub stack: Option<String>,
+    /// `--endpoint-url`.
+    pub endpoint_url: Option<String>,
+    /// `--region`.
+    pub region: Option<String>,
+    /// `--profile`.
+    pub profile: Option<String>,
+    /// Whether `--aws` was typed.
+    pub backend: Backend,
+}
+
+/// Which of the two worlds is meant.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Backend {
+    /// LocalStack, or anything else that speaks its protocol.
+    #[default]
+    LocalStack,
+    /// AWS itself.
+    Aws,
+}
+
+/// Which stack, and where it is.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The stack.
+    pub stack: StackName,
+    /// Where it is.
+    pub target: Target,
+    /// The global options as they were typed, to be repeated in hints: ` --stack x`, or nothing.
+    options: String,
+}
+
+/// Where the stack is.
+#[derive(Debug, Clone)]
+pub enum Target {
+    /// LocalStack.
+    LocalStack(LocalStack),
+    /// AWS: the ordinary chain of credentials and regions.
+    Aws {
+        /// `--profile`, if it was typed.
+        profile: Option<String>,
+        /// `--region`, if it was typed.
+        region: Option<String>,
+    },
+}
+
+/// How LocalStack is reached.
+#[derive(Debug, Clone)]
+pub struct LocalStack {
+    /// The endpoint of SNS.
+    pub sns: Endpoint,
+    /// The endpoint of SQS.
+    pub sqs: Endpoint,
+    /// The endpoint of DynamoDB.
+    pub dynamodb: Endpoint,
+    /// The region.
+    pub region: String,
+    /// `test`, or the twelve digits that choose an account.
+    pub access_key: String,
+}
+
+/// An endpoint and where it was found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The URL, without a slash at the end.
+    pub url: String,
+    /// What said so: `--endpoint-url`, a variable, or `default endpoint`.
+    pub origin: String,
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.url, self.origin)
+    }
+}
+
+impl Settings {
+    /// Resolves what was typed against the environment.
+    ///
+    /// # Errors
+    /// Invalid, when a value is malformed, when real AWS would be reached without `--aws`, or when
+    /// something local is named with it.
+    pub fn resolve(typed: &Typed, env: Env<'_>) -> Result<Self> {
+        let named = typed
+            .stack
+            .clone()
+            .map(|name| (name, "--stack"))
+            .or_else(|| env("RYDES_STACK").map(|name| (name, "RYDES_STACK")));
+        if named.is_none() && typed.backend == Backend::Aws {
+            return Err(Error::invalid("with --aws name the stack: --stack NAME or RYDES_STACK"));
+        }
+        let stack = match named {
+            Some((name, origin)) => StackName::parse(&name).map_err(|problem| {
+                Error::invalid(format!(
+                    "`{origin} {}`: {problem}",
+                    crate::model::text::printable(&name)
+                ))
+            })?,
+            None => StackName::parse(StackName::DEFAULT).expect("the default is valid"),
+        };
+        let target = match typed.backend {
+            Backend::LocalStack => Target::LocalStack(LocalStack::resolve(typed, env)?),
+            Backend::Aws => aws(typed, env)?,
+        };
+        Ok(Self { stack, target, options: typed.options() })
+    }
+
+    /// The command line that runs `command` with the same global options.
+    pub fn command(&self, command: &str) -> String {
+        format!("rydes{} {command}", self.options)
+    }
+
+    /// The same place with another stack, named by its owner rather than typed.
+    #[must_use]
+    pub fn with_stack(&self, stack: StackName) -> Self {
+        Self { stack, ..self.clone() }
+    }
+}
+
+impl Typed {
+    /// The options as they were typed, each with a space before it.
+    fn options(&self) -> String {
+        let mut options = String::new();
+        if self.backend == Backend::Aws {
+            options.push_str(" --aws");
+        }
+        for (name, value) in [
+            ("--stack", &self.stack),
+            ("--endpoint-url", &self.endpoint_url),
+            ("--region", &self.region),
+            ("--profile", &self.profile),
+        ] {
+            if let Some(value) = value {
+                options.push_str(&format!(" {name} {}", quoted(value)));
+            }
+        }
+        options
+    }
+}
+
+/// A word as a shell takes it, safe to print.
+pub fn quoted(word: &str) -> String {
+    let word = crate::model::text::printable(word);
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word
+    } else if word.contains(['"', '$', '`', '\\', '!']) {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    } else {
+        format!("\"{word}\"")
+    }
+}
+
+impl LocalStack {
+    fn resolve(typed: &Typed, env: Env<'_>) -> Result<Self> {
+        if typed.profile.is_some() {
+            return Err(Error::invalid("`--profile` is for --aws: LocalStack has no profiles"));
+        }
+        let endpoint = |service: &str| Endpoint::resolve(typed, env, service);
+        let access_key = env("AWS_ACCESS_KEY_ID")
+            .filter(|key| key.len() == 12 && key.bytes().all(|b| b.is_ascii_digit()));
+        Ok(Self {
+            sns: endpoint("SNS")?,
+            sqs: endpoint("SQS")?,
+            dynamodb: endpoint("DYNAMODB")?,
+            region: typed
+                .region
+                .clone()
+                .or_else(|| env("RYDES_REGION"))
+                .unwrap_or_else(|| DEFAULT_REGION.to_owned()),
+            access_key: access_key.unwrap_or_else(|| "test".to_owned()),
+        })
+    }
+}
+
+impl Endpoint {
+    fn resolve(typed: &Typed, env: Env<'_>, service: &str) -> Result<Self> {
+        let specific = format!("{ENDPOINT_VARIABLE}_{service}");
+        let (url, origin) = typed
+            .endpoint_url
+            .clone()
+            .map(|url| (url, "--endpoint-url".to_owned()))
+            .or_else(|| env(&specific).map(|url| (url, specific)))
+            .or_else(|| env(ENDPOINT_VARIABLE).map(|url| (url, ENDPOINT_VARIABLE.to_owned())))
+            .unwrap_or_else(|| (DEFAULT_ENDPOINT.to_owned(), "default endpoint".to_owned()));
+        let host = host(&url).ok_or_else(|| {
+            Error::invalid(format!(
+                "{origin} `{}` is not an http or https URL",
+                crate::model::text::printable(&url)
+            ))
+        })?;
+        if is_aws(&host) {
+            return Err(Error::invalid(format!(
+                "{origin} points at real AWS; say --aws if you mean it"
+            )));
+        }
+        Ok(Self { url: url.trim_end_matches('/').to_owned(), origin })
+    }
+}
+
+fn aws(typed: &Typed, env: Env<'_>) -> Result<Target> {
+    if typed.endpoint_url.is_some() {
+        return Err(Error::invalid("`--endpoint-url` and --aws exclude each other"));
+    }
+    let variables = ["", "_SNS", "_SQS", "_DYNAMODB"].map(|s| format!("{ENDPOINT_VARIABLE}{s}"));
+    for variable in variables {
+        let local =
+            env(&variable).and_then(|url| host(&url)).is_some_and(|host| is_loopback(&host));
+        if local {
+            return Err(Error::invalid(format!(
+                "{variable} points at this machine; unset it to work on AWS"
+            )));
+        }
+    }
+    Ok(Target::Aws { profile: typed.profile.clone(), region: typed.region.clone() })
+}
+
+/// The host of an http or https URL, in lower case, without brackets or a final dot.
+fn host(url: &str) -> Option<String> {
+    let uri: Uri = url.parse().ok()?;
+    matches!(uri.scheme_str(), Some("http" | "https")).then_some(())?;
+    let host = uri.host()?.trim_matches(['[', ']']).trim_end_matches('.').to_lowercase();
+    (!host.is_empty()).then_some(host)
+}
+
+fn is_aws(host: &str) -> bool {
+    ["amazonaws.com", "amazonaws.com.cn", "api.aws"]
+        .into_iter()
+        .any(|domain| host.strip_suffix(domain).is_some_and(|h| h.is_empty() || h.ends_with('.')))
+}
+
+/// Whether the host is this machine, which AWS never is.
+pub fn is_loopback(host: &str) -> bool {
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || host.ends_with("localhost.localstack.cloud")
+        || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback() || ip.is_unspecified())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+
+    fn resolve(typed: &Typed, variables: &[(&str, &str)]) -> Result<Settings> {
+        let env = |name: &str| {
+            variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        };
+        Settings::resolve(typed, &env)
+    }
+
+    fn localstack(settings: Settings) -> LocalStack {
+        match settings.target {
+            Target::LocalStack(localstack) => localstack,
+            Target::Aws { .. } => panic!("expected LocalStack"),
+        }
+    }
+
+    #[test]
+    fn flag_before_service_before_general_variable_before_default() {
+        let variables =
+            [("AWS_ENDPOINT_URL", "http://a:1/"), ("AWS_ENDPOINT_URL_SQS", "http://b:2")];
+        let found = localstack(resolve(&Typed::default(), &variables).expect("valid"));
+        assert_eq!(found.sqs.to_string(), "http://b:2 (AWS_ENDPOINT_URL_SQS)");
+        assert_eq!(found.sns.to_string(), "http://a:1 (AWS_ENDPOINT_URL)");
+        let typed = Typed { endpoint_url: Some("http://c:3".into()), ..Typed::default() };
+        let found = localstack(resolve(&typed, &variables).expect("valid"));
+        assert_eq!(found.sqs.to_string(), "http://c:3 (--endpoint-url)");
+        let found = localstack(resolve(&Typed::default(), &[]).expect("valid"));
+        assert_eq!(found.sns.to_string(), "http://localhost:4566 (default endpoint)");
+    }
+
+    #[test]
+    fn a_shells_leftovers_do_not_move_the_stack() {
+        let leftovers = [("AWS_REGION", "eu-west-1"), ("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")];
+        let found = localstack(resolve(&Typed::default(), &leftovers).expect("valid"));
+        assert_eq!((found.region.as_str(), found.access_key.as_str()), ("us-east-1", "test"));
+        let account = [("AWS_ACCESS_KEY_ID", "000000000042"), ("RYDES_REGION", "eu-west-1")];
+        let found = localstack(resolve(&Typed::default(), &account).expect("valid"));
+        assert_eq!(
+            (found.region.as_str(), found.access_key.as_str()),
+            ("eu-west-1", "000000000042")
+        );
+    }
+
+    #[test]
+    fn real_aws_is_never_reached_by_accident() {
+        for url in [
+            "https://sqs.eu-central-1.amazonaws.com",
+            "https://SNS.us-east-1.AmazonAWS.com./",
+            "https://dynamodb.cn-north-1.amazonaws.com.cn",
+            "https://sqs.us-east-1.api.aws",
+            "http://localhost@amazonaws.com",
+        ] {
+            let refused = resolve(&Typed::default(), &[("AWS_ENDPOINT_URL", url)]);
+            assert_eq!(refused.expect_err(url).kind(), Kind::Invalid);
+        }
+        assert!(
+            resolve(&Typed::default(), &[("AWS_ENDPOINT_URL", "http://notamazonaws.com")]).is_ok()
+        );
+    }
+
+    #[test]
+    fn with_aws_the_stack_is_named_and_nothing_local_is() {
+        let aws = Typed { backend: Backend::Aws, ..Typed::default() };
+        assert!(resolve(&aws, &[]).expect_err("no stack").to_string().contains("name the stack"));
+        assert!(resolve(&aws, &[("RYDES_STACK", "x")]).is_ok());
+        for url in ["http://127.0.0.1:4566", "http://[::1]:1", "http://localhost"] {
+            let variables = [("RYDES_STACK", "x"), ("AWS_ENDPOINT_URL_SNS", url)];
+            assert!(resolve(&aws, &variables).is_err(), "{url}");
+        }
+        let both = Typed { endpoint_url: Some("http://x".into()), stack: Some("x".into()), ..aws };
+        assert!(resolve(&both, &[]).is_err());
+    }
+
+    #[test]
+    fn hints_repeat_what_was_typed() {
+        let typed = Typed { stack: Some("x".into()), ..Typed::default() };
+        let settings = resolve(&typed, &[]).expect("valid");
+        assert_eq!(settings.command("setup"), "rydes --stack x setup");
+        assert_eq!(quoted("Las Vegas"), "\"Las Vegas\"");
+        assert_eq!(quoted("a$b'c"), r"'a$b'\''c'");
+    }
+}
