@@ -1,5 +1,6 @@
 //! Scatter-gather on SNS, SQS and DynamoDB.
 
+pub mod aggregate;
 pub mod cli;
 pub mod error;
 pub mod event;
