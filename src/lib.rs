@@ -1,6 +1,7 @@
 //! Scatter-gather on SNS, SQS and DynamoDB.
 
 pub mod aggregate;
+pub mod aws;
 pub mod cli;
 pub mod error;
 pub mod event;

@@ -1,0 +1,278 @@
+//! From settings to clients. The one place that decides whether real AWS is reached.
+
+use std::net::ToSocketAddrs as _;
+use std::time::Duration;
+
+use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_sqs::config::{Credentials, ProvideCredentials as _, SharedCredentialsProvider};
+use ureq::http::Uri;
+
+use super::{Meter, Names};
+use crate::error::{Error, Kind, Result};
+use crate::settings::{Endpoint, LocalStack, Settings, Target};
+
+/// How long one attempt of an ordinary request may take; the SDK itself has no such limit.
+/// Receives that wait for messages set their own.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a connection may take to come about, so that an endpoint that is not there is named
+/// within 3 s.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// The clients of one stack. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Aws {
+    pub(super) sns: aws_sdk_sns::Client,
+    pub(super) sqs: aws_sdk_sqs::Client,
+    pub(super) dynamodb: aws_sdk_dynamodb::Client,
+    /// The names of the stack's resources.
+    pub names: Names,
+    /// The requests that went out.
+    pub meter: Meter,
+    /// The account, where the credentials tell.
+    pub(super) account: Option<String>,
+    pub(super) region: String,
+    place: Place,
+}
+
+/// What errors and the target line say about where the stack is.
+#[derive(Debug, Clone)]
+struct Place {
+    /// `LocalStack http://localhost:4566` or `AWS`.
+    name: String,
+    /// Where each request goes, to be named when nothing answers.
+    endpoint: String,
+    setup: String,
+    localstack_up: Option<String>,
+}
+
+impl Aws {
+    /// Makes clients; sees first that something listens at a local endpoint.
+    ///
+    /// # Errors
+    /// Unreachable when nothing does, or when there are no credentials for AWS.
+    pub async fn connect(settings: &Settings) -> Result<Self> {
+        match &settings.target {
+            Target::LocalStack(localstack) => Self::localstack(settings, localstack).await,
+            Target::Aws { profile, region } => {
+                Self::aws(settings, profile.as_deref(), region.clone()).await
+            }
+        }
+    }
+
+    /// `stack wild-rydes on LocalStack http://localhost:4566`.
+    pub fn target_line(&self) -> String {
+        let stack = self.names.stack();
+        match (&self.place.localstack_up, &self.account) {
+            (Some(_), _) => format!("stack {stack} on {}", self.place.name),
+            (None, Some(account)) => {
+                format!("stack {stack} on AWS account {account} in {}", self.region)
+            }
+            (None, None) => format!("stack {stack} on AWS in {}", self.region),
+        }
+    }
+
+    /// Whether this is AWS itself.
+    pub fn is_real(&self) -> bool {
+        self.place.localstack_up.is_none()
+    }
+
+    /// Where the stack is, for a file that must tell stacks apart: endpoint or `aws`, account,
+    /// region.
+    pub fn address(&self) -> String {
+        let account = self.account.as_deref().unwrap_or("-");
+        format!("{} {account} {}", self.place.endpoint, self.region)
+    }
+
+    /// The account, where it is known.
+    pub fn account(&self) -> Option<&str> {
+        self.account.as_deref()
+    }
+
+    /// The stack, or a part of it, does not exist.
+    pub fn not_set_up(&self) -> Error {
+        let account = self.account.as_deref().map_or(String::new(), |a| format!("account {a}, "));
+        let error = Error::new(
+            Kind::NotSetUp,
+            format!(
+                "stack {} is not set up at {} ({account}region {})",
+                self.names.stack(),
+                self.place.endpoint,
+                self.region
+            ),
+        );
+        let setup = &self.place.setup;
+        if self.is_real() {
+            error.hint(setup)
+        } else {
+            error.hint(format!("{setup}     (LocalStack forgets everything when it restarts)"))
+        }
+    }
+
+    /// Nothing answers.
+    pub(super) fn unreachable(&self) -> Error {
+        unreachable(&self.place)
+    }
+
+    async fn localstack(settings: &Settings, localstack: &LocalStack) -> Result<Self> {
+        let place = Place {
+            name: format!("LocalStack {}", localstack.sqs.url),
+            endpoint: localstack.sqs.to_string(),
+            setup: settings.command("setup"),
+            localstack_up: Some(settings.command("localstack up")),
+        };
+        let mut endpoints = vec![&localstack.sqs, &localstack.sns, &localstack.dynamodb];
+        endpoints.dedup_by_key(|endpoint| &endpoint.url);
+        for endpoint in endpoints {
+            reach(endpoint).await.map_err(|cause| {
+                unreachable(&Place { endpoint: endpoint.to_string(), ..place.clone() })
+                    .because(cause)
+            })?;
+        }
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(localstack.region.clone()))
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+                &localstack.access_key,
+                "test",
+                None,
+                None,
+                "rydes",
+            )))
+            .timeout_config(timeouts())
+            .app_name(app_name())
+            .sleep_impl(aws_sdk_sqs::config::SharedAsyncSleep::new(
+                aws_smithy_async::rt::sleep::TokioSleep::new(),
+            ))
+            .build();
+        // LocalStack takes twelve digits for the account, and 000000000000 for everything else.
+        let account = match localstack.access_key.as_str() {
+            "test" => "000000000000".to_owned(),
+            digits => digits.to_owned(),
+        };
+        let meter = Meter::default();
+        Ok(Self {
+            sns: aws_sdk_sns::Client::from_conf(
+                aws_sdk_sns::config::Builder::from(&config)
+                    .endpoint_url(&localstack.sns.url)
+                    .interceptor(meter.clone())
+                    .build(),
+            ),
+            sqs: aws_sdk_sqs::Client::from_conf(
+                aws_sdk_sqs::config::Builder::from(&config)
+                    .endpoint_url(&localstack.sqs.url)
+                    .interceptor(meter.clone())
+                    .build(),
+            ),
+            dynamodb: aws_sdk_dynamodb::Client::from_conf(
+                aws_sdk_dynamodb::config::Builder::from(&config)
+                    .endpoint_url(&localstack.dynamodb.url)
+                    .interceptor(meter.clone())
+                    .build(),
+            ),
+            names: Names::new(&settings.stack),
+            meter,
+            account: Some(account),
+            region: localstack.region.clone(),
+            place,
+        })
+    }
+
+    async fn aws(
+        settings: &Settings,
+        profile: Option<&str>,
+        region: Option<String>,
+    ) -> Result<Self> {
+        let mut loader = aws_config::defaults(BehaviorVersion::latest())
+            .timeout_config(timeouts())
+            .app_name(app_name());
+        if let Some(profile) = profile {
+            loader = loader.profile_name(profile);
+        }
+        if let Some(region) = region {
+            loader = loader.region(Region::new(region));
+        }
+        let config = loader.load().await;
+        let region = config.region().ok_or_else(|| {
+            Error::invalid("no region for AWS: --region, AWS_REGION or the profile must name one")
+        })?;
+        let provider = config
+            .credentials_provider()
+            .ok_or_else(|| Error::new(Kind::Unreachable, "no credentials for AWS"))?;
+        let credentials = provider.provide_credentials().await.map_err(|cause| {
+            Error::new(Kind::Unreachable, "no credentials for AWS")
+                .because(cause)
+                .hint("log in as the AWS CLI would, or name a profile: --profile NAME")
+        })?;
+        let meter = Meter::default();
+        Ok(Self {
+            sns: aws_sdk_sns::Client::from_conf(
+                aws_sdk_sns::config::Builder::from(&config).interceptor(meter.clone()).build(),
+            ),
+            sqs: aws_sdk_sqs::Client::from_conf(
+                aws_sdk_sqs::config::Builder::from(&config).interceptor(meter.clone()).build(),
+            ),
+            dynamodb: aws_sdk_dynamodb::Client::from_conf(
+                aws_sdk_dynamodb::config::Builder::from(&config)
+                    .interceptor(meter.clone())
+                    .build(),
+            ),
+            names: Names::new(&settings.stack),
+            meter,
+            account: credentials.account_id().map(|id| id.as_str().to_owned()),
+            region: region.to_string(),
+            place: Place {
+                name: "AWS".to_owned(),
+                endpoint: "AWS".to_owned(),
+                setup: settings.command("setup"),
+                localstack_up: None,
+            },
+        })
+    }
+}
+
+fn unreachable(place: &Place) -> Error {
+    let error =
+        Error::new(Kind::Unreachable, format!("nothing answers at {}", place.endpoint));
+    match &place.localstack_up {
+        Some(up) => error.hint(up),
+        None => error,
+    }
+}
+
+fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .operation_attempt_timeout(ATTEMPT_TIMEOUT)
+        .build()
+}
+
+fn app_name() -> AppName {
+    AppName::new("rydes").expect("letters alone are valid")
+}
+
+/// Opens a connection and closes it again: cheaper than a request, and its error says why.
+async fn reach(endpoint: &Endpoint) -> Result<(), std::io::Error> {
+    let address = address(&endpoint.url);
+    let connect = async {
+        let addresses = tokio::task::spawn_blocking(move || {
+            address.to_socket_addrs().map(Iterator::collect::<Vec<_>>)
+        });
+        let addresses = addresses.await.map_err(std::io::Error::other)??;
+        tokio::net::TcpStream::connect(addresses.as_slice()).await
+    };
+    match tokio::time::timeout(CONNECT_TIMEOUT, connect).await {
+        Ok(connected) => connected.map(drop),
+        Err(_) => Err(std::io::Error::new(
+            std::io::ErrorKind::TimedOut,
+            format!("no connection within {} s", CONNECT_TIMEOUT.as_secs()),
+        )),
+    }
+}
+
+/// Host and port of a URL that settings have checked.
+fn address(url: &str) -> String {
+    let uri: Uri = url.parse().unwrap_or_default();
+    let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
+    format!("{}:{port}", uri.host().unwrap_or_default())
+}

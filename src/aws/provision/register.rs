@@ -1,0 +1,183 @@
+//! Who the providers are: the topic's subscriptions, and how others join and leave.
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+
+use super::queue::{self, Spec};
+use super::setup::place_of;
+use super::{CONCURRENCY, Change, Mode, Patience, Place, Untagged, check_owner, is_ours, topic};
+use crate::aws::{Aws, error};
+use crate::error::{Error, Result};
+use crate::model::{ProviderName, Responder};
+
+/// Who answers a provider's requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `rydes providers run` does.
+    Simulated,
+    /// Somebody else does.
+    External,
+}
+
+impl Kind {
+    /// The value of the `rydes:provider` tag.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Simulated => "simulated",
+            Self::External => "external",
+        }
+    }
+}
+
+/// A provider as the topic's subscriptions name it.
+#[derive(Debug, Clone)]
+pub struct Registered {
+    /// The name that it counts under.
+    pub responder: Responder,
+    /// Its name in this stack; `None` for a queue from elsewhere.
+    pub name: Option<ProviderName>,
+    /// Who answers.
+    pub kind: Kind,
+    /// Its queue's name.
+    pub queue: String,
+    /// Its queue's ARN.
+    pub queue_arn: String,
+}
+
+/// What was made for an external provider.
+#[derive(Debug, Clone)]
+pub struct Added {
+    /// What was done with its queue.
+    pub queue: Change,
+    /// What was done with its subscription.
+    pub subscription: Change,
+    /// The URL of its queue.
+    pub queue_url: String,
+    /// The ARN of its queue.
+    pub queue_arn: String,
+    /// Where its replies go.
+    pub response_queue_url: String,
+    /// The ARN of the response queue.
+    pub response_queue_arn: String,
+}
+
+/// What became of a provider that was removed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removed {
+    /// It is unsubscribed, and its queue is gone with so many requests in it.
+    Gone(u64),
+    /// It is unsubscribed; its queue was kept for the sake of so many requests in it.
+    Kept(u64),
+    /// There was nothing to remove.
+    Nothing,
+}
+
+/// The register: every subscribed queue, in natural order.
+///
+/// # Errors
+/// Not set up when there is no topic.
+pub async fn register(aws: &Aws) -> Result<Vec<Registered>> {
+    let subscriptions = aws.topic().await?.subscriptions().await?;
+    let mut registered: Vec<Registered> = stream::iter(subscriptions)
+        .map(|subscription| async move {
+            let queue = subscription.queue().to_owned();
+            let name = aws.names.provider(&queue);
+            let simulated = match name {
+                Some(_) => queue::look(aws, &queue).await?.is_some_and(|q| q.is_simulated()),
+                None => false,
+            };
+            Ok::<_, Error>(Registered {
+                responder: aws.names.responder(&queue),
+                name,
+                kind: if simulated { Kind::Simulated } else { Kind::External },
+                queue,
+                queue_arn: subscription.queue_arn,
+            })
+        })
+        .buffered(CONCURRENCY)
+        .try_collect()
+        .await?;
+    registered.sort_by(|a, b| a.responder.cmp(&b.responder));
+    Ok(registered)
+}
+
+/// Makes the queue and the subscription of an external provider.
+///
+/// # Errors
+/// Invalid when the name is a simulated provider's; not set up when there is no stack.
+pub async fn add(
+    aws: &Aws,
+    name: &ProviderName,
+    untagged: Untagged,
+    patience: Patience<'_>,
+) -> Result<Added> {
+    let response = aws.queue(&aws.names.response_queue()).await?;
+    let place = place_of(&response).await?;
+    let topic = aws.topic_at(place.topic_arn(&aws.names.topic()));
+    let subscriptions = topic.subscriptions().await?;
+    let spec = Spec::provider(aws, &place, name, Kind::External.word());
+    let found = queue::look(aws, &spec.name).await?;
+    if let Some(found) = &found {
+        check_owner(&format!("queue {}", spec.name), &found.tags, &aws.names, untagged)?;
+        if found.is_simulated() {
+            return Err(Error::invalid(format!("{name} is a simulated provider")));
+        }
+    }
+    let queue = queue::ensure(aws, &spec, found.as_ref(), Mode::Apply, patience).await?;
+    let subscription =
+        topic::ensure_subscription(aws, &place, &spec.name, &subscriptions, Mode::Apply).await?;
+    Ok(Added {
+        queue,
+        subscription,
+        queue_url: aws.queue(&spec.name).await?.url().to_owned(),
+        queue_arn: place.queue_arn(&spec.name),
+        response_queue_url: response.url().to_owned(),
+        response_queue_arn: place.queue_arn(response.name()),
+    })
+}
+
+/// Unsubscribes a provider and deletes its queue: when it is empty, or whatever it holds with
+/// `force`.
+///
+/// # Errors
+/// Not set up when there is no stack; when the queue belongs to somebody else.
+pub async fn remove(aws: &Aws, name: &ProviderName, requests: Requests) -> Result<Removed> {
+    let place: Place = place_of(&aws.queue(&aws.names.response_queue()).await?).await?;
+    let queue_name = aws.names.provider_queue(name);
+    let queue_arn = place.queue_arn(&queue_name);
+    let found = queue::look(aws, &queue_name).await?;
+    if let Some(found) = found.as_ref().filter(|found| !is_ours(&found.tags, &aws.names)) {
+        check_owner(&format!("queue {queue_name}"), &found.tags, &aws.names, Untagged::Refuse)?;
+    }
+    let subscriptions = aws.topic_at(place.topic_arn(&aws.names.topic())).subscriptions().await?;
+    let ours: Vec<_> = subscriptions.iter().filter(|s| s.queue_arn == queue_arn).collect();
+    for subscription in &ours {
+        aws.sns
+            .unsubscribe()
+            .subscription_arn(&subscription.arn)
+            .send()
+            .await
+            .map_err(|error| aws.error(&format!("unsubscribing {name}"), &error))?;
+    }
+    let Some(found) = found else {
+        return Ok(if ours.is_empty() { Removed::Nothing } else { Removed::Gone(0) });
+    };
+    // Looked at again after unsubscribing: nothing new comes in from here on.
+    let left = queue::look(aws, &queue_name).await?.map_or(0, |found| found.messages());
+    if left > 0 && requests == Requests::Keep {
+        return Ok(Removed::Kept(left));
+    }
+    match aws.sqs.delete_queue().queue_url(&found.url).send().await {
+        Ok(_) => Ok(Removed::Gone(left)),
+        Err(error) if error::is_not_found(&error) => Ok(Removed::Gone(0)),
+        Err(error) => Err(aws.error(&format!("deleting queue {queue_name}"), &error)),
+    }
+}
+
+/// What to do with the requests that a removed provider's queue still holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Requests {
+    /// Keep the queue for them.
+    Keep,
+    /// Lose them with it.
+    Lose,
+}

@@ -1,0 +1,226 @@
+//! `setup`: look at everything, then make what is missing and set what differs.
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+
+use super::queue::{self, Spec};
+use super::{
+    CONCURRENCY, Change, Mode, Patience, Place, Untagged, check_owner, table, topic,
+};
+use crate::aws::{Aws, Queue};
+use crate::error::{Error, Result};
+use crate::model::ProviderName;
+
+/// What a stack should be.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// How many simulated providers it should have, from number 1.
+    pub providers: usize,
+    /// Whether to do it or to say what would be done.
+    pub mode: Mode,
+    /// What to do with resources of somebody else.
+    pub untagged: Untagged,
+}
+
+/// What was done, or would be done.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// The account, where it is known.
+    pub account: Option<String>,
+    /// The topic.
+    pub topic: (String, Change),
+    /// The providers' queues, in natural order.
+    pub provider_queues: Vec<(String, Change)>,
+    /// Their subscriptions, in the same order.
+    pub subscriptions: Vec<(String, Change)>,
+    /// The response queue.
+    pub response_queue: (String, Change),
+    /// The two dead letter queues.
+    pub dead_letters: Vec<(String, Change)>,
+    /// The table.
+    pub table: (String, Change),
+    /// Simulated providers beyond the wanted number, which were kept.
+    pub beyond: Vec<ProviderName>,
+}
+
+impl Report {
+    /// Every change.
+    pub fn changes(&self) -> impl Iterator<Item = &Change> {
+        let single = [&self.topic, &self.response_queue, &self.table].into_iter();
+        single
+            .chain(&self.provider_queues)
+            .chain(&self.subscriptions)
+            .chain(&self.dead_letters)
+            .map(|(_, change)| change)
+    }
+}
+
+/// The queues of the stack as they were found.
+struct Survey {
+    provider_dead_letters: Option<queue::Found>,
+    response_dead_letters: Option<queue::Found>,
+    response: Option<queue::Found>,
+    providers: Vec<(ProviderName, Option<queue::Found>)>,
+    table: Option<table::Found>,
+}
+
+impl Survey {
+    async fn of(aws: &Aws, wanted: usize) -> Result<Self> {
+        let names = &aws.names;
+        let (dead, response_dead, response) = (
+            names.provider_dead_letters(),
+            names.response_dead_letters(),
+            names.response_queue(),
+        );
+        let providers = stream::iter((1..=wanted).map(ProviderName::simulated))
+            .map(|name| async move {
+                let found = queue::look(aws, &aws.names.provider_queue(&name)).await?;
+                Ok((name, found))
+            })
+            .buffered(CONCURRENCY)
+            .try_collect();
+        let (provider_dead_letters, response_dead_letters, response, providers, table) = tokio::try_join!(
+            queue::look(aws, &dead),
+            queue::look(aws, &response_dead),
+            queue::look(aws, &response),
+            providers,
+            table::look(aws),
+        )?;
+        Ok(Self { provider_dead_letters, response_dead_letters, response, providers, table })
+    }
+
+    fn queues(&self) -> impl Iterator<Item = &queue::Found> {
+        [&self.provider_dead_letters, &self.response_dead_letters, &self.response]
+            .into_iter()
+            .chain(self.providers.iter().map(|(_, found)| found))
+            .flatten()
+    }
+
+    /// Fails before anything is changed when something belongs to somebody else.
+    fn check(&self, aws: &Aws, topic: Option<&topic::Found>, untagged: Untagged) -> Result<()> {
+        for found in self.queues() {
+            let name = found.url.rsplit('/').next().unwrap_or_default();
+            check_owner(&format!("queue {name}"), &found.tags, &aws.names, untagged)?;
+        }
+        if let Some(found) = topic {
+            let what = format!("topic {}", aws.names.topic());
+            check_owner(&what, &found.tags, &aws.names, untagged)?;
+        }
+        // A table that is going is waited for, whoever it belonged to.
+        if let Some(found) = self.table.as_ref().filter(|found| !found.is_going()) {
+            let what = format!("table {}", aws.names.table());
+            check_owner(&what, &found.tags, &aws.names, untagged)?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes the stack what it should be, or says what that would take.
+///
+/// # Errors
+/// When a resource belongs to somebody else, before anything is changed; any error of a request.
+pub async fn setup(aws: &Aws, request: &Request, patience: Patience<'_>) -> Result<Report> {
+    let survey = Survey::of(aws, request.providers).await?;
+    let arn = survey.queues().find_map(queue::Found::arn);
+    let known = arn.and_then(Place::of).or_else(|| Place::known(aws));
+    let found_topic = topic::look(aws, known.as_ref()).await?;
+    survey.check(aws, found_topic.as_ref(), request.untagged)?;
+    let mode = request.mode;
+
+    // The first queue tells the account where nothing else did.
+    let spec = Spec::response_dead_letters(aws);
+    let response_dead_letters =
+        queue::ensure(aws, &spec, survey.response_dead_letters.as_ref(), mode, patience).await?;
+    let place = match (known, mode) {
+        (Some(place), _) => place,
+        (None, Mode::Apply) => place_of(&aws.queue(&spec.name).await?).await?,
+        // Nothing exists that could be compared with these.
+        (None, Mode::DryRun) => Place {
+            partition: "aws".to_owned(),
+            region: aws.region.clone(),
+            account: "unknown".to_owned(),
+        },
+    };
+
+    let table = table::ensure(aws, survey.table.as_ref(), mode, patience);
+    let rest = async {
+        let dead_spec = Spec::provider_dead_letters(aws, &place);
+        let (topic, dead_letters) = tokio::try_join!(
+            topic::ensure(aws, found_topic.as_ref(), mode),
+            queue::ensure(
+                aws,
+                &dead_spec,
+                survey.provider_dead_letters.as_ref(),
+                mode,
+                patience
+            ),
+        )?;
+        let response_spec = Spec::response(aws, &place);
+        let (response, provider_queues) = tokio::try_join!(
+            queue::ensure(aws, &response_spec, survey.response.as_ref(), mode, patience),
+            ensure_providers(aws, &place, &survey, mode, patience),
+        )?;
+        let subscriptions = match &found_topic {
+            Some(found) => aws.topic_at(found.arn.clone()).subscriptions().await?,
+            None => Vec::new(),
+        };
+        let subscribed: Vec<(String, Change)> = stream::iter(&provider_queues)
+            .map(|(name, _)| {
+                let (place, existing) = (&place, subscriptions.as_slice());
+                async move {
+                    let change =
+                        topic::ensure_subscription(aws, place, name, existing, mode).await?;
+                    Ok::<_, Error>((name.clone(), change))
+                }
+            })
+            .buffered(CONCURRENCY)
+            .try_collect()
+            .await?;
+        let beyond = subscriptions
+            .iter()
+            .filter_map(|found| aws.names.provider(found.queue()))
+            .filter(|name| name.number().is_some_and(|number| number > request.providers));
+        let mut beyond: Vec<_> = beyond.collect();
+        beyond.sort();
+        Ok((topic, dead_letters, response, provider_queues, subscribed, beyond))
+    };
+    let (table, (topic, dead_letters, response, provider_queues, subscriptions, beyond)) =
+        tokio::try_join!(table, rest)?;
+    let names = &aws.names;
+    Ok(Report {
+        account: Some(place.account).filter(|account| account != "unknown"),
+        topic: (names.topic(), topic),
+        provider_queues,
+        subscriptions,
+        response_queue: (names.response_queue(), response),
+        dead_letters: vec![
+            (names.provider_dead_letters(), dead_letters),
+            (names.response_dead_letters(), response_dead_letters),
+        ],
+        table: (names.table(), table),
+        beyond,
+    })
+}
+
+async fn ensure_providers(
+    aws: &Aws,
+    place: &Place,
+    survey: &Survey,
+    mode: Mode,
+    patience: Patience<'_>,
+) -> Result<Vec<(String, Change)>> {
+    stream::iter(&survey.providers)
+        .map(|(name, found)| async move {
+            let spec = Spec::provider(aws, place, name, "simulated");
+            let change = queue::ensure(aws, &spec, found.as_ref(), mode, patience).await?;
+            Ok((spec.name, change))
+        })
+        .buffered(CONCURRENCY)
+        .try_collect()
+        .await
+}
+
+/// The place of a queue that exists.
+pub(super) async fn place_of(queue: &Queue) -> Result<Place> {
+    let arn = queue.arn().await?;
+    Place::of(&arn).ok_or_else(|| Error::other(format!("`{arn}` is not the ARN of a queue")))
+}

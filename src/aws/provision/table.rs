@@ -1,0 +1,245 @@
+//! The table of a stack.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+    TableDescription, TableStatus, Tag, TimeToLiveSpecification, TimeToLiveStatus,
+};
+use tokio::time::{Instant, sleep};
+
+use super::{Change, Mode, Patience, Waiting, is_ours};
+use crate::aws::names::STACK_TAG;
+use crate::aws::{Aws, error};
+use crate::error::{Error, Result};
+
+/// The attribute that says when a row may go.
+const TTL_ATTRIBUTE: &str = "expires-at";
+/// The table's keys: the RFQ, then who answered.
+const KEYS: [(&str, KeyType); 2] = [("id", KeyType::Hash), ("responder", KeyType::Range)];
+/// How long a table may take to come or to go.
+const PATIENCE: Duration = Duration::from_mins(5);
+/// How often it is looked at meanwhile.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// A table that exists.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    description: TableDescription,
+    pub(super) tags: HashMap<String, String>,
+}
+
+impl Found {
+    /// How many rows it has, as DynamoDB last counted.
+    pub(super) fn rows(&self) -> u64 {
+        self.description.item_count().and_then(|rows| u64::try_from(rows).ok()).unwrap_or(0)
+    }
+
+    pub(super) fn is_going(&self) -> bool {
+        self.description.table_status() == Some(&TableStatus::Deleting)
+    }
+
+    fn arn(&self) -> &str {
+        self.description.table_arn().unwrap_or_default()
+    }
+}
+
+/// Looks at the table; `None` when there is none.
+pub(super) async fn look(aws: &Aws) -> Result<Option<Found>> {
+    let name = aws.names.table();
+    let Some(description) = describe(aws, &name).await? else { return Ok(None) };
+    let arn = description.table_arn().unwrap_or_default();
+    let mut tags = HashMap::new();
+    let mut next = None;
+    loop {
+        let call = aws.dynamodb.list_tags_of_resource().resource_arn(arn);
+        let page = match call.set_next_token(next).send().await {
+            Ok(page) => page,
+            Err(error) if error::is_not_found(&error) => return Ok(None),
+            Err(error) => return Err(aws.error(&format!("looking at table {name}"), &error)),
+        };
+        let pairs = page.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned()));
+        tags.extend(pairs);
+        next = page.next_token;
+        if next.is_none() {
+            return Ok(Some(Found { description, tags }));
+        }
+    }
+}
+
+async fn describe(aws: &Aws, name: &str) -> Result<Option<TableDescription>> {
+    match aws.dynamodb.describe_table().table_name(name).send().await {
+        Ok(found) => Ok(found.table),
+        Err(error) if error::is_not_found(&error) => Ok(None),
+        Err(error) => Err(aws.error(&format!("looking at table {name}"), &error)),
+    }
+}
+
+/// Makes the table what it should be, and waits until it can be used.
+pub(super) async fn ensure(
+    aws: &Aws,
+    found: Option<&Found>,
+    mode: Mode,
+    patience: Patience<'_>,
+) -> Result<Change> {
+    let name = aws.names.table();
+    let found = found.filter(|found| !found.is_going());
+    if let Some(found) = found {
+        check_keys(&name, &found.description)?;
+    }
+    match (found, mode) {
+        (None, Mode::DryRun) => Ok(Change::Created),
+        (None, Mode::Apply) => {
+            create(aws, &name, patience).await?;
+            enable_ttl(aws, &name).await?;
+            Ok(Change::Created)
+        }
+        (Some(found), mode) => {
+            let mut changed = Vec::new();
+            if mode == Mode::Apply {
+                await_active(aws, &name, patience).await?;
+            }
+            if !is_ours(&found.tags, &aws.names) {
+                changed.push(STACK_TAG.to_owned());
+                if mode == Mode::Apply {
+                    tag(aws, found.arn()).await?;
+                }
+            }
+            if !has_ttl(aws, &name).await? {
+                changed.push("TimeToLive".to_owned());
+                if mode == Mode::Apply {
+                    enable_ttl(aws, &name).await?;
+                }
+            }
+            Ok(if changed.is_empty() { Change::Kept } else { Change::Changed(changed) })
+        }
+    }
+}
+
+/// Other keys cannot be changed, so they are an error.
+fn check_keys(name: &str, description: &TableDescription) -> Result<()> {
+    let is: Vec<_> =
+        description.key_schema().iter().map(|key| (key.attribute_name(), key.key_type())).collect();
+    let wanted: Vec<_> = KEYS.iter().map(|(name, kind)| (*name, kind)).collect();
+    if is == wanted {
+        return Ok(());
+    }
+    Err(Error::other(format!("table {name} has other keys than `id` and `responder`"))
+        .hint("remove it by hand, or choose another `--stack`"))
+}
+
+async fn create(aws: &Aws, name: &str, patience: Patience<'_>) -> Result<()> {
+    let began = Instant::now();
+    loop {
+        let mut call = aws
+            .dynamodb
+            .create_table()
+            .table_name(name)
+            .billing_mode(BillingMode::PayPerRequest)
+            .tags(stack_tag(aws)?);
+        for (attribute, kind) in KEYS {
+            let key = KeySchemaElement::builder().attribute_name(attribute).key_type(kind).build();
+            let definition = AttributeDefinition::builder()
+                .attribute_name(attribute)
+                .attribute_type(ScalarAttributeType::S)
+                .build();
+            call = call
+                .key_schema(key.map_err(|error| Error::other("a table key").because(error))?)
+                .attribute_definitions(
+                    definition.map_err(|error| Error::other("a table key").because(error))?,
+                );
+        }
+        match call.send().await {
+            Ok(_) => return await_active(aws, name, patience).await,
+            // An old table of this name is still being deleted, or another setup was faster.
+            Err(error)
+                if error.code() == Some("ResourceInUseException")
+                    && began.elapsed() < PATIENCE =>
+            {
+                patience(Waiting::Table(name.to_owned()));
+                let active = describe(aws, name).await?.is_some_and(|table| {
+                    table.table_status().is_some_and(|s| *s != TableStatus::Deleting)
+                });
+                if active {
+                    return await_active(aws, name, patience).await;
+                }
+                sleep(LOOK_EVERY).await;
+            }
+            Err(error) => return Err(aws.error(&format!("creating table {name}"), &error)),
+        }
+    }
+}
+
+async fn await_active(aws: &Aws, name: &str, patience: Patience<'_>) -> Result<()> {
+    let began = Instant::now();
+    loop {
+        let description = describe(aws, name).await?;
+        let status = description.as_ref().and_then(TableDescription::table_status);
+        if matches!(status, Some(TableStatus::Active | TableStatus::Updating)) {
+            return Ok(());
+        }
+        if began.elapsed() > PATIENCE {
+            return Err(Error::other(format!("table {name} did not become active")));
+        }
+        patience(Waiting::Table(name.to_owned()));
+        sleep(LOOK_EVERY).await;
+    }
+}
+
+async fn has_ttl(aws: &Aws, name: &str) -> Result<bool> {
+    let found = aws.dynamodb.describe_time_to_live().table_name(name).send().await;
+    let found = found.map_err(|error| aws.error(&format!("looking at table {name}"), &error))?;
+    let status = found.time_to_live_description().and_then(|ttl| ttl.time_to_live_status());
+    Ok(matches!(status, Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling)))
+}
+
+/// TTL may be enabled once: where it is already, the service refuses, which is looked at first.
+async fn enable_ttl(aws: &Aws, name: &str) -> Result<()> {
+    if has_ttl(aws, name).await? {
+        return Ok(());
+    }
+    let ttl = TimeToLiveSpecification::builder()
+        .enabled(true)
+        .attribute_name(TTL_ATTRIBUTE)
+        .build()
+        .map_err(|error| Error::other("the table's TTL").because(error))?;
+    aws.dynamodb
+        .update_time_to_live()
+        .table_name(name)
+        .time_to_live_specification(ttl)
+        .send()
+        .await
+        .map(drop)
+        .map_err(|error| aws.error(&format!("enabling TTL of table {name}"), &error))
+}
+
+async fn tag(aws: &Aws, arn: &str) -> Result<()> {
+    aws.dynamodb
+        .tag_resource()
+        .resource_arn(arn)
+        .tags(stack_tag(aws)?)
+        .send()
+        .await
+        .map(drop)
+        .map_err(|error| aws.error("tagging the table", &error))
+}
+
+fn stack_tag(aws: &Aws) -> Result<Tag> {
+    Tag::builder()
+        .key(STACK_TAG)
+        .value(aws.names.stack().as_str())
+        .build()
+        .map_err(|error| Error::other("building the table's tag").because(error))
+}
+
+/// Starts deleting the table; one that is gone or going already is fine.
+pub(super) async fn delete(aws: &Aws) -> Result<()> {
+    let name = aws.names.table();
+    match aws.dynamodb.delete_table().table_name(&name).send().await {
+        Ok(_) => Ok(()),
+        Err(error) if error::is_not_found(&error) => Ok(()),
+        Err(error) => Err(aws.error(&format!("deleting table {name}"), &error)),
+    }
+}

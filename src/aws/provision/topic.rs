@@ -1,0 +1,151 @@
+//! The topic of a stack and its subscriptions.
+
+use std::collections::HashMap;
+
+use aws_sdk_sns::error::ProvideErrorMetadata as _;
+use aws_sdk_sns::types::Tag;
+use serde_json::{Value, json};
+
+use super::{Change, Mode, Place, is_ours};
+use crate::aws::names::STACK_TAG;
+use crate::aws::topic::Subscription;
+use crate::aws::{Aws, error};
+use crate::error::{Error, Result};
+
+/// A topic that exists.
+#[derive(Debug, Clone)]
+pub(super) struct Found {
+    pub(super) arn: String,
+    pub(super) tags: HashMap<String, String>,
+}
+
+/// Looks for the stack's topic: at its ARN where the account is known, else in the list.
+pub(super) async fn look(aws: &Aws, place: Option<&Place>) -> Result<Option<Found>> {
+    let name = aws.names.topic();
+    let arn = match place {
+        Some(place) => Some(place.topic_arn(&name)),
+        None => search(aws, &name).await?,
+    };
+    let Some(arn) = arn else { return Ok(None) };
+    match aws.sns.list_tags_for_resource().resource_arn(&arn).send().await {
+        Ok(found) => {
+            let tags = found.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned()));
+            Ok(Some(Found { tags: tags.collect(), arn }))
+        }
+        Err(error)
+            if error::is_not_found(&error) || error.code() == Some("ResourceNotFound") =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(aws.error(&format!("looking at topic {name}"), &error)),
+    }
+}
+
+async fn search(aws: &Aws, name: &str) -> Result<Option<String>> {
+    let ending = format!(":{name}");
+    let mut pages = aws.sns.list_topics().into_paginator().items().send();
+    while let Some(topic) = pages.next().await {
+        let topic = topic.map_err(|error| aws.error("listing the topics", &error))?;
+        if let Some(arn) = topic.topic_arn().filter(|arn| arn.ends_with(&ending)) {
+            return Ok(Some(arn.to_owned()));
+        }
+    }
+    Ok(None)
+}
+
+/// Makes the topic what it should be.
+pub(super) async fn ensure(aws: &Aws, found: Option<&Found>, mode: Mode) -> Result<Change> {
+    let name = aws.names.topic();
+    let tag = Tag::builder()
+        .key(STACK_TAG)
+        .value(aws.names.stack().as_str())
+        .build()
+        .map_err(|error| Error::other("building the topic's tag").because(error))?;
+    match found {
+        None => {
+            if mode == Mode::Apply {
+                aws.sns
+                    .create_topic()
+                    .name(&name)
+                    .tags(tag)
+                    .send()
+                    .await
+                    .map_err(|error| aws.error(&format!("creating topic {name}"), &error))?;
+            }
+            Ok(Change::Created)
+        }
+        Some(found) if is_ours(&found.tags, &aws.names) => Ok(Change::Kept),
+        Some(found) => {
+            if mode == Mode::Apply {
+                aws.sns
+                    .tag_resource()
+                    .resource_arn(&found.arn)
+                    .tags(tag)
+                    .send()
+                    .await
+                    .map_err(|error| aws.error(&format!("tagging topic {name}"), &error))?;
+            }
+            Ok(Change::Changed(vec![STACK_TAG.to_owned()]))
+        }
+    }
+}
+
+/// Makes the subscription of a queue what it should be: raw delivery, its own redrive policy.
+pub(super) async fn ensure_subscription(
+    aws: &Aws,
+    place: &Place,
+    queue: &str,
+    existing: &[Subscription],
+    mode: Mode,
+) -> Result<Change> {
+    let queue_arn = place.queue_arn(queue);
+    let dead_letters = place.queue_arn(&aws.names.provider_dead_letters());
+    let redrive = json!({"deadLetterTargetArn": dead_letters}).to_string();
+    let wanted = [("RawMessageDelivery", "true".to_owned()), ("RedrivePolicy", redrive)];
+    let Some(found) = existing.iter().find(|found| found.queue_arn == queue_arn) else {
+        if mode == Mode::Apply {
+            let attributes = wanted.map(|(name, value)| (name.to_owned(), value));
+            aws.sns
+                .subscribe()
+                .topic_arn(place.topic_arn(&aws.names.topic()))
+                .protocol("sqs")
+                .endpoint(&queue_arn)
+                .set_attributes(Some(HashMap::from(attributes)))
+                .return_subscription_arn(true)
+                .send()
+                .await
+                .map_err(|error| aws.error(&format!("subscribing queue {queue}"), &error))?;
+        }
+        return Ok(Change::Created);
+    };
+    let doing = format!("setting up the subscription of queue {queue}");
+    let is = aws
+        .sns
+        .get_subscription_attributes()
+        .subscription_arn(&found.arn)
+        .send()
+        .await
+        .map_err(|error| aws.error(&doing, &error))?;
+    let is = is.attributes.unwrap_or_default();
+    let mut changed = Vec::new();
+    for (name, value) in wanted.iter().filter(|(name, value)| !same(is.get(*name), value)) {
+        changed.push((*name).to_owned());
+        if mode == Mode::Apply {
+            aws.sns
+                .set_subscription_attributes()
+                .subscription_arn(&found.arn)
+                .attribute_name(*name)
+                .attribute_value(value)
+                .send()
+                .await
+                .map_err(|error| aws.error(&doing, &error))?;
+        }
+    }
+    Ok(if changed.is_empty() { Change::Kept } else { Change::Changed(changed) })
+}
+
+/// Whether an attribute means what is wanted; both may be JSON in another order.
+fn same(is: Option<&String>, wanted: &str) -> bool {
+    let read = |text: &str| serde_json::from_str::<Value>(text).ok();
+    is.is_some_and(|is| is == wanted || (read(is).is_some() && read(is) == read(wanted)))
+}

@@ -1,0 +1,328 @@
+//! One SQS queue: receive, send, delete and extend, in batches, with one result per entry.
+
+use std::time::Duration;
+
+use aws_sdk_sqs::config::timeout::TimeoutConfig;
+use aws_sdk_sqs::types::{
+    BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry,
+    DeleteMessageBatchRequestEntry, MessageAttributeValue, MessageSystemAttributeName,
+    QueueAttributeName, SendMessageBatchRequestEntry,
+};
+
+use super::{Aws, Refusal};
+use crate::error::Result;
+use crate::model::Timestamp;
+
+/// The longest wait of a receive.
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html>
+pub const MAX_WAIT: Duration = Duration::from_secs(20);
+/// Entries that a batch of SQS holds, and messages that a receive brings.
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
+pub const MAX_BATCH: usize = 10;
+/// How much longer than its wait a receive may take.
+const RECEIVE_SLACK: Duration = Duration::from_secs(5);
+
+/// One queue. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Queue {
+    aws: Aws,
+    name: String,
+    url: String,
+}
+
+/// A message as it was received.
+#[derive(Debug, Clone)]
+pub struct Message {
+    /// The message's own id, the same at every delivery.
+    pub id: String,
+    /// What it says.
+    pub body: String,
+    /// The handle of this delivery.
+    pub receipt: String,
+    /// How often it has been received, this time included.
+    pub receive_count: u32,
+    /// When the queue took it.
+    pub sent_at: Option<Timestamp>,
+}
+
+/// A message to be sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    /// What it says.
+    pub body: String,
+    /// String attributes.
+    pub attributes: Vec<(&'static str, String)>,
+}
+
+/// How many messages a queue holds, as SQS estimates it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct QueueCounts {
+    /// Ready to be received.
+    pub ready: u64,
+    /// Received and not yet deleted.
+    pub in_hand: u64,
+}
+
+impl QueueCounts {
+    /// All of them.
+    pub fn total(self) -> u64 {
+        self.ready + self.in_hand
+    }
+}
+
+impl Aws {
+    /// Finds a queue by its name.
+    ///
+    /// # Errors
+    /// Not set up when there is none.
+    pub async fn queue(&self, name: &str) -> Result<Queue> {
+        let found = self.sqs.get_queue_url().queue_name(name).send().await;
+        let found = found.map_err(|error| self.error(&format!("finding queue {name}"), &error))?;
+        let url = found.queue_url().ok_or_else(|| self.not_set_up())?;
+        Ok(self.queue_at(name, url))
+    }
+
+    pub(super) fn queue_at(&self, name: &str, url: &str) -> Queue {
+        Queue { aws: self.clone(), name: name.to_owned(), url: url.to_owned() }
+    }
+}
+
+impl Queue {
+    /// The queue's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The queue's URL.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Waits up to `wait` for up to `max` messages, which are then hidden for `visibility` (the
+    /// queue's own setting when `None`). Never drop this call half way: SQS would hand the next
+    /// message to nobody.
+    ///
+    /// # Errors
+    /// Any error of the request.
+    pub async fn receive(
+        &self,
+        max: usize,
+        wait: Duration,
+        visibility: Option<Duration>,
+    ) -> Result<Vec<Message>> {
+        let timeouts =
+            TimeoutConfig::builder().operation_attempt_timeout(wait + RECEIVE_SLACK).build();
+        let received = self
+            .aws
+            .sqs
+            .receive_message()
+            .queue_url(&self.url)
+            .max_number_of_messages(count(max.min(MAX_BATCH)))
+            .wait_time_seconds(seconds(wait))
+            .set_visibility_timeout(visibility.map(seconds))
+            .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
+            .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
+            .customize()
+            .config_override(aws_sdk_sqs::Config::builder().timeout_config(timeouts))
+            .send()
+            .await
+            .map_err(|error| self.error("receiving from", &error))?;
+        Ok(received.messages.unwrap_or_default().into_iter().filter_map(message).collect())
+    }
+
+    /// Sends up to 10 messages; one result per message, in order.
+    ///
+    /// # Errors
+    /// Any error of the request as a whole.
+    pub async fn send(&self, messages: &[Outgoing]) -> Result<Vec<Result<(), Refusal>>> {
+        let entries = messages.iter().enumerate().map(|(position, message)| {
+            let mut entry = SendMessageBatchRequestEntry::builder()
+                .id(position.to_string())
+                .message_body(&message.body);
+            for (name, value) in &message.attributes {
+                let value = MessageAttributeValue::builder()
+                    .data_type("String")
+                    .string_value(value)
+                    .build()
+                    .expect("the data type is set");
+                entry = entry.message_attributes(*name, value);
+            }
+            entry.build().expect("id and body are set")
+        });
+        let sent = self
+            .aws
+            .sqs
+            .send_message_batch()
+            .queue_url(&self.url)
+            .set_entries(Some(entries.collect()))
+            .send()
+            .await
+            .map_err(|error| self.error("sending to", &error))?;
+        let done = sent.successful().iter().map(|entry| entry.id());
+        Ok(per_entry(messages.len(), done, sent.failed()))
+    }
+
+    /// Deletes up to 10 deliveries; one result per receipt, in order.
+    ///
+    /// # Errors
+    /// Any error of the request as a whole.
+    pub async fn delete(&self, receipts: &[String]) -> Result<Vec<Result<(), Refusal>>> {
+        let entries = receipts.iter().enumerate().map(|(position, receipt)| {
+            DeleteMessageBatchRequestEntry::builder()
+                .id(position.to_string())
+                .receipt_handle(receipt)
+                .build()
+                .expect("id and receipt are set")
+        });
+        let deleted = self
+            .aws
+            .sqs
+            .delete_message_batch()
+            .queue_url(&self.url)
+            .set_entries(Some(entries.collect()))
+            .send()
+            .await
+            .map_err(|error| self.error("deleting from", &error))?;
+        let done = deleted.successful().iter().map(|entry| entry.id());
+        Ok(per_entry(receipts.len(), done, deleted.failed()))
+    }
+
+    /// Hides up to 10 deliveries for so much longer, counted from now (zero gives them back); one
+    /// result per receipt, in order.
+    ///
+    /// # Errors
+    /// Any error of the request as a whole.
+    pub async fn hide(
+        &self,
+        receipts: &[String],
+        visibility: Duration,
+    ) -> Result<Vec<Result<(), Refusal>>> {
+        let entries = receipts.iter().enumerate().map(|(position, receipt)| {
+            ChangeMessageVisibilityBatchRequestEntry::builder()
+                .id(position.to_string())
+                .receipt_handle(receipt)
+                .visibility_timeout(seconds(visibility))
+                .build()
+                .expect("id and receipt are set")
+        });
+        let hidden = self
+            .aws
+            .sqs
+            .change_message_visibility_batch()
+            .queue_url(&self.url)
+            .set_entries(Some(entries.collect()))
+            .send()
+            .await
+            .map_err(|error| self.error("changing the visibility in", &error))?;
+        let done = hidden.successful().iter().map(|entry| entry.id());
+        Ok(per_entry(receipts.len(), done, hidden.failed()))
+    }
+
+    /// How many messages it holds. Nothing is received.
+    ///
+    /// # Errors
+    /// Any error of the request.
+    pub async fn counts(&self) -> Result<QueueCounts> {
+        let names = [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesDelayed,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        ];
+        let found = self
+            .aws
+            .sqs
+            .get_queue_attributes()
+            .queue_url(&self.url)
+            .set_attribute_names(Some(names.to_vec()))
+            .send()
+            .await
+            .map_err(|error| self.error("counting", &error))?;
+        let number = |name: &QueueAttributeName| -> u64 {
+            found
+                .attributes()
+                .and_then(|attributes| attributes.get(name)?.parse().ok())
+                .unwrap_or(0)
+        };
+        Ok(QueueCounts { ready: number(&names[0]) + number(&names[1]), in_hand: number(&names[2]) })
+    }
+
+    /// The queue's ARN.
+    ///
+    /// # Errors
+    /// Any error of the request.
+    pub async fn arn(&self) -> Result<String> {
+        let found = self
+            .aws
+            .sqs
+            .get_queue_attributes()
+            .queue_url(&self.url)
+            .attribute_names(QueueAttributeName::QueueArn)
+            .send()
+            .await
+            .map_err(|error| self.error("looking at", &error))?;
+        found
+            .attributes()
+            .and_then(|attributes| attributes.get(&QueueAttributeName::QueueArn))
+            .cloned()
+            .ok_or_else(|| self.aws.not_set_up())
+    }
+
+    fn error<E>(
+        &self,
+        doing: &str,
+        error: &aws_sdk_sqs::error::SdkError<E>,
+    ) -> crate::error::Error
+    where
+        E: aws_sdk_sqs::error::ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        self.aws.error(&format!("{doing} {}", self.name), error)
+    }
+}
+
+/// A message as we know it; `None` for what SQS never sends: one without id, body or receipt.
+fn message(message: aws_sdk_sqs::types::Message) -> Option<Message> {
+    let attributes = message.attributes.unwrap_or_default();
+    let number = |name: &MessageSystemAttributeName| attributes.get(name)?.parse::<i64>().ok();
+    Some(Message {
+        id: message.message_id?,
+        body: message.body?,
+        receipt: message.receipt_handle?,
+        receive_count: number(&MessageSystemAttributeName::ApproximateReceiveCount)
+            .and_then(|count| u32::try_from(count).ok())
+            .unwrap_or(1),
+        sent_at: number(&MessageSystemAttributeName::SentTimestamp)
+            .and_then(Timestamp::from_millis),
+    })
+}
+
+/// One result per entry, in order; an entry that the answer does not mention counts as failed.
+fn per_entry<'a>(
+    entries: usize,
+    done: impl Iterator<Item = &'a str>,
+    failed: &[BatchResultErrorEntry],
+) -> Vec<Result<(), Refusal>> {
+    let unmentioned = || Err(Refusal::new(None, Some("the answer does not mention this entry")));
+    let mut results: Vec<_> = (0..entries).map(|_| unmentioned()).collect();
+    let mut set = |id: &str, result| {
+        if let Some(slot) = id.parse::<usize>().ok().and_then(|n| results.get_mut(n)) {
+            *slot = result;
+        }
+    };
+    for id in done {
+        set(id, Ok(()));
+    }
+    for entry in failed {
+        set(entry.id(), Err(Refusal::new(Some(entry.code()), entry.message())));
+    }
+    results
+}
+
+/// Whole seconds, rounded up, as SQS counts.
+fn seconds(duration: Duration) -> i32 {
+    let seconds = duration.as_secs() + u64::from(duration.subsec_nanos() > 0);
+    i32::try_from(seconds).unwrap_or(i32::MAX)
+}
+
+fn count(number: usize) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}
