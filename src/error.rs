@@ -55,6 +55,7 @@ pub struct Error {
     #[source]
     cause: Option<Box<dyn StdError + Send + Sync>>,
     hints: Vec<String>,
+    transient: bool,
 }
 
 /// The result of everything that can fail.
@@ -63,7 +64,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error of `kind`; `message` says what happened, in lower case, without a full stop.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), cause: None, hints: Vec::new() }
+        Self { kind, message: message.into(), cause: None, hints: Vec::new(), transient: false }
     }
 
     /// An error without a code of its own (exit 1).
@@ -88,6 +89,18 @@ impl Error {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
+    }
+
+    /// Marks it as one that may pass: the same request may succeed a little later.
+    #[must_use]
+    pub fn passing(mut self) -> Self {
+        self.transient = true;
+        self
+    }
+
+    /// Whether the same request may succeed a little later.
+    pub fn is_transient(&self) -> bool {
+        self.transient
     }
 
     /// The kind, to branch on.

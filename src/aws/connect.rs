@@ -213,9 +213,7 @@ impl Aws {
                 aws_sdk_sqs::config::Builder::from(&config).interceptor(meter.clone()).build(),
             ),
             dynamodb: aws_sdk_dynamodb::Client::from_conf(
-                aws_sdk_dynamodb::config::Builder::from(&config)
-                    .interceptor(meter.clone())
-                    .build(),
+                aws_sdk_dynamodb::config::Builder::from(&config).interceptor(meter.clone()).build(),
             ),
             names: Names::new(&settings.stack),
             meter,
@@ -232,8 +230,7 @@ impl Aws {
 }
 
 fn unreachable(place: &Place) -> Error {
-    let error =
-        Error::new(Kind::Unreachable, format!("nothing answers at {}", place.endpoint));
+    let error = Error::new(Kind::Unreachable, format!("nothing answers at {}", place.endpoint));
     match &place.localstack_up {
         Some(up) => error.hint(up),
         None => error,

@@ -1,12 +1,11 @@
 //! From the SDK's errors to ours.
 
-use std::fmt;
-
-use aws_sdk_sqs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::config::http::HttpResponse;
+use aws_sdk_sqs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 
 use super::Aws;
 use crate::error::{Error, Kind};
+use crate::queue::{Lasting, Refusal};
 
 /// Codes that say a resource is not there.
 const NOT_FOUND: [&str; 5] = [
@@ -61,34 +60,15 @@ pub fn fate<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Fate 
     }
 }
 
-/// Why one entry of a batch was not taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
-    /// The service's code.
-    pub code: String,
-    /// The service's message.
-    pub message: String,
-}
-
-impl Refusal {
-    /// A refusal as the service words it.
-    pub fn new(code: Option<&str>, message: Option<&str>) -> Self {
-        Self {
-            code: code.unwrap_or("unknown").to_owned(),
-            message: message.unwrap_or("no message").to_owned(),
-        }
-    }
-
-    /// Whether sending it again would end the same way. `SenderFault` does not tell: it is false
-    /// for contents that SQS never takes.
-    pub fn is_permanent(&self) -> bool {
-        PERMANENT.contains(&self.code.as_str())
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.code, self.message)
+/// Why an entry or a statement was not taken, as the service words it. `SenderFault` does not tell
+/// whether it would be refused again: it is false for contents that SQS never takes.
+pub(super) fn refusal(code: Option<&str>, message: Option<&str>) -> Refusal {
+    let code = code.unwrap_or("unknown").to_owned();
+    let permanent = PERMANENT.contains(&code.as_str());
+    Refusal {
+        message: message.unwrap_or("no message").to_owned(),
+        lasting: if permanent { Lasting::Permanent } else { Lasting::Passing },
+        code,
     }
 }
 
@@ -101,21 +81,35 @@ impl Aws {
         let code = error.code().unwrap_or_default();
         match error {
             SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) => {
-                self.unreachable().because(format!("{doing}: {}", root(error)))
+                self.unreachable().because(format!("{doing}: {}", root(error))).passing()
             }
             _ if NOT_FOUND.contains(&code) => self.not_set_up(),
             _ if REFUSED_CREDENTIALS.contains(&code) => {
                 Error::new(Kind::Unreachable, format!("{} refuses the credentials", self.address()))
                     .because(format!("{doing}: {code}"))
             }
-            SdkError::ServiceError(_) => {
+            SdkError::ServiceError(context) => {
                 let message = error.message().unwrap_or("no message");
-                Error::other(format!("{doing} failed")).because(format!("{code}: {message}"))
+                let ours =
+                    Error::other(format!("{doing} failed")).because(format!("{code}: {message}"));
+                let status = context.raw().status().as_u16();
+                if status >= 500 || is_throttled(code) { ours.passing() } else { ours }
+            }
+            // An answer that is none: cut off, or not the service's.
+            SdkError::ResponseError(_) => {
+                Error::other(format!("{doing} failed")).because(root(error)).passing()
             }
             _ => Error::other(format!("{doing} failed"))
                 .because(DisplayErrorContext(error).to_string()),
         }
     }
+}
+
+/// Whether a code says that there were too many requests.
+pub(super) fn is_throttled(code: &str) -> bool {
+    ["Throttl", "TooManyRequests", "RequestLimitExceeded", "ThroughputExceeded"]
+        .iter()
+        .any(|word| code.contains(word))
 }
 
 /// Whether the service says that this resource does not exist.

@@ -9,9 +9,13 @@ use aws_sdk_sqs::types::{
     QueueAttributeName, SendMessageBatchRequestEntry,
 };
 
-use super::{Aws, Refusal};
+use futures_util::FutureExt as _;
+
+use super::Aws;
+use super::error::refusal;
 use crate::error::Result;
 use crate::model::Timestamp;
+use crate::queue::{Entries, Message, Source};
 
 /// The longest wait of a receive.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html>
@@ -19,6 +23,8 @@ pub const MAX_WAIT: Duration = Duration::from_secs(20);
 /// Entries that a batch of SQS holds, and messages that a receive brings.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
 pub const MAX_BATCH: usize = 10;
+/// The longest reason that goes with a dead letter.
+const MAX_REASON: usize = 1_024;
 /// How much longer than its wait a receive may take.
 const RECEIVE_SLACK: Duration = Duration::from_secs(5);
 
@@ -30,21 +36,6 @@ pub struct Queue {
     url: String,
 }
 
-/// A message as it was received.
-#[derive(Debug, Clone)]
-pub struct Message {
-    /// The message's own id, the same at every delivery.
-    pub id: String,
-    /// What it says.
-    pub body: String,
-    /// The handle of this delivery.
-    pub receipt: String,
-    /// How often it has been received, this time included.
-    pub receive_count: u32,
-    /// When the queue took it.
-    pub sent_at: Option<Timestamp>,
-}
-
 /// A message to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outgoing {
@@ -52,6 +43,27 @@ pub struct Outgoing {
     pub body: String,
     /// String attributes.
     pub attributes: Vec<(&'static str, String)>,
+}
+
+impl Outgoing {
+    /// A message without attributes.
+    pub fn plain(body: String) -> Self {
+        Self { body, attributes: Vec::new() }
+    }
+
+    /// A copy for the dead letters, with why it is there and which queue it came from.
+    pub fn dead_letter(body: &str, reason: &str, source: &str) -> Self {
+        // Attribute values may not hold everything that a reason may quote.
+        let reason: String = reason.escape_default().take(MAX_REASON).collect();
+        let attributes = vec![("reason", reason), ("rydes-source", source.to_owned())];
+        Self { body: body.to_owned(), attributes }
+    }
+
+    /// How many bytes it counts for in a batch: body, names, types and values.
+    pub fn size(&self) -> usize {
+        let attribute = |(name, value): &(&str, String)| name.len() + "String".len() + value.len();
+        self.body.len() + self.attributes.iter().map(attribute).sum::<usize>()
+    }
 }
 
 /// How many messages a queue holds, as SQS estimates it.
@@ -75,15 +87,11 @@ impl Aws {
     ///
     /// # Errors
     /// Not set up when there is none.
-    pub async fn queue(&self, name: &str) -> Result<Queue> {
-        let found = self.sqs.get_queue_url().queue_name(name).send().await;
+    pub async fn queue(&self, name: String) -> Result<Queue> {
+        let found = self.sqs.get_queue_url().queue_name(&name).send().await;
         let found = found.map_err(|error| self.error(&format!("finding queue {name}"), &error))?;
         let url = found.queue_url().ok_or_else(|| self.not_set_up())?;
-        Ok(self.queue_at(name, url))
-    }
-
-    pub(super) fn queue_at(&self, name: &str, url: &str) -> Queue {
-        Queue { aws: self.clone(), name: name.to_owned(), url: url.to_owned() }
+        Ok(Queue { aws: self.clone(), url: url.to_owned(), name })
     }
 }
 
@@ -134,7 +142,7 @@ impl Queue {
     ///
     /// # Errors
     /// Any error of the request as a whole.
-    pub async fn send(&self, messages: &[Outgoing]) -> Result<Vec<Result<(), Refusal>>> {
+    pub async fn send(&self, messages: &[Outgoing]) -> Result<Entries> {
         let entries = messages.iter().enumerate().map(|(position, message)| {
             let mut entry = SendMessageBatchRequestEntry::builder()
                 .id(position.to_string())
@@ -166,7 +174,7 @@ impl Queue {
     ///
     /// # Errors
     /// Any error of the request as a whole.
-    pub async fn delete(&self, receipts: &[String]) -> Result<Vec<Result<(), Refusal>>> {
+    pub async fn delete(&self, receipts: &[String]) -> Result<Entries> {
         let entries = receipts.iter().enumerate().map(|(position, receipt)| {
             DeleteMessageBatchRequestEntry::builder()
                 .id(position.to_string())
@@ -192,11 +200,7 @@ impl Queue {
     ///
     /// # Errors
     /// Any error of the request as a whole.
-    pub async fn hide(
-        &self,
-        receipts: &[String],
-        visibility: Duration,
-    ) -> Result<Vec<Result<(), Refusal>>> {
+    pub async fn hide(&self, receipts: &[String], visibility: Duration) -> Result<Entries> {
         let entries = receipts.iter().enumerate().map(|(position, receipt)| {
             ChangeMessageVisibilityBatchRequestEntry::builder()
                 .id(position.to_string())
@@ -267,11 +271,7 @@ impl Queue {
             .ok_or_else(|| self.aws.not_set_up())
     }
 
-    fn error<E>(
-        &self,
-        doing: &str,
-        error: &aws_sdk_sqs::error::SdkError<E>,
-    ) -> crate::error::Error
+    fn error<E>(&self, doing: &str, error: &aws_sdk_sqs::error::SdkError<E>) -> crate::error::Error
     where
         E: aws_sdk_sqs::error::ProvideErrorMetadata + std::error::Error + 'static,
     {
@@ -300,8 +300,8 @@ fn per_entry<'a>(
     entries: usize,
     done: impl Iterator<Item = &'a str>,
     failed: &[BatchResultErrorEntry],
-) -> Vec<Result<(), Refusal>> {
-    let unmentioned = || Err(Refusal::new(None, Some("the answer does not mention this entry")));
+) -> Entries {
+    let unmentioned = || Err(refusal(None, Some("the answer does not mention this entry")));
     let mut results: Vec<_> = (0..entries).map(|_| unmentioned()).collect();
     let mut set = |id: &str, result| {
         if let Some(slot) = id.parse::<usize>().ok().and_then(|n| results.get_mut(n)) {
@@ -312,7 +312,7 @@ fn per_entry<'a>(
         set(id, Ok(()));
     }
     for entry in failed {
-        set(entry.id(), Err(Refusal::new(Some(entry.code()), entry.message())));
+        set(entry.id(), Err(refusal(Some(entry.code()), entry.message())));
     }
     results
 }
@@ -325,4 +325,37 @@ fn seconds(duration: Duration) -> i32 {
 
 fn count(number: usize) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
+}
+
+/// A queue with how it is polled: what the machine of `queue` works on.
+#[derive(Debug, Clone)]
+pub struct Polled {
+    /// The queue.
+    pub queue: Queue,
+    /// How long a receive waits for messages, 20 s at the most.
+    pub wait: Duration,
+    /// How long received messages are hidden.
+    pub visibility: Duration,
+}
+
+impl Source for Polled {
+    fn name(&self) -> &str {
+        self.queue.name()
+    }
+
+    async fn receive(&self, max: usize) -> Result<Vec<Message>> {
+        self.queue.receive(max, self.wait, Some(self.visibility)).boxed().await
+    }
+
+    async fn delete(&self, receipts: &[String]) -> Result<Entries> {
+        self.queue.delete(receipts).boxed().await
+    }
+
+    async fn extend(&self, receipts: &[String]) -> Result<Entries> {
+        self.queue.hide(receipts, self.visibility).boxed().await
+    }
+
+    async fn release(&self, receipts: &[String]) -> Result<Entries> {
+        self.queue.hide(receipts, Duration::ZERO).boxed().await
+    }
 }

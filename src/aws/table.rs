@@ -6,11 +6,13 @@ use std::time::Duration;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_dynamodb::types::{AttributeValue, BatchStatementRequest, ReturnValue};
 
-use super::{Aws, Refusal};
+use super::Aws;
+use super::error::refusal;
 use crate::error::{Error, Result};
 use crate::model::{
     Answer, AnswerRow, Condition, Price, RequestRow, Responder, RfqId, Rows, Timestamp,
 };
+use crate::queue::{Entries, Refusal};
 
 /// Statements that a `BatchExecuteStatement` holds.
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchExecuteStatement.html>
@@ -38,6 +40,15 @@ pub struct Insert {
     pub row: AnswerRow,
     /// `from`, `to` and `customer`, which every row but a quote carries.
     pub texts: Option<[String; 3]>,
+}
+
+/// Whether a request row was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recorded {
+    /// It was.
+    New,
+    /// Its id was there already, with this row.
+    Existing(Box<RequestRow>),
 }
 
 /// What became of an insert.
@@ -105,12 +116,11 @@ impl Table {
         Ok(found.item().and_then(|item| read_request(id, item)))
     }
 
-    /// Writes the request row if the id is new. Returns the row that is there now: this one, or
-    /// the one that was there before.
+    /// Writes the request row if the id is new.
     ///
     /// # Errors
     /// Not set up when there is no table.
-    pub async fn record(&self, row: &RequestRow) -> Result<Option<RequestRow>> {
+    pub async fn record(&self, row: &RequestRow) -> Result<Recorded> {
         let written = self
             .aws
             .dynamodb
@@ -121,9 +131,12 @@ impl Table {
             .send()
             .await;
         match written {
-            Ok(_) => Ok(None),
+            Ok(_) => Ok(Recorded::New),
             Err(error) if error.code() == Some("ConditionalCheckFailedException") => {
-                self.request(&row.id).await
+                let existing = self.request(&row.id).await?;
+                existing.map(Box::new).map(Recorded::Existing).ok_or_else(|| {
+                    Error::other(format!("the request row of {} went away; try again", row.id))
+                })
             }
             Err(error) => Err(self.aws.error("writing the request row", &error)),
         }
@@ -151,7 +164,7 @@ impl Table {
     ///
     /// # Errors
     /// Any error of the request as a whole but a refusal of some statement.
-    pub async fn insert(&self, answers: &[Insert]) -> Result<Vec<Result<Inserted, Refusal>>> {
+    pub async fn insert(&self, answers: &[Insert]) -> Result<Entries<Inserted>> {
         let statements = answers.iter().map(|answer| self.insertion(answer)).collect();
         let inserted = self.execute(statements).await?;
         let mut results: Vec<_> =
@@ -179,9 +192,9 @@ impl Table {
                 };
             }
         }
-        let settled = results.into_iter().map(|result| {
-            if is_duplicate(&result) { Ok(Inserted::Duplicate) } else { result }
-        });
+        let settled = results
+            .into_iter()
+            .map(|result| if is_duplicate(&result) { Ok(Inserted::Duplicate) } else { result });
         Ok(settled.collect())
     }
 
@@ -193,10 +206,7 @@ impl Table {
             values.push(value);
         }
         let fields: Vec<_> = names.iter().map(|name| format!("'{name}': ?")).collect();
-        statement(
-            format!("INSERT INTO \"{}\" VALUE {{{}}}", self.name, fields.join(", ")),
-            values,
-        )
+        statement(format!("INSERT INTO \"{}\" VALUE {{{}}}", self.name, fields.join(", ")), values)
     }
 
     /// The update that puts an answer in the place of one of a lower rank.
@@ -229,10 +239,7 @@ impl Table {
     }
 
     /// Executes statements in one call; one by one where one of them fails the call as a whole.
-    async fn execute(
-        &self,
-        statements: Vec<BatchStatementRequest>,
-    ) -> Result<Vec<Result<(), Refusal>>> {
+    async fn execute(&self, statements: Vec<BatchStatementRequest>) -> Result<Entries> {
         match self.execute_batch(statements.clone()).await {
             Ok(results) => Ok(results),
             Err(Whole::Invalid(refusal)) if statements.len() == 1 => Ok(vec![Err(refusal)]),
@@ -254,12 +261,12 @@ impl Table {
     async fn execute_batch(
         &self,
         statements: Vec<BatchStatementRequest>,
-    ) -> Result<Vec<Result<(), Refusal>>, Whole> {
+    ) -> Result<Entries, Whole> {
         let count = statements.len();
         let call = self.aws.dynamodb.batch_execute_statement().set_statements(Some(statements));
         let executed = call.send().await.map_err(|error| match &error {
             SdkError::ServiceError(_) if error.code() == Some("ValidationException") => {
-                Whole::Invalid(Refusal::new(error.code(), error.message()))
+                Whole::Invalid(refusal(error.code(), error.message()))
             }
             _ => Whole::Failed(self.aws.error("writing answers", &error)),
         })?;
@@ -270,11 +277,11 @@ impl Table {
                 None => Ok(()),
                 Some(error) => {
                     let code = error.code().map(|code| code.as_str().to_owned());
-                    Err(Refusal::new(code.as_deref(), error.message()))
+                    Err(refusal(code.as_deref(), error.message()))
                 }
             })
             .collect();
-        let unmentioned = Refusal::new(None, Some("the answer does not mention this statement"));
+        let unmentioned = refusal(None, Some("the answer does not mention this statement"));
         results.resize(count, Err(unmentioned));
         Ok(results)
     }
@@ -317,7 +324,7 @@ fn is_duplicate(result: &Result<Inserted, Refusal>) -> bool {
 }
 
 fn duplicate() -> Result<Inserted, Refusal> {
-    Err(Refusal::new(Some("DuplicateItem"), None))
+    Err(refusal(Some("DuplicateItem"), None))
 }
 
 fn statement(statement: String, values: Vec<AttributeValue>) -> BatchStatementRequest {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use aws_sdk_sns::config::retry::RetryConfig;
 use aws_sdk_sns::error::ProvideErrorMetadata as _;
 
+use super::error::is_throttled;
 use super::{Aws, Fate, fate};
 use crate::error::{Error, Result};
 use crate::model::Responder;
@@ -41,7 +42,7 @@ impl Aws {
     /// # Errors
     /// Not set up when there is no response queue.
     pub async fn topic(&self) -> Result<Topic> {
-        let arn = self.queue(&self.names.response_queue()).await?.arn().await?;
+        let arn = self.queue(self.names.response_queue()).await?.arn().await?;
         Ok(self.topic_at(topic_arn(&arn, &self.names.topic())))
     }
 
@@ -93,8 +94,8 @@ impl Topic {
             .send();
         let mut subscriptions = Vec::new();
         while let Some(found) = pages.next().await {
-            let found =
-                found.map_err(|error| self.aws.error("listing the topic's subscriptions", &error))?;
+            let found = found
+                .map_err(|error| self.aws.error("listing the topic's subscriptions", &error))?;
             if let (Some("sqs"), Some(arn), Some(queue_arn)) =
                 (found.protocol(), found.subscription_arn(), found.endpoint())
             {
@@ -131,7 +132,7 @@ impl Topic {
             if this == Fate::Unknown {
                 worst = Fate::Unknown;
             }
-            let throttled = error.code().is_some_and(|code| code.contains("Throttl"));
+            let throttled = error.code().is_some_and(is_throttled);
             if attempt == ATTEMPTS || (this == Fate::Refused && !throttled) {
                 return Err((self.aws.error("publishing the request", &error), worst));
             }

@@ -60,6 +60,8 @@ pub enum Waiting {
     QueueName(String, Duration),
     /// A table is still being deleted or created.
     Table(String),
+    /// So many resources are still there after they were deleted.
+    Gone(usize),
 }
 
 /// Where [`Waiting`] is reported to.

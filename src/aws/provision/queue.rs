@@ -76,8 +76,7 @@ impl Spec {
     }
 
     fn worked(aws: &Aws, name: String, dead_letters: &str) -> Self {
-        let redrive =
-            json!({"deadLetterTargetArn": dead_letters, "maxReceiveCount": MAX_RECEIVES});
+        let redrive = json!({"deadLetterTargetArn": dead_letters, "maxReceiveCount": MAX_RECEIVES});
         let attributes = HashMap::from([
             (QueueAttributeName::ReceiveMessageWaitTimeSeconds, "20".to_owned()),
             (QueueAttributeName::VisibilityTimeout, "30".to_owned()),
@@ -325,7 +324,8 @@ mod tests {
     }
 
     fn found(attributes: &[(QueueAttributeName, &str)], tags: &[(&str, &str)]) -> Found {
-        let owned = |(name, value): &(QueueAttributeName, &str)| (name.clone(), (*value).to_owned());
+        let owned =
+            |(name, value): &(QueueAttributeName, &str)| (name.clone(), (*value).to_owned());
         let tag = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         Found {
             url: String::new(),

@@ -110,7 +110,7 @@ pub async fn add(
     untagged: Untagged,
     patience: Patience<'_>,
 ) -> Result<Added> {
-    let response = aws.queue(&aws.names.response_queue()).await?;
+    let response = aws.queue(aws.names.response_queue()).await?;
     let place = place_of(&response).await?;
     let topic = aws.topic_at(place.topic_arn(&aws.names.topic()));
     let subscriptions = topic.subscriptions().await?;
@@ -128,7 +128,7 @@ pub async fn add(
     Ok(Added {
         queue,
         subscription,
-        queue_url: aws.queue(&spec.name).await?.url().to_owned(),
+        queue_url: aws.queue(spec.name.clone()).await?.url().to_owned(),
         queue_arn: place.queue_arn(&spec.name),
         response_queue_url: response.url().to_owned(),
         response_queue_arn: place.queue_arn(response.name()),
@@ -141,7 +141,7 @@ pub async fn add(
 /// # Errors
 /// Not set up when there is no stack; when the queue belongs to somebody else.
 pub async fn remove(aws: &Aws, name: &ProviderName, requests: Requests) -> Result<Removed> {
-    let place: Place = place_of(&aws.queue(&aws.names.response_queue()).await?).await?;
+    let place: Place = place_of(&aws.queue(aws.names.response_queue()).await?).await?;
     let queue_name = aws.names.provider_queue(name);
     let queue_arn = place.queue_arn(&queue_name);
     let found = queue::look(aws, &queue_name).await?;

@@ -3,9 +3,7 @@
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::queue::{self, Spec};
-use super::{
-    CONCURRENCY, Change, Mode, Patience, Place, Untagged, check_owner, table, topic,
-};
+use super::{CONCURRENCY, Change, Mode, Patience, Place, Untagged, check_owner, table, topic};
 use crate::aws::{Aws, Queue};
 use crate::error::{Error, Result};
 use crate::model::ProviderName;
@@ -66,11 +64,8 @@ struct Survey {
 impl Survey {
     async fn of(aws: &Aws, wanted: usize) -> Result<Self> {
         let names = &aws.names;
-        let (dead, response_dead, response) = (
-            names.provider_dead_letters(),
-            names.response_dead_letters(),
-            names.response_queue(),
-        );
+        let (dead, response_dead, response) =
+            (names.provider_dead_letters(), names.response_dead_letters(), names.response_queue());
         let providers = stream::iter((1..=wanted).map(ProviderName::simulated))
             .map(|name| async move {
                 let found = queue::look(aws, &aws.names.provider_queue(&name)).await?;
@@ -132,7 +127,7 @@ pub async fn setup(aws: &Aws, request: &Request, patience: Patience<'_>) -> Resu
         queue::ensure(aws, &spec, survey.response_dead_letters.as_ref(), mode, patience).await?;
     let place = match (known, mode) {
         (Some(place), _) => place,
-        (None, Mode::Apply) => place_of(&aws.queue(&spec.name).await?).await?,
+        (None, Mode::Apply) => place_of(&aws.queue(spec.name.clone()).await?).await?,
         // Nothing exists that could be compared with these.
         (None, Mode::DryRun) => Place {
             partition: "aws".to_owned(),
@@ -146,13 +141,7 @@ pub async fn setup(aws: &Aws, request: &Request, patience: Patience<'_>) -> Resu
         let dead_spec = Spec::provider_dead_letters(aws, &place);
         let (topic, dead_letters) = tokio::try_join!(
             topic::ensure(aws, found_topic.as_ref(), mode),
-            queue::ensure(
-                aws,
-                &dead_spec,
-                survey.provider_dead_letters.as_ref(),
-                mode,
-                patience
-            ),
+            queue::ensure(aws, &dead_spec, survey.provider_dead_letters.as_ref(), mode, patience),
         )?;
         let response_spec = Spec::response(aws, &place);
         let (response, provider_queues) = tokio::try_join!(

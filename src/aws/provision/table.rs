@@ -155,8 +155,7 @@ async fn create(aws: &Aws, name: &str, patience: Patience<'_>) -> Result<()> {
             Ok(_) => return await_active(aws, name, patience).await,
             // An old table of this name is still being deleted, or another setup was faster.
             Err(error)
-                if error.code() == Some("ResourceInUseException")
-                    && began.elapsed() < PATIENCE =>
+                if error.code() == Some("ResourceInUseException") && began.elapsed() < PATIENCE =>
             {
                 patience(Waiting::Table(name.to_owned()));
                 let active = describe(aws, name).await?.is_some_and(|table| {

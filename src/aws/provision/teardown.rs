@@ -136,7 +136,7 @@ pub async fn teardown(aws: &Aws, found: &Inventory, patience: Patience<'_>) -> R
         if began.elapsed() > PATIENCE {
             return Err(Error::other(format!("{} resources are still there", left.count())));
         }
-        patience(Waiting::Table(left.table.unwrap_or_else(|| aws.names.prefix())));
+        patience(Waiting::Gone(left.count()));
         sleep(LOOK_EVERY).await;
     }
 }

@@ -29,12 +29,11 @@ pub(super) async fn look(aws: &Aws, place: Option<&Place>) -> Result<Option<Foun
     let Some(arn) = arn else { return Ok(None) };
     match aws.sns.list_tags_for_resource().resource_arn(&arn).send().await {
         Ok(found) => {
-            let tags = found.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned()));
+            let tags =
+                found.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned()));
             Ok(Some(Found { tags: tags.collect(), arn }))
         }
-        Err(error)
-            if error::is_not_found(&error) || error.code() == Some("ResourceNotFound") =>
-        {
+        Err(error) if error::is_not_found(&error) || error.code() == Some("ResourceNotFound") => {
             Ok(None)
         }
         Err(error) => Err(aws.error(&format!("looking at topic {name}"), &error)),

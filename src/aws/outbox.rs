@@ -1,0 +1,38 @@
+//! Batched sends to one queue.
+
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::queue::{MAX_BATCH, Outgoing, Queue};
+use crate::queue::{Batcher, Limits};
+
+/// Bytes of one batch.
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
+const BATCH_BYTES: usize = 1_048_576;
+/// How long a message waits for others: the ten providers of one RFQ get it at the same moment.
+const LINGER: Duration = Duration::from_millis(5);
+/// Batches under way at once.
+const FLIGHTS: usize = 4;
+/// How often a message is tried.
+const ATTEMPTS: u32 = 5;
+
+impl Queue {
+    /// A batcher that sends to this queue, on `tasks`; once `hurry` is cancelled nothing waits for
+    /// company any more.
+    pub fn outbox(&self, tasks: &TaskTracker, hurry: &CancellationToken) -> Batcher<Outgoing, ()> {
+        let limits = Limits {
+            count: MAX_BATCH,
+            bytes: BATCH_BYTES,
+            linger: LINGER,
+            flights: FLIGHTS,
+            attempts: ATTEMPTS,
+        };
+        let queue = self.clone();
+        Batcher::start(tasks, limits, hurry.clone(), Outgoing::size, move |batch| {
+            let queue = queue.clone();
+            async move { queue.send(&batch).await }
+        })
+    }
+}

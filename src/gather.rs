@@ -1,0 +1,252 @@
+//! The response consumer: response queue -> table.
+//!
+//! A reply is acknowledged only after its row is confirmed. A bad reply goes to the dead letters
+//! with its reason, its neighbours unharmed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::aws::{Aws, Insert, Inserted, MAX_STATEMENTS, Outgoing, Polled, Table};
+use crate::error::Result;
+use crate::event::{Event, Gathered, Sink};
+use crate::model::{Answer, AnswerRow, Reply, Timestamp};
+use crate::queue::{
+    Batcher, Consumer, Entries, Lasting, Limits, Message, Options, Trouble, Verdict,
+};
+
+/// How long an answer waits for others on its way into the table.
+const INSERT_LINGER: Duration = Duration::from_millis(5);
+
+/// How replies are gathered.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// How long a receive waits for messages, 20 s at the most.
+    pub poll_wait: Duration,
+    /// How replies are consumed.
+    pub options: Options,
+}
+
+/// Gathers until `stop`, then drains.
+///
+/// # Errors
+/// Not set up when a queue is missing; the first error that will not pass, after draining.
+pub async fn run(
+    aws: &Aws,
+    settings: Settings,
+    stop: &CancellationToken,
+    sink: &Sink<Event>,
+) -> Result<()> {
+    let (queue, dead_letters) = tokio::try_join!(
+        aws.queue(aws.names.response_queue()),
+        aws.queue(aws.names.response_dead_letters()),
+    )?;
+    let tasks = TaskTracker::new();
+    let gatherer = Arc::new(Gatherer {
+        table: aws.table(),
+        rows: inserts(&tasks, aws.table(), stop),
+        dead_letters: dead_letters.outbox(&tasks, stop),
+        sink: Arc::clone(sink),
+        queue: queue.name().to_owned(),
+    });
+    let troubles = Arc::clone(sink);
+    let consumer = Consumer {
+        source: Polled { queue, wait: settings.poll_wait, visibility: settings.options.visibility },
+        options: settings.options,
+        stop: stop.clone(),
+        trouble: Arc::new(move |trouble| troubles(Event::Trouble(trouble))),
+    };
+    let handle = move |message| {
+        let gatherer = Arc::clone(&gatherer);
+        async move { gatherer.handle(message).await }
+    };
+    let gathered = consumer.run(handle, |_| {}).await;
+    tasks.close();
+    tasks.wait().await;
+    gathered
+}
+
+/// A batcher of inserts.
+fn inserts(
+    tasks: &TaskTracker,
+    table: Table,
+    hurry: &CancellationToken,
+) -> Batcher<Insert, Inserted> {
+    let limits = Limits {
+        count: MAX_STATEMENTS,
+        bytes: usize::MAX,
+        linger: INSERT_LINGER,
+        flights: 4,
+        attempts: 5,
+    };
+    Batcher::start(
+        tasks,
+        limits,
+        hurry.clone(),
+        |_| 1,
+        move |batch| {
+            let table = table.clone();
+            async move { insert(&table, &batch).await }
+        },
+    )
+}
+
+/// Inserts answers; of several with the same key the first of the highest rank stands for all.
+async fn insert(table: &Table, answers: &[Insert]) -> Result<Entries<Inserted>> {
+    let standing = collapse(answers);
+    let mut chosen: Vec<usize> = standing.clone();
+    chosen.sort_unstable();
+    chosen.dedup();
+    let unique: Vec<Insert> = chosen.iter().map(|position| answers[*position].clone()).collect();
+    let results = table.insert(&unique).await?;
+    let by_position: HashMap<usize, _> = chosen.into_iter().zip(results).collect();
+    let result = |(position, stands): (usize, usize)| match &by_position[&stands] {
+        Ok(_) if position != stands => Ok(Inserted::Duplicate),
+        result => result.clone(),
+    };
+    Ok(standing.into_iter().enumerate().map(result).collect())
+}
+
+/// For each answer, the position of the one that stands for its key.
+fn collapse(answers: &[Insert]) -> Vec<usize> {
+    let mut best: HashMap<_, usize> = HashMap::new();
+    for (position, answer) in answers.iter().enumerate() {
+        let stands = best.entry((&answer.id, &answer.row.responder)).or_insert(position);
+        if answer.row.answer.rank() > answers[*stands].row.answer.rank() {
+            *stands = position;
+        }
+    }
+    answers.iter().map(|answer| best[&(&answer.id, &answer.row.responder)]).collect()
+}
+
+/// What every reply in hand needs.
+struct Gatherer {
+    table: Table,
+    rows: Batcher<Insert, Inserted>,
+    dead_letters: Batcher<Outgoing, ()>,
+    sink: Sink<Event>,
+    queue: String,
+}
+
+impl Gatherer {
+    async fn handle(&self, message: Message) -> Verdict {
+        let reply = match Reply::decode(&message.body) {
+            Ok(reply) => reply,
+            Err(reason) => return self.refuse(&message, reason).await,
+        };
+        let texts = match self.texts(&reply).await {
+            Ok(texts) => texts,
+            Err(Untold::NoRequest) => {
+                let reason = "`from`, `to` or `customer` is missing, and there is no request row";
+                return self.refuse(&message, reason.to_owned()).await;
+            }
+            Err(Untold::Trouble(reason)) => return self.leave("reading the table", reason),
+        };
+        let (responder, id, answer) =
+            (reply.responder.clone(), reply.id.clone(), reply.answer.clone());
+        let row = AnswerRow {
+            responder: reply.responder,
+            answer: reply.answer,
+            received_at: reply.received_at,
+            answered_at: reply.answered_at,
+            sent_at: message.sent_at,
+            gathered_at: Some(Timestamp::now()),
+            failed_at: None,
+        };
+        match self.rows.submit(Insert { id: reply.id, row, texts }).await {
+            Ok(inserted) => {
+                let how = match inserted {
+                    Inserted::New => Gathered::First,
+                    Inserted::Replaced => Gathered::Replacing,
+                    Inserted::Duplicate => Gathered::Duplicate,
+                };
+                (self.sink)(Event::Gathered { responder, id, answer, how });
+                Verdict::Done
+            }
+            Err(refusal) if refusal.lasting == Lasting::Permanent => {
+                self.refuse(&message, format!("the table refuses it: {refusal}")).await
+            }
+            Err(refusal) => self.leave("writing the table", refusal.to_string()),
+        }
+    }
+
+    /// `from`, `to` and `customer` of a reply that is no quote; from the request row where it does
+    /// not repeat them.
+    async fn texts(&self, reply: &Reply) -> Result<Option<[String; 3]>, Untold> {
+        if matches!(reply.answer, Answer::Quote(_)) {
+            return Ok(None);
+        }
+        if let (Some(from), Some(to), Some(customer)) = (&reply.from, &reply.to, &reply.customer) {
+            return Ok(Some([from.clone(), to.clone(), customer.clone()]));
+        }
+        let request = self.table.request(&reply.id).await;
+        let request = request.map_err(|error| Untold::Trouble(error.to_string()))?;
+        let request = request.ok_or(Untold::NoRequest)?;
+        Ok(Some([
+            reply.from.clone().unwrap_or(request.from),
+            reply.to.clone().unwrap_or(request.to),
+            reply.customer.clone().unwrap_or(request.customer),
+        ]))
+    }
+
+    /// Moves a reply to the dead letters; it is done with once they have confirmed it.
+    async fn refuse(&self, message: &Message, reason: String) -> Verdict {
+        let copy = Outgoing::dead_letter(&message.body, &reason, &self.queue);
+        match self.dead_letters.submit(copy).await {
+            Ok(()) => {
+                (self.sink)(Event::Refused { reason });
+                Verdict::Done
+            }
+            Err(refusal) => self.leave("moving a reply to the dead letters", refusal.to_string()),
+        }
+    }
+
+    /// Leaves a reply where it is: it comes back.
+    fn leave(&self, subject: &str, reason: String) -> Verdict {
+        (self.sink)(Event::Trouble(Trouble::Entry { subject: subject.to_owned(), reason }));
+        Verdict::Leave
+    }
+}
+
+/// Why the texts of a reply are not known.
+enum Untold {
+    /// Neither the reply nor a request row says.
+    NoRequest,
+    /// The request row could not be read.
+    Trouble(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Price, Responder, RfqId};
+
+    fn answer(responder: &str, answer: Answer) -> Insert {
+        let row = AnswerRow {
+            responder: Responder::stored(responder),
+            answer,
+            received_at: None,
+            answered_at: None,
+            sent_at: None,
+            gathered_at: None,
+            failed_at: None,
+        };
+        Insert { id: RfqId::parse("x").expect("valid"), row, texts: None }
+    }
+
+    #[test]
+    fn of_equal_keys_the_first_of_the_highest_rank_stands() {
+        let quote = |price| Answer::Quote(Price::whole(price));
+        let batch = [
+            answer("a", Answer::Silent("s".into())),
+            answer("b", quote(1)),
+            answer("a", quote(2)),
+            answer("a", quote(3)),
+            answer("b", Answer::Declined("d".into())),
+        ];
+        assert_eq!(collapse(&batch), [2, 1, 2, 2, 1]);
+    }
+}

@@ -1,0 +1,372 @@
+//! What a simulated provider says to a request: a pure function of the seed, the RFQ and the
+//! provider, so that a request delivered again is answered the same.
+//!
+//! Chance: SHA-256 of `rydes 1`, the seed as eight bytes big-endian, the RFQ's id, a zero byte and
+//! the provider's name, is the seed of a ChaCha8 generator. Its first four 64-bit words decide, in
+//! this order, mishap, thinking time, price and the extra time of an answer that comes too late; a
+//! word `w` becomes a number below `n` as `w * n >> 64`. Each fault draws the first word of a
+//! generator of its own, whose hash ends with its position after another zero byte.
+
+use std::time::Duration;
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
+use sha2::{Digest as _, Sha256};
+
+use super::fault::{Fault, FaultKind};
+use crate::model::{Price, ProviderName, Request, Timestamp};
+
+/// An RFQ whose deadline is further away than this is answered in time even by `demo`'s latecomers.
+const FAR_DEADLINE: Duration = Duration::from_mins(1);
+/// Why simulated providers decline.
+const DECLINES: [&str; 3] = ["fully booked", "too far", "no unicorn awake"];
+
+/// How a simulated provider behaves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Temper {
+    /// Thinks 0.2 to 4 s; 10 % each decline, stay silent, fail, or answer too late
+    #[default]
+    Demo,
+    /// As the original: 50 % stay silent, the others think 0 to 60 s (a deadline of 70 s suits it)
+    Workshop,
+    /// Answers at once, always
+    Steady,
+}
+
+/// Everything that an answer depends on beside the request and the provider.
+#[derive(Debug, Clone)]
+pub struct Behaviour {
+    /// How providers behave.
+    pub temper: Temper,
+    /// What makes one run's chances differ from another's.
+    pub seed: u64,
+    /// How long providers think instead of what their temper says, shortest to longest.
+    pub think: Option<(Duration, Duration)>,
+    /// Thinking times are divided by this.
+    pub speed: f64,
+    /// Faults, of which the first that strikes counts.
+    pub faults: Vec<Fault>,
+}
+
+/// What a provider will do with a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// When it answers.
+    pub when: When,
+    /// What it answers.
+    pub intent: Intent,
+}
+
+/// When an answer goes out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// So long after the request was received.
+    After(Duration),
+    /// At this time.
+    At(Timestamp),
+}
+
+/// What a provider means to answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Intent {
+    /// A price.
+    Quote(Price),
+    /// No, and why.
+    Decline(String),
+    /// Nothing, and why.
+    Silence(String),
+    /// Every attempt will fail, and why.
+    Fail(String),
+}
+
+impl Behaviour {
+    /// What `provider` does with `request`, received at `received`.
+    pub fn decide(
+        &self,
+        provider: &ProviderName,
+        request: &Request,
+        received: Timestamp,
+    ) -> Decision {
+        if self.temper != Temper::Workshop
+            && request.deadline.is_some_and(|deadline| received > deadline)
+        {
+            let why = "received after its deadline".to_owned();
+            return Decision { when: When::After(Duration::ZERO), intent: Intent::Decline(why) };
+        }
+        let chance = Chance::of(self.seed, provider, request);
+        let decision = self.by_temper(&chance, request, received);
+        let struck = self.faults.iter().enumerate().find(|(position, fault)| {
+            fault.concerns(provider) && fault.strikes(chance.word_for(*position))
+        });
+        match struck {
+            None => decision,
+            Some((_, fault)) => self.by_fault(&fault.kind, decision),
+        }
+    }
+
+    fn by_temper(&self, chance: &Chance, request: &Request, received: Timestamp) -> Decision {
+        let at_once = When::After(Duration::ZERO);
+        let quote = |low: u64, high: u64| Intent::Quote(Price::whole(chance.price(low, high)));
+        match self.temper {
+            Temper::Steady => {
+                Decision { when: self.thinking(chance, 0, 0), intent: quote(10, 100) }
+            }
+            Temper::Workshop => {
+                if chance.percent() < 50 {
+                    return Decision { when: at_once, intent: silence() };
+                }
+                let whole = Duration::from_secs(below(chance.think, 61));
+                let when = match self.think {
+                    Some(_) => self.thinking(chance, 0, 0),
+                    None => When::After(whole.div_f64(self.speed)),
+                };
+                Decision { when, intent: quote(0, 100) }
+            }
+            Temper::Demo => {
+                let thinking = self.thinking(chance, 200, 4_000);
+                match chance.percent() {
+                    0..10 => {
+                        let which = usize::try_from(below(chance.price, 3)).unwrap_or(0);
+                        let intent = Intent::Decline(DECLINES[which].to_owned());
+                        Decision { when: thinking, intent }
+                    }
+                    10..20 => Decision { when: at_once, intent: silence() },
+                    20..30 => Decision { when: at_once, intent: failure() },
+                    30..40 => match near_deadline(request, received) {
+                        Some(deadline) => {
+                            let extra = Duration::from_millis(2_000 + below(chance.extra, 2_001));
+                            Decision { when: When::At(deadline.plus(extra)), intent: quote(1, 9) }
+                        }
+                        None => Decision { when: thinking, intent: quote(10, 100) },
+                    },
+                    _ => Decision { when: thinking, intent: quote(10, 100) },
+                }
+            }
+        }
+    }
+
+    fn by_fault(&self, kind: &FaultKind, decision: Decision) -> Decision {
+        let at_once = When::After(Duration::ZERO);
+        match kind {
+            FaultKind::Decline(why) => {
+                Decision { when: decision.when, intent: Intent::Decline(why.clone()) }
+            }
+            FaultKind::Silent => Decision { when: at_once, intent: silence() },
+            FaultKind::Error => Decision { when: at_once, intent: failure() },
+            FaultKind::Slow(think) => {
+                let when = When::After(think.div_f64(self.speed));
+                Decision { when, intent: decision.intent }
+            }
+        }
+    }
+
+    /// A thinking time within these milliseconds, or within what was asked for.
+    fn thinking(&self, chance: &Chance, low: u64, high: u64) -> When {
+        let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let (low, high) = self.think.map_or((low, high), |(l, h)| (millis(l), millis(h)));
+        let think = low + below(chance.think, high.saturating_sub(low).saturating_add(1));
+        When::After(Duration::from_millis(think).div_f64(self.speed))
+    }
+}
+
+fn silence() -> Intent {
+    Intent::Silence("not available".to_owned())
+}
+
+fn failure() -> Intent {
+    Intent::Fail("engine fault".to_owned())
+}
+
+/// The deadline, where it is near enough to be missed on purpose.
+fn near_deadline(request: &Request, received: Timestamp) -> Option<Timestamp> {
+    let since = request.submitted_at.unwrap_or(received);
+    request.deadline.filter(|deadline| deadline.after(since) <= FAR_DEADLINE)
+}
+
+/// The words that chance has for one request at one provider.
+struct Chance {
+    hash: Sha256,
+    mishap: u64,
+    think: u64,
+    price: u64,
+    extra: u64,
+}
+
+impl Chance {
+    fn of(seed: u64, provider: &ProviderName, request: &Request) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(b"rydes 1");
+        hash.update(seed.to_be_bytes());
+        hash.update(request.id.as_str());
+        hash.update([0]);
+        hash.update(provider.as_str());
+        let mut words = ChaCha8Rng::from_seed(hash.clone().finalize().into());
+        Self {
+            hash,
+            mishap: words.next_u64(),
+            think: words.next_u64(),
+            price: words.next_u64(),
+            extra: words.next_u64(),
+        }
+    }
+
+    /// The word that decides whether the fault at this position strikes.
+    fn word_for(&self, position: usize) -> u64 {
+        let mut hash = self.hash.clone();
+        hash.update([0]);
+        hash.update(position.to_string());
+        ChaCha8Rng::from_seed(hash.finalize().into()).next_u64()
+    }
+
+    fn percent(&self) -> u64 {
+        below(self.mishap, 100)
+    }
+
+    fn price(&self, low: u64, high: u64) -> u64 {
+        low + below(self.price, high - low + 1)
+    }
+}
+
+/// A word as a number below `n`.
+pub(super) fn below(word: u64, n: u64) -> u64 {
+    let scaled = (u128::from(word) * u128::from(n)) >> 64;
+    u64::try_from(scaled).expect("a product of 64-bit words, halved, has 64 bits")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::RfqId;
+
+    fn behaviour(temper: Temper) -> Behaviour {
+        Behaviour { temper, seed: 0, think: None, speed: 1.0, faults: Vec::new() }
+    }
+
+    fn request(number: usize, deadline: Option<Duration>) -> Request {
+        let submitted = Timestamp::from_millis(1_000_000).expect("in range");
+        Request {
+            id: RfqId::parse(&format!("rfq-{number}")).expect("valid"),
+            from: "A".to_owned(),
+            to: "B".to_owned(),
+            customer: "c".to_owned(),
+            submitted_at: Some(submitted),
+            deadline: deadline.map(|deadline| submitted.plus(deadline)),
+        }
+    }
+
+    fn decisions(behaviour: &Behaviour, deadline: Option<Duration>) -> Vec<Decision> {
+        let received = Timestamp::from_millis(1_000_100).expect("in range");
+        (0..5_000)
+            .map(|n| {
+                let provider = ProviderName::simulated(n % 10 + 1);
+                behaviour.decide(&provider, &request(n, deadline), received)
+            })
+            .collect()
+    }
+
+    fn share(decisions: &[Decision], of: impl Fn(&Decision) -> bool) -> f64 {
+        let hits = decisions.iter().filter(|decision| of(decision)).count();
+        f64::from(u32::try_from(hits).expect("few")) / 5_000.0
+    }
+
+    #[test]
+    fn a_request_delivered_again_is_answered_the_same_and_another_seed_differs() {
+        let one = decisions(&behaviour(Temper::Demo), Some(Duration::from_secs(15)));
+        let again = decisions(&behaviour(Temper::Demo), Some(Duration::from_secs(15)));
+        assert_eq!(one, again);
+        let other = Behaviour { seed: 1, ..behaviour(Temper::Demo) };
+        assert_ne!(one, decisions(&other, Some(Duration::from_secs(15))));
+    }
+
+    #[test]
+    fn the_chances_are_pinned_down() {
+        let received = Timestamp::from_millis(1_000_100).expect("in range");
+        let decision = behaviour(Temper::Steady).decide(
+            &ProviderName::simulated(1),
+            &request(1, None),
+            received,
+        );
+        // A change of this number changes every demo ever shown: it must be meant.
+        assert_eq!(decision.intent, Intent::Quote(Price::whole(74)));
+    }
+
+    #[test]
+    fn demo_has_its_shares() {
+        let all = decisions(&behaviour(Temper::Demo), Some(Duration::from_secs(15)));
+        let near = |share: f64| (0.08..0.12).contains(&share);
+        assert!(near(share(&all, |d| matches!(d.intent, Intent::Decline(_)))));
+        assert!(near(share(&all, |d| matches!(d.intent, Intent::Silence(_)))));
+        assert!(near(share(&all, |d| matches!(d.intent, Intent::Fail(_)))));
+        assert!(near(share(&all, |d| matches!(d.when, When::At(_)))));
+        for decision in &all {
+            match (&decision.when, &decision.intent) {
+                (When::At(at), Intent::Quote(price)) => {
+                    let after = at.as_millis() - 1_015_000;
+                    assert!((2_000..=4_000).contains(&after), "{after}");
+                    assert!(*price >= Price::whole(1) && *price <= Price::whole(9));
+                }
+                (When::After(think), Intent::Quote(price)) => {
+                    assert!((200..=4_000).contains(&think.as_millis()), "{think:?}");
+                    assert!(*price >= Price::whole(10) && *price <= Price::whole(100));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn demo_is_never_late_without_a_near_deadline() {
+        for deadline in [None, Some(Duration::from_secs(61))] {
+            let all = decisions(&behaviour(Temper::Demo), deadline);
+            assert!(all.iter().all(|d| matches!(d.when, When::After(_))));
+        }
+    }
+
+    #[test]
+    fn workshop_is_the_original_and_answers_even_what_comes_too_late() {
+        let all = decisions(&behaviour(Temper::Workshop), Some(Duration::ZERO));
+        let silent = share(&all, |d| matches!(d.intent, Intent::Silence(_)));
+        assert!((0.47..0.53).contains(&silent), "{silent}");
+        for decision in all {
+            let When::After(think) = decision.when else { panic!("no deadline is aimed at") };
+            assert!(think.subsec_nanos() == 0 && think.as_secs() <= 60);
+        }
+    }
+
+    #[test]
+    fn what_is_received_after_its_deadline_is_declined_unpriced() {
+        let all = decisions(&behaviour(Temper::Steady), Some(Duration::ZERO));
+        assert!(
+            all.iter().all(|d| d.intent == Intent::Decline("received after its deadline".into()))
+        );
+    }
+
+    #[test]
+    fn speed_divides_thinking_but_not_deadlines() {
+        let fast = Behaviour { speed: 10.0, ..behaviour(Temper::Demo) };
+        let slow = decisions(&behaviour(Temper::Demo), Some(Duration::from_secs(15)));
+        for (fast, slow) in decisions(&fast, Some(Duration::from_secs(15))).iter().zip(slow) {
+            match (fast.when, slow.when) {
+                (When::After(fast), When::After(slow)) => assert_eq!(fast, slow.div_f64(10.0)),
+                (fast, slow) => assert_eq!(fast, slow),
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_fault_that_strikes_counts() {
+        let faults = ["UnicornManagementResource3=error", "silent@0.5", "decline:closed today"];
+        let faults = faults.map(|text| text.parse().expect("valid")).to_vec();
+        let all = decisions(&Behaviour { faults, ..behaviour(Temper::Steady) }, None);
+        for (n, decision) in all.iter().enumerate() {
+            match decision.intent {
+                Intent::Fail(_) => assert_eq!(n % 10 + 1, 3),
+                Intent::Silence(_) => {}
+                Intent::Decline(ref why) => assert_eq!(why, "closed today"),
+                Intent::Quote(_) => panic!("the last fault always strikes"),
+            }
+        }
+        let silent = share(&all, |d| matches!(d.intent, Intent::Silence(_)));
+        assert!((0.42..0.48).contains(&silent), "{silent}");
+    }
+}

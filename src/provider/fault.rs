@@ -1,0 +1,135 @@
+//! Faults on purpose: `[NAME=]KIND[@P][:ARG]`.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::behaviour::below;
+use crate::model::{ProviderName, parse_duration};
+
+/// Chances are counted in millionths.
+const WHOLE: u64 = 1_000_000;
+/// What a good fault looks like.
+const EXAMPLE: &str = "a fault is `[NAME=]KIND[@P][:ARG]`, as in `silent@0.1`, `decline:fully booked` or \
+     `UnicornManagementResource3=slow:20s`";
+
+/// A fault that strikes some or all requests of one or all providers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The provider it concerns; `None` for all.
+    pub provider: Option<ProviderName>,
+    /// What happens.
+    pub kind: FaultKind,
+    /// How often, in millionths.
+    chance: u64,
+}
+
+/// What happens when a fault strikes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FaultKind {
+    /// It declines with this reason.
+    Decline(String),
+    /// It stays silent.
+    Silent,
+    /// Every attempt fails.
+    Error,
+    /// It thinks so long.
+    Slow(Duration),
+}
+
+impl Fault {
+    /// Whether it concerns this provider.
+    pub(super) fn concerns(&self, provider: &ProviderName) -> bool {
+        self.provider.as_ref().is_none_or(|only| only == provider)
+    }
+
+    /// Whether it strikes for this word of chance.
+    pub(super) fn strikes(&self, word: u64) -> bool {
+        below(word, WHOLE) < self.chance
+    }
+}
+
+impl FromStr for Fault {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (head, argument) = match text.split_once(':') {
+            Some((head, argument)) => (head, Some(argument)),
+            None => (text, None),
+        };
+        let (provider, head) = match head.split_once('=') {
+            Some((name, head)) => (Some(ProviderName::parse(name)?), head),
+            None => (None, head),
+        };
+        let (kind, chance) = match head.split_once('@') {
+            Some((kind, chance)) => (kind, parse_chance(chance)?),
+            None => (head, WHOLE),
+        };
+        let kind = match (kind, argument) {
+            ("decline", Some(reason)) if !reason.trim().is_empty() && reason.len() <= 1_024 => {
+                FaultKind::Decline(reason.trim().to_owned())
+            }
+            ("decline", _) => return Err("`decline` needs a reason: `decline:fully booked`".into()),
+            ("slow", Some(think)) => FaultKind::Slow(parse_duration(think)?),
+            ("slow", None) => return Err("`slow` needs a time: `slow:20s`".into()),
+            ("silent", None) => FaultKind::Silent,
+            ("error", None) => FaultKind::Error,
+            ("silent" | "error", Some(_)) => return Err(format!("`{kind}` takes no argument")),
+            _ => return Err(EXAMPLE.into()),
+        };
+        Ok(Self { provider, kind, chance })
+    }
+}
+
+/// A chance between 0 and 1, in millionths.
+fn parse_chance(text: &str) -> Result<u64, String> {
+    let bad = || "a chance is a number from 0 to 1, as in `silent@0.1`".to_owned();
+    let chance: f64 = text.parse().map_err(|_| bad())?;
+    if !(0.0..=1.0).contains(&chance) {
+        return Err(bad());
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "from 0 to a million"
+    )]
+    Ok((chance * WHOLE as f64).round() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_its_one_language() {
+        let fault: Fault = "acme=slow@0.25:20s".parse().expect("valid");
+        assert_eq!(fault.provider.as_ref().map(ProviderName::as_str), Some("acme"));
+        assert_eq!(fault.kind, FaultKind::Slow(Duration::from_secs(20)));
+        assert_eq!(fault.chance, 250_000);
+        let fault: Fault = "decline:a=b@c:d".parse().expect("valid");
+        assert_eq!(fault.kind, FaultKind::Decline("a=b@c:d".into()));
+        assert!(fault.strikes(u64::MAX));
+    }
+
+    #[test]
+    fn refuses_everything_else() {
+        for bad in [
+            "",
+            "fast",
+            "slow",
+            "slow:x",
+            "decline",
+            "decline: ",
+            "silent@2",
+            "silent@-1",
+            "silent@x",
+            "silent:x",
+            "error:x",
+            "a-b=silent",
+            "=silent",
+            "silent@NaN",
+        ] {
+            assert!(bad.parse::<Fault>().is_err(), "{bad}");
+        }
+    }
+}

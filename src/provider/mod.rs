@@ -1,0 +1,123 @@
+//! Simulated providers: receive, decide, answer, acknowledge. One worker per provider queue.
+//!
+//! A request is acknowledged only after the answer to it is confirmed by the response queue. No
+//! price is ever made up for an external provider: who is served is the caller's choice.
+
+mod behaviour;
+mod fault;
+mod worker;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::try_join_all;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use behaviour::{Behaviour, Decision, Intent, Temper, When};
+pub use fault::{Fault, FaultKind};
+
+use self::worker::Worker;
+use crate::aws::{Aws, Polled, Queue};
+use crate::error::{Error, Result};
+use crate::event::{Event, Sink};
+use crate::model::ProviderName;
+use crate::queue::{Consumer, Options, Trouble};
+
+/// Whether silence leaves a receipt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Receipts {
+    /// A silent provider sends a receipt, so that its copy can be accounted for.
+    Send,
+    /// A silent provider leaves no trace.
+    Withhold,
+}
+
+/// How workers work.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What providers say.
+    pub behaviour: Behaviour,
+    /// Whether silence leaves a receipt.
+    pub receipts: Receipts,
+    /// How long a receive waits for messages, 20 s at the most.
+    pub poll_wait: Duration,
+    /// How requests are consumed.
+    pub options: Options,
+}
+
+/// Runs one worker per provider until `stop`, then drains.
+///
+/// # Errors
+/// Not set up when a queue is missing; the first error that will not pass, after draining.
+pub async fn run(
+    aws: &Aws,
+    providers: &[ProviderName],
+    settings: &Settings,
+    stop: &CancellationToken,
+    sink: &Sink<Event>,
+) -> Result<()> {
+    let (response, dead_letters) = tokio::try_join!(
+        aws.queue(aws.names.response_queue()),
+        aws.queue(aws.names.provider_dead_letters()),
+    )?;
+    let queues =
+        try_join_all(providers.iter().map(|name| aws.queue(aws.names.provider_queue(name))))
+            .await?;
+    let tasks = TaskTracker::new();
+    let answers = response.outbox(&tasks, stop);
+    let dead_letters = dead_letters.outbox(&tasks, stop);
+    // One worker that cannot go on stops the others: half a house answers half the requests.
+    let stop = stop.child_token();
+    let mut workers = JoinSet::new();
+    for (provider, queue) in providers.iter().zip(queues) {
+        let worker = Arc::new(Worker::new(
+            provider.clone(),
+            settings.clone(),
+            answers.clone(),
+            dead_letters.clone(),
+            Arc::clone(sink),
+            queue.name().to_owned(),
+        ));
+        workers.spawn(work(worker, queue, settings.clone(), stop.clone(), Arc::clone(sink)));
+    }
+    drop((answers, dead_letters));
+    let mut outcome = Ok(());
+    while let Some(ended) = workers.join_next().await {
+        let ended = ended.unwrap_or_else(|panic| {
+            Err(Error::other("a provider worker broke down").because(panic))
+        });
+        if ended.is_err() {
+            stop.cancel();
+        }
+        outcome = outcome.and(ended);
+    }
+    tasks.close();
+    tasks.wait().await;
+    outcome
+}
+
+async fn work(
+    worker: Arc<Worker>,
+    queue: Queue,
+    settings: Settings,
+    stop: CancellationToken,
+    sink: Sink<Event>,
+) -> Result<()> {
+    let provider = worker.provider.clone();
+    let source =
+        Polled { queue, wait: settings.poll_wait, visibility: settings.options.visibility };
+    let troubles = Arc::clone(&sink);
+    let consumer = Consumer {
+        source,
+        options: settings.options,
+        stop,
+        trouble: Arc::new(move |trouble: Trouble| troubles(Event::Trouble(trouble))),
+    };
+    let handle = move |message| {
+        let worker = Arc::clone(&worker);
+        async move { worker.handle(message).await }
+    };
+    consumer.run(handle, move |_| sink(Event::GivenBack { provider: provider.clone() })).await
+}
