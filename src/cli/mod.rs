@@ -1,18 +1,50 @@
 //! The command line: global options, one module per command, the exit code.
 
 use std::ffi::OsString;
+use std::sync::Mutex;
 
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand};
 
+use crate::aws::provision::Waiting;
 use crate::error::{Error, Result, exit};
+use crate::event::{Step, StepState};
+use crate::output::steps::Steps;
 use crate::output::{Color, Format, Output, Verbosity};
 use crate::settings::{Backend, Settings, Typed};
+use crate::shutdown::Shutdown;
 
+mod completions;
+mod consumer;
 mod localstack;
+mod providers;
+mod quotes;
+mod recent;
+mod setup;
+mod submit;
+mod teardown;
+mod workers;
+
+/// What bare `rydes` prints: the commands in the order of use.
+const SHORT_HELP: &str = "\
+Ask many providers for a quote at once; gather the answers; take the best.
+Scatter-gather on SNS, SQS and DynamoDB, on LocalStack unless you say --aws.
+
+  rydes demo                                 see all of it in under 40 s
+
+  rydes localstack up                        1  a place to run it
+  rydes setup                                2  topic, queues, table
+  rydes providers run                        3  ten providers (leave it running)
+  rydes submit --from Frankfurt --to Rome    4  ask         (another terminal)
+  rydes quotes --watch                       5  see the quotes come in
+  rydes teardown                             6  remove everything
+
+More: providers list|add|remove, consumer, completions
+`rydes COMMAND --help` has examples.";
 
 /// Ask many providers for a quote at once; gather the answers; take the best.
 #[derive(Debug, Parser)]
-#[command(name = "rydes", version, disable_help_subcommand = true)]
+#[command(name = "rydes", version, disable_help_subcommand = true, max_term_width = 100)]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -23,17 +55,18 @@ struct Cli {
 /// The options that every command takes.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 struct Global {
-    /// The stack to work on [default: wild-rydes] [env: `RYDES_STACK`]
+    /// The stack to work on [default: wild-rydes] [env: RYDES_STACK]
     #[arg(long, value_name = "NAME", global = true)]
     stack: Option<String>,
-    /// Where LocalStack answers [default: <http://localhost:4566>] [env: `AWS_ENDPOINT_URL`]
+    /// Where LocalStack answers [default: http://localhost:4566] [env: AWS_ENDPOINT_URL]
     #[arg(long, value_name = "URL", global = true)]
     endpoint_url: Option<String>,
-    /// The region [default: us-east-1] [env: `RYDES_REGION`]
+    /// The region [default: us-east-1] [env: RYDES_REGION]
     #[arg(long, value_name = "REGION", global = true)]
     region: Option<String>,
-    /// Work on AWS itself, with the ordinary chain of credentials; the stack must be named
+    /// Work on AWS itself, with the ordinary chain of credentials; name the stack too
     #[arg(long, global = true)]
     aws: bool,
     /// The profile of the AWS credentials, with --aws
@@ -58,12 +91,27 @@ struct Global {
 enum Command {
     /// Bring LocalStack up or down on this machine
     Localstack(localstack::Command),
+    /// Make the topic, the queues and the table of a stack
+    Setup(setup::Command),
+    /// Run the simulated providers; list, add and remove providers
+    Providers(providers::Command),
+    /// Run the response consumer alone
+    Consumer(consumer::Command),
+    /// Ask every subscribed provider for a quote
+    Submit(submit::Command),
+    /// Show how an RFQ stands, or watch the quotes come in
+    Quotes(quotes::Command),
+    /// Remove everything that carries the stack's tag
+    Teardown(teardown::Command),
+    /// Print the completions of a shell
+    Completions(completions::Command),
 }
 
 /// What every command is handed.
 struct Context {
     output: Output,
     typed: Typed,
+    shutdown: Shutdown,
 }
 
 impl Context {
@@ -82,31 +130,110 @@ fn env(name: &str) -> Option<String> {
 pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
-        Err(error) => {
-            _ = error.print();
-            return u8::try_from(error.exit_code()).unwrap_or(exit::INVALID);
-        }
+        Err(error) => return usage(&error),
     };
-    let context = Context { output: cli.global.output(), typed: cli.global.typed() };
-    let Some(command) = cli.command else { return exit::INVALID };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            context.output.error(&Error::other("cannot start the async runtime").because(error));
-            return exit::ERROR;
-        }
+    let output = cli.global.output();
+    let Some(command) = cli.command else {
+        output.data(SHORT_HELP);
+        return exit::DONE;
     };
-    let outcome = runtime.block_on(async {
-        match command {
-            Command::Localstack(command) => localstack::run(&context, command).await,
-        }
-    });
-    match outcome {
+    match start(output.clone(), cli.global.typed(), command) {
         Ok(code) => code,
         Err(error) => {
-            context.output.error(&error);
+            output.error(&error);
             error.exit_code()
         }
+    }
+}
+
+fn start(output: Output, typed: Typed, command: Command) -> Result<u8> {
+    if output.format == Format::Workshop && !matches!(command, Command::Quotes(_)) {
+        return Err(Error::invalid("`--output workshop` is for `rydes quotes` alone"));
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Error::other("cannot start the async runtime").because(error))?;
+    let outcome = runtime.block_on(async {
+        let shutdown = Shutdown::listen()
+            .map_err(|error| Error::other("cannot listen for signals").because(error))?;
+        let context = Context { output, typed, shutdown };
+        let work = execute(&context, command);
+        tokio::pin!(work);
+        tokio::select! {
+            code = &mut work => code,
+            () = context.shutdown.leave.cancelled() => Err(context.shutdown.error()),
+        }
+    });
+    // What a second signal left behind must not hold the program up.
+    runtime.shutdown_background();
+    outcome
+}
+
+async fn execute(context: &Context, command: Command) -> Result<u8> {
+    match command {
+        Command::Localstack(command) => localstack::run(context, command).await,
+        Command::Setup(command) => interruptible(context, setup::run(context, command)).await,
+        Command::Providers(command) => providers::run(context, command).await,
+        Command::Consumer(command) => consumer::run(context, command).await,
+        Command::Submit(command) => interruptible(context, submit::run(context, command)).await,
+        Command::Quotes(command) => interruptible(context, quotes::run(context, command)).await,
+        Command::Teardown(command) => interruptible(context, teardown::run(context, command)).await,
+        Command::Completions(command) => completions::run(context, &command),
+    }
+}
+
+/// Ends work at the first signal: it is safe to run it again.
+async fn interruptible(context: &Context, work: impl Future<Output = Result<u8>>) -> Result<u8> {
+    tokio::pin!(work);
+    tokio::select! {
+        biased;
+        code = &mut work => code,
+        () = context.shutdown.stop.cancelled() => {
+            // A wait prints what it has before it ends with the same error.
+            tokio::select! {
+                biased;
+                code = &mut work => code,
+                () = tokio::task::yield_now() => Err(context.shutdown.error()),
+            }
+        }
+    }
+}
+
+/// Prints what was wrong with the command line, or the help that was asked for.
+fn usage(error: &clap::Error) -> u8 {
+    if error.kind() == ErrorKind::MissingRequiredArgument
+        && let Some(ContextValue::Strings(missing)) = error.get(ContextKind::InvalidArg)
+    {
+        let output =
+            Output::new(Format::Table, Verbosity::Normal, Color::Auto, env("NO_COLOR").is_some());
+        let missing: Vec<_> = missing.iter().map(|name| format!("`{name}`")).collect();
+        let usage = match error.get(ContextKind::Usage) {
+            Some(ContextValue::StyledStr(usage)) => usage.to_string().to_lowercase(),
+            _ => "usage: rydes --help".to_owned(),
+        };
+        output.error(&Error::invalid(format!("{} is missing", missing.join(", "))));
+        output.note(&format!("  {}", usage.replace("usage: ", "usage: ").trim()));
+        return exit::INVALID;
+    }
+    _ = error.print();
+    u8::try_from(error.exit_code()).unwrap_or(exit::INVALID)
+}
+
+/// Shows what is waited for while resources are made or removed.
+fn waiting(output: &Output) -> impl Fn(Waiting) + Send + Sync + use<> {
+    let steps = Mutex::new(Steps::new(output));
+    move |waiting| {
+        let (subject, detail) = match waiting {
+            Waiting::QueueName(name, left) => (
+                "waiting".to_owned(),
+                format!("{name} was deleted less than a minute ago, at most {} s", left.as_secs()),
+            ),
+            Waiting::Table(name) => ("waiting".to_owned(), format!("for table {name}")),
+            Waiting::Gone(left) => ("waiting".to_owned(), format!("{left} are still going")),
+        };
+        let step = Step { subject, detail, state: StepState::Running };
+        steps.lock().unwrap_or_else(std::sync::PoisonError::into_inner).show(&step);
     }
 }
 

@@ -11,7 +11,12 @@ use serde_json::Value;
 use crate::error::Error;
 use crate::model::text::{compact_json, printable};
 
+pub mod live;
+pub mod quotes;
+pub mod setup;
 pub mod steps;
+pub(crate) mod table;
+pub mod workers;
 
 /// How answers are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

@@ -1,0 +1,29 @@
+//! `rydes consumer run`.
+
+use clap::{Args, Subcommand};
+
+use super::Context;
+use super::workers::{self, Common, Working};
+use crate::aws::Aws;
+use crate::error::Result;
+
+/// Run the response consumer alone.
+#[derive(Debug, Args)]
+pub(super) struct Command {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Gather answers into the table, on any number of machines
+    Run(Common),
+}
+
+pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
+    let Action::Run(command) = command.action;
+    let settings = context.settings()?;
+    let aws = Aws::connect(&settings).await?;
+    workers::run(context, &settings, &aws, Working { providers: Vec::new(), plan: None, command })
+        .await
+}

@@ -1,0 +1,294 @@
+//! `rydes quotes`.
+
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::json;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use super::recent::Recent;
+use super::{Context, env};
+use crate::aggregate::{Gathering, Status};
+use crate::aws::Aws;
+use crate::error::{Error, Kind, Result, exit};
+use crate::model::text::printable;
+use crate::model::{RfqId, Timestamp, parse_duration};
+use crate::output::live::{Live, is_foreground, size};
+use crate::output::quotes::{Frame, MOST_ROWS, document, news, table, workshop};
+use crate::output::{Format, Output};
+use crate::quotes::{Copies, Patience, Watch, copies, snapshot};
+use crate::settings::Settings;
+use crate::shutdown::Shutdown;
+
+/// How often the countdown is redrawn.
+const REDRAW: Duration = Duration::from_millis(100);
+/// After so long without any answer the queues are looked at, once.
+const SUSPICIOUS: Duration = Duration::from_secs(3);
+/// Lines of the frame beside the rows of answers.
+const FRAME_LINES: u16 = 8;
+
+/// Show how an RFQ stands, or watch the quotes come in.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  rydes quotes                     the newest RFQ submitted from this machine
+  rydes quotes 78c3 --watch        until everybody has answered, or the deadline
+  rydes quotes 78c3 -o json        exact prices, for programs")]
+pub(super) struct Command {
+    /// The RFQ: its id, or a unique prefix (4 characters or more) of one submitted here
+    #[arg(value_name = "RFQ-ID")]
+    id: Option<String>,
+    /// Stay until everybody has answered, or the deadline
+    #[arg(short, long)]
+    watch: bool,
+    #[command(flatten)]
+    stay: Stay,
+}
+
+/// How long a wait lasts.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Stay {
+    /// With --watch: stay so much longer for late answers
+    #[arg(long, value_name = "TIME", default_value = "0", value_parser = parse_duration)]
+    linger: Duration,
+    /// With --watch: how long to wait for an RFQ without a deadline
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_duration)]
+    timeout: Duration,
+}
+
+impl Default for Stay {
+    fn default() -> Self {
+        Self { linger: Duration::ZERO, timeout: Duration::from_mins(1) }
+    }
+}
+
+pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
+    let settings = context.settings()?;
+    let aws = Aws::connect(&settings).await?;
+    let recent = Recent::of(&aws, env);
+    let id = recent.find(command.id.as_deref())?;
+    if command.watch {
+        return wait(context, &settings, &aws, id, command.stay).await;
+    }
+    let Some(gathering) = snapshot(&aws, &id, None).await? else {
+        return Err(unknown(&aws, &id));
+    };
+    print(&context.output, &aws, &gathering);
+    if gathering.status == Status::Gathering && context.output.format == Format::Table {
+        let watch = settings.command(&format!("quotes {} --watch", recent.prefix(&id)));
+        context.output.note(&format!("next: {watch}"));
+    }
+    Ok(exit::DONE)
+}
+
+fn unknown(aws: &Aws, id: &RfqId) -> Error {
+    let id = printable(id.as_str());
+    let error = Error::new(Kind::NoSuchRfq, format!("no RFQ {id} on stack {}", aws.names.stack()));
+    let newest = Recent::of(aws, env).newest().map(|newest| format!("; {newest}"));
+    error.hint(format!("RFQs are kept 7 days{}", newest.unwrap_or_default()))
+}
+
+/// Watches an RFQ until it ends; the exit code says how.
+pub(super) async fn wait(
+    context: &Context,
+    settings: &Settings,
+    aws: &Aws,
+    id: RfqId,
+    stay: Stay,
+) -> Result<u8> {
+    let shutdown = &context.shutdown;
+    let patience = Patience { until: None, linger: stay.linger, timeout: stay.timeout };
+    let mut view = View::new(&context.output, aws, settings);
+    let mut watch = Watch::new(aws, id.clone(), patience);
+    while !watch.is_over() {
+        let Some(gathering) = view.animate(watch.next(), shutdown).await? else {
+            return Err(unknown(aws, &id));
+        };
+        view.show(gathering).await;
+        if context.output.is_closed() {
+            break;
+        }
+    }
+    let gathering = view.finish(&id)?;
+    Ok(match (gathering.status, &gathering.best) {
+        (_, None) => exit::NO_QUOTE,
+        (Status::Complete, Some(_)) => exit::DONE,
+        (Status::Gathering | Status::Closed | Status::Expired, Some(_)) => exit::UNMET,
+    })
+}
+
+/// What a person or a program sees of a wait.
+pub(super) struct View<'a> {
+    output: &'a Output,
+    aws: &'a Aws,
+    settings: &'a Settings,
+    live: Option<Live>,
+    latest: Option<Gathering>,
+    began: Instant,
+    hint: Option<String>,
+    looked: bool,
+}
+
+impl<'a> View<'a> {
+    pub(super) fn new(output: &'a Output, aws: &'a Aws, settings: &'a Settings) -> Self {
+        let live = output.format == Format::Table && is_foreground();
+        Self {
+            output,
+            aws,
+            settings,
+            live: live.then(Live::new),
+            latest: None,
+            began: Instant::now(),
+            hint: None,
+            looked: false,
+        }
+    }
+
+    /// Keeps the countdown going while the next snapshot is awaited.
+    pub(super) async fn animate(
+        &mut self,
+        next: impl Future<Output = Result<Option<Gathering>>>,
+        shutdown: &Shutdown,
+    ) -> Result<Option<Gathering>> {
+        tokio::pin!(next);
+        let mut redraw = interval(REDRAW);
+        redraw.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            tokio::select! {
+                snapshot = &mut next => return snapshot,
+                _ = redraw.tick() => self.draw(),
+                () = shutdown.stop.cancelled() => {
+                    self.interrupted();
+                    return Err(shutdown.error());
+                }
+            }
+        }
+    }
+
+    /// Takes in a snapshot.
+    pub(super) async fn show(&mut self, gathering: Gathering) {
+        let fresh = news(self.latest.as_ref(), &gathering);
+        match self.output.format {
+            Format::Jsonl => {
+                fresh.iter().for_each(|news| self.output.json(&news.document(&gathering)));
+            }
+            Format::Table if self.live.is_none() => {
+                fresh.iter().for_each(|news| self.output.data(&news.line()));
+            }
+            Format::Table | Format::Json | Format::Workshop => {}
+        }
+        let nothing = gathering.providers.iter().all(|provider| provider.after_ms.is_none());
+        if !nothing {
+            self.hint = None;
+        } else if !self.looked && self.began.elapsed() >= SUSPICIOUS {
+            self.looked = true;
+            self.hint = self.look(&gathering).await;
+            if let (None, Some(hint)) = (&self.live, &self.hint) {
+                self.output.note(&format!("hint: {hint}"));
+            }
+        }
+        self.latest = Some(gathering);
+        self.draw();
+    }
+
+    /// One look at the queues: who is not running?
+    async fn look(&self, gathering: &Gathering) -> Option<String> {
+        let expected = gathering.request.expected.as_deref()?;
+        // A hint is not worth an error.
+        let Copies { unread, in_hand, replies } = copies(self.aws, expected).await.ok()?;
+        let run = self.settings.command("providers run");
+        Some(match (unread, in_hand, replies) {
+            (_, _, 1..) => {
+                let consumer = self.settings.command("consumer run");
+                format!("{replies} replies lie unread; is a consumer running? ({consumer})")
+            }
+            (0, 0, 0) => "no copy is in any queue: the providers have taken them all".to_owned(),
+            (0, in_hand, 0) => format!("{in_hand} copies are in hand: the providers are thinking"),
+            (unread, _, 0) if unread >= expected.len() => {
+                format!("all {unread} copies lie unread; is `{run}` running?")
+            }
+            (unread, _, 0) => format!(
+                "{unread} of {} copies lie unread; is `{run}` running for all?",
+                expected.len()
+            ),
+        })
+    }
+
+    fn draw(&self) {
+        let (Some(live), Some(gathering)) = (&self.live, &self.latest) else { return };
+        let (columns, rows) = size();
+        let room = usize::from(rows.saturating_sub(FRAME_LINES)).clamp(3, MOST_ROWS);
+        let mut lines = self.table(gathering, Some(columns), room);
+        lines.extend(self.hint.as_ref().map(|hint| format!("hint: {hint}")));
+        live.draw(lines.join("\n"));
+    }
+
+    fn table(&self, gathering: &Gathering, width: Option<u16>, rows: usize) -> Vec<String> {
+        let frame = Frame { stack: &self.settings.stack, now: Timestamp::now(), width, rows };
+        styled(self.output, table(gathering, frame))
+    }
+
+    fn interrupted(&mut self) {
+        self.live = None;
+        if let Some(gathering) = &self.latest
+            && self.output.format == Format::Table
+        {
+            self.table(gathering, None, MOST_ROWS).iter().for_each(|line| self.output.data(line));
+        }
+    }
+
+    /// Leaves the final state behind.
+    pub(super) fn finish(mut self, id: &RfqId) -> Result<Gathering> {
+        self.live = None;
+        let gathering = self.latest.ok_or_else(|| unknown(self.aws, id))?;
+        if self.output.format == Format::Jsonl {
+            self.output.json(&json!({
+                "rfq-id": id.as_str(),
+                "status": gathering.status.word(),
+                "completed-by": document(&gathering)["completed-by"],
+                "best": document(&gathering)["best"],
+            }));
+        } else {
+            print(self.output, self.aws, &gathering);
+        }
+        let missing = gathering.status == Status::Expired;
+        if missing && self.output.format == Format::Table {
+            let again = self.settings.command(&format!("quotes {}", id.short()));
+            self.output.note(&format!("late answers are still kept: {again}"));
+        }
+        Ok(gathering)
+    }
+}
+
+/// Prints how an RFQ stands, in the format that is wanted.
+fn print(output: &Output, aws: &Aws, gathering: &Gathering) {
+    match output.format {
+        Format::Table => {
+            let width = output.is_terminal().then(|| size().0);
+            let now = Timestamp::now();
+            let frame = Frame { stack: aws.names.stack(), now, width, rows: MOST_ROWS };
+            styled(output, table(gathering, frame)).iter().for_each(|line| output.data(line));
+        }
+        Format::Json | Format::Jsonl => output.json(&document(gathering)),
+        Format::Workshop => output.data(&workshop(gathering)),
+    }
+}
+
+/// The title bold, the best quote green: nothing that only colour says.
+fn styled(output: &Output, lines: Vec<String>) -> Vec<String> {
+    let style = output.out_style();
+    let last = lines.len();
+    lines
+        .into_iter()
+        .enumerate()
+        .map(|(position, line)| match position {
+            0 => style.clone().bold().apply_to(line).to_string(),
+            1 => style.clone().dim().apply_to(line).to_string(),
+            _ if position + 1 < last
+                && (line.ends_with("  best") || line.ends_with("best so far")) =>
+            {
+                style.clone().green().apply_to(line).to_string()
+            }
+            _ => line,
+        })
+        .collect()
+}

@@ -1,0 +1,76 @@
+//! `rydes setup`.
+
+use clap::Args;
+use tokio::time::Instant;
+
+use super::{Context, waiting};
+use crate::aws::Aws;
+use crate::aws::provision::{self, Mode, Request, Untagged};
+use crate::error::{Result, exit};
+use crate::output::setup::{Totals, document, full_table, table};
+use crate::output::{Format, Verbosity};
+
+/// Make the topic, the queues and the table of a stack, or mend what differs.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  rydes setup                      ten simulated providers
+  rydes setup --providers 3        three of them
+  rydes setup --dry-run            what would be done")]
+pub(super) struct Command {
+    /// How many simulated providers there should be, 1 to 100
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u8).range(1..=100))]
+    providers: u8,
+    /// Say what would be done; touch nothing
+    #[arg(short = 'n', long)]
+    dry_run: bool,
+    /// Take over resources of the right name that lack the stack's tag
+    #[arg(long)]
+    adopt: bool,
+}
+
+pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
+    let output = &context.output;
+    let settings = context.settings()?;
+    let aws = Aws::connect(&settings).await?;
+    let mode = if command.dry_run { Mode::DryRun } else { Mode::Apply };
+    let account = aws.account().map(|account| format!(" (account {account})"));
+    let account = account.filter(|_| !aws.is_real()).unwrap_or_default();
+    output.note(&format!("{}{account}", aws.target_line()));
+    let request = Request {
+        providers: usize::from(command.providers),
+        mode,
+        untagged: if command.adopt { Untagged::Adopt } else { Untagged::Refuse },
+    };
+    let began = Instant::now();
+    let patience = waiting(output);
+    let report = provision::setup(&aws, &request, &patience).await?;
+    drop(patience);
+    match output.format {
+        Format::Json | Format::Jsonl => output.json(&document(&report, mode)),
+        Format::Table | Format::Workshop => {
+            let verbose = output.verbosity == Verbosity::Verbose;
+            let lines = if verbose { full_table(&report, mode) } else { table(&report, mode) };
+            lines.iter().for_each(|line| output.data(line));
+        }
+    }
+    let Totals { created, kept, changed } = Totals::of(report.changes());
+    match mode {
+        Mode::DryRun => output.note(&format!(
+            "dry run: {created} to create, {kept} to keep, {changed} to change; nothing was touched"
+        )),
+        Mode::Apply => output.note(&format!(
+            "{created} created, {kept} kept, {changed} changed in {:.1} s",
+            began.elapsed().as_secs_f64()
+        )),
+    }
+    if !report.beyond.is_empty() {
+        let names: Vec<_> = report.beyond.iter().map(ToString::to_string).collect();
+        let count = names.len();
+        let remove = settings.command(&format!("providers remove {}", names.join(" ")));
+        output.note(&format!("{count} more simulated providers were kept; to remove them:"));
+        output.note(&format!("  {remove}"));
+    }
+    let next = if mode == Mode::DryRun { "setup" } else { "providers run" };
+    output.note(&format!("next: {}", settings.command(next)));
+    Ok(exit::DONE)
+}

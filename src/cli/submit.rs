@@ -1,0 +1,209 @@
+//! `rydes submit`.
+
+use std::io::Read as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use super::recent::Recent;
+use super::{Context, env, quotes};
+use crate::aws::Aws;
+use crate::error::{Error, Result, exit};
+use crate::model::text::printable;
+use crate::model::{RequestRow, RfqId, parse_duration, show_duration};
+use crate::output::Format;
+use crate::scatter::{self, Scattered, Submission, check_deadline, check_text};
+use crate::settings::{Settings, quoted};
+
+/// The longest file that `--file` reads, in bytes: a request is far below it.
+const FILE_MAX: u64 = 65_536;
+
+/// Ask every subscribed provider for a quote.
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "rydes submit --from CITY --to CITY [--deadline 15s] [--wait]",
+    after_help = "Examples:
+  rydes submit --from Frankfurt --to \"Las Vegas\"
+  rydes submit --from Frankfurt --to Rome --deadline 5s --wait
+  rydes submit --file event.json   {\"from\": ..., \"to\": ..., \"customer\": ...}"
+)]
+pub(super) struct Command {
+    /// Where the ride begins
+    #[arg(long, value_name = "CITY")]
+    from: Option<String>,
+    /// Where it ends
+    #[arg(long, value_name = "CITY")]
+    to: Option<String>,
+    /// Who asks [default: anonymous]
+    #[arg(long, value_name = "NAME")]
+    customer: Option<String>,
+    /// How long to wait for answers, 10ms to 24h
+    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = deadline)]
+    deadline: Duration,
+    /// Read `from`, `to` and `customer` from a JSON file, or from stdin with `-`
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "to", "customer"])]
+    file: Option<PathBuf>,
+    /// Use this id; an RFQ that may have been lost half way is submitted again
+    #[arg(long, value_name = "ID")]
+    rfq_id: Option<String>,
+    /// Go on as `rydes quotes --watch`
+    #[arg(short = 'w', long)]
+    wait: bool,
+}
+
+fn deadline(text: &str) -> Result<Duration, String> {
+    check_deadline(parse_duration(text)?)
+}
+
+pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
+    let output = &context.output;
+    let settings = context.settings()?;
+    let submission = submission(&command)?;
+    let retry = retry(&settings, &submission);
+    let aws = Aws::connect(&settings).await?;
+    output.note(&aws.target_line());
+    let recent = Recent::of(&aws, env);
+    let scattered = scatter::submit(&aws, submission).await.map_err(|error| {
+        let nobody = error.to_string().starts_with("no provider is subscribed");
+        if nobody { error.hint(settings.command("setup")) } else { error }
+    })?;
+    let row = match scattered {
+        Scattered::Published(row) => {
+            let asked = row.expected.as_ref().map_or(0, Vec::len);
+            let deadline = deadline_of(&row);
+            tell(context, &row, command.wait);
+            output.note(&format!("asked {asked} providers{deadline}"));
+            row
+        }
+        Scattered::Answered(row) => {
+            tell(context, &row, command.wait);
+            output.note("it was submitted before, and every provider has answered");
+            row
+        }
+        Scattered::Unknown(error) => {
+            return Err(Error::other("nobody knows whether the request is out; its row was kept")
+                .because(error)
+                .hint(format!("submit it again, nothing is doubled: {retry}")));
+        }
+    };
+    if let Err(error) = recent.remember(&row) {
+        output.detail(&format!("the RFQ was not remembered: {error}"));
+    }
+    if command.wait {
+        return quotes::wait(context, &settings, &aws, row.id, quotes::Stay::default()).await;
+    }
+    let prefix = recent.prefix(&row.id);
+    output.note(&format!("next: {}", settings.command(&format!("quotes {prefix} --watch"))));
+    Ok(exit::DONE)
+}
+
+/// The id goes to stdout, unless the quotes follow there.
+fn tell(context: &Context, row: &RequestRow, wait: bool) {
+    let output = &context.output;
+    let id = printable(row.id.as_str());
+    match output.format {
+        _ if wait => output.note(&id),
+        Format::Json | Format::Jsonl => output.json(&json!({
+            "rfq-id": row.id.as_str(),
+            "from": row.from,
+            "to": row.to,
+            "customer": row.customer,
+            "submitted-at": row.submitted_at,
+            "deadline": row.deadline,
+            "expected": row.expected.as_ref().map(Vec::len),
+        })),
+        Format::Table | Format::Workshop => output.data(&id),
+    }
+}
+
+fn deadline_of(row: &RequestRow) -> String {
+    match (row.submitted_at, row.deadline) {
+        (Some(submitted), Some(deadline)) => {
+            let wanted = show_duration(deadline.after(submitted));
+            format!(", answers wanted within {wanted}")
+        }
+        _ => String::new(),
+    }
+}
+
+/// Validates everything before anything is sent.
+fn submission(command: &Command) -> Result<Submission> {
+    let (from, to, customer) = match &command.file {
+        Some(file) => read(file)?,
+        None => (command.from.clone(), command.to.clone(), command.customer.clone()),
+    };
+    let named = |name: &str| match &command.file {
+        Some(_) => name.to_owned(),
+        None => format!("--{name}"),
+    };
+    let required = |name: &str, text: Option<String>| match text {
+        Some(text) => check_text(&named(name), &text),
+        None => Err(Error::invalid(format!("`{}` is missing; nothing was sent", named(name)))
+            .hint("rydes submit --from CITY --to CITY [--deadline 15s] [--wait]")),
+    };
+    let id = match &command.rfq_id {
+        Some(id) => RfqId::parse(id)
+            .and_then(|id| match check_text("--rfq-id", id.as_str()) {
+                Ok(_) => Ok(id),
+                Err(error) => Err(error.to_string()),
+            })
+            .map_err(|problem| Error::invalid(format!("`--rfq-id`: {problem}")))?,
+        None => RfqId::random(),
+    };
+    Ok(Submission {
+        id,
+        from: required("from", from)?,
+        to: required("to", to)?,
+        customer: check_text(
+            &named("customer"),
+            &customer.unwrap_or_else(|| "anonymous".to_owned()),
+        )?,
+        deadline: command.deadline,
+        until: Vec::new(),
+    })
+}
+
+type Texts = (Option<String>, Option<String>, Option<String>);
+
+/// The original's event: `from`, `to` and `customer`.
+fn read(file: &PathBuf) -> Result<Texts> {
+    let name =
+        if file.as_os_str() == "-" { "stdin".to_owned() } else { file.display().to_string() };
+    let name = printable(&name);
+    let mut text = String::new();
+    let read = if file.as_os_str() == "-" {
+        std::io::stdin().lock().take(FILE_MAX + 1).read_to_string(&mut text)
+    } else {
+        std::fs::File::open(file).and_then(|file| file.take(FILE_MAX + 1).read_to_string(&mut text))
+    };
+    let read =
+        read.map_err(|error| Error::invalid(format!("cannot read {name}")).because(error))?;
+    if u64::try_from(read).is_ok_and(|read| read > FILE_MAX) {
+        return Err(Error::invalid(format!("{name} is longer than {FILE_MAX} bytes")));
+    }
+    let event: Value = serde_json::from_str(&text)
+        .map_err(|error| Error::invalid(format!("{name} is not JSON")).because(error))?;
+    if !event.is_object() {
+        return Err(Error::invalid(format!("{name} is not a JSON object")));
+    }
+    let field = |field: &str| match &event[field] {
+        Value::Null => Ok(None),
+        Value::String(text) => Ok(Some(text.clone())),
+        _ => Err(Error::invalid(format!("`{field}` in {name} is not a string; nothing was sent"))),
+    };
+    Ok((field("from")?, field("to")?, field("customer")?))
+}
+
+/// The command line that submits the same request again.
+fn retry(settings: &Settings, submission: &Submission) -> String {
+    settings.command(&format!(
+        "submit --rfq-id {} --from {} --to {} --customer {} --deadline {}ms",
+        quoted(submission.id.as_str()),
+        quoted(&submission.from),
+        quoted(&submission.to),
+        quoted(&submission.customer),
+        submission.deadline.as_millis()
+    ))
+}

@@ -1,0 +1,368 @@
+//! The options of the workers and the consumer, and the view while they run.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+use tokio::time::{Instant, interval, sleep};
+
+use super::Context;
+use crate::aws::{Aws, MAX_WAIT};
+use crate::error::{Error, Result, exit};
+use crate::event::{Event, Sink};
+use crate::gather;
+use crate::model::{ProviderName, Timestamp, parse_duration};
+use crate::output::live::{Live, is_foreground, size};
+use crate::output::workers::{Part, Tally, document, line};
+use crate::output::{Format, Output};
+use crate::provider::{self, Behaviour, Fault, Receipts, Temper};
+use crate::queue::Options;
+use crate::settings::Settings;
+
+/// How long what is in hand may take after a first Ctrl-C: longer than the longest poll.
+const DRAIN: Duration = Duration::from_secs(25);
+/// Replies in hand at once.
+const GATHER_CONCURRENCY: usize = 200;
+/// How often the view is redrawn.
+const REDRAW: Duration = Duration::from_millis(200);
+/// Lines of the view beside the providers.
+const FRAME_LINES: u16 = 8;
+
+/// The options that workers and consumer share.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Common {
+    /// What is shown while it runs
+    #[arg(long, value_enum, default_value_t = Progress::Auto, value_name = "HOW")]
+    progress: Progress,
+    /// How long a receive waits for messages, 1s to 20s
+    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = poll_wait, hide = true)]
+    poll_wait: Duration,
+    /// How long a received message is hidden, 1s to 12h
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = visibility, hide = true)]
+    visibility: Duration,
+}
+
+/// What is shown while workers run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Progress {
+    /// A live table on a terminal, lines elsewhere
+    Auto,
+    /// A live table
+    Live,
+    /// A line per event
+    Plain,
+    /// Nothing
+    None,
+}
+
+/// Answer requests as the simulated providers, and gather the answers.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:
+  rydes providers run                                  all, with the consumer
+  rydes providers run UnicornManagementResource3       one of them
+  rydes providers run --behavior workshop              as the original (deadlines of 70s)
+  rydes providers run --fault silent@0.1 --fault UnicornManagementResource3=slow:20s
+
+Faults: [NAME=]KIND[@CHANCE][:ARGUMENT], the first that strikes counts:
+  decline:REASON   silent   error   slow:TIME")]
+pub(super) struct Providers {
+    /// Run only these
+    #[arg(value_name = "NAME", value_parser = ProviderName::parse)]
+    pub(super) names: Vec<ProviderName>,
+    /// How providers behave
+    #[arg(long, visible_alias = "behaviour", value_enum, default_value_t = Temper::Demo, value_name = "HOW")]
+    behavior: Temper,
+    /// What makes one run's chances differ from another's
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// How long providers think, as in 200ms..4s
+    #[arg(long, value_name = "MIN..MAX", value_parser = think)]
+    think: Option<Think>,
+    /// Divide thinking times by this; deadlines stay
+    #[arg(long, value_name = "FACTOR", default_value = "1", value_parser = speed)]
+    speed: f64,
+    /// Make something go wrong on purpose; repeatable
+    #[arg(long = "fault", value_name = "FAULT")]
+    faults: Vec<Fault>,
+    /// Requests in hand per provider
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    concurrency: u16,
+    /// Leave the response consumer out
+    #[arg(long)]
+    no_consumer: bool,
+    /// A silent provider leaves no receipt, so nobody can tell it from a dead one
+    #[arg(long)]
+    no_receipts: bool,
+    #[command(flatten)]
+    pub(super) common: Common,
+}
+
+/// The shortest and the longest thinking time.
+type Think = (Duration, Duration);
+
+fn poll_wait(text: &str) -> Result<Duration, String> {
+    let wait = parse_duration(text)?;
+    let fits = wait >= Duration::from_secs(1) && wait <= MAX_WAIT && wait.subsec_nanos() == 0;
+    if fits { Ok(wait) } else { Err("a poll waits 1s to 20s, in whole seconds".to_owned()) }
+}
+
+fn visibility(text: &str) -> Result<Duration, String> {
+    let visibility = parse_duration(text)?;
+    let fits = visibility >= Duration::from_secs(1)
+        && visibility <= Duration::from_hours(12)
+        && visibility.subsec_nanos() == 0;
+    if fits { Ok(visibility) } else { Err("1s to 12h, in whole seconds".to_owned()) }
+}
+
+fn think(text: &str) -> Result<Think, String> {
+    let example = "two times, as in `200ms..4s`";
+    let (low, high) = text.split_once("..").ok_or(example)?;
+    let (low, high) = (parse_duration(low)?, parse_duration(high)?);
+    if low > high || high > Duration::from_hours(12) {
+        return Err(format!("{example}, the first not above the second, 12h at the most"));
+    }
+    Ok((low, high))
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(speed) if (0.001..=1_000_000.0).contains(&speed) => Ok(speed),
+        _ => Err("a factor is a number above 0, as in `10`".to_owned()),
+    }
+}
+
+/// What simulated providers do.
+pub(super) struct Plan {
+    pub(super) settings: provider::Settings,
+    consumer: Part,
+}
+
+impl Providers {
+    /// What the options ask for.
+    pub(super) fn plan(&self) -> Result<Plan> {
+        if self.behavior == Temper::Steady && self.speed != 1.0 && self.think.is_none() {
+            return Err(Error::invalid("`--speed` has nothing to divide: `steady` does not think"));
+        }
+        let settings = provider::Settings {
+            behaviour: Behaviour {
+                temper: self.behavior,
+                seed: self.seed,
+                think: self.think,
+                speed: self.speed,
+                faults: self.faults.clone(),
+            },
+            receipts: if self.no_receipts { Receipts::Withhold } else { Receipts::Send },
+            poll_wait: self.common.poll_wait,
+            options: self.common.options(usize::from(self.concurrency)),
+        };
+        let consumer = if self.no_consumer { Part::LeftOut } else { Part::Included };
+        Ok(Plan { settings, consumer })
+    }
+}
+
+impl Common {
+    fn options(&self, concurrency: usize) -> Options {
+        Options { concurrency, visibility: self.visibility, drain: DRAIN }
+    }
+}
+
+/// What is run: workers, the consumer, or both.
+pub(super) struct Working {
+    /// The simulated providers; none for the consumer alone.
+    pub(super) providers: Vec<ProviderName>,
+    /// How they behave; `None` for the consumer alone.
+    pub(super) plan: Option<Plan>,
+    pub(super) command: Common,
+}
+
+impl Working {
+    fn consumer(&self) -> Part {
+        self.plan.as_ref().map_or(Part::Included, |plan| plan.consumer)
+    }
+}
+
+/// Runs until a signal, then drains.
+pub(super) async fn run(
+    context: &Context,
+    settings: &Settings,
+    aws: &Aws,
+    working: Working,
+) -> Result<u8> {
+    let output = &context.output;
+    let tally = Arc::new(Mutex::new(Tally::new(&working.providers)));
+    let view = View::of(output, &working);
+    greet(output, settings, aws, &working);
+    let sink = sink(output, view, &tally);
+    let stop = &context.shutdown.stop;
+    let work = async {
+        let workers = async {
+            match &working.plan {
+                Some(plan) => {
+                    provider::run(aws, &working.providers, &plan.settings, stop, &sink).await
+                }
+                None => Ok(()),
+            }
+        };
+        let consumer = async {
+            if working.consumer() == Part::LeftOut {
+                return Ok(());
+            }
+            let settings = gather::Settings {
+                poll_wait: working.command.poll_wait,
+                options: working.command.options(GATHER_CONCURRENCY),
+            };
+            gather::run(aws, settings, stop, &sink).await
+        };
+        // One that cannot go on stops the other, in good order.
+        let guarded = async |work: &mut (dyn Future<Output = Result<()>> + Unpin)| {
+            let ended = work.await;
+            if ended.is_err() {
+                stop.cancel();
+            }
+            ended
+        };
+        tokio::pin!(workers, consumer);
+        let (workers, consumer) = tokio::join!(guarded(&mut workers), guarded(&mut consumer));
+        workers.and(consumer)
+    };
+    let live = (view == View::Live).then(Live::new);
+    let ended = {
+        let drawn = draw(output, aws, &working, &tally, live.as_ref(), context);
+        tokio::pin!(work);
+        tokio::select! {
+            ended = &mut work => ended,
+            () = drawn => Ok(()),
+            () = context.shutdown.leave.cancelled() => Err(context.shutdown.error()),
+        }
+    };
+    drop(live);
+    let tally = lock(&tally);
+    if view == View::Live {
+        let (columns, _) = size();
+        let table = tally.table(&aws.meter, working.consumer(), usize::MAX, columns);
+        table.iter().for_each(|line| output.data(line));
+    }
+    if output.format == Format::Json {
+        output.json(&tally.document(&aws.meter));
+    }
+    let summary = tally.summary(&aws.meter, working.consumer());
+    summary.iter().for_each(|line| output.note(line));
+    ended.map(|()| exit::DONE)
+}
+
+/// How events are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum View {
+    Live,
+    Plain,
+    Json,
+    Nothing,
+}
+
+impl View {
+    fn of(output: &Output, working: &Working) -> Self {
+        match (output.format, working.command.progress) {
+            (Format::Jsonl, _) => Self::Json,
+            (Format::Json, _) | (_, Progress::None) => Self::Nothing,
+            (_, Progress::Plain) => Self::Plain,
+            (_, Progress::Live) => Self::Live,
+            (_, Progress::Auto) if is_foreground() => Self::Live,
+            (_, Progress::Auto) => Self::Plain,
+        }
+    }
+}
+
+fn greet(output: &Output, settings: &Settings, aws: &Aws, working: &Working) {
+    let Some(plan) = &working.plan else {
+        output.note(&format!("{} · the response consumer", aws.target_line()));
+        return;
+    };
+    let behaviour = &plan.settings.behaviour;
+    let name = behaviour.temper.to_possible_value().map_or(String::new(), |v| v.get_name().into());
+    output.note(&format!("{} · behavior {name}, seed {}", aws.target_line(), behaviour.seed));
+    output.note(match plan.consumer {
+        Part::Included => "with the response consumer (--no-consumer to leave it out)",
+        Part::LeftOut => "without the response consumer: answers are gathered elsewhere",
+    });
+    if behaviour.temper == Temper::Workshop {
+        output.note("the original's providers think up to 60 s: a deadline of 70s suits them");
+    }
+    output.note("Ctrl-C finishes what is in hand; twice leaves at once. Now, in another terminal:");
+    let submit = settings.command("submit --from Frankfurt --to \"Las Vegas\"");
+    output.note(&format!("  {submit}"));
+}
+
+/// Counts events and prints them as they come.
+fn sink(output: &Output, view: View, tally: &Arc<Mutex<Tally>>) -> Sink<Event> {
+    let (output, tally) = (output.clone(), Arc::clone(tally));
+    Arc::new(move |event: Event| {
+        lock(&tally).count(&event);
+        let now = Timestamp::now();
+        match view {
+            View::Plain => {
+                if let Some(line) = line(&event, now) {
+                    output.data(&line);
+                }
+            }
+            View::Json => {
+                if let Some(document) = document(&event, now) {
+                    output.json(&document);
+                }
+            }
+            View::Live | View::Nothing => {}
+        }
+        if view != View::Plain
+            && let Event::Trouble(_) | Event::Attempt { .. } = &event
+            && let Some(line) = line(&event, now)
+        {
+            output.detail(&line);
+        }
+    })
+}
+
+/// Redraws the table and counts the drain down; ends only when nobody reads any more.
+async fn draw(
+    output: &Output,
+    aws: &Aws,
+    working: &Working,
+    tally: &Mutex<Tally>,
+    live: Option<&Live>,
+    context: &Context,
+) {
+    let mut redraw = interval(REDRAW);
+    let mut stopping: Option<Instant> = None;
+    loop {
+        redraw.tick().await;
+        if output.is_closed() {
+            context.shutdown.stop.cancel();
+        }
+        if context.shutdown.stop.is_cancelled() && stopping.is_none() {
+            stopping = Some(Instant::now());
+            if live.is_none() {
+                output.note(&stopping_line(lock(tally).in_hand(), DRAIN));
+            }
+        }
+        if let Some(live) = live {
+            let (columns, rows) = size();
+            let room = usize::from(rows.saturating_sub(FRAME_LINES)).max(3);
+            let mut lines = lock(tally).table(&aws.meter, working.consumer(), room, columns);
+            if let Some(since) = stopping {
+                let left = DRAIN.saturating_sub(since.elapsed());
+                lines.push(stopping_line(lock(tally).in_hand(), left));
+            }
+            live.draw(lines.join("\n"));
+        }
+        sleep(Duration::ZERO).await;
+    }
+}
+
+fn stopping_line(in_hand: u64, left: Duration) -> String {
+    let left = left.as_secs() + u64::from(left.subsec_millis() > 0);
+    format!(
+        "stopping: {in_hand} in hand, at most {left} s (Ctrl-C again: at once, nothing is lost)"
+    )
+}
+
+fn lock(tally: &Mutex<Tally>) -> MutexGuard<'_, Tally> {
+    tally.lock().unwrap_or_else(PoisonError::into_inner)
+}

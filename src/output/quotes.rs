@@ -1,0 +1,382 @@
+//! How an RFQ stands, for people and for programs.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::table::{Column, lines};
+use crate::aggregate::{CompletedBy, Gathering, Provider, Quote, Regret, State, Status, Timing};
+use crate::model::text::{ascii_json, printable};
+use crate::model::{Responder, StackName, Timestamp};
+
+/// Rows that a table shows before it folds.
+pub const MOST_ROWS: usize = 20;
+
+/// What a table is drawn for.
+#[derive(Debug, Clone, Copy)]
+pub struct Frame<'a> {
+    /// The stack, named in the corner.
+    pub stack: &'a StackName,
+    /// The time of the countdown.
+    pub now: Timestamp,
+    /// Columns there are; without them nothing is wrapped.
+    pub width: Option<u16>,
+    /// Rows of answers to show before folding.
+    pub rows: usize,
+}
+
+/// The table with its title and the line of truth below.
+pub fn table(gathering: &Gathering, frame: Frame<'_>) -> Vec<String> {
+    let mut all = vec![title(gathering, frame)];
+    let rows = rows(gathering);
+    let folded = rows.len().saturating_sub(frame.rows);
+    let shown: Vec<_> = rows.into_iter().take(frame.rows).collect();
+    let columns = [
+        Column::Right("#"),
+        Column::Left("RESPONDER"),
+        Column::Right("QUOTE"),
+        Column::Right("AFTER"),
+        Column::Left("NOTE"),
+    ];
+    let width = frame.width.map(|width| width.saturating_sub(1));
+    all.extend(lines(&columns, &shown, width).into_iter().map(|line| format!(" {line}")));
+    if folded > 0 {
+        all.push(format!("    ... and {folded} more"));
+    }
+    let out = still_out(gathering);
+    if !out.is_empty() {
+        let names = short_names(&out);
+        all.push(fit(format!("    {} still out: {names}", out.len()), frame.width));
+    }
+    all.extend(truth(gathering, frame.now));
+    all
+}
+
+fn title(gathering: &Gathering, frame: Frame<'_>) -> String {
+    let request = &gathering.request;
+    let title = format!(
+        "RFQ {}  {} -> {}  for {}",
+        printable(&request.id.short()),
+        printable(&request.from),
+        printable(&request.to),
+        printable(&request.customer)
+    );
+    let stack = frame.stack.as_str();
+    let width = usize::from(frame.width.unwrap_or(80)).min(80);
+    let gap = width.saturating_sub(console::measure_text_width(&title) + stack.len());
+    format!("{title}{}{stack}", " ".repeat(gap.max(2)))
+}
+
+/// In-time quotes by price, then everybody else who has something to say.
+fn rows(gathering: &Gathering) -> Vec<Vec<String>> {
+    let in_time = gathering.quotes.iter().filter(|quote| quote.timing == Timing::InTime);
+    let mut rows: Vec<_> = in_time
+        .enumerate()
+        .map(|(position, quote)| {
+            vec![
+                (position + 1).to_string(),
+                printable(quote.responder.as_str()),
+                quote.price.to_string(),
+                after(quote.after_ms),
+                note(gathering, quote),
+            ]
+        })
+        .collect();
+    let others = gathering
+        .providers
+        .iter()
+        .filter(|provider| !matches!(provider.state, State::Quoted | State::Waiting));
+    rows.extend(others.map(|provider| other_row(gathering, provider)));
+    rows
+}
+
+fn note(gathering: &Gathering, quote: &Quote) -> String {
+    let is_best = gathering.best.as_ref().is_some_and(|best| best.responder == quote.responder);
+    match (is_best, gathering.status) {
+        (true, Status::Gathering) => "best so far".to_owned(),
+        (true, Status::Complete | Status::Closed | Status::Expired) => "best".to_owned(),
+        (false, _) if quote.expected == Some(false) => "unexpected".to_owned(),
+        (false, _) => String::new(),
+    }
+}
+
+fn other_row(gathering: &Gathering, provider: &Provider) -> Vec<String> {
+    let reason = provider.reason.as_deref().map(printable).unwrap_or_default();
+    let late = gathering.quotes.iter().find(|quote| quote.responder == provider.responder);
+    let unexpected = if provider.expected == Some(false) { ", unexpected" } else { "" };
+    let note = match provider.state {
+        State::Declined => format!("declined: {reason}{unexpected}"),
+        State::Failed => match provider.attempts {
+            Some(1) => format!("failed: {reason}, 1 try{unexpected}"),
+            Some(attempts) => format!("failed: {reason}, {attempts} tries{unexpected}"),
+            None => format!("failed: {reason}{unexpected}"),
+        },
+        State::Silent => format!("silent: {reason} (receipt)"),
+        State::Late => match late.map(|quote| quote.timing) {
+            Some(Timing::Late(by)) => format!("late +{}{unexpected}", seconds(by)),
+            Some(Timing::InTime) | None => "late".to_owned(),
+        },
+        State::Missing => match (gathering.completed_by, deadline_after(gathering)) {
+            (Some(CompletedBy::Deadline), Some(deadline)) => {
+                format!("missing: no answer by {}", seconds(deadline))
+            }
+            _ => "missing: no answer by then".to_owned(),
+        },
+        State::Quoted | State::Waiting => String::new(),
+    };
+    let price = late.filter(|_| provider.state == State::Late).map(|quote| &quote.price);
+    vec![
+        String::new(),
+        printable(provider.responder.as_str()),
+        price.map_or_else(|| "-".to_owned(), ToString::to_string),
+        after(provider.after_ms),
+        note,
+    ]
+}
+
+/// The line of truth, and below it what a longer wait would have brought.
+pub fn truth(gathering: &Gathering, now: Timestamp) -> Vec<String> {
+    let answered = match gathering.expected {
+        Some(expected) => format!("{} of {expected} answered", gathering.answered),
+        None => format!("{} answered", gathering.answered),
+    };
+    let answered = format!("{answered}{}", kinds(gathering));
+    if gathering.status == Status::Gathering {
+        let out = still_out(gathering).len();
+        let left = gathering
+            .time_left(now)
+            .map(|left| format!(", {} left", seconds_of(left)))
+            .unwrap_or_default();
+        let out = if out > 0 { format!(", {out} still out") } else { String::new() };
+        return vec![format!("{answered}{out}{left}")];
+    }
+    let over = match gathering.completed_by {
+        Some(CompletedBy::All) | None => "complete".to_owned(),
+        Some(CompletedBy::Closed) => "over, it was closed".to_owned(),
+        Some(CompletedBy::Deadline) => "over by deadline".to_owned(),
+        Some(by @ (CompletedBy::Count | CompletedBy::Price)) => {
+            format!("complete by {}", by.word())
+        }
+    };
+    let late = match gathering.late {
+        0 => String::new(),
+        late => format!(", {late} late"),
+    };
+    let best = match &gathering.best {
+        Some(best) => format!("best {}", best.price),
+        None => "no quote in time".to_owned(),
+    };
+    let mut all = vec![format!("{over}: {answered}{late}, {best}")];
+    if let Some(regret) = &gathering.regret {
+        all.extend(regret_lines(gathering, regret));
+    }
+    all
+}
+
+fn regret_lines(gathering: &Gathering, regret: &Regret) -> Vec<String> {
+    let who = printable(regret.responder.as_str());
+    let first = match &gathering.best {
+        Some(best) => {
+            format!("a late quote of {} from {who} would have beaten {}", regret.price, best.price)
+        }
+        None => format!("a late quote of {} from {who} would have won", regret.price),
+    };
+    match regret.deadline_needed_ms {
+        Some(needed) if needed > 0 => {
+            let whole = needed.saturating_add(999) / 1_000;
+            vec![format!("{first};"), format!("a deadline of {whole} s would have caught it")]
+        }
+        _ => vec![first],
+    }
+}
+
+/// ` (6 quotes, 1 declined)`: what the answers in time are.
+fn kinds(gathering: &Gathering) -> String {
+    let counted = |kind: &dyn Fn(&Provider) -> bool| {
+        let counts = |provider: &&Provider| provider.expected != Some(false) && kind(provider);
+        gathering.providers.iter().filter(counts).count()
+    };
+    let quotes = counted(&|provider| provider.state == State::Quoted);
+    let parts = [
+        (quotes, if quotes == 1 { "quote" } else { "quotes" }),
+        (counted(&|provider| provider.state == State::Declined), "declined"),
+        (counted(&|provider| provider.state == State::Failed), "failed"),
+    ];
+    let parts: Vec<_> = parts
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, kind)| format!("{count} {kind}"))
+        .collect();
+    if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) }
+}
+
+fn still_out(gathering: &Gathering) -> Vec<&Responder> {
+    let waiting = gathering.providers.iter().filter(|provider| provider.state == State::Waiting);
+    waiting.filter(|provider| provider.expected != Some(false)).map(|p| &p.responder).collect()
+}
+
+/// Names without what they all begin with: `1, 2, 10`.
+fn short_names(names: &[&Responder]) -> String {
+    let short = names.iter().map(|name| {
+        let name = name.as_str();
+        printable(name.strip_prefix("UnicornManagementResource").unwrap_or(name))
+    });
+    short.collect::<Vec<_>>().join(", ")
+}
+
+/// Cuts a line where the terminal ends.
+fn fit(line: String, width: Option<u16>) -> String {
+    match width {
+        Some(width) => console::truncate_str(&line, usize::from(width), "...").into_owned(),
+        None => line,
+    }
+}
+
+fn deadline_after(gathering: &Gathering) -> Option<i64> {
+    Some(gathering.request.deadline?.millis_since(gathering.request.submitted_at?))
+}
+
+fn after(millis: Option<i64>) -> String {
+    millis.map_or_else(|| "-".to_owned(), seconds)
+}
+
+/// `0.8 s`, with a sign where clocks disagree.
+fn seconds(millis: i64) -> String {
+    let tenths = millis.div_euclid(100);
+    let sign = if tenths < 0 { "-" } else { "" };
+    format!("{sign}{}.{} s", tenths.abs() / 10, tenths.abs() % 10)
+}
+
+fn seconds_of(duration: Duration) -> String {
+    seconds(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
+}
+
+/// The document of `--output json` (contract, section 6).
+pub fn document(gathering: &Gathering) -> Value {
+    let request = &gathering.request;
+    let quote = |quote: &Quote| {
+        json!({
+            "responder": quote.responder.as_str(),
+            "quote": quote.price.to_json(),
+            "sent-at": quote.sent_at,
+            "after-ms": quote.after_ms,
+            "late": quote.timing != Timing::InTime,
+            "expected": quote.expected,
+        })
+    };
+    let provider = |provider: &Provider| {
+        json!({
+            "responder": provider.responder.as_str(),
+            "state": provider.state.word(),
+            "expected": provider.expected,
+            "reason": provider.reason,
+        })
+    };
+    json!({
+        "rfq-id": request.id.as_str(),
+        "from": request.from,
+        "to": request.to,
+        "customer": request.customer,
+        "submitted-at": request.submitted_at,
+        "deadline": request.deadline,
+        "until": gathering.until.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "closed-at": request.closed_at,
+        "status": gathering.status.word(),
+        "completed-by": gathering.completed_by.map(CompletedBy::word),
+        "expected": gathering.expected,
+        "answered": gathering.answered,
+        "late": gathering.late,
+        "unexpected": gathering.unexpected,
+        "quotes": gathering.quotes.iter().map(quote).collect::<Vec<_>>(),
+        "best": gathering.best.as_ref().map(|best| {
+            json!({"responder": best.responder.as_str(), "quote": best.price.to_json()})
+        }),
+        "providers": gathering.providers.iter().map(provider).collect::<Vec<_>>(),
+        "regret": gathering.regret.as_ref().map(|regret| {
+            json!({
+                "responder": regret.responder.as_str(),
+                "quote": regret.price.to_json(),
+                "deadline-needed-ms": regret.deadline_needed_ms,
+            })
+        }),
+    })
+}
+
+/// The original's own response, as Python's `json.dumps` writes it.
+pub fn workshop(gathering: &Gathering) -> String {
+    let text = |text: &str| ascii_json(&Value::from(text).to_string());
+    let mut quotes: Vec<_> = gathering.quotes.iter().collect();
+    quotes.sort_by(|a, b| a.responder.as_str().cmp(b.responder.as_str()));
+    let quotes: Vec<_> = quotes
+        .into_iter()
+        .map(|quote| {
+            let price = text(&quote.price.to_string());
+            format!("{{\"responder\": {}, \"quote\": {price}}}", text(quote.responder.as_str()))
+        })
+        .collect();
+    let request = &gathering.request;
+    format!(
+        "{{\"quotes\": [{}], \"rfq-id\": {}, \"from\": {}, \"to\": {}, \"customer\": {}}}",
+        quotes.join(", "),
+        text(request.id.as_str()),
+        text(&request.from),
+        text(&request.to),
+        text(&request.customer)
+    )
+}
+
+/// Something new in a wait: a provider that now has something to say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct News {
+    provider: Provider,
+    price: Option<String>,
+}
+
+/// What is new since the snapshot before.
+pub fn news(before: Option<&Gathering>, now: &Gathering) -> Vec<News> {
+    let known: HashMap<_, _> = before
+        .map(|before| before.providers.iter().map(|p| (&p.responder, p.state)).collect())
+        .unwrap_or_default();
+    let tells = |state: State| !matches!(state, State::Waiting | State::Missing | State::Silent);
+    now.providers
+        .iter()
+        .filter(|provider| tells(provider.state))
+        .filter(|provider| known.get(&provider.responder) != Some(&provider.state))
+        .map(|provider| {
+            let quote = now.quotes.iter().find(|quote| quote.responder == provider.responder);
+            News { provider: provider.clone(), price: quote.map(|quote| quote.price.to_string()) }
+        })
+        .collect()
+}
+
+impl News {
+    /// A line for people: `+0.6 s  quoted    UnicornManagementResource9  80`.
+    pub fn line(&self) -> String {
+        let what = match (&self.price, &self.provider.reason) {
+            (Some(price), _) => price.clone(),
+            (None, reason) => reason.as_deref().map(printable).unwrap_or_default(),
+        };
+        format!(
+            "+{}  {:<8}  {}  {what}",
+            after(self.provider.after_ms),
+            self.provider.state.word(),
+            printable(self.provider.responder.as_str())
+        )
+    }
+
+    /// A line for programs.
+    pub fn document(&self, gathering: &Gathering) -> Value {
+        let quote =
+            gathering.quotes.iter().find(|quote| quote.responder == self.provider.responder);
+        json!({
+            "rfq-id": gathering.request.id.as_str(),
+            "status": gathering.status.word(),
+            "responder": self.provider.responder.as_str(),
+            "state": self.provider.state.word(),
+            "quote": quote.map(|quote| quote.price.to_json()),
+            "after-ms": self.provider.after_ms,
+            "reason": self.provider.reason,
+        })
+    }
+}

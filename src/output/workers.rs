@@ -1,0 +1,353 @@
+//! What happens at the workers and the consumer: as a table that is redrawn, as lines, or as JSON.
+
+use std::collections::{BTreeMap, HashSet};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::table::{Column, lines};
+use crate::aws::Meter;
+use crate::event::{Event, Gathered};
+use crate::model::text::printable;
+use crate::model::{Answer, ProviderName, RfqId, Timestamp};
+use crate::queue::Trouble;
+
+/// Ids that are remembered to count RFQs.
+const MOST_IDS: usize = 1_000_000;
+
+/// One provider's counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Counts {
+    received: u64,
+    quoted: u64,
+    declined: u64,
+    failed: u64,
+    silent: u64,
+    in_hand: u64,
+    given_back: u64,
+    unreadable: u64,
+}
+
+/// The counts of everything that happened.
+#[derive(Debug, Default)]
+pub struct Tally {
+    providers: BTreeMap<ProviderName, Counts>,
+    ids: HashSet<RfqId>,
+    gathered: u64,
+    duplicates: u64,
+    refused: u64,
+    trouble: Option<String>,
+}
+
+impl Tally {
+    /// Nothing has happened at these providers.
+    pub fn new(providers: &[ProviderName]) -> Self {
+        let counts = providers.iter().map(|name| (name.clone(), Counts::default())).collect();
+        Self { providers: counts, ..Self::default() }
+    }
+
+    /// Counts an event.
+    pub fn count(&mut self, event: &Event) {
+        match event {
+            Event::Received { provider, id, count } => {
+                let counts = self.of(provider);
+                counts.in_hand += 1;
+                // A request that comes back is the same request.
+                counts.received += u64::from(*count == 1);
+                self.know(id);
+            }
+            Event::Answered { provider, answer, .. } => {
+                let counts = self.of(provider);
+                match answer {
+                    Answer::Quote(_) => counts.quoted += 1,
+                    Answer::Declined(_) => counts.declined += 1,
+                    Answer::Failed { .. } => counts.failed += 1,
+                    Answer::Silent(_) => counts.silent += 1,
+                }
+            }
+            Event::Mute { provider, .. } => self.of(provider).silent += 1,
+            Event::GivenBack { provider } => self.of(provider).given_back += 1,
+            Event::Unreadable { provider, .. } => self.of(provider).unreadable += 1,
+            Event::PutDown { provider } => {
+                let counts = self.of(provider);
+                counts.in_hand = counts.in_hand.saturating_sub(1);
+            }
+            Event::Gathered { id, how, .. } => {
+                match how {
+                    Gathered::First | Gathered::Replacing => self.gathered += 1,
+                    Gathered::Duplicate => self.duplicates += 1,
+                }
+                self.know(id);
+            }
+            Event::Refused { .. } => self.refused += 1,
+            Event::Trouble(
+                Trouble::Began { subject, reason } | Trouble::Entry { subject, reason },
+            ) => {
+                self.trouble = Some(format!("{subject}: {reason}"));
+            }
+            Event::Trouble(Trouble::Over { .. }) => self.trouble = None,
+            Event::Attempt { .. } => {}
+        }
+    }
+
+    /// How many requests are in hand.
+    pub fn in_hand(&self) -> u64 {
+        self.providers.values().map(|counts| counts.in_hand).sum()
+    }
+
+    fn of(&mut self, provider: &ProviderName) -> &mut Counts {
+        self.providers.entry(provider.clone()).or_default()
+    }
+
+    fn know(&mut self, id: &RfqId) {
+        if self.ids.len() < MOST_IDS {
+            self.ids.insert(id.clone());
+        }
+    }
+
+    fn total(&self) -> Counts {
+        let mut total = Counts::default();
+        for counts in self.providers.values() {
+            total.received += counts.received;
+            total.quoted += counts.quoted;
+            total.declined += counts.declined;
+            total.failed += counts.failed;
+            total.silent += counts.silent;
+            total.in_hand += counts.in_hand;
+            total.given_back += counts.given_back;
+            total.unreadable += counts.unreadable;
+        }
+        total
+    }
+
+    fn requests_per_rfq(&self, meter: &Meter) -> Option<String> {
+        let rfqs = u32::try_from(self.ids.len()).ok().filter(|rfqs| *rfqs > 0)?;
+        let requests = u32::try_from(meter.total()).ok()?;
+        Some(format!("{:.1}", f64::from(requests) / f64::from(rfqs)))
+    }
+
+    /// The table that is redrawn in place, at most `rows` providers high.
+    pub fn table(&self, meter: &Meter, consumer: Part, rows: usize, width: u16) -> Vec<String> {
+        let mut all = Vec::new();
+        if !self.providers.is_empty() {
+            let columns = [
+                Column::Left("SIMULATED PROVIDER"),
+                Column::Right("RECEIVED"),
+                Column::Right("QUOTED"),
+                Column::Right("DECLINED"),
+                Column::Right("FAILED"),
+                Column::Right("SILENT"),
+                Column::Right("IN HAND"),
+            ];
+            let row = |(name, counts): (&ProviderName, &Counts)| {
+                let c = counts;
+                let numbers = [c.received, c.quoted, c.declined, c.failed, c.silent, c.in_hand];
+                let numbers = numbers.iter().map(ToString::to_string);
+                std::iter::once(name.to_string()).chain(numbers).collect()
+            };
+            let shown: Vec<Vec<String>> = self.providers.iter().take(rows).map(row).collect();
+            all.extend(narrow(&columns, &shown, width));
+            let folded = self.providers.len().saturating_sub(rows);
+            if folded > 0 {
+                all.push(format!("... and {folded} more"));
+            }
+        }
+        if consumer == Part::Included {
+            let line = self.consumer_line();
+            let per_rfq = self.requests_per_rfq(meter);
+            let per_rfq = per_rfq.map(|n| format!("{n} requests/RFQ")).unwrap_or_default();
+            all.push(format!("{line:<56}  {per_rfq}").trim_end().to_owned());
+        }
+        all.extend(self.trouble.as_ref().map(|trouble| format!("trouble: {}", printable(trouble))));
+        all
+    }
+
+    fn consumer_line(&self) -> String {
+        format!(
+            "consumer: {} gathered, {} duplicates, {} refused",
+            self.gathered, self.duplicates, self.refused
+        )
+    }
+
+    /// The account at the end, for people.
+    pub fn summary(&self, meter: &Meter, consumer: Part) -> Vec<String> {
+        let total = self.total();
+        let mut all = Vec::new();
+        if !self.providers.is_empty() {
+            let mut line = format!(
+                "done: {} received, {} quoted, {} declined, {} failed, {} silent",
+                total.received, total.quoted, total.declined, total.failed, total.silent
+            );
+            if total.unreadable > 0 {
+                line.push_str(&format!(", {} to the dead letters", total.unreadable));
+            }
+            if total.given_back > 0 {
+                line.push_str(&format!(", {} given back", total.given_back));
+            }
+            all.push(line);
+        }
+        if consumer == Part::Included {
+            all.push(self.consumer_line());
+        }
+        let per_rfq = self.requests_per_rfq(meter);
+        let per_rfq = per_rfq.map(|n| format!(" ({n} per RFQ)")).unwrap_or_default();
+        all.push(format!("requests: {}{per_rfq}", meter.total()));
+        all
+    }
+
+    /// The account at the end, for programs.
+    pub fn document(&self, meter: &Meter) -> Value {
+        let total = self.total();
+        json!({
+            "received": total.received,
+            "quoted": total.quoted,
+            "declined": total.declined,
+            "failed": total.failed,
+            "silent": total.silent,
+            "unreadable": total.unreadable,
+            "given-back": total.given_back,
+            "gathered": self.gathered,
+            "duplicates": self.duplicates,
+            "refused": self.refused,
+            "rfqs": self.ids.len(),
+            "requests": {"total": meter.total(), "by-operation": meter.by_operation()},
+        })
+    }
+}
+
+/// Whether the consumer is part of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// It is.
+    Included,
+    /// It is not.
+    LeftOut,
+}
+
+/// Columns one space apart, where two would not fit into the width.
+fn narrow(columns: &[Column], rows: &[Vec<String>], width: u16) -> Vec<String> {
+    let all = lines(columns, rows, None);
+    let widest = all.iter().map(|line| line.chars().count()).max().unwrap_or(0);
+    if widest <= usize::from(width) { all } else { lines(columns, rows, Some(width)) }
+}
+
+/// A line of the log: `12:00:03.412 received  78c371f6 UnicornManagementResource1`; `None` for what
+/// is only counted.
+pub fn line(event: &Event, at: Timestamp) -> Option<String> {
+    let clock = at.to_string();
+    let clock = &clock[11..23];
+    let say = |what: &str, id: &RfqId, who: &str, more: String| {
+        let (id, who) = (printable(&id.short()), printable(who));
+        format!("{clock} {what:<9} {id} {who} {more}").trim_end().to_owned()
+    };
+    Some(match event {
+        Event::Received { provider, id, count } => {
+            let again = if *count > 1 { format!("(delivery {count})") } else { String::new() };
+            say("received", id, provider.as_str(), again)
+        }
+        Event::Answered { provider, id, answer, late_by } => {
+            let (word, more) = answer_words(answer);
+            let (word, more) = match late_by {
+                Some(by) => ("late", format!("{more} (+{})", tenths(*by))),
+                None => (word, more),
+            };
+            say(word, id, provider.as_str(), more)
+        }
+        Event::Mute { provider, id } => say("silent", id, provider.as_str(), "(no receipt)".into()),
+        Event::Attempt { provider, id, reason, attempt, again_in } => {
+            let reason = printable(reason);
+            let more = format!("attempt {attempt}: {reason}, again in {}", tenths(*again_in));
+            say("tried", id, provider.as_str(), more)
+        }
+        Event::GivenBack { provider } => format!("{clock} given back {provider}"),
+        Event::Unreadable { provider, reason } => {
+            format!("{clock} dead letter of {provider}: {}", printable(reason))
+        }
+        Event::Gathered { responder, id, answer, how } => {
+            let word = match how {
+                Gathered::First => "gathered",
+                Gathered::Replacing => "replaced",
+                Gathered::Duplicate => "duplicate",
+            };
+            say(word, id, responder.as_str(), answer_words(answer).1)
+        }
+        Event::Refused { reason } => format!("{clock} refused   {}", printable(reason)),
+        Event::Trouble(Trouble::Began { subject, reason }) => {
+            format!("{clock} trouble   {}: {} (trying on)", printable(subject), printable(reason))
+        }
+        Event::Trouble(Trouble::Over { subject }) => {
+            format!("{clock} trouble   {}: over", printable(subject))
+        }
+        Event::Trouble(Trouble::Entry { subject, reason }) => {
+            format!("{clock} trouble   {}: {}", printable(subject), printable(reason))
+        }
+        Event::PutDown { .. } => return None,
+    })
+}
+
+fn answer_words(answer: &Answer) -> (&'static str, String) {
+    match answer {
+        Answer::Quote(price) => ("quoted", price.to_string()),
+        Answer::Declined(reason) => ("declined", printable(reason)),
+        Answer::Failed { reason, .. } => ("failed", printable(reason)),
+        Answer::Silent(reason) => ("silent", printable(reason)),
+    }
+}
+
+fn tenths(duration: Duration) -> String {
+    format!("{:.1} s", duration.as_secs_f64())
+}
+
+/// A line of JSON; `None` for what is only counted.
+pub fn document(event: &Event, at: Timestamp) -> Option<Value> {
+    let answer = |answer: &Answer| match answer {
+        Answer::Quote(price) => json!({"quote": price.to_json()}),
+        Answer::Declined(reason) => json!({"declined": reason}),
+        Answer::Failed { reason, .. } => json!({"failed": reason}),
+        Answer::Silent(reason) => json!({"silent": reason}),
+    };
+    let millis = |duration: &Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let mut line = match event {
+        Event::Received { provider, id, count } => {
+            json!({"event": "received", "provider": provider.as_str(), "rfq-id": id.as_str(), "count": count})
+        }
+        Event::Answered { provider, id, answer: said, late_by } => {
+            json!({"event": "answered", "provider": provider.as_str(), "rfq-id": id.as_str(),
+                "answer": answer(said), "late-ms": late_by.as_ref().map(millis)})
+        }
+        Event::Mute { provider, id } => {
+            json!({"event": "mute", "provider": provider.as_str(), "rfq-id": id.as_str()})
+        }
+        Event::Attempt { provider, id, reason, attempt, again_in } => {
+            json!({"event": "attempt", "provider": provider.as_str(), "rfq-id": id.as_str(),
+                "reason": reason, "attempt": attempt, "again-in-ms": millis(again_in)})
+        }
+        Event::GivenBack { provider } => {
+            json!({"event": "given-back", "provider": provider.as_str()})
+        }
+        Event::Unreadable { provider, reason } => {
+            json!({"event": "unreadable", "provider": provider.as_str(), "reason": reason})
+        }
+        Event::Gathered { responder, id, answer: said, how } => {
+            let event = match how {
+                Gathered::First => "gathered",
+                Gathered::Replacing => "replaced",
+                Gathered::Duplicate => "duplicate",
+            };
+            json!({"event": event, "responder": responder.as_str(), "rfq-id": id.as_str(), "answer": answer(said)})
+        }
+        Event::Refused { reason } => json!({"event": "refused", "reason": reason}),
+        Event::Trouble(Trouble::Began { subject, reason }) => {
+            json!({"event": "trouble", "subject": subject, "reason": reason})
+        }
+        Event::Trouble(Trouble::Over { subject }) => {
+            json!({"event": "trouble-over", "subject": subject})
+        }
+        Event::Trouble(Trouble::Entry { subject, reason }) => {
+            json!({"event": "failed-entry", "subject": subject, "reason": reason})
+        }
+        Event::PutDown { .. } => return None,
+    };
+    line["at"] = json!(at);
+    Some(line)
+}
