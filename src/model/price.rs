@@ -14,6 +14,8 @@ const EXPONENTS: std::ops::RangeInclusive<i64> = -130..=125;
 /// A number written with more characters than this is none of ours: 126 digits are the longest
 /// plain one, and parsing takes time that grows with the square of the length.
 const MAX_CHARS: usize = 512;
+/// Digits after the point, or zeros before it, beyond which so short a text is no price of ours.
+const MAX_SCALE: u64 = 1_024;
 
 /// A price: a decimal of at most 38 significant digits, 0 or between 1e-130 and 9.99e125, kept
 /// exactly.
@@ -34,14 +36,19 @@ impl Price {
             return Err("a price is a decimal number, as in `20` or `19.90`".to_owned());
         }
         let value = BigDecimal::from_str(text)
-            .map_err(|_| "a price is a decimal number, as in `20` or `19.90`".to_owned())?
-            .normalized();
+            .map_err(|_| "a price is a decimal number, as in `20` or `19.90`".to_owned())?;
         if value.sign() == bigdecimal::num_bigint::Sign::Minus {
             return Err("the price is negative".to_owned());
         }
         if value.is_zero() {
             return Ok(Self(BigDecimal::zero()));
         }
+        let beyond = || Err("the price is beyond 1e-130 to 9.99e125".to_owned());
+        // Normalizing shifts the scale, which must not be at the edge of what an `i64` holds.
+        if value.fractional_digit_count().unsigned_abs() > MAX_SCALE {
+            return beyond();
+        }
+        let value = value.normalized();
         let (digits, scale) = value.as_bigint_and_scale();
         let count = digits.to_string().len();
         if count > MAX_DIGITS {
@@ -49,7 +56,7 @@ impl Price {
         }
         let exponent = i64::try_from(count).map_or(i64::MAX, |n| (n - 1).saturating_sub(scale));
         if !EXPONENTS.contains(&exponent) {
-            return Err("the price is beyond 1e-130 to 9.99e125".to_owned());
+            return beyond();
         }
         Ok(Self(value))
     }
@@ -98,6 +105,7 @@ mod tests {
         for bad in ["1e126", "1e-131", "1e999999999999999999", "-1", "x", "", "NaN", "1_0", "+1"] {
             assert!(Price::parse(bad).is_err(), "{bad}");
         }
+        assert!(Price::parse("10e9223372036854775808").is_err());
         assert!(Price::parse(&"9".repeat(39)).is_err());
         assert!(Price::parse(&"1".repeat(200_000)).is_err());
     }
