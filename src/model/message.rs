@@ -1,6 +1,10 @@
 //! The two messages: the request on the topic, the reply on the response queue.
 
-use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
 
 use super::text::compact_json;
 use super::{Price, Responder, RfqId, Timestamp};
@@ -48,10 +52,10 @@ impl Request {
     pub fn decode(body: &str) -> Result<Self, String> {
         let fields = object(body)?;
         Ok(Self {
-            id: RfqId::parse(required_text(&fields, "rfq-id")?)?,
-            from: required_text(&fields, "from")?.to_owned(),
-            to: required_text(&fields, "to")?.to_owned(),
-            customer: required_text(&fields, "customer")?.to_owned(),
+            id: RfqId::parse(&required_text(&fields, "rfq-id")?)?,
+            from: required_text(&fields, "from")?,
+            to: required_text(&fields, "to")?,
+            customer: required_text(&fields, "customer")?,
             submitted_at: time(&fields, "submitted-at"),
             deadline: time(&fields, "deadline"),
         })
@@ -169,8 +173,8 @@ impl Reply {
     /// Says why it is refused.
     pub fn decode(body: &str) -> Result<Self, String> {
         let fields = object(body)?;
-        let responder = Responder::parse(required_text(&fields, "responder")?)?;
-        let id = RfqId::parse(required_text(&fields, "rfq-id")?)?;
+        let responder = Responder::parse(&required_text(&fields, "responder")?)?;
+        let id = RfqId::parse(&required_text(&fields, "rfq-id")?)?;
         Ok(Self {
             responder,
             id,
@@ -185,7 +189,7 @@ impl Reply {
 }
 
 /// The one answer that a reply holds.
-fn answer(fields: &Map<String, Value>) -> Result<Answer, String> {
+fn answer(fields: &Fields) -> Result<Answer, String> {
     let mut kinds = ["quote", "declined", "failed", "silent"]
         .into_iter()
         .filter_map(|kind| present(fields, kind).map(|value| (kind, value)));
@@ -195,23 +199,20 @@ fn answer(fields: &Map<String, Value>) -> Result<Answer, String> {
         return Err(format!("both `{kind}` and `{second}` are there"));
     }
     if kind == "quote" {
-        return match value {
-            Value::Number(number) => Price::parse(number.as_str()).map(Answer::Quote),
-            _ => Err("`quote` is not a number".to_owned()),
-        };
+        if !value.starts_with(|c: char| c == '-' || c.is_ascii_digit()) {
+            return Err("`quote` is not a number".to_owned());
+        }
+        return Price::parse(value).map(Answer::Quote);
     }
-    let reason = value.as_str().ok_or_else(|| format!("`{kind}` is not a string"))?;
+    let reason: String = read(value).ok_or_else(|| format!("`{kind}` is not a string"))?;
     if reason.chars().count() > REASON_MAX {
         return Err(format!("`{kind}` is longer than {REASON_MAX} characters"));
     }
-    let reason = reason.to_owned();
     Ok(match kind {
         "declined" => Answer::Declined(reason),
         "failed" => Answer::Failed {
             reason,
-            attempts: present(fields, "attempts")
-                .and_then(Value::as_u64)
-                .and_then(|attempts| u32::try_from(attempts).ok()),
+            attempts: present(fields, "attempts").and_then(read),
             attempted_at: attempted_at(fields),
         },
         _ => Answer::Silent(reason),
@@ -219,39 +220,43 @@ fn answer(fields: &Map<String, Value>) -> Result<Answer, String> {
 }
 
 /// The times of the attempts; none when the list is malformed.
-fn attempted_at(fields: &Map<String, Value>) -> Vec<Timestamp> {
+fn attempted_at(fields: &Fields) -> Vec<Timestamp> {
     present(fields, "attempted-at")
-        .and_then(Value::as_array)
-        .and_then(|times| times.iter().map(|time| Timestamp::parse(time.as_str()?)).collect())
+        .and_then(read::<Vec<String>>)
+        .and_then(|times| times.iter().map(|time| Timestamp::parse(time)).collect())
         .unwrap_or_default()
 }
 
-fn object(body: &str) -> Result<Map<String, Value>, String> {
-    match serde_json::from_str(body) {
-        Ok(Value::Object(fields)) => Ok(fields),
-        Ok(_) => Err("not a JSON object".to_owned()),
-        Err(error) => Err(format!("not JSON: {error}")),
-    }
+/// A message's fields, each as it is written: what nobody asks for is never looked into.
+type Fields<'a> = BTreeMap<String, &'a RawValue>;
+
+fn object(body: &str) -> Result<Fields<'_>, String> {
+    serde_json::from_str(body).map_err(|error| {
+        if error.is_data() { "not a JSON object".to_owned() } else { format!("not JSON: {error}") }
+    })
 }
 
 /// A field's value; `null` is absent.
-fn present<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
-    fields.get(name).filter(|value| !value.is_null())
+fn present<'a>(fields: &Fields<'a>, name: &str) -> Option<&'a str> {
+    fields.get(name).map(|value| value.get()).filter(|value| *value != "null")
 }
 
-fn required_text<'a>(fields: &'a Map<String, Value>, name: &str) -> Result<&'a str, String> {
-    present(fields, name)
-        .ok_or_else(|| format!("`{name}` is missing"))?
-        .as_str()
-        .ok_or_else(|| format!("`{name}` is not a string"))
+/// A field's value as a string, a number or a list; `None` when it is something else.
+fn read<'a, T: Deserialize<'a>>(value: &'a str) -> Option<T> {
+    serde_json::from_str(value).ok()
 }
 
-fn text(fields: &Map<String, Value>, name: &str) -> Option<String> {
-    present(fields, name)?.as_str().map(str::to_owned)
+fn required_text(fields: &Fields, name: &str) -> Result<String, String> {
+    let value = present(fields, name).ok_or_else(|| format!("`{name}` is missing"))?;
+    read(value).ok_or_else(|| format!("`{name}` is not a string"))
 }
 
-fn time(fields: &Map<String, Value>, name: &str) -> Option<Timestamp> {
-    Timestamp::parse(present(fields, name)?.as_str()?)
+fn text(fields: &Fields, name: &str) -> Option<String> {
+    present(fields, name).and_then(read)
+}
+
+fn time(fields: &Fields, name: &str) -> Option<Timestamp> {
+    Timestamp::parse(&text(fields, name)?)
 }
 
 fn set_times(message: &mut Value, times: &[(&str, Option<Timestamp>)]) {
