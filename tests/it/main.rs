@@ -1,0 +1,3 @@
+//! What rydes promises, tested through its public face.
+
+mod aggregate;
