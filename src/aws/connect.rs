@@ -40,7 +40,9 @@ pub struct Aws {
 struct Place {
     /// `LocalStack http://localhost:4566` or `AWS`.
     name: String,
-    /// Where each request goes, to be named when nothing answers.
+    /// The URL, or `AWS`.
+    url: String,
+    /// The URL and where it was found, to be named when nothing answers.
     endpoint: String,
     setup: String,
     localstack_up: Option<String>,
@@ -81,7 +83,7 @@ impl Aws {
     /// region.
     pub fn address(&self) -> String {
         let account = self.account.as_deref().unwrap_or("-");
-        format!("{} {account} {}", self.place.endpoint, self.region)
+        format!("{} {account} {}", self.place.url, self.region)
     }
 
     /// The account, where it is known.
@@ -97,7 +99,7 @@ impl Aws {
             format!(
                 "stack {} is not set up at {} ({account}region {})",
                 self.names.stack(),
-                self.place.endpoint,
+                self.place.url,
                 self.region
             ),
         );
@@ -117,6 +119,7 @@ impl Aws {
     async fn localstack(settings: &Settings, localstack: &LocalStack) -> Result<Self> {
         let place = Place {
             name: format!("LocalStack {}", localstack.sqs.url),
+            url: localstack.sqs.url.clone(),
             endpoint: localstack.sqs.to_string(),
             setup: settings.command("setup"),
             localstack_up: Some(settings.command("localstack up")),
@@ -221,6 +224,7 @@ impl Aws {
             region: region.to_string(),
             place: Place {
                 name: "AWS".to_owned(),
+                url: "AWS".to_owned(),
                 endpoint: "AWS".to_owned(),
                 setup: settings.command("setup"),
                 localstack_up: None,

@@ -27,6 +27,12 @@ pub(super) async fn look(aws: &Aws, place: Option<&Place>) -> Result<Option<Foun
         None => search(aws, &name).await?,
     };
     let Some(arn) = arn else { return Ok(None) };
+    // Tags alone would not tell: LocalStack has none for a topic that does not exist, and no error.
+    match aws.sns.get_topic_attributes().topic_arn(&arn).send().await {
+        Err(error) if error::is_not_found(&error) => return Ok(None),
+        Err(error) => return Err(aws.error(&format!("looking at topic {name}"), &error)),
+        Ok(_) => {}
+    }
     match aws.sns.list_tags_for_resource().resource_arn(&arn).send().await {
         Ok(found) => {
             let tags =
