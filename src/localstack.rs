@@ -1,1 +1,0 @@
-//! Bring LocalStack up or down.

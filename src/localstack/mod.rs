@@ -1,0 +1,260 @@
+//! Brings LocalStack up and down on this machine: in Docker where an engine answers, from packages
+//! elsewhere. Reports steps and returns what came of it; prints nothing, reads no environment, and
+//! stops nothing that it did not start.
+
+use std::fs::{self, File};
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::error::{Error, Result};
+use crate::event::{Sink, Step};
+
+mod advice;
+mod command;
+mod docker;
+mod health;
+mod install;
+mod logs;
+mod packages;
+mod process;
+mod steps;
+mod survey;
+mod tarball;
+mod tools;
+
+pub use health::{Answer, Health, ask};
+pub use logs::{Extent, logs};
+pub use survey::{Piece, PieceState, Plan, Survey, Tools, Wanted};
+
+use steps::Steps;
+
+/// The port unless told otherwise.
+pub const DEFAULT_PORT: u16 = 4566;
+/// How long LocalStack may take to be ready; it took 8 to 11 s when tried.
+const READY: Duration = Duration::from_secs(120);
+/// How long a port may stay taken after its LocalStack has ended.
+const FREED: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_millis(200);
+
+/// What the machine lends; the caller reads it from the environment.
+#[derive(Debug, Clone, Default)]
+pub struct Surroundings {
+    /// The folder for everything that is kept, absolute.
+    pub cache: PathBuf,
+    /// The user's home.
+    pub home: Option<PathBuf>,
+    /// The image to run in place of the pinned one.
+    pub image: Option<String>,
+    /// The variables that LocalStack may see, `PATH` among them.
+    pub variables: Vec<(String, String)>,
+}
+
+impl Surroundings {
+    /// A variable that LocalStack may see.
+    fn variable(&self, name: &str) -> Option<&str> {
+        self.variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Where the PATH has a program.
+    fn on_path(&self, program: &str) -> Option<PathBuf> {
+        let folders = std::env::split_paths(self.variable("PATH")?);
+        folders.map(|folder| folder.join(program)).find(|path| path.is_file())
+    }
+}
+
+/// A port of this machine and what LocalStack is run with there.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The port.
+    pub port: u16,
+    /// What the machine lends.
+    pub surroundings: Surroundings,
+}
+
+impl Place {
+    /// The URL to reach it by.
+    pub fn endpoint(&self) -> String {
+        format!("http://localhost:{}", self.port)
+    }
+
+    /// The folder of everything that is kept.
+    pub fn root(&self) -> PathBuf {
+        self.surroundings.cache.join("localstack")
+    }
+
+    /// The folder of what runs on this port.
+    fn run(&self) -> PathBuf {
+        self.root().join(format!("run-{}", self.port))
+    }
+
+    /// The log of a LocalStack that runs from packages.
+    pub fn log(&self) -> PathBuf {
+        self.run().join("log")
+    }
+}
+
+/// What LocalStack is run by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Runtime {
+    /// Docker Compose.
+    Docker,
+    /// Its Python packages and DynamoDB Local, as processes of this machine.
+    Packages,
+}
+
+/// A LocalStack that is up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Up {
+    /// What it is run by; `None` when somebody else started it.
+    pub runtime: Option<Runtime>,
+    /// Its version.
+    pub version: String,
+    /// The memory its processes hold, in bytes, where that is known.
+    pub memory: Option<u64>,
+}
+
+/// What `down` came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Down {
+    /// What `up` had started is stopped.
+    Stopped(Runtime),
+    /// LocalStack answers, but `up` did not start it: it was left alone.
+    NotOurs,
+    /// There was nothing to stop.
+    Nothing,
+}
+
+/// The LocalStack that answers already, if one does.
+///
+/// # Errors
+/// When something else has the port, or a LocalStack without the services that are needed.
+pub fn answering(place: &Place) -> Result<Option<Up>> {
+    let port = place.port;
+    match health::ask(port) {
+        Answer::Nothing => Ok(None),
+        Answer::LocalStack(health) if health.lacking.is_empty() => Ok(Some(up_now(place, health))),
+        // Ours may have been interrupted while it was starting.
+        _ if runtime(place).is_some() => Ok(None),
+        Answer::LocalStack(health) => Err(Error::other(format!(
+            "LocalStack answers on port {port}, but not with what is needed: {}",
+            health.lacking.join(", ")
+        ))),
+        Answer::Foreign(how) => {
+            Err(Error::other(format!("port {port} is taken by something that is not LocalStack"))
+                .because(how))
+        }
+    }
+}
+
+/// Brings LocalStack up the way that was planned, and returns when it is ready. One that is starting
+/// already is waited for.
+///
+/// # Errors
+/// When a step fails; what was done stays done, and the next try goes on from there.
+pub fn up(place: &Place, plan: &Plan, sink: Sink<Step>) -> Result<Up> {
+    let steps = Steps(sink);
+    let _lock = lock(&place.root(), &format!("run-{}.lock", place.port))?;
+    if let Some(up) = answering(place)? {
+        return Ok(up);
+    }
+    match plan {
+        Plan::Packages(_) | Plan::Docker if packages::is_ours(place) => {
+            packages::ready(place, &steps)?;
+        }
+        Plan::Packages(tools) => packages::start(place, tools, &steps)?,
+        Plan::Docker => docker::start(place, &steps)?,
+    }
+    match answering(place)? {
+        Some(up) => Ok(up),
+        None => Err(Error::other("LocalStack was ready and then answered no more")),
+    }
+}
+
+/// Stops what `up` has started on this port, and nothing else.
+///
+/// # Errors
+/// When it does not end.
+pub fn down(place: &Place, sink: Sink<Step>) -> Result<Down> {
+    let steps = Steps(sink);
+    let _lock = lock(&place.root(), &format!("run-{}.lock", place.port))?;
+    let runtime = if docker::is_ours(place) {
+        Runtime::Docker
+    } else if packages::is_left(place) {
+        Runtime::Packages
+    } else {
+        remove(&place.run())?;
+        let answers = matches!(health::ask(place.port), Answer::LocalStack(_));
+        return Ok(if answers { Down::NotOurs } else { Down::Nothing });
+    };
+    steps.take("stop", &format!("127.0.0.1:{}", place.port), || {
+        match runtime {
+            Runtime::Docker => docker::stop(place)?,
+            Runtime::Packages => packages::stop(place)?,
+        }
+        freed(place.port);
+        remove(&place.run())?;
+        Ok("stopped")
+    })?;
+    Ok(Down::Stopped(runtime))
+}
+
+/// What `up` has started on this port, or has begun to.
+fn runtime(place: &Place) -> Option<Runtime> {
+    if docker::is_ours(place) {
+        Some(Runtime::Docker)
+    } else {
+        packages::is_ours(place).then_some(Runtime::Packages)
+    }
+}
+
+fn up_now(place: &Place, health: Health) -> Up {
+    let memory = process::Processes::of(&place.run()).memory();
+    Up { runtime: runtime(place), version: health.version, memory: (memory > 0).then_some(memory) }
+}
+
+/// Waits until LocalStack is ready, as long as it is `alive`.
+fn wait(place: &Place, alive: impl Fn() -> bool) -> Result<()> {
+    let deadline = Instant::now() + READY;
+    while Instant::now() < deadline {
+        if !alive() {
+            return Err(Error::other("LocalStack ended while it was starting"));
+        }
+        match health::ask(place.port) {
+            Answer::LocalStack(health) if health.lacking.is_empty() => return Ok(()),
+            _ => thread::sleep(LOOK),
+        }
+    }
+    Err(Error::other(format!("LocalStack was not ready within {} s", READY.as_secs())))
+}
+
+/// Removes a folder, if it is there.
+fn remove(folder: &Path) -> Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(Error::other(format!("cannot remove {}", folder.display())).because(error))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Waits until nothing listens on a port.
+fn freed(port: u16) {
+    let deadline = Instant::now() + FREED;
+    while health::ask(port) != Answer::Nothing && Instant::now() < deadline {
+        thread::sleep(LOOK);
+    }
+}
+
+/// Holds a lock file until the value is dropped; waits for whoever holds it.
+fn lock(folder: &Path, name: &str) -> Result<File> {
+    let path = folder.join(name);
+    let locked = || {
+        fs::create_dir_all(folder)?;
+        let file = File::create(&path)?;
+        file.lock()?;
+        Ok::<_, std::io::Error>(file)
+    };
+    locked().map_err(|error| Error::other(format!("cannot lock {}", path.display())).because(error))
+}
