@@ -145,23 +145,28 @@ impl Desk {
         })?;
         let size = match (&plan, up.memory) {
             (Plan::Packages(_), Some(memory)) => {
-                format!(" ({} MB of memory; files in {})", memory / 1_000_000, tilde(&self.place))
+                format!(" ({} MB of memory, {})", memory / 1_000_000, tilde(&self.place))
             }
             _ => String::new(),
         };
-        self.output.note(&format!("LocalStack is up{size}. It forgets everything when it stops."));
+        self.output.note(&format!("LocalStack is up{size}"));
+        self.output.note("It forgets everything when it stops.");
         self.announce(&up, "now");
         Ok(exit::DONE)
     }
 
     /// Writes what to do next, or the document that says what is up.
     fn announce(&self, up: &Up, started: &str) {
-        self.output.note(&format!(
-            "next: rydes{} setup    (stop: {}, logs: {})",
-            self.options,
-            self.command("down"),
-            self.command("logs")
-        ));
+        let next = format!("next: rydes{} setup", self.options);
+        let (stop, logs) = (self.command("down"), self.command("logs"));
+        match up.runtime {
+            // `down` would leave alone what somebody else started.
+            None => self.output.note(&next),
+            Some(_) if self.place.port == DEFAULT_PORT => {
+                self.output.note(&format!("{next}    (stop: {stop}, logs: {logs})"));
+            }
+            Some(_) => self.output.note(&format!("{next}\nstop: {stop}\nlogs: {logs}")),
+        }
         self.document(&json!({
             "endpoint": self.place.endpoint(),
             "port": self.place.port,

@@ -11,6 +11,9 @@ use crate::event::{Step, StepState};
 use crate::model::show_duration;
 use crate::model::text::printable;
 
+/// Steps that took less are told without their time.
+const WORTH_TELLING: Duration = Duration::from_millis(50);
+
 /// Prints steps as they are reported.
 #[derive(Debug)]
 pub struct Steps {
@@ -40,8 +43,9 @@ impl Steps {
                 self.spinner.enable_steady_tick(Duration::from_millis(100));
             }
             StepState::Done(outcome, took) => {
-                let line = format!("  {subject:<16}  {detail:<34}  {outcome:<10} ");
-                let line = format!("{line} {}", show_duration(*took));
+                // What took no time to speak of has nothing to tell about it.
+                let took = if *took < WORTH_TELLING { String::new() } else { show_duration(*took) };
+                let line = format!("  {subject:<16}  {detail:<34}  {outcome:<10}  {took}");
                 self.spinner.suspend(|| self.output.note(line.trim_end()));
             }
         }
