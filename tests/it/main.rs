@@ -1,3 +1,6 @@
-//! What rydes promises, tested through its public face.
+//! The one integration binary: the pure heart against a reference model, and the program against a
+//! real LocalStack that it starts itself.
 
 mod aggregate;
+mod localstack;
+mod support;

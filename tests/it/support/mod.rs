@@ -1,0 +1,158 @@
+//! Runs the program as a user would, in an environment that holds nothing of the developer's own.
+
+use std::ffi::OsStr;
+use std::io::Read;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+pub mod localstack;
+
+/// How long a command may take unless told otherwise.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A command line of `rydes`.
+pub struct Rydes {
+    command: Command,
+    limit: Duration,
+    /// The memory of submitted requests, gone with this value unless `state` named another.
+    _state: TempDir,
+}
+
+/// How a command ended and what it printed.
+#[derive(Debug)]
+pub struct Ran {
+    /// The exit code; `None` when a signal ended it.
+    pub code: Option<i32>,
+    /// What it wrote to stdout.
+    pub stdout: String,
+    /// What it wrote to stderr.
+    pub stderr: String,
+}
+
+/// `rydes` with these arguments, parted by white space.
+pub fn rydes(arguments: &str) -> Rydes {
+    let state = TempDir::new().expect("a temporary folder");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rydes"));
+    command.args(arguments.split_whitespace()).env_clear();
+    command.envs(std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_kept)));
+    command.env("XDG_STATE_HOME", state.path()).stdin(Stdio::null());
+    Rydes { command, limit: LIMIT, _state: state }
+}
+
+/// Whether a variable is about the machine rather than about what is tested: where programs are, what
+/// is cached, and how the network is reached.
+fn is_kept(name: &str) -> bool {
+    let upper = name.to_uppercase();
+    ["PATH", "HOME", "LANG", "TMPDIR", "JAVA_HOME", "XDG_CACHE_HOME", "RYDES_CACHE_DIR"]
+        .contains(&name)
+        || ["CERT", "CA_BUNDLE"].iter().any(|part| upper.contains(part))
+        || ["PIP_", "UV_", "NPM_CONFIG_"].iter().any(|start| upper.starts_with(start))
+        || upper.ends_with("_PROXY")
+}
+
+impl Rydes {
+    /// Adds an argument as it is.
+    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.command.arg(argument);
+        self
+    }
+
+    /// Sets a variable of the environment.
+    pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.command.env(name, value);
+        self
+    }
+
+    /// Lets it take this long.
+    pub fn within(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Runs it to its end.
+    ///
+    /// # Panics
+    /// With what it printed, when it takes too long.
+    pub fn run(mut self) -> Ran {
+        self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = self.command.spawn().expect("rydes starts");
+        let (stdout, stderr) = (read(child.stdout.take()), read(child.stderr.take()));
+        let ended = ends_within(&mut child, self.limit);
+        if !ended {
+            child.kill().and_then(|()| child.wait()).expect("it can be killed");
+        }
+        // A child that it left behind must not hold its pipes open.
+        let text = |from: Receiver<String>| from.recv_timeout(Duration::from_secs(2));
+        let (stdout, stderr) = (text(stdout), text(stderr));
+        assert!(ended, "no end after {:?}:\n{stdout:?}\n{stderr:?}", self.limit);
+        let code = child.wait().expect("it has ended").code();
+        let open = "a process that it left behind holds its pipes";
+        Ran { code, stdout: stdout.expect(open), stderr: stderr.expect(open) }
+    }
+
+    /// Starts it; the caller ends it. Its stdout and stderr are piped.
+    pub fn start(mut self) -> Child {
+        self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        self.command.spawn().expect("rydes starts")
+    }
+}
+
+impl Ran {
+    /// The same, after making sure of its exit code.
+    ///
+    /// # Panics
+    /// With all that it printed, when it is another.
+    #[track_caller]
+    pub fn exits(self, code: i32) -> Self {
+        assert_eq!(self.code, Some(code), "{}\n{}", self.stdout, self.stderr);
+        self
+    }
+}
+
+/// Whether a process ends within this time.
+pub fn ends_within(child: &mut Child, limit: Duration) -> bool {
+    eventually(limit, || child.try_wait().expect("it can be waited for").is_some())
+}
+
+/// Whether something becomes true within this time.
+pub fn eventually(limit: Duration, mut is_true: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + limit;
+    while !is_true() {
+        if Instant::now() >= deadline {
+            return false;
+        }
+        thread::sleep(Duration::from_millis(20));
+    }
+    true
+}
+
+/// A port that is free now.
+pub fn free_port() -> u16 {
+    let bound = TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
+    bound.local_addr().expect("it has an address").port()
+}
+
+/// Writes a program that a PATH can hold.
+pub fn script(file: &Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt as _;
+    std::fs::write(file, text).expect("a script can be written");
+    let executable = std::fs::Permissions::from_mode(0o755);
+    std::fs::set_permissions(file, executable).expect("it can be made executable");
+}
+
+fn read(stream: Option<impl Read + Send + 'static>) -> Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        stream.expect("it is piped").read_to_end(&mut bytes).expect("it can be read");
+        // Nobody waits for it any more when the command took too long.
+        _ = sender.send(String::from_utf8_lossy(&bytes).into_owned());
+    });
+    receiver
+}
