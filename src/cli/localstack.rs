@@ -1,37 +1,27 @@
 //! `rydes localstack up|down|logs`.
 
 use std::ops::ControlFlow;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
-use ureq::http::Uri;
 
-use super::{Context, env};
+use super::Context;
 use crate::error::{Error, Result, exit};
 use crate::event::{Sink, Step};
 use crate::localstack::{
-    self, Answer, DEFAULT_PORT, Down, Extent, PieceState, Place, Plan, Runtime, Surroundings,
-    Survey, Up, Wanted,
+    self, DEFAULT_PORT, Down, Extent, Place, Plan, Runtime, Survey, Up, Wanted,
 };
 use crate::model::text::printable;
 use crate::output::steps::Steps;
 use crate::output::{Format, Output};
 use crate::settings::Backend;
 
-/// The variables that LocalStack may see; anything else of a shell could only mislead it.
-const HANDED_ON: [&str; 9] = [
-    "PATH",
-    "JAVA_HOME",
-    "LANG",
-    "LC_ALL",
-    "TZ",
-    "TMPDIR",
-    "USER",
-    "DYNAMODB_HEAP_SIZE",
-    "SQS_DELAY_RECENTLY_DELETED",
-];
+mod listing;
+mod place;
+
+use listing::{document, listing, name};
+use place::{chosen_port, free_port, options, surroundings, tilde};
 
 /// Bring LocalStack up or down on this machine.
 #[derive(Debug, Args)]
@@ -265,80 +255,6 @@ impl Desk {
     }
 }
 
-/// What is here and what is missing, in lines.
-fn listing(survey: &Survey) -> Vec<String> {
-    let mut lines = Vec::new();
-    if survey.wanted() != Wanted::Only(Runtime::Packages) {
-        let problems = survey.docker_problems();
-        if problems.is_empty() {
-            lines.push(format!("docker: ok ({})", survey.docker_version()));
-        }
-        for (problem, advice) in problems {
-            lines.push(format!("docker: {problem}"));
-            lines.push(format!("        {advice}"));
-        }
-    }
-    if survey.wanted() != Wanted::Only(Runtime::Docker) {
-        lines.push("without Docker, LocalStack needs:".to_owned());
-        for piece in survey.pieces() {
-            let found = piece.found.map(|found| format!(" ({found})")).unwrap_or_default();
-            lines.push(format!("  {:<20}  {}{found}", piece.name, state(piece.state)));
-            lines.extend(piece.install.map(|install| format!("      {install}")));
-        }
-    }
-    lines
-}
-
-/// What is here and what is missing, as a document.
-fn document(place: &Place, survey: &Survey, plan: Option<&Plan>) -> Value {
-    let problems = survey.docker_problems().into_iter();
-    let pieces = survey.pieces().into_iter().map(|piece| {
-        json!({
-            "piece": piece.name,
-            "state": state(piece.state),
-            "found": piece.found,
-            "install": piece.install,
-        })
-    });
-    let runtime = plan.map(|plan| match plan {
-        Plan::Docker => name(Runtime::Docker),
-        Plan::Packages(_) => name(Runtime::Packages),
-    });
-    let port = match localstack::ask(place.port) {
-        Answer::Nothing => "free",
-        Answer::LocalStack(_) => "localstack",
-        Answer::Foreign(_) => "taken",
-    };
-    json!({
-        "endpoint": place.endpoint(),
-        "port": { "number": place.port, "state": port },
-        "runtime": runtime,
-        "docker": {
-            "state": if survey.docker_problems().is_empty() { "ok" } else { "missing" },
-            "found": Some(survey.docker_version()).filter(|found| !found.is_empty()),
-            "problems": problems
-                .map(|(problem, install)| json!({ "problem": problem, "install": install }))
-                .collect::<Vec<_>>(),
-        },
-        "packages": pieces.collect::<Vec<_>>(),
-    })
-}
-
-fn state(state: PieceState) -> &'static str {
-    match state {
-        PieceState::Ok => "ok",
-        PieceState::NotNeeded => "not needed",
-        PieceState::Missing => "missing",
-    }
-}
-
-fn name(runtime: Runtime) -> &'static str {
-    match runtime {
-        Runtime::Docker => "docker",
-        Runtime::Packages => "packages",
-    }
-}
-
 impl From<RuntimeArg> for Wanted {
     fn from(runtime: RuntimeArg) -> Self {
         match runtime {
@@ -347,72 +263,4 @@ impl From<RuntimeArg> for Wanted {
             RuntimeArg::Packages => Self::Only(Runtime::Packages),
         }
     }
-}
-
-/// `--port`, else the port of the endpoint that other commands would use, else the default.
-fn chosen_port(context: &Context, port: Option<u16>) -> Result<u16> {
-    if let Some(port) = port {
-        return Ok(port);
-    }
-    match &context.typed.endpoint_url {
-        Some(url) => loopback_port(url).ok_or_else(|| {
-            Error::invalid("`--endpoint-url` is not on this machine, where `localstack` works")
-        }),
-        None => {
-            Ok(env("AWS_ENDPOINT_URL").and_then(|url| loopback_port(&url)).unwrap_or(DEFAULT_PORT))
-        }
-    }
-}
-
-/// The port of an http URL on this machine.
-fn loopback_port(url: &str) -> Option<u16> {
-    let uri: Uri = url.parse().ok()?;
-    let local = matches!(uri.host()?, "localhost" | "127.0.0.1" | "localhost.localstack.cloud");
-    (local && uri.scheme_str() == Some("http")).then(|| uri.port_u16().unwrap_or(80))
-}
-
-/// The options that other commands need to reach this LocalStack: none, where they do anyway.
-fn options(context: &Context, place: &Place) -> String {
-    let typed = context.typed.endpoint_url.clone();
-    let used = typed.clone().or_else(|| env("AWS_ENDPOINT_URL"));
-    let reached = match used {
-        Some(url) => loopback_port(&url) == Some(place.port),
-        None => place.port == DEFAULT_PORT,
-    };
-    match typed {
-        Some(url) if reached => format!(" --endpoint-url {}", crate::settings::quoted(&url)),
-        _ if reached => String::new(),
-        _ => format!(" --endpoint-url {}", place.endpoint()),
-    }
-}
-
-/// What the environment says to the room below.
-fn surroundings() -> Result<Surroundings> {
-    let home = env("HOME").map(PathBuf::from);
-    let cache = env("RYDES_CACHE_DIR")
-        .map(PathBuf::from)
-        .or_else(|| env("XDG_CACHE_HOME").map(|folder| PathBuf::from(folder).join("rydes")))
-        .or_else(|| home.as_ref().map(|home| home.join(".cache/rydes")))
-        .ok_or_else(|| Error::other("there is no folder to keep files in: set RYDES_CACHE_DIR"))?;
-    let cache = std::path::absolute(&cache)
-        .map_err(|error| Error::other("the working folder is gone").because(error))?;
-    let variables =
-        HANDED_ON.iter().filter_map(|name| Some(((*name).to_owned(), env(name)?))).collect();
-    Ok(Surroundings { cache, home, image: env("RYDES_LOCALSTACK_IMAGE"), variables })
-}
-
-/// The folder of everything that is kept, short.
-fn tilde(place: &Place) -> String {
-    let root = place.root();
-    let home = place.surroundings.home.as_ref();
-    match home.and_then(|home| root.strip_prefix(home).ok()) {
-        Some(rest) => format!("~/{}", rest.display()),
-        None => root.display().to_string(),
-    }
-}
-
-/// A port that is free now, to be suggested.
-fn free_port() -> u16 {
-    let free = std::net::TcpListener::bind(("127.0.0.1", 0)).and_then(|bound| bound.local_addr());
-    free.map_or(DEFAULT_PORT + 1, |address| address.port())
 }

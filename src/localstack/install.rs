@@ -9,10 +9,11 @@ use std::time::Duration;
 use sha2::{Digest as _, Sha256};
 
 use super::command::require;
+use super::place::{Lock, Place};
 use super::steps::Steps;
 use super::survey::Tools;
+use super::tarball;
 use super::tools::Tool;
-use super::{Place, lock, tarball};
 use crate::error::{Error, Result};
 
 /// LocalStack and what it needs, with hashes.
@@ -25,9 +26,9 @@ const DYNAMODB_LOCAL: &str = "amplify-dynamodb-simulator@2.9.30";
 const DYNAMODB_LOCAL_INTEGRITY: &str = "sha512-xTeeRLvzEfqyd5lh3bH4c0kHvSHHmmhD5ZDsHFKAQ5g2Zl6Jql\
                                         FdutaQhCLHzxEp6Ry1o7TB6niIoXuQAnSewQ==";
 /// How long one download may take, on a slow line.
-const DOWNLOAD: Duration = Duration::from_secs(20 * 60);
+const DOWNLOAD: Duration = Duration::from_mins(20);
 /// How long making a virtual environment may take; it took 7 s when tried.
-const VENV: Duration = Duration::from_secs(180);
+const VENV: Duration = Duration::from_mins(3);
 
 /// What has been installed.
 #[derive(Debug)]
@@ -40,7 +41,7 @@ pub(super) struct Installed {
 
 /// Installs what is not there yet. Two of these at once wait for one another.
 pub(super) fn install(place: &Place, tools: &Tools, steps: &Steps) -> Result<Installed> {
-    let _lock = lock(&place.root(), "install.lock")?;
+    let _lock = Lock::hold(&place.root().join("install.lock"), steps)?;
     let venv = venv(place, &tools.python);
     let python = venv.join("bin/python");
     let packages = PACKAGES.lines().filter(|line| is_package(line)).count();
@@ -77,8 +78,8 @@ fn is_package(line: &str) -> bool {
 /// The virtual environment for these packages and this Python.
 fn venv(place: &Place, python: &Tool) -> PathBuf {
     let hash = Sha256::new().chain_update(PACKAGES).chain_update(INSTALLER).finalize();
-    let short: String = hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-    place.root().join(format!("python-{}.{}-{short}", python.version.0, python.version.1))
+    let short = hash.iter().take(6).fold(0_u64, |short, byte| short << 8 | u64::from(*byte));
+    place.root().join(format!("python-{}.{}-{short:012x}", python.version.0, python.version.1))
 }
 
 fn dynamodb_local(place: &Place) -> PathBuf {

@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use std::thread;
 use std::time::Duration;
 
-use super::{Place, docker, packages};
+use super::{Place, compose, packages};
 use crate::error::{Error, Result};
 
 /// How often a log that is followed is looked at.
@@ -30,9 +30,9 @@ pub fn logs(
     extent: Extent,
     mut line: impl FnMut(&str) -> ControlFlow<()>,
 ) -> Result<()> {
-    if docker::is_ours(place) {
+    if compose::is_ours(place) {
         let arguments: &[&str] = if extent == Extent::Follow { &["--follow"] } else { &[] };
-        let mut child = docker::logs(place, arguments)?;
+        let mut child = compose::logs(place, arguments)?;
         let stdout = child.stdout.take().map(BufReader::new);
         let mut read = stdout.into_iter().flat_map(BufRead::lines).map_while(Result::ok);
         let closed = read.any(|text| line(&text).is_break());

@@ -2,9 +2,6 @@
 //! elsewhere. Reports steps and returns what came of it; prints nothing, reads no environment, and
 //! stops nothing that it did not start.
 
-use std::fs::{self, File};
-use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,11 +10,13 @@ use crate::event::{Sink, Step};
 
 mod advice;
 mod command;
+mod compose;
 mod docker;
 mod health;
 mod install;
 mod logs;
 mod packages;
+mod place;
 mod process;
 mod steps;
 mod survey;
@@ -26,74 +25,19 @@ mod tools;
 
 pub use health::{Answer, Health, ask};
 pub use logs::{Extent, logs};
+pub use place::{Place, Surroundings};
 pub use survey::{Piece, PieceState, Plan, Survey, Tools, Wanted};
 
+use place::Lock;
 use steps::Steps;
 
 /// The port unless told otherwise.
 pub const DEFAULT_PORT: u16 = 4566;
 /// How long LocalStack may take to be ready; it took 8 to 11 s when tried.
-const READY: Duration = Duration::from_secs(120);
+const READY: Duration = Duration::from_mins(2);
 /// How long a port may stay taken after its LocalStack has ended.
 const FREED: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(200);
-
-/// What the machine lends; the caller reads it from the environment.
-#[derive(Debug, Clone, Default)]
-pub struct Surroundings {
-    /// The folder for everything that is kept, absolute.
-    pub cache: PathBuf,
-    /// The user's home.
-    pub home: Option<PathBuf>,
-    /// The image to run in place of the pinned one.
-    pub image: Option<String>,
-    /// The variables that LocalStack may see, `PATH` among them.
-    pub variables: Vec<(String, String)>,
-}
-
-impl Surroundings {
-    /// A variable that LocalStack may see.
-    fn variable(&self, name: &str) -> Option<&str> {
-        self.variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
-    }
-
-    /// Where the PATH has a program.
-    fn on_path(&self, program: &str) -> Option<PathBuf> {
-        let folders = std::env::split_paths(self.variable("PATH")?);
-        folders.map(|folder| folder.join(program)).find(|path| path.is_file())
-    }
-}
-
-/// A port of this machine and what LocalStack is run with there.
-#[derive(Debug, Clone)]
-pub struct Place {
-    /// The port.
-    pub port: u16,
-    /// What the machine lends.
-    pub surroundings: Surroundings,
-}
-
-impl Place {
-    /// The URL to reach it by.
-    pub fn endpoint(&self) -> String {
-        format!("http://localhost:{}", self.port)
-    }
-
-    /// The folder of everything that is kept.
-    pub fn root(&self) -> PathBuf {
-        self.surroundings.cache.join("localstack")
-    }
-
-    /// The folder of what runs on this port.
-    fn run(&self) -> PathBuf {
-        self.root().join(format!("run-{}", self.port))
-    }
-
-    /// The log of a LocalStack that runs from packages.
-    pub fn log(&self) -> PathBuf {
-        self.run().join("log")
-    }
-}
 
 /// What LocalStack is run by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -155,7 +99,7 @@ pub fn answering(place: &Place) -> Result<Option<Up>> {
 /// When a step fails; what was done stays done, and the next try goes on from there.
 pub fn up(place: &Place, plan: &Plan, sink: Sink<Step>) -> Result<Up> {
     let steps = Steps(sink);
-    let _lock = lock(&place.root(), &format!("run-{}.lock", place.port))?;
+    let _lock = Lock::hold(&place.run_lock(), &steps)?;
     if let Some(up) = answering(place)? {
         return Ok(up);
     }
@@ -164,7 +108,7 @@ pub fn up(place: &Place, plan: &Plan, sink: Sink<Step>) -> Result<Up> {
             packages::ready(place, &steps)?;
         }
         Plan::Packages(tools) => packages::start(place, tools, &steps)?,
-        Plan::Docker => docker::start(place, &steps)?,
+        Plan::Docker => compose::start(place, &steps)?,
     }
     match answering(place)? {
         Some(up) => Ok(up),
@@ -178,23 +122,23 @@ pub fn up(place: &Place, plan: &Plan, sink: Sink<Step>) -> Result<Up> {
 /// When it does not end.
 pub fn down(place: &Place, sink: Sink<Step>) -> Result<Down> {
     let steps = Steps(sink);
-    let _lock = lock(&place.root(), &format!("run-{}.lock", place.port))?;
-    let runtime = if docker::is_ours(place) {
+    let lock = Lock::hold(&place.run_lock(), &steps)?;
+    let runtime = if compose::is_ours(place) {
         Runtime::Docker
     } else if packages::is_left(place) {
         Runtime::Packages
     } else {
-        remove(&place.run())?;
+        lock.give_up(&place.run())?;
         let answers = matches!(health::ask(place.port), Answer::LocalStack(_));
         return Ok(if answers { Down::NotOurs } else { Down::Nothing });
     };
     steps.take("stop", &format!("127.0.0.1:{}", place.port), || {
         match runtime {
-            Runtime::Docker => docker::stop(place)?,
+            Runtime::Docker => compose::stop(place)?,
             Runtime::Packages => packages::stop(place)?,
         }
         freed(place.port);
-        remove(&place.run())?;
+        lock.give_up(&place.run())?;
         Ok("stopped")
     })?;
     Ok(Down::Stopped(runtime))
@@ -202,7 +146,7 @@ pub fn down(place: &Place, sink: Sink<Step>) -> Result<Down> {
 
 /// What `up` has started on this port, or has begun to.
 fn runtime(place: &Place) -> Option<Runtime> {
-    if docker::is_ours(place) {
+    if compose::is_ours(place) {
         Some(Runtime::Docker)
     } else {
         packages::is_ours(place).then_some(Runtime::Packages)
@@ -229,32 +173,10 @@ fn wait(place: &Place, alive: impl Fn() -> bool) -> Result<()> {
     Err(Error::other(format!("LocalStack was not ready within {} s", READY.as_secs())))
 }
 
-/// Removes a folder, if it is there.
-fn remove(folder: &Path) -> Result<()> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != ErrorKind::NotFound => {
-            Err(Error::other(format!("cannot remove {}", folder.display())).because(error))
-        }
-        _ => Ok(()),
-    }
-}
-
 /// Waits until nothing listens on a port.
 fn freed(port: u16) {
     let deadline = Instant::now() + FREED;
     while health::ask(port) != Answer::Nothing && Instant::now() < deadline {
         thread::sleep(LOOK);
     }
-}
-
-/// Holds a lock file until the value is dropped; waits for whoever holds it.
-fn lock(folder: &Path, name: &str) -> Result<File> {
-    let path = folder.join(name);
-    let locked = || {
-        fs::create_dir_all(folder)?;
-        let file = File::create(&path)?;
-        file.lock()?;
-        Ok::<_, std::io::Error>(file)
-    };
-    locked().map_err(|error| Error::other(format!("cannot lock {}", path.display())).because(error))
 }

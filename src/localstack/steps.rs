@@ -16,17 +16,24 @@ impl Steps {
         detail: &str,
         work: impl FnOnce() -> Result<&'static str>,
     ) -> Result<()> {
-        let step = |state| Step { subject: subject.to_owned(), detail: detail.to_owned(), state };
-        (self.0)(step(StepState::Running));
+        self.begin(subject, detail);
         let start = Instant::now();
         let outcome = work()?;
-        (self.0)(step(StepState::Done(outcome.to_owned(), start.elapsed())));
+        self.report(subject, detail, StepState::Done(outcome.to_owned(), start.elapsed()));
         Ok(())
+    }
+
+    /// Reports a step as under way.
+    pub(super) fn begin(&self, subject: &str, detail: &str) {
+        self.report(subject, detail, StepState::Running);
     }
 
     /// Reports a step that had been taken before.
     pub(super) fn kept(&self, subject: &str, detail: &str) {
-        let state = StepState::Done("kept".to_owned(), Duration::ZERO);
+        self.report(subject, detail, StepState::Done("kept".to_owned(), Duration::ZERO));
+    }
+
+    fn report(&self, subject: &str, detail: &str, state: StepState) {
         (self.0)(Step { subject: subject.to_owned(), detail: detail.to_owned(), state });
     }
 }

@@ -73,6 +73,9 @@ pub struct Tools {
 
 impl Survey {
     /// Looks for everything at once.
+    ///
+    /// # Panics
+    /// Only where looking itself panics.
     pub fn look(place: &Place, wanted: Wanted) -> Self {
         let surroundings = &place.surroundings;
         thread::scope(|scope| {
@@ -183,11 +186,9 @@ impl Survey {
 
 impl Tools {
     fn versions(&self) -> String {
-        let mut versions = format!("Python {}, Java {}", self.python.version, self.java.version);
-        if let Some(npm) = &self.npm {
-            versions.push_str(&format!(", npm {}", npm.version));
-        }
-        versions
+        let npm = self.npm.as_ref().map(|npm| format!(", npm {}", npm.version));
+        let (python, java) = (self.python.version, self.java.version);
+        format!("Python {python}, Java {java}{}", npm.unwrap_or_default())
     }
 }
 

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use crate::support::{Ran, Rydes, eventually, free_port, rydes, script};
 
 /// How long an installation may take.
-const FIRST: Duration = Duration::from_secs(900);
+const FIRST: Duration = Duration::from_mins(15);
 /// What the client says of an engine that is not there.
 const NO_ENGINE: &str = "Cannot connect to the Docker daemon at unix:///run/d.sock. Is it running?";
 /// What it says of one that is not this user's.
@@ -311,7 +311,7 @@ impl FakeLocalStack {
             };
             let early = begin().then(listen);
             ready.send(()).expect("the test waits");
-            assert!(eventually(Duration::from_secs(60), &begin), "it never began");
+            assert!(eventually(Duration::from_mins(1), &begin), "it never began");
             let listener = early.unwrap_or_else(listen);
             while !end() {
                 match listener.accept() {
@@ -344,7 +344,7 @@ fn answer(stream: TcpStream) {
 #[ignore = "run by `a_killed_test_process_leaves_nothing_running`"]
 fn holds_localstack_until_killed() {
     println!("up at {}", crate::support::localstack::endpoint());
-    thread::sleep(Duration::from_secs(600));
+    thread::sleep(Duration::from_mins(10));
 }
 
 #[test]

@@ -13,7 +13,7 @@ use std::time::Duration;
 use super::{free_port, rydes};
 
 /// How long the first start may take: it installs LocalStack.
-const FIRST: Duration = Duration::from_secs(900);
+const FIRST: Duration = Duration::from_mins(15);
 
 /// A LocalStack that is up, and what keeps its watchdog waiting.
 struct Running {

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 pub mod localstack;
 
 /// How long a command may take unless told otherwise.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// A command line of `rydes`.
 pub struct Rydes {

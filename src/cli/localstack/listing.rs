@@ -1,0 +1,79 @@
+//! What this machine has to run LocalStack with, as lines and as a document.
+
+use serde_json::{Value, json};
+
+use crate::localstack::{self, Answer, PieceState, Place, Plan, Runtime, Survey, Wanted};
+
+/// What is here and what is missing, in lines.
+pub(super) fn listing(survey: &Survey) -> Vec<String> {
+    let mut lines = Vec::new();
+    if survey.wanted() != Wanted::Only(Runtime::Packages) {
+        let problems = survey.docker_problems();
+        if problems.is_empty() {
+            lines.push(format!("docker: ok ({})", survey.docker_version()));
+        }
+        for (problem, advice) in problems {
+            lines.push(format!("docker: {problem}"));
+            lines.push(format!("        {advice}"));
+        }
+    }
+    if survey.wanted() != Wanted::Only(Runtime::Docker) {
+        lines.push("without Docker, LocalStack needs:".to_owned());
+        for piece in survey.pieces() {
+            let found = piece.found.map(|found| format!(" ({found})")).unwrap_or_default();
+            lines.push(format!("  {:<20}  {}{found}", piece.name, state(piece.state)));
+            lines.extend(piece.install.map(|install| format!("      {install}")));
+        }
+    }
+    lines
+}
+
+/// What is here and what is missing, as a document.
+pub(super) fn document(place: &Place, survey: &Survey, plan: Option<&Plan>) -> Value {
+    let problems = survey.docker_problems().into_iter();
+    let pieces = survey.pieces().into_iter().map(|piece| {
+        json!({
+            "piece": piece.name,
+            "state": state(piece.state),
+            "found": piece.found,
+            "install": piece.install,
+        })
+    });
+    let runtime = plan.map(|plan| match plan {
+        Plan::Docker => name(Runtime::Docker),
+        Plan::Packages(_) => name(Runtime::Packages),
+    });
+    let port = match localstack::ask(place.port) {
+        Answer::Nothing => "free",
+        Answer::LocalStack(_) => "localstack",
+        Answer::Foreign(_) => "taken",
+    };
+    json!({
+        "endpoint": place.endpoint(),
+        "port": { "number": place.port, "state": port },
+        "runtime": runtime,
+        "docker": {
+            "state": if survey.docker_problems().is_empty() { "ok" } else { "missing" },
+            "found": Some(survey.docker_version()).filter(|found| !found.is_empty()),
+            "problems": problems
+                .map(|(problem, install)| json!({ "problem": problem, "install": install }))
+                .collect::<Vec<_>>(),
+        },
+        "packages": pieces.collect::<Vec<_>>(),
+    })
+}
+
+fn state(state: PieceState) -> &'static str {
+    match state {
+        PieceState::Ok => "ok",
+        PieceState::NotNeeded => "not needed",
+        PieceState::Missing => "missing",
+    }
+}
+
+pub(super) fn name(runtime: Runtime) -> &'static str {
+    match runtime {
+        Runtime::Docker => "docker",
+        Runtime::Packages => "packages",
+    }
+}

@@ -1,0 +1,90 @@
+//! Where LocalStack is brought up: the port, and what the environment says.
+
+use std::path::PathBuf;
+
+use ureq::http::Uri;
+
+use super::super::{Context, env};
+use crate::error::{Error, Result};
+use crate::localstack::{DEFAULT_PORT, Place, Surroundings};
+
+/// The variables that LocalStack may see; anything else of a shell could only mislead it.
+const HANDED_ON: [&str; 9] = [
+    "PATH",
+    "JAVA_HOME",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "TMPDIR",
+    "USER",
+    "DYNAMODB_HEAP_SIZE",
+    "SQS_DELAY_RECENTLY_DELETED",
+];
+
+/// `--port`, else the port of the endpoint that other commands would use, else the default.
+pub(super) fn chosen_port(context: &Context, port: Option<u16>) -> Result<u16> {
+    if let Some(port) = port {
+        return Ok(port);
+    }
+    match &context.typed.endpoint_url {
+        Some(url) => loopback_port(url).ok_or_else(|| {
+            Error::invalid("`--endpoint-url` is not on this machine, where `localstack` works")
+        }),
+        None => {
+            Ok(env("AWS_ENDPOINT_URL").and_then(|url| loopback_port(&url)).unwrap_or(DEFAULT_PORT))
+        }
+    }
+}
+
+/// The port of an http URL on this machine.
+fn loopback_port(url: &str) -> Option<u16> {
+    let uri: Uri = url.parse().ok()?;
+    let local = matches!(uri.host()?, "localhost" | "127.0.0.1" | "localhost.localstack.cloud");
+    (local && uri.scheme_str() == Some("http")).then(|| uri.port_u16().unwrap_or(80))
+}
+
+/// The options that other commands need to reach this LocalStack: none, where they do anyway.
+pub(super) fn options(context: &Context, place: &Place) -> String {
+    let typed = context.typed.endpoint_url.clone();
+    let used = typed.clone().or_else(|| env("AWS_ENDPOINT_URL"));
+    let reached = match used {
+        Some(url) => loopback_port(&url) == Some(place.port),
+        None => place.port == DEFAULT_PORT,
+    };
+    match typed {
+        Some(url) if reached => format!(" --endpoint-url {}", crate::settings::quoted(&url)),
+        _ if reached => String::new(),
+        _ => format!(" --endpoint-url {}", place.endpoint()),
+    }
+}
+
+/// What the environment says to the room below.
+pub(super) fn surroundings() -> Result<Surroundings> {
+    let home = env("HOME").map(PathBuf::from);
+    let cache = env("RYDES_CACHE_DIR")
+        .map(PathBuf::from)
+        .or_else(|| env("XDG_CACHE_HOME").map(|folder| PathBuf::from(folder).join("rydes")))
+        .or_else(|| home.as_ref().map(|home| home.join(".cache/rydes")))
+        .ok_or_else(|| Error::other("there is no folder to keep files in: set RYDES_CACHE_DIR"))?;
+    let cache = std::path::absolute(&cache)
+        .map_err(|error| Error::other("the working folder is gone").because(error))?;
+    let variables =
+        HANDED_ON.iter().filter_map(|name| Some(((*name).to_owned(), env(name)?))).collect();
+    Ok(Surroundings { cache, home, image: env("RYDES_LOCALSTACK_IMAGE"), variables })
+}
+
+/// The folder of everything that is kept, short.
+pub(super) fn tilde(place: &Place) -> String {
+    let root = place.root();
+    let home = place.surroundings.home.as_ref();
+    match home.and_then(|home| root.strip_prefix(home).ok()) {
+        Some(rest) => format!("~/{}", rest.display()),
+        None => root.display().to_string(),
+    }
+}
+
+/// A port that is free now, to be suggested.
+pub(super) fn free_port() -> u16 {
+    let free = std::net::TcpListener::bind(("127.0.0.1", 0)).and_then(|bound| bound.local_addr());
+    free.map_or(DEFAULT_PORT + 1, |address| address.port())
+}
