@@ -134,7 +134,7 @@ impl Settings {
         format!("rydes{} {command}", self.options)
     }
 
-    /// The same place with another stack, named by its owner rather than typed.
+    /// The same place with another stack, as if it had been typed.
     #[must_use]
     pub fn with_stack(&self, stack: StackName) -> Self {
         Self { stack, ..self.clone() }

@@ -100,6 +100,15 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     done.map_err(|error| Error::other("the work was broken off").because(error))?
 }
 
+/// When LocalStack was started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Started {
+    /// Before this command.
+    Before,
+    /// By this command.
+    Now,
+}
+
 /// Where the commands are carried out and told of.
 struct Desk {
     output: Output,
@@ -108,8 +117,23 @@ struct Desk {
     options: String,
 }
 
+/// Makes sure that LocalStack answers, starting it if need be, where it would be on this machine.
+pub(super) async fn bring_up(context: &Context) -> Result<()> {
+    let place = Place { port: chosen_port(context, None)?, surroundings: surroundings()? };
+    let desk = Desk { output: context.output.clone(), options: options(context, &place), place };
+    let done = tokio::task::spawn_blocking(move || desk.bring_up(Wanted::Auto).map(drop)).await;
+    done.map_err(|error| Error::other("the work was broken off").because(error))?
+}
+
 impl Desk {
     fn up(&self, wanted: Wanted) -> Result<u8> {
+        let (up, started) = self.bring_up(wanted)?;
+        self.announce(&up, started);
+        Ok(exit::DONE)
+    }
+
+    /// What is up, and since when.
+    fn bring_up(&self, wanted: Wanted) -> Result<(Up, Started)> {
         let another = |error: Error| {
             error.hint(format!("another port: rydes localstack up --port {}", free_port()))
         };
@@ -119,8 +143,7 @@ impl Desk {
                 printable(&up.version),
                 self.place.endpoint()
             ));
-            self.announce(&up, "before");
-            return Ok(exit::DONE);
+            return Ok((up, Started::Before));
         }
         let survey = Survey::look(&self.place, wanted);
         let plan = match survey.plan() {
@@ -141,12 +164,11 @@ impl Desk {
         };
         self.output.note(&format!("LocalStack is up{size}"));
         self.output.note("It forgets everything when it stops.");
-        self.announce(&up, "now");
-        Ok(exit::DONE)
+        Ok((up, Started::Now))
     }
 
     /// Writes what to do next, or the document that says what is up.
-    fn announce(&self, up: &Up, started: &str) {
+    fn announce(&self, up: &Up, started: Started) {
         let next = format!("next: rydes{} setup", self.options);
         let (stop, logs) = (self.command("down"), self.command("logs"));
         match up.runtime {
@@ -162,7 +184,7 @@ impl Desk {
             "port": self.place.port,
             "version": up.version,
             "runtime": up.runtime.map(name),
-            "started": started == "now",
+            "started": started == Started::Now,
         }));
     }
 

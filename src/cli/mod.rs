@@ -16,6 +16,7 @@ use crate::shutdown::Shutdown;
 
 mod completions;
 mod consumer;
+mod demo;
 mod localstack;
 mod providers;
 mod quotes;
@@ -89,6 +90,8 @@ struct Global {
 /// The commands, in the order in which they are used.
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// See all of it in under 40 s: brings LocalStack up, sets up, runs, submits, cleans up
+    Demo(demo::Command),
     /// Bring LocalStack up or down on this machine
     Localstack(localstack::Command),
     /// Make the topic, the queues and the table of a stack
@@ -172,7 +175,10 @@ fn start(output: Output, typed: Typed, command: Command) -> Result<u8> {
 
 async fn execute(context: &Context, command: Command) -> Result<u8> {
     match command {
-        Command::Localstack(command) => localstack::run(context, command).await,
+        Command::Demo(command) => demo::run(context, command).await,
+        Command::Localstack(command) => {
+            interruptible(context, localstack::run(context, command)).await
+        }
         Command::Setup(command) => interruptible(context, setup::run(context, command)).await,
         Command::Providers(command) => providers::run(context, command).await,
         Command::Consumer(command) => consumer::run(context, command).await,

@@ -49,10 +49,10 @@ pub(super) struct Command {
 pub(super) struct Stay {
     /// With --watch: stay so much longer for late answers
     #[arg(long, value_name = "TIME", default_value = "0", value_parser = parse_duration)]
-    linger: Duration,
+    pub(super) linger: Duration,
     /// With --watch: how long to wait for an RFQ without a deadline
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_duration)]
-    timeout: Duration,
+    pub(super) timeout: Duration,
 }
 
 impl Default for Stay {
@@ -95,25 +95,40 @@ pub(super) async fn wait(
     id: RfqId,
     stay: Stay,
 ) -> Result<u8> {
+    let gathering = watch(context, settings, aws, &id, stay).await?;
+    if gathering.status == Status::Expired && context.output.format == Format::Table {
+        let again = settings.command(&format!("quotes {}", Recent::of(aws, env).prefix(&id)));
+        context.output.note(&format!("late answers are still kept: {again}"));
+    }
+    Ok(match (gathering.status, &gathering.best) {
+        (_, None) => exit::NO_QUOTE,
+        (Status::Complete, Some(_)) => exit::DONE,
+        (Status::Gathering | Status::Closed | Status::Expired, Some(_)) => exit::UNMET,
+    })
+}
+
+/// Watches an RFQ until it ends; shows it meanwhile, and leaves the final state behind.
+pub(super) async fn watch(
+    context: &Context,
+    settings: &Settings,
+    aws: &Aws,
+    id: &RfqId,
+    stay: Stay,
+) -> Result<Gathering> {
     let shutdown = &context.shutdown;
     let patience = Patience { until: None, linger: stay.linger, timeout: stay.timeout };
     let mut view = View::new(&context.output, aws, settings);
     let mut watch = Watch::new(aws, id.clone(), patience);
     while !watch.is_over() {
         let Some(gathering) = view.animate(watch.next(), shutdown).await? else {
-            return Err(unknown(aws, &id));
+            return Err(unknown(aws, id));
         };
         view.show(gathering).await;
         if context.output.is_closed() {
             break;
         }
     }
-    let gathering = view.finish(&id)?;
-    Ok(match (gathering.status, &gathering.best) {
-        (_, None) => exit::NO_QUOTE,
-        (Status::Complete, Some(_)) => exit::DONE,
-        (Status::Gathering | Status::Closed | Status::Expired, Some(_)) => exit::UNMET,
-    })
+    view.finish(id)
 }
 
 /// What a person or a program sees of a wait.
@@ -249,11 +264,6 @@ impl<'a> View<'a> {
             }));
         } else {
             print(self.output, self.aws, &gathering);
-        }
-        let missing = gathering.status == Status::Expired;
-        if missing && self.output.format == Format::Table {
-            let again = self.settings.command(&format!("quotes {}", id.short()));
-            self.output.note(&format!("late answers are still kept: {again}"));
         }
         Ok(gathering)
     }

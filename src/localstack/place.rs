@@ -103,7 +103,8 @@ impl Lock {
     /// Removes the folder that was locked, and with it the lock file.
     pub(super) fn give_up(&self, folder: &Path) -> Result<()> {
         let removed = [fs::remove_dir_all(folder), fs::remove_file(&self.path)];
-        match removed.into_iter().filter_map(Result::err).find(|e| e.kind() != ErrorKind::NotFound) {
+        match removed.into_iter().filter_map(Result::err).find(|e| e.kind() != ErrorKind::NotFound)
+        {
             None => Ok(()),
             Some(error) => {
                 Err(Error::other(format!("cannot remove {}", folder.display())).because(error))

@@ -3,11 +3,14 @@
 use std::io::{self, IsTerminal as _};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
 /// Redraws text in place on stdout.
 #[derive(Debug)]
 pub struct Live {
     bar: ProgressBar,
+    /// The terminal's modes, to be put back.
+    modes: Option<Termios>,
 }
 
 impl Live {
@@ -15,7 +18,7 @@ impl Live {
     pub fn new() -> Self {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout_with_hz(20));
         bar.set_style(ProgressStyle::with_template("{msg}").expect("the template is valid"));
-        Self { bar }
+        Self { bar, modes: hush() }
     }
 
     /// Draws the text; nothing while another program has the terminal.
@@ -43,7 +46,20 @@ impl Default for Live {
 impl Drop for Live {
     fn drop(&mut self) {
         self.clear();
+        if let Some(modes) = self.modes.take().filter(|_| is_foreground()) {
+            // A terminal that has gone away has no modes to put back.
+            _ = tcsetattr(io::stdout(), OptionalActions::Now, &modes);
+        }
     }
+}
+
+/// Stops the terminal from writing `^C` into the region; returns the modes there were.
+fn hush() -> Option<Termios> {
+    let before = is_foreground().then(|| tcgetattr(io::stdout()).ok()).flatten()?;
+    let mut hushed = before.clone();
+    hushed.local_modes.remove(LocalModes::ECHOCTL);
+    tcsetattr(io::stdout(), OptionalActions::Now, &hushed).ok()?;
+    Some(before)
 }
 
 /// Whether stdout is a terminal whose foreground process group is ours.

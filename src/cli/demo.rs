@@ -1,0 +1,246 @@
+//! `rydes demo`: all of it in one process, the same on every machine.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use clap::Args;
+use tokio_util::sync::CancellationToken;
+
+use super::quotes::{Stay, watch};
+use super::{Context, localstack, waiting};
+use crate::aggregate::{Gathering, State};
+use crate::aws::Aws;
+use crate::aws::provision::{self, Mode, Request, Untagged, inventory, teardown};
+use crate::error::{Error, Result, exit};
+use crate::event::{Event, Sink};
+use crate::gather;
+use crate::model::{RfqId, StackName, show_duration};
+use crate::output::workers::Tally;
+use crate::provider::{self, Behaviour, Receipts, Temper};
+use crate::queue::Options;
+use crate::scatter::{self, Scattered, Submission};
+use crate::settings::{Backend, Settings};
+
+/// The demo's own stack.
+const STACK: &str = "rydes-demo";
+/// The RFQ whose ten answers show every state there is.
+const RFQ: &str = "1f0a99e2-7d34-4b5c-9a61-2c8e5f0b0147";
+/// The seed that goes with it.
+const SEED: u64 = 0;
+/// When answers are wanted.
+const DEADLINE: Duration = Duration::from_secs(8);
+/// How long to stay for the answer that comes too late: at most 4 s after the deadline.
+const LINGER: Duration = Duration::from_millis(4_500);
+/// How long a receive waits: draining takes as long.
+const POLL_WAIT: Duration = Duration::from_secs(1);
+/// The providers.
+const PROVIDERS: usize = 10;
+
+/// See all of it in under 40 s: brings LocalStack up, sets up, runs, submits, cleans up.
+#[derive(Debug, Args)]
+#[command(after_help = "Example:
+  rydes demo                       needs Docker, or Python 3.12 or 3.13 with Java and npm")]
+pub(super) struct Command {}
+
+pub(super) async fn run(context: &Context, _command: Command) -> Result<u8> {
+    let output = &context.output;
+    if context.typed.backend == Backend::Aws {
+        return Err(Error::invalid("`demo` is for LocalStack: it makes and removes a whole stack"));
+    }
+    let stop = &context.shutdown.stop;
+    tokio::select! {
+        up = localstack::bring_up(context) => up?,
+        () = stop.cancelled() => return Err(context.shutdown.error()),
+    }
+    let mut settings = context.settings()?;
+    if context.typed.stack.is_none() {
+        settings = settings.with_stack(StackName::parse(STACK).map_err(Error::other)?);
+    }
+    let aws = Aws::connect(&settings).await?;
+    output.note(&format!("\n{}", aws.target_line()));
+    let shown = tokio::select! {
+        biased;
+        shown = show(context, &settings, &aws) => shown,
+        // Whatever was not stopped by itself is stopped here; the teardown below still comes.
+        () = interrupted(stop) => Err(context.shutdown.error()),
+    };
+    let removed = clean_up(context, &aws).await;
+    let (gathering, requests) = shown?;
+    removed?;
+    tell(context, &gathering, requests);
+    Ok(exit::DONE)
+}
+
+/// Ends a little after the first signal: the view ends by itself, and leaves its table behind.
+async fn interrupted(stop: &CancellationToken) {
+    stop.cancelled().await;
+    tokio::time::sleep(POLL_WAIT * 2).await;
+}
+
+/// Sets up, runs providers and consumer, submits and watches.
+async fn show(context: &Context, settings: &Settings, aws: &Aws) -> Result<(Gathering, u64)> {
+    let output = &context.output;
+    // What a demo that was killed has left behind.
+    let left = inventory(aws).await?;
+    if left.count() > 0 {
+        teardown(aws, &left, &waiting(output)).await?;
+    }
+    let request = Request { providers: PROVIDERS, mode: Mode::Apply, untagged: Untagged::Refuse };
+    let report = provision::setup(aws, &request, &waiting(output)).await?;
+    let made = report.changes().count();
+    output.note(&format!(
+        "$ rydes setup\n  {made} resources: a topic, 13 queues, 10 subscriptions, a table"
+    ));
+
+    let providers: Vec<_> =
+        provision::register(aws).await?.into_iter().filter_map(|entry| entry.name).collect();
+    let tally = Arc::new(Mutex::new(Tally::new(&providers)));
+    let counted = Arc::clone(&tally);
+    let sink: Sink<Event> = Arc::new(move |event| {
+        counted.lock().unwrap_or_else(PoisonError::into_inner).count(&event);
+    });
+    output.note("$ rydes providers run\n  ten simulated providers and the response consumer");
+    let stop = context.shutdown.stop.child_token();
+    let before = aws.meter.total();
+    let plan = plan();
+    let gathering = gather::Settings { poll_wait: POLL_WAIT, options: plan.options };
+    let workers = async {
+        let ended = tokio::try_join!(
+            provider::run(aws, &providers, &plan, &stop, &sink),
+            gather::run(aws, gathering, &stop, &sink),
+        );
+        ended.map(drop)
+    };
+    let customer = async {
+        let asked = ask(context, settings, aws).await;
+        stop.cancel();
+        asked
+    };
+    let (gathering, ()) = tokio::try_join!(customer, workers)?;
+    Ok((gathering, aws.meter.total() - before))
+}
+
+fn plan() -> provider::Settings {
+    provider::Settings {
+        behaviour: Behaviour {
+            temper: Temper::Demo,
+            seed: SEED,
+            think: None,
+            speed: 1.0,
+            faults: Vec::new(),
+        },
+        receipts: Receipts::Send,
+        poll_wait: POLL_WAIT,
+        options: Options {
+            concurrency: 100,
+            visibility: Duration::from_secs(30),
+            drain: Duration::from_secs(1),
+        },
+    }
+}
+
+async fn ask(context: &Context, settings: &Settings, aws: &Aws) -> Result<Gathering> {
+    let output = &context.output;
+    let submission = Submission {
+        id: RfqId::parse(RFQ).map_err(Error::other)?,
+        from: "Frankfurt".to_owned(),
+        to: "Las Vegas".to_owned(),
+        customer: "demo".to_owned(),
+        deadline: DEADLINE,
+        until: Vec::new(),
+    };
+    output.note(&format!(
+        "$ rydes submit --from Frankfurt --to \"Las Vegas\" --deadline {}s",
+        DEADLINE.as_secs()
+    ));
+    let row = match scatter::submit(aws, submission).await? {
+        Scattered::Published(row) | Scattered::Answered(row) => row,
+        Scattered::Unknown(error) => return Err(error),
+    };
+    output.note(&format!("  {}", row.id));
+    output.note("$ rydes quotes --watch --linger 4500ms\n");
+    let stay = Stay { linger: LINGER, timeout: DEADLINE };
+    watch(context, settings, aws, &row.id, stay).await
+}
+
+/// Removes the stack, also after an error or a signal.
+async fn clean_up(context: &Context, aws: &Aws) -> Result<()> {
+    let found = inventory(aws).await?;
+    teardown(aws, &found, &waiting(&context.output)).await?;
+    context.output.note(&format!(
+        "\n$ rydes teardown --yes\n  removed {}; looked again: nothing is left",
+        found.count()
+    ));
+    Ok(())
+}
+
+/// What was seen, in figures, and how to do it by hand.
+fn tell(context: &Context, gathering: &Gathering, requests: u64) {
+    let output = &context.output;
+    let count = |state| gathering.count(state);
+    let best = gathering
+        .best
+        .as_ref()
+        .map_or("none".to_owned(), |best| format!("{} from {}", best.price, best.responder));
+    let deadline = show_duration(DEADLINE);
+    output.note(&format!(
+        "
+One request was published once and copied into {PROVIDERS} queues. {} providers quoted
+in time, {} declined, {} failed after five tries, {} stayed silent and left a
+receipt, {} quoted after the deadline of {deadline}. The best quote in time: {best}.
+It took {requests} requests to SNS, SQS and DynamoDB, polls and retries included.
+
+By hand, in two terminals:
+  rydes setup
+  rydes providers run
+  rydes submit --from Frankfurt --to \"Las Vegas\"      (the second terminal)
+  rydes quotes --watch
+  rydes teardown
+LocalStack is still up; to stop it: rydes localstack down",
+        count(State::Quoted),
+        count(State::Declined),
+        count(State::Failed),
+        count(State::Silent),
+        count(State::Late),
+    ));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{ProviderName, Timestamp};
+    use crate::provider::{Intent, When};
+
+    #[test]
+    fn every_state_is_seen() {
+        let submitted = Timestamp::from_millis(1_000_000).expect("in range");
+        let states = |id: &str| {
+            let mut seen = [0; 5];
+            for number in 1..=PROVIDERS {
+                let request = crate::model::Request {
+                    id: RfqId::parse(id).expect("valid"),
+                    from: String::new(),
+                    to: String::new(),
+                    customer: String::new(),
+                    submitted_at: Some(submitted),
+                    deadline: Some(submitted.plus(DEADLINE)),
+                };
+                let name = ProviderName::simulated(number);
+                let decision = plan().behaviour.decide(&name, &request, submitted);
+                seen[match (decision.intent, decision.when) {
+                    (Intent::Quote(_), When::After(_)) => 0,
+                    (Intent::Quote(_), When::At(_)) => 1,
+                    (Intent::Decline(_), _) => 2,
+                    (Intent::Silence(_), _) => 3,
+                    (Intent::Fail(_), _) => 4,
+                }] += 1;
+            }
+            seen
+        };
+        for n in 0..2000 {
+            let id = format!("{}{n:04x}", &RFQ[..32]);
+            if states(&id) == [6, 1, 1, 1, 1] {}
+        }
+        assert_eq!(states(RFQ), [6, 1, 1, 1, 1]);
+    }
+}
