@@ -166,7 +166,8 @@ impl Queue {
             .send()
             .await
             .map_err(|error| self.error("sending to", &error))?;
-        let done = sent.successful().iter().map(|entry| entry.id());
+        let done =
+            sent.successful().iter().map(aws_sdk_sqs::types::SendMessageBatchResultEntry::id);
         Ok(per_entry(messages.len(), done, sent.failed()))
     }
 
@@ -191,7 +192,8 @@ impl Queue {
             .send()
             .await
             .map_err(|error| self.error("deleting from", &error))?;
-        let done = deleted.successful().iter().map(|entry| entry.id());
+        let done =
+            deleted.successful().iter().map(aws_sdk_sqs::types::DeleteMessageBatchResultEntry::id);
         Ok(per_entry(receipts.len(), done, deleted.failed()))
     }
 
@@ -218,7 +220,10 @@ impl Queue {
             .send()
             .await
             .map_err(|error| self.error("changing the visibility in", &error))?;
-        let done = hidden.successful().iter().map(|entry| entry.id());
+        let done = hidden
+            .successful()
+            .iter()
+            .map(aws_sdk_sqs::types::ChangeMessageVisibilityBatchResultEntry::id);
         Ok(per_entry(receipts.len(), done, hidden.failed()))
     }
 

@@ -187,7 +187,8 @@ fn tell(context: &Context, gathering: &Gathering, requests: u64) {
         "
 One request was published once and copied into {PROVIDERS} queues. {} providers quoted
 in time, {} declined, {} failed after five tries, {} stayed silent and left a
-receipt, {} quoted after the deadline of {deadline}. The best quote in time: {best}.
+receipt, {} quoted after the deadline of {deadline}.
+The best quote in time: {best}.
 It took {requests} requests to SNS, SQS and DynamoDB, polls and retries included.
 
 By hand, in two terminals:

@@ -58,13 +58,13 @@ struct Cli {
 #[command(next_help_heading = "Global options")]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 struct Global {
-    /// The stack to work on [default: wild-rydes] [env: RYDES_STACK]
+    /// The stack to work on [default: wild-rydes] [env: `RYDES_STACK`]
     #[arg(long, value_name = "NAME", global = true)]
     stack: Option<String>,
-    /// Where LocalStack answers [default: http://localhost:4566] [env: AWS_ENDPOINT_URL]
+    /// Where LocalStack answers [default: <http://localhost:4566>] [env: `AWS_ENDPOINT_URL`]
     #[arg(long, value_name = "URL", global = true)]
     endpoint_url: Option<String>,
-    /// The region [default: us-east-1] [env: RYDES_REGION]
+    /// The region [default: us-east-1] [env: `RYDES_REGION`]
     #[arg(long, value_name = "REGION", global = true)]
     region: Option<String>,
     /// Work on AWS itself, with the ordinary chain of credentials; name the stack too

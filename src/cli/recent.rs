@@ -76,7 +76,7 @@ impl Recent {
                 Error::new(Kind::NoSuchRfq, "no RFQ was submitted to this stack from this machine")
                     .hint("name one: rydes quotes RFQ-ID")
             })?;
-            return Ok(parse(&newest.id)?);
+            return parse(&newest.id);
         };
         if typed.chars().count() >= SHORTEST_PREFIX {
             let mut fitting: Vec<_> =
@@ -85,7 +85,7 @@ impl Recent {
             fitting.dedup();
             match fitting.as_slice() {
                 _ if fitting.contains(&typed) => {}
-                [only] => return Ok(parse(only)?),
+                [only] => return parse(only),
                 [] => {}
                 _ => {
                     let all = fitting.iter().map(|id| printable(id)).collect::<Vec<_>>();
@@ -97,7 +97,7 @@ impl Recent {
                 }
             }
         }
-        Ok(parse(typed)?)
+        parse(typed)
     }
 
     /// The shortest prefix, of four characters or more, that names this RFQ here.

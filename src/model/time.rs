@@ -113,6 +113,6 @@ mod tests {
         }
         assert_eq!(show_duration(Duration::from_millis(812)), "0.8 s");
         assert_eq!(show_duration(Duration::from_secs(15)), "15 s");
-        assert_eq!(show_duration(Duration::from_secs(300)), "5 min");
+        assert_eq!(show_duration(Duration::from_mins(5)), "5 min");
     }
 }

@@ -141,7 +141,7 @@ pub fn truth(gathering: &Gathering, now: Timestamp) -> Vec<String> {
         Some(expected) => format!("{} of {expected} answered", gathering.answered),
         None => format!("{} answered", gathering.answered),
     };
-    let answered = format!("{answered}{}", kinds(gathering));
+    let detailed = format!("{answered}{}", kinds(gathering));
     if gathering.status == Status::Gathering {
         let out = still_out(gathering).len();
         let left = gathering
@@ -149,7 +149,7 @@ pub fn truth(gathering: &Gathering, now: Timestamp) -> Vec<String> {
             .map(|left| format!(", {} left", seconds_of(left)))
             .unwrap_or_default();
         let out = if out > 0 { format!(", {out} still out") } else { String::new() };
-        return vec![format!("{answered}{out}{left}")];
+        return vec![format!("{detailed}{out}{left}")];
     }
     let over = match gathering.completed_by {
         Some(CompletedBy::All) | None => "complete".to_owned(),
@@ -159,15 +159,15 @@ pub fn truth(gathering: &Gathering, now: Timestamp) -> Vec<String> {
             format!("complete by {}", by.word())
         }
     };
-    let late = match gathering.late {
-        0 => String::new(),
-        late => format!(", {late} late"),
+    let answered = match gathering.late {
+        0 => detailed,
+        late => format!("{answered} in time, {late} late"),
     };
     let best = match &gathering.best {
         Some(best) => format!("best {}", best.price),
         None => "no quote in time".to_owned(),
     };
-    let mut all = vec![format!("{over}: {answered}{late}, {best}")];
+    let mut all = vec![format!("{over}: {answered}, {best}")];
     if let Some(regret) = &gathering.regret {
         all.extend(regret_lines(gathering, regret));
     }

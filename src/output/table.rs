@@ -28,8 +28,9 @@ pub(crate) fn lines(columns: &[Column], rows: &[Vec<String>], width: Option<u16>
     for row in rows {
         table.add_row(row);
     }
-    for (column, kind) in table.column_iter_mut().zip(columns) {
-        column.set_padding((0, 2));
+    let last = columns.len().saturating_sub(1);
+    for (position, (column, kind)) in table.column_iter_mut().zip(columns).enumerate() {
+        column.set_padding((0, if position == last { 0 } else { 2 }));
         if matches!(kind, Column::Right(_)) {
             column.set_cell_alignment(CellAlignment::Right);
         }

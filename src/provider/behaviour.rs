@@ -2,7 +2,7 @@
 //! provider, so that a request delivered again is answered the same.
 //!
 //! Chance: SHA-256 of `rydes 1`, the seed as eight bytes big-endian, the RFQ's id, a zero byte and
-//! the provider's name, is the seed of a ChaCha8 generator. Its first four 64-bit words decide, in
+//! the provider's name, is the seed of a `ChaCha8` generator. Its first four 64-bit words decide, in
 //! this order, mishap, thinking time, price and the extra time of an answer that comes too late; a
 //! word `w` becomes a number below `n` as `w * n >> 64`. Each fault draws the first word of a
 //! generator of its own, whose hash ends with its position after another zero byte.

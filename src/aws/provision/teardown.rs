@@ -50,7 +50,7 @@ impl Inventory {
 /// Any error of a request.
 pub async fn inventory(aws: &Aws) -> Result<Inventory> {
     let (mut queues, table) = tokio::try_join!(queues(aws), table::look(aws))?;
-    queues.sort_by(|(a, _), (b, _)| aws.names.responder(a).cmp(&aws.names.responder(b)));
+    queues.sort_by_key(|(a, _)| aws.names.responder(a));
     let arn = queues.iter().find_map(|(_, found)| found.arn());
     let place = arn.and_then(Place::of).or_else(|| Place::known(aws));
     let topic = topic::look(aws, place.as_ref()).await?;
