@@ -113,6 +113,13 @@ pub struct Quote {
     pub expected: Option<bool>,
 }
 
+impl Quote {
+    /// Whether its provider was asked, as far as anybody knows.
+    fn may_win(&self) -> bool {
+        self.expected != Some(false)
+    }
+}
+
 /// Whether an answer came in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Timing {
@@ -207,7 +214,8 @@ pub fn aggregate(rows: &Rows, now: Timestamp, until: Option<&[Condition]>) -> Ga
         None => (Status::Gathering, None),
     };
     let quotes = view.quotes();
-    let best = quotes.iter().find(|quote| view.may_win(quote, Lateness::InTime)).cloned();
+    let best =
+        quotes.iter().find(|quote| quote.may_win() && quote.timing == Timing::InTime).cloned();
     let regret = view.regret(&quotes, best.as_ref());
     Gathering {
         expected: request.expected.as_ref().map(Vec::len),
@@ -245,11 +253,17 @@ fn is_answer(row: &AnswerRow) -> bool {
     }
 }
 
-/// Which quotes are looked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Lateness {
-    InTime,
-    Late,
+/// When something happened, as far as anybody wrote it down; what nobody did counts as the earliest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Moment {
+    Unknown,
+    Known(Timestamp),
+}
+
+impl Moment {
+    fn of(at: Option<Timestamp>) -> Self {
+        at.map_or(Self::Unknown, Self::Known)
+    }
 }
 
 /// The rows, with the questions that are asked of them.
@@ -286,20 +300,16 @@ impl View<'_> {
         self.settled_at(row).is_some()
     }
 
-    /// When this provider first settled its part in time: `Some(None)` when no time is known.
-    fn settled_at(&self, row: &AnswerRow) -> Option<Option<Timestamp>> {
-        let failure = row.failed_at.filter(|at| self.timing(Some(*at)) == Timing::InTime).map(Some);
-        let answer =
-            (is_answer(row) && self.timing(row.time()) == Timing::InTime).then(|| row.time());
-        match (failure, answer) {
-            (Some(failure), Some(answer)) => Some(failure.min(answer)),
-            (settled, None) | (None, settled) => settled,
-        }
+    /// When this provider first settled its part in time; `None` when it has not.
+    fn settled_at(&self, row: &AnswerRow) -> Option<Moment> {
+        let failure = row.failed_at.filter(|at| self.timing(Some(*at)) == Timing::InTime);
+        let answered = is_answer(row) && self.timing(row.time()) == Timing::InTime;
+        let answer = answered.then(|| Moment::of(row.time()));
+        failure.map(Moment::Known).into_iter().chain(answer).min()
     }
 
-    /// When the condition was met and by what; `None` while it is not. A time that is not known
-    /// counts as the earliest.
-    fn met(&self, condition: &Condition) -> Option<(Option<Timestamp>, CompletedBy)> {
+    /// When the condition was met and by what; `None` while it is not.
+    fn met(&self, condition: &Condition) -> Option<(Moment, CompletedBy)> {
         match condition {
             Condition::All => {
                 let expected = self.request.expected.as_deref().filter(|all| !all.is_empty())?;
@@ -323,14 +333,12 @@ impl View<'_> {
     }
 
     /// The times of the quotes in time, of expected providers, whose price is wanted.
-    fn winning_times(
-        &self,
-        wanted: impl Fn(&Price) -> bool,
-    ) -> impl Iterator<Item = Option<Timestamp>> {
+    fn winning_times(&self, wanted: impl Fn(&Price) -> bool) -> impl Iterator<Item = Moment> {
         self.expected_answers()
             .filter(move |row| row.quote().is_some_and(&wanted))
             .map(AnswerRow::time)
             .filter(|at| self.timing(*at) == Timing::InTime)
+            .map(Moment::of)
     }
 
     fn after_ms(&self, at: Option<Timestamp>) -> Option<i64> {
@@ -361,13 +369,8 @@ impl View<'_> {
         quotes
     }
 
-    fn may_win(&self, quote: &Quote, lateness: Lateness) -> bool {
-        let late = quote.timing != Timing::InTime;
-        quote.expected != Some(false) && late == (lateness == Lateness::Late)
-    }
-
     fn regret(&self, quotes: &[Quote], best: Option<&Quote>) -> Option<Regret> {
-        let late = quotes.iter().find(|quote| self.may_win(quote, Lateness::Late))?;
+        let late = quotes.iter().find(|quote| quote.may_win() && quote.timing != Timing::InTime)?;
         best.is_none_or(|best| late.price < best.price).then(|| Regret {
             responder: late.responder.clone(),
             price: late.price.clone(),

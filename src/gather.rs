@@ -63,10 +63,10 @@ pub async fn run(
         let gatherer = Arc::clone(&gatherer);
         async move { gatherer.handle(message).await }
     };
-    let gathered = consumer.run(handle, |_| {}).await;
+    let outcome = consumer.run(handle, |_| {}).await;
     tasks.close();
     tasks.wait().await;
-    gathered
+    outcome
 }
 
 /// A batcher of inserts.

@@ -1,7 +1,7 @@
 //! Where to work and on what: flag before environment before default, resolved once, each value
 //! with its origin.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use ureq::http::Uri;
 
@@ -155,7 +155,7 @@ impl Typed {
             ("--profile", &self.profile),
         ] {
             if let Some(value) = value {
-                options.push_str(&format!(" {name} {}", quoted(value)));
+                _ = write!(options, " {name} {}", quoted(value));
             }
         }
         options

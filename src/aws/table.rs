@@ -1,6 +1,7 @@
 //! The DynamoDB table: request rows, answer rows, and the rank rule between them.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata as _, SdkError};
@@ -222,17 +223,18 @@ impl Table {
             update.push_str(" SET \"failed-at\"=\"sent-at\"");
         }
         for name in &names {
-            update.push_str(&format!(" SET \"{name}\"=?"));
+            _ = write!(update, " SET \"{name}\"=?");
         }
         let old = ["failed", "silent", "attempts", "attempted-at", "from", "to", "customer"];
         for name in old.iter().filter(|name| !names.contains(name)) {
-            update.push_str(&format!(" REMOVE \"{name}\""));
+            _ = write!(update, " REMOVE \"{name}\"");
         }
-        update.push_str(&format!(
+        _ = write!(
+            update,
             " WHERE \"id\"=? AND \"responder\"=? AND \"quote\" IS MISSING \
              AND \"declined\" IS MISSING AND \"{}\" IS NOT MISSING",
             replaced.word()
-        ));
+        );
         values.push(text(answer.id.as_str()));
         values.push(text(answer.row.responder.as_str()));
         statement(update, values)

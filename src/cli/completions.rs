@@ -4,7 +4,7 @@ use clap::{Args, CommandFactory as _};
 use clap_complete::Shell;
 
 use super::{Cli, Context};
-use crate::error::{Result, exit};
+use crate::error::exit;
 
 /// Print the completions of a shell.
 #[derive(Debug, Args)]
@@ -16,9 +16,9 @@ pub(super) struct Command {
     shell: Shell,
 }
 
-pub(super) fn run(context: &Context, command: &Command) -> Result<u8> {
+pub(super) fn run(context: &Context, command: &Command) -> u8 {
     let mut script = Vec::new();
     clap_complete::generate(command.shell, &mut Cli::command(), "rydes", &mut script);
     context.output.data(String::from_utf8_lossy(&script).trim_end());
-    Ok(exit::DONE)
+    exit::DONE
 }

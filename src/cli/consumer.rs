@@ -24,6 +24,6 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let Action::Run(command) = command.action;
     let settings = context.settings()?;
     let aws = Aws::connect(&settings).await?;
-    workers::run(context, &settings, &aws, Working { providers: Vec::new(), plan: None, command })
-        .await
+    let working = Working { providers: Vec::new(), plan: None, command };
+    Box::pin(workers::run(context, &settings, &aws, working)).await
 }

@@ -86,7 +86,7 @@ async fn show(context: &Context, settings: &Settings, aws: &Aws) -> Result<(Gath
         teardown(aws, &left, &waiting(output)).await?;
     }
     let request = Request { providers: PROVIDERS, mode: Mode::Apply, untagged: Untagged::Refuse };
-    let report = provision::setup(aws, &request, &waiting(output)).await?;
+    let report = Box::pin(provision::setup(aws, &request, &waiting(output))).await?;
     let made = report.changes().count();
     output.note(&format!(
         "$ rydes setup\n  {made} resources: a topic, 13 queues, 10 subscriptions, a table"

@@ -5,6 +5,8 @@ use std::sync::Mutex;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand};
+use futures_util::FutureExt as _;
+use futures_util::future::LocalBoxFuture;
 
 use crate::aws::provision::Waiting;
 use crate::error::{Error, Result, exit};
@@ -174,24 +176,23 @@ fn start(output: Output, typed: Typed, command: Command) -> Result<u8> {
 }
 
 async fn execute(context: &Context, command: Command) -> Result<u8> {
-    match command {
-        Command::Demo(command) => demo::run(context, command).await,
-        Command::Localstack(command) => {
-            interruptible(context, localstack::run(context, command)).await
-        }
-        Command::Setup(command) => interruptible(context, setup::run(context, command)).await,
-        Command::Providers(command) => providers::run(context, command).await,
-        Command::Consumer(command) => consumer::run(context, command).await,
-        Command::Submit(command) => interruptible(context, submit::run(context, command)).await,
-        Command::Quotes(command) => interruptible(context, quotes::run(context, command)).await,
-        Command::Teardown(command) => interruptible(context, teardown::run(context, command)).await,
-        Command::Completions(command) => completions::run(context, &command),
-    }
+    let work: LocalBoxFuture<'_, Result<u8>> = match command {
+        Command::Completions(command) => return Ok(completions::run(context, &command)),
+        // These stop by themselves, in good order.
+        Command::Demo(command) => return demo::run(context, command).boxed_local().await,
+        Command::Providers(command) => return providers::run(context, command).boxed_local().await,
+        Command::Consumer(command) => return consumer::run(context, command).boxed_local().await,
+        Command::Localstack(command) => localstack::run(context, command).boxed_local(),
+        Command::Setup(command) => setup::run(context, command).boxed_local(),
+        Command::Submit(command) => submit::run(context, command).boxed_local(),
+        Command::Quotes(command) => quotes::run(context, command).boxed_local(),
+        Command::Teardown(command) => teardown::run(context, command).boxed_local(),
+    };
+    interruptible(context, work).await
 }
 
 /// Ends work at the first signal: it is safe to run it again.
-async fn interruptible(context: &Context, work: impl Future<Output = Result<u8>>) -> Result<u8> {
-    tokio::pin!(work);
+async fn interruptible(context: &Context, mut work: LocalBoxFuture<'_, Result<u8>>) -> Result<u8> {
     tokio::select! {
         biased;
         code = &mut work => code,
@@ -219,7 +220,7 @@ fn usage(error: &clap::Error) -> u8 {
             _ => "usage: rydes --help".to_owned(),
         };
         output.error(&Error::invalid(format!("{} is missing", missing.join(", "))));
-        output.note(&format!("  {}", usage.replace("usage: ", "usage: ").trim()));
+        output.note(&format!("  {}", usage.trim()));
         return exit::INVALID;
     }
     _ = error.print();

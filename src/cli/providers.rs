@@ -66,7 +66,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
 
 async fn run_workers(context: &Context, command: workers::Providers) -> Result<u8> {
     let settings = context.settings()?;
-    let plan = command.plan()?;
+    let plan = command.plan();
     let aws = Aws::connect(&settings).await?;
     let register = provision::register(&aws).await?;
     let providers = chosen(&register, &command.names)?;
@@ -79,13 +79,8 @@ async fn run_workers(context: &Context, command: workers::Providers) -> Result<u
             )));
         }
     }
-    workers::run(
-        context,
-        &settings,
-        &aws,
-        Working { providers, plan: Some(plan), command: command.common },
-    )
-    .await
+    let working = Working { providers, plan: Some(plan), command: command.common };
+    Box::pin(workers::run(context, &settings, &aws, working)).await
 }
 
 /// Those named, or every simulated one.
@@ -143,7 +138,7 @@ async fn list(context: &Context) -> Result<u8> {
     };
     let rows: Vec<_> = register.iter().map(row).collect();
     let columns = [Column::Left("PROVIDER"), Column::Left("KIND"), Column::Left("QUEUE")];
-    lines(&columns, &rows, None).iter().for_each(|line| context.output.data(line));
+    context.output.lines(&lines(&columns, &rows, None));
     Ok(exit::DONE)
 }
 

@@ -184,10 +184,14 @@ impl<'a> View<'a> {
         let fresh = news(self.latest.as_ref(), &gathering);
         match self.output.format {
             Format::Jsonl => {
-                fresh.iter().for_each(|news| self.output.json(&news.document(&gathering)));
+                for news in &fresh {
+                    self.output.json(&news.document(&gathering));
+                }
             }
             Format::Table if self.live.is_none() => {
-                fresh.iter().for_each(|news| self.output.data(&news.line()));
+                for news in &fresh {
+                    self.output.data(&news.line());
+                }
             }
             Format::Table | Format::Json | Format::Workshop => {}
         }
@@ -247,7 +251,7 @@ impl<'a> View<'a> {
         if let Some(gathering) = &self.latest
             && self.output.format == Format::Table
         {
-            self.table(gathering, None, MOST_ROWS).iter().for_each(|line| self.output.data(line));
+            self.output.lines(&self.table(gathering, None, MOST_ROWS));
         }
     }
 
@@ -276,7 +280,7 @@ fn print(output: &Output, aws: &Aws, gathering: &Gathering) {
             let width = output.is_terminal().then(|| size().0);
             let now = Timestamp::now();
             let frame = Frame { stack: aws.names.stack(), now, width, rows: MOST_ROWS };
-            styled(output, table(gathering, frame)).iter().for_each(|line| output.data(line));
+            output.lines(&styled(output, table(gathering, frame)));
         }
         Format::Json | Format::Jsonl => output.json(&document(gathering)),
         Format::Workshop => output.data(&workshop(gathering)),

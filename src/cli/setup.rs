@@ -43,14 +43,14 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     };
     let began = Instant::now();
     let patience = waiting(output);
-    let report = provision::setup(&aws, &request, &patience).await?;
+    let report = Box::pin(provision::setup(&aws, &request, &patience)).await?;
     drop(patience);
     match output.format {
         Format::Json | Format::Jsonl => output.json(&document(&report, mode)),
         Format::Table | Format::Workshop => {
             let verbose = output.verbosity == Verbosity::Verbose;
             let lines = if verbose { full_table(&report, mode) } else { table(&report, mode) };
-            lines.iter().for_each(|line| output.data(line));
+            output.lines(&lines);
         }
     }
     let Totals { created, kept, changed } = Totals::of(report.changes());

@@ -8,7 +8,7 @@ use tokio::time::{Instant, interval, sleep};
 
 use super::Context;
 use crate::aws::{Aws, MAX_WAIT};
-use crate::error::{Error, Result, exit};
+use crate::error::{Result, exit};
 use crate::event::{Event, Sink};
 use crate::gather;
 use crate::model::{ProviderName, Timestamp, parse_duration};
@@ -139,10 +139,7 @@ pub(super) struct Plan {
 
 impl Providers {
     /// What the options ask for.
-    pub(super) fn plan(&self) -> Result<Plan> {
-        if self.behavior == Temper::Steady && self.speed != 1.0 && self.think.is_none() {
-            return Err(Error::invalid("`--speed` has nothing to divide: `steady` does not think"));
-        }
+    pub(super) fn plan(&self) -> Plan {
         let settings = provider::Settings {
             behaviour: Behaviour {
                 temper: self.behavior,
@@ -156,7 +153,7 @@ impl Providers {
             options: self.common.options(usize::from(self.concurrency)),
         };
         let consumer = if self.no_consumer { Part::LeftOut } else { Part::Included };
-        Ok(Plan { settings, consumer })
+        Plan { settings, consumer }
     }
 }
 
@@ -240,13 +237,15 @@ pub(super) async fn run(
     if view == View::Live {
         let (columns, _) = size();
         let table = tally.table(&aws.meter, working.consumer(), usize::MAX, columns);
-        table.iter().for_each(|line| output.data(line));
+        output.lines(&table);
     }
     if output.format == Format::Json {
         output.json(&tally.document(&aws.meter));
     }
     let summary = tally.summary(&aws.meter, working.consumer());
-    summary.iter().for_each(|line| output.note(line));
+    for line in summary {
+        output.note(&line);
+    }
     ended.map(|()| exit::DONE)
 }
 
@@ -264,10 +263,9 @@ impl View {
         match (output.format, working.command.progress) {
             (Format::Jsonl, _) => Self::Json,
             (Format::Json, _) | (_, Progress::None) => Self::Nothing,
-            (_, Progress::Plain) => Self::Plain,
             (_, Progress::Live) => Self::Live,
             (_, Progress::Auto) if is_foreground() => Self::Live,
-            (_, Progress::Auto) => Self::Plain,
+            (_, Progress::Plain | Progress::Auto) => Self::Plain,
         }
     }
 }

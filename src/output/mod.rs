@@ -102,6 +102,13 @@ impl Output {
         }
     }
 
+    /// Writes lines of the answer to stdout.
+    pub fn lines(&self, lines: &[String]) {
+        for line in lines {
+            self.data(line);
+        }
+    }
+
     /// Writes a JSON document to stdout, on one line, ASCII only.
     pub fn json(&self, value: &Value) {
         self.data(&compact_json(value));
@@ -124,9 +131,9 @@ impl Output {
     /// Writes an error with its causes and hints to stderr.
     pub fn error(&self, error: &Error) {
         let red = self.err_style().red().bold();
-        self.stderr(&format!("{} {}", red.apply_to("error:"), lines(&error.to_string())));
+        self.stderr(&format!("{} {}", red.apply_to("error:"), safe(&error.to_string())));
         for cause in error.causes() {
-            self.stderr(&format!("  caused by: {}", lines(&cause)));
+            self.stderr(&format!("  caused by: {}", safe(&cause)));
         }
         for hint in error.hints() {
             self.hint(hint);
@@ -136,13 +143,13 @@ impl Output {
     /// Writes a warning to stderr.
     pub fn warning(&self, line: &str) {
         let yellow = self.err_style().yellow().bold();
-        self.stderr(&format!("{} {}", yellow.apply_to("warning:"), lines(line)));
+        self.stderr(&format!("{} {}", yellow.apply_to("warning:"), safe(line)));
     }
 
     /// Writes what to do next to stderr.
     pub fn hint(&self, hint: &str) {
         let cyan = self.err_style().cyan();
-        self.stderr(&format!("{} {}", cyan.apply_to("hint:"), lines(hint)));
+        self.stderr(&format!("{} {}", cyan.apply_to("hint:"), safe(hint)));
     }
 
     /// The style that text on stdout begins with: colours only where they are wanted.
@@ -163,6 +170,6 @@ impl Output {
 }
 
 /// Text made safe to print, its line breaks kept.
-fn lines(text: &str) -> String {
+fn safe(text: &str) -> String {
     text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
 }

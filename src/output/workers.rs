@@ -1,6 +1,7 @@
 //! What happens at the workers and the consumer: as a table that is redrawn, as lines, or as JSON.
 
 use std::collections::{BTreeMap, HashSet};
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -179,10 +180,10 @@ impl Tally {
                 total.received, total.quoted, total.declined, total.failed, total.silent
             );
             if total.unreadable > 0 {
-                line.push_str(&format!(", {} to the dead letters", total.unreadable));
+                _ = write!(line, ", {} to the dead letters", total.unreadable);
             }
             if total.given_back > 0 {
-                line.push_str(&format!(", {} given back", total.given_back));
+                _ = write!(line, ", {} given back", total.given_back);
             }
             all.push(line);
         }

@@ -114,7 +114,7 @@ impl Survey {
 /// # Errors
 /// When a resource belongs to somebody else, before anything is changed; any error of a request.
 pub async fn setup(aws: &Aws, request: &Request, patience: Patience<'_>) -> Result<Report> {
-    let survey = Survey::of(aws, request.providers).await?;
+    let survey = Box::pin(Survey::of(aws, request.providers)).await?;
     let arn = survey.queues().find_map(queue::Found::arn);
     let known = arn.and_then(Place::of).or_else(|| Place::known(aws));
     let found_topic = topic::look(aws, known.as_ref()).await?;
