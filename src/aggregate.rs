@@ -216,7 +216,7 @@ pub fn aggregate(rows: &Rows, now: Timestamp, until: Option<&[Condition]>) -> Ga
     let quotes = view.quotes();
     let best =
         quotes.iter().find(|quote| quote.may_win() && quote.timing == Timing::InTime).cloned();
-    let regret = view.regret(&quotes, best.as_ref());
+    let regret = regret(&quotes, best.as_ref());
     Gathering {
         expected: request.expected.as_ref().map(Vec::len),
         answered: view.expected_answers().filter(|row| view.answered_in_time(row)).count(),
@@ -243,6 +243,16 @@ pub fn aggregate(rows: &Rows, now: Timestamp, until: Option<&[Condition]>) -> Ga
 fn conditions(asked: &[Condition]) -> Vec<Condition> {
     let others = asked.iter().filter(|condition| **condition != Condition::All).cloned();
     std::iter::once(Condition::All).chain(others).collect()
+}
+
+/// The cheapest late quote, where it would have won.
+fn regret(quotes: &[Quote], best: Option<&Quote>) -> Option<Regret> {
+    let late = quotes.iter().find(|quote| quote.may_win() && quote.timing != Timing::InTime)?;
+    best.is_none_or(|best| late.price < best.price).then(|| Regret {
+        responder: late.responder.clone(),
+        price: late.price.clone(),
+        deadline_needed_ms: late.after_ms,
+    })
 }
 
 /// A quote, a decline or a failure: a receipt settles nothing.
@@ -367,15 +377,6 @@ impl View<'_> {
                 .then_with(|| a.responder.cmp(&b.responder))
         });
         quotes
-    }
-
-    fn regret(&self, quotes: &[Quote], best: Option<&Quote>) -> Option<Regret> {
-        let late = quotes.iter().find(|quote| quote.may_win() && quote.timing != Timing::InTime)?;
-        best.is_none_or(|best| late.price < best.price).then(|| Regret {
-            responder: late.responder.clone(),
-            price: late.price.clone(),
-            deadline_needed_ms: late.after_ms,
-        })
     }
 
     fn providers(&self, ended: Option<CompletedBy>) -> Vec<Provider> {

@@ -10,7 +10,7 @@ use super::Context;
 use crate::error::{Error, Result, exit};
 use crate::event::{Sink, Step};
 use crate::localstack::{
-    self, DEFAULT_PORT, Down, Extent, Place, Plan, Runtime, Survey, Up, Wanted,
+    self, DEFAULT_PORT, Down, Extent, Place, Plan, Runtime, Started, Survey, Up, Wanted,
 };
 use crate::model::text::printable;
 use crate::output::steps::Steps;
@@ -100,15 +100,6 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     done.map_err(|error| Error::other("the work was broken off").because(error))?
 }
 
-/// When LocalStack was started.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Started {
-    /// Before this command.
-    Before,
-    /// By this command.
-    Now,
-}
-
 /// Where the commands are carried out and told of.
 struct Desk {
     output: Output,
@@ -127,13 +118,13 @@ pub(super) async fn bring_up(context: &Context) -> Result<()> {
 
 impl Desk {
     fn up(&self, wanted: Wanted) -> Result<u8> {
-        let (up, started) = self.bring_up(wanted)?;
-        self.announce(&up, started);
+        let up = self.bring_up(wanted)?;
+        self.announce(&up);
         Ok(exit::DONE)
     }
 
-    /// What is up, and since when.
-    fn bring_up(&self, wanted: Wanted) -> Result<(Up, Started)> {
+    /// What is up.
+    fn bring_up(&self, wanted: Wanted) -> Result<Up> {
         let another = |error: Error| {
             error.hint(format!("another port: rydes localstack up --port {}", free_port()))
         };
@@ -143,7 +134,7 @@ impl Desk {
                 printable(&up.version),
                 self.place.endpoint()
             ));
-            return Ok((up, Started::Before));
+            return Ok(up);
         }
         let survey = Survey::look(&self.place, wanted);
         let plan = match survey.plan() {
@@ -164,11 +155,11 @@ impl Desk {
         };
         self.output.note(&format!("LocalStack is up{size}"));
         self.output.note("It forgets everything when it stops.");
-        Ok((up, Started::Now))
+        Ok(up)
     }
 
     /// Writes what to do next, or the document that says what is up.
-    fn announce(&self, up: &Up, started: Started) {
+    fn announce(&self, up: &Up) {
         let next = format!("next: rydes{} setup", self.options);
         let (stop, logs) = (self.command("down"), self.command("logs"));
         match up.runtime {
@@ -184,7 +175,7 @@ impl Desk {
             "port": self.place.port,
             "version": up.version,
             "runtime": up.runtime.map(name),
-            "started": started == Started::Now,
+            "started": up.started == Started::Now,
         }));
     }
 
@@ -233,8 +224,7 @@ impl Desk {
             Down::Stopped(_) => self.output.note("LocalStack is down; what it held is gone"),
             Down::Nothing => self.output.note(&format!("nothing to stop on port {port}")),
             Down::NotOurs => self.output.warning(&format!(
-                "LocalStack answers on port {port}, but `rydes localstack up` did not start it; \
-                 it was left alone"
+                "LocalStack on port {port} was not started by `rydes`; it was left alone"
             )),
         }
         let runtime = if let Down::Stopped(runtime) = down { Some(name(runtime)) } else { None };

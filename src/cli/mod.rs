@@ -58,7 +58,6 @@ struct Cli {
 /// The options that every command takes.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
-#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 struct Global {
     /// The stack to work on [default: wild-rydes] [env: `RYDES_STACK`]
     #[arg(long, value_name = "NAME", global = true)]

@@ -41,18 +41,18 @@ impl Manager {
 
     /// What brings a Python that fits.
     pub(super) fn python(self, found: &Found) -> String {
-        if let (Self::Apt, Found::Unfit(Version(3, minor @ 12..=13, _), _)) = (self, found) {
-            return sudo(&format!("apt-get install python3.{minor}-venv"));
+        if let (Self::Apt, Found::Unfit(Version(3, 13, _), _)) = (self, found) {
+            return sudo("apt-get install python3.13-venv");
         }
         match self {
             Self::Brew => "brew install python@3.13".to_owned(),
             Self::Dnf => sudo("dnf install python3.13"),
-            Self::Apt | Self::Other => match apt_python().filter(|_| self == Self::Apt) {
-                Some(name) => sudo(&format!("apt-get install {name} {name}-venv")),
-                None => "curl -LsSf https://astral.sh/uv/install.sh | sh && \
-                         ~/.local/bin/uv python install 3.13"
-                    .to_owned(),
-            },
+            Self::Apt if apt_offers("python3.13") => {
+                sudo("apt-get install python3.13 python3.13-venv")
+            }
+            Self::Apt | Self::Other => "curl -LsSf https://astral.sh/uv/install.sh | sh && \
+                ~/.local/bin/uv python install 3.13"
+                .to_owned(),
         }
     }
 
@@ -120,13 +120,10 @@ fn sudo(command: &str) -> String {
     format!("{prefix}{command}")
 }
 
-/// The newest Python that fits and that apt can install.
-fn apt_python() -> Option<&'static str> {
-    let offered = |name: &&str| {
-        let policy = run(Command::new(APT_CACHE).args(["policy", name]), Duration::from_secs(10));
-        policy.is_ok_and(|policy| {
-            policy.out.lines().any(|line| line.contains("Candidate: ") && !line.contains("(none)"))
-        })
-    };
-    ["python3.13", "python3.12"].into_iter().find(offered)
+/// Whether apt can install a package.
+fn apt_offers(name: &str) -> bool {
+    let policy = run(Command::new(APT_CACHE).args(["policy", name]), Duration::from_secs(10));
+    policy.is_ok_and(|policy| {
+        policy.out.lines().any(|line| line.contains("Candidate: ") && !line.contains("(none)"))
+    })
 }

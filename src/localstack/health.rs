@@ -32,6 +32,13 @@ pub struct Health {
     pub lacking: Vec<String>,
 }
 
+impl Health {
+    /// Whether a service could not be loaded, and so never will run.
+    pub(super) fn has_failed(&self) -> bool {
+        self.lacking.iter().any(|service| service.ends_with(" error"))
+    }
+}
+
 /// Asks whoever listens on a port.
 pub fn ask(port: u16) -> Answer {
     let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));

@@ -53,10 +53,21 @@ pub enum Runtime {
 pub struct Up {
     /// What it is run by; `None` when somebody else started it.
     pub runtime: Option<Runtime>,
+    /// Whether this call started it.
+    pub started: Started,
     /// Its version.
     pub version: String,
     /// The memory its processes hold, in bytes, where that is known.
     pub memory: Option<u64>,
+}
+
+/// When a LocalStack was started.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Started {
+    /// It was up, or starting, when it was asked for.
+    Before,
+    /// It was started because it was asked for.
+    Now,
 }
 
 /// What `down` came to.
@@ -103,15 +114,14 @@ pub fn up(place: &Place, plan: &Plan, sink: Sink<Step>) -> Result<Up> {
     if let Some(up) = answering(place)? {
         return Ok(up);
     }
+    let started = if packages::is_ours(place) { Started::Before } else { Started::Now };
     match plan {
-        Plan::Packages(_) | Plan::Docker if packages::is_ours(place) => {
-            packages::ready(place, &steps)?;
-        }
+        _ if started == Started::Before => packages::ready(place, &steps)?,
         Plan::Packages(tools) => packages::start(place, tools, &steps)?,
         Plan::Docker => compose::start(place, &steps)?,
     }
     match answering(place)? {
-        Some(up) => Ok(up),
+        Some(up) => Ok(Up { started, ..up }),
         None => Err(Error::other("LocalStack was ready and then answered no more")),
     }
 }
@@ -155,7 +165,12 @@ fn runtime(place: &Place) -> Option<Runtime> {
 
 fn up_now(place: &Place, health: Health) -> Up {
     let memory = process::Processes::of(&place.run()).memory();
-    Up { runtime: runtime(place), version: health.version, memory: (memory > 0).then_some(memory) }
+    Up {
+        runtime: runtime(place),
+        started: Started::Before,
+        version: health.version,
+        memory: (memory > 0).then_some(memory),
+    }
 }
 
 /// Waits until LocalStack is ready, as long as it is `alive`.
@@ -167,6 +182,9 @@ fn wait(place: &Place, alive: impl Fn() -> bool) -> Result<()> {
         }
         match health::ask(place.port) {
             Answer::LocalStack(health) if health.lacking.is_empty() => return Ok(()),
+            Answer::LocalStack(health) if health.has_failed() => {
+                return Err(Error::other(format!("LocalStack: {}", health.lacking.join(", "))));
+            }
             _ => thread::sleep(LOOK),
         }
     }

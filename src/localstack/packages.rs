@@ -22,7 +22,7 @@ const START: &str = include_str!("../../localstack/start.py");
 /// Stands where LocalStack looks for its own Java.
 const JAVA: &str = include_str!("../../localstack/java.sh");
 /// What makes LocalStack run outside its image, and only the services that are needed.
-const SETTINGS: [(&str, &str); 8] = [
+const SETTINGS: [(&str, &str); 9] = [
     // Within some other container it would take that one for its own.
     ("OVERRIDE_IN_DOCKER", "0"),
     ("SERVICES", "sns,sqs,dynamodb"),
@@ -32,6 +32,7 @@ const SETTINGS: [(&str, &str); 8] = [
     ("SKIP_SSL_CERT_DOWNLOAD", "1"),
     ("DNS_ADDRESS", "0"),
     ("DYNAMODB_IN_MEMORY", "1"),
+    ("PYTHONWARNINGS", "ignore"),
 ];
 
 /// Installs what is missing, starts LocalStack and waits until it is ready.

@@ -121,7 +121,7 @@ impl Survey {
             npm = Piece { state: PieceState::NotNeeded, install: None, ..npm };
         }
         [
-            piece("Python 3.12 or 3.13", &self.python, |found| manager.python(found)),
+            piece("Python 3.13", &self.python, |found| manager.python(found)),
             piece("Java 11 or newer", &self.java, |_| manager.java()),
             npm,
         ]
@@ -159,7 +159,8 @@ impl Survey {
             Wanted::Only(Runtime::Docker) => {
                 let (problems, advice): (Vec<_>, Vec<_>) =
                     self.docker_problems().into_iter().unzip();
-                let error = Error::other("Docker cannot be used here").because(problems.join("; "));
+                let error =
+                    Error::other("Docker cannot be used here").because(problems.join(",\n    "));
                 let error = advice.into_iter().fold(error, Error::hint);
                 Err(error.hint("without Docker: --runtime packages"))
             }

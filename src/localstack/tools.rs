@@ -60,12 +60,12 @@ impl Version {
     }
 }
 
-/// A Python that LocalStack 4.14.0 runs on: 3.12 or 3.13. It does not import on 3.11, and its
-/// packages have no resolution for 3.14.
+/// A Python that LocalStack 4.14.0 runs on: 3.13. Its services do not import on 3.12 (they want
+/// `warnings.deprecated`), and its packages have no resolution for 3.14.
 pub(super) fn python(surroundings: &Surroundings) -> Found {
-    let on_path = ["python3.13", "python3.12", "python3", "python"].map(PathBuf::from);
+    let on_path = ["python3.13", "python3", "python"].map(PathBuf::from);
     let mut best = Found::Missing;
-    for candidate in on_path.into_iter().chain(pyenv(surroundings)) {
+    for candidate in on_path.into_iter().chain(off_path(surroundings)) {
         match try_python(&candidate) {
             fits @ Found::Fits(_) => return fits,
             Found::Unfit(version, why) => {
@@ -88,23 +88,24 @@ fn try_python(path: &Path) -> Found {
         return Found::Missing;
     };
     match version {
-        Version(3, 12 | 13, _) if probe.ok => Found::Fits(Tool { path: path.to_owned(), version }),
-        Version(3, 12 | 13, _) => Found::Unfit(version, "without venv"),
+        Version(3, 13, _) if probe.ok => Found::Fits(Tool { path: path.to_owned(), version }),
+        Version(3, 13, _) => Found::Unfit(version, "without venv"),
         later if later > Version(3, 13, 0) => Found::Unfit(later, "too new"),
         older => Found::Unfit(older, "too old"),
     }
 }
 
-/// The Pythons that pyenv holds but may not put on the PATH, 3.13 before 3.12.
-fn pyenv(surroundings: &Surroundings) -> Vec<PathBuf> {
+/// The Pythons that pyenv or uv hold but may not put on the PATH.
+fn off_path(surroundings: &Surroundings) -> Vec<PathBuf> {
     let Some(home) = &surroundings.home else { return Vec::new() };
     let versions = home.join(".pyenv/versions").read_dir().into_iter().flatten().flatten();
     let mut names: Vec<_> = versions
         .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| name.starts_with("3.12") || name.starts_with("3.13"))
+        .filter(|name| name.starts_with("3.13"))
         .collect();
     names.sort_by(|a, b| b.cmp(a));
-    names.iter().map(|name| home.join(".pyenv/versions").join(name).join("bin/python")).collect()
+    let pyenv = names.iter().map(|name| home.join(".pyenv/versions").join(name).join("bin/python"));
+    pyenv.chain([home.join(".local/bin/python3.13")]).collect()
 }
 
 /// A Java that DynamoDB Local runs on: 11 or newer.

@@ -58,6 +58,7 @@ fn watchdog(port: u16) -> ChildStdin {
     watchdog.args(["-c", "cat > /dev/null; exec \"$0\" localstack down --port \"$1\""]);
     watchdog.args([env!("CARGO_BIN_EXE_rydes"), &port.to_string()]);
     watchdog.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+    #[expect(clippy::zombie_processes, reason = "it outlives this process")]
     let mut watchdog = watchdog.spawn().expect("a shell starts");
     watchdog.stdin.take().expect("its stdin is piped")
 }

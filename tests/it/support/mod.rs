@@ -5,6 +5,7 @@ use std::io::Read;
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -132,10 +133,18 @@ pub fn eventually(limit: Duration, mut is_true: impl FnMut() -> bool) -> bool {
     true
 }
 
-/// A port that is free now.
+/// A port that is free now, and that no other test of this process gets. It lies below those that the
+/// system hands out by itself, so that no connection takes it in the meantime.
 pub fn free_port() -> u16 {
-    let bound = TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
-    bound.local_addr().expect("it has an address").port()
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let turn =
+            NEXT.fetch_add(1, Ordering::Relaxed).wrapping_add(std::process::id().wrapping_mul(37));
+        let port = 20_000 + u16::try_from(turn % 10_000).expect("it is below 10,000");
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 /// Writes a program that a PATH can hold.
