@@ -8,6 +8,8 @@ mod batcher;
 mod consume;
 mod lease;
 mod poller;
+#[cfg(test)]
+mod tests;
 
 use std::fmt;
 use std::future::Future;
