@@ -21,6 +21,10 @@ use crate::queue::{
 /// How long an answer waits for others on its way into the table.
 const INSERT_LINGER: Duration = Duration::from_millis(5);
 
+/// Bytes of a batch: DynamoDB takes requests of 16 MB.
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>
+const BATCH_BYTES: usize = 4_000_000;
+
 /// How replies are gathered.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
@@ -77,21 +81,15 @@ fn inserts(
 ) -> Batcher<Insert, Inserted> {
     let limits = Limits {
         count: MAX_STATEMENTS,
-        bytes: usize::MAX,
+        bytes: BATCH_BYTES,
         linger: INSERT_LINGER,
         flights: 4,
         attempts: 5,
     };
-    Batcher::start(
-        tasks,
-        limits,
-        hurry.clone(),
-        |_| 1,
-        move |batch| {
-            let table = table.clone();
-            async move { insert(&table, &batch).await }
-        },
-    )
+    Batcher::start(tasks, limits, hurry.clone(), Insert::size, move |batch| {
+        let table = table.clone();
+        async move { insert(&table, &batch).await }
+    })
 }
 
 /// Inserts answers; of several with the same key the first of the highest rank stands for all.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
 use tokio::time::{Instant, sleep_until};
 
 use crate::aggregate::{Gathering, Status, aggregate};
@@ -154,8 +154,11 @@ pub async fn copies(aws: &Aws, expected: &[Responder]) -> Result<Copies> {
         Some(aws.names.provider_queue(&name))
     });
     let counts = |name: String| async move { aws.queue(name).await?.counts().await };
-    let (providers, response): (Vec<QueueCounts>, QueueCounts) =
-        tokio::try_join!(try_join_all(names.map(counts)), counts(aws.names.response_queue()))?;
+    let (providers, response) =
+        tokio::join!(join_all(names.map(counts)), counts(aws.names.response_queue()));
+    // A queue that is not here is somebody else's, or gone: nobody can say what lies in it.
+    let providers: Vec<QueueCounts> = providers.into_iter().filter_map(Result::ok).collect();
+    let response = response?;
     Ok(Copies {
         unread: providers.iter().filter(|counts| counts.ready > 0).count(),
         in_hand: providers.iter().filter(|counts| counts.in_hand > 0).count(),

@@ -43,6 +43,16 @@ pub struct Insert {
     pub texts: Option<[String; 3]>,
 }
 
+impl Insert {
+    /// How many bytes it takes in a batch, roughly: its texts, and something for the rest.
+    pub fn size(&self) -> usize {
+        const REST: usize = 512;
+        let reason = self.row.answer.reason().map_or(0, str::len);
+        let texts: usize = self.texts.iter().flatten().map(String::len).sum();
+        REST + reason + texts
+    }
+}
+
 /// Whether a request row was written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Recorded {

@@ -177,13 +177,13 @@ fn start(output: Output, typed: Typed, command: Command) -> Result<u8> {
 async fn execute(context: &Context, command: Command) -> Result<u8> {
     let work: LocalBoxFuture<'_, Result<u8>> = match command {
         Command::Completions(command) => return Ok(completions::run(context, &command)),
-        // These stop by themselves, in good order.
+        // These stop by themselves, in good order; a submission is not broken off half way.
+        Command::Submit(command) => return submit::run(context, command).boxed_local().await,
         Command::Demo(command) => return demo::run(context, command).boxed_local().await,
         Command::Providers(command) => return providers::run(context, command).boxed_local().await,
         Command::Consumer(command) => return consumer::run(context, command).boxed_local().await,
         Command::Localstack(command) => localstack::run(context, command).boxed_local(),
         Command::Setup(command) => setup::run(context, command).boxed_local(),
-        Command::Submit(command) => submit::run(context, command).boxed_local(),
         Command::Quotes(command) => quotes::run(context, command).boxed_local(),
         Command::Teardown(command) => teardown::run(context, command).boxed_local(),
     };
