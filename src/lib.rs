@@ -1,4 +1,46 @@
-//! Scatter-gather on SNS, SQS and DynamoDB.
+//! Scatter-gather on SNS, SQS and DynamoDB: ask many providers for a quote at once, gather the
+//! answers, take the best.
+//!
+//! # The way a message travels
+//!
+//! ```text
+//! rydes submit ──> scatter ──PutItem──> table (request row "-")
+//!                     └──Publish──> topic ──┬─> queue: provider 1 ─> provider worker 1 ─┐
+//!                                           ├─> queue: provider 2 ─> provider worker 2 ─┼─> response queue
+//!                                           └─> ...                                     ┘        │
+//!                                                                                             gather
+//!                                                                                                │
+//! rydes quotes <── aggregate (pure: rows + now -> what stands) <── quotes: one Query <── table <─┘
+//! ```
+//!
+//! State lives in SNS, SQS and DynamoDB alone: workers on any number of machines join by endpoint
+//! and stack name, and killing any of them loses nothing.
+//!
+//! # The rooms
+//!
+//! | room | what is in it |
+//! |---|---|
+//! | [`model`] | ids, names, prices, times, the two messages and the rows, each valid once it exists |
+//! | [`aggregate`] | the pure heart: rows + now + conditions -> status, best, ledger, late, regret |
+//! | [`scatter`] | records a request, then publishes it |
+//! | [`provider`] | simulated providers: receive, decide, answer, acknowledge |
+//! | [`gather`] | the response consumer: decode, refuse, insert once, acknowledge last |
+//! | [`quotes`] | the read side: one snapshot, or snapshots until a condition or the deadline |
+//! | [`event`] | everything that can happen, as data |
+//! | [`queue`] | the machine under every worker: poll, lease, batch, drain |
+//! | [`aws`] | clients, names, queues, topic, table, provisioning |
+//! | [`localstack`] | brings LocalStack up or down |
+//! | [`settings`] | flag before environment before default, each value with its origin |
+//! | [`shutdown`] | the first signal asks to stop, the second to leave |
+//! | [`output`] | the only place that prints |
+//! | [`cli`] | one module per command |
+//! | [`error`] | what code branches on, and the exit codes |
+//!
+//! # The rule
+//!
+//! Arrows point down. `model` knows nothing; `aggregate` knows `model` alone; `queue` knows no RFQ
+//! and no AWS; the loops report events and never print; nothing below `cli` reads arguments or the
+//! environment. A test keeps this: `tests/it/architecture.rs`.
 
 pub mod aggregate;
 pub mod aws;

@@ -2,5 +2,6 @@
 //! real LocalStack that it starts itself.
 
 mod aggregate;
+mod architecture;
 mod localstack;
 mod support;
