@@ -4,4 +4,5 @@
 mod aggregate;
 mod architecture;
 mod localstack;
+mod promises;
 mod support;

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 pub mod localstack;
+pub mod stack;
 
 /// How long a command may take unless told otherwise.
 const LIMIT: Duration = Duration::from_mins(1);
