@@ -10,7 +10,7 @@ use super::recent::Recent;
 use super::{Context, env};
 use crate::aggregate::{Gathering, Status};
 use crate::aws::Aws;
-use crate::error::{Error, Kind, Result, exit};
+use crate::error::{Error, Result, exit};
 use crate::model::text::printable;
 use crate::model::{RfqId, Timestamp, parse_duration};
 use crate::output::live::{Live, is_foreground, size};
@@ -82,9 +82,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
 
 fn unknown(aws: &Aws, id: &RfqId) -> Error {
     let id = printable(id.as_str());
-    let error = Error::new(Kind::NoSuchRfq, format!("no RFQ {id} on stack {}", aws.names.stack()));
-    let newest = Recent::of(aws, env).newest().map(|newest| format!("; {newest}"));
-    error.hint(format!("RFQs are kept 7 days{}", newest.unwrap_or_default()))
+    Recent::of(aws, env).unknown(format!("no RFQ {id} on stack {}", aws.names.stack()))
 }
 
 /// Watches an RFQ until it ends; the exit code says how.

@@ -76,7 +76,7 @@ impl Recent {
                 Error::new(Kind::NoSuchRfq, "no RFQ was submitted to this stack from this machine")
                     .hint("name one: rydes quotes RFQ-ID")
             })?;
-            return parse(&newest.id);
+            return self.parse(&newest.id);
         };
         if typed.chars().count() >= SHORTEST_PREFIX {
             let mut fitting: Vec<_> =
@@ -85,7 +85,7 @@ impl Recent {
             fitting.dedup();
             match fitting.as_slice() {
                 _ if fitting.contains(&typed) => {}
-                [only] => return parse(only),
+                [only] => return self.parse(only),
                 [] => {}
                 _ => {
                     let all = fitting.iter().map(|id| printable(id)).collect::<Vec<_>>();
@@ -97,7 +97,19 @@ impl Recent {
                 }
             }
         }
-        parse(typed)
+        self.parse(typed)
+    }
+
+    /// A malformed id is the id of no RFQ.
+    fn parse(&self, id: &str) -> Result<RfqId> {
+        RfqId::parse(id)
+            .map_err(|problem| self.unknown(format!("no RFQ `{}`", printable(id))).because(problem))
+    }
+
+    /// The error about an RFQ that does not exist, with the ones that do.
+    pub(super) fn unknown(&self, message: String) -> Error {
+        let newest = self.newest().map(|newest| format!("; {newest}")).unwrap_or_default();
+        Error::new(Kind::NoSuchRfq, message).hint(format!("RFQs are kept 7 days{newest}"))
     }
 
     /// The shortest prefix, of four characters or more, that names this RFQ here.
@@ -112,7 +124,7 @@ impl Recent {
     }
 
     /// `newest here: 78c371f6 (3 min), 1f0a99e2 (1 h)`; nothing where there is none.
-    pub(super) fn newest(&self) -> Option<String> {
+    fn newest(&self) -> Option<String> {
         let now = Timestamp::now();
         let entries = self.entries();
         let name = |entry: &Entry| {
@@ -136,11 +148,4 @@ impl Recent {
         };
         text.lines().rev().filter_map(entry).collect()
     }
-}
-
-/// A malformed id is the id of no RFQ.
-fn parse(id: &str) -> Result<RfqId> {
-    RfqId::parse(id).map_err(|problem| {
-        Error::new(Kind::NoSuchRfq, format!("no RFQ `{}`", printable(id))).because(problem)
-    })
 }
