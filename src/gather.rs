@@ -98,7 +98,8 @@ async fn insert(table: &Table, answers: &[Insert]) -> Result<Entries<Inserted>> 
     let mut chosen: Vec<usize> = standing.clone();
     chosen.sort_unstable();
     chosen.dedup();
-    let unique: Vec<Insert> = chosen.iter().map(|position| answers[*position].clone()).collect();
+    let unique: Vec<Insert> =
+        chosen.iter().map(|position| with_failure(answers, *position)).collect();
     let results = table.insert(&unique).await?;
     let by_position: HashMap<usize, _> = chosen.into_iter().zip(results).collect();
     let result = |(position, stands): (usize, usize)| match &by_position[&stands] {
@@ -106,6 +107,20 @@ async fn insert(table: &Table, answers: &[Insert]) -> Result<Entries<Inserted>> 
         result => result.clone(),
     };
     Ok(standing.into_iter().enumerate().map(result).collect())
+}
+
+/// An answer with the time of the failure of the same key that it stands for, if there is one: the
+/// failure settled the provider's part at that time.
+fn with_failure(answers: &[Insert], position: usize) -> Insert {
+    let mut standing = answers[position].clone();
+    let is_failure = |answer: &&Insert| {
+        let same = answer.id == standing.id && answer.row.responder == standing.row.responder;
+        same && matches!(answer.row.answer, Answer::Failed { .. })
+    };
+    if !matches!(standing.row.answer, Answer::Failed { .. }) {
+        standing.row.failed_at = answers.iter().find(is_failure).and_then(|f| f.row.sent_at);
+    }
+    standing
 }
 
 /// For each answer, the position of the one that stands for its key.
@@ -233,6 +248,23 @@ mod tests {
             failed_at: None,
         };
         Insert { id: RfqId::parse("x").expect("valid"), row, texts: None }
+    }
+
+    #[test]
+    fn a_failure_that_another_answer_stands_for_keeps_its_time() {
+        let at = |millis| Timestamp::from_millis(millis);
+        let mut failure = answer(
+            "a",
+            Answer::Failed { reason: "f".into(), attempts: None, attempted_at: Vec::new() },
+        );
+        failure.row.sent_at = at(1_000);
+        let mut quote = answer("a", Answer::Quote(Price::whole(1)));
+        quote.row.sent_at = at(2_000);
+        let other = answer("b", Answer::Quote(Price::whole(1)));
+        let batch = [failure, quote, other];
+        assert_eq!(collapse(&batch), [1, 1, 2]);
+        assert_eq!(with_failure(&batch, 1).row.failed_at, at(1_000));
+        assert_eq!(with_failure(&batch, 2).row.failed_at, None);
     }
 
     #[test]

@@ -263,6 +263,10 @@ async fn reach(endpoint: &Endpoint) -> Result<(), std::io::Error> {
         tokio::net::TcpStream::connect(addresses.as_slice()).await
     };
     match tokio::time::timeout(CONNECT_TIMEOUT, connect).await {
+        // The number that goes with it differs between systems, and tells nobody anything.
+        Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+            Err(error.kind().into())
+        }
         Ok(connected) => connected.map(drop),
         Err(_) => Err(std::io::Error::new(
             std::io::ErrorKind::TimedOut,

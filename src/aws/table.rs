@@ -225,6 +225,10 @@ impl Table {
         let mut names = Vec::new();
         let mut values = Vec::new();
         for (name, value) in write_answer(answer) {
+            // The failure that is there came first.
+            if replaced == Lower::Failed && name == "failed-at" {
+                continue;
+            }
             names.push(name);
             values.push(value);
         }
@@ -399,6 +403,7 @@ fn write_answer(insert: &Insert) -> Vec<(&'static str, AttributeValue)> {
         ("answered-at", row.answered_at),
         ("sent-at", row.sent_at),
         ("gathered-at", row.gathered_at),
+        ("failed-at", row.failed_at),
     ] {
         fields.extend(at.map(|at| (name, time(at))));
     }

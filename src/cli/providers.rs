@@ -13,6 +13,7 @@ use crate::model::text::printable;
 use crate::output::Format;
 use crate::output::setup::count_of;
 use crate::output::table::{Column, lines};
+use crate::settings::Settings;
 
 /// Run the simulated providers; list, add and remove providers.
 #[derive(Debug, Args)]
@@ -69,7 +70,7 @@ async fn run_workers(context: &Context, command: workers::Providers) -> Result<u
     let plan = command.plan();
     let aws = Aws::connect(&settings).await?;
     let register = provision::register(&aws).await?;
-    let providers = chosen(&register, &command.names)?;
+    let providers = chosen(&settings, &register, &command.names)?;
     for fault in &plan.settings.behaviour.faults {
         if let Some(name) = &fault.provider
             && !providers.contains(name)
@@ -84,14 +85,18 @@ async fn run_workers(context: &Context, command: workers::Providers) -> Result<u
 }
 
 /// Those named, or every simulated one.
-fn chosen(register: &[Registered], names: &[ProviderName]) -> Result<Vec<ProviderName>> {
+fn chosen(
+    settings: &Settings,
+    register: &[Registered],
+    names: &[ProviderName],
+) -> Result<Vec<ProviderName>> {
     let simulated = |entry: &&Registered| entry.kind == Kind::Simulated;
     if names.is_empty() {
         let all: Vec<_> =
             register.iter().filter(simulated).filter_map(|entry| entry.name.clone()).collect();
         if all.is_empty() {
             return Err(Error::other("no simulated provider is subscribed")
-                .hint("rydes setup makes them; real ones answer for themselves"));
+                .hint(format!("{} makes them", settings.command("setup"))));
         }
         return Ok(all);
     }

@@ -3,6 +3,9 @@
 
 mod aggregate;
 mod architecture;
+mod flow;
+mod frames;
 mod localstack;
 mod promises;
+mod schemas;
 mod support;

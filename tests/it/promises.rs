@@ -385,8 +385,6 @@ fn wrong_places_and_wrong_words_have_codes_of_their_own() {
 #[test]
 fn demo_shows_every_state_and_leaves_nothing() {
     let stack = Stack::named();
-    let port =
-        crate::support::localstack::endpoint().rsplit(':').next().expect("a port").to_owned();
     let demo = stack.rydes("demo").within(Duration::from_mins(2)).run().exits(0);
     let told: BTreeSet<_> =
         ["best", "declined:", "failed:", "silent:", "late +", "would have beaten"]

@@ -4,6 +4,8 @@
 //! write to. However that process ends, the pipe ends with it, and the watchdog takes LocalStack
 //! down: some 2 s later, so `cargo test` may return a moment before LocalStack is gone. It holds none
 //! of cargo's pipes.
+//!
+//! `RYDES_TEST_ENDPOINT` names one that is up already and stays up: quicker while developing.
 
 use std::os::unix::process::CommandExt as _;
 use std::process::{ChildStdin, Command, Stdio};
@@ -28,7 +30,9 @@ struct Running {
 /// With all that `rydes localstack up` said, when it cannot be started: a test that needs LocalStack
 /// must not pass without it.
 pub fn endpoint() -> &'static str {
-    &running().endpoint
+    static GIVEN: OnceLock<Option<String>> = OnceLock::new();
+    let given = GIVEN.get_or_init(|| std::env::var("RYDES_TEST_ENDPOINT").ok());
+    given.as_deref().unwrap_or_else(|| &running().endpoint)
 }
 
 /// All that this LocalStack has logged, a line for each request: `AWS sqs.ReceiveMessage => 200`.

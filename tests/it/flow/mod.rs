@@ -1,0 +1,4 @@
+//! The path that a request travels, through the program against real LocalStack.
+
+mod states;
+mod watch;

@@ -1,0 +1,60 @@
+//! `--output json` of each command against its schema in tests/schemas.
+
+use serde_json::Value;
+
+use crate::support::stack::{LIMIT, Stack};
+use crate::support::{Ran, eventually, free_port, rydes};
+
+/// The one document that a command wrote, after holding it against a schema.
+#[track_caller]
+fn document(schema: &str, ran: &Ran) -> Value {
+    let file = format!("{}/tests/schemas/{schema}.json", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(file).expect("the schema is there");
+    let schema: Value = serde_json::from_str(&text).expect("it is JSON");
+    let validator = jsonschema::validator_for(&schema).expect("it is a schema");
+    assert!(ran.stdout.is_ascii(), "{}", ran.stdout);
+    let document = serde_json::from_str(&ran.stdout).expect("one JSON document");
+    let problems: Vec<_> = validator.iter_errors(&document).map(|e| e.to_string()).collect();
+    assert!(problems.is_empty(), "{problems:?}\n{document:#}");
+    document
+}
+
+#[test]
+fn every_command_keeps_to_its_schema() {
+    let stack = Stack::named();
+    let json = |arguments: &str| stack.rydes(&format!("{arguments} -o json")).run().exits(0);
+    document("setup", &json("setup --providers 2 --dry-run"));
+    document("setup", &json("setup --providers 2"));
+    document("providers-list", &json("providers list"));
+    document("providers-add", &json("providers add acme"));
+    document("providers-remove", &json("providers remove acme"));
+    let run = "providers run --poll-wait 1s --behavior demo --think 0..0 -o json";
+    let fault = "--fault UnicornManagementResource2=decline:closed";
+    let mut workers = stack.rydes(&format!("{run} {fault}")).start();
+    let submitted = document("submit", &json("submit --from A --to B --deadline 10m"));
+    let id = submitted["rfq-id"].as_str().expect("a text");
+    let snapshot = || json(&format!("quotes {id}"));
+    document("quotes", &snapshot());
+    let declined = || document("quotes", &snapshot())["answered"] != 0;
+    assert!(eventually(LIMIT, declined));
+    let pid = rustix::process::Pid::from_child(&workers);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it runs");
+    let mut stdout = String::new();
+    let pipe = workers.stdout.as_mut().expect("it is piped");
+    std::io::Read::read_to_string(pipe, &mut stdout).expect("it can be read");
+    let code = workers.wait().expect("it can be waited for").code();
+    let summary = Ran { code, stdout, stderr: String::new() }.exits(0);
+    assert_eq!(document("providers-run", &summary)["rfqs"], 1);
+    document("teardown", &json("teardown --dry-run"));
+    document("teardown", &json("teardown --yes"));
+    document("teardown", &json("teardown --yes"));
+}
+
+#[test]
+fn localstack_keeps_to_its_schema() {
+    let endpoint = crate::support::localstack::endpoint();
+    let up = rydes(&format!("localstack up --endpoint-url {endpoint} -o json")).run().exits(0);
+    assert_eq!(document("localstack-up", &up)["started"], false);
+    let down = rydes(&format!("localstack down --port {} -o json", free_port())).run().exits(0);
+    assert_eq!(document("localstack-down", &down)["stopped"], false);
+}
