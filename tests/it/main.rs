@@ -7,5 +7,6 @@ mod flow;
 mod frames;
 mod localstack;
 mod promises;
+mod readme;
 mod schemas;
 mod support;

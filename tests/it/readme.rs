@@ -1,0 +1,162 @@
+//! Keeps README true: its commands parse, CI runs its test command, the tests it names exist, and
+//! its policies allow just the requests that are made.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+
+const README: &str = include_str!("../../README.md");
+const CI: &str = include_str!("../../.ci/run");
+const WORKFLOW: &str = include_str!("../../.github/workflows/ci.yml");
+
+/// The code blocks, each with its language.
+fn blocks() -> Vec<(&'static str, &'static str)> {
+    let fenced = README.split("```").skip(1).step_by(2);
+    fenced.map(|block| block.split_once('\n').expect("a block has lines")).collect()
+}
+
+/// The command lines that a reader may type: those of shell blocks and of transcripts.
+fn commands(program: &str) -> Vec<&'static str> {
+    let lines = blocks().into_iter().filter(|(language, _)| *language != "json");
+    lines
+        .flat_map(|(language, block)| block.lines().map(move |line| (language, line)))
+        .filter_map(|(language, line)| match line.strip_prefix("$ ") {
+            Some(typed) => Some(typed),
+            None => (language == "sh").then_some(line),
+        })
+        .filter(|line| line.starts_with(&format!("{program} ")))
+        .collect()
+}
+
+/// The texts between single backticks, outside of blocks.
+fn quoted() -> Vec<&'static str> {
+    let prose = README.split("```").step_by(2);
+    prose.flat_map(|text| text.split('`').skip(1).step_by(2)).collect()
+}
+
+#[test]
+fn every_command_line_parses() {
+    let plain = |text: &&str| !text.contains("...") && !text.contains("COMMAND");
+    let inline = quoted().into_iter().filter(|text| text.starts_with("rydes ")).filter(plain);
+    let run = commands("cargo").into_iter().filter_map(|line| line.strip_prefix("cargo run "));
+    let run = run.filter_map(|line| line.split_once("-- ")).map(|(_, line)| line.to_owned());
+    let lines = commands("rydes").into_iter().chain(inline);
+    let lines: Vec<_> = lines.map(|line| line["rydes ".len()..].to_owned()).chain(run).collect();
+    assert!(lines.len() > 8, "{lines:?}");
+    for line in lines {
+        // The shell parts words and drops comments; `--help` ends the parsing before anything runs.
+        let script = format!("rydes() {{ \"$0\" \"$@\" --help; }}\nrydes {line}");
+        let binary = env!("CARGO_BIN_EXE_rydes");
+        let told = Command::new("sh").args(["-c", &script, binary]).output().expect("sh runs");
+        let problem = String::from_utf8_lossy(&told.stderr);
+        assert!(told.status.success(), "rydes {line}\n{problem}");
+    }
+}
+
+#[test]
+fn ci_runs_its_test_command() {
+    let commands: Vec<_> = commands("cargo")
+        .into_iter()
+        .map(|line| line.split('#').next().unwrap_or_default().trim())
+        .collect();
+    assert!(commands.contains(&"cargo run --release -- demo"), "{commands:?}");
+    assert!(commands.contains(&"cargo test"), "{commands:?}");
+    assert!(CI.contains(r"sed -n 's/^\(cargo test\).*$/\1/p' README.md"), ".ci/run reads it here");
+    assert!(CI.trim_end().ends_with("\n$test_command"), ".ci/run ends with it");
+    assert!(WORKFLOW.contains("run: .ci/run"), "the workflow runs .ci/run");
+}
+
+/// The source of a path of modules, in `src` or among these tests, as far as its names are modules.
+fn source(path: &[&str]) -> Option<(String, usize)> {
+    let checkout = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let files = (1..=path.len()).rev().flat_map(|length| {
+        let file = path[..length].join("/");
+        let file =
+            move |folder: &str, end: &str| checkout.join(folder).join(format!("{file}{end}"));
+        ["src", "tests/it"]
+            .map(|folder| [file(folder, ".rs"), file(folder, "/mod.rs")])
+            .into_iter()
+            .flatten()
+            .map(move |file| (file, length))
+    });
+    files.into_iter().find_map(|(file, length)| Some((fs::read_to_string(file).ok()?, length)))
+}
+
+#[test]
+fn every_test_that_it_names_exists() {
+    assert!(!README.contains("TEST?"), "a promise waits for its test");
+    let table = README.split("\n## ").find(|part| part.starts_with("What holds"));
+    let rows = table.expect("it is there").lines().filter(|line| line.starts_with("| "));
+    let mut seen = 0;
+    for row in rows.skip(1) {
+        let shown_by = row.trim_end_matches('|').rsplit('|').next().expect("a cell");
+        let named: Vec<_> = shown_by.split('`').skip(1).step_by(2).collect();
+        assert!(!named.is_empty(), "no test: {row}");
+        for name in named {
+            let path: Vec<_> = name.split("::").collect();
+            let (code, length) = source(&path).unwrap_or_else(|| panic!("no file for {name}"));
+            let exists = match &path[length..] {
+                [] => code.contains("#[test]") || code.contains("#[tokio::test"),
+                // A module `tests` may be a file beside the one that names it.
+                ["tests"] => code.contains("mod tests"),
+                [.., test] => code.contains(&format!("fn {test}(")),
+            };
+            assert!(exists, "{name} does not exist");
+            seen += 1;
+        }
+    }
+    assert!(seen > 8, "{seen}");
+}
+
+/// The requests that `src/aws` makes, by the actions that allow them.
+fn requests() -> BTreeSet<String> {
+    let mut actions = BTreeSet::new();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src/aws")];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("it can be listed") {
+            let path = entry.expect("it can be listed").path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let code = fs::read_to_string(&path).expect("it can be read");
+            for service in ["sns", "sqs", "dynamodb"] {
+                for (at, field) in code.match_indices(&format!(".{service}")) {
+                    let rest = code[at + field.len()..].trim_start();
+                    let call = rest.strip_prefix('.').and_then(|call| call.split_once("()"));
+                    let client = code[..at].trim_end().ends_with("aws");
+                    let Some((call, _)) = call.filter(|_| client) else { continue };
+                    if call.chars().all(|c| c.is_ascii_lowercase() || c == '_') {
+                        actions.extend(actions_of(service, call));
+                    }
+                }
+            }
+        }
+    }
+    actions
+}
+
+fn actions_of(service: &str, call: &str) -> Vec<String> {
+    if call == "batch_execute_statement" {
+        return vec!["dynamodb:PartiQLInsert".to_owned(), "dynamodb:PartiQLUpdate".to_owned()];
+    }
+    let words = call.trim_end_matches("_batch").split('_');
+    let pascal: String = words.map(|word| word[..1].to_uppercase() + &word[1..]).collect();
+    vec![format!("{service}:{pascal}")]
+}
+
+#[test]
+fn its_policies_allow_just_the_requests_that_are_made() {
+    let mut allowed = BTreeSet::new();
+    for (_, policy) in blocks().into_iter().filter(|(language, _)| *language == "json") {
+        let policy: Value = serde_json::from_str(policy).expect("a policy is JSON");
+        for statement in policy["Statement"].as_array().into_iter().flatten() {
+            let actions = statement["Action"].as_array().expect("a list").iter();
+            allowed.extend(actions.map(|action| action.as_str().expect("a text").to_owned()));
+        }
+    }
+    assert_eq!(allowed, requests());
+}
