@@ -104,6 +104,7 @@ impl Survey {
         if let Some(found) = self.table.as_ref().filter(|found| !found.is_going()) {
             let what = format!("table {}", aws.names.table());
             check_owner(&what, &found.tags, &aws.names, untagged)?;
+            found.check_keys(&aws.names.table())?;
         }
         Ok(())
     }

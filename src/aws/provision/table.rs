@@ -37,6 +37,18 @@ impl Found {
         self.description.item_count().and_then(|rows| u64::try_from(rows).ok()).unwrap_or(0)
     }
 
+    /// Fails for keys that rows cannot have: they cannot be changed.
+    pub(super) fn check_keys(&self, name: &str) -> Result<()> {
+        let keys = self.description.key_schema().iter();
+        let is: Vec<_> = keys.map(|key| (key.attribute_name(), key.key_type())).collect();
+        let wanted: Vec<_> = KEYS.iter().map(|(name, kind)| (*name, kind)).collect();
+        if is == wanted {
+            return Ok(());
+        }
+        Err(Error::other(format!("table {name} has other keys than `id` and `responder`"))
+            .hint("remove it by hand, or choose another `--stack`"))
+    }
+
     pub(super) fn is_going(&self) -> bool {
         self.description.table_status() == Some(&TableStatus::Deleting)
     }
@@ -86,9 +98,6 @@ pub(super) async fn ensure(
 ) -> Result<Change> {
     let name = aws.names.table();
     let found = found.filter(|found| !found.is_going());
-    if let Some(found) = found {
-        check_keys(&name, &found.description)?;
-    }
     match (found, mode) {
         (None, Mode::DryRun) => Ok(Change::Created),
         (None, Mode::Apply) => {
@@ -116,18 +125,6 @@ pub(super) async fn ensure(
             Ok(if changed.is_empty() { Change::Kept } else { Change::Changed(changed) })
         }
     }
-}
-
-/// Other keys cannot be changed, so they are an error.
-fn check_keys(name: &str, description: &TableDescription) -> Result<()> {
-    let is: Vec<_> =
-        description.key_schema().iter().map(|key| (key.attribute_name(), key.key_type())).collect();
-    let wanted: Vec<_> = KEYS.iter().map(|(name, kind)| (*name, kind)).collect();
-    if is == wanted {
-        return Ok(());
-    }
-    Err(Error::other(format!("table {name} has other keys than `id` and `responder`"))
-        .hint("remove it by hand, or choose another `--stack`"))
 }
 
 async fn create(aws: &Aws, name: &str, patience: Patience<'_>) -> Result<()> {
