@@ -4,6 +4,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::queue::{self, Spec};
 use super::{CONCURRENCY, Change, Mode, Patience, Place, Untagged, check_owner, table, topic};
+use crate::aws::topic::Subscription;
 use crate::aws::{Aws, Queue};
 use crate::error::{Error, Result};
 use crate::model::ProviderName;
@@ -165,12 +166,7 @@ pub async fn setup(aws: &Aws, request: &Request, patience: Patience<'_>) -> Resu
             .buffered(CONCURRENCY)
             .try_collect()
             .await?;
-        let beyond = subscriptions
-            .iter()
-            .filter_map(|found| aws.names.provider(found.queue()))
-            .filter(|name| name.number().is_some_and(|number| number > request.providers));
-        let mut beyond: Vec<_> = beyond.collect();
-        beyond.sort();
+        let beyond = simulated_beyond(aws, request.providers, &subscriptions).await?;
         Ok((topic, dead_letters, response, provider_queues, subscribed, beyond))
     };
     let (table, (topic, dead_letters, response, provider_queues, subscriptions, beyond)) =
@@ -207,6 +203,28 @@ async fn ensure_providers(
         .buffered(CONCURRENCY)
         .try_collect()
         .await
+}
+
+/// The simulated providers that are subscribed beyond the wanted number, in natural order.
+async fn simulated_beyond(
+    aws: &Aws,
+    wanted: usize,
+    subscriptions: &[Subscription],
+) -> Result<Vec<ProviderName>> {
+    let beyond = subscriptions
+        .iter()
+        .filter_map(|found| aws.names.provider(found.queue()))
+        .filter(|name| name.number().is_some_and(|number| number > wanted));
+    let simulated = stream::iter(beyond)
+        .map(|name| async move {
+            let found = queue::look(aws, &aws.names.provider_queue(&name)).await?;
+            Ok::<_, Error>(found.is_some_and(|found| found.is_simulated()).then_some(name))
+        })
+        .buffered(CONCURRENCY)
+        .try_collect::<Vec<_>>();
+    let mut simulated: Vec<_> = simulated.await?.into_iter().flatten().collect();
+    simulated.sort();
+    Ok(simulated)
 }
 
 /// The place of a queue that exists.
