@@ -65,9 +65,12 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     }
     if !report.beyond.is_empty() {
         let names: Vec<_> = report.beyond.iter().map(ToString::to_string).collect();
-        let count = names.len();
+        let kept = match names.len() {
+            1 => "1 more simulated provider was kept; to remove it:".to_owned(),
+            count => format!("{count} more simulated providers were kept; to remove them:"),
+        };
         let remove = settings.command(&format!("providers remove {}", names.join(" ")));
-        output.note(&format!("{count} more simulated providers were kept; to remove them:"));
+        output.note(&kept);
         output.note(&format!("  {remove}"));
     }
     let next = if mode == Mode::DryRun { "setup" } else { "providers run" };

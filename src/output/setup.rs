@@ -1,5 +1,7 @@
 //! What setup did or would do, and what teardown finds.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::table::{Column, lines};
@@ -117,7 +119,19 @@ fn summary(all: &[Named], mode: Mode) -> String {
         .filter(|(count, _)| *count > 0)
         .map(|(count, word)| format!("{count} {word}"))
         .collect();
-    parts.join(", ")
+    let settings: BTreeSet<_> = all
+        .iter()
+        .filter_map(|(_, change)| match change {
+            Change::Changed(settings) => Some(settings),
+            Change::Created | Change::Kept => None,
+        })
+        .flatten()
+        .map(String::as_str)
+        .collect();
+    let settings: Vec<_> = settings.into_iter().collect();
+    let settings =
+        if settings.is_empty() { String::new() } else { format!(": {}", settings.join(", ")) };
+    format!("{}{settings}", parts.join(", "))
 }
 
 fn state(change: &Change, mode: Mode) -> String {
