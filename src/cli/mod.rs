@@ -1,7 +1,9 @@
 //! The command line: global options, one module per command, the exit code.
 
 use std::ffi::OsString;
-use std::sync::Mutex;
+use std::io::IsTerminal as _;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Args, Parser, Subcommand};
@@ -226,9 +228,15 @@ fn usage(error: &clap::Error) -> u8 {
     u8::try_from(error.exit_code()).unwrap_or(exit::INVALID)
 }
 
-/// Shows what is waited for while resources are made or removed.
+/// How often a wait is told where nothing can be redrawn.
+const TOLD_EVERY: Duration = Duration::from_secs(10);
+
+/// Shows what is waited for while resources are made or removed: in place on a terminal, elsewhere
+/// with a line now and then.
 fn waiting(output: &Output) -> impl Fn(Waiting) + Send + Sync + use<> {
     let steps = Mutex::new(Steps::new(output));
+    let told = Mutex::new(None::<Instant>);
+    let output = output.clone();
     move |waiting| {
         let (subject, detail) = match waiting {
             Waiting::QueueName(name, left) => (
@@ -238,8 +246,16 @@ fn waiting(output: &Output) -> impl Fn(Waiting) + Send + Sync + use<> {
             Waiting::Table(name) => ("waiting".to_owned(), format!("for table {name}")),
             Waiting::Gone(left) => ("waiting".to_owned(), format!("{left} are still going")),
         };
+        if !std::io::stderr().is_terminal() {
+            let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
+            if told.is_none_or(|told| told.elapsed() >= TOLD_EVERY) {
+                *told = Some(Instant::now());
+                output.note(&format!("{subject}: {detail}"));
+            }
+            return;
+        }
         let step = Step { subject, detail, state: StepState::Running };
-        steps.lock().unwrap_or_else(std::sync::PoisonError::into_inner).show(&step);
+        steps.lock().unwrap_or_else(PoisonError::into_inner).show(&step);
     }
 }
 

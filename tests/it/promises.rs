@@ -90,6 +90,7 @@ fn the_name_of_a_deleted_queue_is_waited_for() {
     let again = stack.rydes("setup --providers 1").within(Duration::from_mins(2)).run().exits(0);
     assert!(again.stderr.contains("7 created"), "{}", again.stderr);
     assert!(began.elapsed() > Duration::from_secs(20), "nothing was waited for");
+    assert!(again.stderr.contains("deleted less than a minute ago"), "{}", again.stderr);
 }
 
 #[test]
