@@ -61,14 +61,26 @@ struct Cli {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
 struct Global {
-    /// The stack to work on [default: wild-rydes] [env: `RYDES_STACK`]
-    #[arg(long, value_name = "NAME", global = true)]
+    #[arg(
+        long,
+        value_name = "NAME",
+        global = true,
+        help = "The stack to work on [default: wild-rydes] [env: RYDES_STACK]"
+    )]
     stack: Option<String>,
-    /// Where LocalStack answers [default: <http://localhost:4566>] [env: `AWS_ENDPOINT_URL`]
-    #[arg(long, value_name = "URL", global = true)]
+    #[arg(
+        long,
+        value_name = "URL",
+        global = true,
+        help = "Where LocalStack answers [default: http://localhost:4566] [env: AWS_ENDPOINT_URL]"
+    )]
     endpoint_url: Option<String>,
-    /// The region [default: us-east-1] [env: `RYDES_REGION`]
-    #[arg(long, value_name = "REGION", global = true)]
+    #[arg(
+        long,
+        value_name = "REGION",
+        global = true,
+        help = "The region [default: us-east-1] [env: RYDES_REGION]"
+    )]
     region: Option<String>,
     /// Work on AWS itself, with the ordinary chain of credentials; name the stack too
     #[arg(long, global = true)]
@@ -217,7 +229,9 @@ fn usage(error: &clap::Error) -> u8 {
             Output::new(Format::Table, Verbosity::Normal, Color::Auto, env("NO_COLOR").is_some());
         let missing: Vec<_> = missing.iter().map(|name| format!("`{name}`")).collect();
         let usage = match error.get(ContextKind::Usage) {
-            Some(ContextValue::StyledStr(usage)) => usage.to_string().to_lowercase(),
+            Some(ContextValue::StyledStr(usage)) => {
+                usage.to_string().replacen("Usage:", "usage:", 1)
+            }
             _ => "usage: rydes --help".to_owned(),
         };
         output.error(&Error::invalid(format!("{} is missing", missing.join(", "))));
