@@ -86,6 +86,8 @@ impl<'a> Watch<'a> {
     pub async fn next(&mut self) -> Result<Option<Gathering>> {
         sleep_until(self.next_read).await;
         let asked = Instant::now();
+        // Where this read fails, the next one does not follow at once.
+        self.next_read = asked + LONGEST_WAIT;
         let Some(gathering) = snapshot(self.aws, &self.id, self.patience.until.as_deref()).await?
         else {
             return Ok(None);

@@ -27,7 +27,7 @@ const REFUSED_CREDENTIALS: [&str; 8] = [
     "UnrecognizedClientException",
 ];
 /// Codes of entries and statements that would fail again however often they are sent.
-const PERMANENT: [&str; 12] = [
+const PERMANENT: [&str; 11] = [
     "InvalidMessageContents",
     "AWS.SimpleQueueService.InvalidMessageContents",
     "InvalidParameterValue",
@@ -39,7 +39,6 @@ const PERMANENT: [&str; 12] = [
     "ValidationError",
     "ValidationException",
     "ItemCollectionSizeLimitExceeded",
-    "AccessDenied",
 ];
 
 /// Whether a request that failed may have been carried out all the same.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_sdk_sqs::config::retry::RetryConfig;
 use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use aws_sdk_sqs::types::{
     BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry,
@@ -131,7 +132,12 @@ impl Queue {
             .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
             .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
             .customize()
-            .config_override(aws_sdk_sqs::Config::builder().timeout_config(timeouts))
+            .config_override(
+                // The poller has a back-off of its own; retries here would only stretch a drain.
+                aws_sdk_sqs::Config::builder()
+                    .timeout_config(timeouts)
+                    .retry_config(RetryConfig::disabled()),
+            )
             .send()
             .await
             .map_err(|error| self.error("receiving from", &error))?;

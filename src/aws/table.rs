@@ -180,7 +180,9 @@ impl Table {
         let inserted = self.execute(statements).await?;
         let mut results: Vec<_> =
             inserted.into_iter().map(|result| result.map(|()| Inserted::New)).collect();
-        for replaced in [Lower::Failed, Lower::Silent] {
+        // Ranks only rise: a row that was silent may have failed by the second look, never the
+        // other way round.
+        for replaced in [Lower::Silent, Lower::Failed] {
             let open: Vec<usize> = results
                 .iter()
                 .zip(answers)

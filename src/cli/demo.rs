@@ -39,7 +39,7 @@ const PROVIDERS: usize = 10;
 /// See all of it in under 40 s: brings LocalStack up, sets up, runs, submits, cleans up.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
-  rydes demo                       needs Docker, or Python 3.12 or 3.13 with Java and npm")]
+  rydes demo                       needs Docker, or Python 3.13 with Java and npm")]
 pub(super) struct Command {}
 
 pub(super) async fn run(context: &Context, _command: Command) -> Result<u8> {
@@ -53,10 +53,17 @@ pub(super) async fn run(context: &Context, _command: Command) -> Result<u8> {
         () = stop.cancelled() => return Err(context.shutdown.error()),
     }
     let mut settings = context.settings()?;
-    if context.typed.stack.is_none() {
+    let is_typed = context.typed.stack.is_some();
+    if !is_typed {
         settings = settings.with_stack(StackName::parse(STACK).map_err(Error::other)?);
     }
     let aws = Aws::connect(&settings).await?;
+    if is_typed && inventory(&aws).await?.count() > 0 {
+        return Err(Error::invalid(format!(
+            "stack {} exists; the demo makes and removes a stack of its own",
+            settings.stack
+        )));
+    }
     output.note(&format!("\n{}", aws.target_line()));
     let shown = tokio::select! {
         biased;

@@ -8,7 +8,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::recent::Recent;
 use super::{Context, env};
-use crate::aggregate::{Gathering, Status};
+use crate::aggregate::{Gathering, State, Status};
 use crate::aws::Aws;
 use crate::error::{Error, Result, exit};
 use crate::model::text::printable;
@@ -118,8 +118,17 @@ pub(super) async fn watch(
     let mut view = View::new(&context.output, aws, settings);
     let mut watch = Watch::new(aws, id.clone(), patience);
     while !watch.is_over() {
-        let Some(gathering) = view.animate(watch.next(), shutdown).await? else {
-            return Err(unknown(aws, id));
+        let gathering = match view.animate(watch.next(), shutdown).await {
+            Ok(Some(gathering)) => gathering,
+            Ok(None) => return Err(unknown(aws, id)),
+            Err(error) if error.is_transient() && view.has_time_left() => {
+                view.trouble(&error);
+                continue;
+            }
+            Err(error) => {
+                view.leave();
+                return Err(error);
+            }
         };
         view.show(gathering).await;
         if context.output.is_closed() {
@@ -169,10 +178,7 @@ impl<'a> View<'a> {
             tokio::select! {
                 snapshot = &mut next => return snapshot,
                 _ = redraw.tick() => self.draw(),
-                () = shutdown.stop.cancelled() => {
-                    self.interrupted();
-                    return Err(shutdown.error());
-                }
+                () = shutdown.stop.cancelled() => return Err(shutdown.error()),
             }
         }
     }
@@ -193,7 +199,9 @@ impl<'a> View<'a> {
             }
             Format::Table | Format::Json | Format::Workshop => {}
         }
-        let nothing = gathering.providers.iter().all(|provider| provider.after_ms.is_none());
+        let nothing = gathering.providers.iter().all(|provider| {
+            matches!(provider.state, State::Waiting | State::Silent | State::Missing)
+        });
         if !nothing {
             self.hint = None;
         } else if !self.looked && self.began.elapsed() >= SUSPICIOUS {
@@ -244,7 +252,26 @@ impl<'a> View<'a> {
         styled(self.output, table(gathering, frame))
     }
 
-    fn interrupted(&mut self) {
+    /// Whether the deadline of what was last seen is still to come: a read that fails before it may
+    /// be tried again.
+    fn has_time_left(&self) -> bool {
+        let latest = self.latest.as_ref();
+        let left = latest.and_then(|gathering| gathering.time_left(Timestamp::now()));
+        left.is_some_and(|left| !left.is_zero())
+    }
+
+    /// Tells that a read failed, and that it is tried again.
+    fn trouble(&mut self, error: &Error) {
+        let hint = format!("{error}; trying on");
+        if self.live.is_none() && self.hint.as_ref() != Some(&hint) {
+            self.output.note(&hint);
+        }
+        self.hint = Some(hint);
+        self.draw();
+    }
+
+    /// Leaves what was last seen behind, before an error or at a signal.
+    fn leave(&mut self) {
         self.live = None;
         if let Some(gathering) = &self.latest
             && self.output.format == Format::Table

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use tokio::time::{Instant, interval, sleep};
+use tokio_util::sync::CancellationToken;
 
 use super::Context;
 use crate::aws::{Aws, MAX_WAIT};
@@ -190,7 +191,8 @@ pub(super) async fn run(
     let view = View::of(output, &working);
     greet(output, settings, aws, &working);
     let sink = sink(output, view, &tally);
-    let stop = &context.shutdown.stop;
+    // A stop from inside is none of the user's signals: the first of those still drains.
+    let stop = &context.shutdown.stop.child_token();
     let work = async {
         let workers = async {
             match &working.plan {
@@ -224,7 +226,7 @@ pub(super) async fn run(
     };
     let live = (view == View::Live).then(Live::new);
     let ended = {
-        let drawn = draw(output, aws, &working, &tally, live.as_ref(), context);
+        let drawn = draw(output, aws, &working, &tally, live.as_ref(), stop);
         tokio::pin!(work);
         tokio::select! {
             ended = &mut work => ended,
@@ -325,16 +327,16 @@ async fn draw(
     working: &Working,
     tally: &Mutex<Tally>,
     live: Option<&Live>,
-    context: &Context,
+    stop: &CancellationToken,
 ) {
     let mut redraw = interval(REDRAW);
     let mut stopping: Option<Instant> = None;
     loop {
         redraw.tick().await;
         if output.is_closed() {
-            context.shutdown.stop.cancel();
+            stop.cancel();
         }
-        if context.shutdown.stop.is_cancelled() && stopping.is_none() {
+        if stop.is_cancelled() && stopping.is_none() {
             stopping = Some(Instant::now());
             if live.is_none() {
                 output.note(&stopping_line(lock(tally).in_hand(), DRAIN));

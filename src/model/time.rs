@@ -63,6 +63,9 @@ impl Serialize for Timestamp {
     }
 }
 
+/// The longest duration that is accepted: nothing here takes longer than a day.
+const LONGEST: Duration = Duration::from_hours(24);
+
 /// Reads a duration such as `15s`, `250ms`, `1m 30s` or `0`.
 ///
 /// # Errors
@@ -71,10 +74,12 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     if text == "0" {
         return Ok(Duration::ZERO);
     }
-    text.parse::<SignedDuration>()
+    let duration = text
+        .parse::<SignedDuration>()
         .ok()
         .and_then(|duration| Duration::try_from(duration).ok())
-        .ok_or_else(|| "a duration is a number with a unit, as in `15s` or `250ms`".to_owned())
+        .ok_or_else(|| "a duration is a number with a unit, as in `15s` or `250ms`".to_owned())?;
+    if duration > LONGEST { Err("a duration is 24h at the most".to_owned()) } else { Ok(duration) }
 }
 
 /// A duration as people read it: `0.8 s`, `15 s`, `3 min`, `2 h`.
@@ -108,7 +113,7 @@ mod tests {
         assert_eq!(parse_duration("15s"), Ok(Duration::from_secs(15)));
         assert_eq!(parse_duration("250ms"), Ok(Duration::from_millis(250)));
         assert_eq!(parse_duration("0"), Ok(Duration::ZERO));
-        for bad in ["", "15", "-3s", "x", "1 fortnight"] {
+        for bad in ["", "15", "-3s", "x", "1 fortnight", "25h"] {
             assert!(parse_duration(bad).is_err(), "{bad}");
         }
         assert_eq!(show_duration(Duration::from_millis(812)), "0.8 s");

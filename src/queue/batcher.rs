@@ -166,10 +166,9 @@ where
         let results = match flush(items).await {
             Ok(results) => results,
             Err(error) => {
-                let lasting =
-                    if error.is_transient() { Lasting::Passing } else { Lasting::Permanent };
-                let message = report(&error);
-                let refusal = Refusal { code: "RequestFailed".to_owned(), message, lasting };
+                // Whatever fails a call as a whole says nothing against the items in it.
+                let (code, message) = ("RequestFailed".to_owned(), report(&error));
+                let refusal = Refusal { code, message, lasting: Lasting::Passing };
                 (0..batch.len()).map(|_| Err(refusal.clone())).collect()
             }
         };

@@ -319,7 +319,7 @@ fn submissions_are_validated_before_anything_is_sent() {
     for (arguments, problem) in [
         ("submit --from A", "`--to` is missing"),
         ("submit --from A --to B --deadline 5ms", "10 ms to 24 h"),
-        ("submit --from A --to B --deadline 25h", "10 ms to 24 h"),
+        ("submit --from A --to B --deadline 25h", "24h at the most"),
         (&format!("submit --from A --to {long}"), "longer than 256"),
     ] {
         let refused = stack.rydes(arguments).run().exits(2);

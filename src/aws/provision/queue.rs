@@ -134,9 +134,8 @@ impl Spec {
     /// The tags that are missing. Whether a provider is simulated is settled when its queue is
     /// made, so that tag is never changed.
     fn missing_tags(&self, found: &Found) -> HashMap<String, String> {
-        let missing = |name: &String, value: &String| match found.tags.get(name) {
-            None => true,
-            Some(is) => name == STACK_TAG && is != value,
+        let missing = |name: &String, value: &String| {
+            name == STACK_TAG && found.tags.get(name) != Some(value)
         };
         let tags = self.tags.iter().filter(|(name, value)| missing(name, value));
         tags.map(|(name, value)| (name.clone(), value.clone())).collect()

@@ -104,7 +104,15 @@ async fn queues(aws: &Aws) -> Result<Vec<(String, queue::Found)>> {
 /// Any error of a request; when something is left after two minutes.
 pub async fn teardown(aws: &Aws, found: &Inventory, patience: Patience<'_>) -> Result<()> {
     if let Some(arn) = &found.topic {
-        // The subscriptions go with their topic.
+        // On AWS the subscriptions go with their topic; LocalStack would keep them.
+        for subscription in aws.topic_at(arn.clone()).subscriptions().await? {
+            aws.sns
+                .unsubscribe()
+                .subscription_arn(&subscription.arn)
+                .send()
+                .await
+                .map_err(|error| aws.error("unsubscribing a queue", &error))?;
+        }
         aws.sns
             .delete_topic()
             .topic_arn(arn)
