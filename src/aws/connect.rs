@@ -14,7 +14,7 @@ use crate::settings::{Endpoint, LocalStack, Settings, Target};
 
 /// How long one attempt of an ordinary request may take; the SDK itself has no such limit.
 /// Receives that wait for messages set their own.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(5);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection may take to come about, so that an endpoint that is not there is named
 /// within 3 s.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);

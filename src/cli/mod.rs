@@ -1,7 +1,6 @@
 //! The command line: global options, one module per command, the exit code.
 
 use std::ffi::OsString;
-use std::io::IsTerminal as _;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -260,7 +259,7 @@ fn waiting(output: &Output) -> impl Fn(Waiting) + Send + Sync + use<> {
             Waiting::Table(name) => ("waiting".to_owned(), format!("for table {name}")),
             Waiting::Gone(left) => ("waiting".to_owned(), format!("{left} are still going")),
         };
-        if !std::io::stderr().is_terminal() {
+        if !output.is_attended() {
             let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
             if told.is_none_or(|told| told.elapsed() >= TOLD_EVERY) {
                 *told = Some(Instant::now());

@@ -94,6 +94,11 @@ impl Output {
         io::stdout().is_terminal()
     }
 
+    /// Whether what is said beside the answer goes to a person's terminal.
+    pub fn is_attended(&self) -> bool {
+        io::stderr().is_terminal()
+    }
+
     /// Writes a line of the answer to stdout.
     pub fn data(&self, line: &str) {
         let mut stdout = io::stdout().lock();

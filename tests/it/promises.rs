@@ -101,10 +101,10 @@ fn every_state_is_told_with_its_reason() {
         format!("--fault {}=decline:closed", name(2)),
         format!("--fault {}=error", name(3)),
         format!("--fault {}=silent", name(4)),
-        format!("--fault {}=slow:7s", name(5)),
+        format!("--fault {}=slow:17s", name(5)),
     ];
     let _workers = stack.workers(&format!("--behavior steady {}", faults.join(" ")));
-    let id = stack.submit("--deadline 5s");
+    let id = stack.submit("--deadline 15s");
     let watched = stack.watch(&id, "--linger 10s").exits(3);
     for said in ["declined: closed", "failed: engine fault, 5 tries", "(receipt)", "late +"] {
         assert!(watched.stdout.contains(said), "{said}:\n{}", watched.stdout);
