@@ -24,6 +24,8 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let Action::Run(command) = command.action;
     let settings = context.settings()?;
     let aws = Aws::connect(&settings).await?;
+    // Before anything is said of a run that never begins.
+    aws.queue(aws.names.response_queue()).await?;
     let working = Working { providers: Vec::new(), plan: None, command };
     Box::pin(workers::run(context, &settings, &aws, working)).await
 }
