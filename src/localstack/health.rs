@@ -11,6 +11,8 @@ pub const SERVICES: [&str; 3] = ["sns", "sqs", "dynamodb"];
 const CONNECT: Duration = Duration::from_secs(1);
 /// How long the answer may take: LocalStack is slow while it loads its services.
 const ANSWER: Duration = Duration::from_secs(5);
+/// How long the first request to a service may take: 5 s where nothing else is going on.
+const FIRST: Duration = Duration::from_mins(1);
 
 /// What answers on a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,15 +57,32 @@ pub fn ask(port: u16) -> Answer {
 }
 
 fn get(port: u16) -> Result<(u16, String), ureq::Error> {
+    let url = format!("http://127.0.0.1:{port}/_localstack/health");
+    let mut response = agent(ANSWER).get(url).call()?;
+    Ok((response.status().as_u16(), response.body_mut().read_to_string()?))
+}
+
+/// Lists the topics. With its first request LocalStack learns what its services look like; who comes
+/// next must not take that for silence.
+pub(super) fn first_request(port: u16) -> Result<(), ureq::Error> {
+    let scope = "Credential=test/20260101/us-east-1/sns/aws4_request";
+    agent(FIRST)
+        .get(format!("http://127.0.0.1:{port}/?Action=ListTopics&Version=2010-03-31"))
+        .header(
+            "Authorization",
+            format!("AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=none"),
+        )
+        .call()
+        .map(drop)
+}
+
+fn agent(limit: Duration) -> ureq::Agent {
     // A proxy of the environment is for the world outside.
     let config = ureq::Agent::config_builder()
         .proxy(None)
         .http_status_as_error(false)
-        .timeout_global(Some(ANSWER))
-        .build();
-    let url = format!("http://127.0.0.1:{port}/_localstack/health");
-    let mut response = ureq::Agent::new_with_config(config).get(url).call()?;
-    Ok((response.status().as_u16(), response.body_mut().read_to_string()?))
+        .timeout_global(Some(limit));
+    ureq::Agent::new_with_config(config.build())
 }
 
 /// Reads LocalStack's own account of its health; `None` when it is something else.

@@ -181,7 +181,11 @@ fn wait(place: &Place, alive: impl Fn() -> bool) -> Result<()> {
             return Err(Error::other("LocalStack ended while it was starting"));
         }
         match health::ask(place.port) {
-            Answer::LocalStack(health) if health.lacking.is_empty() => return Ok(()),
+            Answer::LocalStack(health) if health.lacking.is_empty() => {
+                return health::first_request(place.port).map_err(|error| {
+                    Error::other("LocalStack does not answer its first request").because(error)
+                });
+            }
             Answer::LocalStack(health) if health.has_failed() => {
                 return Err(Error::other(format!("LocalStack: {}", health.lacking.join(", "))));
             }
