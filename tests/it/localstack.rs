@@ -359,6 +359,7 @@ fn a_killed_test_process_leaves_nothing_running() {
         .args(["--exact", "localstack::a_killed_test_process_leaves_nothing_running"])
         .arg("--nocapture")
         .env(HOLD, "1")
+        .env_remove("RYDES_TEST_ENDPOINT")
         .stdout(Stdio::piped())
         .spawn()
         .expect("it starts");

@@ -9,4 +9,5 @@ mod localstack;
 mod promises;
 mod readme;
 mod schemas;
+mod stack;
 mod support;

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
+pub mod aws;
 pub mod flow;
 pub mod localstack;
 pub mod stack;

@@ -1,0 +1,75 @@
+//! `teardown`: everything of this stack, nothing of any other.
+
+use super::resources::is_complete;
+use super::{document, says};
+use crate::support::aws::{Names, Stack};
+
+#[test]
+fn off_a_terminal_it_wants_to_be_told() {
+    let stack = Stack::with_providers(2);
+    let asked = stack.run("teardown").exits(2);
+    says(&asked, "remove 1 topic, 2 subscriptions, 5 queues, 1 table (about 0 rows)?");
+    says(&asked, "nothing was removed: say `--yes`");
+    says(&stack.run("teardown --confirm another").exits(2), "nothing was removed");
+    is_complete(&stack, 2);
+}
+
+#[test]
+fn a_dry_run_says_what_there_is_and_touches_nothing() {
+    let stack = Stack::with_providers(2);
+    stack.run("submit --from A --to B").exits(0);
+    let dry = stack.run("teardown --dry-run").exits(0);
+    says(&dry, "would remove 1 topic, 2 subscriptions, 5 queues (2 unread), 1 table (about 1 row)");
+    says(&dry, "nothing was touched");
+    let told = document(&stack.run("teardown -n --yes -ojson").exits(0));
+    assert_eq!((&told["unread"], &told["removed"]), (&2.into(), &0.into()));
+    is_complete(&stack, 2);
+}
+
+#[test]
+fn it_removes_all_of_one_stack_and_twice_is_fine() {
+    let stack = Stack::with_providers(2);
+    stack.run("providers add acme").exits(0);
+    let removed = stack.run("teardown --yes").exits(0);
+    says(&removed, &format!("stack {} on LocalStack http://127.0.0.1:", stack.name));
+    says(&removed, &format!("removed 11; looked again: nothing of {} is left", stack.name));
+    says(&removed, "LocalStack is still up: rydes ");
+    assert_eq!(stack.names(), Names::default());
+    says(&stack.run("teardown").exits(0), &format!("nothing of {} is here", stack.name));
+    let told = document(&stack.run("teardown --yes -ojson").exits(0));
+    assert_eq!((&told["topic"], &told["removed"]), (&serde_json::Value::Null, &0.into()));
+}
+
+#[test]
+fn a_stack_whose_name_begins_alike_stays() {
+    let short = Stack::with_providers(2);
+    let long = Stack { name: format!("{}-rydes", short.name) };
+    long.run("setup --providers 2").exits(0);
+    let told = document(&short.run("teardown --yes -ojson").exits(0));
+    assert_eq!(told["removed"], 9);
+    assert_eq!(told["queues"].as_array().map(Vec::len), Some(5));
+    is_complete(&long, 2);
+    says(&short.run("teardown --yes").exits(0), "is here");
+    is_complete(&long, 2);
+}
+
+#[test]
+fn what_is_not_tagged_is_left_alone() {
+    let stack = Stack::with_providers(1);
+    stack.make_queue("of-somebody");
+    stack.make_queue("acme");
+    stack.run("teardown --yes").exits(0);
+    let queues = ["acme", "of-somebody"].map(|name| stack.of(name)).into();
+    assert_eq!(stack.names(), Names { queues, ..Names::default() });
+}
+
+#[test]
+fn what_a_killed_setup_left_is_removed() {
+    let stack = Stack::new();
+    let mut setup = stack.rydes("setup --providers 3").start();
+    std::thread::sleep(std::time::Duration::from_millis(150));
+    setup.kill().expect("it can be killed");
+    setup.wait().expect("it was killed");
+    stack.run("teardown --yes").exits(0);
+    assert_eq!(stack.names(), Names::default());
+}

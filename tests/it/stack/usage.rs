@@ -1,0 +1,139 @@
+//! What every command line has in common: where options stand, what is refused before anything is
+//! done, and pipes that are closed.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+
+use super::{document, says};
+use crate::support::aws::Stack;
+use crate::support::localstack::endpoint;
+use crate::support::{Rydes, free_port, rydes};
+
+#[test]
+fn every_global_option_stands_before_or_after_the_command() {
+    let stack = Stack::with_providers(1);
+    let (name, url) = (&stack.name, endpoint());
+    let lists = |line: String| {
+        let ran = rydes(&line).run().exits(0);
+        assert_eq!(document(&ran)["providers"].as_array().map(Vec::len), Some(1), "{line}");
+    };
+    let place = format!("--stack {name} --endpoint-url {url} --region us-east-1");
+    for options in [
+        format!("{place} --output json --color never --quiet"),
+        format!("{place} -o json --color=always -q"),
+        format!("{place} -ojson -v"),
+        format!("{place} --output=json --verbose"),
+    ] {
+        lists(format!("{options} providers list"));
+        lists(format!("providers {options} list"));
+        lists(format!("providers list {options}"));
+    }
+    for line in [
+        "--aws --stack x --profile nobody --endpoint-url http://x setup",
+        "setup --aws --stack x --profile nobody --endpoint-url http://x",
+    ] {
+        says(&rydes(line).run().exits(2), "`--endpoint-url` and --aws exclude each other");
+    }
+}
+
+#[test]
+fn numbers_of_providers_have_limits() {
+    let nowhere = format!("--endpoint-url http://127.0.0.1:{}", free_port());
+    for number in ["0", "101", "-1", "ten", "1.5", ""] {
+        let line = rydes(&format!("{nowhere} setup")).arg(format!("--providers={number}"));
+        says(&line.run().exits(2), "--providers <N>");
+    }
+}
+
+#[test]
+fn bad_values_are_refused_before_anything_is_polled() {
+    // Nothing listens: whoever looked there would end with 6.
+    let nowhere = format!("--endpoint-url http://127.0.0.1:{}", free_port());
+    for (option, values) in [
+        ("--fault", &["", "fast", "silent@2", "slow", "slow:x", "decline", "b-c=silent"][..]),
+        ("--think", &["", "1s", "4s..1s", "x..y", "1s..13h"]),
+        ("--speed", &["", "0", "-1", "NaN", "inf", "fast"]),
+        ("--poll-wait", &["", "0s", "21s", "1500ms", "20"]),
+        ("--visibility", &["", "0s", "13h", "x"]),
+        ("--concurrency", &["", "0", "-1", "10001", "many"]),
+        ("--behavior", &["", "mad"]),
+        ("--seed", &["", "-1", "x"]),
+        ("--progress", &["", "loud"]),
+    ] {
+        for value in values {
+            let line = rydes(&format!("{nowhere} providers run")).arg(format!("{option}={value}"));
+            says(&line.run().exits(2), option);
+        }
+    }
+    rydes(&format!("{nowhere} providers run b-c")).run().exits(2);
+    for option in ["--poll-wait=0s", "--visibility=13h", "--progress=loud"] {
+        rydes(&format!("{nowhere} consumer run {option}")).run().exits(2);
+    }
+}
+
+#[test]
+fn names_of_stacks_are_checked() {
+    let nowhere = format!("--endpoint-url http://127.0.0.1:{}", free_port());
+    for bad in ["", "1a", "a_b", "a.b", "-a", "ä", "a\u{1b}[31m", &"a".repeat(33)] {
+        let typed = rydes(&format!("{nowhere} setup")).arg(format!("--stack={bad}")).run().exits(2);
+        says(&typed, "--stack");
+        assert!(!typed.stderr.contains('\u{1b}'), "{:?}", typed.stderr);
+    }
+    let set = rydes(&format!("{nowhere} setup")).env("RYDES_STACK", "a_b").run().exits(2);
+    says(&set, "`RYDES_STACK a_b`");
+    let longest = rydes(&format!("{nowhere} setup --stack a{}", "1-".repeat(15)));
+    longest.run().exits(6);
+}
+
+#[test]
+fn the_original_answers_form_is_for_quotes_alone() {
+    for command in ["setup", "providers list", "teardown --yes", "submit --from A --to B"] {
+        let refused = rydes(&format!("{command} --output workshop")).run().exits(2);
+        says(&refused, "`--output workshop` is for `rydes quotes` alone");
+    }
+}
+
+#[test]
+fn quiet_says_nothing_but_the_answer() {
+    let stack = Stack::new();
+    let setup = stack.run("setup --providers 1 --quiet").exits(0);
+    assert_eq!(setup.stderr, "");
+    assert!(setup.stdout.starts_with("RESOURCE"), "{}", setup.stdout);
+    assert_eq!(stack.run("teardown -y -q").exits(0).stderr, "");
+    says(&stack.run("providers list -q").exits(7), "error: ");
+}
+
+/// Runs it with a stdout that nobody reads beyond so many lines.
+fn is_no_panic(line: Rydes, lines: usize) {
+    let mut child = line.start();
+    let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
+    assert_eq!(stdout.lines().take(lines).count(), lines);
+    let mut stderr = String::new();
+    child.stderr.take().expect("it is piped").read_to_string(&mut stderr).expect("it can be read");
+    let code = child.wait().expect("it ends").code();
+    assert!(!stderr.contains("panicked"), "{stderr}");
+    assert!(code.is_some_and(|code| code <= 1), "{code:?}: {stderr}");
+}
+
+#[test]
+fn a_closed_pipe_is_no_panic() {
+    let stack = Stack::with_providers(3);
+    for read in [0, 1] {
+        is_no_panic(rydes("--help"), read);
+        is_no_panic(rydes(""), read);
+        is_no_panic(rydes("completions bash"), read);
+        is_no_panic(stack.rydes("providers list"), read);
+        is_no_panic(stack.rydes("providers list -ojson"), read);
+        is_no_panic(stack.rydes("setup --providers 3 -v"), read);
+    }
+    is_no_panic(stack.rydes("teardown --dry-run -ojson"), 0);
+}
+
+#[test]
+fn completions_are_a_script_for_each_shell() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = rydes(&format!("completions {shell}")).run().exits(0);
+        assert!(script.stdout.contains("rydes"), "{shell}");
+        assert_eq!(script.stderr, "", "{shell}");
+    }
+    rydes("completions tcsh").run().exits(2);
+}
