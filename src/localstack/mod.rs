@@ -176,8 +176,13 @@ fn up_now(place: &Place, health: Health) -> Up {
 /// Waits until LocalStack is ready, as long as it is `alive`.
 fn wait(place: &Place, alive: impl Fn() -> bool) -> Result<()> {
     let deadline = Instant::now() + READY;
+    // A process that has just begun may have no command line yet to be known by.
+    let still_dead = || {
+        thread::sleep(LOOK);
+        !alive()
+    };
     while Instant::now() < deadline {
-        if !alive() {
+        if !alive() && still_dead() {
             return Err(Error::other("LocalStack ended while it was starting"));
         }
         match health::ask(place.port) {
