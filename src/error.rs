@@ -55,7 +55,18 @@ pub struct Error {
     #[source]
     cause: Option<Box<dyn StdError + Send + Sync>>,
     hints: Vec<String>,
-    transient: bool,
+    course: Course,
+}
+
+/// What would become of the same request a little later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Course {
+    /// It may succeed.
+    Passing,
+    /// It would fail again.
+    Lasting,
+    /// It would fail again, and so would every other request of its kind.
+    Fatal,
 }
 
 /// The result of everything that can fail.
@@ -64,7 +75,13 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 impl Error {
     /// An error of `kind`; `message` says what happened, in lower case, without a full stop.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), cause: None, hints: Vec::new(), transient: false }
+        Self {
+            kind,
+            message: message.into(),
+            cause: None,
+            hints: Vec::new(),
+            course: Course::Lasting,
+        }
     }
 
     /// An error without a code of its own (exit 1).
@@ -94,13 +111,26 @@ impl Error {
     /// Marks it as one that may pass: the same request may succeed a little later.
     #[must_use]
     pub fn passing(mut self) -> Self {
-        self.transient = true;
+        self.course = Course::Passing;
+        self
+    }
+
+    /// Marks it as one that no later request would be spared: the resource is gone, or the
+    /// credentials do not suffice.
+    #[must_use]
+    pub fn fatal(mut self) -> Self {
+        self.course = Course::Fatal;
         self
     }
 
     /// Whether the same request may succeed a little later.
     pub fn is_transient(&self) -> bool {
-        self.transient
+        self.course == Course::Passing
+    }
+
+    /// Whether no later request would be spared it.
+    pub fn is_fatal(&self) -> bool {
+        self.course == Course::Fatal
     }
 
     /// The kind, to branch on.

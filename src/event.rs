@@ -66,6 +66,11 @@ pub enum Event {
         /// The provider.
         provider: ProviderName,
     },
+    /// A provider's queue is gone: it was removed.
+    Left {
+        /// The provider.
+        provider: ProviderName,
+    },
     /// An answer is in the table.
     Gathered {
         /// Who answered.

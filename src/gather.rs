@@ -11,11 +11,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::aws::{Aws, Insert, Inserted, MAX_STATEMENTS, Outgoing, Polled, Table};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::{Event, Gathered, Sink};
 use crate::model::{Answer, AnswerRow, Reply, Timestamp};
 use crate::queue::{
-    Batcher, Consumer, Entries, Lasting, Limits, Message, Options, Trouble, Verdict,
+    Batcher, Consumer, Ending, Entries, Lasting, Limits, Message, Options, Trouble, Verdict,
 };
 
 /// How long an answer waits for others on its way into the table.
@@ -49,10 +49,12 @@ pub async fn run(
         aws.queue(aws.names.response_dead_letters()),
     )?;
     let tasks = TaskTracker::new();
+    let ending = Ending::with(stop);
     let gatherer = Arc::new(Gatherer {
         table: aws.table(),
-        rows: inserts(&tasks, aws.table(), stop),
-        dead_letters: dead_letters.outbox(&tasks, stop),
+        rows: inserts(&tasks, aws.table(), &ending),
+        dead_letters: dead_letters.outbox(&tasks, &ending),
+        ending: ending.clone(),
         sink: Arc::clone(sink),
         queue: queue.name().to_owned(),
     });
@@ -60,7 +62,7 @@ pub async fn run(
     let consumer = Consumer {
         source: Polled { queue, wait: settings.poll_wait, visibility: settings.options.visibility },
         options: settings.options,
-        stop: stop.clone(),
+        ending: ending.clone(),
         trouble: Arc::new(move |trouble| troubles(Event::Trouble(trouble))),
     };
     let handle = move |message| {
@@ -74,11 +76,7 @@ pub async fn run(
 }
 
 /// A batcher of inserts.
-fn inserts(
-    tasks: &TaskTracker,
-    table: Table,
-    hurry: &CancellationToken,
-) -> Batcher<Insert, Inserted> {
+fn inserts(tasks: &TaskTracker, table: Table, ending: &Ending) -> Batcher<Insert, Inserted> {
     let limits = Limits {
         count: MAX_STATEMENTS,
         bytes: BATCH_BYTES,
@@ -86,7 +84,7 @@ fn inserts(
         flights: 4,
         attempts: 5,
     };
-    Batcher::start(tasks, limits, hurry.clone(), Insert::size, move |batch| {
+    Batcher::start(tasks, limits, ending.clone(), Insert::size, move |batch| {
         let table = table.clone();
         async move { insert(&table, &batch).await }
     })
@@ -140,6 +138,7 @@ struct Gatherer {
     table: Table,
     rows: Batcher<Insert, Inserted>,
     dead_letters: Batcher<Outgoing, ()>,
+    ending: Ending,
     sink: Sink<Event>,
     queue: String,
 }
@@ -156,7 +155,13 @@ impl Gatherer {
                 let reason = "`from`, `to` or `customer` is missing, and there is no request row";
                 return self.refuse(&message, reason.to_owned()).await;
             }
-            Err(Untold::Trouble(reason)) => return self.leave("reading the table", reason),
+            Err(Untold::Trouble(error)) => {
+                let verdict = self.leave("reading the table", error.to_string());
+                if error.is_fatal() {
+                    self.ending.fail(error);
+                }
+                return verdict;
+            }
         };
         let (responder, id, answer) =
             (reply.responder.clone(), reply.id.clone(), reply.answer.clone());
@@ -196,7 +201,7 @@ impl Gatherer {
             return Ok(Some([from.clone(), to.clone(), customer.clone()]));
         }
         let request = self.table.request(&reply.id).await;
-        let request = request.map_err(|error| Untold::Trouble(error.to_string()))?;
+        let request = request.map_err(Untold::Trouble)?;
         let request = request.ok_or(Untold::NoRequest)?;
         Ok(Some([
             reply.from.clone().unwrap_or(request.from),
@@ -229,7 +234,7 @@ enum Untold {
     /// Neither the reply nor a request row says.
     NoRequest,
     /// The request row could not be read.
-    Trouble(String),
+    Trouble(Error),
 }
 
 #[cfg(test)]

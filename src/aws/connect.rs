@@ -103,12 +103,17 @@ impl Aws {
                 self.region
             ),
         );
-        let setup = &self.place.setup;
+        let (error, setup) = (error.fatal(), &self.place.setup);
         if self.is_real() {
             error.hint(setup)
         } else {
             error.hint(format!("{setup}     (LocalStack forgets everything when it restarts)"))
         }
+    }
+
+    /// The URL of LocalStack, or `AWS`.
+    pub(super) fn url(&self) -> &str {
+        &self.place.url
     }
 
     /// Nothing answers.

@@ -8,12 +8,13 @@ use crate::error::{Error, Kind};
 use crate::queue::{Lasting, Refusal};
 
 /// Codes that say a resource is not there.
-const NOT_FOUND: [&str; 5] = [
+const NOT_FOUND: [&str; 6] = [
     "AWS.SimpleQueueService.NonExistentQueue",
     "QueueDoesNotExist",
     "NotFound",
     "NotFoundException",
     "ResourceNotFoundException",
+    "ResourceNotFound",
 ];
 /// Codes that say the credentials are not accepted at all.
 const REFUSED_CREDENTIALS: [&str; 8] = [
@@ -25,6 +26,15 @@ const REFUSED_CREDENTIALS: [&str; 8] = [
     "SignatureDoesNotMatch",
     "InvalidSignatureException",
     "UnrecognizedClientException",
+];
+/// Codes that say the credentials do not suffice for this.
+const DENIED: [&str; 6] = [
+    "AccessDenied",
+    "AccessDeniedException",
+    "AuthorizationError",
+    "AuthorizationErrorException",
+    "OptInRequired",
+    "KmsAccessDenied",
 ];
 /// Codes of entries and statements that would fail again however often they are sent.
 const PERMANENT: [&str; 11] = [
@@ -86,13 +96,22 @@ impl Aws {
             _ if REFUSED_CREDENTIALS.contains(&code) => {
                 Error::new(Kind::Unreachable, format!("{} refuses the credentials", self.address()))
                     .because(format!("{doing}: {code}"))
+                    .fatal()
             }
             SdkError::ServiceError(context) => {
-                let message = error.message().unwrap_or("no message");
-                let ours =
-                    Error::other(format!("{doing} failed")).because(format!("{code}: {message}"));
                 let status = context.raw().status().as_u16();
-                if status >= 500 || is_throttled(code) { ours.passing() } else { ours }
+                let ours = Error::other(format!("{doing} failed"));
+                let ours = match (code, error.message()) {
+                    ("", _) => ours.because(format!("HTTP {status}, and no error of AWS's")),
+                    (code, None) => ours.because(code),
+                    (code, Some(message)) => ours.because(format!("{code}: {message}")),
+                };
+                match code {
+                    _ if status >= 500 || is_throttled(code) => ours.passing(),
+                    _ if DENIED.contains(&code) => ours.fatal(),
+                    "" => ours.hint(format!("is it LocalStack that answers at {}?", self.url())),
+                    _ => ours,
+                }
             }
             // An answer that is none: cut off, or not the service's.
             SdkError::ResponseError(_) => {
@@ -104,11 +123,16 @@ impl Aws {
     }
 }
 
-/// Whether a code says that there were too many requests.
+/// Whether a code says that there were too many requests, or too many messages in hand.
 pub(super) fn is_throttled(code: &str) -> bool {
-    ["Throttl", "TooManyRequests", "RequestLimitExceeded", "ThroughputExceeded"]
+    ["Throttl", "TooManyRequests", "RequestLimitExceeded", "ThroughputExceeded", "OverLimit"]
         .iter()
         .any(|word| code.contains(word))
+}
+
+/// Whether the code of a statement says that no other statement would be spared it.
+pub(super) fn is_fatal(code: &str) -> bool {
+    NOT_FOUND.contains(&code) || DENIED.contains(&code)
 }
 
 /// Whether the service says that this resource does not exist.

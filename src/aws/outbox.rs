@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::queue::{MAX_BATCH, Outgoing, Queue};
-use crate::queue::{Batcher, Limits};
+use crate::queue::{Batcher, Ending, Limits};
 
 /// Bytes of one batch.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
@@ -19,9 +18,9 @@ const FLIGHTS: usize = 4;
 const ATTEMPTS: u32 = 5;
 
 impl Queue {
-    /// A batcher that sends to this queue, on `tasks`; once `hurry` is cancelled nothing waits for
+    /// A batcher that sends to this queue, on `tasks`; once the `ending` has begun nothing waits for
     /// company any more.
-    pub fn outbox(&self, tasks: &TaskTracker, hurry: &CancellationToken) -> Batcher<Outgoing, ()> {
+    pub fn outbox(&self, tasks: &TaskTracker, ending: &Ending) -> Batcher<Outgoing, ()> {
         let limits = Limits {
             count: MAX_BATCH,
             bytes: BATCH_BYTES,
@@ -30,7 +29,7 @@ impl Queue {
             attempts: ATTEMPTS,
         };
         let queue = self.clone();
-        Batcher::start(tasks, limits, hurry.clone(), Outgoing::size, move |batch| {
+        Batcher::start(tasks, limits, ending.clone(), Outgoing::size, move |batch| {
             let queue = queue.clone();
             async move { queue.send(&batch).await }
         })

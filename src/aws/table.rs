@@ -5,10 +5,13 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata as _, SdkError};
-use aws_sdk_dynamodb::types::{AttributeValue, BatchStatementRequest, ReturnValue};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, BatchStatementError, BatchStatementErrorCodeEnum, BatchStatementRequest,
+    ReturnValue,
+};
 
 use super::Aws;
-use super::error::refusal;
+use super::error::{is_fatal, refusal};
 use crate::error::{Error, Result};
 use crate::model::{
     Answer, AnswerRow, Condition, Price, RequestRow, Responder, RfqId, Rows, Timestamp,
@@ -288,20 +291,31 @@ impl Table {
             }
             _ => Whole::Failed(self.aws.error("writing answers", &error)),
         })?;
+        let refused = |error: &BatchStatementError| {
+            refusal(error.code().map(BatchStatementErrorCodeEnum::as_str), error.message())
+        };
         let mut results: Vec<_> = executed
             .responses()
             .iter()
-            .map(|response| match response.error() {
-                None => Ok(()),
-                Some(error) => {
-                    let code = error.code().map(|code| code.as_str().to_owned());
-                    Err(refusal(code.as_deref(), error.message()))
-                }
-            })
+            .map(|response| response.error().map_or(Ok(()), |error| Err(refused(error))))
             .collect();
+        if let Some(Err(refusal)) =
+            results.iter().find(|result| result.as_ref().is_err_and(|r| is_fatal(&r.code)))
+        {
+            return Err(Whole::Failed(self.fatal(refusal)));
+        }
         let unmentioned = refusal(None, Some("the answer does not mention this statement"));
         results.resize(count, Err(unmentioned));
         Ok(results)
+    }
+
+    /// The error of a statement that no other statement would be spared.
+    fn fatal(&self, refusal: &Refusal) -> Error {
+        if refusal.code == "AccessDenied" {
+            Error::other("writing answers failed").because(refusal.to_string()).fatal()
+        } else {
+            self.aws.not_set_up()
+        }
     }
 }
 

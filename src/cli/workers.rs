@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Context;
 use crate::aws::{Aws, MAX_WAIT};
-use crate::error::{Result, exit};
+use crate::error::{Error, Result, exit};
 use crate::event::{Event, Sink};
 use crate::gather;
 use crate::model::{ProviderName, Timestamp, parse_duration};
@@ -20,8 +20,10 @@ use crate::provider::{self, Behaviour, Fault, Receipts, Temper};
 use crate::queue::Options;
 use crate::settings::Settings;
 
-/// How long what is in hand may take after a first Ctrl-C: longer than the longest poll.
+/// How long the workers may take to end after a first Ctrl-C: longer than the longest poll.
 const DRAIN: Duration = Duration::from_secs(25);
+/// How much of it what is in hand may take; then it is given back.
+const IN_HAND: Duration = Duration::from_secs(22);
 /// Replies in hand at once.
 const GATHER_CONCURRENCY: usize = 200;
 /// How often the view is redrawn.
@@ -160,7 +162,7 @@ impl Providers {
 
 impl Common {
     fn options(&self, concurrency: usize) -> Options {
-        Options { concurrency, visibility: self.visibility, drain: DRAIN }
+        Options { concurrency, visibility: self.visibility, drain: IN_HAND }
     }
 }
 
@@ -231,6 +233,10 @@ pub(super) async fn run(
         tokio::select! {
             ended = &mut work => ended,
             () = drawn => Ok(()),
+            () = overdue(stop) => Err(Error::other(format!(
+                "not everything was acknowledged within {} s; it comes back by itself",
+                DRAIN.as_secs()
+            ))),
             () = context.shutdown.leave.cancelled() => Err(context.shutdown.error()),
         }
     };
@@ -249,6 +255,13 @@ pub(super) async fn run(
         output.note(&line);
     }
     ended.map(|()| exit::DONE)
+}
+
+/// Ends when the time to stop in good order is used up: a queue that does not answer must not hold
+/// the program.
+async fn overdue(stop: &CancellationToken) {
+    stop.cancelled().await;
+    sleep(DRAIN).await;
 }
 
 /// How events are shown.
@@ -312,7 +325,7 @@ fn sink(output: &Output, view: View, tally: &Arc<Mutex<Tally>>) -> Sink<Event> {
             View::Live | View::Nothing => {}
         }
         if view != View::Plain
-            && let Event::Trouble(_) | Event::Attempt { .. } = &event
+            && let Event::Trouble(_) | Event::Attempt { .. } | Event::Left { .. } = &event
             && let Some(line) = line(&event, now)
         {
             output.detail(&line);

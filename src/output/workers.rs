@@ -87,7 +87,7 @@ impl Tally {
                 self.trouble = Some(format!("{subject}: {reason}"));
             }
             Event::Trouble(Trouble::Over { .. }) => self.trouble = None,
-            Event::Attempt { .. } => {}
+            Event::Attempt { .. } | Event::Left { .. } => {}
         }
     }
 
@@ -261,6 +261,7 @@ pub fn line(event: &Event, at: Timestamp) -> Option<String> {
             say("tried", id, provider.as_str(), more)
         }
         Event::GivenBack { provider } => format!("{clock} given back {provider}"),
+        Event::Left { provider } => format!("{clock} left      {provider}: its queue is gone"),
         Event::Unreadable { provider, reason } => {
             format!("{clock} dead letter of {provider}: {}", printable(reason))
         }
@@ -326,6 +327,7 @@ pub fn document(event: &Event, at: Timestamp) -> Option<Value> {
         Event::GivenBack { provider } => {
             json!({"event": "given-back", "provider": provider.as_str()})
         }
+        Event::Left { provider } => json!({"event": "left", "provider": provider.as_str()}),
         Event::Unreadable { provider, reason } => {
             json!({"event": "unreadable", "provider": provider.as_str(), "reason": reason})
         }

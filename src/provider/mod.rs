@@ -20,10 +20,10 @@ pub use fault::{Fault, FaultKind};
 
 use self::worker::Worker;
 use crate::aws::{Aws, Polled, Queue};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::event::{Event, Sink};
 use crate::model::ProviderName;
-use crate::queue::{Consumer, Options, Trouble};
+use crate::queue::{Consumer, Ending, Message, Options, Trouble};
 
 /// Whether silence leaves a receipt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,10 +66,9 @@ pub async fn run(
         try_join_all(providers.iter().map(|name| aws.queue(aws.names.provider_queue(name))))
             .await?;
     let tasks = TaskTracker::new();
-    let answers = response.outbox(&tasks, stop);
-    let dead_letters = dead_letters.outbox(&tasks, stop);
-    // One worker that cannot go on stops the others: half a house answers half the requests.
-    let stop = stop.child_token();
+    let ending = Ending::with(stop);
+    let answers = response.outbox(&tasks, &ending);
+    let dead_letters = dead_letters.outbox(&tasks, &ending);
     let mut workers = JoinSet::new();
     for (provider, queue) in providers.iter().zip(queues) {
         let worker = Arc::new(Worker::new(
@@ -80,29 +79,32 @@ pub async fn run(
             Arc::clone(sink),
             queue.name().to_owned(),
         ));
-        workers.spawn(work(worker, queue, settings.clone(), stop.clone(), Arc::clone(sink)));
+        workers.spawn(work(worker, queue, settings.clone(), ending.part(), Arc::clone(sink)));
     }
     drop((answers, dead_letters));
-    let mut outcome = Ok(());
     while let Some(ended) = workers.join_next().await {
         let ended = ended.unwrap_or_else(|panic| {
             Err(Error::other("a provider worker broke down").because(panic))
         });
-        if ended.is_err() {
-            stop.cancel();
+        match ended {
+            Ok(()) => {}
+            // A provider may leave at any time: the others go on without it.
+            Err(error) if error.kind() == Kind::NotSetUp && !workers.is_empty() => {}
+            // One worker that cannot go on stops the others: half a house answers half the
+            // requests.
+            Err(error) => ending.fail(error),
         }
-        outcome = outcome.and(ended);
     }
     tasks.close();
     tasks.wait().await;
-    outcome
+    ending.outcome()
 }
 
 async fn work(
     worker: Arc<Worker>,
     queue: Queue,
     settings: Settings,
-    stop: CancellationToken,
+    ending: Ending,
     sink: Sink<Event>,
 ) -> Result<()> {
     let provider = worker.provider.clone();
@@ -112,12 +114,18 @@ async fn work(
     let consumer = Consumer {
         source,
         options: settings.options,
-        stop,
+        ending,
         trouble: Arc::new(move |trouble: Trouble| troubles(Event::Trouble(trouble))),
     };
     let handle = move |message| {
         let worker = Arc::clone(&worker);
         async move { worker.handle(message).await }
     };
-    consumer.run(handle, move |_| sink(Event::GivenBack { provider: provider.clone() })).await
+    let (given, back) = (provider.clone(), Arc::clone(&sink));
+    let unfinished = move |_: &Message| back(Event::GivenBack { provider: given.clone() });
+    let ended = consumer.run(handle, unfinished).await;
+    if ended.as_ref().is_err_and(|error| error.kind() == Kind::NotSetUp) {
+        sink(Event::Left { provider });
+    }
+    ended
 }

@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout_at};
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{Backoff, Entries, Lasting, Refusal};
+use super::{Backoff, Ending, Entries, Lasting, Refusal};
 use crate::error::Result;
 
 /// Items that may wait for their batch; who submits more waits.
@@ -52,12 +51,12 @@ where
     R: Send + 'static,
 {
     /// Starts a batcher on `tasks`. `size` says how many bytes an item takes; `flush` carries a
-    /// batch out, with one result per item in order. Once `hurry` is cancelled nothing waits for
-    /// company any more.
+    /// batch out, with one result per item in order. Once the `ending` has begun nothing waits for
+    /// company any more; it begins when a batch fails for a reason that no other would be spared.
     pub fn start<F, Fut>(
         tasks: &TaskTracker,
         limits: Limits,
-        hurry: CancellationToken,
+        ending: Ending,
         size: fn(&T) -> usize,
         flush: F,
     ) -> Self
@@ -66,7 +65,7 @@ where
         Fut: Future<Output = Result<Entries<R>>> + Send + 'static,
     {
         let (items, queue) = mpsc::channel(BUFFER);
-        let state = Batches { queue, limits, hurry, size, carried: None };
+        let state = Batches { queue, limits, ending, size, carried: None };
         tasks.spawn(state.run(tasks.clone(), Arc::new(flush)));
         Self { items }
     }
@@ -93,7 +92,7 @@ type Item<T, R> = (T, oneshot::Sender<Outcome<R>>);
 struct Batches<T, R> {
     queue: mpsc::Receiver<Item<T, R>>,
     limits: Limits,
-    hurry: CancellationToken,
+    ending: Ending,
     size: fn(&T) -> usize,
     /// The item that did not fit into the batch before.
     carried: Option<Item<T, R>>,
@@ -113,8 +112,9 @@ where
         while let Some(batch) = self.next_batch().await {
             let Ok(flight) = Arc::clone(&flights).acquire_owned().await else { return };
             let (flush, attempts) = (Arc::clone(&flush), self.limits.attempts);
+            let ending = self.ending.clone();
             tasks.spawn(async move {
-                carry_out(batch, attempts, flush.as_ref()).await;
+                carry_out(batch, attempts, flush.as_ref(), &ending).await;
                 drop(flight);
             });
         }
@@ -148,20 +148,26 @@ where
         }
         tokio::select! {
             item = timeout_at(until, self.queue.recv()) => item.ok().flatten(),
-            () = self.hurry.cancelled() => self.queue.try_recv().ok(),
+            () = self.ending.begins() => self.queue.try_recv().ok(),
         }
     }
 }
 
 /// Carries a batch out; what failed in passing is tried again, alone.
-async fn carry_out<T, R, F, Fut>(mut batch: Vec<Item<T, R>>, attempts: u32, flush: &F)
-where
+async fn carry_out<T, R, F, Fut>(
+    mut batch: Vec<Item<T, R>>,
+    mut attempts: u32,
+    flush: &F,
+    ending: &Ending,
+) where
     T: Clone,
     F: Fn(Vec<T>) -> Fut,
     Fut: Future<Output = Result<Entries<R>>>,
 {
     let mut backoff = Backoff::default();
-    for attempt in 1..=attempts.max(1) {
+    let mut attempt = 0;
+    while !batch.is_empty() {
+        attempt += 1;
         let items = batch.iter().map(|(item, _)| item.clone()).collect();
         let results = match flush(items).await {
             Ok(results) => results,
@@ -169,6 +175,10 @@ where
                 // Whatever fails a call as a whole says nothing against the items in it.
                 let (code, message) = ("RequestFailed".to_owned(), report(&error));
                 let refusal = Refusal { code, message, lasting: Lasting::Passing };
+                if error.is_fatal() {
+                    attempts = attempt;
+                    ending.fail(error);
+                }
                 (0..batch.len()).map(|_| Err(refusal.clone())).collect()
             }
         };
@@ -187,11 +197,10 @@ where
                 result => drop(done.send(result)),
             }
         }
-        if again.is_empty() {
-            return;
-        }
         batch = again;
-        sleep(backoff.next_wait()).await;
+        if !batch.is_empty() {
+            sleep(backoff.next_wait()).await;
+        }
     }
 }
 
@@ -209,6 +218,8 @@ fn report(error: &crate::error::Error) -> String {
 mod tests {
     use std::sync::Mutex;
 
+    use tokio_util::sync::CancellationToken;
+
     use super::*;
     use crate::error::{Error, Kind};
 
@@ -219,7 +230,7 @@ mod tests {
         Limits { count, bytes: 1_000, linger, flights: 2, attempts: 3 }
     }
 
-    fn batcher<F>(limits: Limits, hurry: &CancellationToken, answer: F) -> (Batcher<u32, u32>, Log)
+    fn batcher<F>(limits: Limits, ending: &Ending, answer: F) -> (Batcher<u32, u32>, Log)
     where
         F: Fn(usize, &[u32]) -> Result<Entries<u32>> + Send + Sync + 'static,
     {
@@ -232,7 +243,7 @@ mod tests {
             let answer = answer(seen.len(), &items);
             async move { answer }
         };
-        (Batcher::start(&tasks, limits, hurry.clone(), |_| 100, flush), log)
+        (Batcher::start(&tasks, limits, ending.clone(), |_| 100, flush), log)
     }
 
     fn passing() -> Refusal {
@@ -241,9 +252,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_comes_together_goes_together() {
-        let hurry = CancellationToken::new();
+        let ending = Ending::with(&CancellationToken::new());
         let (batcher, log) =
-            batcher(limits(10, 5), &hurry, |_, items| Ok(items.iter().map(|n| Ok(*n)).collect()));
+            batcher(limits(10, 5), &ending, |_, items| Ok(items.iter().map(|n| Ok(*n)).collect()));
         let results = futures_util::future::join_all((0..12).map(|n| batcher.submit(n))).await;
         assert!(
             results.into_iter().enumerate().all(|(n, r)| r == Ok(u32::try_from(n).expect("small")))
@@ -254,8 +265,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn only_failed_entries_are_tried_again_and_not_for_ever() {
-        let hurry = CancellationToken::new();
-        let (batcher, log) = batcher(limits(10, 5), &hurry, |_, items| {
+        let ending = Ending::with(&CancellationToken::new());
+        let (batcher, log) = batcher(limits(10, 5), &ending, |_, items| {
             let answer = |n: &u32| if *n == 1 { Err(passing()) } else { Ok(*n) };
             Ok(items.iter().map(answer).collect())
         });
@@ -266,26 +277,26 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_permanent_refusal_is_not_tried_again() {
-        let hurry = CancellationToken::new();
+        let ending = Ending::with(&CancellationToken::new());
         let never = Refusal { lasting: Lasting::Permanent, ..passing() };
         let answer = never.clone();
         let (batcher, log) =
-            batcher(limits(1, 0), &hurry, move |_, _| Ok(vec![Err(answer.clone())]));
+            batcher(limits(1, 0), &ending, move |_, _| Ok(vec![Err(answer.clone())]));
         assert_eq!(batcher.submit(1).await, Err(never));
         assert_eq!(log.lock().expect("unpoisoned").len(), 1);
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_entry_that_the_answer_forgets_is_not_taken_for_done() {
-        let hurry = CancellationToken::new();
-        let (batcher, _) = batcher(limits(1, 0), &hurry, |_, _| Ok(Vec::new()));
+        let ending = Ending::with(&CancellationToken::new());
+        let (batcher, _) = batcher(limits(1, 0), &ending, |_, _| Ok(Vec::new()));
         assert!(batcher.submit(1).await.is_err());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_call_that_fails_in_passing_is_tried_again() {
-        let hurry = CancellationToken::new();
-        let (batcher, _) = batcher(limits(1, 0), &hurry, |call, items| match call {
+        let ending = Ending::with(&CancellationToken::new());
+        let (batcher, _) = batcher(limits(1, 0), &ending, |call, items| match call {
             1 => Err(Error::new(Kind::Unreachable, "cut").passing()),
             _ => Ok(items.iter().map(|n| Ok(*n)).collect()),
         });
@@ -293,16 +304,29 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn what_no_batch_would_be_spared_begins_the_end() {
+        let ending = Ending::with(&CancellationToken::new());
+        let (batcher, log) = batcher(limits(1, 0), &ending, |_, _| {
+            Err(Error::new(Kind::NotSetUp, "the queue is gone").fatal())
+        });
+        let refusal = batcher.submit(1).await.expect_err("it cannot be sent");
+        assert_eq!(refusal.lasting, Lasting::Passing, "nothing is wrong with the item");
+        assert_eq!(log.lock().expect("unpoisoned").len(), 1, "it is not tried again");
+        assert!(ending.has_begun());
+        assert_eq!(ending.outcome().expect_err("a cause").kind(), Kind::NotSetUp);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn bytes_are_counted_and_hurry_ends_the_lingering() {
-        let hurry = CancellationToken::new();
+        let ending = Ending::with(&CancellationToken::new());
         let wide = Limits { bytes: 250, ..limits(10, 60_000) };
         let (batcher, log) =
-            batcher(wide, &hurry, |_, items| Ok(items.iter().map(|n| Ok(*n)).collect()));
+            batcher(wide, &ending, |_, items| Ok(items.iter().map(|n| Ok(*n)).collect()));
         let began = Instant::now();
         let work = futures_util::future::join_all((0..3).map(|n| batcher.submit(n)));
         let hurried = async {
             sleep(Duration::from_secs(1)).await;
-            hurry.cancel();
+            ending.stop();
         };
         tokio::join!(work, hurried);
         assert!(began.elapsed() < Duration::from_secs(2));

@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::lease::Leases;
 use super::poller::{self, Delivery};
-use super::{Batcher, Limits, Message, Source, Trouble};
+use super::{Batcher, Ending, Limits, Message, Source, Trouble};
 use crate::error::Result;
 
 /// How long deletes wait for company; a message that is answered is in no hurry to be deleted.
@@ -52,14 +51,14 @@ pub struct Consumer<S> {
     pub source: S,
     /// How it is consumed.
     pub options: Options,
-    /// No new polls once this is cancelled.
-    pub stop: CancellationToken,
+    /// No new polls once this has begun.
+    pub ending: Ending,
     /// Where troubles are reported to.
     pub trouble: Arc<dyn Fn(Trouble) + Send + Sync>,
 }
 
 impl<S: Source> Consumer<S> {
-    /// Consumes until `stop`, then drains: the poll under way is let finish, what it brings is
+    /// Consumes until the end begins, then drains: the poll under way is let finish, what it brings is
     /// given back, what is in hand is finished or given back, and everything is acknowledged.
     /// `unfinished` is told of every message that was given back because of the stop.
     ///
@@ -89,7 +88,7 @@ impl<S: Source> Consumer<S> {
             }),
             name: self.source.name().to_owned(),
             trouble: Arc::clone(&self.trouble),
-            stop: self.stop.clone(),
+            ending: self.ending.clone(),
             drain: self.options.drain,
             unfinished: Box::new(unfinished),
         });
@@ -110,14 +109,14 @@ impl<S: Source> Consumer<S> {
             });
         };
         let polled =
-            poller::poll(&self.source, &permits, &self.stop, hand_over, &*self.trouble).await;
+            poller::poll(&self.source, &permits, &self.ending, hand_over, &*self.trouble).await;
         // After an error that ends the polling, what is in hand is drained all the same.
-        self.stop.cancel();
+        self.ending.stop();
         drop(work);
         tasks.close();
         tasks.wait().await;
         keeper.abort();
-        polled
+        polled.and(self.ending.outcome())
     }
 
     fn batcher(
@@ -132,7 +131,7 @@ impl<S: Source> Consumer<S> {
         let source = self.source.clone();
         let limits =
             Limits { count: MAX_BATCH, bytes: usize::MAX, linger, flights: 2, attempts: ATTEMPTS };
-        Batcher::start(tasks, limits, self.stop.clone(), String::len, move |batch| {
+        Batcher::start(tasks, limits, self.ending.clone(), String::len, move |batch| {
             flush(source.clone(), batch)
         })
     }
@@ -144,27 +143,30 @@ struct Work {
     releases: Batcher<String, ()>,
     name: String,
     trouble: Arc<dyn Fn(Trouble) + Send + Sync>,
-    stop: CancellationToken,
+    ending: Ending,
     drain: Duration,
     unfinished: Box<dyn Fn(&Message) + Send + Sync>,
 }
 
 impl Work {
-    /// Handles a message; gives it back when the consumer stops before it could be begun, or when
-    /// it is not finished within the drain.
+    /// Handles a message; gives it back when the consumer stops before it could be begun, when it
+    /// is not finished within the drain, or when the end comes with an error.
     async fn verdict<H, Fut>(&self, message: Message, handle: &H) -> Verdict
     where
         H: Fn(Message) -> Fut,
         Fut: Future<Output = Verdict>,
     {
-        if self.stop.is_cancelled() {
+        if self.ending.has_begun() {
             (self.unfinished)(&message);
             return Verdict::Release;
         }
         let given_back = message.clone();
         let late = async {
-            self.stop.cancelled().await;
-            tokio::time::sleep(self.drain).await;
+            self.ending.begins().await;
+            tokio::select! {
+                () = tokio::time::sleep(self.drain) => {}
+                () = self.ending.fails() => {}
+            }
         };
         tokio::select! {
             verdict = handle(message) => verdict,

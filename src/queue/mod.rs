@@ -6,6 +6,7 @@
 mod backoff;
 mod batcher;
 mod consume;
+mod ending;
 mod lease;
 mod poller;
 #[cfg(test)]
@@ -17,6 +18,7 @@ use std::future::Future;
 pub use backoff::Backoff;
 pub use batcher::{Batcher, Limits, Outcome};
 pub use consume::{Consumer, Options, Verdict};
+pub use ending::Ending;
 
 use crate::error::Result;
 use crate::model::Timestamp;

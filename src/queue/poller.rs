@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep};
-use tokio_util::sync::CancellationToken;
 
-use super::{Backoff, Message, Source, Trouble};
+use super::{Backoff, Ending, Message, Source, Trouble};
 use crate::error::Result;
 
 /// Messages that one receive brings at most.
@@ -20,7 +19,7 @@ pub(super) struct Delivery {
     pub(super) since: Instant,
 }
 
-/// Polls until `stop`; hands every message over. The poll under way when `stop` comes is let
+/// Polls until the `ending` begins; hands every message over. The poll under way then is let
 /// finish, and what it brings is handed over too.
 ///
 /// # Errors
@@ -28,12 +27,12 @@ pub(super) struct Delivery {
 pub(super) async fn poll(
     source: &impl Source,
     permits: &Arc<Semaphore>,
-    stop: &CancellationToken,
+    ending: &Ending,
     mut hand_over: impl FnMut(Delivery),
     trouble: &(dyn Fn(Trouble) + Send + Sync),
 ) -> Result<()> {
     let mut backoff = Backoff::default();
-    while let Some(mut taken) = take(permits, stop).await {
+    while let Some(mut taken) = take(permits, ending).await {
         let since = Instant::now();
         match source.receive(taken.len()).await {
             Ok(messages) => {
@@ -54,7 +53,7 @@ pub(super) async fn poll(
                 drop(taken);
                 tokio::select! {
                     () = sleep(backoff.next_wait()) => {}
-                    () = stop.cancelled() => {}
+                    () = ending.begins() => {}
                 }
             }
             Err(error) => return Err(error),
@@ -63,14 +62,11 @@ pub(super) async fn poll(
     Ok(())
 }
 
-/// Permits for one receive: at least one, at most ten; `None` once stopped.
-async fn take(
-    permits: &Arc<Semaphore>,
-    stop: &CancellationToken,
-) -> Option<Vec<OwnedSemaphorePermit>> {
+/// Permits for one receive: at least one, at most ten; `None` once the end has begun.
+async fn take(permits: &Arc<Semaphore>, ending: &Ending) -> Option<Vec<OwnedSemaphorePermit>> {
     let first = tokio::select! {
         biased;
-        () = stop.cancelled() => return None,
+        () = ending.begins() => return None,
         permit = Arc::clone(permits).acquire_owned() => permit.ok()?,
     };
     let mut taken = vec![first];

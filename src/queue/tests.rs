@@ -7,7 +7,9 @@ use std::time::Duration;
 use tokio::time::{Instant, advance, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::{Consumer, Entries, Lasting, Message, Options, Refusal, Source, Trouble, Verdict};
+use super::{
+    Consumer, Ending, Entries, Lasting, Message, Options, Refusal, Source, Trouble, Verdict,
+};
 use crate::error::{Error, Kind, Result};
 
 /// What one receive answers, after how long.
@@ -124,7 +126,7 @@ fn consumer(
             visibility: Duration::from_secs(30),
             drain: Duration::from_secs(25),
         },
-        stop: stop.clone(),
+        ending: Ending::with(stop),
         trouble: Arc::new(move |trouble| seen.lock().expect("unpoisoned").push(trouble)),
     };
     (consumer, troubles)
