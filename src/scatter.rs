@@ -37,8 +37,7 @@ pub enum Scattered {
     Published(RequestRow),
     /// It had been published before, and every expected provider has a row.
     Answered(RequestRow),
-    /// Nobody knows whether the topic has taken it; its row stays, so that it can be submitted
-    /// again.
+    /// Nobody knows how far it came; whatever was written stays, so that it can be submitted again.
     Unknown(Error),
 }
 
@@ -96,19 +95,31 @@ pub async fn submit(aws: &Aws, submission: Submission) -> Result<Scattered> {
         closed_at: None,
     };
     let table = aws.table();
-    let (row, is_new) = match table.record(&row).await? {
+    let recorded = match table.record(&row).await {
+        Ok(recorded) => recorded,
+        Err((error, Fate::Unknown)) => {
+            let message = "nobody knows whether the request was written; it was not published";
+            return Ok(Scattered::Unknown(Error::other(message).because(error)));
+        }
+        Err((error, Fate::Refused)) => return Err(error),
+    };
+    let (row, is_new) = match recorded {
         Recorded::New => (row, true),
         Recorded::Existing(stored) => {
             check_same(&row, &stored)?;
             (*stored, false)
         }
     };
-    if !is_new && everybody_has_a_row(aws, &row).await? {
-        return Ok(Scattered::Answered(row));
+    if !is_new {
+        match everybody_has_a_row(aws, &row).await {
+            Ok(true) => return Ok(Scattered::Answered(row)),
+            Ok(false) => {}
+            Err(error) => return Ok(unpublished(error)),
+        }
     }
     match topic.publish(&message(&row).encode()).await {
         Ok(()) => Ok(Scattered::Published(row)),
-        Err((error, Fate::Unknown)) => Ok(Scattered::Unknown(error)),
+        Err((error, Fate::Unknown)) => Ok(unpublished(error)),
         Err((error, Fate::Refused)) if is_new => match table.forget(&row).await {
             Ok(()) => Err(error),
             Err(second) => Err(Error::other(format!(
@@ -119,6 +130,12 @@ pub async fn submit(aws: &Aws, submission: Submission) -> Result<Scattered> {
         },
         Err((error, Fate::Refused)) => Err(error),
     }
+}
+
+/// The row is there, the message may be.
+fn unpublished(error: Error) -> Scattered {
+    let message = "nobody knows whether the request is out; its row was kept";
+    Scattered::Unknown(Error::other(message).because(error))
 }
 
 /// The message of a request row.

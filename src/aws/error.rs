@@ -51,24 +51,6 @@ const PERMANENT: [&str; 11] = [
     "ItemCollectionSizeLimitExceeded",
 ];
 
-/// Whether a request that failed may have been carried out all the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
-    /// The service said no: nothing has happened.
-    Refused,
-    /// No answer, or an answer that leaves it open.
-    Unknown,
-}
-
-/// Says whether a failed attempt may have been carried out.
-pub fn fate<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Fate {
-    match error {
-        SdkError::ServiceError(context) if context.raw().status().as_u16() < 500 => Fate::Refused,
-        SdkError::ConstructionFailure(_) => Fate::Refused,
-        _ => Fate::Unknown,
-    }
-}
-
 /// Why an entry or a statement was not taken, as the service words it. `SenderFault` does not tell
 /// whether it would be refused again: it is false for contents that SQS never takes.
 pub(super) fn refusal(code: Option<&str>, message: Option<&str>) -> Refusal {

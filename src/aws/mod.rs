@@ -2,6 +2,7 @@
 //!
 //! Nothing here knows what a quote is worth; SDK errors end here and become ours.
 
+mod attempt;
 mod connect;
 mod error;
 mod meter;
@@ -9,11 +10,12 @@ mod names;
 mod outbox;
 pub mod provision;
 mod queue;
+mod row;
 mod table;
 mod topic;
 
+pub use attempt::Fate;
 pub use connect::Aws;
-pub use error::{Fate, fate};
 pub use meter::Meter;
 pub use names::Names;
 pub use queue::{MAX_WAIT, Outgoing, Polled, Queue, QueueCounts};

@@ -1,33 +1,28 @@
 //! The DynamoDB table: request rows, answer rows, and the rank rule between them.
 
-use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::time::Duration;
 
+use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_dynamodb::types::{
     AttributeValue, BatchStatementError, BatchStatementErrorCodeEnum, BatchStatementRequest,
     ReturnValue,
 };
 
-use super::Aws;
+use super::attempt::attempt;
 use super::error::{is_fatal, refusal};
-use crate::error::{Error, Result};
-use crate::model::{
-    Answer, AnswerRow, Condition, Price, RequestRow, Responder, RfqId, Rows, Timestamp,
+use super::row::{
+    REQUEST_KEY, read_answer, read_request, read_text, request_key, text, write_answer,
+    write_request,
 };
-use crate::queue::{Entries, Refusal};
+use super::{Aws, Fate};
+use crate::error::{Error, Result};
+use crate::model::{AnswerRow, RequestRow, RfqId, Rows};
+use crate::queue::{Entries, Lasting, Outcome, Refusal};
 
 /// Statements that a `BatchExecuteStatement` holds.
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchExecuteStatement.html>
 pub const MAX_STATEMENTS: usize = 25;
-/// How long rows are kept: the request row after its deadline, the others after gathering.
-const KEPT: Duration = Duration::from_hours(7 * 24);
-/// The `responder` of the request row.
-const REQUEST_KEY: &str = "-";
-
-type Item = HashMap<String, AttributeValue>;
-
 /// The stack's table. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Table {
@@ -133,26 +128,26 @@ impl Table {
     /// Writes the request row if the id is new.
     ///
     /// # Errors
-    /// Not set up when there is no table.
-    pub async fn record(&self, row: &RequestRow) -> Result<Recorded> {
-        let written = self
-            .aws
-            .dynamodb
-            .put_item()
-            .table_name(&self.name)
-            .set_item(Some(write_request(row)))
-            .condition_expression("attribute_not_exists(id)")
-            .send()
-            .await;
-        match written {
+    /// Not set up when there is no table; whether the row may be there all the same.
+    pub async fn record(&self, row: &RequestRow) -> Result<Recorded, (Error, Fate)> {
+        let put = || {
+            let call = self.aws.dynamodb.put_item().table_name(&self.name);
+            let call = call.set_item(Some(write_request(row)));
+            let call = call.condition_expression("attribute_not_exists(id)");
+            let once = aws_sdk_dynamodb::Config::builder().retry_config(RetryConfig::disabled());
+            call.customize().config_override(once).send()
+        };
+        match attempt(put).await {
             Ok(_) => Ok(Recorded::New),
-            Err(error) if error.code() == Some("ConditionalCheckFailedException") => {
-                let existing = self.request(&row.id).await?;
-                existing.map(Box::new).map(Recorded::Existing).ok_or_else(|| {
-                    Error::other(format!("the request row of {} went away; try again", row.id))
+            Err((error, _)) if error.code() == Some("ConditionalCheckFailedException") => {
+                // It may be the row that an attempt before this one has written.
+                let existing = self.request(&row.id).await.map_err(|error| (error, Fate::Unknown));
+                existing?.map(Box::new).map(Recorded::Existing).ok_or_else(|| {
+                    let message = format!("the request row of {} went away; try again", row.id);
+                    (Error::other(message), Fate::Refused)
                 })
             }
-            Err(error) => Err(self.aws.error("writing the request row", &error)),
+            Err((error, fate)) => Err((self.aws.error("writing the request row", &error), fate)),
         }
     }
 
@@ -204,6 +199,11 @@ impl Table {
                     Ok(()) => Ok(Inserted::Replaced),
                     // Something else is there: the next kind, or an answer that stays.
                     Err(refusal) if refusal.code == "ConditionalCheckFailed" => duplicate(),
+                    Err(refusal)
+                        if replaced == Lower::Failed && refusal.lasting == Lasting::Permanent =>
+                    {
+                        self.replace_untimed(&answers[position], refusal).await?
+                    }
                     Err(refusal) => Err(refusal),
                 };
             }
@@ -212,6 +212,20 @@ impl Table {
             .into_iter()
             .map(|result| if is_duplicate(&result) { Ok(Inserted::Duplicate) } else { result });
         Ok(settled.collect())
+    }
+
+    /// Puts an answer in the place of a failure without a time, which somebody else has written;
+    /// `refusal` is what became of the ordinary way.
+    async fn replace_untimed(
+        &self,
+        answer: &Insert,
+        refusal: Refusal,
+    ) -> Result<Outcome<Inserted>> {
+        let update = self.replacement(answer, Lower::UntimedFailure);
+        Ok(match self.execute(vec![update]).await?.pop() {
+            Some(Ok(())) => Ok(Inserted::Replaced),
+            _ => Err(refusal),
+        })
     }
 
     fn insertion(&self, answer: &Insert) -> BatchStatementRequest {
@@ -254,6 +268,9 @@ impl Table {
              AND \"declined\" IS MISSING AND \"{}\" IS NOT MISSING",
             replaced.word()
         );
+        if replaced == Lower::UntimedFailure {
+            update.push_str(" AND \"sent-at\" IS MISSING");
+        }
         values.push(text(answer.id.as_str()));
         values.push(text(answer.row.responder.as_str()));
         statement(update, values)
@@ -331,13 +348,14 @@ enum Whole {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Lower {
     Failed,
+    UntimedFailure,
     Silent,
 }
 
 impl Lower {
     fn word(self) -> &'static str {
         match self {
-            Self::Failed => "failed",
+            Self::Failed | Self::UntimedFailure => "failed",
             Self::Silent => "silent",
         }
     }
@@ -345,7 +363,7 @@ impl Lower {
     /// As [`Answer::rank`] counts.
     fn rank(self) -> u8 {
         match self {
-            Self::Failed => 1,
+            Self::Failed | Self::UntimedFailure => 1,
             Self::Silent => 0,
         }
     }
@@ -365,138 +383,4 @@ fn statement(statement: String, values: Vec<AttributeValue>) -> BatchStatementRe
         .set_parameters(Some(values))
         .build()
         .expect("the statement is set")
-}
-
-fn request_key(id: &RfqId) -> Item {
-    HashMap::from([
-        ("id".to_owned(), text(id.as_str())),
-        ("responder".to_owned(), text(REQUEST_KEY)),
-    ])
-}
-
-fn write_request(row: &RequestRow) -> Item {
-    let mut item = request_key(&row.id);
-    let mut set = |name: &str, value: Option<AttributeValue>| {
-        if let Some(value) = value {
-            item.insert(name.to_owned(), value);
-        }
-    };
-    set("from", Some(text(&row.from)));
-    set("to", Some(text(&row.to)));
-    set("customer", Some(text(&row.customer)));
-    set("submitted-at", row.submitted_at.map(time));
-    set("deadline", row.deadline.map(time));
-    let names = |all: &Vec<Responder>| list(all.iter().map(Responder::as_str));
-    set("expected", row.expected.as_ref().map(names));
-    let conditions: Vec<_> = row.until.iter().map(ToString::to_string).collect();
-    set("until", Some(list(conditions.iter().map(String::as_str))));
-    set("closed-at", row.closed_at.map(time));
-    set("expires-at", row.deadline.or(row.submitted_at).map(expiry));
-    item
-}
-
-/// Everything but the key.
-fn write_answer(insert: &Insert) -> Vec<(&'static str, AttributeValue)> {
-    let row = &insert.row;
-    let mut fields = Vec::new();
-    match &row.answer {
-        Answer::Quote(price) => fields.push(("quote", AttributeValue::N(price.to_string()))),
-        Answer::Declined(reason) | Answer::Silent(reason) => {
-            fields.push((row.answer.kind(), text(reason)));
-        }
-        Answer::Failed { reason, attempts, attempted_at } => {
-            fields.push(("failed", text(reason)));
-            fields.extend(attempts.map(|n| ("attempts", AttributeValue::N(n.to_string()))));
-            let times: Vec<_> = attempted_at.iter().map(ToString::to_string).collect();
-            fields.push(("attempted-at", list(times.iter().map(String::as_str))));
-        }
-    }
-    if let Some(texts) = &insert.texts {
-        fields.extend(["from", "to", "customer"].into_iter().zip(texts.iter().map(|t| text(t))));
-    }
-    for (name, at) in [
-        ("received-at", row.received_at),
-        ("answered-at", row.answered_at),
-        ("sent-at", row.sent_at),
-        ("gathered-at", row.gathered_at),
-        ("failed-at", row.failed_at),
-    ] {
-        fields.extend(at.map(|at| (name, time(at))));
-    }
-    fields.extend(row.gathered_at.map(|at| ("expires-at", expiry(at))));
-    fields
-}
-
-fn read_request(id: &RfqId, item: &Item) -> Option<RequestRow> {
-    let until = read_list(item, "until").unwrap_or_default();
-    let expected = read_list(item, "expected");
-    Some(RequestRow {
-        id: id.clone(),
-        from: read_text(item, "from")?,
-        to: read_text(item, "to")?,
-        customer: read_text(item, "customer")?,
-        submitted_at: read_time(item, "submitted-at"),
-        deadline: read_time(item, "deadline"),
-        expected: expected.map(|all| all.into_iter().map(Responder::stored).collect()),
-        until: until.iter().filter_map(|text| Condition::parse(text).ok()).collect(),
-        closed_at: read_time(item, "closed-at"),
-    })
-}
-
-/// An answer as the table holds it; `None` for a row that is none, such as one with a `quote` that
-/// is not a price.
-fn read_answer(item: &Item) -> Option<AnswerRow> {
-    let number = |name: &str| item.get(name)?.as_n().ok().cloned();
-    let answer = if let Some(price) = number("quote") {
-        Answer::Quote(Price::parse(&price).ok()?)
-    } else if let Some(reason) = read_text(item, "declined") {
-        Answer::Declined(reason)
-    } else if let Some(reason) = read_text(item, "failed") {
-        let times = read_list(item, "attempted-at").unwrap_or_default();
-        Answer::Failed {
-            reason,
-            attempts: number("attempts").and_then(|n| n.parse().ok()),
-            attempted_at: times.iter().filter_map(|time| Timestamp::parse(time)).collect(),
-        }
-    } else {
-        Answer::Silent(read_text(item, "silent")?)
-    };
-    Some(AnswerRow {
-        responder: Responder::stored(read_text(item, "responder")?),
-        answer,
-        received_at: read_time(item, "received-at"),
-        answered_at: read_time(item, "answered-at"),
-        sent_at: read_time(item, "sent-at"),
-        gathered_at: read_time(item, "gathered-at"),
-        failed_at: read_time(item, "failed-at"),
-    })
-}
-
-fn text(text: &str) -> AttributeValue {
-    AttributeValue::S(text.to_owned())
-}
-
-fn time(time: Timestamp) -> AttributeValue {
-    AttributeValue::S(time.to_string())
-}
-
-fn expiry(from: Timestamp) -> AttributeValue {
-    AttributeValue::N((from.plus(KEPT).as_millis() / 1_000).to_string())
-}
-
-fn list<'a>(texts: impl Iterator<Item = &'a str>) -> AttributeValue {
-    AttributeValue::L(texts.map(text).collect())
-}
-
-fn read_text(item: &Item, name: &str) -> Option<String> {
-    item.get(name)?.as_s().ok().cloned()
-}
-
-fn read_time(item: &Item, name: &str) -> Option<Timestamp> {
-    Timestamp::parse(item.get(name)?.as_s().ok()?)
-}
-
-fn read_list(item: &Item, name: &str) -> Option<Vec<String>> {
-    let list = item.get(name)?.as_l().ok()?;
-    Some(list.iter().filter_map(|value| value.as_s().ok().cloned()).collect())
 }

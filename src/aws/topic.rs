@@ -1,17 +1,11 @@
 //! The SNS topic: who is subscribed, and publishing.
 
-use std::time::Duration;
-
 use aws_sdk_sns::config::retry::RetryConfig;
-use aws_sdk_sns::error::ProvideErrorMetadata as _;
 
-use super::error::is_throttled;
-use super::{Aws, Fate, fate};
+use super::attempt::attempt;
+use super::{Aws, Fate};
 use crate::error::{Error, Result};
 use crate::model::Responder;
-
-/// How often a publish is tried, the first time included.
-const ATTEMPTS: u32 = 3;
 
 /// The stack's topic. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -106,38 +100,17 @@ impl Topic {
         Ok(subscriptions)
     }
 
-    /// Publishes a message. Retries by itself, because the caller has to know whether any of the
-    /// attempts may have been carried out.
+    /// Publishes a message.
     ///
     /// # Errors
     /// The last attempt's error, and whether the message may be out all the same.
     pub async fn publish(&self, message: &str) -> Result<(), (Error, Fate)> {
-        let mut worst = Fate::Refused;
-        let mut attempt = 1;
-        loop {
-            let published = self
-                .aws
-                .sns
-                .publish()
-                .topic_arn(&self.arn)
-                .message(message)
-                .customize()
-                .config_override(
-                    aws_sdk_sns::Config::builder().retry_config(RetryConfig::disabled()),
-                )
-                .send()
-                .await;
-            let Err(error) = published else { return Ok(()) };
-            let this = fate(&error);
-            if this == Fate::Unknown {
-                worst = Fate::Unknown;
-            }
-            let throttled = error.code().is_some_and(is_throttled);
-            if attempt == ATTEMPTS || (this == Fate::Refused && !throttled) {
-                return Err((self.aws.error("publishing the request", &error), worst));
-            }
-            tokio::time::sleep(Duration::from_millis(200 * u64::from(attempt))).await;
-            attempt += 1;
-        }
+        let publish = || {
+            let call = self.aws.sns.publish().topic_arn(&self.arn).message(message);
+            let once = aws_sdk_sns::Config::builder().retry_config(RetryConfig::disabled());
+            call.customize().config_override(once).send()
+        };
+        let error = |(error, fate)| (self.aws.error("publishing the request", &error), fate);
+        attempt(publish).await.map(drop).map_err(error)
     }
 }

@@ -219,6 +219,20 @@ async fn interruptible(context: &Context, mut work: LocalBoxFuture<'_, Result<u8
     }
 }
 
+/// Waits for what a person or another program types, and is interrupted by a signal.
+async fn attended<T: Send + 'static>(
+    context: &Context,
+    read: impl FnOnce() -> T + Send + 'static,
+) -> Result<T> {
+    tokio::select! {
+        biased;
+        () = context.shutdown.stop.cancelled() => Err(context.shutdown.error()),
+        read = tokio::task::spawn_blocking(read) => {
+            read.map_err(|panic| Error::other("cannot read stdin").because(panic))
+        }
+    }
+}
+
 /// Prints what was wrong with the command line, or the help that was asked for.
 fn usage(error: &clap::Error) -> u8 {
     if error.kind() == ErrorKind::MissingRequiredArgument

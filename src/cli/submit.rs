@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::recent::Recent;
-use super::{Context, env, quotes};
+use super::{Context, attended, env, quotes};
 use crate::aws::Aws;
 use crate::error::{Error, Result, exit};
 use crate::model::text::printable;
@@ -60,7 +60,8 @@ fn deadline(text: &str) -> Result<Duration, String> {
 pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let output = &context.output;
     let settings = context.settings()?;
-    let submission = submission(&command)?;
+    let typed = Typed::of(context, &command).await?;
+    let submission = submission(&command, typed)?;
     let retry = retry(&settings, &submission);
     let aws = Aws::connect(&settings).await?;
     output.note(&aws.target_line());
@@ -83,9 +84,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
             row
         }
         Scattered::Unknown(error) => {
-            return Err(Error::other("nobody knows whether the request is out; its row was kept")
-                .because(error)
-                .hint(format!("submit it again, nothing is doubled: {retry}")));
+            return Err(error.hint(format!("submit it again, nothing is doubled: {retry}")));
         }
     };
     if let Err(error) = recent.remember(&row) {
@@ -129,11 +128,7 @@ fn deadline_of(row: &RequestRow) -> String {
 }
 
 /// Validates everything before anything is sent.
-fn submission(command: &Command) -> Result<Submission> {
-    let (from, to, customer) = match &command.file {
-        Some(file) => read(file)?,
-        None => (command.from.clone(), command.to.clone(), command.customer.clone()),
-    };
+fn submission(command: &Command, typed: Typed) -> Result<Submission> {
     let named = |name: &str| match &command.file {
         Some(_) => name.to_owned(),
         None => format!("--{name}"),
@@ -154,46 +149,71 @@ fn submission(command: &Command) -> Result<Submission> {
     };
     Ok(Submission {
         id,
-        from: required("from", from)?,
-        to: required("to", to)?,
+        from: required("from", typed.from)?,
+        to: required("to", typed.to)?,
         customer: check_text(
             &named("customer"),
-            &customer.unwrap_or_else(|| "anonymous".to_owned()),
+            &typed.customer.unwrap_or_else(|| "anonymous".to_owned()),
         )?,
         deadline: command.deadline,
         until: Vec::new(),
     })
 }
 
-type Texts = (Option<String>, Option<String>, Option<String>);
+/// What a request is about, as it was typed or read, before anything is checked.
+struct Typed {
+    from: Option<String>,
+    to: Option<String>,
+    customer: Option<String>,
+}
 
-/// The original's event: `from`, `to` and `customer`.
-fn read(file: &PathBuf) -> Result<Texts> {
-    let name =
-        if file.as_os_str() == "-" { "stdin".to_owned() } else { file.display().to_string() };
-    let name = printable(&name);
+impl Typed {
+    async fn of(context: &Context, command: &Command) -> Result<Self> {
+        let Some(file) = command.file.clone() else {
+            let Command { from, to, customer, .. } = command;
+            let (from, to, customer) = (from.clone(), to.clone(), customer.clone());
+            return Ok(Self { from, to, customer });
+        };
+        let is_stdin = file.as_os_str() == "-";
+        let name = if is_stdin { "stdin".to_owned() } else { file.display().to_string() };
+        // Stdin and pipes may have nothing to say for as long as they like.
+        let text = attended(context, move || {
+            if is_stdin {
+                read(std::io::stdin().lock())
+            } else {
+                std::fs::File::open(file).and_then(read)
+            }
+        });
+        Self::parse(&printable(&name), text.await?)
+    }
+
+    /// The original's event.
+    fn parse(name: &str, text: std::io::Result<String>) -> Result<Self> {
+        let text =
+            text.map_err(|error| Error::invalid(format!("cannot read {name}")).because(error))?;
+        if u64::try_from(text.len()).is_ok_and(|length| length > FILE_MAX) {
+            return Err(Error::invalid(format!("{name} is longer than {FILE_MAX} bytes")));
+        }
+        let event: Value = serde_json::from_str(&text)
+            .map_err(|error| Error::invalid(format!("{name} is not JSON")).because(error))?;
+        if !event.is_object() {
+            return Err(Error::invalid(format!("{name} is not a JSON object")));
+        }
+        let field = |field: &str| match &event[field] {
+            Value::Null => Ok(None),
+            Value::String(text) => Ok(Some(text.clone())),
+            _ => Err(Error::invalid(format!(
+                "`{field}` in {name} is not a string; nothing was sent"
+            ))),
+        };
+        Ok(Self { from: field("from")?, to: field("to")?, customer: field("customer")? })
+    }
+}
+
+/// Everything, or a little more than a request may be.
+fn read(from: impl std::io::Read) -> std::io::Result<String> {
     let mut text = String::new();
-    let read = if file.as_os_str() == "-" {
-        std::io::stdin().lock().take(FILE_MAX + 1).read_to_string(&mut text)
-    } else {
-        std::fs::File::open(file).and_then(|file| file.take(FILE_MAX + 1).read_to_string(&mut text))
-    };
-    let read =
-        read.map_err(|error| Error::invalid(format!("cannot read {name}")).because(error))?;
-    if u64::try_from(read).is_ok_and(|read| read > FILE_MAX) {
-        return Err(Error::invalid(format!("{name} is longer than {FILE_MAX} bytes")));
-    }
-    let event: Value = serde_json::from_str(&text)
-        .map_err(|error| Error::invalid(format!("{name} is not JSON")).because(error))?;
-    if !event.is_object() {
-        return Err(Error::invalid(format!("{name} is not a JSON object")));
-    }
-    let field = |field: &str| match &event[field] {
-        Value::Null => Ok(None),
-        Value::String(text) => Ok(Some(text.clone())),
-        _ => Err(Error::invalid(format!("`{field}` in {name} is not a string; nothing was sent"))),
-    };
-    Ok((field("from")?, field("to")?, field("customer")?))
+    from.take(FILE_MAX + 1).read_to_string(&mut text).map(|_| text)
 }
 
 /// The command line that submits the same request again.

@@ -5,7 +5,7 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use clap::Args;
 use serde_json::json;
 
-use super::{Context, waiting};
+use super::{Context, attended, waiting};
 use crate::aws::Aws;
 use crate::aws::provision::{Inventory, inventory, teardown};
 use crate::error::{Error, Result, exit};
@@ -45,7 +45,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         print(context, &found, 0);
         return Ok(exit::DONE);
     }
-    confirm(context, &command, &aws, &found)?;
+    confirm(context, &command, &aws, &found).await?;
     let patience = waiting(output);
     teardown(&aws, &found, &patience).await?;
     drop(patience);
@@ -76,7 +76,7 @@ fn print(context: &Context, found: &Inventory, removed: usize) {
 }
 
 /// On AWS the stack's name is wanted, elsewhere a yes; off a terminal an option has to say it.
-fn confirm(context: &Context, command: &Command, aws: &Aws, found: &Inventory) -> Result<()> {
+async fn confirm(context: &Context, command: &Command, aws: &Aws, found: &Inventory) -> Result<()> {
     let stack = aws.names.stack().as_str();
     let wanted = if aws.is_real() { stack } else { "yes" };
     match &command.confirm {
@@ -94,11 +94,13 @@ fn confirm(context: &Context, command: &Command, aws: &Aws, found: &Inventory) -
             "not on a terminal, so nobody can be asked; nothing was removed: say `{option}`"
         )));
     }
-    let mut answer = String::new();
-    let asked = write!(io::stderr(), "type {wanted}: ")
-        .and_then(|()| io::stderr().flush())
-        .and_then(|()| io::stdin().lock().read_line(&mut answer));
+    let asked = write!(io::stderr(), "type {wanted}: ").and_then(|()| io::stderr().flush());
     asked.map_err(|error| Error::other("cannot ask").because(error))?;
+    let answer = attended(context, || {
+        let mut answer = String::new();
+        io::stdin().lock().read_line(&mut answer).map(|_| answer)
+    });
+    let answer = answer.await?.map_err(|error| Error::other("cannot ask").because(error))?;
     if answer.trim() == wanted {
         Ok(())
     } else {

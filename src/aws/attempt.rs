@@ -1,0 +1,64 @@
+//! Requests that must not be retried blindly: whoever makes them has to know whether any attempt may
+//! have been carried out.
+
+use std::time::Duration;
+
+use aws_sdk_sqs::config::http::HttpResponse;
+use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
+use tokio::time::sleep;
+
+use super::error::is_throttled;
+
+/// How often a request is tried, the first time included.
+const ATTEMPTS: u32 = 3;
+/// The wait after the first attempt; it grows by as much with each.
+const WAIT: Duration = Duration::from_millis(200);
+
+/// Whether a request that failed may have been carried out all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// The service said no: nothing has happened.
+    Refused,
+    /// No answer, or an answer that leaves it open.
+    Unknown,
+}
+
+/// Tries a request, which must not retry by itself, until it is taken or definitely refused.
+///
+/// # Errors
+/// The last attempt's error, and whether any of them may have been carried out.
+pub(super) async fn attempt<T, E, Fut>(
+    request: impl Fn() -> Fut,
+) -> Result<T, (SdkError<E, HttpResponse>, Fate)>
+where
+    E: ProvideErrorMetadata,
+    Fut: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+{
+    let mut worst = Fate::Refused;
+    let mut attempt = 1;
+    loop {
+        let error = match request().await {
+            Ok(done) => return Ok(done),
+            Err(error) => error,
+        };
+        let this = fate(&error);
+        if this == Fate::Unknown {
+            worst = Fate::Unknown;
+        }
+        let throttled = error.code().is_some_and(is_throttled);
+        if attempt == ATTEMPTS || (this == Fate::Refused && !throttled) {
+            return Err((error, worst));
+        }
+        sleep(WAIT * attempt).await;
+        attempt += 1;
+    }
+}
+
+/// Whether one attempt may have been carried out.
+fn fate<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Fate {
+    match error {
+        SdkError::ServiceError(context) if context.raw().status().as_u16() < 500 => Fate::Refused,
+        SdkError::ConstructionFailure(_) => Fate::Refused,
+        _ => Fate::Unknown,
+    }
+}

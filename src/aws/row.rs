@@ -1,0 +1,150 @@
+//! The rows of the table as DynamoDB holds them: attributes by name (contract, section 4).
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::table::Insert;
+use crate::model::{Answer, AnswerRow, Condition, Price, RequestRow, Responder, RfqId, Timestamp};
+
+/// How long rows are kept: the request row after its deadline, the others after gathering.
+const KEPT: Duration = Duration::from_hours(7 * 24);
+/// The `responder` of the request row.
+pub(super) const REQUEST_KEY: &str = "-";
+
+pub(super) type Item = HashMap<String, AttributeValue>;
+
+pub(super) fn request_key(id: &RfqId) -> Item {
+    HashMap::from([
+        ("id".to_owned(), text(id.as_str())),
+        ("responder".to_owned(), text(REQUEST_KEY)),
+    ])
+}
+
+pub(super) fn write_request(row: &RequestRow) -> Item {
+    let mut item = request_key(&row.id);
+    let mut set = |name: &str, value: Option<AttributeValue>| {
+        if let Some(value) = value {
+            item.insert(name.to_owned(), value);
+        }
+    };
+    set("from", Some(text(&row.from)));
+    set("to", Some(text(&row.to)));
+    set("customer", Some(text(&row.customer)));
+    set("submitted-at", row.submitted_at.map(time));
+    set("deadline", row.deadline.map(time));
+    let names = |all: &Vec<Responder>| list(all.iter().map(Responder::as_str));
+    set("expected", row.expected.as_ref().map(names));
+    let conditions: Vec<_> = row.until.iter().map(ToString::to_string).collect();
+    set("until", Some(list(conditions.iter().map(String::as_str))));
+    set("closed-at", row.closed_at.map(time));
+    set("expires-at", row.deadline.or(row.submitted_at).map(expiry));
+    item
+}
+
+/// Everything but the key.
+pub(super) fn write_answer(insert: &Insert) -> Vec<(&'static str, AttributeValue)> {
+    let row = &insert.row;
+    let mut fields = Vec::new();
+    match &row.answer {
+        Answer::Quote(price) => fields.push(("quote", AttributeValue::N(price.to_string()))),
+        Answer::Declined(reason) | Answer::Silent(reason) => {
+            fields.push((row.answer.kind(), text(reason)));
+        }
+        Answer::Failed { reason, attempts, attempted_at } => {
+            fields.push(("failed", text(reason)));
+            fields.extend(attempts.map(|n| ("attempts", AttributeValue::N(n.to_string()))));
+            let times: Vec<_> = attempted_at.iter().map(ToString::to_string).collect();
+            fields.push(("attempted-at", list(times.iter().map(String::as_str))));
+        }
+    }
+    if let Some(texts) = &insert.texts {
+        fields.extend(["from", "to", "customer"].into_iter().zip(texts.iter().map(|t| text(t))));
+    }
+    for (name, at) in [
+        ("received-at", row.received_at),
+        ("answered-at", row.answered_at),
+        ("sent-at", row.sent_at),
+        ("gathered-at", row.gathered_at),
+        ("failed-at", row.failed_at),
+    ] {
+        fields.extend(at.map(|at| (name, time(at))));
+    }
+    fields.extend(row.gathered_at.map(|at| ("expires-at", expiry(at))));
+    fields
+}
+
+pub(super) fn read_request(id: &RfqId, item: &Item) -> Option<RequestRow> {
+    let until = read_list(item, "until").unwrap_or_default();
+    let expected = read_list(item, "expected");
+    Some(RequestRow {
+        id: id.clone(),
+        from: read_text(item, "from")?,
+        to: read_text(item, "to")?,
+        customer: read_text(item, "customer")?,
+        submitted_at: read_time(item, "submitted-at"),
+        deadline: read_time(item, "deadline"),
+        expected: expected.map(|all| all.into_iter().map(Responder::stored).collect()),
+        until: until.iter().filter_map(|text| Condition::parse(text).ok()).collect(),
+        closed_at: read_time(item, "closed-at"),
+    })
+}
+
+/// An answer as the table holds it; `None` for a row that is none, such as one with a `quote` that
+/// is not a price.
+pub(super) fn read_answer(item: &Item) -> Option<AnswerRow> {
+    let number = |name: &str| item.get(name)?.as_n().ok().cloned();
+    let answer = if let Some(price) = number("quote") {
+        Answer::Quote(Price::parse(&price).ok()?)
+    } else if let Some(reason) = read_text(item, "declined") {
+        Answer::Declined(reason)
+    } else if let Some(reason) = read_text(item, "failed") {
+        let times = read_list(item, "attempted-at").unwrap_or_default();
+        Answer::Failed {
+            reason,
+            attempts: number("attempts").and_then(|n| n.parse().ok()),
+            attempted_at: times.iter().filter_map(|time| Timestamp::parse(time)).collect(),
+        }
+    } else {
+        Answer::Silent(read_text(item, "silent")?)
+    };
+    Some(AnswerRow {
+        responder: Responder::stored(read_text(item, "responder")?),
+        answer,
+        received_at: read_time(item, "received-at"),
+        answered_at: read_time(item, "answered-at"),
+        sent_at: read_time(item, "sent-at"),
+        gathered_at: read_time(item, "gathered-at"),
+        failed_at: read_time(item, "failed-at"),
+    })
+}
+
+pub(super) fn text(text: &str) -> AttributeValue {
+    AttributeValue::S(text.to_owned())
+}
+
+fn time(time: Timestamp) -> AttributeValue {
+    AttributeValue::S(time.to_string())
+}
+
+fn expiry(from: Timestamp) -> AttributeValue {
+    AttributeValue::N((from.plus(KEPT).as_millis() / 1_000).to_string())
+}
+
+fn list<'a>(texts: impl Iterator<Item = &'a str>) -> AttributeValue {
+    AttributeValue::L(texts.map(text).collect())
+}
+
+pub(super) fn read_text(item: &Item, name: &str) -> Option<String> {
+    item.get(name)?.as_s().ok().cloned()
+}
+
+fn read_time(item: &Item, name: &str) -> Option<Timestamp> {
+    Timestamp::parse(item.get(name)?.as_s().ok()?)
+}
+
+fn read_list(item: &Item, name: &str) -> Option<Vec<String>> {
+    let list = item.get(name)?.as_l().ok()?;
+    Some(list.iter().filter_map(|value| value.as_s().ok().cloned()).collect())
+}
