@@ -6,6 +6,9 @@ use std::time::Duration;
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_sqs::config::{Credentials, ProvideCredentials as _, SharedCredentialsProvider};
+use futures_util::future::try_join_all;
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, timeout};
 use ureq::http::Uri;
 
 use super::{Meter, Names};
@@ -18,6 +21,8 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection may take to come about, so that an endpoint that is not there is named
 /// within 3 s.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long connection and first answer may take together.
+const REACH_TIMEOUT: Duration = Duration::from_millis(2_500);
 
 /// The clients of one stack. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -49,7 +54,7 @@ struct Place {
 }
 
 impl Aws {
-    /// Makes clients; sees first that something listens at a local endpoint.
+    /// Makes clients; sees first that something answers at a local endpoint.
     ///
     /// # Errors
     /// Unreachable when nothing does, or when there are no credentials for AWS.
@@ -130,13 +135,15 @@ impl Aws {
             localstack_up: Some(settings.command("localstack up")),
         };
         let mut endpoints = vec![&localstack.sqs, &localstack.sns, &localstack.dynamodb];
+        endpoints.sort_by_key(|endpoint| &endpoint.url);
         endpoints.dedup_by_key(|endpoint| &endpoint.url);
-        for endpoint in endpoints {
+        try_join_all(endpoints.into_iter().map(async |endpoint| {
             reach(endpoint).await.map_err(|cause| {
                 unreachable(&Place { endpoint: endpoint.to_string(), ..place.clone() })
                     .because(cause)
-            })?;
-        }
+            })
+        }))
+        .await?;
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(localstack.region.clone()))
@@ -257,26 +264,45 @@ fn app_name() -> AppName {
     AppName::new("rydes").expect("letters alone are valid")
 }
 
-/// Opens a connection and closes it again: cheaper than a request, and its error says why.
-async fn reach(endpoint: &Endpoint) -> Result<(), std::io::Error> {
+/// Sees whether something answers: a connection first, since its error says why, and then, where it
+/// is plain HTTP, the request for LocalStack's health, to which any answer will do.
+async fn reach(endpoint: &Endpoint) -> Result<(), String> {
+    let deadline = Instant::now() + REACH_TIMEOUT;
     let address = address(&endpoint.url);
     let connect = async {
-        let addresses = tokio::task::spawn_blocking(move || {
-            address.to_socket_addrs().map(Iterator::collect::<Vec<_>>)
-        });
+        let addresses =
+            spawn_blocking(move || address.to_socket_addrs().map(Iterator::collect::<Vec<_>>));
         let addresses = addresses.await.map_err(std::io::Error::other)??;
         tokio::net::TcpStream::connect(addresses.as_slice()).await
     };
-    match tokio::time::timeout(CONNECT_TIMEOUT, connect).await {
+    match timeout(CONNECT_TIMEOUT, connect).await {
+        Ok(Ok(_)) => {}
         // The number that goes with it differs between systems, and tells nobody anything.
         Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
-            Err(error.kind().into())
+            return Err(error.kind().to_string());
         }
-        Ok(connected) => connected.map(drop),
-        Err(_) => Err(std::io::Error::new(
-            std::io::ErrorKind::TimedOut,
-            format!("no connection within {} s", CONNECT_TIMEOUT.as_secs()),
-        )),
+        Ok(Err(error)) => return Err(error.to_string()),
+        Err(_) => return Err(format!("no connection within {} s", CONNECT_TIMEOUT.as_secs())),
+    }
+    if !endpoint.url.starts_with("http:") {
+        return Ok(());
+    }
+    let health = format!("{}/_localstack/health", endpoint.url);
+    let left = deadline.duration_since(Instant::now());
+    let asked = spawn_blocking(move || {
+        let config = ureq::Agent::config_builder()
+            .proxy(None)
+            .http_status_as_error(false)
+            .timeout_global(Some(left));
+        ureq::Agent::new_with_config(config.build()).get(health).call().map(drop)
+    });
+    match asked.await {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(ureq::Error::Timeout(_))) => {
+            Err("it takes connections, but does not answer".to_owned())
+        }
+        Ok(Err(error)) => Err(format!("it takes connections, but does not speak HTTP: {error}")),
+        Err(panic) => Err(panic.to_string()),
     }
 }
 

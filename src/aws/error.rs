@@ -89,9 +89,11 @@ impl Aws {
                     (code, Some(message)) => ours.because(format!("{code}: {message}")),
                 };
                 match code {
+                    "" if ![500, 502, 503, 504].contains(&status) => {
+                        ours.hint(format!("is it LocalStack that answers at {}?", self.url()))
+                    }
                     _ if status >= 500 || is_throttled(code) => ours.passing(),
                     _ if DENIED.contains(&code) => ours.fatal(),
-                    "" => ours.hint(format!("is it LocalStack that answers at {}?", self.url())),
                     _ => ours,
                 }
             }

@@ -74,7 +74,7 @@ pub(super) async fn run(context: &Context, _command: Command) -> Result<u8> {
     let removed = clean_up(context, &aws).await;
     let (gathering, requests) = shown?;
     removed?;
-    tell(context, &gathering, requests);
+    tell(context, &context.settings()?, &gathering, requests);
     Ok(exit::DONE)
 }
 
@@ -182,8 +182,16 @@ async fn clean_up(context: &Context, aws: &Aws) -> Result<()> {
 }
 
 /// What was seen, in figures, and how to do it by hand.
-fn tell(context: &Context, gathering: &Gathering, requests: u64) {
+fn tell(context: &Context, settings: &Settings, gathering: &Gathering, requests: u64) {
     let output = &context.output;
+    let by_hand = [
+        "setup",
+        "providers run",
+        "submit --from Frankfurt --to \"Las Vegas\"      (the second terminal)",
+        "quotes --watch",
+        "teardown",
+    ];
+    let by_hand = by_hand.map(|command| format!("  {}", settings.command(command)));
     let count = |state| gathering.count(state);
     let best = gathering
         .best
@@ -199,17 +207,15 @@ The best quote in time: {best}.
 It took {requests} requests to SNS, SQS and DynamoDB, polls and retries included.
 
 By hand, in two terminals:
-  rydes setup
-  rydes providers run
-  rydes submit --from Frankfurt --to \"Las Vegas\"      (the second terminal)
-  rydes quotes --watch
-  rydes teardown
-LocalStack is still up; to stop it: rydes localstack down",
+{}
+LocalStack is still up; to stop it: {}",
         count(State::Quoted),
         count(State::Declined),
         count(State::Failed),
         count(State::Silent),
         count(State::Late),
+        by_hand.join("\n"),
+        settings.command("localstack down"),
     ));
 }
 

@@ -5,7 +5,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{Args, Parser, Subcommand};
+use clap::{
+    Args, ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum as _,
+};
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 
@@ -48,7 +50,18 @@ More: providers list|add|remove, consumer, completions
 
 /// Ask many providers for a quote at once; gather the answers; take the best.
 #[derive(Debug, Parser)]
-#[command(name = "rydes", version, disable_help_subcommand = true, max_term_width = 100)]
+#[command(
+    name = "rydes",
+    version,
+    disable_help_subcommand = true,
+    max_term_width = 100,
+    after_help = "Examples:
+  rydes demo                       see all of it in under 40 s
+  rydes setup                      topic, queues, table
+  rydes providers run              ten simulated providers and the response consumer
+  rydes submit --from Frankfurt --to Rome --wait
+  rydes COMMAND --help             has examples of each"
+)]
 struct Cli {
     #[command(flatten)]
     global: Global,
@@ -145,9 +158,17 @@ fn env(name: &str) -> Option<String> {
 
 /// Runs the program with these arguments; returns its exit code.
 pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
-    let cli = match Cli::try_parse_from(arguments) {
+    let arguments: Vec<_> = arguments.collect();
+    let color = color(&arguments);
+    let choice = match color {
+        Color::Auto => ColorChoice::Auto,
+        Color::Always => ColorChoice::Always,
+        Color::Never => ColorChoice::Never,
+    };
+    let parsed = Cli::command().color(choice).try_get_matches_from(arguments);
+    let cli = match parsed.and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches)) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => return usage(&error, color),
     };
     let output = cli.global.output();
     let Some(command) = cli.command else {
@@ -234,12 +255,24 @@ async fn attended<T: Send + 'static>(
 }
 
 /// Prints what was wrong with the command line, or the help that was asked for.
-fn usage(error: &clap::Error) -> u8 {
-    if error.kind() == ErrorKind::MissingRequiredArgument
-        && let Some(ContextValue::Strings(missing)) = error.get(ContextKind::InvalidArg)
-    {
-        let output =
-            Output::new(Format::Table, Verbosity::Normal, Color::Auto, env("NO_COLOR").is_some());
+fn usage(error: &clap::Error, color: Color) -> u8 {
+    let output = Output::new(Format::Table, Verbosity::Normal, color, env("NO_COLOR").is_some());
+    let help = matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp
+            | ErrorKind::DisplayVersion
+            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    );
+    if help {
+        // A pipe that was closed is nobody's fault.
+        _ = error.print();
+        return u8::try_from(error.exit_code()).unwrap_or(exit::INVALID);
+    }
+    let missing = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::Strings(missing)) => missing.as_slice(),
+        _ => &[],
+    };
+    if error.kind() == ErrorKind::MissingRequiredArgument && !missing.is_empty() {
         let missing: Vec<_> = missing.iter().map(|name| format!("`{name}`")).collect();
         let usage = match error.get(ContextKind::Usage) {
             Some(ContextValue::StyledStr(usage)) => {
@@ -251,8 +284,27 @@ fn usage(error: &clap::Error) -> u8 {
         output.note(&format!("  {}", usage.trim()));
         return exit::INVALID;
     }
-    _ = error.print();
-    u8::try_from(error.exit_code()).unwrap_or(exit::INVALID)
+    // What was typed may hold anything, so the text is printed as every other error is.
+    let text = error.render().to_string();
+    let text = text.trim_end();
+    output.error(&Error::invalid(text.strip_prefix("error: ").unwrap_or(text)));
+    exit::INVALID
+}
+
+/// What `--color` says; needed before the command line is understood, to tell what is wrong with it.
+fn color(arguments: &[OsString]) -> Color {
+    let mut words = arguments.iter().map(|word| word.to_string_lossy());
+    let mut color = Color::Auto;
+    while let Some(word) = words.next() {
+        let said = match word.strip_prefix("--color") {
+            Some("") => words.next().map(std::borrow::Cow::into_owned),
+            Some(said) => said.strip_prefix('=').map(str::to_owned),
+            None => None,
+        };
+        let said = said.and_then(|said| Color::from_str(&said, true).ok());
+        color = said.unwrap_or(color);
+    }
+    color
 }
 
 /// How often a wait is told where nothing can be redrawn.

@@ -48,10 +48,10 @@ pub(super) struct Command {
 #[derive(Debug, Clone, Args)]
 pub(super) struct Stay {
     /// With --watch: stay so much longer for late answers
-    #[arg(long, value_name = "TIME", default_value = "0", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "0", value_parser = parse_duration, requires = "watch")]
     pub(super) linger: Duration,
     /// With --watch: how long to wait for an RFQ without a deadline
-    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_duration)]
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_duration, requires = "watch")]
     pub(super) timeout: Duration,
 }
 
@@ -65,7 +65,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let settings = context.settings()?;
     let aws = Aws::connect(&settings).await?;
     let recent = Recent::of(&aws, env);
-    let id = recent.find(command.id.as_deref())?;
+    let id = recent.find(command.id.as_deref(), &settings)?;
     if command.watch {
         return wait(context, &settings, &aws, id, command.stay).await;
     }

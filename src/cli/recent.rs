@@ -11,6 +11,7 @@ use crate::aws::Aws;
 use crate::error::{Error, Kind, Result};
 use crate::model::text::{compact_json, printable};
 use crate::model::{RequestRow, RfqId, Timestamp, show_duration};
+use crate::settings::Settings;
 
 /// RFQs that are remembered.
 const MOST: usize = 1_000;
@@ -69,12 +70,12 @@ impl Recent {
     ///
     /// # Errors
     /// No such RFQ; invalid when a prefix fits several.
-    pub(super) fn find(&self, typed: Option<&str>) -> Result<RfqId> {
+    pub(super) fn find(&self, typed: Option<&str>, settings: &Settings) -> Result<RfqId> {
         let entries = self.entries();
         let Some(typed) = typed else {
             let newest = entries.first().ok_or_else(|| {
                 Error::new(Kind::NoSuchRfq, "no RFQ was submitted to this stack from this machine")
-                    .hint("name one: rydes quotes RFQ-ID")
+                    .hint(format!("name one: {}", settings.command("quotes RFQ-ID")))
             })?;
             return self.parse(&newest.id);
         };

@@ -18,6 +18,11 @@ const ATTEMPTS: u32 = 5;
 /// The wait after the first failed attempt; it doubles with each.
 const FIRST_RETRY: Duration = Duration::from_millis(200);
 
+/// Requests whose attempts are remembered before those of long ago are forgotten.
+const MOST_ATTEMPTED: usize = 1_000;
+/// How long ago that is: far beyond the last retry.
+const RECENT: Duration = Duration::from_mins(1);
+
 /// A worker of one provider.
 pub(super) struct Worker {
     pub(super) provider: ProviderName,
@@ -174,6 +179,10 @@ impl Worker {
     /// Notes an attempt; returns all that this process knows of.
     fn attempted(&self, message: &str, at: Timestamp) -> Vec<Timestamp> {
         let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+        if attempts.len() >= MOST_ATTEMPTED {
+            // Requests that went on to another process are never finished here.
+            attempts.retain(|_, times| times.last().is_some_and(|last| at.after(*last) < RECENT));
+        }
         let times = attempts.entry(message.to_owned()).or_default();
         times.push(at);
         times.clone()

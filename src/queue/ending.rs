@@ -22,6 +22,7 @@ impl Ending {
     }
 
     /// The end of a part: it comes with this one at the latest, and leaves this one alone.
+    #[must_use]
     pub fn part(&self) -> Self {
         let (stop, failed) = (self.stop.child_token(), self.failed.child_token());
         Self { stop, failed, cause: Arc::default() }

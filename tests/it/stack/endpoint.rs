@@ -54,7 +54,9 @@ fn one_that_accepts_but_never_answers_is_given_up() {
     let silent = TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
     let port = silent.local_addr().expect("it has an address").port();
     let url = format!("http://127.0.0.1:{port}");
+    let began = Instant::now();
     let ran = rydes(&format!("--endpoint-url {url} providers list")).run().exits(6);
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     says(&ran, &format!("error: nothing answers at {url} (--endpoint-url)\n  caused by: "));
 }
 
