@@ -4,7 +4,6 @@ use clap::{Args, Subcommand};
 
 use super::Context;
 use super::workers::{self, Common, Working};
-use crate::aws::Aws;
 use crate::error::Result;
 
 /// Run the response consumer alone.
@@ -23,9 +22,10 @@ enum Action {
 pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let Action::Run(command) = command.action;
     let settings = context.settings()?;
-    let aws = Aws::connect(&settings).await?;
+    let aws = context.connect(&settings).await?;
     // Before anything is said of a run that never begins.
-    aws.queue(aws.names.response_queue()).await?;
+    let queue = aws.queue(aws.names.response_queue());
+    context.visibly("looking for the response queue", Box::pin(queue)).await?;
     let working = Working { providers: Vec::new(), plan: None, command };
     Box::pin(workers::run(context, &settings, &aws, working)).await
 }

@@ -57,7 +57,7 @@ pub(super) async fn run(context: &Context, _command: Command) -> Result<u8> {
     if !is_typed {
         settings = settings.with_stack(StackName::parse(STACK).map_err(Error::other)?);
     }
-    let aws = Aws::connect(&settings).await?;
+    let aws = context.connect(&settings).await?;
     if is_typed && inventory(&aws).await?.count() > 0 {
         return Err(Error::invalid(format!(
             "stack {} exists; the demo makes and removes a stack of its own",

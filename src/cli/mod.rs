@@ -11,6 +11,7 @@ use clap::{
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 
+use crate::aws::Aws;
 use crate::aws::provision::Waiting;
 use crate::error::{Error, Result, exit};
 use crate::event::{Step, StepState};
@@ -148,6 +149,23 @@ impl Context {
     /// Where to work and on what.
     fn settings(&self) -> Result<Settings> {
         Settings::resolve(&self.typed, &env)
+    }
+
+    /// Makes the clients, and sees that something answers.
+    async fn connect(&self, settings: &Settings) -> Result<Aws> {
+        self.visibly("connecting", Aws::connect(settings).boxed()).await
+    }
+
+    /// Waits for work; on a terminal it says what is waited for, unless that is over at once.
+    async fn visibly<T>(&self, subject: &str, mut work: impl Future<Output = T> + Unpin) -> T {
+        tokio::select! {
+            done = &mut work => return done,
+            () = tokio::time::sleep(AT_ONCE) => {}
+        }
+        let steps = Steps::new(&self.output);
+        let (subject, detail) = (subject.to_owned(), String::new());
+        steps.show(&Step { subject, detail, state: StepState::Running });
+        work.await
     }
 }
 
@@ -307,6 +325,8 @@ fn color(arguments: &[OsString]) -> Color {
     color
 }
 
+/// What takes no longer needs no word.
+const AT_ONCE: Duration = Duration::from_millis(60);
 /// How often a wait is told where nothing can be redrawn.
 const TOLD_EVERY: Duration = Duration::from_secs(10);
 

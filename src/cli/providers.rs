@@ -5,7 +5,6 @@ use serde_json::json;
 
 use super::workers::{self, Working};
 use super::{Context, waiting};
-use crate::aws::Aws;
 use crate::aws::provision::{self, Change, Kind, Registered, Removed, Requests, Untagged};
 use crate::error::{Error, Result, exit};
 use crate::model::ProviderName;
@@ -68,8 +67,9 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
 async fn run_workers(context: &Context, command: workers::Providers) -> Result<u8> {
     let settings = context.settings()?;
     let plan = command.plan();
-    let aws = Aws::connect(&settings).await?;
-    let register = provision::register(&aws).await?;
+    let aws = context.connect(&settings).await?;
+    let register =
+        context.visibly("reading the register", Box::pin(provision::register(&aws))).await?;
     let providers = chosen(&settings, &register, &command.names)?;
     for fault in &plan.settings.behaviour.faults {
         if let Some(name) = &fault.provider
@@ -118,8 +118,9 @@ fn chosen(
 }
 
 async fn list(context: &Context) -> Result<u8> {
-    let aws = Aws::connect(&context.settings()?).await?;
-    let register = provision::register(&aws).await?;
+    let aws = context.connect(&context.settings()?).await?;
+    let register =
+        context.visibly("reading the register", Box::pin(provision::register(&aws))).await?;
     if matches!(context.output.format, Format::Json | Format::Jsonl) {
         let entry = |entry: &Registered| {
             json!({
@@ -149,7 +150,7 @@ async fn list(context: &Context) -> Result<u8> {
 
 async fn add(context: &Context, command: Add) -> Result<u8> {
     let output = &context.output;
-    let aws = Aws::connect(&context.settings()?).await?;
+    let aws = context.connect(&context.settings()?).await?;
     output.note(&aws.target_line());
     let untagged = if command.adopt { Untagged::Adopt } else { Untagged::Refuse };
     let patience = waiting(output);
@@ -195,7 +196,7 @@ async fn add(context: &Context, command: Add) -> Result<u8> {
 async fn remove(context: &Context, command: Remove) -> Result<u8> {
     let output = &context.output;
     let settings = context.settings()?;
-    let aws = Aws::connect(&settings).await?;
+    let aws = context.connect(&settings).await?;
     output.note(&aws.target_line());
     let requests = if command.force { Requests::Lose } else { Requests::Keep };
     let (mut code, mut report) = (exit::DONE, Vec::new());

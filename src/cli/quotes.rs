@@ -63,13 +63,14 @@ impl Default for Stay {
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let settings = context.settings()?;
-    let aws = Aws::connect(&settings).await?;
+    let aws = context.connect(&settings).await?;
     let recent = Recent::of(&aws, env);
     let id = recent.find(command.id.as_deref(), &settings)?;
     if command.watch {
         return wait(context, &settings, &aws, id, command.stay).await;
     }
-    let Some(gathering) = snapshot(&aws, &id, None).await? else {
+    let read = context.visibly("reading the table", Box::pin(snapshot(&aws, &id, None)));
+    let Some(gathering) = read.await? else {
         return Err(unknown(&aws, &id));
     };
     print(&context.output, &aws, &gathering);

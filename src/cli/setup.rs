@@ -4,7 +4,6 @@ use clap::Args;
 use tokio::time::Instant;
 
 use super::{Context, waiting};
-use crate::aws::Aws;
 use crate::aws::provision::{self, Mode, Request, Untagged};
 use crate::error::{Result, exit};
 use crate::output::setup::{Totals, document, full_table, table};
@@ -31,7 +30,7 @@ pub(super) struct Command {
 pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let output = &context.output;
     let settings = context.settings()?;
-    let aws = Aws::connect(&settings).await?;
+    let aws = context.connect(&settings).await?;
     let mode = if command.dry_run { Mode::DryRun } else { Mode::Apply };
     let account = aws.account().map(|account| format!(" (account {account})"));
     let account = account.filter(|_| !aws.is_real()).unwrap_or_default();

@@ -9,7 +9,6 @@ use serde_json::{Value, json};
 
 use super::recent::Recent;
 use super::{Context, attended, env, quotes};
-use crate::aws::Aws;
 use crate::error::{Error, Result, exit};
 use crate::model::text::printable;
 use crate::model::{RequestRow, RfqId, parse_duration, show_duration};
@@ -63,7 +62,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let typed = Typed::of(context, &command).await?;
     let submission = submission(&command, typed)?;
     let retry = retry(&settings, &submission);
-    let aws = Aws::connect(&settings).await?;
+    let aws = context.connect(&settings).await?;
     output.note(&aws.target_line());
     let recent = Recent::of(&aws, env);
     let scattered = scatter::submit(&aws, submission).await.map_err(|error| {

@@ -33,9 +33,9 @@ pub(super) struct Command {
 pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let output = &context.output;
     let settings = context.settings()?;
-    let aws = Aws::connect(&settings).await?;
+    let aws = context.connect(&settings).await?;
     output.note(&aws.target_line());
-    let found = inventory(&aws).await?;
+    let found = context.visibly("looking for what there is", Box::pin(inventory(&aws))).await?;
     if found.count() == 0 || command.dry_run {
         if found.count() == 0 {
             output.note(&format!("nothing of {} is here", settings.stack));
