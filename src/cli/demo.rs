@@ -14,7 +14,7 @@ use crate::aws::provision::{self, Mode, Request, Untagged, inventory, teardown};
 use crate::error::{Error, Result, exit};
 use crate::event::{Event, Sink};
 use crate::gather;
-use crate::model::{RfqId, StackName, show_duration};
+use crate::model::{RfqId, StackName, Timestamp, show_duration};
 use crate::output::workers::Tally;
 use crate::provider::{self, Behaviour, Receipts, Temper};
 use crate::queue::Options;
@@ -104,7 +104,8 @@ async fn show(context: &Context, settings: &Settings, aws: &Aws) -> Result<(Gath
     let tally = Arc::new(Mutex::new(Tally::new(&providers)));
     let counted = Arc::clone(&tally);
     let sink: Sink<Event> = Arc::new(move |event| {
-        counted.lock().unwrap_or_else(PoisonError::into_inner).count(&event);
+        let mut counted = counted.lock().unwrap_or_else(PoisonError::into_inner);
+        counted.count(&event, Timestamp::now());
     });
     output.note("$ rydes providers run\n  ten simulated providers and the response consumer");
     let stop = context.shutdown.stop.child_token();
@@ -222,7 +223,7 @@ LocalStack is still up; to stop it: {}",
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{ProviderName, Timestamp};
+    use crate::model::ProviderName;
     use crate::provider::{Intent, When};
 
     #[test]

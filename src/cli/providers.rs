@@ -144,7 +144,7 @@ async fn list(context: &Context) -> Result<u8> {
     };
     let rows: Vec<_> = register.iter().map(row).collect();
     let columns = [Column::Left("PROVIDER"), Column::Left("KIND"), Column::Left("QUEUE")];
-    context.output.lines(&lines(&columns, &rows, None));
+    context.output.lines(&lines(&columns, &rows));
     Ok(exit::DONE)
 }
 

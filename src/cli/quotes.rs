@@ -15,6 +15,7 @@ use crate::model::text::printable;
 use crate::model::{RfqId, Timestamp, parse_duration};
 use crate::output::live::{Live, is_foreground, size};
 use crate::output::quotes::{Frame, MOST_ROWS, document, news, table, workshop};
+use crate::output::table::wrapped;
 use crate::output::{Format, Output};
 use crate::quotes::{Copies, Patience, Watch, copies, snapshot};
 use crate::settings::Settings;
@@ -24,6 +25,8 @@ use crate::shutdown::Shutdown;
 const REDRAW: Duration = Duration::from_millis(100);
 /// After so long without any answer the queues are looked at, once.
 const SUSPICIOUS: Duration = Duration::from_secs(3);
+/// How long after the deadline a read that failed is tried again.
+const OVERTIME: Duration = Duration::from_secs(5);
 /// Lines of the frame beside the rows of answers.
 const FRAME_LINES: u16 = 8;
 
@@ -239,13 +242,17 @@ impl<'a> View<'a> {
         })
     }
 
-    fn draw(&self) {
-        let (Some(live), Some(gathering)) = (&self.live, &self.latest) else { return };
+    fn draw(&mut self) {
+        let (true, Some(gathering)) = (self.live.is_some(), &self.latest) else { return };
         let (columns, rows) = size();
         let room = usize::from(rows.saturating_sub(FRAME_LINES)).clamp(3, MOST_ROWS);
         let mut lines = self.table(gathering, Some(columns), room);
-        lines.extend(self.hint.as_ref().map(|hint| format!("hint: {hint}")));
-        live.draw(lines.join("\n"));
+        if let Some(hint) = &self.hint {
+            lines.extend(wrapped(&printable(&format!("hint: {hint}")), Some(columns)));
+        }
+        if let Some(live) = &mut self.live {
+            live.draw(lines);
+        }
     }
 
     fn table(&self, gathering: &Gathering, width: Option<u16>, rows: usize) -> Vec<String> {
@@ -253,12 +260,12 @@ impl<'a> View<'a> {
         styled(self.output, table(gathering, frame))
     }
 
-    /// Whether the deadline of what was last seen is still to come: a read that fails before it may
-    /// be tried again.
+    /// Whether a read that failed may be tried again: until a little after the deadline of what was
+    /// last seen, so that a passing failure at the end does not hide how it ended.
     fn has_time_left(&self) -> bool {
-        let latest = self.latest.as_ref();
-        let left = latest.and_then(|gathering| gathering.time_left(Timestamp::now()));
-        left.is_some_and(|left| !left.is_zero())
+        let Some(gathering) = &self.latest else { return false };
+        let deadline = gathering.request.deadline;
+        deadline.is_some_and(|deadline| Timestamp::now() < deadline.plus(OVERTIME))
     }
 
     /// Tells that a read failed, and that it is tried again.
@@ -277,7 +284,8 @@ impl<'a> View<'a> {
         if let Some(gathering) = &self.latest
             && self.output.format == Format::Table
         {
-            self.output.lines(&self.table(gathering, None, MOST_ROWS));
+            let width = self.output.is_terminal().then(|| size().0);
+            self.output.lines(&self.table(gathering, width, MOST_ROWS));
         }
     }
 

@@ -14,7 +14,8 @@ use crate::event::{Event, Sink};
 use crate::gather;
 use crate::model::{ProviderName, Timestamp, parse_duration};
 use crate::output::live::{Live, is_foreground, size};
-use crate::output::workers::{Part, Tally, document, line};
+use crate::output::table::wrapped;
+use crate::output::workers::{Part, Screen, Tally, document, line};
 use crate::output::{Format, Output};
 use crate::provider::{self, Behaviour, Fault, Receipts, Temper};
 use crate::queue::Options;
@@ -226,9 +227,9 @@ pub(super) async fn run(
         let (workers, consumer) = tokio::join!(guarded(&mut workers), guarded(&mut consumer));
         workers.and(consumer)
     };
-    let live = (view == View::Live).then(Live::new);
+    let mut live = (view == View::Live).then(Live::new);
     let ended = {
-        let drawn = draw(output, aws, &working, &tally, live.as_ref(), stop);
+        let drawn = draw(output, aws, &working, &tally, live.as_mut(), stop);
         tokio::pin!(work);
         tokio::select! {
             ended = &mut work => ended,
@@ -244,7 +245,8 @@ pub(super) async fn run(
     let tally = lock(&tally);
     if view == View::Live {
         let (columns, _) = size();
-        let table = tally.table(&aws.meter, working.consumer(), usize::MAX, columns);
+        let screen = Screen { width: columns, now: Timestamp::now() };
+        let table = tally.table(&aws.meter, working.consumer(), usize::MAX, screen);
         output.lines(&table);
     }
     if output.format == Format::Json {
@@ -309,8 +311,8 @@ fn greet(output: &Output, settings: &Settings, aws: &Aws, working: &Working) {
 fn sink(output: &Output, view: View, tally: &Arc<Mutex<Tally>>) -> Sink<Event> {
     let (output, tally) = (output.clone(), Arc::clone(tally));
     Arc::new(move |event: Event| {
-        lock(&tally).count(&event);
         let now = Timestamp::now();
+        lock(&tally).count(&event, now);
         match view {
             View::Plain => {
                 if let Some(line) = line(&event, now) {
@@ -321,6 +323,10 @@ fn sink(output: &Output, view: View, tally: &Arc<Mutex<Tally>>) -> Sink<Event> {
                 if let Some(document) = document(&event, now) {
                     output.json(&document);
                 }
+            }
+            View::Nothing if matches!(event, Event::Trouble(_)) => {
+                output.note(&line(&event, now).unwrap_or_default());
+                return;
             }
             View::Live | View::Nothing => {}
         }
@@ -339,7 +345,7 @@ async fn draw(
     aws: &Aws,
     working: &Working,
     tally: &Mutex<Tally>,
-    live: Option<&Live>,
+    mut live: Option<&mut Live>,
     stop: &CancellationToken,
 ) {
     let mut redraw = interval(REDRAW);
@@ -355,15 +361,17 @@ async fn draw(
                 output.note(&stopping_line(lock(tally).in_hand(), DRAIN));
             }
         }
-        if let Some(live) = live {
+        if let Some(live) = &mut live {
             let (columns, rows) = size();
             let room = usize::from(rows.saturating_sub(FRAME_LINES)).max(3);
-            let mut lines = lock(tally).table(&aws.meter, working.consumer(), room, columns);
+            let screen = Screen { width: columns, now: Timestamp::now() };
+            let mut lines = lock(tally).table(&aws.meter, working.consumer(), room, screen);
             if let Some(since) = stopping {
                 let left = DRAIN.saturating_sub(since.elapsed());
-                lines.push(stopping_line(lock(tally).in_hand(), left));
+                let line = stopping_line(lock(tally).in_hand(), left);
+                lines.extend(wrapped(&line, Some(columns)));
             }
-            live.draw(lines.join("\n"));
+            live.draw(lines);
         }
         sleep(Duration::ZERO).await;
     }

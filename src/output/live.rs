@@ -2,31 +2,54 @@
 
 use std::io::{self, IsTerminal as _};
 
+use futures_util::FutureExt as _;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use super::table::cut;
+
+/// Lines that stay at the end of what is too high: they say how it stands.
+const LAST_LINES: usize = 4;
 
 /// Redraws text in place on stdout.
 #[derive(Debug)]
 pub struct Live {
     bar: ProgressBar,
+    /// Heard of when the program was stopped and goes on.
+    continued: Option<Signal>,
+    /// Whether another program had the terminal at the last look.
+    away: bool,
     /// The terminal's modes, to be put back.
     modes: Option<Termios>,
 }
 
 impl Live {
-    /// An empty region.
+    /// An empty region. Needs a tokio runtime.
     pub fn new() -> Self {
-        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout_with_hz(20));
-        bar.set_style(ProgressStyle::with_template("{msg}").expect("the template is valid"));
-        Self { bar, modes: hush() }
+        let number = rustix::process::Signal::CONT.as_raw();
+        // Without the signal the region is drawn all the same.
+        let continued = signal(SignalKind::from_raw(number)).ok();
+        Self { bar: region(), continued, away: false, modes: hush() }
     }
 
-    /// Draws the text; nothing while another program has the terminal.
-    pub fn draw(&self, text: String) {
-        if is_foreground() {
-            self.bar.set_message(text);
-            self.bar.tick();
+    /// Draws lines; nothing while another program has the terminal. Lines that are too wide are
+    /// cut, and what is too high loses its middle, so that the region never scrolls.
+    pub fn draw(&mut self, lines: Vec<String>) {
+        let continued = self.continued.as_mut().and_then(|signal| signal.recv().now_or_never());
+        self.away |= continued.is_some();
+        if !is_foreground() {
+            self.away = true;
+            return;
         }
+        if std::mem::take(&mut self.away) {
+            // Others have written below the old region, which stays as it is.
+            self.bar.set_draw_target(ProgressDrawTarget::hidden());
+            self.bar = region();
+        }
+        let (columns, rows) = size();
+        self.bar.set_message(fitted(lines, columns, rows).join("\n"));
+        self.bar.tick();
     }
 
     /// Removes the region, to print something that stays.
@@ -35,6 +58,22 @@ impl Live {
             self.bar.finish_and_clear();
         }
     }
+}
+
+fn region() -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout_with_hz(20));
+    bar.set_style(ProgressStyle::with_template("{msg}").expect("the template is valid"));
+    bar
+}
+
+/// Lines that fit on a screen, the last row of it left free.
+fn fitted(mut lines: Vec<String>, columns: u16, rows: u16) -> Vec<String> {
+    let (width, height) = (usize::from(columns), usize::from(rows.saturating_sub(1)).max(1));
+    if lines.len() > height {
+        let below = LAST_LINES.min(height / 2);
+        lines.drain(height - below..lines.len() - below);
+    }
+    lines.iter().map(|line| cut(line, width)).collect()
 }
 
 impl Default for Live {
@@ -73,4 +112,18 @@ pub fn is_foreground() -> bool {
 pub fn size() -> (u16, u16) {
     let (rows, columns) = console::Term::stdout().size_checked().unwrap_or((24, 80));
     (columns, rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_drawn_fits_on_the_screen() {
+        let lines = (0..30).map(|n| format!("{n} {}", "x".repeat(100))).collect();
+        let fitted = fitted(lines, 40, 12);
+        assert_eq!(fitted.len(), 11);
+        assert!(fitted.iter().all(|line| console::measure_text_width(line) <= 40));
+        assert!(fitted[6].starts_with("6 ") && fitted[7].starts_with("26 "), "{fitted:?}");
+    }
 }

@@ -99,7 +99,7 @@ impl Output {
         io::stderr().is_terminal()
     }
 
-    /// Writes a line of the answer to stdout.
+    /// Writes a line of the answer to stdout. It must be safe to print.
     pub fn data(&self, line: &str) {
         let mut stdout = io::stdout().lock();
         if writeln!(stdout, "{line}").and_then(|()| stdout.flush()).is_err() {
@@ -119,17 +119,17 @@ impl Output {
         self.data(&compact_json(value));
     }
 
-    /// Writes a line for people to stderr.
+    /// Writes a line for people to stderr, made safe to print.
     pub fn note(&self, line: &str) {
         if self.verbosity > Verbosity::Quiet {
-            self.stderr(line);
+            self.stderr(&safe(line));
         }
     }
 
-    /// Writes a line to stderr that only `-v` asks for.
+    /// Writes a line to stderr that only `-v` asks for, made safe to print.
     pub fn detail(&self, line: &str) {
         if self.verbosity == Verbosity::Verbose {
-            self.stderr(line);
+            self.stderr(&safe(line));
         }
     }
 

@@ -3,15 +3,36 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use console::measure_text_width;
 use serde_json::{Value, json};
 
-use super::table::{Column, lines};
+use super::table::{Column, cut, cut_middle, lines, width_of, wrapped};
 use crate::aggregate::{CompletedBy, Gathering, Provider, Quote, Regret, State, Status, Timing};
 use crate::model::text::{ascii_json, printable};
 use crate::model::{Responder, StackName, Timestamp};
 
 /// Rows that a table shows before it folds.
 pub const MOST_ROWS: usize = 20;
+
+/// The titles of the columns.
+const TITLES: [&str; 5] = ["#", "RESPONDER", "QUOTE", "AFTER", "NOTE"];
+const COLUMNS: [Column; 5] = [
+    Column::Right(TITLES[0]),
+    Column::Left(TITLES[1]),
+    Column::Right(TITLES[2]),
+    Column::Right(TITLES[3]),
+    Column::Left(TITLES[4]),
+];
+/// The positions of the columns that are cut where there is no room.
+const RESPONDER: usize = 1;
+const NOTE: usize = 4;
+/// Columns between the columns, and the one before them.
+const GAPS: usize = 9;
+/// The widest note, since a reason may have 1,024 characters; JSON has it whole.
+const LONGEST_NOTE: usize = 200;
+/// How wide a note and a name stay at least, where there is no room for both.
+const SHORTEST_NOTE: usize = 16;
+const SHORTEST_NAME: usize = 12;
 
 /// What a table is drawn for.
 #[derive(Debug, Clone, Copy)]
@@ -20,7 +41,7 @@ pub struct Frame<'a> {
     pub stack: &'a StackName,
     /// The time of the countdown.
     pub now: Timestamp,
-    /// Columns there are; without them nothing is wrapped.
+    /// Columns there are; without them nothing but very long notes is cut.
     pub width: Option<u16>,
     /// Rows of answers to show before folding.
     pub rows: usize,
@@ -32,25 +53,39 @@ pub fn table(gathering: &Gathering, frame: Frame<'_>) -> Vec<String> {
     let rows = rows(gathering);
     let folded = rows.len().saturating_sub(frame.rows);
     let shown: Vec<_> = rows.into_iter().take(frame.rows).collect();
-    let columns = [
-        Column::Right("#"),
-        Column::Left("RESPONDER"),
-        Column::Right("QUOTE"),
-        Column::Right("AFTER"),
-        Column::Left("NOTE"),
-    ];
-    let width = frame.width.map(|width| width.saturating_sub(1));
-    all.extend(lines(&columns, &shown, width).into_iter().map(|line| format!(" {line}")));
+    let shown = narrowed(shown, frame.width);
+    all.extend(lines(&COLUMNS, &shown).into_iter().map(|line| format!(" {line}")));
     if folded > 0 {
         all.push(format!("    ... and {folded} more"));
     }
     let out = still_out(gathering);
     if !out.is_empty() {
-        let names = short_names(&out);
-        all.push(fit(format!("    {} still out: {names}", out.len()), frame.width));
+        let sentence = format!("    {} still out: {}", out.len(), short_names(&out));
+        all.push(frame.width.map_or(sentence.clone(), |width| cut(&sentence, width.into())));
     }
-    all.extend(truth(gathering, frame.now));
+    let truth = truth(gathering, frame.now);
+    all.extend(truth.iter().flat_map(|sentence| wrapped(sentence, frame.width)));
     all
+}
+
+/// Rows whose names and notes are cut to what the width leaves them.
+fn narrowed(mut rows: Vec<Vec<String>>, width: Option<u16>) -> Vec<Vec<String>> {
+    let wide = |column: usize| width_of(TITLES[column], &rows, column);
+    let (name, note) = (wide(RESPONDER), wide(NOTE));
+    let (name, note) = match width {
+        None => (name, note.min(LONGEST_NOTE)),
+        Some(width) => {
+            let others = wide(0) + wide(2) + wide(3) + GAPS;
+            let left = usize::from(width).saturating_sub(others);
+            let name = name.min(left.saturating_sub(note.min(SHORTEST_NOTE)).max(SHORTEST_NAME));
+            (name, note.min(LONGEST_NOTE).min(left.saturating_sub(name)))
+        }
+    };
+    for row in &mut rows {
+        row[RESPONDER] = cut_middle(&row[RESPONDER], name);
+        row[NOTE] = cut(&row[NOTE], note);
+    }
+    rows
 }
 
 fn title(gathering: &Gathering, frame: Frame<'_>) -> String {
@@ -64,8 +99,9 @@ fn title(gathering: &Gathering, frame: Frame<'_>) -> String {
     );
     let stack = frame.stack.as_str();
     let width = usize::from(frame.width.unwrap_or(80)).min(80);
-    let gap = width.saturating_sub(console::measure_text_width(&title) + stack.len());
-    format!("{title}{}{stack}", " ".repeat(gap.max(2)))
+    let gap = width.saturating_sub(measure_text_width(&title) + stack.len());
+    let title = format!("{title}{}{stack}", " ".repeat(gap.max(2)));
+    frame.width.map_or(title.clone(), |width| cut(&title, width.into()))
 }
 
 /// In-time quotes by price, then everybody else who has something to say.
@@ -223,14 +259,6 @@ fn short_names(names: &[&Responder]) -> String {
         printable(name.strip_prefix("UnicornManagementResource").unwrap_or(name))
     });
     short.collect::<Vec<_>>().join(", ")
-}
-
-/// Cuts a line where the terminal ends.
-fn fit(line: String, width: Option<u16>) -> String {
-    match width {
-        Some(width) => console::truncate_str(&line, usize::from(width), "...").into_owned(),
-        None => line,
-    }
 }
 
 fn deadline_after(gathering: &Gathering) -> Option<i64> {

@@ -52,7 +52,7 @@ pub fn table(report: &Report, mode: Mode) -> Vec<String> {
         rows.push(one(if position == 0 { "dead letters" } else { "" }, dead_letters));
     }
     rows.push(one("table", &report.table));
-    lines(&COLUMNS, &rows, None)
+    lines(&COLUMNS, &rows)
 }
 
 /// The table of `-v`: one line per resource.
@@ -61,7 +61,7 @@ pub fn full_table(report: &Report, mode: Mode) -> Vec<String> {
         .into_iter()
         .map(|(kind, (name, change))| vec![kind.to_owned(), name.clone(), state(change, mode)])
         .collect();
-    lines(&COLUMNS, &rows, None)
+    lines(&COLUMNS, &rows)
 }
 
 const COLUMNS: [Column; 3] =

@@ -2,6 +2,8 @@
 //! each that is done.
 
 use std::io::{self, IsTerminal as _};
+use std::mem::replace;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
@@ -19,6 +21,8 @@ const WORTH_TELLING: Duration = Duration::from_millis(50);
 pub struct Steps {
     output: Output,
     spinner: ProgressBar,
+    /// What is under way.
+    current: Mutex<String>,
 }
 
 impl Steps {
@@ -29,7 +33,7 @@ impl Steps {
         let style = ProgressStyle::with_template("  {msg} {spinner} {elapsed}")
             .expect("the template is valid");
         spinner.set_style(style);
-        Self { output: output.clone(), spinner }
+        Self { output: output.clone(), spinner, current: Mutex::default() }
     }
 
     /// Shows one step.
@@ -39,7 +43,11 @@ impl Steps {
         match &step.state {
             StepState::Running => {
                 self.spinner.set_message(format!("{subject:<16}  {detail}"));
-                self.spinner.reset_elapsed();
+                // Its time runs from when it was first reported.
+                let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+                if replace(&mut *current, subject.clone()) != subject {
+                    self.spinner.reset_elapsed();
+                }
                 self.spinner.enable_steady_tick(Duration::from_millis(100));
             }
             StepState::Done(outcome, took) => {

@@ -1,7 +1,12 @@
-//! Plain tables: columns two spaces apart, no borders, nothing at the end of a line.
+//! Plain tables: columns two spaces apart, no borders, nothing at the end of a line. What is too wide
+//! for a terminal is cut, never wrapped within a cell.
 
 use comfy_table::presets::NOTHING;
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
+use comfy_table::{Cell, CellAlignment, Table};
+use console::{measure_text_width, truncate_str};
+
+/// What stands for what was cut.
+const CUT: &str = "...";
 
 /// How a column stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,14 +17,15 @@ pub(crate) enum Column {
     Right(&'static str),
 }
 
-/// The lines of a table, its header first. `width` is the widest line there may be; without it
-/// nothing is wrapped. Cells must be safe to print.
-pub(crate) fn lines(columns: &[Column], rows: &[Vec<String>], width: Option<u16>) -> Vec<String> {
+/// The lines of a table, its header first. Cells must be safe to print.
+pub(crate) fn lines(columns: &[Column], rows: &[Vec<String>]) -> Vec<String> {
+    spaced(columns, rows, 2)
+}
+
+/// The same with so many spaces between columns.
+pub(crate) fn spaced(columns: &[Column], rows: &[Vec<String>], gap: u16) -> Vec<String> {
     let mut table = Table::new();
     table.load_style(NOTHING);
-    if let Some(width) = width {
-        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
-    }
     let header = columns.iter().map(|column| match column {
         Column::Left(title) => Cell::new(title),
         Column::Right(title) => Cell::new(title).set_alignment(CellAlignment::Right),
@@ -30,12 +36,46 @@ pub(crate) fn lines(columns: &[Column], rows: &[Vec<String>], width: Option<u16>
     }
     let last = columns.len().saturating_sub(1);
     for (position, (column, kind)) in table.column_iter_mut().zip(columns).enumerate() {
-        column.set_padding((0, if position == last { 0 } else { 2 }));
+        column.set_padding((0, if position == last { 0 } else { gap }));
         if matches!(kind, Column::Right(_)) {
             column.set_cell_alignment(CellAlignment::Right);
         }
     }
     table.lines().map(|line| line.trim_end().to_owned()).collect()
+}
+
+/// How wide a column is: its title or its widest cell.
+pub(crate) fn width_of(title: &str, rows: &[Vec<String>], column: usize) -> usize {
+    let cells = rows.iter().filter_map(|row| row.get(column));
+    cells.map(|cell| measure_text_width(cell)).max().unwrap_or(0).max(title.len())
+}
+
+/// A text that is at most so wide; its end is what goes.
+pub(crate) fn cut(text: &str, width: usize) -> String {
+    truncate_str(text, width, CUT).into_owned()
+}
+
+/// A name that is at most so wide; its middle is what goes, since names differ at their ends.
+pub(crate) fn cut_middle(name: &str, width: usize) -> String {
+    if measure_text_width(name) <= width {
+        return name.to_owned();
+    }
+    let room = width.saturating_sub(CUT.len());
+    let head = truncate_str(name, room / 2, "");
+    let mut tail = name;
+    while measure_text_width(tail) > room - room / 2 {
+        let mut rest = tail.chars();
+        rest.next();
+        tail = rest.as_str();
+    }
+    format!("{head}{CUT}{tail}")
+}
+
+/// A sentence in lines that are at most so wide; without a width it is one line.
+pub(crate) fn wrapped(sentence: &str, width: Option<u16>) -> Vec<String> {
+    let Some(width) = width else { return vec![sentence.to_owned()] };
+    let options = textwrap::Options::new(usize::from(width).max(20)).subsequent_indent("  ");
+    textwrap::wrap(sentence, options).into_iter().map(std::borrow::Cow::into_owned).collect()
 }
 
 #[cfg(test)]
@@ -49,6 +89,14 @@ mod tests {
             vec!["bb".into(), "10".into(), String::new()],
         ];
         let columns = [Column::Left("NAME"), Column::Right("N"), Column::Left("NOTE")];
-        assert_eq!(lines(&columns, &rows, None), ["NAME   N  NOTE", "a      7  x", "bb    10"]);
+        assert_eq!(lines(&columns, &rows), ["NAME   N  NOTE", "a      7  x", "bb    10"]);
+    }
+    #[test]
+    fn what_is_cut_is_as_wide_as_it_may_be() {
+        assert_eq!(cut("declined: fully booked", 12), "declined:...");
+        assert_eq!(cut_middle("UnicornManagementResource10", 15), "Unicor...urce10");
+        assert_eq!(cut_middle("short", 5), "short");
+        assert_eq!(measure_text_width(&cut_middle("東京東京東京東京", 9)), 9);
+        assert_eq!(wrapped("one two three four five", Some(20)), ["one two three four", "  five"]);
     }
 }

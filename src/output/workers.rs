@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::table::{Column, lines};
+use super::table::{Column, cut, cut_middle, lines, spaced, wrapped};
 use crate::aws::Meter;
 use crate::event::{Event, Gathered};
 use crate::model::text::printable;
@@ -15,6 +15,22 @@ use crate::queue::Trouble;
 
 /// Ids that are remembered to count RFQs.
 const MOST_IDS: usize = 1_000_000;
+
+/// How long a trouble with one message is shown.
+const SHOWN: Duration = Duration::from_secs(10);
+/// The longest trouble that is shown in the table.
+const LONGEST_TROUBLE: usize = 300;
+/// How wide a name stays at least.
+const SHORTEST_NAME: usize = 10;
+
+/// What a table is drawn for.
+#[derive(Debug, Clone, Copy)]
+pub struct Screen {
+    /// Columns there are.
+    pub width: u16,
+    /// The time.
+    pub now: Timestamp,
+}
 
 /// One provider's counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -37,7 +53,18 @@ pub struct Tally {
     gathered: u64,
     duplicates: u64,
     refused: u64,
-    trouble: Option<String>,
+    troubles: Vec<Standing>,
+    /// Requests that were received here and not yet answered: one that comes again is the same.
+    open: HashSet<(ProviderName, RfqId)>,
+}
+
+/// A trouble that is shown.
+#[derive(Debug)]
+struct Standing {
+    subject: String,
+    reason: String,
+    /// When it is forgotten; otherwise it stands until it is over.
+    until: Option<Timestamp>,
 }
 
 impl Tally {
@@ -47,17 +74,21 @@ impl Tally {
         Self { providers: counts, ..Self::default() }
     }
 
-    /// Counts an event.
-    pub fn count(&mut self, event: &Event) {
+    /// Counts an event that happened now.
+    pub fn count(&mut self, event: &Event, now: Timestamp) {
         match event {
-            Event::Received { provider, id, count } => {
+            Event::Received { provider, id, .. } => {
+                if self.open.len() >= MOST_IDS {
+                    self.open.clear();
+                }
+                let is_new = self.open.insert((provider.clone(), id.clone()));
                 let counts = self.of(provider);
                 counts.in_hand += 1;
-                // A request that comes back is the same request.
-                counts.received += u64::from(*count == 1);
+                counts.received += u64::from(is_new);
                 self.know(id);
             }
-            Event::Answered { provider, answer, .. } => {
+            Event::Answered { provider, id, answer, .. } => {
+                self.open.remove(&(provider.clone(), id.clone()));
                 let counts = self.of(provider);
                 match answer {
                     Answer::Quote(_) => counts.quoted += 1,
@@ -66,7 +97,10 @@ impl Tally {
                     Answer::Silent(_) => counts.silent += 1,
                 }
             }
-            Event::Mute { provider, .. } => self.of(provider).silent += 1,
+            Event::Mute { provider, id } => {
+                self.open.remove(&(provider.clone(), id.clone()));
+                self.of(provider).silent += 1;
+            }
             Event::GivenBack { provider } => self.of(provider).given_back += 1,
             Event::Unreadable { provider, .. } => self.of(provider).unreadable += 1,
             Event::PutDown { provider } => {
@@ -81,14 +115,44 @@ impl Tally {
                 self.know(id);
             }
             Event::Refused { .. } => self.refused += 1,
-            Event::Trouble(
-                Trouble::Began { subject, reason } | Trouble::Entry { subject, reason },
-            ) => {
-                self.trouble = Some(format!("{subject}: {reason}"));
+            Event::Trouble(Trouble::Began { subject, reason }) => {
+                self.stand(Standing {
+                    subject: subject.clone(),
+                    reason: reason.clone(),
+                    until: None,
+                });
             }
-            Event::Trouble(Trouble::Over { .. }) => self.trouble = None,
+            Event::Trouble(Trouble::Entry { subject, reason }) => {
+                let (subject, reason) = (subject.clone(), reason.clone());
+                self.stand(Standing { subject, reason, until: Some(now.plus(SHOWN)) });
+            }
+            Event::Trouble(Trouble::Over { subject }) => {
+                self.troubles.retain(|standing| standing.subject != *subject);
+            }
             Event::Attempt { .. } | Event::Left { .. } => {}
         }
+    }
+
+    /// Of one subject the newest trouble stands.
+    fn stand(&mut self, new: Standing) {
+        self.troubles.retain(|standing| standing.subject != new.subject);
+        self.troubles.push(new);
+    }
+
+    /// The newest trouble that still stands, and how many more there are.
+    fn trouble(&self, now: Timestamp) -> Option<String> {
+        let stands = |standing: &&Standing| standing.until.is_none_or(|until| now < until);
+        let standing: Vec<_> = self.troubles.iter().filter(stands).collect();
+        let newest = standing.last()?;
+        let more = match standing.len() - 1 {
+            0 => String::new(),
+            more => format!(" (and {more} more)"),
+        };
+        Some(format!(
+            "trouble: {}: {}{more}",
+            printable(&newest.subject),
+            printable(&newest.reason)
+        ))
     }
 
     /// How many requests are in hand.
@@ -128,11 +192,12 @@ impl Tally {
     }
 
     /// The table that is redrawn in place, at most `rows` providers high.
-    pub fn table(&self, meter: &Meter, consumer: Part, rows: usize, width: u16) -> Vec<String> {
+    pub fn table(&self, meter: &Meter, consumer: Part, rows: usize, screen: Screen) -> Vec<String> {
+        let Screen { width, now } = screen;
         let mut all = Vec::new();
         if !self.providers.is_empty() {
             let columns = [
-                Column::Left("SIMULATED PROVIDER"),
+                Column::Left(if width < 80 { "PROVIDER" } else { "SIMULATED PROVIDER" }),
                 Column::Right("RECEIVED"),
                 Column::Right("QUOTED"),
                 Column::Right("DECLINED"),
@@ -157,9 +222,12 @@ impl Tally {
             let line = self.consumer_line();
             let per_rfq = self.requests_per_rfq(meter);
             let per_rfq = per_rfq.map(|n| format!("{n} requests/RFQ")).unwrap_or_default();
-            all.push(format!("{line:<56}  {per_rfq}").trim_end().to_owned());
+            let line = format!("{line:<56}  {per_rfq}");
+            all.extend(wrapped(line.trim_end(), Some(width)));
         }
-        all.extend(self.trouble.as_ref().map(|trouble| format!("trouble: {}", printable(trouble))));
+        if let Some(trouble) = self.trouble(now) {
+            all.extend(wrapped(&cut(&trouble, LONGEST_TROUBLE), Some(width)));
+        }
         all
     }
 
@@ -225,11 +293,27 @@ pub enum Part {
     LeftOut,
 }
 
-/// Columns one space apart, where two would not fit into the width.
+/// Columns one space apart, where two would not fit into the width, and names cut, where that would
+/// not do either.
 fn narrow(columns: &[Column], rows: &[Vec<String>], width: u16) -> Vec<String> {
-    let all = lines(columns, rows, None);
-    let widest = all.iter().map(|line| line.chars().count()).max().unwrap_or(0);
-    if widest <= usize::from(width) { all } else { lines(columns, rows, Some(width)) }
+    let width = usize::from(width);
+    let widest = |lines: &[String]| lines.iter().map(|line| line.len()).max().unwrap_or(0);
+    let wide = lines(columns, rows);
+    if widest(&wide) <= width {
+        return wide;
+    }
+    let narrow = spaced(columns, rows, 1);
+    let over = widest(&narrow).saturating_sub(width);
+    if over == 0 {
+        return narrow;
+    }
+    let longest = rows.iter().map(|row| row[0].len()).max().unwrap_or(0);
+    let shorter = rows.iter().map(|row| {
+        let mut row = row.clone();
+        row[0] = cut_middle(&row[0], longest.saturating_sub(over).max(SHORTEST_NAME));
+        row
+    });
+    spaced(columns, &shorter.collect::<Vec<_>>(), 1)
 }
 
 /// A line of the log: `12:00:03.412 received  78c371f6 UnicornManagementResource1`; `None` for what
