@@ -368,8 +368,8 @@ async fn draw(
             let mut lines = lock(tally).table(&aws.meter, working.consumer(), room, screen);
             if let Some(since) = stopping {
                 let left = DRAIN.saturating_sub(since.elapsed());
-                let line = stopping_line(lock(tally).in_hand(), left);
-                lines.extend(wrapped(&line, Some(columns)));
+                let stopping = stopping_line(lock(tally).in_hand(), left);
+                lines.extend(wrapped(&stopping, Some(columns)));
             }
             live.draw(lines);
         }

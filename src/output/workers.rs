@@ -297,7 +297,7 @@ pub enum Part {
 /// not do either.
 fn narrow(columns: &[Column], rows: &[Vec<String>], width: u16) -> Vec<String> {
     let width = usize::from(width);
-    let widest = |lines: &[String]| lines.iter().map(|line| line.len()).max().unwrap_or(0);
+    let widest = |lines: &[String]| lines.iter().map(String::len).max().unwrap_or(0);
     let wide = lines(columns, rows);
     if widest(&wide) <= width {
         return wide;
