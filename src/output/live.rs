@@ -108,10 +108,11 @@ pub fn is_foreground() -> bool {
             .is_ok_and(|group| group == rustix::process::getpgrp())
 }
 
-/// The terminal's columns and rows; 80 by 24 where there is none.
+/// The columns that a line may fill, and the terminal's rows; of 80 by 24 where there is none. The
+/// last column is left free: a line that ends there is one row to some terminals and two to others.
 pub fn size() -> (u16, u16) {
     let (rows, columns) = console::Term::stdout().size_checked().unwrap_or((24, 80));
-    (columns, rows)
+    (columns.saturating_sub(1), rows)
 }
 
 #[cfg(test)]

@@ -197,7 +197,7 @@ impl Tally {
         let mut all = Vec::new();
         if !self.providers.is_empty() {
             let columns = [
-                Column::Left(if width < 80 { "PROVIDER" } else { "SIMULATED PROVIDER" }),
+                Column::Left(if width < 70 { "PROVIDER" } else { "SIMULATED PROVIDER" }),
                 Column::Right("RECEIVED"),
                 Column::Right("QUOTED"),
                 Column::Right("DECLINED"),
