@@ -2,3 +2,4 @@
 
 mod states;
 mod watch;
+mod work;

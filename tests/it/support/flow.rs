@@ -1,7 +1,7 @@
 //! A stack of its own for each test: set up through the program, looked into with the SDK.
 
 use std::collections::HashMap;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read};
 use std::process::Child;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -136,11 +136,45 @@ impl Stack {
         json(&self.rydes("quotes --output json").arg(id).run().exits(0).stdout)
     }
 
+    /// A command in the background.
+    pub fn background(&self, arguments: &str) -> Background {
+        Background::start(self.rydes(arguments))
+    }
+
     /// Providers and consumer in the background.
-    pub fn providers(&self, options: &str) -> Workers {
-        Workers::start(
-            self.rydes(&format!("providers run --output jsonl --poll-wait 1s {options}")),
-        )
+    pub fn providers(&self, options: &str) -> Background {
+        self.background(&format!("providers run --output jsonl --poll-wait 1s {options}"))
+    }
+
+    /// Puts a message into a queue.
+    pub fn send(&self, queue: &str, body: &str) {
+        let send = self.sqs.send_message().queue_url(self.queue_url(queue)).message_body(body);
+        self.runtime.block_on(send.send()).expect("the queue takes it");
+    }
+
+    /// Publishes a message on the topic, past the program.
+    pub fn publish(&self, message: &Value) {
+        let arn =
+            format!("arn:aws:sns:us-east-1:000000000000:{}", self.full("RequestForQuotesTopic"));
+        let publish = super::aws::clients().sns.publish().topic_arn(arn);
+        let published = publish.message(message.to_string()).send();
+        self.runtime.block_on(published).expect("the topic takes it");
+    }
+
+    /// Writes a row of texts, past the program.
+    pub fn put(&self, texts: &[(&str, &str)]) {
+        let item = texts
+            .iter()
+            .map(|(name, text)| ((*name).to_owned(), AttributeValue::S((*text).to_owned())));
+        let put = self.dynamodb.put_item().table_name(self.full("RidesBookingTable"));
+        let put = put.set_item(Some(item.collect())).send();
+        self.runtime.block_on(put).expect("it is written");
+    }
+
+    /// Removes the table behind the program's back.
+    pub fn delete_table(&self) {
+        let delete = self.dynamodb.delete_table().table_name(self.full("RidesBookingTable"));
+        self.runtime.block_on(delete.send()).expect("the table goes");
     }
 
     fn queue_url(&self, queue: &str) -> String {
@@ -259,37 +293,54 @@ pub fn signal(child: &Child, signal: Signal) {
     kill_process(Pid::from_child(child), signal).expect("it runs");
 }
 
-/// Workers or a consumer in the background, stopped in good order when dropped.
-pub struct Workers {
+/// A command that runs in the background, stopped in good order when dropped.
+pub struct Background {
     child: Child,
-    events: Arc<Mutex<Vec<Value>>>,
-    stdout: Option<JoinHandle<()>>,
-    stderr: Option<JoinHandle<String>>,
+    stdout: Lines,
+    stderr: Lines,
 }
 
-impl Workers {
-    fn start(command: Rydes) -> Self {
-        let mut child = command.start();
-        let events = Arc::<Mutex<Vec<Value>>>::default();
-        let seen = Arc::clone(&events);
-        let stdout = BufReader::new(child.stdout.take().expect("it is piped"));
-        let mut stderr = child.stderr.take().expect("it is piped");
-        let stdout = thread::spawn(move || {
-            for line in stdout.lines().map_while(Result::ok) {
-                seen.lock().expect("no reader broke down").push(json(&line));
+/// The lines of a stream, as they come.
+struct Lines {
+    lines: Arc<Mutex<Vec<String>>>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Lines {
+    fn of(stream: impl Read + Send + 'static) -> Self {
+        let lines = Arc::<Mutex<Vec<String>>>::default();
+        let seen = Arc::clone(&lines);
+        let reader = thread::spawn(move || {
+            for line in BufReader::new(stream).lines().map_while(Result::ok) {
+                seen.lock().expect("no reader broke down").push(line);
             }
         });
-        let stderr = thread::spawn(move || {
-            let mut text = String::new();
-            stderr.read_to_string(&mut text).expect("stderr is text");
-            text
-        });
-        Self { child, events, stdout: Some(stdout), stderr: Some(stderr) }
+        Self { lines, reader: Some(reader) }
     }
 
-    /// What has happened so far.
+    fn all(&self) -> Vec<String> {
+        self.lines.lock().expect("no reader broke down").clone()
+    }
+
+    /// All of it, once the stream has ended.
+    fn whole(&mut self) -> String {
+        self.reader.take().expect("not joined yet").join().expect("it was read");
+        self.all().iter().flat_map(|line| [line, "\n"]).collect()
+    }
+}
+
+impl Background {
+    /// Starts a command.
+    pub fn start(command: Rydes) -> Self {
+        let mut child = command.start();
+        let stdout = Lines::of(child.stdout.take().expect("it is piped"));
+        let stderr = Lines::of(child.stderr.take().expect("it is piped"));
+        Self { child, stdout, stderr }
+    }
+
+    /// What has happened so far, of a command that prints a line of JSON for each event.
     pub fn events(&self) -> Vec<Value> {
-        self.events.lock().expect("no reader broke down").clone()
+        self.stdout.all().iter().map(|line| json(line)).collect()
     }
 
     /// How many events of this kind there were.
@@ -305,23 +356,43 @@ impl Workers {
         });
     }
 
-    /// Drains and ends: exit 0 and a summary, or the test fails. Returns what stderr said.
+    /// Waits until stderr holds this.
     #[track_caller]
-    pub fn stop(mut self) -> Ran {
-        signal(&self.child, Signal::TERM);
-        assert!(ends_within(&mut self.child, PATIENCE), "it drains");
+    pub fn says(&self, text: &str) {
+        wait_for(text, || self.stderr.all().iter().any(|line| line.contains(text)).then_some(()));
+    }
+
+    /// Ends by itself; returns how, and all that it printed.
+    #[track_caller]
+    pub fn ends(mut self, limit: Duration) -> Ran {
+        let ended = ends_within(&mut self.child, limit);
+        assert!(ended, "no end after {limit:?}: {:?}", self.stderr.all());
         let code = self.child.wait().expect("it has ended").code();
-        self.stdout.take().expect("not joined yet").join().expect("stdout was JSON");
-        let stderr = self.stderr.take().expect("not joined yet").join().expect("it was read");
-        assert_eq!(code, Some(0), "{stderr}");
-        Ran { code, stdout: String::new(), stderr }
+        Ran { code, stdout: self.stdout.whole(), stderr: self.stderr.whole() }
+    }
+
+    /// A signal to it.
+    pub fn signal(&self, number: Signal) {
+        signal(&self.child, number);
+    }
+
+    /// Drains and ends: exit 0 and a summary, or the test fails.
+    #[track_caller]
+    pub fn stop(self) -> Ran {
+        self.signal(Signal::TERM);
+        self.ends(PATIENCE).exits(0)
+    }
+
+    /// Ends at once, without a chance to drain.
+    pub fn kill(mut self) {
+        self.child.kill().and_then(|()| self.child.wait()).expect("it can be killed");
     }
 }
 
-impl Drop for Workers {
+impl Drop for Background {
     fn drop(&mut self) {
         if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
-            signal(&self.child, Signal::TERM);
+            self.signal(Signal::TERM);
             if !ends_within(&mut self.child, PATIENCE) {
                 _ = self.child.kill();
             }

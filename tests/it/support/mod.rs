@@ -15,6 +15,7 @@ use tempfile::TempDir;
 pub mod aws;
 pub mod flow;
 pub mod localstack;
+pub mod proxy;
 pub mod stack;
 
 /// How long a command may take unless told otherwise.

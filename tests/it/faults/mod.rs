@@ -1,0 +1,5 @@
+//! What holds when something breaks: requests that fail, programs that are killed, resources that go.
+
+mod gone;
+mod reads;
+mod submit;

@@ -1,0 +1,39 @@
+//! A wait whose reads fail.
+
+use crate::support::flow::{Background, PATIENCE, Stack, provider, wait_for};
+use crate::support::proxy::{Fault, Proxy};
+
+const INTERNAL: &str =
+    r#"{"__type": "com.amazonaws.dynamodb.v20120810#InternalServerError", "message": "later"}"#;
+const DENIED: &str =
+    r#"{"__type": "com.amazon.coral.service#AccessDeniedException", "message": "not you"}"#;
+
+#[test]
+fn one_that_fails_in_passing_is_told_and_outlived() {
+    let stack = Stack::set_up(2);
+    let id = stack.submit("--deadline 30s");
+    let proxy = Proxy::start();
+    let watch = stack.rydes("quotes --watch").arg(&id).env("AWS_ENDPOINT_URL_DYNAMODB", &proxy.url);
+    let watch = Background::start(watch);
+    proxy.until("Query");
+    // The SDK itself gives up after three.
+    proxy.fail("Query", 7, Fault::Answer(500, INTERNAL));
+    let reads = proxy.count("Query");
+    wait_for("the failures", || (proxy.count("Query") > reads + 7).then_some(()));
+    let _workers = stack.providers("--behavior steady");
+    let watched = watch.ends(PATIENCE).exits(0);
+    assert!(watched.stderr.contains("reading the table failed; trying on"), "{}", watched.stderr);
+    assert!(watched.stdout.contains("complete: 2 of 2 answered (2 quotes)"), "{}", watched.stdout);
+}
+
+#[test]
+fn one_that_is_refused_ends_the_wait() {
+    let stack = Stack::set_up(1);
+    let id = stack.submit("--deadline 10m");
+    let proxy = Proxy::start();
+    proxy.fail("Query", usize::MAX, Fault::Answer(400, DENIED));
+    let watch = stack.rydes("quotes --watch").arg(&id).env("AWS_ENDPOINT_URL_DYNAMODB", &proxy.url);
+    let refused = watch.run().exits(1);
+    assert!(refused.stderr.contains("AccessDeniedException: not you"), "{}", refused.stderr);
+    assert!(!refused.stdout.contains(&provider(1)));
+}

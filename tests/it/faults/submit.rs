@@ -1,0 +1,153 @@
+//! A submission that is broken off, or of which nobody knows how it ended.
+
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::support::flow::{Stack, provider};
+use crate::support::proxy::{Fault, Proxy};
+use crate::support::{Ran, Rydes};
+
+const ID: &str = "1f0a99e2-7d34-4b5c-9a61-00000000000a";
+const SUBMIT: &str = "submit --from Frankfurt --to Rome --customer cmr --deadline 60s --rfq-id";
+
+/// SNS is away.
+const AWAY: Fault = Fault::Answer(
+    503,
+    "<ErrorResponse><Error><Code>ServiceUnavailable</Code><Message>later</Message></Error></ErrorResponse>",
+);
+
+fn submit(stack: &Stack, proxy: &Proxy) -> Rydes {
+    stack
+        .rydes(SUBMIT)
+        .arg(ID)
+        .env("AWS_ENDPOINT_URL_SNS", &proxy.url)
+        .env("AWS_ENDPOINT_URL_DYNAMODB", &proxy.url)
+}
+
+/// Runs the line that was printed to try again, as a shell does.
+fn try_again(stack: &Stack, ran: &Ran) {
+    let hint = "hint: submit it again, nothing is doubled: ";
+    let line = ran.stderr.lines().find_map(|line| line.strip_prefix(hint)).expect("a line to type");
+    let arguments = line.strip_prefix("rydes ").expect("a command of ours");
+    let command = format!("{} {arguments}", env!("CARGO_BIN_EXE_rydes"));
+    let ran = Command::new("sh")
+        .args(["-c", &command])
+        .env("AWS_ENDPOINT_URL", crate::support::localstack::endpoint())
+        .env("RYDES_STACK", &stack.name)
+        .output()
+        .expect("a shell starts");
+    assert!(ran.status.success(), "{line}\n{}", String::from_utf8_lossy(&ran.stderr));
+}
+
+/// Everybody's quote is there, once, and nothing was doubled on the way.
+fn is_answered_once(stack: &Stack, providers: usize) {
+    stack.rydes("quotes --watch").arg(ID).run().exits(0);
+    let told = stack.quotes(ID);
+    assert_eq!((&told["status"], &told["completed-by"]), (&"complete".into(), &"all".into()));
+    let mut responders: Vec<_> =
+        stack.rows(ID).iter().map(|row| row["responder"].clone()).collect();
+    responders.sort_by_key(ToString::to_string);
+    let mut expected: Vec<_> = (1..=providers).map(|n| Value::from(provider(n))).collect();
+    expected.push("-".into());
+    expected.sort_by_key(ToString::to_string);
+    assert_eq!(responders, expected);
+}
+
+#[test]
+fn one_that_is_killed_between_row_and_message_is_finished_by_the_next() {
+    let stack = Stack::set_up(10);
+    let _workers = stack.providers("--behavior steady");
+    let proxy = Proxy::start();
+    proxy.fail("Publish", 1, Fault::Hold);
+    let mut killed = submit(&stack, &proxy).start();
+    proxy.until("Publish");
+    killed.kill().and_then(|()| killed.wait()).expect("it can be killed");
+    let row = stack.rows(ID).pop().expect("the row was written before");
+    assert_eq!(row["responder"], "-");
+
+    submit(&stack, &proxy).run().exits(0);
+    is_answered_once(&stack, 10);
+    let told = stack.quotes(ID);
+    assert_eq!(
+        (&told["submitted-at"], &told["deadline"]),
+        (&row["submitted-at"], &row["deadline"])
+    );
+    assert_eq!(proxy.count("Publish"), 2);
+}
+
+#[test]
+fn one_that_the_topic_refuses_leaves_nothing_behind() {
+    let stack = Stack::set_up(1);
+    let proxy = Proxy::start();
+    proxy.fail(
+        "Publish",
+        1,
+        Fault::Answer(
+            403,
+            "<ErrorResponse><Error><Code>AuthorizationError</Code><Message>not you</Message></Error></ErrorResponse>",
+        ),
+    );
+    let refused = submit(&stack, &proxy).run().exits(1);
+    assert!(refused.stderr.contains("AuthorizationError: not you"), "{}", refused.stderr);
+    assert_eq!(refused.stdout, "");
+    assert!(stack.rows(ID).is_empty(), "the row is gone again");
+    assert_eq!(proxy.count("Publish"), 1, "a refusal is not tried again");
+}
+
+#[test]
+fn a_publish_that_fails_in_passing_is_tried_again() {
+    let stack = Stack::set_up(2);
+    let _workers = stack.providers("--behavior steady");
+    let proxy = Proxy::start();
+    proxy.fail("Publish", 1, AWAY);
+    proxy.fail("Publish", 1, Fault::CutBefore);
+    submit(&stack, &proxy).run().exits(0);
+    assert_eq!(proxy.count("Publish"), 3);
+    is_answered_once(&stack, 2);
+}
+
+#[test]
+fn a_publish_of_which_nobody_knows_is_finished_by_the_line_that_is_printed() {
+    for fault in [AWAY, Fault::CutBefore, Fault::CutAfter] {
+        let stack = Stack::set_up(2);
+        let _workers = stack.providers("--behavior steady");
+        let proxy = Proxy::start();
+        proxy.fail("Publish", usize::MAX, fault.clone());
+        let unknown = submit(&stack, &proxy).run().exits(1);
+        let said = "error: nobody knows whether the request is out; its row was kept";
+        assert!(unknown.stderr.contains(said), "{fault:?}: {}", unknown.stderr);
+        assert_eq!(unknown.stdout, "", "an id on stdout would look like success");
+        assert!(stack.rows(ID).iter().any(|row| row["responder"] == "-"), "the row stays");
+        try_again(&stack, &unknown);
+        is_answered_once(&stack, 2);
+    }
+}
+
+#[test]
+fn a_row_of_which_nobody_knows_is_finished_by_the_line_that_is_printed() {
+    for fault in [AWAY, Fault::CutBefore] {
+        let stack = Stack::set_up(2);
+        let _workers = stack.providers("--behavior steady");
+        let proxy = Proxy::start();
+        proxy.fail("PutItem", usize::MAX, fault.clone());
+        let unknown = submit(&stack, &proxy).run().exits(1);
+        let said = "error: nobody knows whether the request was written; it was not published";
+        assert!(unknown.stderr.contains(said), "{fault:?}: {}", unknown.stderr);
+        assert_eq!(proxy.count("Publish"), 0);
+        try_again(&stack, &unknown);
+        is_answered_once(&stack, 2);
+    }
+}
+
+#[test]
+fn a_row_whose_confirmation_is_lost_is_recognised() {
+    let stack = Stack::set_up(2);
+    let _workers = stack.providers("--behavior steady");
+    let proxy = Proxy::start();
+    // The second attempt finds the row that the first has written.
+    proxy.fail("PutItem", 1, Fault::CutAfter);
+    submit(&stack, &proxy).run().exits(0);
+    assert_eq!((proxy.count("PutItem"), proxy.count("Publish")), (2, 1));
+    is_answered_once(&stack, 2);
+}

@@ -1,0 +1,132 @@
+//! How the work is shared, and what workers do with what they receive.
+
+use serde_json::{Value, json};
+
+use crate::support::flow::{PROVIDER_DEAD_LETTERS, Stack, json, provider, wait_for};
+
+/// The quotes of an RFQ, by nobody twice.
+fn responders(stack: &Stack, id: &str) -> Vec<String> {
+    let rows = stack.rows(id);
+    let names = rows.iter().filter_map(|row| row["responder"].as_str());
+    let mut names: Vec<_> = names.filter(|name| *name != "-").map(str::to_owned).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn workers_and_consumer_run_apart() {
+    let stack = Stack::set_up(3);
+    let workers = stack.providers("--behavior steady --no-consumer");
+    let id = stack.submit("--deadline 60s");
+    workers.until("answered", 3);
+    assert_eq!(stack.quotes(&id)["answered"], 0, "nobody gathers yet");
+    let consumer = stack.background("consumer run -o jsonl --poll-wait 1s");
+    stack.rydes("quotes --watch").run().exits(0);
+    assert_eq!((workers.count("gathered"), consumer.count("gathered")), (0, 3));
+    let said = consumer.stop().stderr;
+    assert!(said.contains("consumer: 3 gathered, 0 duplicates, 0 refused"), "{said}");
+    let said = workers.stop().stderr;
+    assert!(!said.contains("consumer:"), "{said}");
+}
+
+#[test]
+fn two_processes_share_the_work_and_double_nothing() {
+    let stack = Stack::set_up(4);
+    let both = [stack.providers("--behavior steady"), stack.providers("--behavior steady")];
+    let ids: Vec<_> = (0..5).map(|_| stack.submit("--deadline 60s")).collect();
+    for id in &ids {
+        stack.rydes("quotes --watch").arg(id).run().exits(0);
+        assert_eq!(responders(&stack, id), (1..=4).map(provider).collect::<Vec<_>>());
+    }
+    let total = |event: &str| both.iter().map(|workers| workers.count(event)).sum::<usize>();
+    assert_eq!((total("received"), total("answered")), (20, 20), "each request has one reader");
+    assert_eq!((total("gathered"), total("duplicate")), (20, 0));
+}
+
+#[test]
+fn only_the_providers_that_are_named_are_served() {
+    let stack = Stack::set_up(3);
+    let workers = stack.providers("--behavior steady UnicornManagementResource2");
+    let id = stack.submit("--deadline 10m");
+    workers.until("gathered", 1);
+    assert_eq!(responders(&stack, &id), [provider(2)]);
+    assert_eq!(stack.depth(&provider(1)), 1);
+    assert_eq!(workers.stop().stderr.matches("done: 1 received, 1 quoted").count(), 1);
+}
+
+#[test]
+fn a_request_stays_hidden_for_as_long_as_it_is_thought_about() {
+    let stack = Stack::set_up(2);
+    // Two processes, so that what came back would find somebody.
+    let options = "--behavior steady --visibility 2s --think 7s..7s";
+    let both = [stack.providers(options), stack.providers(options)];
+    let id = stack.submit("--deadline 60s");
+    stack.rydes("quotes --watch").run().exits(0);
+    let total = |event: &str| both.iter().map(|workers| workers.count(event)).sum::<usize>();
+    assert_eq!((total("received"), total("answered"), total("gathered")), (2, 2, 2));
+    assert_eq!(responders(&stack, &id).len(), 2);
+    for number in 1..=2 {
+        stack.drained(&provider(number));
+    }
+}
+
+#[test]
+fn a_request_that_cannot_be_read_is_kept_with_its_reason() {
+    let stack = Stack::set_up(1);
+    let bad = ["hello", r#"{"from": "A", "to": "B", "customer": "c"}"#];
+    for body in bad {
+        stack.send(&provider(1), body);
+    }
+    let id = stack.submit("--deadline 60s");
+    let workers = stack.providers("--behavior steady");
+    stack.rydes("quotes --watch").run().exits(0);
+    assert_eq!(responders(&stack, &id).len(), 1, "its neighbour is answered");
+    let letters = stack.letters(PROVIDER_DEAD_LETTERS, 2);
+    for (body, reason) in bad.iter().zip(["not JSON", "`rfq-id` is missing"]) {
+        let letter = letters.iter().find(|letter| letter.body == *body).expect("it was kept");
+        assert!(letter.attributes["reason"].contains(reason), "{:?}", letter.attributes);
+        assert_eq!(letter.attributes["rydes-source"], stack.full(&provider(1)));
+    }
+    assert!(workers.stop().stderr.contains(", 2 to the dead letters"));
+}
+
+#[test]
+fn a_request_of_the_originals_form_is_answered() {
+    let stack = Stack::set_up(3);
+    let workers = stack.providers("--behavior demo --speed 20");
+    let id = "2f0a99e2-7d34-4b5c-9a61-000000000001";
+    let fields = [("rfq-id", id), ("from", "Frankfurt"), ("to", "Rome"), ("customer", "cmr")];
+    // As the original's own function does it: the row, then the message, with four fields each.
+    stack.put(&[("id", id), ("responder", "-"), fields[1], fields[2], fields[3]]);
+    stack.publish(&fields.into_iter().collect::<serde_json::Map<_, _>>().into());
+    wait_for("three answers", || (responders(&stack, id).len() == 3).then_some(()));
+    let told = stack.quotes(id);
+    assert_eq!((&told["status"], &told["expected"]), (&"gathering".into(), &Value::Null));
+    assert_eq!((&told["from"], &told["deadline"]), (&"Frankfurt".into(), &Value::Null));
+    assert_eq!(told["providers"].as_array().map(Vec::len), Some(3));
+    workers.stop();
+}
+
+#[test]
+fn answers_to_many_requests_travel_together() {
+    const RFQS: usize = 20;
+    let stack = Stack::set_up(10);
+    let workers = stack.background("providers run -o json --poll-wait 1s --behavior steady");
+    workers.says(" on LocalStack ");
+    let ids: Vec<_> = (0..RFQS).map(|_| stack.submit("--deadline 10m")).collect();
+    for id in &ids {
+        stack.rydes("quotes --watch -q").arg(id).run().exits(0);
+    }
+    let told = json(&workers.stop().stdout);
+    assert_eq!((&told["quoted"], &told["gathered"]), (&json!(10 * RFQS), &json!(10 * RFQS)));
+    let requests = &told["requests"]["by-operation"];
+    let count = |operation: &str| requests[operation].as_u64().expect("a count");
+    let rfqs = u64::try_from(RFQS).expect("a small number");
+    // Ten answers to one RFQ fit into one send and one insert; a few may miss it.
+    for operation in ["sqs.SendMessageBatch", "dynamodb.BatchExecuteStatement"] {
+        assert!(count(operation) <= 5 * rfqs, "{operation}: {requests}");
+    }
+    // Of a queue's own requests those deletes travel together that come within half a second.
+    assert!(count("sqs.DeleteMessageBatch") <= 11 * rfqs, "{requests}");
+    assert_eq!(requests.get("sqs.ChangeMessageVisibilityBatch"), None, "{requests}");
+}
