@@ -7,7 +7,6 @@ mod faults;
 mod flow;
 mod frames;
 mod localstack;
-mod promises;
 mod readme;
 mod schemas;
 mod stack;

@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::support::stack::{LIMIT, Stack};
-use crate::support::{Ran, eventually, free_port, rydes};
+use crate::support::stack::Stack;
+use crate::support::{Ran, free_port, rydes, wait_for};
 
 /// The one document that a command wrote, after holding it against a schema.
 #[track_caller]
@@ -21,7 +21,7 @@ fn document(schema: &str, ran: &Ran) -> Value {
 
 #[test]
 fn every_command_keeps_to_its_schema() {
-    let stack = Stack::named();
+    let stack = Stack::new();
     let json = |arguments: &str| stack.rydes(&format!("{arguments} -o json")).run().exits(0);
     document("setup", &json("setup --providers 2 --dry-run"));
     document("setup", &json("setup --providers 2"));
@@ -30,20 +30,13 @@ fn every_command_keeps_to_its_schema() {
     document("providers-remove", &json("providers remove acme"));
     let run = "providers run --poll-wait 1s --behavior demo --think 0..0 -o json";
     let fault = "--fault UnicornManagementResource2=decline:closed";
-    let mut workers = stack.rydes(&format!("{run} {fault}")).start();
+    let workers = stack.background(&format!("{run} {fault}"));
     let submitted = document("submit", &json("submit --from A --to B --deadline 10m"));
     let id = submitted["rfq-id"].as_str().expect("a text");
     let snapshot = || json(&format!("quotes {id}"));
     document("quotes", &snapshot());
-    let declined = || document("quotes", &snapshot())["answered"] != 0;
-    assert!(eventually(LIMIT, declined));
-    let pid = rustix::process::Pid::from_child(&workers);
-    rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it runs");
-    let mut stdout = String::new();
-    let pipe = workers.stdout.as_mut().expect("it is piped");
-    std::io::Read::read_to_string(pipe, &mut stdout).expect("it can be read");
-    let code = workers.wait().expect("it can be waited for").code();
-    let summary = Ran { code, stdout, stderr: String::new() }.exits(0);
+    wait_for("the decline", || (document("quotes", &snapshot())["answered"] != 0).then_some(()));
+    let summary = workers.stop();
     assert_eq!(document("providers-run", &summary)["rfqs"], 1);
     document("teardown", &json("teardown --dry-run"));
     document("teardown", &json("teardown --yes"));

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use crate::support::flow::{Stack, wait_for};
+use crate::support::stack::Stack;
+use crate::support::wait_for;
 
 /// How long workers may take to say that their stack is gone: a poll, and some work.
 const SOON: Duration = Duration::from_mins(1);
@@ -63,7 +64,7 @@ fn workers_that_are_killed_lose_nothing() {
     assert_eq!(stack.rows(&id).len(), 4, "the request row and one answer each");
     workers.stop();
     wait_for("every queue empty", || {
-        let queues = (1..=3).map(crate::support::flow::provider);
+        let queues = (1..=3).map(crate::support::stack::provider);
         queues.into_iter().all(|queue| stack.depth(&queue) == 0).then_some(())
     });
 }

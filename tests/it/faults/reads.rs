@@ -1,7 +1,9 @@
 //! A wait whose reads fail.
 
-use crate::support::flow::{Background, PATIENCE, Stack, provider, wait_for};
+use crate::support::background::Background;
 use crate::support::proxy::{Fault, Proxy};
+use crate::support::stack::{Stack, provider};
+use crate::support::{PATIENCE, wait_for};
 
 const INTERNAL: &str =
     r#"{"__type": "com.amazonaws.dynamodb.v20120810#InternalServerError", "message": "later"}"#;

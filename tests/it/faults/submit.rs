@@ -4,8 +4,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::flow::{Stack, provider};
 use crate::support::proxy::{Fault, Proxy};
+use crate::support::stack::{Stack, provider};
 use crate::support::{Ran, Rydes};
 
 const ID: &str = "1f0a99e2-7d34-4b5c-9a61-00000000000a";

@@ -6,8 +6,10 @@ use std::process::Child;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
+use crate::support::background::signal;
 use crate::support::ends_within;
-use crate::support::flow::{PATIENCE, PROVIDER_DEAD_LETTERS, Stack, provider, signal, wait_for};
+use crate::support::stack::{PROVIDER_DEAD_LETTERS, Stack, provider};
+use crate::support::{PATIENCE, wait_for};
 
 fn states(told: &Value) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
@@ -73,7 +75,7 @@ fn each_provider_ends_in_the_state_that_it_earned() {
     assert_eq!(letters.len(), 1);
     assert_eq!(letters[0].attributes["reason"], "engine fault");
     assert_eq!(letters[0].attributes["rydes-source"], stack.full(&provider(3)));
-    assert_eq!(crate::support::flow::json(&letters[0].body)["rfq-id"], id.as_str());
+    assert_eq!(crate::support::json(&letters[0].body)["rfq-id"], id.as_str());
     stack.drained(&provider(3));
     assert_eq!(stack.depth("acme"), 1, "nobody answers for a real provider");
     signal(&workers.0, Signal::TERM);

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use crate::support::flow::{Stack, json, json_lines, provider};
+use crate::support::stack::{Stack, provider};
+use crate::support::{json, json_lines};
 
 /// The ten names as the original's own response sorts them: by bytes.
 fn by_bytes(count: usize) -> Vec<String> {

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::flow::{PROVIDER_DEAD_LETTERS, Stack, json, provider, wait_for};
+use crate::support::stack::{PROVIDER_DEAD_LETTERS, Stack, provider};
+use crate::support::{json, wait_for};
 
 /// The quotes of an RFQ, by nobody twice.
 fn responders(stack: &Stack, id: &str) -> Vec<String> {
@@ -97,7 +98,8 @@ fn a_request_of_the_originals_form_is_answered() {
     let id = "2f0a99e2-7d34-4b5c-9a61-000000000001";
     let fields = [("rfq-id", id), ("from", "Frankfurt"), ("to", "Rome"), ("customer", "cmr")];
     // As the original's own function does it: the row, then the message, with four fields each.
-    stack.put(&[("id", id), ("responder", "-"), fields[1], fields[2], fields[3]]);
+    stack.put(&json!({"id": id, "responder": "-", "from": "Frankfurt", "to": "Rome",
+        "customer": "cmr"}));
     stack.publish(&fields.into_iter().collect());
     wait_for("three answers", || (responders(&stack, id).len() == 3).then_some(()));
     let told = stack.quotes(id);

@@ -4,8 +4,8 @@ use std::net::TcpListener;
 use std::time::{Duration, Instant};
 
 use super::{document, says};
-use crate::support::aws::Stack;
 use crate::support::localstack::endpoint;
+use crate::support::stack::Stack;
 use crate::support::{free_port, rydes};
 
 /// One of each command that needs the endpoint.
@@ -75,7 +75,7 @@ fn a_stack_that_is_not_set_up_says_how_to_do_so() {
         "providers remove acme",
         "consumer run",
     ] {
-        let ran = stack.rydes("--region eu-west-1").arg("--output=json");
+        let ran = stack.typed("--region eu-west-1").arg("--output=json");
         let ran = command.split(' ').fold(ran, crate::support::Rydes::arg).run().exits(7);
         says(
             &ran,
@@ -93,9 +93,10 @@ fn a_stack_that_is_not_set_up_says_how_to_do_so() {
 
 #[test]
 fn a_stack_that_is_half_there_is_not_set_up() {
-    let stack = Stack::with_providers(1);
-    let topic = crate::support::aws::clients().sns.delete_topic().topic_arn(stack.topic_arn());
-    crate::support::aws::wait(topic.send()).expect("it is gone");
+    let stack = Stack::set_up(1);
+    let topic =
+        crate::support::resources::clients().sns.delete_topic().topic_arn(stack.topic_arn());
+    crate::support::resources::wait(topic.send()).expect("it is gone");
     for command in ["submit --from A --to B", "providers list", "providers run"] {
         says(&stack.run(command).exits(7), &format!("stack {} is not set up at ", stack.name));
     }
@@ -105,7 +106,7 @@ fn a_stack_that_is_half_there_is_not_set_up() {
 fn twelve_digits_choose_an_account() {
     let stack = Stack::new();
     let account = format!("{:012}", std::process::id());
-    let there = |arguments: &str| stack.rydes(arguments).env("AWS_ACCESS_KEY_ID", &account);
+    let there = |arguments: &str| stack.typed(arguments).env("AWS_ACCESS_KEY_ID", &account);
     let setup = there("setup --providers 1").run().exits(0);
     says(&setup, &format!("(account {account})"));
     let listed = document(&there("providers list -ojson").run().exits(0));
@@ -113,7 +114,7 @@ fn twelve_digits_choose_an_account() {
     assert!(arn.contains(&format!(":{account}:")), "{arn}");
     says(&stack.run("providers list").exits(7), "(account 000000000000, region us-east-1)");
     // Anything but twelve digits is a leftover of the shell's.
-    let leftover = stack.rydes("providers list").env("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE");
+    let leftover = stack.typed("providers list").env("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE");
     says(&leftover.run().exits(7), "(account 000000000000, region us-east-1)");
     says(&stack.run("teardown --yes").exits(0), "is here");
     says(&there("teardown --yes").run().exits(0), "removed 7;");
@@ -121,12 +122,12 @@ fn twelve_digits_choose_an_account() {
 
 #[test]
 fn the_shells_region_does_not_move_the_stack() {
-    let stack = Stack::with_providers(1);
-    let leftovers = stack.rydes("providers list").env("AWS_REGION", "eu-west-1");
+    let stack = Stack::set_up(1);
+    let leftovers = stack.typed("providers list").env("AWS_REGION", "eu-west-1");
     leftovers.env("AWS_DEFAULT_REGION", "eu-west-1").env("AWS_PROFILE", "work").run().exits(0);
-    let elsewhere = stack.rydes("providers list").env("RYDES_REGION", "eu-west-1").run().exits(7);
+    let elsewhere = stack.typed("providers list").env("RYDES_REGION", "eu-west-1").run().exits(7);
     says(&elsewhere, "region eu-west-1)");
-    let typed = stack.rydes("providers list --region us-east-1").env("RYDES_REGION", "eu-west-1");
+    let typed = stack.typed("providers list --region us-east-1").env("RYDES_REGION", "eu-west-1");
     typed.run().exits(0);
 }
 

@@ -6,7 +6,8 @@ use aws_sdk_dynamodb::types::{
 
 use super::resources::{all_is_there, is_answered_as, is_provider_queue};
 use super::says;
-use crate::support::aws::{Names, Stack, clients, wait};
+use crate::support::resources::{Names, clients, wait};
+use crate::support::stack::Stack;
 
 /// `setup` refuses and makes nothing; with `--adopt` it takes the resource over.
 fn is_left_alone_until_adopted(stack: &Stack, what: &str) {
@@ -28,7 +29,7 @@ fn is_left_alone_until_adopted(stack: &Stack, what: &str) {
 fn a_foreign_queue_is_left_alone_until_adopted() {
     let stack = Stack::new();
     stack.make_queue("UnicornManagementResource2");
-    let what = format!("queue {}", stack.of("UnicornManagementResource2"));
+    let what = format!("queue {}", stack.full("UnicornManagementResource2"));
     is_left_alone_until_adopted(&stack, &what);
     is_answered_as(&stack, "UnicornManagementResource1", "simulated");
     is_answered_as(&stack, "UnicornManagementResource2", "external");
@@ -38,23 +39,23 @@ fn a_foreign_queue_is_left_alone_until_adopted() {
 #[test]
 fn a_queue_of_another_stack_is_left_alone_until_adopted() {
     let stack = Stack::new();
-    let call = clients().sqs.create_queue().queue_name(stack.of("RequestForQuotesResponseQueue"));
+    let call = clients().sqs.create_queue().queue_name(stack.full("RequestForQuotesResponseQueue"));
     wait(call.tags("rydes:stack", "another").send()).expect("it is made");
-    let what = format!("queue {}", stack.of("RequestForQuotesResponseQueue"));
+    let what = format!("queue {}", stack.full("RequestForQuotesResponseQueue"));
     is_left_alone_until_adopted(&stack, &what);
 }
 
 #[test]
 fn a_foreign_topic_is_left_alone_until_adopted() {
     let stack = Stack::new();
-    let topic = stack.of("RequestForQuotesTopic");
+    let topic = stack.full("RequestForQuotesTopic");
     wait(clients().sns.create_topic().name(&topic).send()).expect("it is made");
     is_left_alone_until_adopted(&stack, &format!("topic {topic}"));
 }
 
 /// Makes a table that is nobody's, with these keys.
 fn make_table(stack: &Stack, keys: [&str; 2]) {
-    let mut call = clients().dynamodb.create_table().table_name(stack.of("RidesBookingTable"));
+    let mut call = clients().dynamodb.create_table().table_name(stack.full("RidesBookingTable"));
     for (key, kind) in keys.into_iter().zip([KeyType::Hash, KeyType::Range]) {
         let attribute = AttributeDefinition::builder().attribute_name(key);
         let attribute = attribute.attribute_type(ScalarAttributeType::S).build();
@@ -70,14 +71,14 @@ fn make_table(stack: &Stack, keys: [&str; 2]) {
 fn a_foreign_table_is_left_alone_until_adopted() {
     let stack = Stack::new();
     make_table(&stack, ["id", "responder"]);
-    is_left_alone_until_adopted(&stack, &format!("table {}", stack.of("RidesBookingTable")));
+    is_left_alone_until_adopted(&stack, &format!("table {}", stack.full("RidesBookingTable")));
 }
 
 #[test]
 fn a_table_with_other_keys_is_never_taken_over() {
     let stack = Stack::new();
     make_table(&stack, ["rfq", "responder"]);
-    let only = Names { tables: vec![stack.of("RidesBookingTable")], ..Names::default() };
+    let only = Names { tables: vec![stack.full("RidesBookingTable")], ..Names::default() };
     let refused = stack.run("setup --providers 1 --adopt").exits(1);
     says(&refused, "has other keys than `id` and `responder`");
     assert_eq!(stack.names(), only, "nothing was made");
@@ -86,7 +87,7 @@ fn a_table_with_other_keys_is_never_taken_over() {
 
 #[test]
 fn a_foreign_provider_queue_is_left_alone_until_adopted() {
-    let stack = Stack::with_providers(1);
+    let stack = Stack::set_up(1);
     stack.make_queue("acme");
     says(&stack.run("providers add acme").exits(1), "lacks the tag rydes:stack");
     says(&stack.run("providers remove acme").exits(1), "lacks the tag rydes:stack");

@@ -2,7 +2,8 @@
 
 use super::resources::is_complete;
 use super::{document, says, states};
-use crate::support::aws::{Names, Stack};
+use crate::support::resources::Names;
+use crate::support::stack::Stack;
 
 #[test]
 fn a_dry_run_shows_the_same_plan_and_touches_nothing() {
@@ -25,7 +26,7 @@ fn a_dry_run_shows_the_same_plan_and_touches_nothing() {
 
 #[test]
 fn a_dry_run_of_an_existing_stack_says_what_would_be_kept() {
-    let stack = Stack::with_providers(2);
+    let stack = Stack::set_up(2);
     let dry = stack.run("setup --providers 3 --dry-run").exits(0);
     says(&dry, "dry run: 2 to create, 9 to keep, 0 to change; nothing was touched");
     let (keep, some) = ("to keep", "1 to create, 2 to keep");
@@ -35,7 +36,7 @@ fn a_dry_run_of_an_existing_stack_says_what_would_be_kept() {
 
 #[test]
 fn fewer_providers_keep_the_rest_and_say_how_to_remove_them() {
-    let stack = Stack::with_providers(3);
+    let stack = Stack::set_up(3);
     let fewer = stack.run("setup --providers 2").exits(0);
     is_complete(&stack, 3);
     says(&fewer, "1 more simulated provider was kept; to remove it:\n");
@@ -50,7 +51,7 @@ fn fewer_providers_keep_the_rest_and_say_how_to_remove_them() {
 
 #[test]
 fn an_external_provider_with_a_number_is_not_called_simulated() {
-    let stack = Stack::with_providers(1);
+    let stack = Stack::set_up(1);
     stack.run("providers add UnicornManagementResource2").exits(0);
     let fewer = stack.run("setup --providers 1").exits(0);
     assert!(!fewer.stderr.contains("providers remove"), "{}", fewer.stderr);

@@ -2,11 +2,12 @@
 
 use super::resources::{is_answered_as, is_provider_queue};
 use super::{document, says};
-use crate::support::aws::{Stack, clients, wait};
+use crate::support::resources::{clients, wait};
+use crate::support::stack::Stack;
 
 #[test]
 fn one_that_joins_is_told_what_it_needs() {
-    let stack = Stack::with_providers(1);
+    let stack = Stack::set_up(1);
     let added = stack.run("providers add acme").exits(0);
     says(&added, "acme is ready");
     for needed in [
@@ -32,7 +33,7 @@ fn one_that_joins_is_told_what_it_needs() {
 
 #[test]
 fn names_that_cannot_join_are_refused() {
-    let stack = Stack::with_providers(1);
+    let stack = Stack::set_up(1);
     let simulated = stack.run("providers add UnicornManagementResource1").exits(2);
     says(&simulated, "UnicornManagementResource1 is a simulated provider");
     let before = stack.names();
@@ -42,7 +43,7 @@ fn names_that_cannot_join_are_refused() {
         says(&refused, bad);
     }
     for bad in ["", "a\u{1b}[31m", "ä", &"a".repeat(48)] {
-        let refused = stack.rydes("providers add").arg(bad).run().exits(2);
+        let refused = stack.typed("providers add").arg(bad).run().exits(2);
         assert!(!refused.stderr.contains('\u{1b}'), "{:?}", refused.stderr);
     }
     assert_eq!(stack.names(), before, "nothing was made");
@@ -50,7 +51,7 @@ fn names_that_cannot_join_are_refused() {
 
 #[test]
 fn the_register_is_in_natural_order_and_says_who_answers() {
-    let stack = Stack::with_providers(10);
+    let stack = Stack::set_up(10);
     stack.run("providers add acme").exits(0);
     let foreign = Stack::new();
     foreign.make_queue("elsewhere");
@@ -60,12 +61,12 @@ fn the_register_is_in_natural_order_and_says_who_answers() {
     let listed = stack.run("providers list").exits(0);
     let rows: Vec<Vec<_>> =
         listed.stdout.lines().skip(1).map(|row| row.split_whitespace().collect()).collect();
-    let row = |name: &str, kind: &str| vec![name.to_owned(), kind.to_owned(), stack.of(name)];
+    let row = |name: &str, kind: &str| vec![name.to_owned(), kind.to_owned(), stack.full(name)];
     let mut expected: Vec<_> = (1..=10)
         .map(|number| row(&format!("UnicornManagementResource{number}"), "simulated"))
         .collect();
     expected.push(row("acme", "external"));
-    let elsewhere = foreign.of("elsewhere");
+    let elsewhere = foreign.full("elsewhere");
     expected.push(vec![elsewhere.clone(), "external".to_owned(), elsewhere]);
     expected.sort_by_key(|row| !row[0].starts_with("Unicorn"));
     assert_eq!(rows.len(), 12);
@@ -80,12 +81,12 @@ fn the_register_is_in_natural_order_and_says_who_answers() {
 
 #[test]
 fn one_that_leaves_takes_its_empty_queue_along() {
-    let stack = Stack::with_providers(1);
+    let stack = Stack::set_up(1);
     stack.run("providers add acme").exits(0);
     let removed = stack.run("providers remove acme").exits(0);
     says(&removed, "acme is removed");
     assert_eq!(stack.subscriptions().len(), 1);
-    assert!(!stack.names().queues.contains(&stack.of("acme")));
+    assert!(!stack.names().queues.contains(&stack.full("acme")));
     says(&stack.run("providers remove acme").exits(0), "acme was not there");
     let told = document(&stack.run("providers remove acme -ojson").exits(0));
     assert_eq!(told["providers"][0]["state"], "nothing");
@@ -93,7 +94,7 @@ fn one_that_leaves_takes_its_empty_queue_along() {
 
 #[test]
 fn requests_that_nobody_took_are_not_lost_by_accident() {
-    let stack = Stack::with_providers(1);
+    let stack = Stack::set_up(1);
     stack.run("providers add acme").exits(0);
     stack.run("submit --from A --to B").exits(0);
     stack.run("submit --from B --to A").exits(0);
@@ -102,19 +103,19 @@ fn requests_that_nobody_took_are_not_lost_by_accident() {
     says(&kept, "acme is unsubscribed, but its queue was kept: it holds 2 requests");
     says(&kept, "--force");
     assert_eq!(stack.subscriptions().len(), 1);
-    assert!(stack.names().queues.contains(&stack.of("acme")));
+    assert!(stack.names().queues.contains(&stack.full("acme")));
 
     let again = document(&stack.run("providers remove acme -ojson").exits(1));
     assert_eq!(again["providers"][0]["state"], "unsubscribed");
     assert_eq!(again["providers"][0]["requests"], 2);
     let lost = stack.run("providers remove acme --force").exits(0);
     says(&lost, "acme is removed; 2 requests in its queue are lost");
-    assert!(!stack.names().queues.contains(&stack.of("acme")));
+    assert!(!stack.names().queues.contains(&stack.full("acme")));
 }
 
 #[test]
 fn nobody_makes_up_a_price_for_a_real_provider() {
-    let stack = Stack::with_providers(1);
+    let stack = Stack::set_up(1);
     stack.run("providers add acme").exits(0);
     let real = stack.run("providers run acme").exits(2);
     says(&real, "error: acme is a real provider; rydes makes prices up only for simulated ones");

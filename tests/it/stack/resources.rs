@@ -5,7 +5,8 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::{Value, json};
 
 use super::{document, says, states};
-use crate::support::aws::{Names, Queue, Stack, clients, wait};
+use crate::support::resources::{Names, Queue, clients, wait};
+use crate::support::stack::Stack;
 
 const RESPONSES: &str = "RequestForQuotesResponseQueue";
 const PROVIDER_DEAD_LETTERS: &str = "RequestForQuotesDeadLetters";
@@ -26,14 +27,14 @@ pub(super) fn is_complete(stack: &Stack, providers: u8) {
 
 /// The same, whoever answers for the providers.
 pub(super) fn all_is_there(stack: &Stack, providers: u8) {
-    let mut queues: Vec<_> = (1..=providers).map(|number| stack.of(&provider(number))).collect();
+    let mut queues: Vec<_> = (1..=providers).map(|number| stack.full(&provider(number))).collect();
     let subscribed = queues.clone();
-    queues.extend([RESPONSES, PROVIDER_DEAD_LETTERS, RESPONSE_DEAD_LETTERS].map(|q| stack.of(q)));
+    queues.extend([RESPONSES, PROVIDER_DEAD_LETTERS, RESPONSE_DEAD_LETTERS].map(|q| stack.full(q)));
     queues.sort();
     let expected = Names {
-        topics: vec![stack.of("RequestForQuotesTopic")],
+        topics: vec![stack.full("RequestForQuotesTopic")],
         queues,
-        tables: vec![stack.of("RidesBookingTable")],
+        tables: vec![stack.full("RidesBookingTable")],
     };
     assert_eq!(stack.names(), expected);
     let subscriptions = stack.subscriptions();
@@ -152,7 +153,7 @@ fn setup_makes_all_of_the_contract_and_a_second_one_nothing() {
 
 #[test]
 fn what_was_changed_behind_its_back_is_put_right_and_named() {
-    let stack = Stack::with_providers(2);
+    let stack = Stack::set_up(2);
     let mended = |setting: &str| {
         let dry = stack.run("setup --providers 2 --dry-run").exits(0);
         says(&dry, "dry run: 0 to create, 8 to keep, 1 to change; nothing was touched");
@@ -171,24 +172,24 @@ fn what_was_changed_behind_its_back_is_put_right_and_named() {
     stack.set(PROVIDER_DEAD_LETTERS, QueueAttributeName::Policy, "");
     mended("Policy");
 
-    let arn = stack.subscriptions().remove(&stack.of(&provider(1))).expect("it is subscribed");
+    let arn = stack.subscriptions().remove(&stack.full(&provider(1))).expect("it is subscribed");
     let call = clients().sns.set_subscription_attributes().subscription_arn(arn);
     let call = call.attribute_name("RawMessageDelivery").attribute_value("false");
     wait(call.send()).expect("it is set");
     mended("RawMessageDelivery");
 
     let off = TimeToLiveSpecification::builder().attribute_name("expires-at").enabled(false);
-    let call = clients().dynamodb.update_time_to_live().table_name(stack.of("RidesBookingTable"));
+    let call = clients().dynamodb.update_time_to_live().table_name(stack.full("RidesBookingTable"));
     wait(call.time_to_live_specification(off.build().expect("valid")).send()).expect("it is off");
     mended("TimeToLive");
 }
 
 #[test]
 fn what_was_deleted_behind_its_back_is_made_again() {
-    let stack = Stack::with_providers(2);
-    let arn = stack.subscriptions().remove(&stack.of(&provider(2))).expect("it is subscribed");
+    let stack = Stack::set_up(2);
+    let arn = stack.subscriptions().remove(&stack.full(&provider(2))).expect("it is subscribed");
     wait(clients().sns.unsubscribe().subscription_arn(arn).send()).expect("it is gone");
-    let table = stack.of("RidesBookingTable");
+    let table = stack.full("RidesBookingTable");
     wait(clients().dynamodb.delete_table().table_name(table).send()).expect("it is gone");
     says(&stack.run("setup --providers 2").exits(0), "2 created, 7 kept, 0 changed in ");
     is_complete(&stack, 2);
@@ -200,7 +201,7 @@ fn what_was_deleted_behind_its_back_is_made_again() {
 
 #[test]
 fn an_owners_own_statement_survives() {
-    let stack = Stack::with_providers(1);
+    let stack = Stack::set_up(1);
     let name = provider(1);
     let owners = json!({
         "Sid": "owner", "Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sqs:SendMessage",

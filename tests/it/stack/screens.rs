@@ -4,8 +4,8 @@
 //! A screen that is missing or differs fails. To take what the program prints now, run
 //! `INSTA_UPDATE=always cargo test --test it screens` and read the diff of `snapshots/`.
 
-use crate::support::aws::Stack;
 use crate::support::localstack::endpoint;
+use crate::support::stack::Stack;
 use crate::support::{Ran, Rydes, free_port, rydes};
 
 /// The command line and what it printed, as it would stand in a terminal.

@@ -2,11 +2,12 @@
 
 use super::resources::is_complete;
 use super::{document, says};
-use crate::support::aws::{Names, Stack};
+use crate::support::resources::Names;
+use crate::support::stack::Stack;
 
 #[test]
 fn off_a_terminal_it_wants_to_be_told() {
-    let stack = Stack::with_providers(2);
+    let stack = Stack::set_up(2);
     let asked = stack.run("teardown").exits(2);
     says(&asked, "remove 1 topic, 2 subscriptions, 5 queues, 1 table (about 0 rows)?");
     says(&asked, "nothing was removed: say `--yes`");
@@ -16,7 +17,7 @@ fn off_a_terminal_it_wants_to_be_told() {
 
 #[test]
 fn a_dry_run_says_what_there_is_and_touches_nothing() {
-    let stack = Stack::with_providers(2);
+    let stack = Stack::set_up(2);
     stack.run("submit --from A --to B").exits(0);
     let dry = stack.run("teardown --dry-run").exits(0);
     says(&dry, "would remove 1 topic, 2 subscriptions, 5 queues (2 unread), 1 table (about 1 row)");
@@ -28,7 +29,7 @@ fn a_dry_run_says_what_there_is_and_touches_nothing() {
 
 #[test]
 fn it_removes_all_of_one_stack_and_twice_is_fine() {
-    let stack = Stack::with_providers(2);
+    let stack = Stack::set_up(2);
     stack.run("providers add acme").exits(0);
     let removed = stack.run("teardown --yes").exits(0);
     says(&removed, &format!("stack {} on LocalStack http://127.0.0.1:", stack.name));
@@ -42,8 +43,8 @@ fn it_removes_all_of_one_stack_and_twice_is_fine() {
 
 #[test]
 fn a_stack_whose_name_begins_alike_stays() {
-    let short = Stack::with_providers(2);
-    let long = Stack { name: format!("{}-rydes", short.name) };
+    let short = Stack::set_up(2);
+    let long = Stack::called(format!("{}-rydes", short.name));
     long.run("setup --providers 2").exits(0);
     let told = document(&short.run("teardown --yes -ojson").exits(0));
     assert_eq!(told["removed"], 9);
@@ -55,18 +56,18 @@ fn a_stack_whose_name_begins_alike_stays() {
 
 #[test]
 fn what_is_not_tagged_is_left_alone() {
-    let stack = Stack::with_providers(1);
+    let stack = Stack::set_up(1);
     stack.make_queue("of-somebody");
     stack.make_queue("acme");
     stack.run("teardown --yes").exits(0);
-    let queues = ["acme", "of-somebody"].map(|name| stack.of(name)).into();
+    let queues = ["acme", "of-somebody"].map(|name| stack.full(name)).into();
     assert_eq!(stack.names(), Names { queues, ..Names::default() });
 }
 
 #[test]
 fn what_a_killed_setup_left_is_removed() {
     let stack = Stack::new();
-    let mut setup = stack.rydes("setup --providers 3").start();
+    let mut setup = stack.typed("setup --providers 3").start();
     std::thread::sleep(std::time::Duration::from_millis(150));
     setup.kill().expect("it can be killed");
     setup.wait().expect("it was killed");

@@ -4,13 +4,13 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 
 use super::{document, says};
-use crate::support::aws::Stack;
 use crate::support::localstack::endpoint;
+use crate::support::stack::Stack;
 use crate::support::{Rydes, free_port, rydes};
 
 #[test]
 fn every_global_option_stands_before_or_after_the_command() {
-    let stack = Stack::with_providers(1);
+    let stack = Stack::set_up(1);
     let (name, url) = (&stack.name, endpoint());
     let lists = |line: String| {
         let ran = rydes(&line).run().exits(0);
@@ -116,16 +116,16 @@ fn is_no_panic(line: Rydes, lines: usize) {
 
 #[test]
 fn a_closed_pipe_is_no_panic() {
-    let stack = Stack::with_providers(3);
+    let stack = Stack::set_up(3);
     for read in [0, 1] {
         is_no_panic(rydes("--help"), read);
         is_no_panic(rydes(""), read);
         is_no_panic(rydes("completions bash"), read);
-        is_no_panic(stack.rydes("providers list"), read);
-        is_no_panic(stack.rydes("providers list -ojson"), read);
-        is_no_panic(stack.rydes("setup --providers 3 -v"), read);
+        is_no_panic(stack.typed("providers list"), read);
+        is_no_panic(stack.typed("providers list -ojson"), read);
+        is_no_panic(stack.typed("setup --providers 3 -v"), read);
     }
-    is_no_panic(stack.rydes("teardown --dry-run -ojson"), 0);
+    is_no_panic(stack.typed("teardown --dry-run -ojson"), 0);
 }
 
 #[test]

@@ -10,14 +10,19 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use tempfile::TempDir;
 
-pub mod aws;
-pub mod flow;
+pub mod background;
 pub mod localstack;
 pub mod proxy;
+pub mod resources;
 pub mod stack;
 
+/// How long anything may take that is bound to happen.
+pub const PATIENCE: Duration = Duration::from_secs(90);
+/// How often it is looked for.
+const PAUSE: Duration = Duration::from_millis(150);
 /// How long a command may take unless told otherwise.
 const LIMIT: Duration = Duration::from_mins(1);
 
@@ -135,6 +140,37 @@ pub fn eventually(limit: Duration, mut is_true: impl FnMut() -> bool) -> bool {
         thread::sleep(Duration::from_millis(20));
     }
     true
+}
+
+/// Waits for something that is bound to happen.
+///
+/// # Panics
+/// When it does not.
+#[track_caller]
+pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = look() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "never came: {what}");
+        thread::sleep(PAUSE);
+    }
+}
+
+/// One JSON document.
+///
+/// # Panics
+/// When the text is anything else.
+#[track_caller]
+pub fn json(text: &str) -> Value {
+    serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
+}
+
+/// One JSON document per line.
+#[track_caller]
+pub fn json_lines(text: &str) -> Vec<Value> {
+    text.lines().map(json).collect()
 }
 
 /// A port that is free now, and that no other test of this process gets. It lies below those that the

@@ -89,7 +89,7 @@ impl Proxy {
         let (state, waited) = self
             .shared
             .changed
-            .wait_timeout_while(state, super::flow::PATIENCE, waits)
+            .wait_timeout_while(state, super::PATIENCE, waits)
             .expect("no thread broke down");
         assert!(!waited.timed_out(), "no {operation} among {:?}", state.seen);
     }

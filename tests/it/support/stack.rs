@@ -1,181 +1,251 @@
-//! A stack of a test's own: set up through the program, looked at with the SDK.
+//! A stack of its own for each test: worked through the program, looked into with the SDK.
 
 use std::collections::HashMap;
-use std::process::Child;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use aws_sdk_sqs::config::{BehaviorVersion, Credentials, Region};
-use aws_sdk_sqs::types::Message;
-use serde_json::Value;
+use aws_sdk_sqs::types::QueueAttributeName;
+use serde_json::{Map, Number, Value};
+use tempfile::TempDir;
 
+use super::background::Background;
 use super::localstack::endpoint;
-use super::{Ran, Rydes, ends_within, eventually, rydes};
+use super::resources::{clients, wait};
+use super::{PATIENCE, Ran, Rydes, json, rydes, wait_for};
 
-/// How long anything may take on a slow machine.
-pub const LIMIT: Duration = Duration::from_mins(1);
+/// The dead letters of the providers.
+pub const PROVIDER_DEAD_LETTERS: &str = "RequestForQuotesDeadLetters";
+/// The queue of the answers.
+pub const RESPONSES: &str = "RequestForQuotesResponseQueue";
+/// The dead letters of the response consumer.
+pub const RESPONSE_DEAD_LETTERS: &str = "RequestForQuotesResponseDeadLetters";
 
-/// A row, or the part of it that a test writes.
-pub type Item = HashMap<String, AttributeValue>;
-
-/// A stack that nobody else has.
+/// A stack that no other test has.
 pub struct Stack {
     /// Its name.
     pub name: String,
-    runtime: tokio::runtime::Runtime,
-    sqs: aws_sdk_sqs::Client,
-    dynamodb: aws_sdk_dynamodb::Client,
+    state: TempDir,
 }
 
-/// Workers that run in the background; stopped in good order when this goes.
-pub struct Workers(Option<Child>);
+/// A message that was received.
+#[derive(Debug)]
+pub struct Received {
+    /// What it says.
+    pub body: String,
+    /// Its string attributes.
+    pub attributes: HashMap<String, String>,
+}
+
+/// The name of a simulated provider.
+pub fn provider(number: usize) -> String {
+    format!("UnicornManagementResource{number}")
+}
 
 impl Stack {
-    /// A name and clients; nothing is set up.
-    pub fn named() -> Self {
+    /// A new name; nothing is made.
+    pub fn new() -> Self {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        let credentials = Credentials::new("test", "test", None, None, "test");
-        let region = Region::new("us-east-1");
-        let sqs = aws_sdk_sqs::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(region.clone())
-            .credentials_provider(credentials.clone())
-            .endpoint_url(endpoint());
-        let dynamodb = aws_sdk_dynamodb::Config::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(region)
-            .credentials_provider(credentials)
-            .endpoint_url(endpoint());
-        Self {
-            name: format!("t{}-{number}", std::process::id()),
-            runtime,
-            sqs: aws_sdk_sqs::Client::from_conf(sqs.build()),
-            dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb.build()),
-        }
+        // Another run of these tests may use the same LocalStack.
+        Self::called(format!("t{:x}x{number}", std::process::id()))
+    }
+
+    /// This name; nothing is made.
+    pub fn called(name: String) -> Self {
+        Self { name, state: TempDir::new().expect("a temporary folder") }
     }
 
     /// A stack with so many simulated providers.
-    pub fn with(providers: u8) -> Self {
-        let stack = Self::named();
+    pub fn set_up(providers: usize) -> Self {
+        let stack = Self::new();
         stack.rydes(&format!("setup --providers {providers}")).run().exits(0);
         stack
     }
 
-    /// A command about this stack.
+    /// `rydes` with these arguments, on this stack, with this stack's memory of RFQs.
     pub fn rydes(&self, arguments: &str) -> Rydes {
-        rydes(&format!("--stack {} {arguments}", self.name)).env("AWS_ENDPOINT_URL", endpoint())
+        rydes(arguments)
+            .env("AWS_ENDPOINT_URL", endpoint())
+            .env("RYDES_STACK", &self.name)
+            .env("XDG_STATE_HOME", self.state.path())
+            .within(PATIENCE)
     }
 
-    /// Workers with these options, polling often enough for a test.
-    pub fn workers(&self, options: &str) -> Workers {
-        let run = format!("providers run --poll-wait 1s --progress none -q {options}");
-        Workers(Some(self.rydes(&run).start()))
+    /// The same, with the place typed rather than in the environment.
+    pub fn typed(&self, arguments: &str) -> Rydes {
+        rydes(&format!("--endpoint-url {} --stack {} {arguments}", endpoint(), self.name))
     }
 
-    /// Submits a request; returns its id.
+    /// Runs it to its end, with the place typed.
+    pub fn run(&self, arguments: &str) -> Ran {
+        self.typed(arguments).run()
+    }
+
+    /// Submits a request from Frankfurt to Rome; returns its id.
+    #[track_caller]
     pub fn submit(&self, options: &str) -> String {
-        let ran =
-            self.rydes(&format!("submit --from Frankfurt --to Rome {options}")).run().exits(0);
-        ran.stdout.trim().to_owned()
+        let submit = format!("submit --from Frankfurt --to Rome --customer cmr {options}");
+        let ran = self.rydes(&submit).run().exits(0);
+        let id = ran.stdout.strip_suffix('\n').expect("a line").to_owned();
+        assert!(!id.is_empty() && !id.contains(char::is_whitespace), "the id alone: {id:?}");
+        id
     }
 
-    /// How an RFQ stands.
+    /// `rydes quotes ID --output json`.
+    #[track_caller]
     pub fn quotes(&self, id: &str) -> Value {
-        let ran = self.rydes(&format!("quotes {id} -o json")).run().exits(0);
-        serde_json::from_str(&ran.stdout).expect("one JSON document")
+        json(&self.rydes("quotes --output json").arg(id).run().exits(0).stdout)
     }
 
-    /// Waits for an RFQ to end.
-    pub fn watch(&self, id: &str, options: &str) -> Ran {
-        self.rydes(&format!("quotes {id} --watch {options}")).within(LIMIT).run()
+    /// A command in the background.
+    pub fn background(&self, arguments: &str) -> Background {
+        Background::start(self.rydes(arguments))
     }
 
-    fn url(&self, queue: &str) -> String {
-        let name = format!("{}-{queue}", self.name);
-        let found = self.runtime.block_on(self.sqs.get_queue_url().queue_name(name).send());
-        found.expect("the queue is there").queue_url.expect("it has a URL")
+    /// Providers and consumer in the background.
+    pub fn providers(&self, options: &str) -> Background {
+        self.background(&format!("providers run --output jsonl --poll-wait 1s {options}"))
     }
 
-    /// Puts a message into a queue of the stack.
+    /// Puts a message into a queue.
     pub fn send(&self, queue: &str, body: &str) {
-        let url = self.url(queue);
-        let sent = self.sqs.send_message().queue_url(url).message_body(body).send();
-        self.runtime.block_on(sent).expect("it is sent");
+        let send = clients().sqs.send_message().queue_url(self.queue_url(queue)).message_body(body);
+        wait(send.send()).expect("the queue takes it");
     }
 
-    /// Receives this many messages from a queue of the stack, with their attributes.
-    pub fn receive(&self, queue: &str, count: usize) -> Vec<Message> {
-        let url = self.url(queue);
-        let mut all = Vec::new();
-        let complete = eventually(LIMIT, || {
-            let received = self
-                .sqs
-                .receive_message()
-                .queue_url(&url)
-                .max_number_of_messages(10)
-                .message_attribute_names("All")
-                .wait_time_seconds(1)
-                .send();
-            let received = self.runtime.block_on(received).expect("it can be received from");
-            all.extend(received.messages.unwrap_or_default());
-            all.len() >= count
+    /// Publishes a message on the topic, past the program.
+    pub fn publish(&self, message: &Value) {
+        let arn =
+            format!("arn:aws:sns:us-east-1:000000000000:{}", self.full("RequestForQuotesTopic"));
+        let publish = clients().sns.publish().topic_arn(arn);
+        let published = publish.message(message.to_string()).send();
+        wait(published).expect("the topic takes it");
+    }
+
+    /// Writes a row, past the program.
+    pub fn put(&self, row: &Value) {
+        let fields = row.as_object().expect("a row is an object").iter();
+        let item = fields.map(|(name, value)| (name.clone(), attribute(value))).collect();
+        let put = clients().dynamodb.put_item().table_name(self.full("RidesBookingTable"));
+        wait(put.set_item(Some(item)).send()).expect("it is written");
+    }
+
+    /// Removes the table behind the program's back.
+    pub fn delete_table(&self) {
+        let delete = clients().dynamodb.delete_table().table_name(self.full("RidesBookingTable"));
+        wait(delete.send()).expect("the table goes");
+    }
+
+    /// The full name of a queue.
+    pub fn full(&self, queue: &str) -> String {
+        format!("{}-{queue}", self.name)
+    }
+
+    /// Receives what is there, hidden for a second; nothing is deleted.
+    pub fn receive(&self, queue: &str) -> Vec<Received> {
+        let receive = clients()
+            .sqs
+            .receive_message()
+            .queue_url(self.queue_url(queue))
+            .max_number_of_messages(10)
+            .visibility_timeout(1)
+            .wait_time_seconds(1)
+            .message_attribute_names("All");
+        let messages = wait(receive.send()).expect("the queue answers").messages;
+        let read = |message: aws_sdk_sqs::types::Message| Received {
+            body: message.body.unwrap_or_default(),
+            attributes: message
+                .message_attributes
+                .unwrap_or_default()
+                .into_iter()
+                .map(|(name, value)| (name, value.string_value.unwrap_or_default()))
+                .collect(),
+        };
+        messages.unwrap_or_default().into_iter().map(read).collect()
+    }
+
+    /// Waits until a queue holds so many messages; receives them all.
+    #[track_caller]
+    pub fn letters(&self, queue: &str, count: usize) -> Vec<Received> {
+        wait_for(&format!("{count} messages in {queue}"), || {
+            (self.depth(queue) >= count).then_some(())
         });
-        assert!(complete, "{} of {count} messages in {queue}", all.len());
-        all
+        let mut found: Vec<Received> = Vec::new();
+        wait_for("all of them received", || {
+            for message in self.receive(queue) {
+                if !found.iter().any(|other| other.body == message.body) {
+                    found.push(message);
+                }
+            }
+            (found.len() >= count).then_some(())
+        });
+        found
     }
 
-    /// Writes a row as it is.
-    pub fn put(&self, item: Item) {
-        let table = format!("{}-RidesBookingTable", self.name);
-        let put = self.dynamodb.put_item().table_name(table).set_item(Some(item)).send();
-        self.runtime.block_on(put).expect("it is written");
+    /// How many messages a queue holds, received ones included.
+    pub fn depth(&self, queue: &str) -> usize {
+        let names = [
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        ];
+        let attributes = clients()
+            .sqs
+            .get_queue_attributes()
+            .queue_url(self.queue_url(queue))
+            .set_attribute_names(Some(names.to_vec()));
+        let found = wait(attributes.send()).expect("the queue answers");
+        let found = found.attributes.unwrap_or_default();
+        names.iter().filter_map(|name| found.get(name)?.parse::<usize>().ok()).sum()
     }
 
-    /// The rows of an RFQ, by responder.
-    pub fn rows(&self, id: &str) -> HashMap<String, Item> {
-        let query = self
+    /// Waits until a queue holds nothing.
+    #[track_caller]
+    pub fn drained(&self, queue: &str) {
+        wait_for(&format!("{queue} empty"), || (self.depth(queue) == 0).then_some(()));
+    }
+
+    /// All rows of an RFQ, in the order of the table.
+    pub fn rows(&self, id: &str) -> Vec<Value> {
+        let query = clients()
             .dynamodb
             .query()
-            .table_name(format!("{}-RidesBookingTable", self.name))
+            .table_name(self.full("RidesBookingTable"))
             .consistent_read(true)
             .key_condition_expression("id = :id")
-            .expression_attribute_values(":id", AttributeValue::S(id.to_owned()))
-            .send();
-        let found = self.runtime.block_on(query).expect("it can be read");
-        let name = |item: &Item| item["responder"].as_s().expect("a text").clone();
-        found.items.unwrap_or_default().into_iter().map(|item| (name(&item), item)).collect()
+            .expression_attribute_values(":id", AttributeValue::S(id.to_owned()));
+        let found = wait(query.send()).expect("the table answers");
+        found.items.unwrap_or_default().iter().map(row).collect()
+    }
+
+    /// The row of one responder, once it satisfies.
+    #[track_caller]
+    pub fn row_when(&self, id: &str, responder: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        wait_for(&format!("the row of {responder}"), || {
+            self.rows(id).into_iter().find(|row| row["responder"] == responder && wanted(row))
+        })
     }
 }
 
-impl Workers {
-    /// Stops them in good order; returns their exit code.
-    pub fn stop(mut self) -> Option<i32> {
-        self.0.take().and_then(end)
-    }
-}
-
-impl Drop for Workers {
-    fn drop(&mut self) {
-        if let Some(child) = self.0.take() {
-            end(child);
+fn row(item: &HashMap<String, AttributeValue>) -> Value {
+    fn value(attribute: &AttributeValue) -> Value {
+        match attribute {
+            AttributeValue::S(text) => Value::from(text.as_str()),
+            AttributeValue::N(number) => {
+                Value::Number(number.parse::<Number>().expect("a number of DynamoDB"))
+            }
+            AttributeValue::L(all) => all.iter().map(value).collect(),
+            other => panic!("no attribute of ours: {other:?}"),
         }
     }
+    let fields = item.iter().map(|(name, attribute)| (name.clone(), value(attribute)));
+    Value::Object(fields.collect::<Map<_, _>>())
 }
 
-/// SIGTERM, then the exit code.
-fn end(mut child: Child) -> Option<i32> {
-    let pid = rustix::process::Pid::from_child(&child);
-    rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("it runs");
-    if !ends_within(&mut child, LIMIT) {
-        child.kill().expect("it can be killed");
+fn attribute(value: &Value) -> AttributeValue {
+    match value {
+        Value::String(text) => AttributeValue::S(text.clone()),
+        Value::Number(number) => AttributeValue::N(number.to_string()),
+        Value::Array(all) => AttributeValue::L(all.iter().map(attribute).collect()),
+        other => panic!("no attribute of ours: {other}"),
     }
-    child.wait().expect("it can be waited for").code()
-}
-
-/// A row of texts.
-pub fn item<const N: usize>(texts: [(&str, &str); N]) -> Item {
-    texts.map(|(name, text)| (name.to_owned(), AttributeValue::S(text.to_owned()))).into()
 }

@@ -1,9 +1,7 @@
-//! A stack of its own for each test, and its resources as the services show them.
+//! The resources of a stack as the services show them.
 
 use std::collections::HashMap;
-use std::process;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::types::{TableDescription, TimeToLiveDescription};
@@ -13,7 +11,7 @@ use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use super::localstack::endpoint;
-use super::{Ran, Rydes, rydes};
+use super::stack::Stack;
 
 /// Where all tests work unless they say otherwise.
 const PLACE: &str = "us-east-1:000000000000";
@@ -23,11 +21,6 @@ pub struct Clients {
     pub sns: aws_sdk_sns::Client,
     pub sqs: aws_sdk_sqs::Client,
     pub dynamodb: aws_sdk_dynamodb::Client,
-}
-
-/// A stack that no other test has.
-pub struct Stack {
-    pub name: String,
 }
 
 /// A queue that exists.
@@ -71,53 +64,24 @@ pub fn clients() -> &'static Clients {
 }
 
 impl Stack {
-    /// A new name; nothing is made.
-    pub fn new() -> Self {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        Self { name: format!("t{:x}x{number}", process::id()) }
-    }
-
-    /// A stack that is set up with so many simulated providers.
-    pub fn with_providers(number: u8) -> Self {
-        let stack = Self::new();
-        stack.run(&format!("setup --providers {number}")).exits(0);
-        stack
-    }
-
-    /// `rydes` on this stack, with these arguments.
-    pub fn rydes(&self, arguments: &str) -> Rydes {
-        rydes(&format!("--endpoint-url {} --stack {} {arguments}", endpoint(), self.name))
-    }
-
-    /// Runs it to its end.
-    pub fn run(&self, arguments: &str) -> Ran {
-        self.rydes(arguments).run()
-    }
-
-    /// What a resource of this stack is called.
-    pub fn of(&self, what: &str) -> String {
-        format!("{}-{what}", self.name)
-    }
-
     /// The ARN of a queue.
     pub fn queue_arn(&self, what: &str) -> String {
-        format!("arn:aws:sqs:{PLACE}:{}", self.of(what))
+        format!("arn:aws:sqs:{PLACE}:{}", self.full(what))
     }
 
     /// The ARN of the topic.
     pub fn topic_arn(&self) -> String {
-        format!("arn:aws:sns:{PLACE}:{}", self.of("RequestForQuotesTopic"))
+        format!("arn:aws:sns:{PLACE}:{}", self.full("RequestForQuotesTopic"))
     }
 
     /// The ARN of the table.
     pub fn table_arn(&self) -> String {
-        format!("arn:aws:dynamodb:{PLACE}:table/{}", self.of("RidesBookingTable"))
+        format!("arn:aws:dynamodb:{PLACE}:table/{}", self.full("RidesBookingTable"))
     }
 
     /// The URL of a queue that exists.
     pub fn queue_url(&self, what: &str) -> String {
-        let found = wait(clients().sqs.get_queue_url().queue_name(self.of(what)).send());
+        let found = wait(clients().sqs.get_queue_url().queue_name(self.full(what)).send());
         found.expect("the queue is there").queue_url.expect("a queue has a URL")
     }
 
@@ -136,7 +100,7 @@ impl Stack {
 
     /// Makes a queue that is nobody's.
     pub fn make_queue(&self, what: &str) {
-        wait(clients().sqs.create_queue().queue_name(self.of(what)).send()).expect("it is made");
+        wait(clients().sqs.create_queue().queue_name(self.full(what)).send()).expect("it is made");
     }
 
     /// Sets an attribute of a queue.
@@ -161,7 +125,7 @@ impl Stack {
 
     /// The attributes of a queue's subscription.
     pub fn subscription(&self, what: &str) -> HashMap<String, String> {
-        let arn = self.subscriptions().remove(&self.of(what)).expect("it is subscribed");
+        let arn = self.subscriptions().remove(&self.full(what)).expect("it is subscribed");
         let found = clients().sns.get_subscription_attributes().subscription_arn(arn).send();
         wait(found).expect("attributes").attributes.unwrap_or_default()
     }
@@ -182,21 +146,21 @@ impl Stack {
 
     /// The table.
     pub fn table(&self) -> TableDescription {
-        let name = self.of("RidesBookingTable");
+        let name = self.full("RidesBookingTable");
         let found = wait(clients().dynamodb.describe_table().table_name(name).send());
         found.expect("the table is there").table.expect("it is described")
     }
 
     /// What the table says of the time its rows live.
     pub fn time_to_live(&self) -> TimeToLiveDescription {
-        let name = self.of("RidesBookingTable");
+        let name = self.full("RidesBookingTable");
         let found = wait(clients().dynamodb.describe_time_to_live().table_name(name).send());
         found.expect("it is described").time_to_live_description.expect("there is one")
     }
 
     /// All that there is, tagged or not.
     pub fn names(&self) -> Names {
-        let prefix = self.of("");
+        let prefix = self.full("");
         let queues = clients().sqs.list_queues().queue_name_prefix(&prefix).into_paginator();
         let queues = wait(queues.items().send().collect::<Result<Vec<_>, _>>()).expect("a list");
         let topics = clients().sns.list_topics().into_paginator().items().send();

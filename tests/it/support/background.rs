@@ -1,0 +1,125 @@
+//! Commands that run in the background.
+
+use std::io::{BufRead as _, BufReader, Read};
+use std::process::Child;
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use super::{PATIENCE, Ran, Rydes, ends_within, json, wait_for};
+
+/// A signal to a process that we started.
+pub fn signal(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).expect("it runs");
+}
+
+/// A command that runs in the background, stopped in good order when dropped.
+pub struct Background {
+    child: Child,
+    stdout: Lines,
+    stderr: Lines,
+}
+
+/// The lines of a stream, as they come.
+struct Lines {
+    lines: Arc<Mutex<Vec<String>>>,
+    reader: Option<JoinHandle<()>>,
+}
+
+impl Lines {
+    fn of(stream: impl Read + Send + 'static) -> Self {
+        let lines = Arc::<Mutex<Vec<String>>>::default();
+        let seen = Arc::clone(&lines);
+        let reader = thread::spawn(move || {
+            for line in BufReader::new(stream).lines().map_while(Result::ok) {
+                seen.lock().expect("no reader broke down").push(line);
+            }
+        });
+        Self { lines, reader: Some(reader) }
+    }
+
+    fn all(&self) -> Vec<String> {
+        self.lines.lock().expect("no reader broke down").clone()
+    }
+
+    /// All of it, once the stream has ended.
+    fn whole(&mut self) -> String {
+        self.reader.take().expect("not joined yet").join().expect("it was read");
+        self.all().iter().flat_map(|line| [line, "\n"]).collect()
+    }
+}
+
+impl Background {
+    /// Starts a command.
+    pub fn start(command: Rydes) -> Self {
+        let mut child = command.start();
+        let stdout = Lines::of(child.stdout.take().expect("it is piped"));
+        let stderr = Lines::of(child.stderr.take().expect("it is piped"));
+        Self { child, stdout, stderr }
+    }
+
+    /// What has happened so far, of a command that prints a line of JSON for each event.
+    pub fn events(&self) -> Vec<Value> {
+        self.stdout.all().iter().map(|line| json(line)).collect()
+    }
+
+    /// How many events of this kind there were.
+    pub fn count(&self, event: &str) -> usize {
+        self.events().iter().filter(|seen| seen["event"] == event).count()
+    }
+
+    /// Waits until there were so many events of this kind.
+    #[track_caller]
+    pub fn until(&self, event: &str, count: usize) {
+        wait_for(&format!("{count} events `{event}` among {:?}", self.events()), || {
+            (self.count(event) >= count).then_some(())
+        });
+    }
+
+    /// Waits until stderr holds this.
+    #[track_caller]
+    pub fn says(&self, text: &str) {
+        wait_for(text, || self.stderr.all().iter().any(|line| line.contains(text)).then_some(()));
+    }
+
+    /// Ends by itself; returns how, and all that it printed.
+    #[track_caller]
+    pub fn ends(mut self, limit: Duration) -> Ran {
+        let ended = ends_within(&mut self.child, limit);
+        assert!(ended, "no end after {limit:?}: {:?}", self.stderr.all());
+        let code = self.child.wait().expect("it has ended").code();
+        Ran { code, stdout: self.stdout.whole(), stderr: self.stderr.whole() }
+    }
+
+    /// A signal to it.
+    pub fn signal(&self, number: Signal) {
+        signal(&self.child, number);
+    }
+
+    /// Drains and ends: exit 0 and a summary, or the test fails.
+    #[track_caller]
+    pub fn stop(self) -> Ran {
+        self.signal(Signal::TERM);
+        self.ends(PATIENCE).exits(0)
+    }
+
+    /// Ends at once, without a chance to drain.
+    pub fn kill(mut self) {
+        self.child.kill().and_then(|()| self.child.wait()).expect("it can be killed");
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
+            self.signal(Signal::TERM);
+            if !ends_within(&mut self.child, PATIENCE) {
+                _ = self.child.kill();
+            }
+        }
+        _ = self.child.wait();
+    }
+}
