@@ -34,13 +34,15 @@ pub struct Settings {
     pub options: Options,
 }
 
-/// Gathers until `stop`, then drains.
+/// Gathers until `stop`, then drains. Once `hurry` is cancelled, `stop` is soon to come: no receive
+/// waits long any more.
 ///
 /// # Errors
 /// Not set up when a queue is missing; the first error that will not pass, after draining.
 pub async fn run(
     aws: &Aws,
     settings: Settings,
+    hurry: &CancellationToken,
     stop: &CancellationToken,
     sink: &Sink<Event>,
 ) -> Result<()> {
@@ -60,7 +62,12 @@ pub async fn run(
     });
     let troubles = Arc::clone(sink);
     let consumer = Consumer {
-        source: Polled { queue, wait: settings.poll_wait, visibility: settings.options.visibility },
+        source: Polled {
+            queue,
+            wait: settings.poll_wait,
+            visibility: settings.options.visibility,
+            hurry: hurry.clone(),
+        },
         options: settings.options,
         ending: ending.clone(),
         trouble: Arc::new(move |trouble| troubles(Event::Trouble(trouble))),

@@ -11,6 +11,7 @@ use aws_sdk_sqs::types::{
 };
 
 use futures_util::FutureExt as _;
+use tokio_util::sync::CancellationToken;
 
 use super::Aws;
 use super::error::refusal;
@@ -24,6 +25,8 @@ pub const MAX_WAIT: Duration = Duration::from_secs(20);
 /// Entries that a batch of SQS holds, and messages that a receive brings.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
 pub const MAX_BATCH: usize = 10;
+/// How long a receive waits that must not hold up the end.
+const SHORT_WAIT: Duration = Duration::from_secs(1);
 /// The longest reason that goes with a dead letter.
 const MAX_REASON: usize = 1_024;
 /// How much longer than its wait a receive may take.
@@ -347,6 +350,8 @@ pub struct Polled {
     pub wait: Duration,
     /// How long received messages are hidden.
     pub visibility: Duration,
+    /// Once this is cancelled, a receive waits a second at the most.
+    pub hurry: CancellationToken,
 }
 
 impl Source for Polled {
@@ -355,7 +360,8 @@ impl Source for Polled {
     }
 
     async fn receive(&self, max: usize) -> Result<Vec<Message>> {
-        self.queue.receive(max, self.wait, Some(self.visibility)).boxed().await
+        let wait = if self.hurry.is_cancelled() { self.wait.min(SHORT_WAIT) } else { self.wait };
+        self.queue.receive(max, wait, Some(self.visibility)).boxed().await
     }
 
     async fn delete(&self, receipts: &[String]) -> Result<Entries> {

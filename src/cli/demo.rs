@@ -115,7 +115,7 @@ async fn show(context: &Context, settings: &Settings, aws: &Aws) -> Result<(Gath
     let workers = async {
         let ended = tokio::try_join!(
             provider::run(aws, &providers, &plan, &stop, &sink),
-            gather::run(aws, gathering, &stop, &sink),
+            gather::run(aws, gathering, &stop, &stop, &sink),
         );
         ended.map(drop)
     };

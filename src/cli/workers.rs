@@ -24,7 +24,9 @@ use crate::settings::Settings;
 /// How long the workers may take to end after a first Ctrl-C: longer than the longest poll.
 const DRAIN: Duration = Duration::from_secs(25);
 /// How much of it what is in hand may take; then it is given back.
-const IN_HAND: Duration = Duration::from_secs(22);
+const IN_HAND: Duration = Duration::from_secs(21);
+/// How long the consumer goes on for answers that nobody has gathered yet.
+const LAST_LOOK: Duration = Duration::from_secs(2);
 /// Replies in hand at once.
 const GATHER_CONCURRENCY: usize = 200;
 /// How often the view is redrawn.
@@ -196,14 +198,17 @@ pub(super) async fn run(
     let sink = sink(output, view, &tally);
     // A stop from inside is none of the user's signals: the first of those still drains.
     let stop = &context.shutdown.stop.child_token();
+    // The consumer gathers what the workers still have to say, so it stops after them.
+    let answered = if working.plan.is_some() { CancellationToken::new() } else { stop.clone() };
     let work = async {
         let workers = async {
-            match &working.plan {
-                Some(plan) => {
-                    provider::run(aws, &working.providers, &plan.settings, stop, &sink).await
-                }
-                None => Ok(()),
+            let Some(plan) = &working.plan else { return Ok(()) };
+            let ended = provider::run(aws, &working.providers, &plan.settings, stop, &sink).await;
+            if working.consumer() == Part::Included && ended.is_ok() {
+                gathered(&tally).await;
             }
+            answered.cancel();
+            ended
         };
         let consumer = async {
             if working.consumer() == Part::LeftOut {
@@ -213,7 +218,7 @@ pub(super) async fn run(
                 poll_wait: working.command.poll_wait,
                 options: working.command.options(GATHER_CONCURRENCY),
             };
-            gather::run(aws, settings, stop, &sink).await
+            gather::run(aws, settings, stop, &answered, &sink).await
         };
         // One that cannot go on stops the other, in good order.
         let guarded = async |work: &mut (dyn Future<Output = Result<()>> + Unpin)| {
@@ -257,6 +262,15 @@ pub(super) async fn run(
         output.note(&line);
     }
     ended.map(|()| exit::DONE)
+}
+
+/// Returns when the consumer has seen what the providers have answered, or a little later: another
+/// consumer may have been faster.
+async fn gathered(tally: &Mutex<Tally>) {
+    let until = Instant::now() + LAST_LOOK;
+    while !lock(tally).is_gathered() && Instant::now() < until {
+        sleep(Duration::from_millis(20)).await;
+    }
 }
 
 /// Ends when the time to stop in good order is used up: a queue that does not answer must not hold

@@ -104,21 +104,25 @@ fn title(gathering: &Gathering, frame: Frame<'_>) -> String {
     frame.width.map_or(title.clone(), |width| cut(&title, width.into()))
 }
 
-/// In-time quotes by price, then everybody else who has something to say.
+/// In-time quotes by price, those of strangers last and without a place; then everybody else who has
+/// something to say.
 fn rows(gathering: &Gathering) -> Vec<Vec<String>> {
     let in_time = gathering.quotes.iter().filter(|quote| quote.timing == Timing::InTime);
-    let mut rows: Vec<_> = in_time
-        .enumerate()
-        .map(|(position, quote)| {
-            vec![
-                (position + 1).to_string(),
-                printable(quote.responder.as_str()),
-                quote.price.to_string(),
-                after(quote.after_ms),
-                note(gathering, quote),
-            ]
-        })
-        .collect();
+    let (expected, strangers): (Vec<_>, Vec<_>) =
+        in_time.partition(|quote| quote.expected != Some(false));
+    let row = |place: String, quote: &Quote| {
+        vec![
+            place,
+            printable(quote.responder.as_str()),
+            quote.price.to_string(),
+            after(quote.after_ms),
+            note(gathering, quote),
+        ]
+    };
+    let places = expected.into_iter().zip(1..);
+    let mut rows: Vec<_> =
+        places.map(|(quote, place): (&Quote, usize)| row(place.to_string(), quote)).collect();
+    rows.extend(strangers.into_iter().map(|quote| row(String::new(), quote)));
     let others = gathering
         .providers
         .iter()

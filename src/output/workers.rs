@@ -50,6 +50,8 @@ struct Counts {
 pub struct Tally {
     providers: BTreeMap<ProviderName, Counts>,
     ids: HashSet<RfqId>,
+    /// Silences that left no receipt.
+    mute: u64,
     gathered: u64,
     duplicates: u64,
     refused: u64,
@@ -100,6 +102,7 @@ impl Tally {
             Event::Mute { provider, id } => {
                 self.open.remove(&(provider.clone(), id.clone()));
                 self.of(provider).silent += 1;
+                self.mute += 1;
             }
             Event::GivenBack { provider } => self.of(provider).given_back += 1,
             Event::Unreadable { provider, .. } => self.of(provider).unreadable += 1,
@@ -158,6 +161,14 @@ impl Tally {
     /// How many requests are in hand.
     pub fn in_hand(&self) -> u64 {
         self.providers.values().map(|counts| counts.in_hand).sum()
+    }
+
+    /// Whether the consumer has seen as many answers as the providers have given.
+    pub fn is_gathered(&self) -> bool {
+        let total = self.total();
+        let answered = total.quoted + total.declined + total.failed + total.silent;
+        let answered = answered - self.mute;
+        self.gathered + self.duplicates + self.refused >= answered
     }
 
     fn of(&mut self, provider: &ProviderName) -> &mut Counts {

@@ -108,8 +108,12 @@ async fn work(
     sink: Sink<Event>,
 ) -> Result<()> {
     let provider = worker.provider.clone();
-    let source =
-        Polled { queue, wait: settings.poll_wait, visibility: settings.options.visibility };
+    let source = Polled {
+        queue,
+        wait: settings.poll_wait,
+        visibility: settings.options.visibility,
+        hurry: CancellationToken::new(),
+    };
     let troubles = Arc::clone(&sink);
     let consumer = Consumer {
         source,

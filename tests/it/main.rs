@@ -11,3 +11,4 @@ mod readme;
 mod schemas;
 mod stack;
 mod support;
+mod tables;

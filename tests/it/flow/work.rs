@@ -45,6 +45,18 @@ fn two_processes_share_the_work_and_double_nothing() {
 }
 
 #[test]
+fn what_is_answered_while_they_stop_is_gathered() {
+    let stack = Stack::set_up(2);
+    let workers = stack.providers("--behavior steady --think 3s..3s");
+    let id = stack.submit("--deadline 60s");
+    workers.until("received", 2);
+    let ended = workers.stop();
+    assert!(ended.stderr.contains("stopping: 2 in hand, at most 25 s"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("2 received, 2 quoted"), "{}", ended.stderr);
+    assert_eq!(responders(&stack, &id).len(), 2);
+}
+
+#[test]
 fn only_the_providers_that_are_named_are_served() {
     let stack = Stack::set_up(3);
     let workers = stack.providers("--behavior steady UnicornManagementResource2");

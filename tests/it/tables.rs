@@ -1,0 +1,194 @@
+//! What the tables look like, at a fixed time.
+
+use insta::assert_snapshot;
+use rydes::aggregate::aggregate;
+use rydes::aws::Meter;
+use rydes::event::{Event, Gathered};
+use rydes::model::{
+    Answer, AnswerRow, Condition, Price, ProviderName, RequestRow, Responder, RfqId, Rows,
+    StackName, Timestamp,
+};
+use rydes::output::quotes::{Frame, MOST_ROWS, table};
+use rydes::output::workers::{Part, Screen, Tally};
+use rydes::queue::Trouble;
+
+const NOON: i64 = 1_769_860_800_000;
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(NOON + millis).expect("in range")
+}
+
+fn id() -> RfqId {
+    RfqId::parse("78c371f6-87c4-4e6e-8c7d-33403c7b7049").expect("valid")
+}
+
+fn simulated(number: usize) -> Responder {
+    ProviderName::simulated(number).responder()
+}
+
+fn says(who: Responder, answer: Answer, sent: i64) -> AnswerRow {
+    AnswerRow {
+        responder: who,
+        answer,
+        received_at: None,
+        answered_at: None,
+        sent_at: Some(at(sent)),
+        gathered_at: None,
+        failed_at: None,
+    }
+}
+
+fn quote(number: usize, price: u64, sent: i64) -> AnswerRow {
+    says(simulated(number), Answer::Quote(Price::whole(price)), sent)
+}
+
+/// An RFQ of ten providers, as it stood after so many milliseconds.
+fn shown(providers: usize, mut answers: Vec<AnswerRow>, after: i64, width: Option<u16>) -> String {
+    answers.retain(|answer| answer.sent_at.is_none_or(|sent| sent <= at(after)));
+    let request = RequestRow {
+        id: id(),
+        from: "Frankfurt".to_owned(),
+        to: "Las Vegas".to_owned(),
+        customer: "cmr".to_owned(),
+        submitted_at: Some(at(0)),
+        deadline: Some(at(15_000)),
+        expected: Some((1..=providers).map(simulated).collect()),
+        until: vec![Condition::All],
+        closed_at: None,
+    };
+    let gathering = aggregate(&Rows { request, answers }, at(after), None);
+    let stack = StackName::parse("wild-rydes").expect("valid");
+    let frame = Frame { stack: &stack, now: at(after), width, rows: MOST_ROWS };
+    let lines = table(&gathering, frame);
+    if let Some(width) = width {
+        let widest = lines.iter().map(|line| console::measure_text_width(line)).max();
+        assert!(widest <= Some(width.into()), "{widest:?} > {width}:\n{}", lines.join("\n"));
+    }
+    lines.join("\n")
+}
+
+/// Everything that ten providers can do.
+fn ten() -> Vec<AnswerRow> {
+    let failed = Answer::Failed {
+        reason: "engine fault".to_owned(),
+        attempts: Some(5),
+        attempted_at: Vec::new(),
+    };
+    vec![
+        quote(1, 16, 3_100),
+        quote(2, 68, 2_400),
+        says(simulated(3), failed, 3_900),
+        says(simulated(4), Answer::Silent("not available".to_owned()), 900),
+        quote(5, 86, 800),
+        quote(6, 93, 1_900),
+        quote(7, 7, 18_200),
+        says(simulated(8), Answer::Declined("fully booked".to_owned()), 1_100),
+        quote(9, 80, 600),
+        says(Responder::stored("somebody-else"), Answer::Quote(Price::whole(1)), 700),
+    ]
+}
+
+#[test]
+fn quotes_come_in() {
+    assert_snapshot!(shown(10, ten(), 1_200, Some(80)));
+}
+
+#[test]
+fn the_deadline_has_passed() {
+    assert_snapshot!(shown(10, ten(), 15_250, Some(80)));
+}
+
+#[test]
+fn a_late_quote_would_have_won() {
+    assert_snapshot!(shown(10, ten(), 20_000, None));
+}
+
+#[test]
+fn everybody_has_answered() {
+    assert_snapshot!(shown(2, vec![quote(1, 16, 300), quote(2, 68, 2_400)], 2_500, None));
+}
+
+#[test]
+fn nobody_has_answered() {
+    assert_snapshot!(shown(3, Vec::new(), 16_000, None));
+}
+
+#[test]
+fn a_narrow_terminal_cuts_names_and_notes_and_wraps_sentences() {
+    assert_snapshot!(shown(10, ten(), 20_000, Some(59)));
+}
+
+#[test]
+fn many_providers_are_folded() {
+    let quotes = (1..=30).map(|number| quote(number, 100 - number as u64, 1_000)).collect();
+    assert_snapshot!(shown(40, quotes, 2_000, Some(79)));
+}
+
+#[test]
+fn a_reason_without_end_is_cut() {
+    let reason = Answer::Declined(format!("no\u{1b}[2J {}", "because ".repeat(120)));
+    let text = shown(2, vec![says(simulated(1), reason, 500)], 1_000, None);
+    assert_snapshot!(text);
+}
+
+/// What happened at two workers and the consumer.
+fn tally() -> Tally {
+    let provider = |number| ProviderName::simulated(number);
+    let mut tally = Tally::new(&[provider(1), provider(2), provider(10)]);
+    let quoted = Answer::Quote(Price::whole(16));
+    for event in [
+        // A request that was received before this process began, and twice since.
+        Event::Received { provider: provider(1), id: id(), count: 2 },
+        Event::PutDown { provider: provider(1) },
+        Event::Received { provider: provider(1), id: id(), count: 3 },
+        Event::Answered { provider: provider(1), id: id(), answer: quoted.clone(), late_by: None },
+        Event::PutDown { provider: provider(1) },
+        Event::Received { provider: provider(2), id: id(), count: 1 },
+        Event::Gathered { responder: simulated(1), id: id(), answer: quoted, how: Gathered::First },
+    ] {
+        tally.count(&event, at(0));
+    }
+    tally
+}
+
+fn drawn(tally: &Tally, width: u16, after: i64) -> String {
+    let screen = Screen { width, now: at(after) };
+    let lines = tally.table(&Meter::default(), Part::Included, 20, screen);
+    let widest = lines.iter().map(|line| console::measure_text_width(line)).max();
+    assert!(widest <= Some(width.into()), "{widest:?}:\n{}", lines.join("\n"));
+    lines.join("\n")
+}
+
+#[test]
+fn workers_count_each_request_once() {
+    assert_snapshot!(drawn(&tally(), 79, 0));
+}
+
+#[test]
+fn workers_on_a_narrow_terminal() {
+    assert_snapshot!(drawn(&tally(), 59, 0));
+}
+
+#[test]
+fn a_trouble_stands_until_it_is_over_and_one_of_a_message_for_a_while() {
+    let mut tally = tally();
+    let began = |subject: &str| {
+        Event::Trouble(Trouble::Began { subject: subject.into(), reason: "cut".into() })
+    };
+    let over = |subject: &str| Event::Trouble(Trouble::Over { subject: subject.into() });
+    let shows = |tally: &Tally, after: i64| {
+        let text = drawn(tally, 79, after);
+        text.lines().find(|line| line.starts_with("trouble: ")).map(str::to_owned)
+    };
+    tally.count(&began("queue a"), at(0));
+    tally.count(&began("queue b"), at(0));
+    assert_eq!(shows(&tally, 0).as_deref(), Some("trouble: queue b: cut (and 1 more)"));
+    tally.count(&over("queue a"), at(0));
+    assert_eq!(shows(&tally, 60_000).as_deref(), Some("trouble: queue b: cut"));
+    tally.count(&over("queue b"), at(0));
+    assert_eq!(shows(&tally, 0), None);
+    let entry = Trouble::Entry { subject: "deleting".into(), reason: "refused".into() };
+    tally.count(&Event::Trouble(entry), at(0));
+    assert_eq!(shows(&tally, 9_000).as_deref(), Some("trouble: deleting: refused"));
+    assert_eq!(shows(&tally, 10_000), None);
+}
