@@ -151,6 +151,8 @@ pub(super) struct View<'a> {
     latest: Option<Gathering>,
     began: Instant,
     hint: Option<String>,
+    /// Why the last read failed, if it did.
+    failing: Option<String>,
     looked: bool,
 }
 
@@ -165,6 +167,7 @@ impl<'a> View<'a> {
             latest: None,
             began: Instant::now(),
             hint: None,
+            failing: None,
             looked: false,
         }
     }
@@ -189,6 +192,7 @@ impl<'a> View<'a> {
 
     /// Takes in a snapshot.
     pub(super) async fn show(&mut self, gathering: Gathering) {
+        self.failing = None;
         let fresh = news(self.latest.as_ref(), &gathering);
         match self.output.format {
             Format::Jsonl => {
@@ -247,8 +251,9 @@ impl<'a> View<'a> {
         let (columns, rows) = size();
         let room = usize::from(rows.saturating_sub(FRAME_LINES)).clamp(3, MOST_ROWS);
         let mut lines = self.table(gathering, Some(columns), room);
-        if let Some(hint) = &self.hint {
-            lines.extend(wrapped(&printable(&format!("hint: {hint}")), Some(columns)));
+        let hint = self.hint.as_ref().map(|hint| format!("hint: {hint}"));
+        for sentence in [hint, self.failing.clone()].into_iter().flatten() {
+            lines.extend(wrapped(&printable(&sentence), Some(columns)));
         }
         if let Some(live) = &mut self.live {
             live.draw(lines);
@@ -270,11 +275,11 @@ impl<'a> View<'a> {
 
     /// Tells that a read failed, and that it is tried again.
     fn trouble(&mut self, error: &Error) {
-        let hint = format!("{error}; trying on");
-        if self.live.is_none() && self.hint.as_ref() != Some(&hint) {
-            self.output.note(&hint);
+        let failing = format!("{error}; trying on");
+        if self.live.is_none() && self.failing.as_ref() != Some(&failing) {
+            self.output.note(&failing);
         }
-        self.hint = Some(hint);
+        self.failing = Some(failing);
         self.draw();
     }
 
