@@ -156,8 +156,13 @@ impl Context {
         self.visibly("connecting", Aws::connect(settings).boxed()).await
     }
 
-    /// Waits for work; on a terminal it says what is waited for, unless that is over at once.
-    async fn visibly<T>(&self, subject: &str, mut work: impl Future<Output = T> + Unpin) -> T {
+    /// Waits for work that may be broken off, as a signal does; on a terminal it says what is waited
+    /// for, unless that is over at once.
+    async fn visibly<T>(
+        &self,
+        subject: &str,
+        mut work: impl Future<Output = Result<T>> + Unpin,
+    ) -> Result<T> {
         tokio::select! {
             done = &mut work => return done,
             () = tokio::time::sleep(AT_ONCE) => {}
@@ -165,7 +170,11 @@ impl Context {
         let steps = Steps::new(&self.output);
         let (subject, detail) = (subject.to_owned(), String::new());
         steps.show(&Step { subject, detail, state: StepState::Running });
-        work.await
+        tokio::select! {
+            biased;
+            () = self.shutdown.stop.cancelled() => Err(self.shutdown.error()),
+            done = work => done,
+        }
     }
 }
 
@@ -232,7 +241,10 @@ async fn execute(context: &Context, command: Command) -> Result<u8> {
         // These stop by themselves, in good order; a submission is not broken off half way.
         Command::Submit(command) => return submit::run(context, command).boxed_local().await,
         Command::Demo(command) => return demo::run(context, command).boxed_local().await,
-        Command::Providers(command) => return providers::run(context, command).boxed_local().await,
+        Command::Providers(command) if command.is_run() => {
+            return providers::run(context, command).boxed_local().await;
+        }
+        Command::Providers(command) => providers::run(context, command).boxed_local(),
         Command::Consumer(command) => return consumer::run(context, command).boxed_local().await,
         Command::Localstack(command) => localstack::run(context, command).boxed_local(),
         Command::Setup(command) => setup::run(context, command).boxed_local(),

@@ -21,6 +21,13 @@ pub(super) struct Command {
     action: Action,
 }
 
+impl Command {
+    /// Whether the workers are to run, which stop by themselves.
+    pub(super) fn is_run(&self) -> bool {
+        matches!(self.action, Action::Run(_))
+    }
+}
+
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Answer requests as the simulated providers, and gather the answers
