@@ -2,4 +2,5 @@
 
 mod gone;
 mod reads;
+mod setup;
 mod submit;

@@ -1,5 +1,8 @@
 //! How the work is shared, and what workers do with what they receive.
 
+use std::time::Duration;
+
+use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::support::stack::{PROVIDER_DEAD_LETTERS, Stack, provider};
@@ -54,6 +57,22 @@ fn what_is_answered_while_they_stop_is_gathered() {
     assert!(ended.stderr.contains("stopping: 2 in hand, at most 25 s"), "{}", ended.stderr);
     assert!(ended.stderr.contains("2 received, 2 quoted"), "{}", ended.stderr);
     assert_eq!(responders(&stack, &id).len(), 2);
+}
+
+#[test]
+fn a_second_signal_leaves_at_once_and_loses_nothing() {
+    let stack = Stack::set_up(1);
+    let workers = stack.providers("--behavior steady --think 60s..60s --visibility 2s");
+    let id = stack.submit("--deadline 10m");
+    workers.until("received", 1);
+    workers.signal(Signal::INT);
+    workers.says("stopping: 1 in hand");
+    workers.signal(Signal::INT);
+    // Long before what is in hand would have to be given back.
+    workers.ends(Duration::from_secs(10)).exits(130);
+    let _workers = stack.providers("--behavior steady");
+    stack.rydes("quotes --watch").run().exits(0);
+    assert_eq!(responders(&stack, &id), [provider(1)]);
 }
 
 #[test]
