@@ -229,20 +229,23 @@ impl<'a> View<'a> {
         // A hint is not worth an error.
         let Copies { unread, in_hand, replies } = copies(self.aws, expected).await.ok()?;
         let run = self.settings.command("providers run");
+        let expected = expected.len();
         Some(match (unread, in_hand, replies) {
             (_, _, 1..) => {
                 let consumer = self.settings.command("consumer run");
-                format!("{replies} replies lie unread; is a consumer running? ({consumer})")
+                let lie = if replies == 1 { "reply lies" } else { "replies lie" };
+                format!("{replies} {lie} unread; is a consumer running? ({consumer})")
             }
             (0, 0, 0) => "no copy is in any queue: the providers have taken them all".to_owned(),
+            (0, 1, 0) => "1 copy is in hand: its provider is thinking".to_owned(),
             (0, in_hand, 0) => format!("{in_hand} copies are in hand: the providers are thinking"),
-            (unread, _, 0) if unread >= expected.len() => {
+            (1, _, 0) if expected == 1 => format!("the copy lies unread; is `{run}` running?"),
+            (unread, _, 0) if unread >= expected => {
                 format!("all {unread} copies lie unread; is `{run}` running?")
             }
-            (unread, _, 0) => format!(
-                "{unread} of {} copies lie unread; is `{run}` running for all?",
-                expected.len()
-            ),
+            (unread, _, 0) => {
+                format!("{unread} of {expected} copies unread; is `{run}` running for all?")
+            }
         })
     }
 

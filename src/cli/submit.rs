@@ -13,6 +13,7 @@ use crate::error::{Error, Result, exit};
 use crate::model::text::printable;
 use crate::model::{RequestRow, RfqId, parse_duration, show_duration};
 use crate::output::Format;
+use crate::output::setup::count_of;
 use crate::scatter::{self, Scattered, Submission, check_deadline, check_text};
 use crate::settings::{Settings, quoted};
 
@@ -71,10 +72,11 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     })?;
     let row = match scattered {
         Scattered::Published(row) => {
-            let asked = row.expected.as_ref().map_or(0, Vec::len);
+            let asked = row.expected.as_ref().map_or(0, |all| all.len() as u64);
             let deadline = deadline_of(&row);
             tell(context, &row, command.wait);
-            output.note(&format!("asked {asked} providers{deadline}"));
+            let asked = count_of(asked, "provider");
+            output.note(&format!("asked {asked}{deadline}"));
             row
         }
         Scattered::Answered(row) => {
