@@ -6,31 +6,41 @@ use std::time::Duration;
 use super::resources::is_complete;
 use super::says;
 use crate::support::Rydes;
+use crate::support::proxy::{Fault, Proxy};
 use crate::support::stack::Stack;
 
-/// Kills a setup after so many milliseconds, if it takes so long.
-fn killed_after(stack: &Stack, milliseconds: u64) {
-    let mut setup = stack.typed("setup --providers 3").start();
-    thread::sleep(Duration::from_millis(milliseconds));
-    setup.kill().expect("it can be killed");
-    setup.wait().expect("it was killed");
+/// All that a setup asks for.
+const REQUESTS: [&str; 5] =
+    ["CreateQueue", "CreateTopic", "CreateTable", "UpdateTimeToLive", "Subscribe"];
+
+/// Runs a command until it makes a request of this kind, which is never answered, and kills it there.
+pub(super) fn killed_at(stack: &Stack, command: &str, operation: &str, hold: &Fault) {
+    let proxy = Proxy::start();
+    proxy.fail(operation, usize::MAX, hold.clone());
+    let mut killed = stack.rydes(command).env("AWS_ENDPOINT_URL", &proxy.url).start();
+    proxy.until_held();
+    killed.kill().and_then(|()| killed.wait()).expect("it can be killed");
 }
 
 #[test]
 fn one_that_was_killed_is_completed_by_the_next() {
-    for milliseconds in [50, 100, 200, 300, 500, 800] {
-        let stack = Stack::new();
-        killed_after(&stack, milliseconds);
-        stack.run("setup --providers 3").exits(0);
-        is_complete(&stack, 3);
-        says(&stack.run("setup --providers 3").exits(0), "0 created, 11 kept, 0 changed in ");
+    for operation in REQUESTS {
+        for hold in [Fault::Hold, Fault::HoldAfter] {
+            let stack = Stack::new();
+            killed_at(&stack, "setup --providers 3", operation, &hold);
+            stack.run("setup --providers 3").exits(0);
+            is_complete(&stack, 3);
+            says(&stack.run("setup --providers 3").exits(0), "0 created, 11 kept, 0 changed in ");
+        }
     }
 }
 
 #[test]
 fn one_that_was_killed_again_and_again_is_completed_by_the_last() {
     let stack = Stack::new();
-    (1..=6).for_each(|time| killed_after(&stack, 60 * time));
+    for operation in ["CreateQueue", "CreateTable", "UpdateTimeToLive"] {
+        killed_at(&stack, "setup --providers 3", operation, &Fault::HoldAfter);
+    }
     stack.run("setup --providers 3").exits(0);
     is_complete(&stack, 3);
 }

@@ -1,7 +1,9 @@
 //! `teardown`: everything of this stack, nothing of any other.
 
+use super::completing::killed_at;
 use super::resources::is_complete;
 use super::{document, says};
+use crate::support::proxy::Fault;
 use crate::support::resources::Names;
 use crate::support::stack::Stack;
 
@@ -66,11 +68,23 @@ fn what_is_not_tagged_is_left_alone() {
 
 #[test]
 fn what_a_killed_setup_left_is_removed() {
-    let stack = Stack::new();
-    let mut setup = stack.typed("setup --providers 3").start();
-    std::thread::sleep(std::time::Duration::from_millis(150));
-    setup.kill().expect("it can be killed");
-    setup.wait().expect("it was killed");
-    stack.run("teardown --yes").exits(0);
-    assert_eq!(stack.names(), Names::default());
+    for operation in ["CreateTopic", "CreateTable", "Subscribe"] {
+        let stack = Stack::new();
+        killed_at(&stack, "setup --providers 3", operation, &Fault::HoldAfter);
+        assert_ne!(stack.names(), Names::default(), "something was made");
+        stack.run("teardown --yes").exits(0);
+        assert_eq!(stack.names(), Names::default());
+    }
+}
+
+#[test]
+fn one_that_was_killed_is_completed_by_the_next() {
+    for operation in ["Unsubscribe", "DeleteTopic", "DeleteQueue", "DeleteTable"] {
+        for hold in [Fault::Hold, Fault::HoldAfter] {
+            let stack = Stack::set_up(2);
+            killed_at(&stack, "teardown --yes", operation, &hold);
+            stack.run("teardown --yes").exits(0);
+            assert_eq!(stack.names(), Names::default(), "{operation}");
+        }
+    }
 }

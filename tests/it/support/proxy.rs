@@ -20,6 +20,8 @@ pub enum Fault {
     CutAfter,
     /// It goes no further and is not answered as long as the proxy lives.
     Hold,
+    /// LocalStack carries it out, and it is not answered as long as the proxy lives.
+    HoldAfter,
 }
 
 /// The proxy; ends with this value.
@@ -41,6 +43,8 @@ struct State {
     plan: Vec<(String, usize, Fault)>,
     /// The operations that were asked for, in order.
     seen: Vec<String>,
+    /// How many requests are held.
+    held: usize,
     over: bool,
 }
 
@@ -84,14 +88,23 @@ impl Proxy {
 
     /// Waits until an operation was asked for.
     pub fn until(&self, operation: &str) {
-        let state = self.shared.state();
-        let waits = |state: &mut State| !state.seen.iter().any(|seen| seen == operation);
+        self.wait(operation, |state| state.seen.iter().any(|seen| seen == operation));
+    }
+
+    /// Waits until a request is held.
+    pub fn until_held(&self) {
+        self.wait("request that is held", |state| state.held > 0);
+    }
+
+    fn wait(&self, what: &str, has_come: impl Fn(&State) -> bool) {
         let (state, waited) = self
             .shared
             .changed
-            .wait_timeout_while(state, super::PATIENCE, waits)
+            .wait_timeout_while(self.shared.state(), super::PATIENCE, |state| !has_come(state))
             .expect("no thread broke down");
-        assert!(!waited.timed_out(), "no {operation} among {:?}", state.seen);
+        let seen = state.seen.clone();
+        drop(state);
+        assert!(!waited.timed_out(), "no {what} among {seen:?}");
     }
 }
 
@@ -123,7 +136,10 @@ impl Shared {
     }
 
     fn hold(&self) {
-        let waited = self.changed.wait_while(self.state(), |state| !state.over);
+        let mut state = self.state();
+        state.held += 1;
+        self.changed.notify_all();
+        let waited = self.changed.wait_while(state, |state| !state.over);
         drop(waited.expect("no thread broke down"));
     }
 }
@@ -141,6 +157,11 @@ fn serve(mut stream: TcpStream, shared: &Shared) -> io::Result<()> {
                 return Ok(());
             }
             Some(Fault::Hold) => {
+                shared.hold();
+                return Ok(());
+            }
+            Some(Fault::HoldAfter) => {
+                forward(request)?;
                 shared.hold();
                 return Ok(());
             }
