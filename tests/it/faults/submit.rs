@@ -1,7 +1,5 @@
 //! A submission that is broken off, or of which nobody knows how it ended.
 
-use std::process::Command;
-
 use serde_json::Value;
 
 use crate::support::proxy::{Fault, Proxy};
@@ -17,6 +15,17 @@ const AWAY: Fault = Fault::Answer(
     "<ErrorResponse><Error><Code>ServiceUnavailable</Code><Message>later</Message></Error></ErrorResponse>",
 );
 
+/// SNS says no.
+const REFUSED: Fault = Fault::Answer(
+    403,
+    "<ErrorResponse><Error><Code>AuthorizationError</Code><Message>not you</Message></Error></ErrorResponse>",
+);
+/// DynamoDB says no.
+const DENIED: Fault = Fault::Answer(
+    400,
+    r#"{"__type": "com.amazon.coral.service#AccessDeniedException", "message": "not you"}"#,
+);
+
 fn submit(stack: &Stack, proxy: &Proxy) -> Rydes {
     stack
         .rydes(SUBMIT)
@@ -25,19 +34,12 @@ fn submit(stack: &Stack, proxy: &Proxy) -> Rydes {
         .env("AWS_ENDPOINT_URL_DYNAMODB", &proxy.url)
 }
 
-/// Runs the line that was printed to try again, as a shell does.
-fn try_again(stack: &Stack, ran: &Ran) {
+/// Runs the line that was printed to try again, word by word, in a shell that finds `rydes`; returns
+/// the id that it printed.
+fn try_again(stack: &Stack, ran: &Ran) -> String {
     let hint = "hint: submit it again, nothing is doubled: ";
     let line = ran.stderr.lines().find_map(|line| line.strip_prefix(hint)).expect("a line to type");
-    let arguments = line.strip_prefix("rydes ").expect("a command of ours");
-    let command = format!("{} {arguments}", env!("CARGO_BIN_EXE_rydes"));
-    let ran = Command::new("sh")
-        .args(["-c", &command])
-        .env("AWS_ENDPOINT_URL", crate::support::localstack::endpoint())
-        .env("RYDES_STACK", &stack.name)
-        .output()
-        .expect("a shell starts");
-    assert!(ran.status.success(), "{line}\n{}", String::from_utf8_lossy(&ran.stderr));
+    stack.shell(line).exits(0).stdout.trim_end().to_owned()
 }
 
 /// Everybody's quote is there, once, and nothing was doubled on the way.
@@ -61,7 +63,7 @@ fn one_that_is_killed_between_row_and_message_is_finished_by_the_next() {
     let proxy = Proxy::start();
     proxy.fail("Publish", 1, Fault::Hold);
     let mut killed = submit(&stack, &proxy).start();
-    proxy.until("Publish");
+    proxy.until_held();
     killed.kill().and_then(|()| killed.wait()).expect("it can be killed");
     let row = stack.rows(ID).pop().expect("the row was written before");
     assert_eq!(row["responder"], "-");
@@ -80,14 +82,7 @@ fn one_that_is_killed_between_row_and_message_is_finished_by_the_next() {
 fn one_that_the_topic_refuses_leaves_nothing_behind() {
     let stack = Stack::set_up(1);
     let proxy = Proxy::start();
-    proxy.fail(
-        "Publish",
-        1,
-        Fault::Answer(
-            403,
-            "<ErrorResponse><Error><Code>AuthorizationError</Code><Message>not you</Message></Error></ErrorResponse>",
-        ),
-    );
+    proxy.fail("Publish", 1, REFUSED);
     let refused = submit(&stack, &proxy).run().exits(1);
     assert!(refused.stderr.contains("AuthorizationError: not you"), "{}", refused.stderr);
     assert_eq!(refused.stdout, "");
@@ -119,14 +114,14 @@ fn a_publish_of_which_nobody_knows_is_finished_by_the_line_that_is_printed() {
         assert!(unknown.stderr.contains(said), "{fault:?}: {}", unknown.stderr);
         assert_eq!(unknown.stdout, "", "an id on stdout would look like success");
         assert!(stack.rows(ID).iter().any(|row| row["responder"] == "-"), "the row stays");
-        try_again(&stack, &unknown);
+        assert_eq!(try_again(&stack, &unknown), ID);
         is_answered_once(&stack, 2);
     }
 }
 
 #[test]
 fn a_row_of_which_nobody_knows_is_finished_by_the_line_that_is_printed() {
-    for fault in [AWAY, Fault::CutBefore] {
+    for fault in [AWAY, Fault::CutBefore, Fault::CutAfter] {
         let stack = Stack::set_up(2);
         let _workers = stack.providers("--behavior steady");
         let proxy = Proxy::start();
@@ -135,7 +130,7 @@ fn a_row_of_which_nobody_knows_is_finished_by_the_line_that_is_printed() {
         let said = "error: nobody knows whether the request was written; it was not published";
         assert!(unknown.stderr.contains(said), "{fault:?}: {}", unknown.stderr);
         assert_eq!(proxy.count("Publish"), 0);
-        try_again(&stack, &unknown);
+        assert_eq!(try_again(&stack, &unknown), ID);
         is_answered_once(&stack, 2);
     }
 }
@@ -150,4 +145,70 @@ fn a_row_whose_confirmation_is_lost_is_recognised() {
     submit(&stack, &proxy).run().exits(0);
     assert_eq!((proxy.count("PutItem"), proxy.count("Publish")), (2, 1));
     is_answered_once(&stack, 2);
+}
+
+#[test]
+fn a_refusal_after_an_attempt_of_which_nobody_knows_leaves_the_row() {
+    let stack = Stack::set_up(2);
+    let _workers = stack.providers("--behavior steady");
+    let proxy = Proxy::start();
+    proxy.fail("Publish", 1, Fault::CutAfter);
+    proxy.fail("Publish", 1, REFUSED);
+    let unknown = submit(&stack, &proxy).run().exits(1);
+    assert!(unknown.stderr.contains("its row was kept"), "{}", unknown.stderr);
+    assert_eq!(proxy.count("Publish"), 2);
+    // The message was out.
+    is_answered_once(&stack, 2);
+}
+
+#[test]
+fn a_refusal_leaves_the_row_of_a_submission_before() {
+    let stack = Stack::set_up(1);
+    let proxy = Proxy::start();
+    submit(&stack, &proxy).run().exits(0);
+    let row = stack.rows(ID);
+    proxy.fail("Publish", 1, REFUSED);
+    let refused = submit(&stack, &proxy).run().exits(1);
+    assert!(refused.stderr.contains("AuthorizationError: not you"), "{}", refused.stderr);
+    assert_eq!(stack.rows(ID), row, "its message is out");
+}
+
+#[test]
+fn a_row_that_is_refused_or_cannot_be_removed_is_told() {
+    let stack = Stack::set_up(1);
+    let proxy = Proxy::start();
+    proxy.fail("PutItem", 1, DENIED);
+    let refused = submit(&stack, &proxy).run().exits(1);
+    assert!(refused.stderr.contains("AccessDeniedException: not you"), "{}", refused.stderr);
+    assert!(!refused.stderr.contains("nobody knows"), "{}", refused.stderr);
+    assert_eq!((proxy.count("PutItem"), proxy.count("Publish")), (1, 0));
+
+    proxy.fail("Publish", 1, REFUSED);
+    proxy.fail("DeleteItem", 1, DENIED);
+    let left = submit(&stack, &proxy).run().exits(1);
+    for said in [&format!("its row {ID} could not be removed"), "AuthorizationError: not you"] {
+        assert!(left.stderr.contains(said), "{said}: {}", left.stderr);
+    }
+    assert_eq!(stack.rows(ID).len(), 1);
+    assert_eq!(stack.depth(&provider(1)), 0);
+}
+
+#[test]
+fn the_line_that_is_printed_keeps_every_text_and_every_option() {
+    let stack = Stack::set_up(1);
+    let _workers = stack.providers("--behavior steady");
+    let proxy = Proxy::start();
+    proxy.fail("Publish", 3, AWAY);
+    let texts = ["Frankfurt (Main)", "Las Vegas", r#"O'Hare $HOME `id` & "y" \\ !"#];
+    let mut line = stack.anywhere(&format!(
+        "--stack {} --endpoint-url {} submit --deadline 90s",
+        stack.name, proxy.url
+    ));
+    for (option, text) in ["--from", "--to", "--customer"].into_iter().zip(texts) {
+        line = line.arg(option).arg(text);
+    }
+    let id = try_again(&stack, &line.run().exits(1));
+    let told = stack.quotes(&id);
+    assert_eq!([&told["from"], &told["to"], &told["customer"]], texts);
+    stack.rydes("quotes --watch").arg(&id).run().exits(0);
 }

@@ -26,6 +26,9 @@ const PAUSE: Duration = Duration::from_millis(150);
 /// How long a command may take unless told otherwise.
 const LIMIT: Duration = Duration::from_mins(1);
 
+/// The program.
+const BINARY: &str = env!("CARGO_BIN_EXE_rydes");
+
 /// A command line of `rydes`.
 pub struct Rydes {
     command: Command,
@@ -47,9 +50,23 @@ pub struct Ran {
 
 /// `rydes` with these arguments, parted by white space.
 pub fn rydes(arguments: &str) -> Rydes {
+    let mut command = Command::new(BINARY);
+    command.args(arguments.split_whitespace());
+    prepared(command)
+}
+
+/// A line as a user types it, in a shell that finds `rydes`.
+pub fn shell(line: &str) -> Rydes {
+    let folder = Path::new(BINARY).parent().expect("it is in a folder");
+    let script = format!("PATH='{}':$PATH\n{line}", folder.display());
+    let mut command = Command::new("sh");
+    command.args(["-c", &script]);
+    prepared(command)
+}
+
+fn prepared(mut command: Command) -> Rydes {
     let state = TempDir::new().expect("a temporary folder");
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rydes"));
-    command.args(arguments.split_whitespace()).env_clear();
+    command.env_clear();
     command.envs(std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_kept)));
     command.env("XDG_STATE_HOME", state.path()).stdin(Stdio::null());
     Rydes { command, limit: LIMIT, _state: state }

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::background::Background;
 use super::localstack::endpoint;
 use super::resources::{clients, wait};
-use super::{PATIENCE, Ran, Rydes, json, rydes, wait_for};
+use super::{PATIENCE, Ran, Rydes, json, rydes, shell, wait_for};
 
 /// The dead letters of the providers.
 pub const PROVIDER_DEAD_LETTERS: &str = "RequestForQuotesDeadLetters";
@@ -71,7 +71,21 @@ impl Stack {
             .within(PATIENCE)
     }
 
-    /// The same, with the place typed rather than in the environment.
+    /// `rydes` with this stack's memory of RFQs, but anywhere.
+    pub fn anywhere(&self, arguments: &str) -> Rydes {
+        rydes(arguments).env("XDG_STATE_HOME", self.state.path()).within(PATIENCE)
+    }
+
+    /// Runs a line that was printed to be typed, as a shell does that finds `rydes`, on this stack.
+    pub fn shell(&self, line: &str) -> Ran {
+        shell(line)
+            .env("AWS_ENDPOINT_URL", endpoint())
+            .env("RYDES_STACK", &self.name)
+            .env("XDG_STATE_HOME", self.state.path())
+            .run()
+    }
+
+    /// `rydes` on this stack, with the place typed rather than in the environment.
     pub fn typed(&self, arguments: &str) -> Rydes {
         rydes(&format!("--endpoint-url {} --stack {} {arguments}", endpoint(), self.name))
     }
