@@ -4,3 +4,4 @@ mod gone;
 mod reads;
 mod setup;
 mod submit;
+mod workers;

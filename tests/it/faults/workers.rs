@@ -1,0 +1,148 @@
+//! Workers and consumer whose requests fail for a while, or whose confirmations get lost.
+
+use serde_json::json;
+
+use crate::support::PATIENCE;
+use crate::support::background::Background;
+use crate::support::proxy::{Fault, Proxy};
+use crate::support::stack::{
+    PROVIDER_DEAD_LETTERS, RESPONSE_DEAD_LETTERS, RESPONSES, Stack, provider,
+};
+
+const PROVIDERS: usize = 3;
+/// More than the SDK itself tries.
+const A_WHILE: usize = 7;
+/// The service is in trouble, as SQS and DynamoDB say it.
+const INTERNAL: Fault =
+    Fault::Answer(500, r#"{"__type": "com.amazonaws#InternalFailure", "message": "later"}"#);
+/// They say no.
+const DENIED: Fault = Fault::Answer(
+    400,
+    r#"{"__type": "com.amazon.coral.service#AccessDeniedException", "message": "not you"}"#,
+);
+
+/// Workers that reach SQS and DynamoDB through the proxy.
+fn workers(stack: &Stack, proxy: &Proxy, options: &str) -> Background {
+    let run = format!("providers run -o jsonl --poll-wait 1s --behavior steady {options}");
+    let run = stack.rydes(&run).env("AWS_ENDPOINT_URL_SQS", &proxy.url);
+    Background::start(run.env("AWS_ENDPOINT_URL_DYNAMODB", &proxy.url))
+}
+
+/// Every provider has quoted, each has one row, and no message is left anywhere.
+fn nothing_is_lost_or_doubled(stack: &Stack, id: &str) {
+    stack.rydes("quotes --watch").arg(id).run().exits(0);
+    assert_eq!(stack.quotes(id)["answered"], json!(PROVIDERS));
+    assert_eq!(stack.rows(id).len(), 1 + PROVIDERS, "the request row and one answer each");
+    (1..=PROVIDERS).for_each(|number| stack.drained(&provider(number)));
+    stack.drained(RESPONSES);
+    for letters in [PROVIDER_DEAD_LETTERS, RESPONSE_DEAD_LETTERS] {
+        assert_eq!(stack.depth(letters), 0, "{letters}");
+    }
+}
+
+/// The prices that were offered, by provider.
+fn prices(workers: &Background) -> Vec<(String, String)> {
+    let events = workers.events().into_iter().filter(|event| event["event"] == "answered");
+    let mut prices: Vec<_> = events
+        .map(|event| (event["provider"].to_string(), event["answer"]["quote"].to_string()))
+        .collect();
+    prices.sort();
+    prices
+}
+
+#[test]
+fn receives_that_fail_are_told_once_and_when_they_are_over() {
+    let stack = Stack::set_up(PROVIDERS);
+    let proxy = Proxy::start();
+    // The queues of the providers and of the answers are polled at the same time.
+    proxy.fail("ReceiveMessage", (PROVIDERS + 1) * A_WHILE, INTERNAL);
+    let workers = workers(&stack, &proxy, "");
+    let id = stack.submit("--deadline 60s");
+    nothing_is_lost_or_doubled(&stack, &id);
+    workers.until("trouble-over", workers.count("trouble"));
+    let events = workers.events();
+    let told = events.iter().filter(|event| event["event"] == "trouble").collect::<Vec<_>>();
+    assert!((1..=PROVIDERS + 1).contains(&told.len()), "once for each queue: {told:?}");
+    workers.stop();
+}
+
+#[test]
+fn answers_and_rows_that_fail_in_passing_are_sent_again() {
+    for operation in ["SendMessageBatch", "BatchExecuteStatement"] {
+        let stack = Stack::set_up(PROVIDERS);
+        let proxy = Proxy::start();
+        proxy.fail(operation, A_WHILE, INTERNAL);
+        proxy.fail(operation, 1, Fault::CutBefore);
+        let workers = workers(&stack, &proxy, "");
+        let id = stack.submit("--deadline 60s");
+        nothing_is_lost_or_doubled(&stack, &id);
+        assert!(proxy.count(operation) > 1 + A_WHILE, "{operation}");
+        assert_eq!(workers.count("received"), PROVIDERS, "they were in hand all the time");
+        assert_eq!(workers.count("gathered"), PROVIDERS);
+        workers.stop();
+    }
+}
+
+#[test]
+fn answers_whose_confirmation_is_lost_are_sent_twice_and_stored_once() {
+    let stack = Stack::set_up(PROVIDERS);
+    let proxy = Proxy::start();
+    proxy.fail("SendMessageBatch", 1, Fault::CutAfter);
+    let workers = workers(&stack, &proxy, "");
+    let id = stack.submit("--deadline 60s");
+    workers.until("duplicate", 1);
+    nothing_is_lost_or_doubled(&stack, &id);
+    assert_eq!(workers.count("gathered"), PROVIDERS);
+    assert_eq!(workers.count("answered"), PROVIDERS, "each was answered once");
+    workers.stop();
+}
+
+#[test]
+fn rows_whose_confirmation_is_lost_are_recognised() {
+    let stack = Stack::set_up(PROVIDERS);
+    let proxy = Proxy::start();
+    proxy.fail("BatchExecuteStatement", 1, Fault::CutAfter);
+    let workers = workers(&stack, &proxy, "");
+    let id = stack.submit("--deadline 60s");
+    nothing_is_lost_or_doubled(&stack, &id);
+    assert_eq!(workers.count("gathered") + workers.count("duplicate"), PROVIDERS);
+    assert_eq!(workers.count("refused"), 0);
+    workers.stop();
+}
+
+#[test]
+fn requests_that_cannot_be_deleted_come_again_and_are_answered_the_same() {
+    let stack = Stack::set_up(PROVIDERS);
+    let proxy = Proxy::start();
+    // Until told otherwise.
+    proxy.fail("DeleteMessageBatch", usize::MAX, INTERNAL);
+    let workers = workers(&stack, &proxy, "--visibility 2s");
+    let id = stack.submit("--deadline 60s");
+    workers.until("answered", 2 * PROVIDERS);
+    proxy.heal();
+    nothing_is_lost_or_doubled(&stack, &id);
+    let mut prices = prices(&workers);
+    assert!(prices.len() >= 2 * PROVIDERS, "{prices:?}");
+    prices.dedup();
+    assert_eq!(prices.len(), PROVIDERS, "always the same: {prices:?}");
+    let row = stack.row_when(&id, &provider(1), |row| row.get("quote").is_some());
+    assert_eq!(prices[0].1, row["quote"].to_string());
+    workers.stop();
+}
+
+#[test]
+fn what_is_refused_ends_them_and_loses_nothing() {
+    for operation in ["ReceiveMessage", "SendMessageBatch", "BatchExecuteStatement"] {
+        let stack = Stack::set_up(PROVIDERS);
+        let proxy = Proxy::start();
+        proxy.fail(operation, usize::MAX, DENIED);
+        let refused = workers(&stack, &proxy, "--visibility 2s");
+        let id = stack.submit("--deadline 60s");
+        let ended = refused.ends(PATIENCE).exits(1);
+        let said = "AccessDeniedException: not you";
+        assert!(ended.stderr.contains(said), "{operation}: {}", ended.stderr);
+        let again = stack.providers("--behavior steady");
+        nothing_is_lost_or_doubled(&stack, &id);
+        again.stop();
+    }
+}
