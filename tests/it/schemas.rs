@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::support::stack::Stack;
-use crate::support::{Ran, free_port, rydes, wait_for};
+use crate::support::{Ran, free_port, rydes};
 
 /// The one document that a command wrote, after holding it against a schema.
 #[track_caller]
@@ -28,16 +28,20 @@ fn every_command_keeps_to_its_schema() {
     document("providers-list", &json("providers list"));
     document("providers-add", &json("providers add acme"));
     document("providers-remove", &json("providers remove acme"));
-    let run = "providers run --poll-wait 1s --behavior demo --think 0..0 -o json";
+    let run = "providers run --poll-wait 1s --behavior steady -o json";
     let fault = "--fault UnicornManagementResource2=decline:closed";
     let workers = stack.background(&format!("{run} {fault}"));
     let submitted = document("submit", &json("submit --from A --to B --deadline 10m"));
     let id = submitted["rfq-id"].as_str().expect("a text");
-    let snapshot = || json(&format!("quotes {id}"));
-    document("quotes", &snapshot());
-    wait_for("the decline", || (document("quotes", &snapshot())["answered"] != 0).then_some(()));
+    document("quotes", &json(&format!("quotes {id}")));
+    let watched = document("quotes", &json(&format!("quotes {id} --watch")));
+    assert_eq!((&watched["status"], &watched["answered"]), (&"complete".into(), &2.into()));
+    document("quotes", &json("submit --from A --to B --deadline 10m --wait"));
     let summary = workers.stop();
-    assert_eq!(document("providers-run", &summary)["rfqs"], 1);
+    assert_eq!(document("providers-run", &summary)["rfqs"], 2);
+    let consumer = stack.background("consumer run --poll-wait 1s -o json");
+    consumer.says(" on LocalStack ");
+    document("providers-run", &consumer.stop());
     document("teardown", &json("teardown --dry-run"));
     document("teardown", &json("teardown --yes"));
     document("teardown", &json("teardown --yes"));

@@ -141,6 +141,42 @@ fn a_request_of_the_originals_form_is_answered() {
 }
 
 #[test]
+fn a_request_that_is_received_too_late_is_declined_without_a_price() {
+    for (behavior, declines) in [("steady", 4), ("workshop --speed 1000", 0)] {
+        let stack = Stack::set_up(4);
+        let id = stack.submit("--deadline 10ms");
+        // The wait is over before anybody looks at the queues.
+        stack.rydes("quotes --watch").run().exits(4);
+        let workers = stack.providers(&format!("--behavior {behavior}"));
+        workers.until("gathered", 4);
+        let rows = stack.rows(&id);
+        let late = "received after its deadline";
+        let declined = rows.iter().filter(|row| row["declined"] == late).count();
+        assert_eq!(declined, declines, "{behavior}: {rows:?}");
+        assert_eq!(stack.quotes(&id)["status"], "expired");
+        workers.stop();
+    }
+}
+
+#[test]
+fn a_failing_request_is_not_tried_beyond_its_deadline() {
+    let stack = Stack::set_up(1);
+    let workers = stack.providers("--behavior steady --fault error");
+    workers.says(" on LocalStack ");
+    // The waits between five attempts take as long by themselves.
+    let id = stack.submit("--deadline 3s");
+    let row = stack.row_when(&id, &provider(1), |row| row.get("failed").is_some());
+    let attempts = row["attempts"].as_u64().expect("a count");
+    assert!((1..=4).contains(&attempts), "{row}");
+    let deadline = stack.quotes(&id)["deadline"].clone();
+    let deadline = deadline.as_str().expect("a time");
+    let tried = row["attempted-at"].as_array().expect("a list");
+    assert!(tried.iter().all(|at| at.as_str().is_some_and(|at| at < deadline)), "{row}");
+    assert_eq!(stack.letters(PROVIDER_DEAD_LETTERS, 1).len(), 1);
+    workers.stop();
+}
+
+#[test]
 fn answers_to_many_requests_travel_together() {
     const RFQS: usize = 20;
     let stack = Stack::set_up(10);

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{document, says};
 use crate::support::localstack::endpoint;
+use crate::support::proxy::{Fault, Proxy};
 use crate::support::stack::Stack;
 use crate::support::{free_port, rydes};
 
@@ -58,6 +59,33 @@ fn one_that_accepts_but_never_answers_is_given_up() {
     let ran = rydes(&format!("--endpoint-url {url} providers list")).run().exits(6);
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     says(&ran, &format!("error: nothing answers at {url} (--endpoint-url)\n  caused by: "));
+}
+
+#[test]
+fn credentials_that_are_refused_are_named() {
+    let stack = Stack::set_up(1);
+    let id = stack.submit("");
+    for (operation, body, command) in [
+        (
+            "ListSubscriptionsByTopic",
+            "<ErrorResponse><Error><Code>InvalidClientTokenId</Code></Error></ErrorResponse>",
+            "providers list",
+        ),
+        ("ReceiveMessage", r#"{"__type": "InvalidClientTokenId"}"#, "consumer run"),
+        ("Query", r#"{"__type": "UnrecognizedClientException"}"#, "quotes"),
+        ("Query", r#"{"__type": "ExpiredTokenException"}"#, "quotes --watch"),
+    ] {
+        let proxy = Proxy::start();
+        proxy.fail(operation, usize::MAX, Fault::Answer(403, body));
+        let mut line = stack.rydes(command).env("AWS_ENDPOINT_URL", &proxy.url);
+        if operation == "Query" {
+            line = line.arg(&id);
+        }
+        let refused = line.run().exits(6);
+        says(&refused, &format!("error: {} ", proxy.url));
+        says(&refused, " refuses the credentials");
+        assert_eq!(proxy.count(operation), 1, "{command}: once is enough");
+    }
 }
 
 #[test]
