@@ -29,7 +29,7 @@ fn they_are_validated_before_anything_is_sent() {
 }
 
 #[test]
-fn the_originals_event_is_taken_from_a_file() {
+fn the_originals_event_is_taken_from_a_file_or_a_pipe() {
     let stack = Stack::set_up(1);
     let folder = tempfile::tempdir().expect("a temporary folder");
     let file = folder.path().join("event.json");
@@ -38,6 +38,10 @@ fn the_originals_event_is_taken_from_a_file() {
     let id = stack.rydes("submit --file").arg(&file).run().exits(0).stdout;
     let told = stack.quotes(id.trim_end());
     assert_eq!([&told["from"], &told["to"], &told["customer"]], ["Frankfurt", "Rome", "cmr"]);
+    let piped = r#"echo '{"from": "Paris", "to": "Rome"}' | rydes submit --file -"#;
+    let id = stack.shell(piped).exits(0).stdout;
+    let told = stack.quotes(id.trim_end());
+    assert_eq!([&told["from"], &told["to"], &told["customer"]], ["Paris", "Rome", "anonymous"]);
     for (text, problem) in [
         ("{\"from\": \"A\"}", "`to` is missing"),
         ("{\"from\": 1, \"to\": \"B\"}", "`from` in"),
