@@ -139,13 +139,19 @@ impl Table {
         };
         match attempt(put).await {
             Ok(_) => Ok(Recorded::New),
-            Err((error, _)) if error.code() == Some("ConditionalCheckFailedException") => {
-                // It may be the row that an attempt before this one has written.
-                let existing = self.request(&row.id).await.map_err(|error| (error, Fate::Unknown));
-                existing?.map(Box::new).map(Recorded::Existing).ok_or_else(|| {
-                    let message = format!("the request row of {} went away; try again", row.id);
-                    (Error::other(message), Fate::Refused)
-                })
+            Err((error, before)) if error.code() == Some("ConditionalCheckFailedException") => {
+                let unread = |error| (error, Fate::Unknown);
+                match self.request(&row.id).await.map_err(unread)? {
+                    // An attempt whose confirmation was lost has written it.
+                    Some(existing) if before == Fate::Unknown && existing == *row => {
+                        Ok(Recorded::New)
+                    }
+                    Some(existing) => Ok(Recorded::Existing(Box::new(existing))),
+                    None => {
+                        let message = format!("the request row of {} went away; try again", row.id);
+                        Err((Error::other(message), Fate::Refused))
+                    }
+                }
             }
             Err((error, fate)) => Err((self.aws.error("writing the request row", &error), fate)),
         }

@@ -25,7 +25,7 @@ use crate::shutdown::Shutdown;
 const REDRAW: Duration = Duration::from_millis(100);
 /// After so long without any answer the queues are looked at, once.
 const SUSPICIOUS: Duration = Duration::from_secs(3);
-/// How long after the deadline a read that failed is tried again.
+/// How long after the deadline, or after the beginning, a read that failed is tried again.
 const OVERTIME: Duration = Duration::from_secs(5);
 /// Lines of the frame beside the rows of answers.
 const FRAME_LINES: u16 = 8;
@@ -269,9 +269,10 @@ impl<'a> View<'a> {
     }
 
     /// Whether a read that failed may be tried again: until a little after the deadline of what was
-    /// last seen, so that a passing failure at the end does not hide how it ended.
+    /// last seen, so that a passing failure at the end does not hide how it ended, or of the
+    /// beginning where nothing was seen yet.
     fn has_time_left(&self) -> bool {
-        let Some(gathering) = &self.latest else { return false };
+        let Some(gathering) = &self.latest else { return self.began.elapsed() < OVERTIME };
         let deadline = gathering.request.deadline;
         deadline.is_some_and(|deadline| Timestamp::now() < deadline.plus(OVERTIME))
     }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::recent::Recent;
 use super::{Context, attended, env, quotes};
-use crate::error::{Error, Result, exit};
+use crate::error::{Error, Kind, Result, exit};
 use crate::model::text::printable;
 use crate::model::{RequestRow, RfqId, parse_duration, show_duration};
 use crate::output::Format;
@@ -92,7 +92,12 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         output.detail(&format!("the RFQ was not remembered: {error}"));
     }
     if command.wait {
-        return quotes::wait(context, &settings, &aws, row.id, quotes::Stay::default()).await;
+        let again = settings.command(&format!("quotes {} --watch", recent.prefix(&row.id)));
+        let waited = quotes::wait(context, &settings, &aws, row.id, quotes::Stay::default()).await;
+        return waited.map_err(|error| match error.kind() {
+            Kind::Signal(_) => error,
+            _ => error.hint(format!("the request is out; to wait for its quotes: {again}")),
+        });
     }
     let prefix = recent.prefix(&row.id);
     output.note(&format!("next: {}", settings.command(&format!("quotes {prefix} --watch"))));

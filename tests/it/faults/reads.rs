@@ -39,3 +39,26 @@ fn one_that_is_refused_ends_the_wait() {
     assert!(refused.stderr.contains("AccessDeniedException: not you"), "{}", refused.stderr);
     assert!(!refused.stdout.contains(&provider(1)));
 }
+
+#[test]
+fn the_first_one_may_fail_in_passing_too() {
+    let stack = Stack::set_up(1);
+    let _workers = stack.providers("--behavior steady");
+    let proxy = Proxy::start();
+    // All that the SDK tries by itself.
+    proxy.fail("Query", 3, Fault::Answer(500, INTERNAL));
+    let submit = stack.rydes("submit --from A --to B --deadline 60s --wait");
+    let waited = submit.env("AWS_ENDPOINT_URL_DYNAMODB", &proxy.url).run().exits(0);
+    assert!(waited.stderr.contains("trying on"), "{}", waited.stderr);
+    assert!(waited.stdout.contains("complete: 1 of 1 answered"), "{}", waited.stdout);
+}
+
+#[test]
+fn a_wait_that_fails_after_a_submission_says_how_to_go_on() {
+    let stack = Stack::set_up(1);
+    let proxy = Proxy::start();
+    proxy.fail("Query", usize::MAX, Fault::Answer(400, DENIED));
+    let submit = stack.rydes("submit --from A --to B --deadline 60s --wait");
+    let failed = submit.env("AWS_ENDPOINT_URL_DYNAMODB", &proxy.url).run().exits(1);
+    assert!(failed.stderr.contains("hint: the request is out; "), "{}", failed.stderr);
+}

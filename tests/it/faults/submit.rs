@@ -212,3 +212,17 @@ fn the_line_that_is_printed_keeps_every_text_and_every_option() {
     assert_eq!([&told["from"], &told["to"], &told["customer"]], texts);
     stack.rydes("quotes --watch").arg(&id).run().exits(0);
 }
+
+#[test]
+fn a_refusal_after_a_lost_confirmation_leaves_nothing_behind_either() {
+    let stack = Stack::set_up(1);
+    let proxy = Proxy::start();
+    proxy.fail("PutItem", 1, Fault::CutAfter);
+    let denied = "<ErrorResponse><Error><Code>AuthorizationError</Code>\
+        <Message>not you</Message></Error></ErrorResponse>";
+    proxy.fail("Publish", 1, Fault::Answer(403, denied));
+    let refused = submit(&stack, &proxy).run().exits(1);
+    assert!(refused.stderr.contains("AuthorizationError: not you"), "{}", refused.stderr);
+    assert_eq!(proxy.count("PutItem"), 2);
+    assert!(stack.rows(ID).is_empty(), "the row is gone again");
+}
