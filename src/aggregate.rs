@@ -45,6 +45,8 @@ pub enum CompletedBy {
     Closed,
     /// The deadline passed.
     Deadline,
+    /// A waiter saw nothing new for as long as it would wait; the gathering itself goes on.
+    Stall,
 }
 
 impl CompletedBy {
@@ -56,6 +58,7 @@ impl CompletedBy {
             Self::Price => "price",
             Self::Closed => "closed",
             Self::Deadline => "deadline",
+            Self::Stall => "stall",
         }
     }
 }
@@ -142,6 +145,10 @@ pub struct Provider {
     pub reason: Option<String>,
     /// How often it tried, if it failed and said so.
     pub attempts: Option<u32>,
+    /// The time of its answer that decides whether it is late; receipts have none.
+    pub at: Option<Timestamp>,
+    /// Whether its answer came in time; `None` while there is none.
+    pub timing: Option<Timing>,
     /// Milliseconds from submission to its answer.
     pub after_ms: Option<i64>,
 }
@@ -166,8 +173,10 @@ pub struct Gathering {
     pub until: Vec<Condition>,
     /// How it stands.
     pub status: Status,
-    /// What ended it, if it has ended.
+    /// What ended it, or a wait for it, if anything has.
     pub completed_by: Option<CompletedBy>,
+    /// How long a waiter lets nothing new come; rows alone never say.
+    pub stall: Option<Duration>,
     /// How many providers were expected; `None` when nobody wrote it down.
     pub expected: Option<usize>,
     /// The expected providers' quotes, declines and failures in time.
@@ -190,6 +199,19 @@ impl Gathering {
     /// How long until the deadline; `None` without one.
     pub fn time_left(&self, now: Timestamp) -> Option<Duration> {
         self.request.deadline.map(|deadline| deadline.after(now))
+    }
+
+    /// Since when answers are late: the deadline or the closing, whichever comes first.
+    pub fn cutoff(&self) -> Option<Timestamp> {
+        cutoff(&self.request)
+    }
+
+    /// When a closing now would count: not before any answer that is there in time, whatever the
+    /// clocks say, so that closing never undoes what has been gathered.
+    pub fn closing_time(&self, now: Timestamp) -> Timestamp {
+        let in_time = |provider: &&Provider| provider.timing == Some(Timing::InTime);
+        let answers = self.providers.iter().filter(in_time).filter_map(|provider| provider.at);
+        answers.fold(now, Timestamp::max)
     }
 
     /// How many providers are in this state.
@@ -233,10 +255,16 @@ pub fn aggregate(rows: &Rows, now: Timestamp, until: Option<&[Condition]>) -> Ga
         until,
         status,
         completed_by,
+        stall: None,
         quotes,
         best,
         regret,
     }
+}
+
+/// Answers after this are late.
+fn cutoff(request: &RequestRow) -> Option<Timestamp> {
+    [request.deadline, request.closed_at].into_iter().flatten().min()
 }
 
 /// The conditions with `all` among them, first.
@@ -295,7 +323,7 @@ impl View<'_> {
 
     /// Answers after this are late.
     fn cutoff(&self) -> Option<Timestamp> {
-        [self.request.deadline, self.request.closed_at].into_iter().flatten().min()
+        cutoff(self.request)
     }
 
     fn timing(&self, at: Option<Timestamp>) -> Timing {
@@ -406,12 +434,15 @@ impl View<'_> {
             Answer::Failed { attempts, .. } => attempts,
             Answer::Quote(_) | Answer::Declined(_) | Answer::Silent(_) => None,
         });
+        let answer = row.filter(|row| is_answer(row));
         Provider {
             state,
             expected: self.expects(&responder),
             reason: row.and_then(|row| row.answer.reason()).map(str::to_owned),
             attempts,
-            after_ms: row.filter(|row| is_answer(row)).and_then(|row| self.after_ms(row.time())),
+            at: answer.and_then(AnswerRow::time),
+            timing: answer.map(|row| self.timing(row.time())),
+            after_ms: answer.and_then(|row| self.after_ms(row.time())),
             responder,
         }
     }

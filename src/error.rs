@@ -23,6 +23,8 @@ pub mod exit {
     pub const UNREACHABLE: u8 = 6;
     /// The stack is not set up.
     pub const NOT_SET_UP: u8 = 7;
+    /// `verify` found a copy that nothing explains.
+    pub const UNEXPLAINED: u8 = 8;
     /// A wait was interrupted by SIGINT.
     pub const INTERRUPTED: u8 = 130;
     /// A wait was ended by SIGTERM.
@@ -42,6 +44,8 @@ pub enum Kind {
     Unreachable,
     /// The stack, or a part of it, does not exist; exit 7.
     NotSetUp,
+    /// A copy of a request that nothing explains; exit 8.
+    Unexplained,
     /// A signal ended it; exit 128 plus the signal's number.
     Signal(u8),
 }
@@ -167,6 +171,7 @@ impl Error {
             Kind::NoSuchRfq => exit::NO_SUCH_RFQ,
             Kind::Unreachable => exit::UNREACHABLE,
             Kind::NotSetUp => exit::NOT_SET_UP,
+            Kind::Unexplained => exit::UNEXPLAINED,
             Kind::Signal(number) => 128 + number,
         }
     }

@@ -57,3 +57,5 @@ pub mod quotes;
 pub mod scatter;
 pub mod settings;
 pub mod shutdown;
+pub mod timeline;
+pub mod verify;

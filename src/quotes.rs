@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use tokio::time::{Instant, sleep_until};
 
-use crate::aggregate::{Gathering, Status, aggregate};
-use crate::aws::{Aws, QueueCounts};
+use crate::aggregate::{CompletedBy, Gathering, Provider, State, Status, aggregate};
+use crate::aws::Aws;
 use crate::error::Result;
 use crate::model::{Condition, Responder, RfqId, Timestamp};
 
@@ -37,6 +36,8 @@ pub async fn snapshot(
 pub struct Patience {
     /// Conditions for this wait instead of the stored ones.
     pub until: Option<Vec<Condition>>,
+    /// Ends the wait when nobody has answered for this long.
+    pub stall: Option<Duration>,
     /// How long to stay for late answers after the end.
     pub linger: Duration,
     /// The end of a wait for an RFQ without a deadline.
@@ -52,7 +53,9 @@ pub struct Watch<'a> {
     began: Instant,
     next_read: Instant,
     quiet: u32,
-    answers: usize,
+    answers: Vec<(Responder, State)>,
+    last_news: Instant,
+    stalled: bool,
     ended: Option<Instant>,
     over: bool,
 }
@@ -68,7 +71,9 @@ impl<'a> Watch<'a> {
             began: now,
             next_read: now,
             quiet: 0,
-            answers: 0,
+            answers: Vec::new(),
+            last_news: now,
+            stalled: false,
             ended: None,
             over: false,
         }
@@ -88,19 +93,43 @@ impl<'a> Watch<'a> {
         let asked = Instant::now();
         // Where this read fails, the next one does not follow at once.
         self.next_read = asked + LONGEST_WAIT;
-        let Some(gathering) = snapshot(self.aws, &self.id, self.patience.until.as_deref()).await?
+        let Some(mut gathering) =
+            snapshot(self.aws, &self.id, self.patience.until.as_deref()).await?
         else {
             return Ok(None);
         };
         let took = asked.elapsed();
-        let answers = gathering.providers.iter().filter(|p| p.after_ms.is_some()).count();
-        self.quiet = if answers == self.answers { self.quiet + 1 } else { 0 };
-        self.answers = answers;
         let now = Instant::now();
+        self.listen(&gathering, now);
+        gathering.stall = self.patience.stall;
+        if self.stalled && gathering.completed_by.is_none() {
+            gathering.completed_by = Some(CompletedBy::Stall);
+        }
         let closing = self.closing(&gathering, now);
         self.over = now >= closing;
         self.next_read = (now + self.wait(took)).min(closing);
         Ok(Some(gathering))
+    }
+
+    /// Hears whether anybody has answered since the last read, and for how long nobody has.
+    fn listen(&mut self, gathering: &Gathering, now: Instant) {
+        let answered = |provider: &&Provider| provider.timing.is_some();
+        let answers = gathering.providers.iter().filter(answered);
+        let answers: Vec<_> =
+            answers.map(|provider| (provider.responder.clone(), provider.state)).collect();
+        if answers == self.answers {
+            self.quiet += 1;
+        } else {
+            self.quiet = 0;
+            self.answers = answers;
+            self.last_news = now;
+        }
+        self.stalled |= self.stall_ends().is_some_and(|end| now >= end);
+    }
+
+    /// When the wait ends unless somebody answers.
+    fn stall_ends(&self) -> Option<Instant> {
+        self.patience.stall.map(|stall| self.last_news + stall)
     }
 
     /// How long to wait after a read that took so long: longer when nothing new comes.
@@ -112,17 +141,18 @@ impl<'a> Watch<'a> {
 
     /// When the final read is due.
     fn closing(&mut self, gathering: &Gathering, now: Instant) -> Instant {
-        let end = match gathering.status {
-            Status::Complete | Status::Closed => now,
-            Status::Gathering | Status::Expired => match gathering.request.deadline {
-                Some(deadline) => {
-                    // The read has to come after the deadline by the clock that judges it.
-                    let left = deadline.plus(GRACE).after(Timestamp::now());
-                    if left.is_zero() { now } else { now + left + Duration::from_millis(1) }
-                }
-                None => self.began + self.patience.timeout,
-            },
+        // The read has to come after the end by the clock that judges it.
+        let read_after = |end: Timestamp| {
+            let left = end.plus(GRACE).after(Timestamp::now());
+            if left.is_zero() { now } else { now + left + Duration::from_millis(1) }
         };
+        let end = match gathering.status {
+            Status::Complete => now,
+            Status::Closed | Status::Gathering | Status::Expired => {
+                gathering.cutoff().map_or(self.began + self.patience.timeout, read_after)
+            }
+        };
+        let end = if self.stalled { now } else { self.stall_ends().unwrap_or(end).min(end) };
         if end > now || self.patience.linger.is_zero() {
             return end;
         }
@@ -132,38 +162,4 @@ impl<'a> Watch<'a> {
             .is_some_and(|expected| gathering.answered + gathering.late >= expected);
         if everybody { now } else { ended + self.patience.linger }
     }
-}
-
-/// Where the copies of a request lie, as one look at the queues tells.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Copies {
-    /// Provider queues whose copies nobody has received.
-    pub unread: usize,
-    /// Provider queues whose copies somebody has in hand.
-    pub in_hand: usize,
-    /// Replies that nobody has gathered.
-    pub replies: u64,
-}
-
-/// Looks once at the queues of the expected providers and at the response queue. Nothing is
-/// received.
-///
-/// # Errors
-/// Any error of a request.
-pub async fn copies(aws: &Aws, expected: &[Responder]) -> Result<Copies> {
-    let names = expected.iter().filter_map(|responder| {
-        let name = crate::model::ProviderName::parse(responder.as_str()).ok()?;
-        Some(aws.names.provider_queue(&name))
-    });
-    let counts = |name: String| async move { aws.queue(name).await?.counts().await };
-    let (providers, response) =
-        tokio::join!(join_all(names.map(counts)), counts(aws.names.response_queue()));
-    // A queue that is not here is somebody else's, or gone: nobody can say what lies in it.
-    let providers: Vec<QueueCounts> = providers.into_iter().filter_map(Result::ok).collect();
-    let response = response?;
-    Ok(Copies {
-        unread: providers.iter().filter(|counts| counts.ready > 0).count(),
-        in_hand: providers.iter().filter(|counts| counts.in_hand > 0).count(),
-        replies: response.total(),
-    })
 }

@@ -13,6 +13,7 @@ use ureq::http::Uri;
 
 use super::{Meter, Names};
 use crate::error::{Error, Kind, Result};
+use crate::model::text::printable;
 use crate::settings::{Endpoint, LocalStack, Settings, Target};
 
 /// How long one attempt of an ordinary request may take; the SDK itself has no such limit.
@@ -23,6 +24,9 @@ const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long connection and first answer may take together.
 const REACH_TIMEOUT: Duration = Duration::from_millis(2_500);
+
+/// The longest answer about health that is read, in bytes.
+const HEALTH_MAX: u64 = 65_536;
 
 /// The clients of one stack. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -37,6 +41,8 @@ pub struct Aws {
     /// The account, where the credentials tell.
     pub(super) account: Option<String>,
     pub(super) region: String,
+    /// The version of LocalStack, where it says so.
+    version: Option<String>,
     place: Place,
 }
 
@@ -79,6 +85,30 @@ impl Aws {
         }
     }
 
+    /// The target line with all that is known of the place: version and region too.
+    pub fn target_line_in_full(&self) -> String {
+        match &self.version {
+            Some(version) if !self.is_real() => format!(
+                "stack {} on LocalStack {version}, {}, {}",
+                self.names.stack(),
+                self.place.url,
+                self.region
+            ),
+            _ if self.is_real() => self.target_line(),
+            _ => format!("{}, {}", self.target_line(), self.region),
+        }
+    }
+
+    /// The version of LocalStack, where it says so.
+    pub fn version(&self) -> Option<&str> {
+        self.version.as_deref()
+    }
+
+    /// The region.
+    pub fn region(&self) -> &str {
+        &self.region
+    }
+
     /// Whether this is AWS itself.
     pub fn is_real(&self) -> bool {
         self.place.localstack_up.is_none()
@@ -117,7 +147,7 @@ impl Aws {
     }
 
     /// The URL of LocalStack, or `AWS`.
-    pub(super) fn url(&self) -> &str {
+    pub fn url(&self) -> &str {
         &self.place.url
     }
 
@@ -137,7 +167,7 @@ impl Aws {
         let mut endpoints = vec![&localstack.sqs, &localstack.sns, &localstack.dynamodb];
         endpoints.sort_by_key(|endpoint| &endpoint.url);
         endpoints.dedup_by_key(|endpoint| &endpoint.url);
-        try_join_all(endpoints.into_iter().map(async |endpoint| {
+        let versions = try_join_all(endpoints.into_iter().map(async |endpoint| {
             reach(endpoint).await.map_err(|cause| {
                 unreachable(&Place { endpoint: endpoint.to_string(), ..place.clone() })
                     .because(cause)
@@ -189,6 +219,7 @@ impl Aws {
             meter,
             account: Some(account),
             region: localstack.region.clone(),
+            version: versions.into_iter().flatten().next(),
             place,
         })
     }
@@ -234,6 +265,7 @@ impl Aws {
             meter,
             account: credentials.account_id().map(|id| id.as_str().to_owned()),
             region: region.to_string(),
+            version: None,
             place: Place {
                 name: "AWS".to_owned(),
                 url: "AWS".to_owned(),
@@ -265,8 +297,9 @@ fn app_name() -> AppName {
 }
 
 /// Sees whether something answers: a connection first, since its error says why, and then, where it
-/// is plain HTTP, the request for LocalStack's health, to which any answer will do.
-async fn reach(endpoint: &Endpoint) -> Result<(), String> {
+/// is plain HTTP, the request for LocalStack's health, to which any answer will do. Returns the
+/// version that it tells.
+async fn reach(endpoint: &Endpoint) -> std::result::Result<Option<String>, String> {
     let deadline = Instant::now() + REACH_TIMEOUT;
     let address = address(&endpoint.url);
     let connect = async {
@@ -285,7 +318,7 @@ async fn reach(endpoint: &Endpoint) -> Result<(), String> {
         Err(_) => return Err(format!("no connection within {} s", CONNECT_TIMEOUT.as_secs())),
     }
     if !endpoint.url.starts_with("http:") {
-        return Ok(());
+        return Ok(None);
     }
     let health = format!("{}/_localstack/health", endpoint.url);
     let left = deadline.duration_since(Instant::now());
@@ -294,16 +327,23 @@ async fn reach(endpoint: &Endpoint) -> Result<(), String> {
             .proxy(None)
             .http_status_as_error(false)
             .timeout_global(Some(left));
-        ureq::Agent::new_with_config(config.build()).get(health).call().map(drop)
+        ureq::Agent::new_with_config(config.build()).get(health).call().map(version)
     });
     match asked.await {
-        Ok(Ok(())) => Ok(()),
+        Ok(Ok(version)) => Ok(version),
         Ok(Err(ureq::Error::Timeout(_))) => {
             Err("it takes connections, but does not answer".to_owned())
         }
         Ok(Err(error)) => Err(format!("it takes connections, but does not speak HTTP: {error}")),
         Err(panic) => Err(panic.to_string()),
     }
+}
+
+/// What an answer about its health says of LocalStack's version; whatever else answers has none.
+fn version(answer: ureq::http::Response<ureq::Body>) -> Option<String> {
+    let body = answer.into_body().into_with_config().limit(HEALTH_MAX).read_to_string().ok()?;
+    let health: serde_json::Value = serde_json::from_str(&body).ok()?;
+    Some(printable(health["version"].as_str()?))
 }
 
 /// Host and port of a URL that settings have checked.

@@ -4,6 +4,7 @@
 
 mod attempt;
 mod connect;
+mod depths;
 mod error;
 mod meter;
 mod names;
@@ -16,8 +17,9 @@ mod topic;
 
 pub use attempt::Fate;
 pub use connect::Aws;
+pub use depths::Depths;
 pub use meter::Meter;
 pub use names::Names;
 pub use queue::{MAX_WAIT, Outgoing, Polled, Queue, QueueCounts};
-pub use table::{Insert, Inserted, MAX_STATEMENTS, Recorded, Table};
+pub use table::{Closed, Insert, Inserted, MAX_STATEMENTS, Recorded, Table};
 pub use topic::Topic;

@@ -236,16 +236,41 @@ impl Queue {
         Ok(per_entry(receipts.len(), done, hidden.failed()))
     }
 
+    /// Another queue beside this one, by its name. No request is made: whether it exists shows when it
+    /// is used.
+    pub(super) fn sibling(&self, name: String) -> Self {
+        let beside = self.url.rsplit_once('/').map_or("", |(beside, _)| beside);
+        Self { aws: self.aws.clone(), url: format!("{beside}/{name}"), name }
+    }
+
     /// How many messages it holds. Nothing is received.
     ///
     /// # Errors
     /// Any error of the request.
     pub async fn counts(&self) -> Result<QueueCounts> {
-        let names = [
+        Ok(self.look().await?.1)
+    }
+
+    /// The queue's ARN.
+    ///
+    /// # Errors
+    /// Any error of the request.
+    pub async fn arn(&self) -> Result<String> {
+        Ok(self.look().await?.0)
+    }
+
+    /// Its ARN and how many messages it holds, in one request. Nothing is received.
+    ///
+    /// # Errors
+    /// Any error of the request.
+    pub async fn look(&self) -> Result<(String, QueueCounts)> {
+        let [ready, delayed, in_hand, arn] = [
             QueueAttributeName::ApproximateNumberOfMessages,
             QueueAttributeName::ApproximateNumberOfMessagesDelayed,
             QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+            QueueAttributeName::QueueArn,
         ];
+        let names = [&ready, &delayed, &in_hand, &arn].map(Clone::clone);
         let found = self
             .aws
             .sqs
@@ -254,35 +279,14 @@ impl Queue {
             .set_attribute_names(Some(names.to_vec()))
             .send()
             .await
-            .map_err(|error| self.error("counting", &error))?;
-        let number = |name: &QueueAttributeName| -> u64 {
-            found
-                .attributes()
-                .and_then(|attributes| attributes.get(name)?.parse().ok())
-                .unwrap_or(0)
-        };
-        Ok(QueueCounts { ready: number(&names[0]) + number(&names[1]), in_hand: number(&names[2]) })
-    }
-
-    /// The queue's ARN.
-    ///
-    /// # Errors
-    /// Any error of the request.
-    pub async fn arn(&self) -> Result<String> {
-        let found = self
-            .aws
-            .sqs
-            .get_queue_attributes()
-            .queue_url(&self.url)
-            .attribute_names(QueueAttributeName::QueueArn)
-            .send()
-            .await
             .map_err(|error| self.error("looking at", &error))?;
-        found
-            .attributes()
-            .and_then(|attributes| attributes.get(&QueueAttributeName::QueueArn))
-            .cloned()
-            .ok_or_else(|| self.aws.not_set_up())
+        let attributes = found.attributes.unwrap_or_default();
+        let number =
+            |name| attributes.get(&name).and_then(|count| count.parse::<u64>().ok()).unwrap_or(0);
+        let counts =
+            QueueCounts { ready: number(ready) + number(delayed), in_hand: number(in_hand) };
+        let arn = attributes.get(&arn).cloned().ok_or_else(|| self.aws.not_set_up())?;
+        Ok((arn, counts))
     }
 
     fn error<E>(&self, doing: &str, error: &aws_sdk_sqs::error::SdkError<E>) -> crate::error::Error

@@ -124,7 +124,7 @@ pub(super) fn text(text: &str) -> AttributeValue {
     AttributeValue::S(text.to_owned())
 }
 
-fn time(time: Timestamp) -> AttributeValue {
+pub(super) fn time(time: Timestamp) -> AttributeValue {
     AttributeValue::S(time.to_string())
 }
 

@@ -12,12 +12,12 @@ use aws_sdk_dynamodb::types::{
 use super::attempt::attempt;
 use super::error::{is_fatal, refusal};
 use super::row::{
-    REQUEST_KEY, read_answer, read_request, read_text, request_key, text, write_answer,
+    REQUEST_KEY, read_answer, read_request, read_text, request_key, text, time, write_answer,
     write_request,
 };
 use super::{Aws, Fate};
 use crate::error::{Error, Result};
-use crate::model::{AnswerRow, RequestRow, RfqId, Rows};
+use crate::model::{AnswerRow, RequestRow, RfqId, Rows, Timestamp};
 use crate::queue::{Entries, Lasting, Outcome, Refusal};
 
 /// Statements that a `BatchExecuteStatement` holds.
@@ -58,6 +58,15 @@ pub enum Recorded {
     New,
     /// Its id was there already, with this row.
     Existing(Box<RequestRow>),
+}
+
+/// What became of a closing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closed {
+    /// It is closed from this time on.
+    Now,
+    /// There is no such RFQ, it was closed before, or its deadline has passed.
+    Not,
 }
 
 /// What became of an insert.
@@ -172,6 +181,35 @@ impl Table {
             .await
             .map(drop)
             .map_err(|error| self.aws.error("removing the request row", &error))
+    }
+
+    /// Sets `closed-at` in the request row, once, and only before its deadline.
+    ///
+    /// # Errors
+    /// Not set up when there is no table.
+    pub async fn close(&self, id: &RfqId, at: Timestamp) -> Result<Closed> {
+        let closed = self
+            .aws
+            .dynamodb
+            .update_item()
+            .table_name(&self.name)
+            .set_key(Some(request_key(id)))
+            .update_expression("SET #closed = :at")
+            .condition_expression(
+                "attribute_exists(id) AND attribute_not_exists(#closed) \
+                 AND (attribute_not_exists(deadline) OR deadline >= :at)",
+            )
+            .expression_attribute_names("#closed", "closed-at")
+            .expression_attribute_values(":at", time(at))
+            .send()
+            .await;
+        match closed {
+            Ok(_) => Ok(Closed::Now),
+            Err(error) if error.code() == Some("ConditionalCheckFailedException") => {
+                Ok(Closed::Not)
+            }
+            Err(error) => Err(self.aws.error("closing the RFQ", &error)),
+        }
     }
 
     /// Inserts up to 25 answers by the rank rule; no two may have the same key. One result per

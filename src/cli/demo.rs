@@ -167,7 +167,7 @@ async fn ask(context: &Context, settings: &Settings, aws: &Aws) -> Result<Gather
     };
     output.note(&format!("  {}", row.id));
     output.note("$ rydes quotes --watch --linger 4500ms\n");
-    let stay = Stay { linger: LINGER, timeout: DEADLINE };
+    let stay = Stay { linger: LINGER, timeout: DEADLINE }.patience(&[]);
     watch(context, settings, aws, &row.id, stay).await
 }
 

@@ -20,6 +20,7 @@ use crate::output::{Color, Format, Output, Verbosity};
 use crate::settings::{Backend, Settings, Typed};
 use crate::shutdown::Shutdown;
 
+mod close;
 mod completions;
 mod consumer;
 mod demo;
@@ -28,8 +29,11 @@ mod providers;
 mod quotes;
 mod recent;
 mod setup;
+mod status;
 mod submit;
 mod teardown;
+mod trace;
+mod verify;
 mod workers;
 
 /// What bare `rydes` prints: the commands in the order of use.
@@ -46,7 +50,7 @@ Scatter-gather on SNS, SQS and DynamoDB, on LocalStack unless you say --aws.
   rydes quotes --watch                       5  see the quotes come in
   rydes teardown                             6  remove everything
 
-More: providers list|add|remove, consumer, completions
+More: status verify trace close providers consumer completions
 `rydes COMMAND --help` has examples.";
 
 /// Ask many providers for a quote at once; gather the answers; take the best.
@@ -132,6 +136,14 @@ enum Command {
     Submit(submit::Command),
     /// Show how an RFQ stands, or watch the quotes come in
     Quotes(quotes::Command),
+    /// Show the queues, the dead letters, and the RFQs submitted from this machine
+    Status(status::Command),
+    /// Account for every copy of a request: a row, or possibly a message in a queue
+    Verify(verify::Command),
+    /// Show what happened when: one line per provider, from the request to its row
+    Trace(trace::Command),
+    /// End the gathering of an RFQ now
+    Close(close::Command),
     /// Remove everything that carries the stack's tag
     Teardown(teardown::Command),
     /// Print the completions of a shell
@@ -249,6 +261,10 @@ async fn execute(context: &Context, command: Command) -> Result<u8> {
         Command::Localstack(command) => localstack::run(context, command).boxed_local(),
         Command::Setup(command) => setup::run(context, command).boxed_local(),
         Command::Quotes(command) => quotes::run(context, command).boxed_local(),
+        Command::Status(command) => status::run(context, command).boxed_local(),
+        Command::Verify(command) => verify::run(context, command).boxed_local(),
+        Command::Trace(command) => trace::run(context, command).boxed_local(),
+        Command::Close(command) => close::run(context, command).boxed_local(),
         Command::Teardown(command) => teardown::run(context, command).boxed_local(),
     };
     interruptible(context, work).await

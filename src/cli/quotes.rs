@@ -8,16 +8,16 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::recent::Recent;
 use super::{Context, env};
-use crate::aggregate::{Gathering, State, Status};
+use crate::aggregate::{CompletedBy, Gathering, State, Status};
 use crate::aws::Aws;
 use crate::error::{Error, Result, exit};
 use crate::model::text::printable;
-use crate::model::{RfqId, Timestamp, parse_duration};
+use crate::model::{RfqId, Timestamp, Until, parse_duration};
 use crate::output::live::{Live, is_foreground, size};
 use crate::output::quotes::{Frame, MOST_ROWS, document, news, table, workshop};
 use crate::output::table::wrapped;
 use crate::output::{Format, Output};
-use crate::quotes::{Copies, Patience, Watch, copies, snapshot};
+use crate::quotes::{Patience, Watch, snapshot};
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;
 
@@ -35,6 +35,7 @@ const FRAME_LINES: u16 = 8;
 #[command(after_help = "Examples:
   rydes quotes                     the newest RFQ submitted from this machine
   rydes quotes 78c3 --watch        until everybody has answered, or the deadline
+  rydes quotes 78c3 --watch --until 3 --until price:20 --until stall:5s
   rydes quotes 78c3 -o json        exact prices, for programs")]
 pub(super) struct Command {
     /// The RFQ: its id, or a unique prefix (4 characters or more) of one submitted here
@@ -43,11 +44,15 @@ pub(super) struct Command {
     /// Stay until everybody has answered, or the deadline
     #[arg(short, long)]
     watch: bool,
+    /// With --watch: end this wait with `all`, `3` quotes, `price:20` or `stall:5s`; may be repeated,
+    /// the first one met ends it
+    #[arg(long, value_name = "CONDITION", requires = "watch")]
+    until: Vec<Until>,
     #[command(flatten)]
     stay: Stay,
 }
 
-/// How long a wait lasts.
+/// How long a wait lasts beyond its conditions.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Stay {
     /// With --watch: stay so much longer for late answers
@@ -64,13 +69,41 @@ impl Default for Stay {
     }
 }
 
+impl Stay {
+    /// The same for a wait that ends with these conditions too. A stall goes with the conditions that
+    /// are stored; any other condition stands instead of them.
+    pub(super) fn patience(&self, until: &[Until]) -> Patience {
+        let conditions = until.iter().filter_map(|until| match until {
+            Until::Complete(condition) => Some(condition.clone()),
+            Until::Stall(_) => None,
+        });
+        let conditions: Vec<_> = conditions.collect();
+        Patience {
+            until: (!conditions.is_empty()).then_some(conditions),
+            stall: shortest_stall(until),
+            linger: self.linger,
+            timeout: self.timeout,
+        }
+    }
+}
+
+/// The shortest stall among the conditions of a wait.
+pub(super) fn shortest_stall(until: &[Until]) -> Option<Duration> {
+    let stalls = until.iter().filter_map(|until| match until {
+        Until::Stall(stall) => Some(*stall),
+        Until::Complete(_) => None,
+    });
+    stalls.min()
+}
+
 pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let settings = context.settings()?;
     let aws = context.connect(&settings).await?;
     let recent = Recent::of(&aws, env);
     let id = recent.find(command.id.as_deref(), &settings)?;
     if command.watch {
-        return wait(context, &settings, &aws, id, command.stay).await;
+        let patience = command.stay.patience(&command.until);
+        return wait(context, &settings, &aws, id, patience).await;
     }
     let read = context.visibly("reading the table", Box::pin(snapshot(&aws, &id, None)));
     let Some(gathering) = read.await? else {
@@ -84,7 +117,8 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     Ok(exit::DONE)
 }
 
-fn unknown(aws: &Aws, id: &RfqId) -> Error {
+/// The error about an RFQ that is not in the table.
+pub(super) fn unknown(aws: &Aws, id: &RfqId) -> Error {
     let id = printable(id.as_str());
     Recent::of(aws, env).unknown(format!("no RFQ {id} on stack {}", aws.names.stack()))
 }
@@ -95,17 +129,27 @@ pub(super) async fn wait(
     settings: &Settings,
     aws: &Aws,
     id: RfqId,
-    stay: Stay,
+    patience: Patience,
 ) -> Result<u8> {
-    let gathering = watch(context, settings, aws, &id, stay).await?;
-    if gathering.status == Status::Expired && context.output.format == Format::Table {
-        let again = settings.command(&format!("quotes {}", Recent::of(aws, env).prefix(&id)));
-        context.output.note(&format!("late answers are still kept: {again}"));
+    let gathering = watch(context, settings, aws, &id, patience).await?;
+    let again = settings.command(&format!("quotes {}", Recent::of(aws, env).prefix(&id)));
+    match gathering.status {
+        _ if context.output.format != Format::Table => {}
+        Status::Expired | Status::Closed => {
+            context.output.note(&format!("late answers are still kept: {again}"));
+        }
+        Status::Gathering => context.output.note(&format!("it goes on: {again} --watch")),
+        Status::Complete => {}
     }
-    Ok(match (gathering.status, &gathering.best) {
+    Ok(match (gathering.completed_by, &gathering.best) {
         (_, None) => exit::NO_QUOTE,
-        (Status::Complete, Some(_)) => exit::DONE,
-        (Status::Gathering | Status::Closed | Status::Expired, Some(_)) => exit::UNMET,
+        (
+            Some(
+                CompletedBy::All | CompletedBy::Count | CompletedBy::Price | CompletedBy::Stall,
+            ),
+            Some(_),
+        ) => exit::DONE,
+        (Some(CompletedBy::Closed | CompletedBy::Deadline) | None, Some(_)) => exit::UNMET,
     })
 }
 
@@ -115,10 +159,9 @@ pub(super) async fn watch(
     settings: &Settings,
     aws: &Aws,
     id: &RfqId,
-    stay: Stay,
+    patience: Patience,
 ) -> Result<Gathering> {
     let shutdown = &context.shutdown;
-    let patience = Patience { until: None, linger: stay.linger, timeout: stay.timeout };
     let mut view = View::new(&context.output, aws, settings);
     let mut watch = Watch::new(aws, id.clone(), patience);
     while !watch.is_over() {
@@ -227,7 +270,12 @@ impl<'a> View<'a> {
     async fn look(&self, gathering: &Gathering) -> Option<String> {
         let expected = gathering.request.expected.as_deref()?;
         // A hint is not worth an error.
-        let Copies { unread, in_hand, replies } = copies(self.aws, expected).await.ok()?;
+        let depths = self.aws.depths(expected).await.ok()?;
+        // A queue that is not here is somebody else's: nobody can say what lies in it.
+        let counts = || depths.providers.iter().filter_map(|(_, counts)| *counts);
+        let unread = counts().filter(|counts| counts.ready > 0).count();
+        let in_hand = counts().filter(|counts| counts.in_hand > 0).count();
+        let replies = depths.responses.total();
         let run = self.settings.command("providers run");
         let expected = expected.len();
         Some(match (unread, in_hand, replies) {
@@ -317,7 +365,7 @@ impl<'a> View<'a> {
 }
 
 /// Prints how an RFQ stands, in the format that is wanted.
-fn print(output: &Output, aws: &Aws, gathering: &Gathering) {
+pub(super) fn print(output: &Output, aws: &Aws, gathering: &Gathering) {
     match output.format {
         Format::Table => {
             let width = output.is_terminal().then(|| size().0);

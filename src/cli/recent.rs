@@ -124,6 +124,17 @@ impl Recent {
         (SHORTEST_PREFIX..=8).map(prefix).find(unique).unwrap_or_else(|| id.as_str().to_owned())
     }
 
+    /// The RFQs submitted to this stack from this machine, newest first, each once.
+    pub(super) fn ids(&self, most: usize) -> Vec<RfqId> {
+        let mut ids: Vec<RfqId> = Vec::new();
+        for id in self.entries().iter().filter_map(|entry| RfqId::parse(&entry.id).ok()) {
+            if ids.len() < most && !ids.contains(&id) {
+                ids.push(id);
+            }
+        }
+        ids
+    }
+
     /// `newest here: 78c371f6 (3 min), 1f0a99e2 (1 h)`; nothing where there is none.
     fn newest(&self) -> Option<String> {
         let now = Timestamp::now();

@@ -11,9 +11,10 @@ use super::recent::Recent;
 use super::{Context, attended, env, quotes};
 use crate::error::{Error, Kind, Result, exit};
 use crate::model::text::printable;
-use crate::model::{RequestRow, RfqId, parse_duration, show_duration};
+use crate::model::{Condition, RequestRow, RfqId, Until, parse_duration, show_duration};
 use crate::output::Format;
 use crate::output::setup::count_of;
+use crate::quotes::Patience;
 use crate::scatter::{self, Scattered, Submission, check_deadline, check_text};
 use crate::settings::{Settings, quoted};
 
@@ -23,10 +24,11 @@ const FILE_MAX: u64 = 65_536;
 /// Ask every subscribed provider for a quote.
 #[derive(Debug, Args)]
 #[command(
-    override_usage = "rydes submit --from CITY --to CITY [--deadline 15s] [--wait]",
+    override_usage = "rydes submit --from CITY --to CITY [--deadline 15s] [--until 3] [--wait]",
     after_help = "Examples:
   rydes submit --from Frankfurt --to \"Las Vegas\"
   rydes submit --from Frankfurt --to Rome --deadline 5s --wait
+  rydes submit --from A --to B --until 3 --until price:20   the first one met ends it
   rydes submit --file event.json   {\"from\": ..., \"to\": ..., \"customer\": ...}"
 )]
 pub(super) struct Command {
@@ -42,6 +44,10 @@ pub(super) struct Command {
     /// How long to wait for answers, 10ms to 24h
     #[arg(long, value_name = "TIME", default_value = "15s", value_parser = deadline)]
     deadline: Duration,
+    /// What completes it beside `all`: `3` quotes or `price:20`, for every reader; with --wait also
+    /// `stall:5s`, for this wait; may be repeated
+    #[arg(long, value_name = "CONDITION")]
+    until: Vec<Until>,
     /// Read `from`, `to` and `customer` from a JSON file, or from stdin with `-`
     #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "to", "customer"])]
     file: Option<PathBuf>,
@@ -77,6 +83,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
             tell(context, &row, command.wait);
             let asked = count_of(asked, "provider");
             output.note(&format!("asked {asked}{deadline}"));
+            warn_of_too_many(context, &row);
             row
         }
         Scattered::Answered(row) => {
@@ -93,7 +100,11 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     }
     if command.wait {
         let again = settings.command(&format!("quotes {} --watch", recent.prefix(&row.id)));
-        let waited = quotes::wait(context, &settings, &aws, row.id, quotes::Stay::default()).await;
+        let patience = Patience {
+            stall: quotes::shortest_stall(&command.until),
+            ..quotes::Stay::default().patience(&[])
+        };
+        let waited = quotes::wait(context, &settings, &aws, row.id, patience).await;
         return waited.map_err(|error| match error.kind() {
             Kind::Signal(_) => error,
             _ => error.hint(format!("the request is out; to wait for its quotes: {again}")),
@@ -118,8 +129,22 @@ fn tell(context: &Context, row: &RequestRow, wait: bool) {
             "submitted-at": row.submitted_at,
             "deadline": row.deadline,
             "expected": row.expected.as_ref().map(Vec::len),
+            "until": row.until.iter().map(ToString::to_string).collect::<Vec<_>>(),
         })),
         Format::Table | Format::Workshop => output.data(&id),
+    }
+}
+
+/// A number of quotes that can never come.
+fn warn_of_too_many(context: &Context, row: &RequestRow) {
+    let asked = row.expected.as_ref().map_or(0, Vec::len);
+    for condition in &row.until {
+        if matches!(condition, Condition::Count(count) if *count > asked) {
+            let asked = count_of(asked as u64, "provider");
+            context.output.warning(&format!(
+                "`--until {condition}` is more than the {asked} asked: it ends when all have answered"
+            ));
+        }
     }
 }
 
@@ -144,6 +169,14 @@ fn submission(command: &Command, typed: Typed) -> Result<Submission> {
         None => Err(Error::invalid(format!("`{}` is missing; nothing was sent", named(name)))
             .hint("rydes submit --from CITY --to CITY [--deadline 15s] [--wait]")),
     };
+    if !command.wait && quotes::shortest_stall(&command.until).is_some() {
+        let problem = "`--until stall:...` is about a wait, so it needs `--wait`; nothing was sent";
+        return Err(Error::invalid(problem));
+    }
+    let conditions = command.until.iter().filter_map(|until| match until {
+        Until::Complete(condition) => Some(condition.clone()),
+        Until::Stall(_) => None,
+    });
     let id = match &command.rfq_id {
         Some(id) => RfqId::parse(id)
             .and_then(|id| match check_text("--rfq-id", id.as_str()) {
@@ -162,7 +195,7 @@ fn submission(command: &Command, typed: Typed) -> Result<Submission> {
             &typed.customer.unwrap_or_else(|| "anonymous".to_owned()),
         )?,
         deadline: command.deadline,
-        until: Vec::new(),
+        until: conditions.collect(),
     })
 }
 
@@ -224,12 +257,14 @@ fn read(from: impl std::io::Read) -> std::io::Result<String> {
 
 /// The command line that submits the same request again.
 fn retry(settings: &Settings, submission: &Submission) -> String {
+    let until = submission.until.iter().map(|until| format!(" --until {until}"));
     settings.command(&format!(
-        "submit --rfq-id {} --from {} --to {} --customer {} --deadline {}ms",
+        "submit --rfq-id {} --from {} --to {} --customer {} --deadline {}ms{}",
         quoted(submission.id.as_str()),
         quoted(&submission.from),
         quoted(&submission.to),
         quoted(&submission.customer),
-        submission.deadline.as_millis()
+        submission.deadline.as_millis(),
+        until.collect::<String>()
     ))
 }

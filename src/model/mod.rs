@@ -10,7 +10,7 @@ mod row;
 pub mod text;
 mod time;
 
-pub use condition::Condition;
+pub use condition::{Condition, Until};
 pub use ids::{ProviderName, Responder, RfqId, StackName};
 pub use message::{Answer, Reply, Request};
 pub use price::Price;

@@ -12,10 +12,14 @@ use crate::error::Error;
 use crate::model::text::{compact_json, printable};
 
 pub mod live;
+pub mod picture;
 pub mod quotes;
 pub mod setup;
+pub mod status;
 pub mod steps;
 pub(crate) mod table;
+pub mod trace;
+pub mod verify;
 pub mod workers;
 
 /// How answers are written.

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::table::{Column, cut, cut_middle, lines, width_of, wrapped};
 use crate::aggregate::{CompletedBy, Gathering, Provider, Quote, Regret, State, Status, Timing};
 use crate::model::text::{ascii_json, printable};
-use crate::model::{Responder, StackName, Timestamp};
+use crate::model::{Condition, Responder, StackName, Timestamp, Until};
 
 /// Rows that a table shows before it folds.
 pub const MOST_ROWS: usize = 20;
@@ -182,7 +182,7 @@ pub fn truth(gathering: &Gathering, now: Timestamp) -> Vec<String> {
         None => format!("{} answered", gathering.answered),
     };
     let detailed = format!("{answered}{}", kinds(gathering));
-    if gathering.status == Status::Gathering {
+    if gathering.completed_by.is_none() {
         let out = still_out(gathering).len();
         let left = gathering
             .time_left(now)
@@ -191,27 +191,62 @@ pub fn truth(gathering: &Gathering, now: Timestamp) -> Vec<String> {
         let out = if out > 0 { format!(", {out} still out") } else { String::new() };
         return vec![format!("{detailed}{out}{left}")];
     }
-    let over = match gathering.completed_by {
-        Some(CompletedBy::All) | None => "complete".to_owned(),
-        Some(CompletedBy::Closed) => "over, it was closed".to_owned(),
-        Some(CompletedBy::Deadline) => "over by deadline".to_owned(),
-        Some(by @ (CompletedBy::Count | CompletedBy::Price)) => {
-            format!("complete by {}", by.word())
-        }
-    };
+    let over = over(gathering);
     let answered = match gathering.late {
         0 => detailed,
         late => format!("{answered} in time, {late} late"),
+    };
+    let out = match still_out(gathering).len() {
+        0 => String::new(),
+        out => format!(", {out} still out"),
     };
     let best = match &gathering.best {
         Some(best) => format!("best {}", best.price),
         None => "no quote in time".to_owned(),
     };
-    let mut all = vec![format!("{over}: {answered}, {best}")];
+    let mut all = vec![format!("{over}: {answered}{out}, {best}")];
     if let Some(regret) = &gathering.regret {
         all.extend(regret_lines(gathering, regret));
     }
     all
+}
+
+/// Whether it is over, and what ended it.
+pub fn over(gathering: &Gathering) -> String {
+    let wanted = |wanted: &dyn Fn(&Condition) -> Option<String>| {
+        gathering.until.iter().filter_map(wanted).collect::<Vec<_>>().join(" or ")
+    };
+    match gathering.completed_by {
+        None => "gathering".to_owned(),
+        Some(CompletedBy::All) => "complete".to_owned(),
+        Some(CompletedBy::Closed) => {
+            match gathering.request.closed_at.zip(gathering.request.submitted_at) {
+                Some((closed, submitted)) => {
+                    format!("over, it was closed after {}", seconds(closed.millis_since(submitted)))
+                }
+                None => "over, it was closed".to_owned(),
+            }
+        }
+        Some(CompletedBy::Deadline) => "over by deadline".to_owned(),
+        Some(CompletedBy::Count) => {
+            let wanted = wanted(&|condition| match condition {
+                Condition::Count(count) => Some(count.to_string()),
+                Condition::All | Condition::Price(_) => None,
+            });
+            format!("complete by count, {wanted} wanted")
+        }
+        Some(CompletedBy::Price) => {
+            let wanted = wanted(&|condition| match condition {
+                Condition::Price(price) => Some(price.to_string()),
+                Condition::All | Condition::Count(_) => None,
+            });
+            format!("complete by price, {wanted} or less wanted")
+        }
+        Some(CompletedBy::Stall) => match gathering.stall {
+            Some(stall) => format!("not over, but nothing new for {}", seconds_of(stall)),
+            None => "not over, but nothing new".to_owned(),
+        },
+    }
 }
 
 fn regret_lines(gathering: &Gathering, regret: &Regret) -> Vec<String> {
@@ -222,8 +257,12 @@ fn regret_lines(gathering: &Gathering, regret: &Regret) -> Vec<String> {
         }
         None => format!("a late quote of {} from {who} would have won", regret.price),
     };
-    match regret.deadline_needed_ms {
-        Some(needed) if needed > 0 => {
+    let late = gathering.quotes.iter().find(|quote| quote.responder == regret.responder);
+    match (regret.deadline_needed_ms, late.map(|quote| quote.timing)) {
+        (_, Some(Timing::Late(by))) if gathering.request.closed_at == gathering.cutoff() => {
+            vec![format!("{first};"), format!("it came {} after the closing", seconds(by))]
+        }
+        (Some(needed), _) if needed > 0 => {
             let whole = needed.saturating_add(999) / 1_000;
             vec![format!("{first};"), format!("a deadline of {whole} s would have caught it")]
         }
@@ -258,11 +297,13 @@ fn still_out(gathering: &Gathering) -> Vec<&Responder> {
 
 /// Names without what they all begin with: `1, 2, 10`.
 fn short_names(names: &[&Responder]) -> String {
-    let short = names.iter().map(|name| {
-        let name = name.as_str();
-        printable(name.strip_prefix("UnicornManagementResource").unwrap_or(name))
-    });
-    short.collect::<Vec<_>>().join(", ")
+    names.iter().map(|name| short_name(name)).collect::<Vec<_>>().join(", ")
+}
+
+/// The name without what all simulated ones begin with.
+pub(super) fn short_name(name: &Responder) -> String {
+    let name = name.as_str();
+    printable(name.strip_prefix("UnicornManagementResource").unwrap_or(name))
 }
 
 fn deadline_after(gathering: &Gathering) -> Option<i64> {
@@ -274,13 +315,13 @@ fn after(millis: Option<i64>) -> String {
 }
 
 /// `0.8 s`, with a sign where clocks disagree.
-fn seconds(millis: i64) -> String {
+pub(super) fn seconds(millis: i64) -> String {
     let tenths = millis.div_euclid(100);
     let sign = if tenths < 0 { "-" } else { "" };
     format!("{sign}{}.{} s", tenths.abs() / 10, tenths.abs() % 10)
 }
 
-fn seconds_of(duration: Duration) -> String {
+pub(super) fn seconds_of(duration: Duration) -> String {
     seconds(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
 }
 
@@ -312,7 +353,7 @@ pub fn document(gathering: &Gathering) -> Value {
         "customer": request.customer,
         "submitted-at": request.submitted_at,
         "deadline": request.deadline,
-        "until": gathering.until.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "until": until(gathering),
         "closed-at": request.closed_at,
         "status": gathering.status.word(),
         "completed-by": gathering.completed_by.map(CompletedBy::word),
@@ -333,6 +374,12 @@ pub fn document(gathering: &Gathering) -> Value {
             })
         }),
     })
+}
+
+/// The conditions it was judged by, with the waiter's own.
+fn until(gathering: &Gathering) -> Vec<String> {
+    let stall = gathering.stall.map(|stall| Until::Stall(stall).to_string());
+    gathering.until.iter().map(ToString::to_string).chain(stall).collect()
 }
 
 /// The original's own response, as Python's `json.dumps` writes it.

@@ -1,0 +1,72 @@
+//! `rydes status`.
+
+use clap::Args;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+
+use super::recent::Recent;
+use super::{Context, env};
+use crate::aggregate::Gathering;
+use crate::aws::Aws;
+use crate::error::{Result, exit};
+use crate::model::{RfqId, Timestamp};
+use crate::output::Format;
+use crate::output::status::{Place, document, queues, rfqs};
+use crate::quotes::snapshot;
+
+/// Reads of RFQs under way at once.
+const CONCURRENCY: usize = 8;
+
+/// Show the queues, the dead letters, and the RFQs submitted from this machine.
+///
+/// Queues are counted, nothing is received; RFQs are read by their ids, the table is never scanned.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  rydes status
+  rydes status --rfqs 50
+  rydes status -o json")]
+pub(super) struct Command {
+    /// How many of the RFQs submitted from this machine are shown, the newest first
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    rfqs: u16,
+}
+
+pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
+    let output = &context.output;
+    let settings = context.settings()?;
+    let aws = context.connect(&settings).await?;
+    let ids = Recent::of(&aws, env).ids(command.rfqs.into());
+    let look = Box::pin(async { tokio::try_join!(aws.all_depths(), gatherings(&aws, &ids)) });
+    let (depths, gatherings) = context.visibly("looking", look).await?;
+    let gone = ids.len() - gatherings.len();
+    match output.format {
+        Format::Table | Format::Workshop => {
+            output.data(&aws.target_line_in_full());
+            output.lines(&queues(&depths, &settings.command("dlq list")));
+            output.lines(&rfqs(&gatherings, Timestamp::now()));
+        }
+        Format::Json | Format::Jsonl => {
+            let place = Place {
+                stack: aws.names.stack().as_str(),
+                endpoint: aws.url(),
+                version: aws.version(),
+                region: aws.region(),
+            };
+            output.json(&document(place, &depths, &gatherings));
+        }
+    }
+    if ids.is_empty() {
+        let submit = settings.command("submit --from Frankfurt --to Rome");
+        output.note(&format!("no RFQ was submitted from this machine yet: {submit}"));
+    } else if gone > 0 {
+        let (what, is) = if gone == 1 { ("RFQ", "is") } else { ("RFQs", "are") };
+        output.note(&format!("{gone} {what} submitted here {is} not in the table any more"));
+    }
+    Ok(exit::DONE)
+}
+
+/// How these RFQs stand, those that are still there.
+async fn gatherings(aws: &Aws, ids: &[RfqId]) -> Result<Vec<Gathering>> {
+    let reads = stream::iter(ids).map(|id| snapshot(aws, id, None)).buffered(CONCURRENCY);
+    let found: Vec<Option<Gathering>> = reads.try_collect().await?;
+    Ok(found.into_iter().flatten().collect())
+}

@@ -1,0 +1,64 @@
+//! `rydes trace`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::recent::Recent;
+use super::{Context, env, quotes};
+use crate::aggregate::aggregate;
+use crate::error::{Error, Result, exit};
+use crate::model::Timestamp;
+use crate::output::Format;
+use crate::output::live::size;
+use crate::output::picture::svg;
+use crate::output::trace::{document, lines};
+use crate::timeline::Timeline;
+
+/// Columns where there is no terminal to ask.
+const COLUMNS: u16 = 80;
+
+/// Show what happened when: one line per provider, from the request to its row.
+///
+/// All times are those that messages and rows carry, by the clocks that wrote them.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  rydes trace                      the newest RFQ submitted from this machine
+  rydes trace 78c3 -o json         the same numbers, in milliseconds
+  rydes trace 78c3 --svg quotes.svg")]
+pub(super) struct Command {
+    /// The RFQ: its id, or a unique prefix (4 characters or more) of one submitted here
+    #[arg(value_name = "RFQ-ID")]
+    id: Option<String>,
+    /// Draw it into this file too; it is replaced if it is there
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
+}
+
+pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
+    let output = &context.output;
+    let settings = context.settings()?;
+    let aws = context.connect(&settings).await?;
+    let id = Recent::of(&aws, env).find(command.id.as_deref(), &settings)?;
+    let table = aws.table();
+    let read = context.visibly("reading the table", Box::pin(table.rows(&id)));
+    let rows = read.await?.ok_or_else(|| quotes::unknown(&aws, &id))?;
+    let now = Timestamp::now();
+    let gathering = aggregate(&rows, now, None);
+    let timeline = Timeline::of(&rows, &gathering);
+    if let Some(file) = &command.svg {
+        let picture = svg(&timeline, &gathering, now)?;
+        std::fs::write(file, picture).map_err(|error| {
+            Error::other(format!("cannot write {}", file.display())).because(error)
+        })?;
+        output.note(&format!("drawn into {}", file.display()));
+    }
+    match output.format {
+        Format::Table | Format::Workshop => {
+            let width = if output.is_terminal() { size().0 } else { COLUMNS };
+            output.lines(&lines(&timeline, &gathering, now, width));
+        }
+        Format::Json | Format::Jsonl => output.json(&document(&timeline, &gathering)),
+    }
+    Ok(exit::DONE)
+}

@@ -1,0 +1,96 @@
+//! `rydes verify`.
+
+use std::time::Duration;
+
+use clap::Args;
+use tokio::time::{Instant, sleep};
+
+use super::recent::Recent;
+use super::{Context, env, quotes};
+use crate::aws::Aws;
+use crate::error::{Error, Kind, Result, exit};
+use crate::model::text::printable;
+use crate::model::{RfqId, parse_duration};
+use crate::output::Format;
+use crate::output::verify::{document, lines};
+use crate::verify::{Account, verify};
+
+/// How long to wait between two looks.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Account for every copy of a request: a row, or possibly a message in a queue.
+///
+/// Rows are read and messages counted; nothing is received. A copy that nothing explains is looked for
+/// twice, then listed, and the exit code is 8.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  rydes verify                     the newest RFQ submitted from this machine
+  rydes verify 78c3 --wait         until no copy is in flight
+  rydes verify 78c3 -o json")]
+pub(super) struct Command {
+    /// The RFQ: its id, or a unique prefix (4 characters or more) of one submitted here
+    #[arg(value_name = "RFQ-ID")]
+    id: Option<String>,
+    /// Stay until no copy is in flight
+    #[arg(short, long)]
+    wait: bool,
+    /// With --wait: how long at the most
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_duration, requires = "wait")]
+    timeout: Duration,
+}
+
+pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
+    let output = &context.output;
+    let settings = context.settings()?;
+    let aws = context.connect(&settings).await?;
+    let recent = Recent::of(&aws, env);
+    let id = recent.find(command.id.as_deref(), &settings)?;
+    let patience = command.wait.then_some(command.timeout);
+    let looked = settle(&aws, &id, patience);
+    let account = context.visibly("looking for every copy", Box::pin(looked)).await?;
+    match output.format {
+        Format::Table | Format::Workshop => output.lines(&lines(&account)),
+        Format::Json | Format::Jsonl => output.json(&document(&account)),
+    }
+    let (short, prefix) = (printable(&id.short()), recent.prefix(&id));
+    let unexplained = account.unexplained().len();
+    if unexplained > 0 {
+        let copies = if unexplained == 1 { "copy" } else { "copies" };
+        let is = if unexplained == 1 { "is" } else { "are" };
+        let message = format!("{unexplained} {copies} of {short} {is} unexplained");
+        let error = Error::new(Kind::Unexplained, message).hint(
+            "`--no-receipts` workers and original providers leave no trace when silent",
+        );
+        return Err(match account.dead_letters {
+            None | Some((0, 0)) => error,
+            Some((requests, responses)) => error.hint(format!(
+                "{} in the dead letters; is one of them its? {}",
+                requests + responses,
+                settings.command("dlq list")
+            )),
+        });
+    }
+    if !account.is_settled() {
+        if command.wait {
+            let limit = command.timeout.as_secs();
+            let message = format!("copies of {short} are still in flight after {limit} s");
+            return Err(Error::other(message));
+        }
+        let again = settings.command(&format!("verify {prefix} --wait"));
+        output.note(&format!("not settled yet: {again}"));
+    }
+    Ok(exit::DONE)
+}
+
+/// Looks, with patience again and again until nothing is in flight.
+async fn settle(aws: &Aws, id: &RfqId, patience: Option<Duration>) -> Result<Account> {
+    let began = Instant::now();
+    loop {
+        let account = verify(aws, id).await?.ok_or_else(|| quotes::unknown(aws, id))?;
+        let over = patience.is_none_or(|patience| began.elapsed() >= patience);
+        if account.is_settled() || over {
+            return Ok(account);
+        }
+        sleep(PAUSE).await;
+    }
+}

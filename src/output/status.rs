@@ -1,0 +1,167 @@
+//! How a stack stands: its queues, its dead letters, and some RFQs.
+
+use serde_json::{Value, json};
+
+use super::quotes::{over, seconds_of};
+use super::table::{Column, cut, lines};
+use crate::aggregate::{CompletedBy, Gathering};
+use crate::aws::{Depths, QueueCounts};
+use crate::model::text::printable;
+use crate::model::{Responder, Timestamp, show_duration};
+
+/// The widest route, and the widest state.
+const LONGEST_ROUTE: usize = 30;
+const LONGEST_PRICE: usize = 10;
+
+/// The queues in lines; providers in a row that hold the same share one. `look` is the command that
+/// shows dead letters.
+pub fn queues(depths: &Depths, look: &str) -> Vec<String> {
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    for group in grouped(&depths.providers) {
+        let (_, counts) = group[0];
+        let name = match group {
+            [(only, _)] => printable(only.as_str()),
+            [(first, _), .., (last, _)] => format!("{}..{}", first.as_str(), number(last).1),
+            [] => continue,
+        };
+        rows.push(match counts {
+            Some(counts) => queue(name, counts),
+            None => vec![name, "-".into(), "-".into(), "no such queue here".into()],
+        });
+    }
+    rows.push(queue("responses".to_owned(), depths.responses));
+    for (name, counts) in [
+        ("dead letters (requests)", depths.provider_dead_letters),
+        ("dead letters (responses)", depths.response_dead_letters),
+    ] {
+        let look = if counts.total() > 0 { look } else { "" };
+        rows.push(vec![name.into(), counts.total().to_string(), "-".into(), look.into()]);
+    }
+    let columns =
+        [Column::Left("QUEUE"), Column::Right("READY"), Column::Right("IN HAND"), Column::Left("")];
+    lines(&columns, &rows)
+}
+
+fn queue(name: String, counts: QueueCounts) -> Vec<String> {
+    let note = if is_unread(counts) { "nobody reads it" } else { "" };
+    vec![name, counts.ready.to_string(), counts.in_hand.to_string(), note.to_owned()]
+}
+
+/// Whether messages are ready and nobody has one in hand.
+fn is_unread(counts: QueueCounts) -> bool {
+    counts.ready > 0 && counts.in_hand == 0
+}
+
+type Provider = (Responder, Option<QueueCounts>);
+
+/// Neighbours whose names differ in a number that counts up, and which hold the same.
+fn grouped(providers: &[Provider]) -> impl Iterator<Item = &[Provider]> {
+    providers.chunk_by(|(a, held), (b, holds)| {
+        let ((start, from), (same, to)) = (number(a), number(b));
+        let next = from.parse::<u64>().ok().zip(to.parse().ok());
+        held == holds && start == same && next.is_some_and(|(from, to): (_, u64)| from + 1 == to)
+    })
+}
+
+/// A name's beginning and the number that it ends with.
+fn number(name: &Responder) -> (&str, &str) {
+    let name = name.as_str();
+    let start = name.trim_end_matches(|c: char| c.is_ascii_digit());
+    name.split_at(start.len())
+}
+
+/// The RFQs in lines.
+pub fn rfqs(gatherings: &[Gathering], now: Timestamp) -> Vec<String> {
+    let row = |gathering: &Gathering| {
+        let request = &gathering.request;
+        let route = format!("{} -> {}", printable(&request.from), printable(&request.to));
+        let age = request.submitted_at.map(|at| show_duration(now.after(at)));
+        let answered = match gathering.expected {
+            Some(expected) => format!("{}/{expected}", gathering.answered),
+            None => gathering.answered.to_string(),
+        };
+        let best = gathering.best.as_ref().map(|best| cut(&best.price.to_string(), LONGEST_PRICE));
+        vec![
+            printable(&request.id.short()),
+            cut(&route, LONGEST_ROUTE),
+            age.unwrap_or_else(|| "-".to_owned()),
+            answered,
+            best.unwrap_or_else(|| "-".to_owned()),
+            state(gathering, now),
+        ]
+    };
+    let rows: Vec<_> = gatherings.iter().map(row).collect();
+    let columns = [
+        Column::Left("RFQ"),
+        Column::Left("ROUTE"),
+        Column::Right("AGE"),
+        Column::Right("ANSWERED"),
+        Column::Right("BEST"),
+        Column::Left("STATE"),
+    ];
+    if rows.is_empty() { Vec::new() } else { lines(&columns, &rows) }
+}
+
+fn state(gathering: &Gathering, now: Timestamp) -> String {
+    match (gathering.completed_by, gathering.time_left(now)) {
+        (None, Some(left)) => format!("gathering, {} left", seconds_of(left)),
+        _ => over(gathering),
+    }
+}
+
+/// What is shown of the place in the document.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The stack.
+    pub stack: &'a str,
+    /// The URL of LocalStack, or `AWS`.
+    pub endpoint: &'a str,
+    /// The version of LocalStack.
+    pub version: Option<&'a str>,
+    /// The region.
+    pub region: &'a str,
+}
+
+/// The document of `--output json`.
+pub fn document(place: Place<'_>, depths: &Depths, gatherings: &[Gathering]) -> Value {
+    let held = |counts: QueueCounts| json!({"ready": counts.ready, "in-hand": counts.in_hand});
+    let provider = |(responder, counts): &Provider| {
+        json!({
+            "responder": responder.as_str(),
+            "ready": counts.map(|counts| counts.ready),
+            "in-hand": counts.map(|counts| counts.in_hand),
+            "unread": counts.is_some_and(is_unread),
+        })
+    };
+    let rfq = |gathering: &Gathering| {
+        json!({
+            "rfq-id": gathering.request.id.as_str(),
+            "from": gathering.request.from,
+            "to": gathering.request.to,
+            "customer": gathering.request.customer,
+            "submitted-at": gathering.request.submitted_at,
+            "deadline": gathering.request.deadline,
+            "status": gathering.status.word(),
+            "completed-by": gathering.completed_by.map(CompletedBy::word),
+            "expected": gathering.expected,
+            "answered": gathering.answered,
+            "late": gathering.late,
+            "best": gathering.best.as_ref().map(|best| {
+                json!({"responder": best.responder.as_str(), "quote": best.price.to_json()})
+            }),
+        })
+    };
+    json!({
+        "stack": place.stack,
+        "endpoint": place.endpoint,
+        "version": place.version,
+        "region": place.region,
+        "providers": depths.providers.iter().map(provider).collect::<Vec<_>>(),
+        "responses": held(depths.responses),
+        "dead-letters": {
+            "requests": held(depths.provider_dead_letters),
+            "responses": held(depths.response_dead_letters),
+        },
+        "rfqs": gatherings.iter().map(rfq).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,303 @@
+//! The timeline of an RFQ: bars in the terminal, and the same numbers for programs.
+
+use console::measure_text_width;
+use serde_json::{Value, json};
+
+use super::quotes::{short_name, truth};
+use super::table::{cut, cut_middle, wrapped};
+use crate::aggregate::{Gathering, State};
+use crate::model::Timestamp;
+use crate::model::text::printable;
+use crate::timeline::{Lane, Slowest, Step, Timeline};
+
+/// The widest name, value and bar.
+const LONGEST_NAME: usize = 27;
+const LONGEST_VALUE: usize = 8;
+const WIDEST_BAR: usize = 96;
+/// How narrow a bar may become before names are cut.
+const NARROWEST_BAR: usize = 24;
+/// Columns between name, value, mark and bar.
+const GAPS: usize = 4;
+/// How far apart the labels of the scale are at least.
+const TICK: usize = 10;
+
+/// The timeline in lines that are at most so wide.
+pub fn lines(timeline: &Timeline, gathering: &Gathering, now: Timestamp, width: u16) -> Vec<String> {
+    let columns = usize::from(width).max(40);
+    let names: Vec<_> =
+        timeline.lanes.iter().map(|lane| printable(lane.provider.responder.as_str())).collect();
+    let values: Vec<_> = timeline.lanes.iter().map(|lane| cut(&value(lane), LONGEST_VALUE)).collect();
+    let widest = |texts: &[String]| texts.iter().map(|t| measure_text_width(t)).max().unwrap_or(0);
+    let value_width = widest(&values);
+    let room = columns.saturating_sub(value_width + GAPS + NARROWEST_BAR);
+    let name_width = widest(&names).min(LONGEST_NAME).min(room.max(8));
+    let bar = columns.saturating_sub(name_width + value_width + GAPS).min(WIDEST_BAR);
+    let scale = Scale { span: timeline.span(), columns: bar };
+
+    let mut all = vec![cut(&title(gathering), columns)];
+    if timeline.origin.is_some() && !timeline.lanes.is_empty() {
+        let indent = " ".repeat(name_width + value_width + GAPS);
+        all.push(format!("{indent}{}", ticks(scale)));
+    }
+    for ((lane, name), value) in timeline.lanes.iter().zip(&names).zip(&values) {
+        let name = cut_middle(name, name_width);
+        let padding = " ".repeat(name_width - measure_text_width(&name));
+        let before = " ".repeat(value_width - measure_text_width(value));
+        let mark = if lane.is_best { '*' } else { ' ' };
+        let bar = draw(timeline, lane, scale);
+        let line = format!("{name}{padding}  {before}{value}{mark} {bar}");
+        all.push(line.trim_end().to_owned());
+    }
+    all.extend(packed(&legend(timeline), "  ", columns));
+    let mut sentences = Vec::new();
+    sentences.extend(beyond(timeline));
+    all.extend(packed(&slowest(timeline), ", ", columns));
+    sentences.extend(timeline.disagreement().map(|step| disagreement(&step)));
+    sentences.extend(truth(gathering, now));
+    all.extend(sentences.iter().flat_map(|sentence| wrapped(sentence, Some(width))));
+    all
+}
+
+fn title(gathering: &Gathering) -> String {
+    let request = &gathering.request;
+    let submitted = request.submitted_at.map(|at| format!("  submitted {}", time_of_day(at)));
+    format!(
+        "{}  {} -> {}{}",
+        printable(&request.id.short()),
+        printable(&request.from),
+        printable(&request.to),
+        submitted.unwrap_or_default()
+    )
+}
+
+/// `12:00:03.204`, in UTC as everything that is stored.
+pub(super) fn time_of_day(at: Timestamp) -> String {
+    at.to_string().get(11..23).unwrap_or_default().to_owned()
+}
+
+/// The price, else what was said instead.
+fn value(lane: &Lane) -> String {
+    match (&lane.price, lane.provider.state) {
+        (Some(price), _) => price.to_string(),
+        (None, State::Declined) => "decl".to_owned(),
+        (None, State::Failed) => "fail".to_owned(),
+        (None, _) => "-".to_owned(),
+    }
+}
+
+/// So many milliseconds on so many columns.
+#[derive(Debug, Clone, Copy)]
+struct Scale {
+    span: i64,
+    columns: usize,
+}
+
+impl Scale {
+    /// The column of a time; what is before the beginning stands at the beginning.
+    fn column(self, at: i64) -> usize {
+        let last = self.columns.saturating_sub(1);
+        let at = u128::try_from(at.max(0)).unwrap_or(0);
+        let span = u128::try_from(self.span.max(1)).unwrap_or(1);
+        // Rounded: a moment stands in the column that is nearest to it.
+        let column = (at * (last as u128) * 2 + span) / (span * 2);
+        usize::try_from(column).unwrap_or(last).min(last)
+    }
+
+    /// The distance of the labels: 1, 2 or 5 times a power of ten, in milliseconds.
+    fn step(self) -> i64 {
+        let least = i64::try_from(self.columns / TICK).unwrap_or(1).max(1);
+        let steps = (0..16_u32).flat_map(|power| [1, 2, 5].map(|n| n * 10_i64.pow(power)));
+        steps.into_iter().find(|step| self.span / step <= least).unwrap_or(self.span.max(1))
+    }
+}
+
+/// The labels of the scale.
+fn ticks(scale: Scale) -> String {
+    let mut line = String::new();
+    let step = scale.step();
+    for at in (0..).map(|n| n * step).take_while(|at| *at <= scale.span) {
+        let (column, label) = (scale.column(at), tick(at, step));
+        if column + label.len() <= scale.columns && (line.len() < column || at == 0) {
+            line.push_str(&" ".repeat(column - line.len()));
+            line.push_str(&label);
+        }
+    }
+    line
+}
+
+/// `5s`, `0.5s` or `20ms`.
+pub(super) fn tick(at: i64, step: i64) -> String {
+    match step {
+        ..100 => format!("{at}ms"),
+        100..1_000 => format!("{}.{}s", at / 1_000, at % 1_000 / 100),
+        _ => format!("{}s", at / 1_000),
+    }
+}
+
+/// One lane of the picture.
+fn draw(timeline: &Timeline, lane: &Lane, scale: Scale) -> String {
+    let mut cells = vec![' '; scale.columns];
+    let said = unsaid(timeline, lane);
+    for (cell, letter) in cells.iter_mut().zip(said.chars()) {
+        *cell = letter;
+    }
+    let mut fill = |from: Option<i64>, to: Option<i64>, letter: char| {
+        if let (Some(from), Some(to)) = (from, to) {
+            let (from, to) = (scale.column(from), scale.column(to));
+            cells[from..to.max(from)].fill(letter);
+        }
+    };
+    let queued = lane.received.map(|_| 0);
+    fill(queued, lane.received, '.');
+    fill(lane.received, lane.answered, '=');
+    fill(lane.answered.or(lane.sent), lane.end(), '-');
+    for (at, letter) in [(timeline.deadline, '|'), (timeline.closed, '!')] {
+        if let Some(at) = at.filter(|at| *at <= timeline.span()) {
+            cells[scale.column(at)] = letter;
+        }
+    }
+    let tries = lane.attempted.iter().chain(&lane.failed);
+    for at in tries {
+        cells[scale.column(*at)] = 'r';
+    }
+    if let Some(end) = lane.end() {
+        let receipt = matches!(lane.provider.state, State::Silent)
+            || (lane.provider.state == State::Waiting && lane.has_row);
+        cells[scale.column(end)] = if receipt { 'x' } else { 'o' };
+    }
+    cells.into_iter().collect()
+}
+
+/// What stands in the place of a bar that cannot be drawn.
+pub(super) fn unsaid(timeline: &Timeline, lane: &Lane) -> &'static str {
+    match lane.provider.state {
+        _ if lane.end().is_some() => "",
+        _ if lane.has_row => "no times",
+        State::Waiting if timeline.origin.is_some() => "waiting",
+        _ => "no trace",
+    }
+}
+
+/// Parts in lines that are at most so wide; no part is broken.
+pub(super) fn packed(parts: &[String], separator: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for part in parts {
+        match lines.last_mut() {
+            Some(line)
+                if measure_text_width(line) + separator.len() + measure_text_width(part)
+                    <= width =>
+            {
+                line.push_str(separator);
+                line.push_str(part);
+            }
+            _ => lines.push(part.clone()),
+        }
+    }
+    lines
+}
+
+/// What the letters mean, those that occur.
+fn legend(timeline: &Timeline) -> Vec<String> {
+    let any = |holds: &dyn Fn(&Lane) -> bool| timeline.lanes.iter().any(holds);
+    let span = timeline.span();
+    let within = |at: Option<i64>| at.is_some_and(|at| at <= span);
+    let parts = [
+        (any(&|lane| lane.took(Step::PickUp).is_some()), ". queued"),
+        (any(&|lane| lane.took(Step::Thinking).is_some()), "= thinking"),
+        (any(&|lane| lane.gathered.is_some()), "- reply"),
+        (any(&|lane| lane.end().is_some()), "o gathered"),
+        (any(&|lane| lane.provider.state == State::Silent), "x receipt"),
+        (any(&|lane| !lane.attempted.is_empty() || lane.failed.is_some()), "r try"),
+        (within(timeline.deadline), "| deadline"),
+        (within(timeline.closed), "! closed"),
+        (any(&|lane| lane.is_best), "* best"),
+    ];
+    let parts: Vec<_> = parts.into_iter().filter(|(is, _)| *is).collect();
+    if parts.is_empty() {
+        return vec!["no row has times: the original's providers write none".to_owned()];
+    }
+    parts.into_iter().map(|(_, text)| text.to_owned()).collect()
+}
+
+/// The deadline, where it has no place on the scale.
+pub(super) fn beyond(timeline: &Timeline) -> Option<String> {
+    let deadline = timeline.deadline.filter(|deadline| *deadline > timeline.span())?;
+    Some(format!("the deadline of {} is beyond this scale", took(deadline)))
+}
+
+/// The slowest of each step, with who it was.
+pub(super) fn slowest(timeline: &Timeline) -> Vec<String> {
+    let slowest = timeline.slowest();
+    let first = std::iter::once("slowest ").chain(std::iter::repeat(""));
+    let said = slowest.iter().zip(first).map(|(slowest, before)| {
+        let who = short_name(&slowest.lane.provider.responder);
+        format!("{before}{} {} ({who})", slowest.step.word(), took(slowest.took))
+    });
+    said.collect()
+}
+
+/// What cannot be: something was over before it began.
+pub(super) fn disagreement(step: &Slowest<'_>) -> String {
+    let (who, by) = (short_name(&step.lane.provider.responder), took(step.took.saturating_neg()));
+    let what = match step.step {
+        Step::PickUp => "received it before it was submitted",
+        Step::Thinking => "answered before it received",
+        Step::Sending => "answered after its reply was in the queue",
+        Step::Gather => "was gathered before its reply was in the queue",
+    };
+    format!("clocks disagree: by their times {who} {what}, by {by}")
+}
+
+/// `85 ms`, `3.1 s`.
+pub(super) fn took(millis: i64) -> String {
+    match millis {
+        -999..=999 => format!("{millis} ms"),
+        _ => super::quotes::seconds(millis),
+    }
+}
+
+/// The document of `--output json`: milliseconds since `origin`.
+pub fn document(timeline: &Timeline, gathering: &Gathering) -> Value {
+    let lane = |lane: &Lane| {
+        let mut value = json!({
+            "responder": lane.provider.responder.as_str(),
+            "state": lane.provider.state.word(),
+            "expected": lane.provider.expected,
+            "quote": lane.price.as_ref().map(crate::model::Price::to_json),
+            "reason": lane.provider.reason,
+            "best": lane.is_best,
+            "received-ms": lane.received,
+            "attempted-ms": lane.attempted,
+            "failed-ms": lane.failed,
+            "answered-ms": lane.answered,
+            "sent-ms": lane.sent,
+            "gathered-ms": lane.gathered,
+        });
+        let steps = Step::ALL.map(|step| (step.word().to_owned(), json!(lane.took(step))));
+        value["took-ms"] = Value::Object(steps.into_iter().collect());
+        value
+    };
+    let slowest = timeline.slowest();
+    let slowest = Step::ALL.map(|step| {
+        let slowest = slowest.iter().find(|slowest| slowest.step == step);
+        let slowest = slowest.map(|slowest| {
+            json!({"responder": slowest.lane.provider.responder.as_str(), "ms": slowest.took})
+        });
+        (step.word().to_owned(), json!(slowest))
+    });
+    let request = &gathering.request;
+    json!({
+        "rfq-id": request.id.as_str(),
+        "from": request.from,
+        "to": request.to,
+        "customer": request.customer,
+        "origin": timeline.origin,
+        "submitted-at": request.submitted_at,
+        "status": gathering.status.word(),
+        "completed-by": gathering.completed_by.map(crate::aggregate::CompletedBy::word),
+        "deadline-ms": timeline.deadline,
+        "closed-ms": timeline.closed,
+        "providers": timeline.lanes.iter().map(lane).collect::<Vec<_>>(),
+        "slowest": Value::Object(slowest.into_iter().collect()),
+    })
+}

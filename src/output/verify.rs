@@ -1,0 +1,122 @@
+//! Where every copy of a request is, for people and for programs.
+
+use serde_json::{Value, json};
+
+use super::setup::count_of;
+use super::trace::time_of_day;
+use crate::aggregate::State;
+use crate::aws::QueueCounts;
+use crate::model::text::printable;
+use crate::verify::{Account, Found};
+
+/// The account in lines: one or two where every copy has a row, else one more for each that has none.
+pub fn lines(account: &Account) -> Vec<String> {
+    let id = printable(&account.gathering.request.id.short());
+    let copies = account.copies.len();
+    if account.gathering.expected.is_none() {
+        let rows = count_of(account.gathering.providers.len() as u64, "row");
+        return vec![format!("nobody wrote down who was asked for {id}: {rows}, no copy to look for")];
+    }
+    let count = |is: &dyn Fn(Found) -> bool| {
+        account.copies.iter().filter(|(_, found)| is(*found)).count()
+    };
+    let in_flight = count(&Found::is_in_flight);
+    let unexplained = count(&Found::is_unexplained);
+    let mut all = Vec::new();
+    if in_flight + unexplained == 0 {
+        all.push(format!("{} of {id}: {}", plural_of(copies, "copy", "copies"), kinds(account)));
+        all.push("in queues 0, unexplained 0: everything is accounted for".to_owned());
+        return all;
+    }
+    let rows = copies - in_flight - unexplained;
+    let (flying, lost) = (format!("{in_flight} in flight"), format!("{unexplained} unexplained"));
+    let parts: Vec<_> = [(rows > 0, kinds(account)), (in_flight > 0, flying), (true, lost)]
+        .into_iter()
+        .filter(|(is, _)| *is)
+        .map(|(_, text)| text)
+        .collect();
+    let copies = plural_of(copies, "copy", "copies");
+    all.push(format!("{} of {copies} of {id} accounted for: {}", rows + in_flight, parts.join(", ")));
+    let asked = account.gathering.request.submitted_at.map(time_of_day);
+    let asked = asked.map_or_else(String::new, |at| format!("asked {at}; "));
+    for (responder, found) in &account.copies {
+        let how = match found {
+            Found::Row(_) => continue,
+            Found::Queue(counts) => format!("perhaps in its queue, {}", held(*counts)),
+            Found::Responses(counts) => {
+                format!("not in its queue; perhaps in the response queue, {}", held(*counts))
+            }
+            Found::Nothing => "not in its queue, nor in the response queue".to_owned(),
+            Found::NoQueue => "it has no queue here, and no reply is in the response queue".to_owned(),
+        };
+        all.push(format!("  {}  {asked}no row; {how}", printable(responder.as_str())));
+    }
+    all
+}
+
+/// `7 quotes (1 late), 1 declined, 1 failed, 1 silent`: the copies that have a row.
+fn kinds(account: &Account) -> String {
+    let count = |wanted: &[State]| {
+        let is = |found: &Found| matches!(found, Found::Row(state) if wanted.contains(state));
+        account.copies.iter().filter(|(_, found)| is(found)).count()
+    };
+    let late = count(&[State::Late]);
+    let quotes = count(&[State::Quoted, State::Late]);
+    let late = if late > 0 { format!(" ({late} late)") } else { String::new() };
+    let parts = [
+        (quotes, format!("{}{late}", count_of(quotes as u64, "quote"))),
+        (count(&[State::Declined]), format!("{} declined", count(&[State::Declined]))),
+        (count(&[State::Failed]), format!("{} failed", count(&[State::Failed]))),
+        // Before the end a receipt counts as waiting, and a copy with a row can be nothing else.
+        (
+            count(&[State::Silent, State::Waiting]),
+            format!("{} silent", count(&[State::Silent, State::Waiting])),
+        ),
+    ];
+    let parts: Vec<_> =
+        parts.into_iter().filter(|(count, _)| *count > 0).map(|(_, text)| text).collect();
+    if parts.is_empty() { "no row".to_owned() } else { parts.join(", ") }
+}
+
+fn held(QueueCounts { ready, in_hand }: QueueCounts) -> String {
+    format!("which holds {ready} ready and {in_hand} in hand")
+}
+
+fn plural_of(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+/// The document of `--output json`.
+pub fn document(account: &Account) -> Value {
+    let copy = |(responder, found): &(crate::model::Responder, Found)| {
+        let (word, state, counts) = match found {
+            Found::Row(state) => (Some("row"), Some(state.word()), None),
+            Found::Queue(counts) => (Some("queue"), None, Some(*counts)),
+            Found::Responses(counts) => (Some("responses"), None, Some(*counts)),
+            Found::Nothing | Found::NoQueue => (None, None, None),
+        };
+        json!({
+            "responder": responder.as_str(),
+            "found": word,
+            "state": state,
+            "ready": counts.map(|counts| counts.ready),
+            "in-hand": counts.map(|counts| counts.in_hand),
+        })
+    };
+    let unexplained = account.unexplained();
+    let gathering = &account.gathering;
+    json!({
+        "rfq-id": gathering.request.id.as_str(),
+        "submitted-at": gathering.request.submitted_at,
+        "status": gathering.status.word(),
+        "expected": gathering.expected,
+        "accounted": account.copies.len() - unexplained.len(),
+        "in-flight": account.copies.iter().filter(|(_, found)| found.is_in_flight()).count(),
+        "settled": account.is_settled(),
+        "unexplained": unexplained.iter().map(|who| who.as_str()).collect::<Vec<_>>(),
+        "copies": account.copies.iter().map(copy).collect::<Vec<_>>(),
+        "dead-letters": account.dead_letters.map(|(requests, responses)| {
+            json!({"requests": requests, "responses": responses})
+        }),
+    })
+}

@@ -1,0 +1,202 @@
+//! Conservation: where each copy of a request is. It reads rows and counts messages; nothing is
+//! received, since each receive would count towards redrive.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::aggregate::{Gathering, State, aggregate};
+use crate::aws::{Aws, Depths, QueueCounts};
+use crate::error::Result;
+use crate::model::{Responder, RfqId, Rows, Timestamp};
+
+/// How long after a first look a copy that nothing explains is looked for once more: SNS may not have
+/// delivered it yet, and SQS counts are estimates.
+const SECOND_LOOK: Duration = Duration::from_secs(1);
+
+/// What accounts for a copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// A row.
+    Row(State),
+    /// Possibly a message in its provider's queue, which holds so many.
+    Queue(QueueCounts),
+    /// Possibly a message in the response queue, which holds so many.
+    Responses(QueueCounts),
+    /// Nothing: no row, and both queues are empty.
+    Nothing,
+    /// Nothing: no row, and its provider has no queue here.
+    NoQueue,
+}
+
+impl Found {
+    /// Whether nothing accounts for it.
+    pub fn is_unexplained(self) -> bool {
+        matches!(self, Self::Nothing | Self::NoQueue)
+    }
+
+    /// Whether it may still lead to a row.
+    pub fn is_in_flight(self) -> bool {
+        matches!(self, Self::Queue(_) | Self::Responses(_))
+    }
+}
+
+/// Where every copy of one RFQ is.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// What stands.
+    pub gathering: Gathering,
+    /// Each expected provider's copy, in natural order; none where nobody wrote down who was asked.
+    pub copies: Vec<(Responder, Found)>,
+    /// Messages in the dead letters of requests and of responses; `None` where every copy has a row
+    /// and nobody had to look.
+    pub dead_letters: Option<(u64, u64)>,
+}
+
+impl Account {
+    /// Whether no copy is in flight any more.
+    pub fn is_settled(&self) -> bool {
+        !self.copies.iter().any(|(_, found)| found.is_in_flight())
+    }
+
+    /// The copies that nothing accounts for.
+    pub fn unexplained(&self) -> Vec<&Responder> {
+        let unexplained = self.copies.iter().filter(|(_, found)| found.is_unexplained());
+        unexplained.map(|(responder, _)| responder).collect()
+    }
+}
+
+/// Looks for every copy of an RFQ; `None` when there is no such RFQ. What nothing explains is looked
+/// for twice.
+///
+/// # Errors
+/// Any error of a request.
+pub async fn verify(aws: &Aws, id: &RfqId) -> Result<Option<Account>> {
+    let first = look(aws, id).await?;
+    if first.as_ref().is_some_and(|account| !account.unexplained().is_empty()) {
+        sleep(SECOND_LOOK).await;
+        return look(aws, id).await;
+    }
+    Ok(first)
+}
+
+/// One look, in the order in which a message travels: whoever is not in its queue any more, nor in
+/// the response queue after that, has its row by then.
+async fn look(aws: &Aws, id: &RfqId) -> Result<Option<Account>> {
+    let Some(rows) = aws.table().rows(id).await? else { return Ok(None) };
+    let missing = without_row(&rows);
+    if missing.is_empty() {
+        return Ok(Some(account(&rows, None)));
+    }
+    let depths = aws.depths(&missing).await?;
+    let rows = aws.table().rows(id).await?;
+    Ok(rows.map(|rows| account(&rows, Some(&depths))))
+}
+
+/// The expected providers that no row is there of.
+fn without_row(rows: &Rows) -> Vec<Responder> {
+    let has_row = |who: &Responder| rows.answers.iter().any(|row| row.responder == *who);
+    let expected = rows.request.expected.as_deref().unwrap_or_default();
+    expected.iter().filter(|who| !has_row(who)).cloned().collect()
+}
+
+/// Pure: what the rows, and then the queues, say of each copy.
+fn account(rows: &Rows, depths: Option<&Depths>) -> Account {
+    let gathering = aggregate(rows, Timestamp::now(), None);
+    let missing = without_row(rows);
+    let find = |who: &Responder, state: State| {
+        if !missing.contains(who) {
+            return Found::Row(state);
+        }
+        let Some(depths) = depths else { return Found::Nothing };
+        let queue = depths.providers.iter().find(|(provider, _)| provider == who);
+        match queue.and_then(|(_, counts)| *counts) {
+            Some(counts) if counts.total() > 0 => Found::Queue(counts),
+            _ if depths.responses.total() > 0 => Found::Responses(depths.responses),
+            Some(_) => Found::Nothing,
+            None => Found::NoQueue,
+        }
+    };
+    let expected = gathering.providers.iter().filter(|provider| provider.expected == Some(true));
+    Account {
+        copies: expected.map(|p| (p.responder.clone(), find(&p.responder, p.state))).collect(),
+        dead_letters: depths.map(|depths| {
+            (depths.provider_dead_letters.total(), depths.response_dead_letters.total())
+        }),
+        gathering,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Answer, AnswerRow, Price, RequestRow};
+
+    fn rows(expected: &[&str], answered: &[&str]) -> Rows {
+        let row = |who: &&str| AnswerRow {
+            responder: Responder::stored(*who),
+            answer: Answer::Quote(Price::whole(1)),
+            received_at: None,
+            answered_at: None,
+            sent_at: None,
+            gathered_at: None,
+            failed_at: None,
+        };
+        Rows {
+            request: RequestRow {
+                id: RfqId::parse("x").expect("valid"),
+                from: "A".into(),
+                to: "B".into(),
+                customer: "c".into(),
+                submitted_at: None,
+                deadline: None,
+                expected: Some(expected.iter().map(|who| Responder::stored(*who)).collect()),
+                until: Vec::new(),
+                closed_at: None,
+            },
+            answers: answered.iter().map(row).collect(),
+        }
+    }
+
+    fn holds(ready: u64, in_hand: u64) -> QueueCounts {
+        QueueCounts { ready, in_hand }
+    }
+
+    fn depths(providers: &[(&str, Option<QueueCounts>)], responses: QueueCounts) -> Depths {
+        let named = |(who, counts): &(&str, _)| (Responder::stored(*who), *counts);
+        Depths {
+            providers: providers.iter().map(named).collect(),
+            responses,
+            provider_dead_letters: holds(2, 0),
+            response_dead_letters: holds(0, 0),
+        }
+    }
+
+    fn found(account: &Account) -> Vec<Found> {
+        account.copies.iter().map(|(_, found)| *found).collect()
+    }
+
+    #[test]
+    fn a_row_a_queue_or_nothing_accounts_for_a_copy() {
+        let rows = rows(&["a", "b", "c", "d"], &["a", "stranger"]);
+        let queues = [("b", Some(holds(0, 1))), ("c", Some(holds(0, 0))), ("d", None)];
+        let first = account(&rows, Some(&depths(&queues, holds(0, 0))));
+        let row = Found::Row(State::Quoted);
+        assert_eq!(
+            found(&first),
+            [row, Found::Queue(holds(0, 1)), Found::Nothing, Found::NoQueue]
+        );
+        assert!(!first.is_settled());
+        assert_eq!(first.unexplained().len(), 2);
+        assert_eq!(first.dead_letters, Some((2, 0)));
+        let responses = account(&rows, Some(&depths(&queues, holds(3, 0))));
+        assert_eq!(responses.unexplained().len(), 0);
+        assert_eq!(found(&responses)[2], Found::Responses(holds(3, 0)));
+    }
+
+    #[test]
+    fn whoever_has_a_row_needs_no_queue() {
+        let account = account(&rows(&["a"], &["a"]), None);
+        assert!(account.is_settled() && account.unexplained().is_empty());
+    }
+}
