@@ -119,8 +119,7 @@ impl Timeline {
                 Some(Answer::Failed { attempted_at, .. }) => attempted_at.as_slice(),
                 _ => &[],
             };
-            let attempted: Vec<_> =
-                attempted.iter().filter_map(|at| since(Some(*at))).collect();
+            let attempted: Vec<_> = attempted.iter().filter_map(|at| since(Some(*at))).collect();
             let first = attempted.iter().copied().min();
             let best = gathering.best.as_ref();
             Lane {

@@ -182,10 +182,7 @@ mod tests {
         let queues = [("b", Some(holds(0, 1))), ("c", Some(holds(0, 0))), ("d", None)];
         let first = account(&rows, Some(&depths(&queues, holds(0, 0))));
         let row = Found::Row(State::Quoted);
-        assert_eq!(
-            found(&first),
-            [row, Found::Queue(holds(0, 1)), Found::Nothing, Found::NoQueue]
-        );
+        assert_eq!(found(&first), [row, Found::Queue(holds(0, 1)), Found::Nothing, Found::NoQueue]);
         assert!(!first.is_settled());
         assert_eq!(first.unexplained().len(), 2);
         assert_eq!(first.dead_letters, Some((2, 0)));

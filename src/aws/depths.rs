@@ -55,8 +55,7 @@ impl Aws {
             Ok::<_, crate::error::Error>((provider.clone(), self.depth(responses, provider).await?))
         }))
         .await?;
-        let dead_letters =
-            [self.names.provider_dead_letters(), self.names.response_dead_letters()];
+        let dead_letters = [self.names.provider_dead_letters(), self.names.response_dead_letters()];
         let [of_providers, of_responses] = dead_letters.map(|name| responses.sibling(name));
         let of_replies = async {
             match counted {

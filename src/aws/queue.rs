@@ -278,6 +278,7 @@ impl Queue {
             .queue_url(&self.url)
             .set_attribute_names(Some(names.to_vec()))
             .send()
+            .boxed()
             .await
             .map_err(|error| self.error("looking at", &error))?;
         let attributes = found.attributes.unwrap_or_default();

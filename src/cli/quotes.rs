@@ -144,9 +144,7 @@ pub(super) async fn wait(
     Ok(match (gathering.completed_by, &gathering.best) {
         (_, None) => exit::NO_QUOTE,
         (
-            Some(
-                CompletedBy::All | CompletedBy::Count | CompletedBy::Price | CompletedBy::Stall,
-            ),
+            Some(CompletedBy::All | CompletedBy::Count | CompletedBy::Price | CompletedBy::Stall),
             Some(_),
         ) => exit::DONE,
         (Some(CompletedBy::Closed | CompletedBy::Deadline) | None, Some(_)) => exit::UNMET,

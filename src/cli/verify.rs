@@ -12,6 +12,7 @@ use crate::error::{Error, Kind, Result, exit};
 use crate::model::text::printable;
 use crate::model::{RfqId, parse_duration};
 use crate::output::Format;
+use crate::output::live::size;
 use crate::output::verify::{document, lines};
 use crate::verify::{Account, verify};
 
@@ -49,7 +50,10 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let looked = settle(&aws, &id, patience);
     let account = context.visibly("looking for every copy", Box::pin(looked)).await?;
     match output.format {
-        Format::Table | Format::Workshop => output.lines(&lines(&account)),
+        Format::Table | Format::Workshop => {
+            let width = output.is_terminal().then(|| size().0);
+            output.lines(&lines(&account, width));
+        }
         Format::Json | Format::Jsonl => output.json(&document(&account)),
     }
     let (short, prefix) = (printable(&id.short()), recent.prefix(&id));
@@ -58,9 +62,8 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         let copies = if unexplained == 1 { "copy" } else { "copies" };
         let is = if unexplained == 1 { "is" } else { "are" };
         let message = format!("{unexplained} {copies} of {short} {is} unexplained");
-        let error = Error::new(Kind::Unexplained, message).hint(
-            "`--no-receipts` workers and original providers leave no trace when silent",
-        );
+        let error = Error::new(Kind::Unexplained, message)
+            .hint("`--no-receipts` workers and original providers leave no trace when silent");
         return Err(match account.dead_letters {
             None | Some((0, 0)) => error,
             Some((requests, responses)) => error.hint(format!(

@@ -81,8 +81,10 @@ impl FromStr for Until {
         let Some(stall) = text.strip_prefix("stall:") else {
             let shape = |problem: String| match text.split_once(':') {
                 Some(("price", _)) => problem,
-                _ => "a condition is `all`, a number of quotes such as `3`, `price:20` or `stall:5s`"
-                    .to_owned(),
+                _ => {
+                    "a condition is `all`, a number of quotes such as `3`, `price:20` or `stall:5s`"
+                        .to_owned()
+                }
             };
             return Condition::parse(text).map(Self::Complete).map_err(shape);
         };
@@ -101,7 +103,10 @@ mod tests {
     #[test]
     fn reads_what_it_writes() {
         for text in ["all", "1", "25", "price:0", "price:19.9"] {
-            assert_eq!(Condition::parse(text).map(|condition| condition.to_string()), Ok(text.into()));
+            assert_eq!(
+                Condition::parse(text).map(|condition| condition.to_string()),
+                Ok(text.into())
+            );
         }
         for text in ["stall:5s", "stall:1m 30s", "stall:250ms"] {
             assert_eq!(text.parse::<Until>().map(|until| until.to_string()), Ok(text.into()));

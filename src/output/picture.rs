@@ -9,7 +9,9 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 
 use super::quotes::truth;
 use super::table::{cut, cut_middle, wrapped};
-use super::trace::{beyond, disagreement, packed, slowest, tick, time_of_day, unsaid};
+use super::trace::{
+    Clock, beyond, disagreement, is_receipt, packed, slowest, tick, time_of_day, unsaid,
+};
 use crate::aggregate::{Gathering, State};
 use crate::error::{Error, Result};
 use crate::model::Timestamp;
@@ -60,8 +62,15 @@ const REPLY: Paint = paint(0x82_50_df, 0xab_7d_f8);
 const BEST: Paint = paint(0x1a_7f_37, 0x3f_b9_50);
 const LIMIT: Paint = paint(0xcf_22_2e, 0xf8_51_49);
 const TRY: Paint = paint(0xbc_4c_00, 0xf0_88_3e);
-const PAINTS: [Paint; 10] =
-    [GROUND, INK, FAINT, GRID, QUEUED, THINKING, REPLY, BEST, LIMIT, TRY];
+const PAINTS: [Paint; 10] = [GROUND, INK, FAINT, GRID, QUEUED, THINKING, REPLY, BEST, LIMIT, TRY];
+
+/// How a word of the legend is shown.
+#[derive(Debug, Clone, Copy)]
+enum Swatch {
+    Bar,
+    Triangle,
+    Cross,
+}
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
@@ -76,9 +85,9 @@ pub fn svg(timeline: &Timeline, gathering: &Gathering, now: Timestamp) -> Result
     let mut text = String::new();
     {
         let root = SVGBackend::with_string(&mut text, (WIDTH, height)).into_drawing_area();
-        draw(&root, timeline, gathering, &below)
-            .and_then(|()| Ok(root.present()?))
-            .map_err(|error| Error::other("the picture cannot be drawn").because(error.to_string()))?;
+        draw(&root, timeline, gathering, &below).and_then(|()| Ok(root.present()?)).map_err(
+            |error| Error::other("the picture cannot be drawn").because(error.to_string()),
+        )?;
     }
     let title = heading(gathering);
     Ok(dressed(&text, &title, &below.join("; ")))
@@ -119,12 +128,6 @@ fn draw(
         .light_line_style(TRANSPARENT)
         .axis_style(GRID.light)
         .draw()?;
-    for (at, paint) in [(timeline.deadline, LIMIT), (timeline.closed, INK)] {
-        if let Some(at) = at.filter(|at| *at <= timeline.span()) {
-            let line = vec![(exact(at), 0.0), (exact(at), exact(i64::try_from(lanes)?))];
-            chart.draw_series([PathElement::new(line, paint.light.stroke_width(2))])?;
-        }
-    }
     for (lane, place) in timeline.lanes.iter().zip(0_i64..) {
         let place = exact(place);
         let bars = [
@@ -142,12 +145,10 @@ fn draw(
         }
         let middle = |at: i64| (exact(at.max(0)), place + 0.5);
         let tries = lane.attempted.iter().chain(&lane.failed);
-        chart.draw_series(
-            tries.map(|at| TriangleMarker::new(middle(*at), 5, TRY.light.filled())),
-        )?;
+        chart
+            .draw_series(tries.map(|at| TriangleMarker::new(middle(*at), 5, TRY.light.filled())))?;
         if let Some(end) = lane.end() {
-            let is_receipt = lane.provider.state == State::Silent;
-            if is_receipt {
+            if is_receipt(lane) {
                 let cross = Cross::new(middle(end), 4, FAINT.light.stroke_width(2));
                 chart.draw_series([cross])?;
             } else {
@@ -155,12 +156,22 @@ fn draw(
             }
         }
     }
+    for (at, paint) in [(timeline.deadline, LIMIT), (timeline.closed, INK)] {
+        if let Some(at) = at.filter(|at| *at <= timeline.span()) {
+            let line = vec![(exact(at), 0.0), (exact(at), exact(i64::try_from(lanes)?))];
+            chart.draw_series([PathElement::new(line, paint.light.stroke_width(2))])?;
+        }
+    }
     let mut y = i32::try_from(TOP + LANE / 2)?;
     for lane in &timeline.lanes {
         let name = cut_middle(&printable(lane.provider.responder.as_str()), NAME);
         say(root, &name, (20, y), HPos::Left, INK, 15)?;
         let value = value(lane);
-        let ink = if lane.is_best { BEST } else { INK };
+        let ink = match lane.provider.state {
+            _ if lane.is_best => BEST,
+            State::Late => LIMIT,
+            _ => INK,
+        };
         say(root, &value, (i32::try_from(LEFT)? - 12, y), HPos::Right, ink, 15)?;
         let unsaid = unsaid(timeline, lane);
         if !unsaid.is_empty() {
@@ -182,13 +193,13 @@ fn say(
     root: &Area<'_>,
     text: &str,
     at: (i32, i32),
-    side: HPos,
+    anchor: HPos,
     paint: Paint,
     size: i32,
 ) -> std::result::Result<(), Box<dyn std::error::Error>> {
     let style = TextStyle::from(("sans-serif", size).into_font())
         .color(&paint.light)
-        .pos(Pos::new(side, VPos::Center));
+        .pos(Pos::new(anchor, VPos::Center));
     root.draw_text(text, &style, at)?;
     Ok(())
 }
@@ -201,19 +212,31 @@ fn legend(
 ) -> std::result::Result<(), Box<dyn std::error::Error>> {
     let any = |holds: &dyn Fn(&Lane) -> bool| timeline.lanes.iter().any(holds);
     let within = |at: Option<i64>| at.is_some_and(|at| at <= timeline.span());
+    let tried = |lane: &Lane| !lane.attempted.is_empty() || lane.failed.is_some();
     let parts = [
-        (any(&|lane| lane.received.is_some()), QUEUED, "in its queue", 100),
-        (any(&|lane| lane.answered.is_some() && !lane.is_best), THINKING, "thinking", 84),
-        (any(&|lane| lane.is_best), BEST, "thinking, the best", 138),
-        (any(&|lane| lane.gathered.is_some()), REPLY, "reply on its way", 128),
-        (any(&|lane| !lane.attempted.is_empty() || lane.failed.is_some()), TRY, "failed try", 92),
-        (within(timeline.deadline), LIMIT, "deadline", 86),
-        (within(timeline.closed), INK, "closed", 74),
-        (any(&|lane| lane.provider.state == State::Silent), FAINT, "x  receipt only", 110),
+        (any(&|lane| lane.received.is_some()), Swatch::Bar, QUEUED, "in its queue", 100),
+        (any(&|lane| lane.answered.is_some()), Swatch::Bar, THINKING, "thinking", 84),
+        (any(&|lane| lane.is_best), Swatch::Bar, BEST, "thinking, the best", 138),
+        (any(&|lane| lane.gathered.is_some()), Swatch::Bar, REPLY, "reply on its way", 128),
+        (any(&tried), Swatch::Triangle, TRY, "failed try", 92),
+        (within(timeline.deadline), Swatch::Bar, LIMIT, "deadline", 86),
+        (within(timeline.closed), Swatch::Bar, INK, "closed", 74),
+        (any(&is_receipt), Swatch::Cross, FAINT, "receipt only", 98),
     ];
     let mut x = 20;
-    for (_, paint, word, width) in parts.into_iter().filter(|(occurs, ..)| *occurs) {
-        root.draw(&Rectangle::new([(x, y - 5), (x + 10, y + 5)], paint.light.filled()))?;
+    for (_, swatch, paint, word, width) in parts.into_iter().filter(|(occurs, ..)| *occurs) {
+        match swatch {
+            Swatch::Bar => {
+                let corners = [(x, y - 5), (x + 10, y + 5)];
+                root.draw(&Rectangle::new(corners, paint.light.filled()))?;
+            }
+            Swatch::Triangle => {
+                root.draw(&TriangleMarker::new((x + 5, y), 5, paint.light.filled()))?;
+            }
+            Swatch::Cross => {
+                root.draw(&Cross::new((x + 5, y), 4, paint.light.stroke_width(2)))?;
+            }
+        }
         say(root, word, (x + 16, y), HPos::Left, FAINT, 14)?;
         x += width + 8;
     }
@@ -233,12 +256,16 @@ fn value(lane: &Lane) -> String {
         (None, State::Silent) => "silent".to_owned(),
         (None, _) => String::new(),
     };
-    if lane.is_best { format!("{word} best") } else { word }
+    match lane.provider.state {
+        _ if lane.is_best => format!("{word} best"),
+        State::Late => format!("{word} late"),
+        _ => word,
+    }
 }
 
 fn heading(gathering: &Gathering) -> String {
     let request = &gathering.request;
-    let heading = format!("{} -> {}", printable(&request.from), printable(&request.to));
+    let heading = format!("{} \u{2192} {}", printable(&request.from), printable(&request.to));
     cut(&heading, TEXT * 2 / 3)
 }
 
@@ -246,7 +273,7 @@ fn subheading(gathering: &Gathering) -> String {
     let request = &gathering.request;
     let submitted = request.submitted_at.map(|at| {
         let day = at.to_string().get(..10).unwrap_or_default().to_owned();
-        format!(", submitted {day} {} UTC", time_of_day(at))
+        format!(", submitted {day} {} UTC", time_of_day(at, Clock::Millis))
     });
     format!("RFQ {}{}", printable(&request.id.short()), submitted.unwrap_or_default())
 }
@@ -283,10 +310,7 @@ fn dressed(picture: &str, title: &str, description: &str) -> String {
     let mut dark = String::new();
     for Paint { light, dark: to } in PAINTS {
         let (light, to) = (hex(light), hex(to));
-        _ = write!(
-            dark,
-            "[fill=\"{light}\"]{{fill:{to}}}[stroke=\"{light}\"]{{stroke:{to}}}"
-        );
+        _ = write!(dark, "[fill=\"{light}\"]{{fill:{to}}}[stroke=\"{light}\"]{{stroke:{to}}}");
     }
     let head = format!(
         "<title>{}</title>\n<desc>{}</desc>\n<style>@media (prefers-color-scheme: dark){{{dark}}}\

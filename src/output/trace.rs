@@ -22,11 +22,17 @@ const GAPS: usize = 4;
 const TICK: usize = 10;
 
 /// The timeline in lines that are at most so wide.
-pub fn lines(timeline: &Timeline, gathering: &Gathering, now: Timestamp, width: u16) -> Vec<String> {
+pub fn lines(
+    timeline: &Timeline,
+    gathering: &Gathering,
+    now: Timestamp,
+    width: u16,
+) -> Vec<String> {
     let columns = usize::from(width).max(40);
     let names: Vec<_> =
         timeline.lanes.iter().map(|lane| printable(lane.provider.responder.as_str())).collect();
-    let values: Vec<_> = timeline.lanes.iter().map(|lane| cut(&value(lane), LONGEST_VALUE)).collect();
+    let values: Vec<_> =
+        timeline.lanes.iter().map(|lane| cut(&value(lane), LONGEST_VALUE)).collect();
     let widest = |texts: &[String]| texts.iter().map(|t| measure_text_width(t)).max().unwrap_or(0);
     let value_width = widest(&values);
     let room = columns.saturating_sub(value_width + GAPS + NARROWEST_BAR);
@@ -60,7 +66,8 @@ pub fn lines(timeline: &Timeline, gathering: &Gathering, now: Timestamp, width: 
 
 fn title(gathering: &Gathering) -> String {
     let request = &gathering.request;
-    let submitted = request.submitted_at.map(|at| format!("  submitted {}", time_of_day(at)));
+    let submitted =
+        request.submitted_at.map(|at| format!("  submitted {}", time_of_day(at, Clock::Millis)));
     format!(
         "{}  {} -> {}{}",
         printable(&request.id.short()),
@@ -70,9 +77,22 @@ fn title(gathering: &Gathering) -> String {
     )
 }
 
-/// `12:00:03.204`, in UTC as everything that is stored.
-pub(super) fn time_of_day(at: Timestamp) -> String {
-    at.to_string().get(11..23).unwrap_or_default().to_owned()
+/// How exactly a time of day is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Clock {
+    /// `12:00:03`
+    Seconds,
+    /// `12:00:03.204`
+    Millis,
+}
+
+/// The time of day, in UTC as everything that is stored.
+pub(super) fn time_of_day(at: Timestamp, clock: Clock) -> String {
+    let end = match clock {
+        Clock::Seconds => 19,
+        Clock::Millis => 23,
+    };
+    at.to_string().get(11..end).unwrap_or_default().to_owned()
 }
 
 /// The price, else what was said instead.
@@ -137,10 +157,6 @@ pub(super) fn tick(at: i64, step: i64) -> String {
 /// One lane of the picture.
 fn draw(timeline: &Timeline, lane: &Lane, scale: Scale) -> String {
     let mut cells = vec![' '; scale.columns];
-    let said = unsaid(timeline, lane);
-    for (cell, letter) in cells.iter_mut().zip(said.chars()) {
-        *cell = letter;
-    }
     let mut fill = |from: Option<i64>, to: Option<i64>, letter: char| {
         if let (Some(from), Some(to)) = (from, to) {
             let (from, to) = (scale.column(from), scale.column(to));
@@ -161,11 +177,19 @@ fn draw(timeline: &Timeline, lane: &Lane, scale: Scale) -> String {
         cells[scale.column(*at)] = 'r';
     }
     if let Some(end) = lane.end() {
-        let receipt = matches!(lane.provider.state, State::Silent)
-            || (lane.provider.state == State::Waiting && lane.has_row);
-        cells[scale.column(end)] = if receipt { 'x' } else { 'o' };
+        cells[scale.column(end)] = if is_receipt(lane) { 'x' } else { 'o' };
+    }
+    let said = unsaid(timeline, lane);
+    let apart = if said.is_empty() { "" } else { " " };
+    for (cell, letter) in cells.iter_mut().zip(said.chars().chain(apart.chars())) {
+        *cell = letter;
     }
     cells.into_iter().collect()
+}
+
+/// Whether its row is a receipt: before the end it counts as waiting all the same.
+pub(super) fn is_receipt(lane: &Lane) -> bool {
+    lane.has_row && matches!(lane.provider.state, State::Silent | State::Waiting)
 }
 
 /// What stands in the place of a bar that cannot be drawn.
@@ -205,8 +229,8 @@ fn legend(timeline: &Timeline) -> Vec<String> {
         (any(&|lane| lane.took(Step::PickUp).is_some()), ". queued"),
         (any(&|lane| lane.took(Step::Thinking).is_some()), "= thinking"),
         (any(&|lane| lane.gathered.is_some()), "- reply"),
-        (any(&|lane| lane.end().is_some()), "o gathered"),
-        (any(&|lane| lane.provider.state == State::Silent), "x receipt"),
+        (any(&|lane| lane.end().is_some() && !is_receipt(lane)), "o gathered"),
+        (any(&is_receipt), "x receipt"),
         (any(&|lane| !lane.attempted.is_empty() || lane.failed.is_some()), "r try"),
         (within(timeline.deadline), "| deadline"),
         (within(timeline.closed), "! closed"),

@@ -3,23 +3,29 @@
 use serde_json::{Value, json};
 
 use super::setup::count_of;
-use super::trace::time_of_day;
+use super::table::wrapped;
+use super::trace::{Clock, time_of_day};
 use crate::aggregate::State;
 use crate::aws::QueueCounts;
 use crate::model::text::printable;
 use crate::verify::{Account, Found};
 
 /// The account in lines: one or two where every copy has a row, else one more for each that has none.
-pub fn lines(account: &Account) -> Vec<String> {
+pub fn lines(account: &Account, width: Option<u16>) -> Vec<String> {
+    sentences(account).iter().flat_map(|sentence| wrapped(sentence, width)).collect()
+}
+
+fn sentences(account: &Account) -> Vec<String> {
     let id = printable(&account.gathering.request.id.short());
     let copies = account.copies.len();
     if account.gathering.expected.is_none() {
         let rows = count_of(account.gathering.providers.len() as u64, "row");
-        return vec![format!("nobody wrote down who was asked for {id}: {rows}, no copy to look for")];
+        return vec![format!(
+            "nobody wrote down who was asked for {id}: {rows}, no copy to look for"
+        )];
     }
-    let count = |is: &dyn Fn(Found) -> bool| {
-        account.copies.iter().filter(|(_, found)| is(*found)).count()
-    };
+    let count =
+        |is: &dyn Fn(Found) -> bool| account.copies.iter().filter(|(_, found)| is(*found)).count();
     let in_flight = count(&Found::is_in_flight);
     let unexplained = count(&Found::is_unexplained);
     let mut all = Vec::new();
@@ -36,8 +42,12 @@ pub fn lines(account: &Account) -> Vec<String> {
         .map(|(_, text)| text)
         .collect();
     let copies = plural_of(copies, "copy", "copies");
-    all.push(format!("{} of {copies} of {id} accounted for: {}", rows + in_flight, parts.join(", ")));
-    let asked = account.gathering.request.submitted_at.map(time_of_day);
+    all.push(format!(
+        "{} of {copies} of {id} accounted for: {}",
+        rows + in_flight,
+        parts.join(", ")
+    ));
+    let asked = account.gathering.request.submitted_at.map(|at| time_of_day(at, Clock::Seconds));
     let asked = asked.map_or_else(String::new, |at| format!("asked {at}; "));
     for (responder, found) in &account.copies {
         let how = match found {
@@ -47,7 +57,9 @@ pub fn lines(account: &Account) -> Vec<String> {
                 format!("not in its queue; perhaps in the response queue, {}", held(*counts))
             }
             Found::Nothing => "not in its queue, nor in the response queue".to_owned(),
-            Found::NoQueue => "it has no queue here, and no reply is in the response queue".to_owned(),
+            Found::NoQueue => {
+                "it has no queue here, and no reply is in the response queue".to_owned()
+            }
         };
         all.push(format!("  {}  {asked}no row; {how}", printable(responder.as_str())));
     }
@@ -79,7 +91,7 @@ fn kinds(account: &Account) -> String {
 }
 
 fn held(QueueCounts { ready, in_hand }: QueueCounts) -> String {
-    format!("which holds {ready} ready and {in_hand} in hand")
+    format!("which holds {ready} ready, {in_hand} in hand")
 }
 
 fn plural_of(count: usize, one: &str, many: &str) -> String {
