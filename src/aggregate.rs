@@ -145,8 +145,6 @@ pub struct Provider {
     pub reason: Option<String>,
     /// How often it tried, if it failed and said so.
     pub attempts: Option<u32>,
-    /// The time of its answer that decides whether it is late; receipts have none.
-    pub at: Option<Timestamp>,
     /// Whether its answer came in time; `None` while there is none.
     pub timing: Option<Timing>,
     /// Milliseconds from submission to its answer.
@@ -185,6 +183,8 @@ pub struct Gathering {
     pub late: usize,
     /// Answers of providers that were not expected; `None` when nobody wrote down who was.
     pub unexpected: Option<usize>,
+    /// The time of the last answer in time, or of the last failure in time that was replaced.
+    pub last_in_time: Option<Timestamp>,
     /// Every quote, by price, then time, then name.
     pub quotes: Vec<Quote>,
     /// The cheapest quote in time of an expected provider.
@@ -209,9 +209,7 @@ impl Gathering {
     /// When a closing now would count: not before any answer that is there in time, whatever the
     /// clocks say, so that closing never undoes what has been gathered.
     pub fn closing_time(&self, now: Timestamp) -> Timestamp {
-        let in_time = |provider: &&Provider| provider.timing == Some(Timing::InTime);
-        let answers = self.providers.iter().filter(in_time).filter_map(|provider| provider.at);
-        answers.fold(now, Timestamp::max)
+        self.last_in_time.map_or(now, |last| last.max(now))
     }
 
     /// How many providers are in this state.
@@ -256,6 +254,7 @@ pub fn aggregate(rows: &Rows, now: Timestamp, until: Option<&[Condition]>) -> Ga
         status,
         completed_by,
         stall: None,
+        last_in_time: view.last_in_time(),
         quotes,
         best,
         regret,
@@ -344,6 +343,14 @@ impl View<'_> {
         let answered = is_answer(row) && self.timing(row.time()) == Timing::InTime;
         let answer = answered.then(|| Moment::of(row.time()));
         failure.map(Moment::Known).into_iter().chain(answer).min()
+    }
+
+    /// The last time in time at which anybody answered, or failed and was replaced.
+    fn last_in_time(&self) -> Option<Timestamp> {
+        let answers = self.answers.iter().filter(|row| is_answer(row)).map(AnswerRow::time);
+        let failures = self.answers.iter().map(|row| row.failed_at);
+        let in_time = |at: &Timestamp| self.timing(Some(*at)) == Timing::InTime;
+        answers.chain(failures).flatten().filter(in_time).max()
     }
 
     /// When the condition was met and by what; `None` while it is not.
@@ -440,7 +447,6 @@ impl View<'_> {
             expected: self.expects(&responder),
             reason: row.and_then(|row| row.answer.reason()).map(str::to_owned),
             attempts,
-            at: answer.and_then(AnswerRow::time),
             timing: answer.map(|row| self.timing(row.time())),
             after_ms: answer.and_then(|row| self.after_ms(row.time())),
             responder,

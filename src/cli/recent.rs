@@ -75,7 +75,10 @@ impl Recent {
         let Some(typed) = typed else {
             let newest = entries.first().ok_or_else(|| {
                 Error::new(Kind::NoSuchRfq, "no RFQ was submitted to this stack from this machine")
-                    .hint(format!("name one: {}", settings.command("quotes RFQ-ID")))
+                    .hint(format!(
+                        "name one by its id, or ask: {}",
+                        settings.command("submit --from A --to B")
+                    ))
             })?;
             return self.parse(&newest.id);
         };

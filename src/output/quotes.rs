@@ -321,7 +321,7 @@ pub(super) fn seconds(millis: i64) -> String {
     format!("{sign}{}.{} s", tenths.abs() / 10, tenths.abs() % 10)
 }
 
-pub(super) fn seconds_of(duration: Duration) -> String {
+fn seconds_of(duration: Duration) -> String {
     seconds(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
 }
 

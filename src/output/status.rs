@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::quotes::{over, seconds_of};
+use super::quotes::over;
 use super::table::{Column, cut, lines};
 use crate::aggregate::{CompletedBy, Gathering};
 use crate::aws::{Depths, QueueCounts};
@@ -104,7 +104,7 @@ pub fn rfqs(gatherings: &[Gathering], now: Timestamp) -> Vec<String> {
 
 fn state(gathering: &Gathering, now: Timestamp) -> String {
     match (gathering.completed_by, gathering.time_left(now)) {
-        (None, Some(left)) => format!("gathering, {} left", seconds_of(left)),
+        (None, Some(left)) => format!("gathering, {} left", show_duration(left)),
         _ => over(gathering),
     }
 }

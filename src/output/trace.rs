@@ -11,7 +11,7 @@ use crate::model::text::printable;
 use crate::timeline::{Lane, Slowest, Step, Timeline};
 
 /// The widest name, value and bar.
-const LONGEST_NAME: usize = 27;
+const LONGEST_NAME: usize = 32;
 const LONGEST_VALUE: usize = 8;
 const WIDEST_BAR: usize = 96;
 /// How narrow a bar may become before names are cut.
@@ -49,7 +49,11 @@ pub fn lines(
         let name = cut_middle(name, name_width);
         let padding = " ".repeat(name_width - measure_text_width(&name));
         let before = " ".repeat(value_width - measure_text_width(value));
-        let mark = if lane.is_best { '*' } else { ' ' };
+        let mark = match (lane.is_best, is_stranger(lane)) {
+            (true, _) => '*',
+            (false, true) => '?',
+            (false, false) => ' ',
+        };
         let bar = draw(timeline, lane, scale);
         let line = format!("{name}{padding}  {before}{value}{mark} {bar}");
         all.push(line.trim_end().to_owned());
@@ -187,6 +191,11 @@ fn draw(timeline: &Timeline, lane: &Lane, scale: Scale) -> String {
     cells.into_iter().collect()
 }
 
+/// Whether nobody had asked it.
+fn is_stranger(lane: &Lane) -> bool {
+    lane.provider.expected == Some(false)
+}
+
 /// Whether its row is a receipt: before the end it counts as waiting all the same.
 pub(super) fn is_receipt(lane: &Lane) -> bool {
     lane.has_row && matches!(lane.provider.state, State::Silent | State::Waiting)
@@ -235,12 +244,11 @@ fn legend(timeline: &Timeline) -> Vec<String> {
         (within(timeline.deadline), "| deadline"),
         (within(timeline.closed), "! closed"),
         (any(&|lane| lane.is_best), "* best"),
+        (any(&is_stranger), "? unexpected"),
     ];
-    let parts: Vec<_> = parts.into_iter().filter(|(is, _)| *is).collect();
-    if parts.is_empty() {
-        return vec!["no row has times: the original's providers write none".to_owned()];
-    }
-    parts.into_iter().map(|(_, text)| text.to_owned()).collect()
+    let parts = parts.into_iter().filter(|(is, _)| *is).map(|(_, text)| text.to_owned());
+    let untimed = "no row has times: the original's functions write none".to_owned();
+    parts.chain(timeline.origin.is_none().then_some(untimed)).collect()
 }
 
 /// The deadline, where it has no place on the scale.
@@ -262,7 +270,8 @@ pub(super) fn slowest(timeline: &Timeline) -> Vec<String> {
 
 /// What cannot be: something was over before it began.
 pub(super) fn disagreement(step: &Slowest<'_>) -> String {
-    let (who, by) = (short_name(&step.lane.provider.responder), took(step.took.saturating_neg()));
+    let who = printable(step.lane.provider.responder.as_str());
+    let by = took(step.took.saturating_neg());
     let what = match step.step {
         Step::PickUp => "received it before it was submitted",
         Step::Thinking => "answered before it received",

@@ -12,3 +12,4 @@ mod schemas;
 mod stack;
 mod support;
 mod tables;
+mod timeline;

@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::option::of;
 use proptest::prelude::*;
 use rydes::aggregate::{Gathering, State, Status, Timing, aggregate};
-use rydes::model::Rows;
+use rydes::model::{RequestRow, Rows};
 
 use super::model::{Verdict, judge};
 use super::sheet::{
@@ -13,7 +13,12 @@ use super::sheet::{
 use super::table::{Arrival, write};
 
 fn config(cases: u32) -> ProptestConfig {
-    ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
+    ProptestConfig {
+        cases,
+        failure_persistence: None,
+        max_global_rejects: 50_000,
+        ..ProptestConfig::default()
+    }
 }
 
 fn stands(sheet: &Sheet, now: i64) -> Gathering {
@@ -33,7 +38,7 @@ fn best_key(stands: &Gathering) -> Option<(u64, i64, usize)> {
 }
 
 proptest! {
-    #![proptest_config(config(4_000))]
+    #![proptest_config(config(20_000))]
 
     #[test]
     fn the_real_thing_says_what_the_contract_says(
@@ -44,6 +49,35 @@ proptest! {
         let until = asked.as_deref().map(conditions);
         let said = aggregate(&sheet.rows(), time(now), until.as_deref());
         prop_assert_eq!(Verdict::of(&said), judge(&sheet, now, asked.as_deref()));
+    }
+
+    #[test]
+    fn the_real_thing_says_it_of_whole_histories(
+        request in sheets(),
+        arrivals in arrivals(),
+        again in vec((any::<prop::sample::Index>(), 1..9_usize), 0..4),
+        closing in of((0..14_usize, instants())),
+        skew in prop_oneof![4 => Just(0_i64), 1 => -600_000..600_000_i64],
+        looks in vec(instants(), 14),
+    ) {
+        // A gathering as it goes: replies in any order, some twice, closed at some point of it, under
+        // a queue whose clock is off.
+        let mut sheet = Sheet { lines: [].into(), closed: None, ..request };
+        let mut deliveries: Vec<_> = arrivals.iter().cloned().enumerate().collect();
+        for (which, later) in again.iter().filter(|_| !arrivals.is_empty()) {
+            let first = which.index(arrivals.len());
+            deliveries.push((first + later, arrivals[first].clone()));
+        }
+        deliveries.sort_by_key(|(place, _)| *place);
+        for (at, (_, arrival)) in deliveries.into_iter().enumerate() {
+            if let Some((_, when)) = closing.filter(|(place, _)| *place == at) {
+                sheet.closed = sheet.closed.or(Some(when));
+            }
+            write(&mut sheet, &Arrival { sent: arrival.sent + skew, ..arrival });
+            let now = looks[at % looks.len()];
+            let said = aggregate(&sheet.rows(), time(now), None);
+            prop_assert_eq!(Verdict::of(&said), judge(&sheet, now, None));
+        }
     }
 }
 
@@ -203,5 +237,40 @@ proptest! {
         let many = aggregate(&rows, time(now), Some(&conditions(&both)));
         prop_assert!(few.status != Status::Complete || many.status == Status::Complete);
         prop_assert_eq!(few.best, many.best);
+    }
+
+    #[test]
+    fn closing_ends_it_and_takes_nothing_back(sheet in sheets(), now in instants()) {
+        let open = Sheet { closed: None, ..sheet };
+        let before = stands(&open, now);
+        prop_assume!(before.status == Status::Gathering);
+        let at = before.closing_time(time(now));
+        prop_assert!(at >= time(now));
+        let rows = open.rows();
+        let request = RequestRow { closed_at: Some(at), ..rows.request };
+        let after = aggregate(&Rows { request, ..rows }, at, None);
+        prop_assert_eq!(after.status, Status::Closed);
+        prop_assert_eq!(&after.best, &before.best);
+        prop_assert_eq!((after.answered, after.late), (before.answered, before.late));
+        prop_assert_eq!(&after.regret, &before.regret);
+        prop_assert_eq!(after.count(State::Waiting), 0);
+    }
+
+    #[test]
+    fn where_noon_is_does_not_matter(sheet in sheets(), now in instants(), by in -99..99_i64) {
+        let moved = |at: Option<i64>| at.map(|at| at + by);
+        let lines = sheet.lines.iter().map(|(who, line)| {
+            let (sent, answered) = (moved(line.sent), moved(line.answered));
+            (*who, Line { sent, answered, failed: moved(line.failed), ..line.clone() })
+        });
+        let later = Sheet {
+            submitted: moved(sheet.submitted),
+            deadline: moved(sheet.deadline),
+            closed: moved(sheet.closed),
+            lines: lines.collect(),
+            ..sheet.clone()
+        };
+        let (here, there) = (stands(&sheet, now), stands(&later, now + by));
+        prop_assert_eq!(Verdict::of(&here), Verdict::of(&there));
     }
 }

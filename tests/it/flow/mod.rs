@@ -1,6 +1,8 @@
 //! The path that a request travels, through the program against real LocalStack.
 
 mod answers;
+mod conditions;
+mod conservation;
 mod demo;
 mod states;
 mod submissions;

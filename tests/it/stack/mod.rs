@@ -8,6 +8,7 @@ mod plan;
 mod providers;
 mod resources;
 mod screens;
+mod status;
 mod teardown;
 mod usage;
 

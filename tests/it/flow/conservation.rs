@@ -1,0 +1,189 @@
+//! `rydes verify`: every copy of a request is accounted for, or named.
+
+use aws_sdk_sqs::types::MessageSystemAttributeName;
+use serde_json::{Value, json};
+
+use crate::support::proxy::Proxy;
+use crate::support::resources::{clients, wait};
+use crate::support::stack::{PROVIDER_DEAD_LETTERS, RESPONSES, Stack, provider};
+use crate::support::{PATIENCE, json, wait_for};
+
+fn verify(stack: &Stack, id: &str, code: i32) -> Value {
+    json(&stack.rydes("verify -o json").arg(id).run().exits(code).stdout)
+}
+
+/// What accounts for each copy.
+fn found(told: &Value) -> Vec<&str> {
+    let copies = told["copies"].as_array().expect("a list").iter();
+    copies.map(|copy| copy["found"].as_str().unwrap_or("nothing")).collect()
+}
+
+/// Takes one message out of a queue, for ever.
+fn delete_one(stack: &Stack, queue: &str) {
+    let url = stack.queue_url(queue);
+    let message = wait_for("a message", || {
+        let receive = clients().sqs.receive_message().queue_url(&url).wait_time_seconds(1);
+        wait(receive.send()).expect("the queue answers").messages?.pop()
+    });
+    let receipt = message.receipt_handle.expect("it has one");
+    wait(clients().sqs.delete_message().queue_url(&url).receipt_handle(receipt).send())
+        .expect("it goes");
+}
+
+#[test]
+fn every_kind_of_answer_accounts_for_its_copy() {
+    let stack = Stack::set_up(5);
+    let faults = "--fault UnicornManagementResource2=decline:full \
+                  --fault UnicornManagementResource3=error \
+                  --fault UnicornManagementResource4=silent \
+                  --fault UnicornManagementResource5=slow:6s";
+    let workers = stack.providers(&format!("--behavior steady {faults}"));
+    let id = stack.submit("--deadline 5s");
+    let settled = stack.rydes("verify --wait").arg(&id).run().exits(0);
+    let short = &id[..8];
+    assert_eq!(
+        settled.stdout,
+        format!(
+            "5 copies of {short}: 2 quotes (1 late), 1 declined, 1 failed, 1 silent\n\
+             in queues 0, unexplained 0: everything is accounted for\n"
+        )
+    );
+    let told = verify(&stack, &id, 0);
+    assert_eq!(found(&told), ["row"; 5]);
+    assert_eq!((&told["settled"], &told["accounted"]), (&true.into(), &5.into()));
+    // The copy that failed is in the dead letters too; its row explains it.
+    assert_eq!(stack.depth(PROVIDER_DEAD_LETTERS), 1);
+    workers.stop();
+}
+
+#[test]
+fn what_is_unread_is_in_flight_until_it_is_gathered() {
+    let stack = Stack::set_up(2);
+    let id = stack.submit("--deadline 10m");
+    let told = verify(&stack, &id, 0);
+    assert_eq!(found(&told), ["queue", "queue"]);
+    assert_eq!((&told["settled"], &told["in-flight"]), (&false.into(), &2.into()));
+    assert_eq!(told["copies"][0]["ready"], 1);
+    let waited = stack.rydes("verify --wait --timeout 2s").run().exits(1);
+    assert!(waited.stderr.contains("are still in flight after 2 s"), "{}", waited.stderr);
+
+    // Answered, and not gathered: the replies lie in the response queue.
+    let workers = stack.providers("--behavior steady --no-consumer");
+    workers.until("answered", 2);
+    workers.stop();
+    let told = verify(&stack, &id, 0);
+    assert_eq!(found(&told), ["responses", "responses"]);
+    let shown = stack.rydes("verify").run().exits(0);
+    assert!(shown.stdout.contains("2 of 2 copies of "), "{}", shown.stdout);
+    assert!(
+        shown.stdout.contains("perhaps in the response queue, which holds 2 ready, 0 in hand"),
+        "{}",
+        shown.stdout
+    );
+    assert!(shown.stderr.contains("not settled yet: rydes verify "), "{}", shown.stderr);
+    let waiting = stack.background("verify --wait");
+    let _consumer = stack.background("consumer run --poll-wait 1s --progress none");
+    let settled = waiting.ends(PATIENCE).exits(0);
+    assert!(settled.stdout.contains("everything is accounted for"), "{}", settled.stdout);
+}
+
+#[test]
+fn a_reply_that_was_deleted_behind_its_back_is_found_out() {
+    let stack = Stack::set_up(3);
+    let id = stack.submit("--deadline 10m");
+    let workers = stack.providers("--behavior steady --no-consumer");
+    workers.until("answered", 3);
+    workers.stop();
+    delete_one(&stack, RESPONSES);
+    let _consumer = stack.background("consumer run --poll-wait 1s --progress none");
+    wait_for("the other two", || (stack.rows(&id).len() == 3).then_some(()));
+    stack.drained(RESPONSES);
+    let told = verify(&stack, &id, 8);
+    let lost: Vec<_> = told["unexplained"].as_array().expect("a list").clone();
+    assert_eq!(lost.len(), 1);
+    assert_eq!((&told["settled"], &told["accounted"]), (&true.into(), &2.into()));
+    let shown = stack.rydes("verify --wait").arg(&id).run().exits(8);
+    let name = lost[0].as_str().expect("a name");
+    assert!(shown.stdout.contains("2 of 3 copies of "), "{}", shown.stdout);
+    assert!(
+        shown.stdout.contains(&format!("  {name}  asked "))
+            && shown.stdout.contains("; no row; not in"),
+        "{}",
+        shown.stdout
+    );
+    let error = format!("error: 1 copy of {} is unexplained", &id[..8]);
+    assert!(shown.stderr.contains(&error), "{}", shown.stderr);
+    assert!(shown.stderr.contains("hint: `--no-receipts` workers"), "{}", shown.stderr);
+    assert!(!shown.stderr.contains("dlq"), "the dead letters are empty: {}", shown.stderr);
+    // Where they are not, they are worth a look.
+    stack.send(PROVIDER_DEAD_LETTERS, "what was it?");
+    let hinted = stack.rydes("verify").arg(&id).run().exits(8);
+    assert!(hinted.stderr.contains("1 in the dead letters; is one of them its? rydes dlq list"));
+}
+
+#[test]
+fn silence_is_explained_by_a_receipt_alone() {
+    let stack = Stack::set_up(2);
+    let workers = stack.providers("--behavior steady --fault silent --no-receipts");
+    let id = stack.submit("--deadline 1s");
+    workers.until("mute", 2);
+    workers.stop();
+    stack.drained(&provider(1));
+    stack.drained(&provider(2));
+    assert_eq!(found(&verify(&stack, &id, 8)), ["nothing", "nothing"]);
+    let workers = stack.providers("--behavior steady --fault silent");
+    let id = stack.submit("--deadline 1s");
+    workers.until("gathered", 2);
+    assert_eq!(found(&verify(&stack, &id, 0)), ["row", "row"]);
+    // Before the deadline a receipt leaves its provider waiting.
+    let told = wait_for("the deadline", || {
+        let told = verify(&stack, &id, 0);
+        (told["status"] == "expired").then_some(told)
+    });
+    assert_eq!(told["copies"][0]["state"], "silent");
+    workers.stop();
+}
+
+#[test]
+fn nothing_is_received_however_often_one_looks() {
+    let stack = Stack::set_up(1);
+    let id = stack.submit("--deadline 10m");
+    let proxy = Proxy::start();
+    for _ in 0..12 {
+        let looked = stack.rydes("verify").arg(&id).env("AWS_ENDPOINT_URL_SQS", &proxy.url);
+        let looked = looked.env("AWS_ENDPOINT_URL_DYNAMODB", &proxy.url).run().exits(0);
+        assert!(looked.stdout.contains("1 in flight"), "{}", looked.stdout);
+        stack.rydes("status").env("AWS_ENDPOINT_URL_SQS", &proxy.url).run().exits(0);
+    }
+    assert_eq!(proxy.count("ReceiveMessage"), 0);
+    assert!(proxy.count("Query") >= 12 && proxy.count("Scan") == 0);
+    let receive = clients()
+        .sqs
+        .receive_message()
+        .queue_url(stack.queue_url(&provider(1)))
+        .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount);
+    let message = wait(receive.send()).expect("it answers").messages.expect("one").remove(0);
+    let count = MessageSystemAttributeName::ApproximateReceiveCount;
+    assert_eq!(message.attributes.expect("they were asked for")[&count], "1");
+    assert_eq!(json(&message.body.expect("a body"))["rfq-id"], id.as_str());
+}
+
+#[test]
+fn a_queue_that_is_gone_explains_nothing_and_the_original_s_are_not_asked_for() {
+    let stack = Stack::set_up(2);
+    let id = stack.submit("--deadline 10m");
+    stack.rydes("providers remove --force").arg(provider(2)).run().exits(0);
+    let shown = stack.rydes("verify").arg(&id).run().exits(8);
+    assert!(shown.stdout.contains("1 of 2 copies of "), "{}", shown.stdout);
+    assert!(
+        shown.stdout.contains(&format!("{}  asked", provider(2)))
+            && shown.stdout.contains("no row; it has no queue here"),
+        "{}",
+        shown.stdout
+    );
+    stack.put(&json!({"id": "of-old", "responder": "-", "from": "A", "to": "B", "customer": "c"}));
+    stack.put(&json!({"id": "of-old", "responder": "r", "quote": 5}));
+    let old = stack.rydes("verify of-old").run().exits(0);
+    assert!(old.stdout.contains("nobody wrote down who was asked for of-old: 1 row"));
+    stack.rydes("verify nothing-like-it").run().exits(5);
+}

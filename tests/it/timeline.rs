@@ -1,0 +1,200 @@
+//! What the timeline looks like, in the terminal and as a picture, at a fixed time.
+
+use insta::assert_snapshot;
+use rydes::aggregate::{Gathering, aggregate};
+use rydes::model::{
+    Answer, AnswerRow, Condition, Price, ProviderName, RequestRow, Responder, RfqId, Rows,
+    Timestamp,
+};
+use rydes::output::picture::svg;
+use rydes::output::trace::{document, lines};
+use rydes::timeline::Timeline;
+
+const NOON: i64 = 1_769_860_800_000;
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(NOON + millis).expect("in range")
+}
+
+fn simulated(number: usize) -> Responder {
+    ProviderName::simulated(number).responder()
+}
+
+/// A row whose provider had the request and answered then; its reply took 4 ms, and 30 ms more into
+/// the table.
+fn row(who: Responder, answer: Answer, received: i64, answered: i64) -> AnswerRow {
+    AnswerRow {
+        responder: who,
+        answer,
+        received_at: Some(at(received)),
+        answered_at: Some(at(answered)),
+        sent_at: Some(at(answered + 4)),
+        gathered_at: Some(at(answered + 34)),
+        failed_at: None,
+    }
+}
+
+fn quote(number: usize, price: u64, received: i64, answered: i64) -> AnswerRow {
+    row(simulated(number), Answer::Quote(Price::whole(price)), received, answered)
+}
+
+fn request() -> RequestRow {
+    RequestRow {
+        id: RfqId::parse("78c371f6-87c4-4e6e-8c7d-33403c7b7049").expect("valid"),
+        from: "Frankfurt".to_owned(),
+        to: "Las Vegas".to_owned(),
+        customer: "cmr".to_owned(),
+        submitted_at: Some(at(0)),
+        deadline: Some(at(15_000)),
+        expected: Some((1..=11).map(simulated).collect()),
+        until: vec![Condition::All],
+        closed_at: None,
+    }
+}
+
+/// Everything that eleven providers can do.
+fn eleven() -> Rows {
+    let tries = [90, 1_100, 1_900, 3_500];
+    let failed = Answer::Failed {
+        reason: "engine fault".to_owned(),
+        attempts: Some(5),
+        attempted_at: tries.into_iter().map(at).collect(),
+    };
+    let replaced = AnswerRow { failed_at: Some(at(2_000)), ..quote(10, 77, 6_000, 6_100) };
+    let answers = vec![
+        quote(1, 16, 85, 3_100),
+        quote(2, 68, 70, 2_400),
+        row(simulated(3), failed, 3_500, 3_900),
+        row(simulated(4), Answer::Silent("not available".to_owned()), 900, 901),
+        quote(5, 86, 80, 800),
+        quote(6, 93, 60, 1_900),
+        quote(7, 7, 60, 18_200),
+        row(simulated(8), Answer::Declined("fully booked".to_owned()), 60, 1_100),
+        quote(9, 80, 60, 600),
+        replaced,
+        row(Responder::stored("somebody-else"), Answer::Quote(Price::whole(1)), 50, 700),
+    ];
+    Rows { request: request(), answers }
+}
+
+fn timeline(rows: &Rows, now: i64) -> (Timeline, Gathering) {
+    let gathering = aggregate(rows, at(now), None);
+    (Timeline::of(rows, &gathering), gathering)
+}
+
+fn shown(rows: &Rows, now: i64, width: u16) -> String {
+    let (timeline, gathering) = timeline(rows, now);
+    let lines = lines(&timeline, &gathering, at(now), width);
+    let widest = lines.iter().map(|line| console::measure_text_width(line)).max();
+    assert!(widest <= Some(width.into()), "{widest:?}:\n{}", lines.join("\n"));
+    lines.join("\n")
+}
+
+#[test]
+fn on_80_columns() {
+    assert_snapshot!(shown(&eleven(), 20_000, 80));
+}
+
+#[test]
+fn on_120_columns() {
+    assert_snapshot!(shown(&eleven(), 20_000, 120));
+}
+
+#[test]
+fn on_a_narrow_terminal() {
+    assert_snapshot!(shown(&eleven(), 20_000, 50));
+}
+
+#[test]
+fn while_it_goes_on() {
+    let mut rows = eleven();
+    rows.answers.retain(|row| row.gathered_at.is_some_and(|gathered| gathered <= at(2_000)));
+    assert_snapshot!(shown(&rows, 2_000, 80));
+}
+
+#[test]
+fn closed_early() {
+    let mut rows = eleven();
+    rows.request.closed_at = Some(at(2_000));
+    assert_snapshot!(shown(&rows, 20_000, 80));
+}
+
+#[test]
+fn rows_of_the_original_have_no_times() {
+    let untimed = |row: AnswerRow| AnswerRow {
+        received_at: None,
+        answered_at: None,
+        sent_at: None,
+        gathered_at: None,
+        ..row
+    };
+    let request = RequestRow {
+        submitted_at: None,
+        deadline: None,
+        expected: None,
+        until: Vec::new(),
+        ..request()
+    };
+    let answers = vec![untimed(quote(2, 16, 0, 0)), untimed(quote(10, 100, 0, 0))];
+    let rows = Rows { request, answers };
+    assert_snapshot!(shown(&rows, 20_000, 80));
+    let (timeline, gathering) = timeline(&rows, 20_000);
+    let picture = svg(&timeline, &gathering, at(20_000)).expect("it is drawn");
+    assert_eq!(picture.matches("no times").count(), 2);
+}
+
+#[test]
+fn clocks_that_disagree_are_told() {
+    let answers = vec![quote(1, 16, -2_000, 100), quote(2, 17, 50, 300)];
+    let rows = Rows { request: RequestRow { deadline: None, ..request() }, answers };
+    assert_snapshot!(shown(&rows, 1_000, 80));
+}
+
+#[test]
+fn a_hundred_providers_have_a_line_each() {
+    let answers = (1..=100).map(|n| quote(n, n as u64, 50, 100 * n as i64)).collect();
+    let expected = Some((1..=100).map(simulated).collect());
+    let rows = Rows { request: RequestRow { expected, ..request() }, answers };
+    assert_eq!(shown(&rows, 20_000, 80).matches("UnicornManagementResource").count(), 100);
+    let (timeline, gathering) = timeline(&rows, 20_000);
+    let picture = svg(&timeline, &gathering, at(20_000)).expect("it is drawn");
+    assert_eq!(picture.matches("UnicornManagementResource").count(), 100);
+}
+
+#[test]
+fn the_picture() {
+    let rows = eleven();
+    let (timeline, gathering) = timeline(&rows, 20_000);
+    assert_snapshot!(svg(&timeline, &gathering, at(20_000)).expect("it is drawn"));
+}
+
+#[test]
+fn nothing_hostile_gets_into_the_picture_or_the_terminal() {
+    let mut rows = eleven();
+    let evil = "<script>x</script>\u{1b}[2J\u{202e}&\"'";
+    rows.request.from = evil.to_owned();
+    rows.answers.push(row(Responder::stored(evil), Answer::Quote(Price::whole(1)), 50, 700));
+    let (timeline, gathering) = timeline(&rows, 20_000);
+    let picture = svg(&timeline, &gathering, at(20_000)).expect("it is drawn");
+    let printed = shown(&rows, 20_000, 120);
+    for text in [&picture, &printed] {
+        assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text}");
+    }
+    assert!(!picture.contains("<script>") && picture.contains("&lt;script&gt;"));
+    assert!(document(&timeline, &gathering).to_string().contains("<script>"), "JSON has it whole");
+}
+
+#[test]
+fn the_document_has_the_numbers_of_the_bars() {
+    let (timeline, gathering) = timeline(&eleven(), 20_000);
+    let told = document(&timeline, &gathering);
+    assert_eq!((&told["deadline-ms"], &told["closed-ms"]), (&15_000.into(), &().into()));
+    let lane = &told["providers"][6];
+    assert_eq!(lane["responder"], "UnicornManagementResource7");
+    let times = ["received-ms", "answered-ms", "sent-ms", "gathered-ms"].map(|name| &lane[name]);
+    assert_eq!(times, [60, 18_200, 18_204, 18_234]);
+    assert_eq!(lane["took-ms"]["thinking"], 18_140);
+    assert_eq!(told["slowest"]["thinking"]["responder"], "UnicornManagementResource7");
+    assert_eq!(told["providers"][2]["attempted-ms"], serde_json::json!([90, 1100, 1900, 3500]));
+    assert_eq!(told["providers"][9]["failed-ms"], 2_000);
+}
