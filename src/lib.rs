@@ -22,10 +22,12 @@
 //! |---|---|
 //! | [`model`] | ids, names, prices, times, the two messages and the rows, each valid once it exists |
 //! | [`aggregate`] | the pure heart: rows + now + conditions -> status, best, ledger, late, regret |
+//! | [`timeline`] | pure too: when everything happened to one RFQ, and which step was slowest |
 //! | [`scatter`] | records a request, then publishes it |
 //! | [`provider`] | simulated providers: receive, decide, answer, acknowledge |
 //! | [`gather`] | the response consumer: decode, refuse, insert once, acknowledge last |
 //! | [`quotes`] | the read side: one snapshot, or snapshots until a condition or the deadline |
+//! | [`verify`] | conservation: a row or a queue accounts for every copy, or nothing does |
 //! | [`event`] | everything that can happen, as data |
 //! | [`queue`] | the machine under every worker: poll, lease, batch, drain |
 //! | [`aws`] | clients, names, queues, topic, table, provisioning |

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use aws_sdk_sqs::config::retry::RetryConfig;
 use aws_sdk_sqs::config::timeout::TimeoutConfig;
+use aws_sdk_sqs::operation::receive_message::builders::ReceiveMessageFluentBuilder;
 use aws_sdk_sqs::types::{
     BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry,
     DeleteMessageBatchRequestEntry, MessageAttributeValue, MessageSystemAttributeName,
@@ -125,15 +126,7 @@ impl Queue {
         let timeouts =
             TimeoutConfig::builder().operation_attempt_timeout(wait + RECEIVE_SLACK).build();
         let received = self
-            .aws
-            .sqs
-            .receive_message()
-            .queue_url(&self.url)
-            .max_number_of_messages(count(max.min(MAX_BATCH)))
-            .wait_time_seconds(seconds(wait))
-            .set_visibility_timeout(visibility.map(seconds))
-            .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
-            .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
+            .messages(max, wait, visibility)
             .customize()
             .config_override(
                 // The poller has a back-off of its own; retries here would only stretch a drain.
@@ -145,6 +138,24 @@ impl Queue {
             .await
             .map_err(|error| self.error("receiving from", &error))?;
         Ok(received.messages.unwrap_or_default().into_iter().filter_map(message).collect())
+    }
+
+    /// A receive that has yet to be sent.
+    pub(super) fn messages(
+        &self,
+        max: usize,
+        wait: Duration,
+        visibility: Option<Duration>,
+    ) -> ReceiveMessageFluentBuilder {
+        self.aws
+            .sqs
+            .receive_message()
+            .queue_url(&self.url)
+            .max_number_of_messages(count(max.min(MAX_BATCH)))
+            .wait_time_seconds(seconds(wait))
+            .set_visibility_timeout(visibility.map(seconds))
+            .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
+            .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
     }
 
     /// Sends up to 10 messages; one result per message, in order.
@@ -290,7 +301,11 @@ impl Queue {
         Ok((arn, counts))
     }
 
-    fn error<E>(&self, doing: &str, error: &aws_sdk_sqs::error::SdkError<E>) -> crate::error::Error
+    pub(super) fn error<E>(
+        &self,
+        doing: &str,
+        error: &aws_sdk_sqs::error::SdkError<E>,
+    ) -> crate::error::Error
     where
         E: aws_sdk_sqs::error::ProvideErrorMetadata + std::error::Error + 'static,
     {

@@ -24,6 +24,7 @@ mod close;
 mod completions;
 mod consumer;
 mod demo;
+mod dlq;
 mod localstack;
 mod providers;
 mod quotes;
@@ -50,7 +51,7 @@ Scatter-gather on SNS, SQS and DynamoDB, on LocalStack unless you say --aws.
   rydes quotes --watch                       5  see the quotes come in
   rydes teardown                             6  remove everything
 
-More: status verify trace close providers consumer completions
+More: status verify trace close dlq providers consumer completions
 `rydes COMMAND --help` has examples.";
 
 /// Ask many providers for a quote at once; gather the answers; take the best.
@@ -144,6 +145,8 @@ enum Command {
     Trace(trace::Command),
     /// End the gathering of an RFQ now
     Close(close::Command),
+    /// Look at the dead letters
+    Dlq(dlq::Command),
     /// Remove everything that carries the stack's tag
     Teardown(teardown::Command),
     /// Print the completions of a shell
@@ -265,6 +268,7 @@ async fn execute(context: &Context, command: Command) -> Result<u8> {
         Command::Verify(command) => verify::run(context, command).boxed_local(),
         Command::Trace(command) => trace::run(context, command).boxed_local(),
         Command::Close(command) => close::run(context, command).boxed_local(),
+        Command::Dlq(command) => dlq::run(context, command).boxed_local(),
         Command::Teardown(command) => teardown::run(context, command).boxed_local(),
     };
     interruptible(context, work).await

@@ -11,6 +11,7 @@ use serde_json::Value;
 use crate::error::Error;
 use crate::model::text::{compact_json, printable};
 
+pub mod letters;
 pub mod live;
 pub mod picture;
 pub mod quotes;

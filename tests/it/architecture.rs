@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room with the rooms that it may name. A room that is missing here fails.
-const ROOMS: [(&str, &[&str]); 15] = [
+const ROOMS: [(&str, &[&str]); 17] = [
     ("model", &[]),
     ("error", &[]),
     ("aggregate", &["model"]),
@@ -14,13 +14,15 @@ const ROOMS: [(&str, &[&str]); 15] = [
     ("event", &["model", "queue"]),
     ("settings", &["error", "model"]),
     ("shutdown", &["error"]),
+    ("timeline", &["aggregate", "model"]),
     ("aws", &["error", "model", "queue", "settings"]),
     ("scatter", &["aws", "error", "model"]),
     ("provider", &["aws", "error", "event", "model", "queue"]),
     ("gather", &["aws", "error", "event", "model", "queue"]),
     ("quotes", &["aggregate", "aws", "error", "model"]),
+    ("verify", &["aggregate", "aws", "error", "model"]),
     ("localstack", &["error", "event"]),
-    ("output", &["aggregate", "aws", "error", "event", "model", "queue"]),
+    ("output", &["aggregate", "aws", "error", "event", "model", "queue", "timeline", "verify"]),
     (
         "cli",
         &[
@@ -38,6 +40,8 @@ const ROOMS: [(&str, &[&str]); 15] = [
             "scatter",
             "settings",
             "shutdown",
+            "timeline",
+            "verify",
         ],
     ),
 ];

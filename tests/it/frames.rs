@@ -50,6 +50,11 @@ fn every_command_has_help_with_both_its_own_and_the_global_options() {
         "consumer run",
         "submit",
         "quotes",
+        "status",
+        "verify",
+        "trace",
+        "close",
+        "dlq list",
         "teardown",
         "completions",
     ] {

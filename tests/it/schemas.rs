@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::stack::Stack;
+use crate::support::stack::{RESPONSE_DEAD_LETTERS, Stack};
 use crate::support::{Ran, free_port, rydes};
 
 /// The one document that a command wrote, after holding it against a schema.
@@ -36,12 +36,26 @@ fn every_command_keeps_to_its_schema() {
     document("quotes", &json(&format!("quotes {id}")));
     let watched = document("quotes", &json(&format!("quotes {id} --watch")));
     assert_eq!((&watched["status"], &watched["answered"]), (&"complete".into(), &2.into()));
-    document("quotes", &json("submit --from A --to B --deadline 10m --wait"));
+    document("quotes", &json("submit --from A --to B --deadline 10m --wait --until stall:5s"));
+    let traced = document("trace", &json(&format!("trace {id}")));
+    assert!(traced["slowest"]["gather"]["ms"].is_i64(), "{traced}");
+    let verified = document("verify", &json(&format!("verify {id}")));
+    assert_eq!((&verified["settled"], &verified["accounted"]), (&true.into(), &2.into()));
+    let status = document("status", &json("status"));
+    assert_eq!(status["rfqs"].as_array().map(Vec::len), Some(2));
     let summary = workers.stop();
     assert_eq!(document("providers-run", &summary)["rfqs"], 2);
     let consumer = stack.background("consumer run --poll-wait 1s -o json");
     consumer.says(" on LocalStack ");
     document("providers-run", &consumer.stop());
+    let open = document("submit", &json("submit --from A --to B --deadline 10m --until 9"));
+    let open = open["rfq-id"].as_str().expect("a text");
+    document("verify", &json(&format!("verify {open}")));
+    document("trace", &json(&format!("trace {open}")));
+    document("quotes", &json(&format!("close {open}")));
+    stack.send(RESPONSE_DEAD_LETTERS, "what was it?");
+    let letters = document("dlq-list", &json("dlq list"));
+    assert_eq!(letters["letters"][0]["body"], "what was it?");
     document("teardown", &json("teardown --dry-run"));
     document("teardown", &json("teardown --yes"));
     document("teardown", &json("teardown --yes"));

@@ -152,7 +152,7 @@ fn clocks_that_disagree_are_told() {
 
 #[test]
 fn a_hundred_providers_have_a_line_each() {
-    let answers = (1..=100).map(|n| quote(n, n as u64, 50, 100 * n as i64)).collect();
+    let answers = (1..=100).map(|n| quote(n, n as u64, 50, 5_000)).collect();
     let expected = Some((1..=100).map(simulated).collect());
     let rows = Rows { request: RequestRow { expected, ..request() }, answers };
     assert_eq!(shown(&rows, 20_000, 80).matches("UnicornManagementResource").count(), 100);

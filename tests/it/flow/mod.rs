@@ -4,6 +4,7 @@ mod answers;
 mod conditions;
 mod conservation;
 mod demo;
+mod letters;
 mod states;
 mod submissions;
 mod watch;

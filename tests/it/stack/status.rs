@@ -1,10 +1,12 @@
 //! `rydes status`: the queues, the dead letters and the RFQs submitted from this machine.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
 
 use crate::support::json;
 use crate::support::proxy::Proxy;
-use crate::support::stack::{RESPONSE_DEAD_LETTERS, RESPONSES, Stack, provider};
+use crate::support::resources::{clients, wait};
+use crate::support::stack::{RESPONSE_DEAD_LETTERS, Stack, provider};
 
 #[test]
 fn it_tells_who_reads_what_and_how_rfqs_stand() {
@@ -70,19 +72,23 @@ fn it_asks_each_queue_once_and_scans_nothing() {
 
 #[test]
 fn rfqs_and_queues_that_are_gone_are_told() {
+    Stack::new().rydes("status").run().exits(7);
     let stack = Stack::set_up(2);
-    stack.submit("--deadline 10m");
-    let subscribed = provider(2);
-    let delete = crate::support::resources::clients().sqs.delete_queue();
-    let delete = delete.queue_url(stack.queue_url(&subscribed)).send();
-    crate::support::resources::wait(delete).expect("it goes");
-    stack.rydes("teardown --yes").run().exits(0);
-    stack.rydes("status").run().exits(7);
-    stack.rydes("setup --providers 1").run().exits(0);
+    let gone = stack.submit("--deadline 10m");
+    let key = |text: &str| AttributeValue::S(text.to_owned());
+    let forget = clients().dynamodb.delete_item().table_name(stack.full("RidesBookingTable"));
+    wait(forget.key("id", key(&gone)).key("responder", key("-")).send()).expect("it goes");
+    let delete = clients().sqs.delete_queue().queue_url(stack.queue_url(&provider(2)));
+    wait(delete.send()).expect("it goes");
     let shown = stack.rydes("status").run().exits(0);
     assert!(shown.stderr.contains("1 RFQ submitted here is not in the table any more"));
+    let second = shown.stdout.lines().find(|line| line.starts_with(&provider(2)));
+    let second = second.unwrap_or_else(|| panic!("{}", shown.stdout));
+    assert!(second.ends_with("-        -  no such queue here"), "{second:?}");
     let told = json(&stack.rydes("status -o json").run().exits(0).stdout);
     assert_eq!(told["rfqs"], Value::Array(Vec::new()));
-    assert_eq!((&told["responses"]["ready"], &told["version"]), (&0.into(), &"4.14.0".into()));
-    assert_eq!(stack.depth(RESPONSES), 0);
+    assert_eq!(
+        (&told["providers"][1]["ready"], &told["version"]),
+        (&Value::Null, &"4.14.0".into())
+    );
 }

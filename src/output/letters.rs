@@ -1,0 +1,68 @@
+//! Dead letters, for people and for programs.
+
+use serde_json::{Value, json};
+
+use super::setup::count_of;
+use super::table::cut;
+use crate::aws::DeadLetter;
+use crate::model::text::printable;
+use crate::model::{Timestamp, show_duration};
+
+/// Lines of a body that are shown.
+const BODY_LINES: usize = 3;
+/// Where lines are cut when there is no terminal to ask.
+const LONGEST_LINE: usize = 200;
+
+/// The letters of one queue with the word for what they are: `request` or `reply`.
+#[derive(Debug, Clone)]
+pub struct Letters<'a> {
+    /// What a letter in it is.
+    pub what: &'a str,
+    /// The name of the queue.
+    pub queue: String,
+    /// The letters.
+    pub letters: Vec<DeadLetter>,
+}
+
+/// One letter in lines: what it is, why it is there, how it begins.
+pub fn lines(what: &str, letter: &DeadLetter, now: Timestamp, width: Option<u16>) -> Vec<String> {
+    let width = width.map_or(LONGEST_LINE, usize::from);
+    let age = letter.sent_at.map(|at| format!(", {} ago", show_duration(now.after(at))));
+    let source = letter.source.as_deref().map_or("unknown".to_owned(), printable);
+    let received = count_of(letter.receive_count.into(), "time");
+    let mut all = vec![
+        format!("{what} {}", printable(&letter.id)),
+        format!("  from {source}{}, received {received}", age.unwrap_or_default()),
+        format!(
+            "  reason: {}",
+            letter.reason.as_deref().map_or("none given".to_owned(), printable)
+        ),
+    ];
+    let lines = letter.body.lines().take(BODY_LINES);
+    all.extend(lines.map(|line| format!("  {}", printable(&start(line)))));
+    all.iter().map(|line| cut(line, width)).collect()
+}
+
+/// As much of a line as can be shown at all.
+fn start(line: &str) -> String {
+    line.chars().take(LONGEST_LINE).collect()
+}
+
+/// The document of `--output json`.
+pub fn document(all: &[Letters<'_>]) -> Value {
+    let letters = all.iter().flat_map(|of| {
+        of.letters.iter().map(move |letter| {
+            json!({
+                "kind": of.what,
+                "queue": of.queue,
+                "message-id": letter.id,
+                "source": letter.source,
+                "reason": letter.reason,
+                "receive-count": letter.receive_count,
+                "sent-at": letter.sent_at,
+                "body": letter.body,
+            })
+        })
+    });
+    json!({"letters": letters.collect::<Vec<_>>()})
+}
