@@ -75,9 +75,11 @@ impl Lane {
         self.gathered.or(self.sent).or(self.answered)
     }
 
-    fn times(&self) -> impl Iterator<Item = i64> {
-        let times = [self.received, self.answered, self.sent, self.gathered, self.failed];
-        times.into_iter().flatten().chain(self.attempted.iter().copied())
+    /// The last time that decides how long the scale is: the queue's and the consumer's, since a
+    /// provider may write whatever it likes; its own where there is no other.
+    fn last(&self) -> Option<i64> {
+        let ours = [self.sent, self.gathered, self.failed].into_iter().flatten().max();
+        ours.or_else(|| self.received.max(self.answered))
     }
 }
 
@@ -148,7 +150,7 @@ impl Timeline {
     pub fn span(&self) -> i64 {
         const SPARE: i64 = 3;
         const LEAST: i64 = 100;
-        let events = self.lanes.iter().flat_map(Lane::times).chain(self.closed);
+        let events = self.lanes.iter().filter_map(Lane::last).chain(self.closed);
         let last = events.max().unwrap_or(0).max(0);
         let deadline = self.deadline.filter(|deadline| last == 0 || *deadline <= last * SPARE);
         last.max(deadline.unwrap_or(0)).max(LEAST)
@@ -260,6 +262,14 @@ mod tests {
         let later = row("a", quote(), [Some(90), Some(5_000), Some(5_004), Some(5_040)]);
         assert_eq!(timeline(Some(0), vec![later]).span(), 15_000);
         assert_eq!(timeline(Some(0), Vec::new()).span(), 15_000);
+    }
+
+    #[test]
+    fn a_provider_that_dates_its_answer_into_the_far_future_moves_nobody() {
+        let sane = row("a", quote(), [Some(90), Some(5_000), Some(5_004), Some(5_040)]);
+        let far = 99_999_999_999_999;
+        let odd = row("b", quote(), [Some(-far), Some(far), Some(5_004), Some(5_040)]);
+        assert_eq!(timeline(Some(0), vec![sane, odd]).span(), 15_000);
     }
 
     #[test]

@@ -128,6 +128,8 @@ fn draw(
         .light_line_style(TRANSPARENT)
         .axis_style(GRID.light)
         .draw()?;
+    // A provider may date its answer as it likes.
+    let within = |at: i64| at.clamp(0, timeline.span());
     for (lane, place) in timeline.lanes.iter().zip(0_i64..) {
         let place = exact(place);
         let bars = [
@@ -137,13 +139,13 @@ fn draw(
         ];
         for (from, to, paint, inset) in bars {
             let (Some(from), Some(to)) = (from, to) else { continue };
-            let (from, to) = (exact(from.max(0)), exact(to.max(0)));
+            let (from, to) = (exact(within(from)), exact(within(to)));
             if from < to {
                 let corners = [(from, place + inset), (to, place + 1.0 - inset)];
                 chart.draw_series([Rectangle::new(corners, paint.light.filled())])?;
             }
         }
-        let middle = |at: i64| (exact(at.max(0)), place + 0.5);
+        let middle = |at: i64| (exact(within(at)), place + 0.5);
         let tries = lane.attempted.iter().chain(&lane.failed);
         chart
             .draw_series(tries.map(|at| TriangleMarker::new(middle(*at), 5, TRY.light.filled())))?;

@@ -185,6 +185,27 @@ fn nothing_hostile_gets_into_the_picture_or_the_terminal() {
 }
 
 #[test]
+fn times_that_cannot_be_are_drawn_within_the_scale() {
+    let far = 99_999_999_999_999;
+    let mut rows = eleven();
+    for (received, answered) in [(-far, far), (far, -far), (0, 0)] {
+        rows.answers[0].received_at = Some(at(received));
+        rows.answers[0].answered_at = Some(at(answered));
+        rows.answers[0].failed_at = Some(at(-far));
+        shown(&rows, far, 80);
+        let (timeline, gathering) = timeline(&rows, far);
+        let picture = svg(&timeline, &gathering, at(far)).expect("it is drawn");
+        assert!(!picture.contains("x=\"-"), "{picture}");
+    }
+    // Rows that nobody but a hostile consumer could have written are drawn all the same.
+    rows.answers[0].gathered_at = Some(at(far));
+    rows.request.closed_at = Some(at(-far));
+    shown(&rows, 0, 80);
+    let (timeline, gathering) = timeline(&rows, 0);
+    assert!(svg(&timeline, &gathering, at(0)).is_ok());
+}
+
+#[test]
 fn the_document_has_the_numbers_of_the_bars() {
     let (timeline, gathering) = timeline(&eleven(), 20_000);
     let told = document(&timeline, &gathering);

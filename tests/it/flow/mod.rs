@@ -7,5 +7,6 @@ mod demo;
 mod letters;
 mod states;
 mod submissions;
+mod trace;
 mod watch;
 mod work;
