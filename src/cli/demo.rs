@@ -7,8 +7,8 @@ use clap::Args;
 use tokio_util::sync::CancellationToken;
 
 use super::quotes::{Stay, watch};
-use super::{Context, localstack, waiting};
-use crate::aggregate::{Gathering, State};
+use super::{Context, localstack, trace, waiting};
+use crate::aggregate::{Gathering, State, aggregate};
 use crate::aws::Aws;
 use crate::aws::provision::{self, Mode, Request, Untagged, inventory, teardown};
 use crate::error::{Error, Result, exit};
@@ -16,10 +16,13 @@ use crate::event::{Event, Sink};
 use crate::gather;
 use crate::model::{RfqId, StackName, Timestamp, show_duration};
 use crate::output::workers::Tally;
+use crate::output::{Format, Output};
 use crate::provider::{self, Behaviour, Receipts, Temper};
 use crate::queue::Options;
 use crate::scatter::{self, Scattered, Submission};
 use crate::settings::{Backend, Settings};
+use crate::timeline::Timeline;
+use crate::verify::verify;
 
 /// The demo's own stack.
 const STACK: &str = "rydes-demo";
@@ -125,7 +128,26 @@ async fn show(context: &Context, settings: &Settings, aws: &Aws) -> Result<(Gath
         asked
     };
     let (gathering, ()) = tokio::try_join!(customer, workers)?;
-    Ok((gathering, aws.meter.total() - before))
+    let requests = aws.meter.total() - before;
+    if output.format == Format::Table {
+        explain(output, aws, &gathering.request.id).await?;
+    }
+    Ok((gathering, requests))
+}
+
+/// What happened when, and where every copy of the request is.
+async fn explain(output: &Output, aws: &Aws, id: &RfqId) -> Result<()> {
+    if let Some(rows) = aws.table().rows(id).await? {
+        let now = Timestamp::now();
+        let gathering = aggregate(&rows, now, None);
+        output.note("\n$ rydes trace\n");
+        trace::print(output, &Timeline::of(&rows, &gathering), &gathering, now);
+    }
+    if let Some(account) = Box::pin(verify(aws, id)).await? {
+        output.note("\n$ rydes verify\n");
+        super::verify::print(output, &account);
+    }
+    Ok(())
 }
 
 fn plan() -> provider::Settings {

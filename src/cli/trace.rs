@@ -6,13 +6,13 @@ use clap::Args;
 
 use super::recent::Recent;
 use super::{Context, env, quotes};
-use crate::aggregate::aggregate;
+use crate::aggregate::{Gathering, aggregate};
 use crate::error::{Error, Result, exit};
 use crate::model::Timestamp;
-use crate::output::Format;
 use crate::output::live::size;
 use crate::output::picture::svg;
 use crate::output::trace::{document, lines};
+use crate::output::{Format, Output};
 use crate::timeline::Timeline;
 
 /// Columns where there is no terminal to ask.
@@ -54,11 +54,14 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         output.note(&format!("drawn into {}", file.display()));
     }
     match output.format {
-        Format::Table | Format::Workshop => {
-            let width = if output.is_terminal() { size().0 } else { COLUMNS };
-            output.lines(&lines(&timeline, &gathering, now, width));
-        }
+        Format::Table | Format::Workshop => print(output, &timeline, &gathering, now),
         Format::Json | Format::Jsonl => output.json(&document(&timeline, &gathering)),
     }
     Ok(exit::DONE)
+}
+
+/// Prints the bars, fitted to the terminal.
+pub(super) fn print(output: &Output, timeline: &Timeline, gathering: &Gathering, now: Timestamp) {
+    let width = if output.is_terminal() { size().0 } else { COLUMNS };
+    output.lines(&lines(timeline, gathering, now, width));
 }

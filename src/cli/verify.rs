@@ -11,9 +11,9 @@ use crate::aws::Aws;
 use crate::error::{Error, Kind, Result, exit};
 use crate::model::text::printable;
 use crate::model::{RfqId, parse_duration};
-use crate::output::Format;
 use crate::output::live::size;
 use crate::output::verify::{document, lines};
+use crate::output::{Format, Output};
 use crate::verify::{Account, verify};
 
 /// How long to wait between two looks.
@@ -50,10 +50,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let looked = settle(&aws, &id, patience);
     let account = context.visibly("looking for every copy", Box::pin(looked)).await?;
     match output.format {
-        Format::Table | Format::Workshop => {
-            let width = output.is_terminal().then(|| size().0);
-            output.lines(&lines(&account, width));
-        }
+        Format::Table | Format::Workshop => print(output, &account),
         Format::Json | Format::Jsonl => output.json(&document(&account)),
     }
     let (short, prefix) = (printable(&id.short()), recent.prefix(&id));
@@ -96,4 +93,10 @@ async fn settle(aws: &Aws, id: &RfqId, patience: Option<Duration>) -> Result<Acc
         }
         sleep(PAUSE).await;
     }
+}
+
+/// Prints where every copy is, fitted to the terminal.
+pub(super) fn print(output: &Output, account: &Account) {
+    let width = output.is_terminal().then(|| size().0);
+    output.lines(&lines(account, width));
 }

@@ -15,7 +15,16 @@ const LIMIT: Duration = Duration::from_mins(2);
 fn it_shows_every_state_and_leaves_nothing() {
     let stack = Stack::new();
     let demo = stack.typed("demo").within(LIMIT).run().exits(0);
-    for said in ["best", "declined:", "failed:", "silent:", "late +", "would have beaten"] {
+    for said in [
+        "best",
+        "declined:",
+        "failed:",
+        "silent:",
+        "late +",
+        "would have beaten",
+        "slowest pick-up ",
+        "everything is accounted for",
+    ] {
         assert!(demo.stdout.contains(said), "{said}:\n{}", demo.stdout);
     }
     assert!(demo.stderr.contains("looked again: nothing is left"), "{}", demo.stderr);
