@@ -10,6 +10,7 @@ use crate::aws::Aws;
 use crate::error::{Result, exit};
 use crate::model::{RfqId, Timestamp};
 use crate::output::Format;
+use crate::output::live::size;
 use crate::output::status::{Place, document, queues, rfqs};
 use crate::quotes::snapshot;
 
@@ -41,8 +42,9 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     match output.format {
         Format::Table | Format::Workshop => {
             output.data(&aws.target_line_in_full());
-            output.lines(&queues(&depths, &settings.command("dlq list")));
-            output.lines(&rfqs(&gatherings, Timestamp::now()));
+            let width = output.is_terminal().then(|| size().0);
+            output.lines(&queues(&depths, &settings.command("dlq list"), width));
+            output.lines(&rfqs(&gatherings, Timestamp::now(), width));
         }
         Format::Json | Format::Jsonl => {
             let place = Place {

@@ -13,6 +13,7 @@ use crate::model::text::{compact_json, printable};
 
 pub mod letters;
 pub mod live;
+mod names;
 pub mod picture;
 pub mod quotes;
 pub mod setup;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use console::measure_text_width;
 use serde_json::{Value, json};
 
+use super::names::short_all;
 use super::table::{Column, cut, cut_middle, lines, width_of, wrapped};
 use crate::aggregate::{CompletedBy, Gathering, Provider, Quote, Regret, State, Status, Timing};
 use crate::model::text::{ascii_json, printable};
@@ -60,7 +61,7 @@ pub fn table(gathering: &Gathering, frame: Frame<'_>) -> Vec<String> {
     }
     let out = still_out(gathering);
     if !out.is_empty() {
-        let sentence = format!("    {} still out: {}", out.len(), short_names(&out));
+        let sentence = format!("    {} still out: {}", out.len(), short_all(&out));
         all.push(frame.width.map_or(sentence.clone(), |width| cut(&sentence, width.into())));
     }
     let truth = truth(gathering, frame.now);
@@ -293,17 +294,6 @@ fn kinds(gathering: &Gathering) -> String {
 fn still_out(gathering: &Gathering) -> Vec<&Responder> {
     let waiting = gathering.providers.iter().filter(|provider| provider.state == State::Waiting);
     waiting.filter(|provider| provider.expected != Some(false)).map(|p| &p.responder).collect()
-}
-
-/// Names without what they all begin with: `1, 2, 10`.
-fn short_names(names: &[&Responder]) -> String {
-    names.iter().map(|name| short_name(name)).collect::<Vec<_>>().join(", ")
-}
-
-/// The name without what all simulated ones begin with.
-pub(super) fn short_name(name: &Responder) -> String {
-    let name = name.as_str();
-    printable(name.strip_prefix("UnicornManagementResource").unwrap_or(name))
 }
 
 fn deadline_after(gathering: &Gathering) -> Option<i64> {

@@ -2,29 +2,36 @@
 
 use serde_json::{Value, json};
 
+use super::names::{follow, range};
 use super::quotes::over;
-use super::table::{Column, cut, lines};
+use super::table::{Column, cut, lines, width_of};
 use crate::aggregate::{CompletedBy, Gathering};
 use crate::aws::{Depths, QueueCounts};
 use crate::model::text::printable;
 use crate::model::{Responder, Timestamp, show_duration};
 
-/// The widest route, and the widest state.
+/// The widest route, the narrowest, and the widest price.
 const LONGEST_ROUTE: usize = 30;
+const SHORTEST_ROUTE: usize = 8;
 const LONGEST_PRICE: usize = 10;
+
+/// The titles of the columns of RFQs.
+const TITLES: [&str; 6] = ["RFQ", "ROUTE", "AGE", "ANSWERED", "BEST", "STATE"];
+
+/// A provider with what its queue holds.
+type Provider = (Responder, Option<QueueCounts>);
 
 /// The queues in lines; providers in a row that hold the same share one. `look` is the command that
 /// shows dead letters.
-pub fn queues(depths: &Depths, look: &str) -> Vec<String> {
+pub fn queues(depths: &Depths, look: &str, width: Option<u16>) -> Vec<String> {
     let mut rows: Vec<Vec<String>> = Vec::new();
-    for group in grouped(&depths.providers) {
-        let (_, counts) = group[0];
-        let name = match group {
-            [(only, _)] => printable(only.as_str()),
-            [(first, _), .., (last, _)] => format!("{}..{}", first.as_str(), number(last).1),
-            [] => continue,
+    let alike = |(a, held): &Provider, (b, holds): &Provider| held == holds && follow(a, b);
+    for group in depths.providers.chunk_by(alike) {
+        let (Some((first, counts)), Some((last, _))) = (group.first(), group.last()) else {
+            continue;
         };
-        rows.push(match counts {
+        let name = range(first, last);
+        rows.push(match *counts {
             Some(counts) => queue(name, counts),
             None => vec![name, "-".into(), "-".into(), "no such queue here".into()],
         });
@@ -39,7 +46,13 @@ pub fn queues(depths: &Depths, look: &str) -> Vec<String> {
     }
     let columns =
         [Column::Left("QUEUE"), Column::Right("READY"), Column::Right("IN HAND"), Column::Left("")];
-    lines(&columns, &rows)
+    fitted(lines(&columns, &rows), width)
+}
+
+/// Lines without what is too wide.
+fn fitted(lines: Vec<String>, width: Option<u16>) -> Vec<String> {
+    let Some(width) = width else { return lines };
+    lines.iter().map(|line| cut(line, width.into())).collect()
 }
 
 fn queue(name: String, counts: QueueCounts) -> Vec<String> {
@@ -52,26 +65,8 @@ fn is_unread(counts: QueueCounts) -> bool {
     counts.ready > 0 && counts.in_hand == 0
 }
 
-type Provider = (Responder, Option<QueueCounts>);
-
-/// Neighbours whose names differ in a number that counts up, and which hold the same.
-fn grouped(providers: &[Provider]) -> impl Iterator<Item = &[Provider]> {
-    providers.chunk_by(|(a, held), (b, holds)| {
-        let ((start, from), (same, to)) = (number(a), number(b));
-        let next = from.parse::<u64>().ok().zip(to.parse().ok());
-        held == holds && start == same && next.is_some_and(|(from, to): (_, u64)| from + 1 == to)
-    })
-}
-
-/// A name's beginning and the number that it ends with.
-fn number(name: &Responder) -> (&str, &str) {
-    let name = name.as_str();
-    let start = name.trim_end_matches(|c: char| c.is_ascii_digit());
-    name.split_at(start.len())
-}
-
-/// The RFQs in lines.
-pub fn rfqs(gatherings: &[Gathering], now: Timestamp) -> Vec<String> {
+/// The RFQs in lines that are at most so wide.
+pub fn rfqs(gatherings: &[Gathering], now: Timestamp, width: Option<u16>) -> Vec<String> {
     let row = |gathering: &Gathering| {
         let request = &gathering.request;
         let route = format!("{} -> {}", printable(&request.from), printable(&request.to));
@@ -83,23 +78,31 @@ pub fn rfqs(gatherings: &[Gathering], now: Timestamp) -> Vec<String> {
         let best = gathering.best.as_ref().map(|best| cut(&best.price.to_string(), LONGEST_PRICE));
         vec![
             printable(&request.id.short()),
-            cut(&route, LONGEST_ROUTE),
+            route,
             age.unwrap_or_else(|| "-".to_owned()),
             answered,
             best.unwrap_or_else(|| "-".to_owned()),
             state(gathering, now),
         ]
     };
-    let rows: Vec<_> = gatherings.iter().map(row).collect();
+    let mut rows: Vec<_> = gatherings.iter().map(row).collect();
+    // Where there is no room the route goes first.
+    let wide = |column: usize| width_of(TITLES[column], &rows, column);
+    let others: usize = [0, 2, 3, 4, 5].map(wide).iter().sum::<usize>() + 2 * 5;
+    let room = width.map_or(LONGEST_ROUTE, |width| usize::from(width).saturating_sub(others));
+    for row in &mut rows {
+        row[1] = cut(&row[1], room.clamp(SHORTEST_ROUTE, LONGEST_ROUTE));
+    }
     let columns = [
-        Column::Left("RFQ"),
-        Column::Left("ROUTE"),
-        Column::Right("AGE"),
-        Column::Right("ANSWERED"),
-        Column::Right("BEST"),
-        Column::Left("STATE"),
+        Column::Left(TITLES[0]),
+        Column::Left(TITLES[1]),
+        Column::Right(TITLES[2]),
+        Column::Right(TITLES[3]),
+        Column::Right(TITLES[4]),
+        Column::Left(TITLES[5]),
     ];
-    if rows.is_empty() { Vec::new() } else { lines(&columns, &rows) }
+    let all = if rows.is_empty() { Vec::new() } else { lines(&columns, &rows) };
+    fitted(all, width)
 }
 
 fn state(gathering: &Gathering, now: Timestamp) -> String {

@@ -3,7 +3,8 @@
 use console::measure_text_width;
 use serde_json::{Value, json};
 
-use super::quotes::{short_name, truth};
+use super::names::short;
+use super::quotes::truth;
 use super::table::{cut, cut_middle, wrapped};
 use crate::aggregate::{Gathering, State};
 use crate::model::Timestamp;
@@ -262,7 +263,7 @@ pub(super) fn slowest(timeline: &Timeline) -> Vec<String> {
     let slowest = timeline.slowest();
     let first = std::iter::once("slowest ").chain(std::iter::repeat(""));
     let said = slowest.iter().zip(first).map(|(slowest, before)| {
-        let who = short_name(&slowest.lane.provider.responder);
+        let who = short(&slowest.lane.provider.responder);
         format!("{before}{} {} ({who})", slowest.step.word(), took(slowest.took))
     });
     said.collect()

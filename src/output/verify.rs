@@ -2,11 +2,13 @@
 
 use serde_json::{Value, json};
 
+use super::names::{follow, range};
 use super::setup::count_of;
 use super::table::wrapped;
 use super::trace::{Clock, time_of_day};
 use crate::aggregate::State;
 use crate::aws::QueueCounts;
+use crate::model::Responder;
 use crate::model::text::printable;
 use crate::verify::{Account, Found};
 
@@ -35,35 +37,50 @@ fn sentences(account: &Account) -> Vec<String> {
         return all;
     }
     let rows = copies - in_flight - unexplained;
-    let (flying, lost) = (format!("{in_flight} in flight"), format!("{unexplained} unexplained"));
-    let parts: Vec<_> = [(rows > 0, kinds(account)), (in_flight > 0, flying), (true, lost)]
-        .into_iter()
-        .filter(|(is, _)| *is)
-        .map(|(_, text)| text)
-        .collect();
+    let parts = [
+        (rows > 0, kinds(account)),
+        (in_flight > 0, format!("{in_flight} in flight")),
+        (true, format!("{unexplained} unexplained")),
+    ];
+    let parts: Vec<_> = parts.into_iter().filter(|(is, _)| *is).map(|(_, text)| text).collect();
     let copies = plural_of(copies, "copy", "copies");
+    let asked = account.gathering.request.submitted_at.map(|at| time_of_day(at, Clock::Seconds));
+    let asked = asked.map_or_else(String::new, |at| format!(", asked {at}"));
+    let accounted = rows + in_flight;
     all.push(format!(
-        "{} of {copies} of {id} accounted for: {}",
-        rows + in_flight,
+        "{accounted} of {copies} of {id}{asked}, accounted for: {}",
         parts.join(", ")
     ));
-    let asked = account.gathering.request.submitted_at.map(|at| time_of_day(at, Clock::Seconds));
-    let asked = asked.map_or_else(String::new, |at| format!("asked {at}; "));
-    for (responder, found) in &account.copies {
-        let how = match found {
-            Found::Row(_) => continue,
-            Found::Queue(counts) => format!("perhaps in its queue, {}", held(*counts)),
-            Found::Responses(counts) => {
-                format!("not in its queue; perhaps in the response queue, {}", held(*counts))
-            }
-            Found::Nothing => "not in its queue, nor in the response queue".to_owned(),
-            Found::NoQueue => {
-                "it has no queue here, and no reply is in the response queue".to_owned()
-            }
+    // Those that are in flight alike share a line; what is unexplained is named one by one.
+    let alike = |(a, found): &Copy, (b, finds): &Copy| {
+        found == finds && !found.is_unexplained() && follow(a, b)
+    };
+    let missing = account.copies.iter().filter(|(_, found)| !matches!(found, Found::Row(_)));
+    let missing: Vec<Copy> = missing.cloned().collect();
+    for group in missing.chunk_by(alike) {
+        let (Some((first, found)), Some((last, _))) = (group.first(), group.last()) else {
+            continue;
         };
-        all.push(format!("  {}  {asked}no row; {how}", printable(responder.as_str())));
+        all.push(format!("  {}  no row; {}", range(first, last), whereabouts(*found)));
     }
     all
+}
+
+type Copy = (Responder, Found);
+
+/// Where a copy without a row may be.
+fn whereabouts(found: Found) -> String {
+    match found {
+        Found::Row(_) => "it has one".to_owned(),
+        Found::Queue(QueueCounts { ready, in_hand }) => {
+            format!("maybe in its queue ({ready} ready, {in_hand} in hand)")
+        }
+        Found::Responses(counts) => {
+            format!("maybe a reply ({} in the response queue)", counts.total())
+        }
+        Found::Nothing => "its queue and the response queue are empty".to_owned(),
+        Found::NoQueue => "it has no queue here, and no reply waits".to_owned(),
+    }
 }
 
 /// `7 quotes (1 late), 1 declined, 1 failed, 1 silent`: the copies that have a row.
@@ -90,17 +107,13 @@ fn kinds(account: &Account) -> String {
     if parts.is_empty() { "no row".to_owned() } else { parts.join(", ") }
 }
 
-fn held(QueueCounts { ready, in_hand }: QueueCounts) -> String {
-    format!("which holds {ready} ready, {in_hand} in hand")
-}
-
 fn plural_of(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
 
 /// The document of `--output json`.
 pub fn document(account: &Account) -> Value {
-    let copy = |(responder, found): &(crate::model::Responder, Found)| {
+    let copy = |(responder, found): &Copy| {
         let (word, state, counts) = match found {
             Found::Row(state) => (Some("row"), Some(state.word()), None),
             Found::Queue(counts) => (Some("queue"), None, Some(*counts)),
