@@ -32,11 +32,11 @@ pub fn queues(depths: &Depths, look: &str, width: Option<u16>) -> Vec<String> {
         };
         let name = range(first, last);
         rows.push(match *counts {
-            Some(counts) => queue(name, counts),
+            Some(counts) => queue(name, counts, group.len()),
             None => vec![name, "-".into(), "-".into(), "no such queue here".into()],
         });
     }
-    rows.push(queue("responses".to_owned(), depths.responses));
+    rows.push(queue("responses".to_owned(), depths.responses, 1));
     for (name, counts) in [
         ("dead letters (requests)", depths.provider_dead_letters),
         ("dead letters (responses)", depths.response_dead_letters),
@@ -55,8 +55,13 @@ fn fitted(lines: Vec<String>, width: Option<u16>) -> Vec<String> {
     lines.iter().map(|line| cut(line, width.into())).collect()
 }
 
-fn queue(name: String, counts: QueueCounts) -> Vec<String> {
-    let note = if is_unread(counts) { "nobody reads it" } else { "" };
+fn queue(name: String, counts: QueueCounts, queues: usize) -> Vec<String> {
+    let note = match (is_unread(counts), queues) {
+        (true, 1) => "nobody reads it",
+        (true, _) => "in each; nobody reads them",
+        (false, 2..) if counts.total() > 0 => "in each",
+        (false, _) => "",
+    };
     vec![name, counts.ready.to_string(), counts.in_hand.to_string(), note.to_owned()]
 }
 

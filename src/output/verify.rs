@@ -61,19 +61,20 @@ fn sentences(account: &Account) -> Vec<String> {
         let (Some((first, found)), Some((last, _))) = (group.first(), group.last()) else {
             continue;
         };
-        all.push(format!("  {}  no row; {}", range(first, last), whereabouts(*found)));
+        all.push(format!("  {}  no row; {}", range(first, last), whereabouts(*found, group.len())));
     }
     all
 }
 
 type Copy = (Responder, Found);
 
-/// Where a copy without a row may be.
-fn whereabouts(found: Found) -> String {
+/// Where copies without a row may be, each alike.
+fn whereabouts(found: Found, copies: usize) -> String {
     match found {
         Found::Row(_) => "it has one".to_owned(),
         Found::Queue(QueueCounts { ready, in_hand }) => {
-            format!("maybe in its queue ({ready} ready, {in_hand} in hand)")
+            let each = if copies > 1 { "each " } else { "" };
+            format!("maybe in its queue ({each}{ready} ready, {in_hand} in hand)")
         }
         Found::Responses(counts) => {
             format!("maybe a reply ({} in the response queue)", counts.total())

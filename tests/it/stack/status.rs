@@ -34,9 +34,14 @@ fn it_tells_who_reads_what_and_how_rfqs_stand() {
         let line = line.unwrap_or_else(|| panic!("{start}: {shown}"));
         line.split_whitespace().collect::<Vec<_>>().join(" ")
     };
-    let unread = |name: &str, count: usize| format!("{name} {count} 0 nobody reads it");
-    assert_eq!(line("UnicornManagementResource1"), unread("UnicornManagementResource1..2", 2));
-    assert_eq!(line("UnicornManagementResource3"), unread("UnicornManagementResource3", 3));
+    assert_eq!(
+        line("UnicornManagementResource1"),
+        "UnicornManagementResource1..2 2 0 in each; nobody reads them"
+    );
+    assert_eq!(
+        line("UnicornManagementResource3"),
+        "UnicornManagementResource3 3 0 nobody reads it"
+    );
     assert_eq!(line("responses"), "responses 0 0");
     assert_eq!(line("dead letters (requests)"), "dead letters (requests) 0 -");
     assert_eq!(line("dead letters (responses)"), "dead letters (responses) 1 - rydes dlq list");
