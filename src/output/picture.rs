@@ -10,7 +10,7 @@ use plotters::style::text_anchor::{HPos, Pos, VPos};
 use super::quotes::truth;
 use super::table::{cut, cut_middle, wrapped};
 use super::trace::{
-    Clock, beyond, disagreement, is_receipt, packed, slowest, tick, time_of_day, unsaid,
+    Clock, beyond, disagreement, is_receipt, packed, slowest, step, tick, time_of_day, unsaid,
 };
 use crate::aggregate::{Gathering, State};
 use crate::error::{Error, Result};
@@ -112,7 +112,7 @@ fn draw(
         .set_label_area_size(LabelAreaPosition::Left, LEFT)
         .set_label_area_size(LabelAreaPosition::Bottom, SCALE)
         .build_cartesian_2d(0.0..span, exact(i64::try_from(lanes)?)..0.0)?;
-    let step = step(timeline.span());
+    let step = step(timeline.span(), usize::try_from((WIDTH - LEFT - RIGHT) / TICK)?);
     let labels = usize::try_from(timeline.span() / step)? + 2;
     #[expect(clippy::cast_possible_truncation, reason = "a label stands at whole milliseconds")]
     let label = move |at: &f64| tick(at.round() as i64, step);
@@ -288,13 +288,6 @@ fn below(timeline: &Timeline, gathering: &Gathering, now: Timestamp) -> Vec<Stri
     sentences.extend(truth(gathering, now));
     let width = u16::try_from(TEXT).ok();
     sentences.iter().flat_map(|sentence| wrapped(sentence, width)).collect()
-}
-
-/// The distance of the labels: 1, 2 or 5 times a power of ten, in milliseconds.
-fn step(span: i64) -> i64 {
-    let least = i64::from((WIDTH - LEFT - RIGHT) / TICK);
-    let mut steps = (0..16_u32).flat_map(|power| [1, 2, 5].map(|n| n * 10_i64.pow(power)));
-    steps.find(|step| span / step <= least).unwrap_or(span.max(1))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a day has 86,400,000 milliseconds")]

@@ -352,9 +352,7 @@ pub fn document(gathering: &Gathering) -> Value {
         "late": gathering.late,
         "unexpected": gathering.unexpected,
         "quotes": gathering.quotes.iter().map(quote).collect::<Vec<_>>(),
-        "best": gathering.best.as_ref().map(|best| {
-            json!({"responder": best.responder.as_str(), "quote": best.price.to_json()})
-        }),
+        "best": best(gathering),
         "providers": gathering.providers.iter().map(provider).collect::<Vec<_>>(),
         "regret": gathering.regret.as_ref().map(|regret| {
             json!({
@@ -364,6 +362,14 @@ pub fn document(gathering: &Gathering) -> Value {
             })
         }),
     })
+}
+
+/// The best quote in a document.
+pub(super) fn best(gathering: &Gathering) -> Value {
+    let best = gathering.best.as_ref();
+    json!(best.map(|best| {
+        json!({"responder": best.responder.as_str(), "quote": best.price.to_json()})
+    }))
 }
 
 /// The conditions it was judged by, with the waiter's own.

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::names::{follow, range};
-use super::quotes::over;
+use super::quotes::{best, over};
 use super::table::{Column, cut, lines, width_of};
 use crate::aggregate::{CompletedBy, Gathering};
 use crate::aws::{Depths, QueueCounts};
@@ -80,13 +80,13 @@ pub fn rfqs(gatherings: &[Gathering], now: Timestamp, width: Option<u16>) -> Vec
             Some(expected) => format!("{}/{expected}", gathering.answered),
             None => gathering.answered.to_string(),
         };
-        let best = gathering.best.as_ref().map(|best| cut(&best.price.to_string(), LONGEST_PRICE));
+        let price = gathering.best.as_ref().map(|best| cut(&best.price.to_string(), LONGEST_PRICE));
         vec![
             printable(&request.id.short()),
             route,
             age.unwrap_or_else(|| "-".to_owned()),
             answered,
-            best.unwrap_or_else(|| "-".to_owned()),
+            price.unwrap_or_else(|| "-".to_owned()),
             state(gathering, now),
         ]
     };
@@ -154,9 +154,7 @@ pub fn document(place: Place<'_>, depths: &Depths, gatherings: &[Gathering]) -> 
             "expected": gathering.expected,
             "answered": gathering.answered,
             "late": gathering.late,
-            "best": gathering.best.as_ref().map(|best| {
-                json!({"responder": best.responder.as_str(), "quote": best.price.to_json()})
-            }),
+            "best": best(gathering),
         })
     };
     json!({

@@ -127,19 +127,20 @@ impl Scale {
         let column = (at * (last as u128) * 2 + span) / (span * 2);
         usize::try_from(column).unwrap_or(last).min(last)
     }
+}
 
-    /// The distance of the labels: 1, 2 or 5 times a power of ten, in milliseconds.
-    fn step(self) -> i64 {
-        let least = i64::try_from(self.columns / TICK).unwrap_or(1).max(1);
-        let steps = (0..16_u32).flat_map(|power| [1, 2, 5].map(|n| n * 10_i64.pow(power)));
-        steps.into_iter().find(|step| self.span / step <= least).unwrap_or(self.span.max(1))
-    }
+/// The distance of labels of which there is room for so many: 1, 2 or 5 times a power of ten, in
+/// milliseconds.
+pub(super) fn step(span: i64, room: usize) -> i64 {
+    let room = i64::try_from(room).unwrap_or(1).max(1);
+    let mut steps = (0..16_u32).flat_map(|power| [1, 2, 5].map(|n| n * 10_i64.pow(power)));
+    steps.find(|step| span / step <= room).unwrap_or(span.max(1))
 }
 
 /// The labels of the scale.
 fn ticks(scale: Scale) -> String {
     let mut line = String::new();
-    let step = scale.step();
+    let step = step(scale.span, scale.columns / TICK);
     for at in (0..).map(|n| n * step).take_while(|at| *at <= scale.span) {
         let (column, label) = (scale.column(at), tick(at, step));
         if column + label.len() <= scale.columns && (line.len() < column || at == 0) {
