@@ -158,7 +158,8 @@ pub struct Regret {
     pub responder: Responder,
     /// The price.
     pub price: Price,
-    /// The shortest deadline, in milliseconds, that would have caught it.
+    /// The shortest deadline, in milliseconds, that would have caught it; `None` where it came after
+    /// the closing, or where the request has no time.
     pub deadline_needed_ms: Option<i64>,
 }
 
@@ -236,7 +237,7 @@ pub fn aggregate(rows: &Rows, now: Timestamp, until: Option<&[Condition]>) -> Ga
     let quotes = view.quotes();
     let best =
         quotes.iter().find(|quote| quote.may_win() && quote.timing == Timing::InTime).cloned();
-    let regret = regret(&quotes, best.as_ref());
+    let regret = view.regret(&quotes, best.as_ref());
     Gathering {
         expected: request.expected.as_ref().map(Vec::len),
         answered: view.expected_answers().filter(|row| view.answered_in_time(row)).count(),
@@ -270,16 +271,6 @@ fn cutoff(request: &RequestRow) -> Option<Timestamp> {
 fn conditions(asked: &[Condition]) -> Vec<Condition> {
     let others = asked.iter().filter(|condition| **condition != Condition::All).cloned();
     std::iter::once(Condition::All).chain(others).collect()
-}
-
-/// The cheapest late quote, where it would have won.
-fn regret(quotes: &[Quote], best: Option<&Quote>) -> Option<Regret> {
-    let late = quotes.iter().find(|quote| quote.may_win() && quote.timing != Timing::InTime)?;
-    best.is_none_or(|best| late.price < best.price).then(|| Regret {
-        responder: late.responder.clone(),
-        price: late.price.clone(),
-        deadline_needed_ms: late.after_ms,
-    })
 }
 
 /// A quote, a decline or a failure: a receipt settles nothing.
@@ -384,6 +375,18 @@ impl View<'_> {
             .map(AnswerRow::time)
             .filter(|at| self.timing(*at) == Timing::InTime)
             .map(Moment::of)
+    }
+
+    /// The cheapest late quote, where it would have won.
+    fn regret(&self, quotes: &[Quote], best: Option<&Quote>) -> Option<Regret> {
+        let late = quotes.iter().find(|quote| quote.may_win() && quote.timing != Timing::InTime)?;
+        // For what came after the closing no deadline would have been long enough.
+        let closed = self.request.closed_at.is_some_and(|closed| late.at > Some(closed));
+        best.is_none_or(|best| late.price < best.price).then(|| Regret {
+            responder: late.responder.clone(),
+            price: late.price.clone(),
+            deadline_needed_ms: late.after_ms.filter(|_| !closed),
+        })
     }
 
     fn after_ms(&self, at: Option<Timestamp>) -> Option<i64> {

@@ -27,8 +27,10 @@ pub async fn snapshot(
     id: &RfqId,
     until: Option<&[Condition]>,
 ) -> Result<Option<Gathering>> {
+    // Rows that were read before the deadline cannot tell that it is over.
+    let asked = Timestamp::now();
     let rows = aws.table().rows(id).await?;
-    Ok(rows.map(|rows| aggregate(&rows, Timestamp::now(), until)))
+    Ok(rows.map(|rows| aggregate(&rows, asked, until)))
 }
 
 /// How long a wait lasts.
@@ -98,33 +100,35 @@ impl<'a> Watch<'a> {
         else {
             return Ok(None);
         };
-        let took = asked.elapsed();
         let now = Instant::now();
-        self.listen(&gathering, now);
+        self.listen(&gathering, asked, now);
         gathering.stall = self.patience.stall;
         if self.stalled && gathering.completed_by.is_none() {
             gathering.completed_by = Some(CompletedBy::Stall);
         }
-        let closing = self.closing(&gathering, now);
-        self.over = now >= closing;
-        self.next_read = (now + self.wait(took)).min(closing);
+        // What came while the read was under way may be missing in it, so the time at which it was
+        // asked for decides whether it was the last.
+        let closing = self.closing(&gathering, asked);
+        self.over = asked >= closing;
+        self.next_read = (now + self.wait(now - asked)).min(closing.max(now));
         Ok(Some(gathering))
     }
 
-    /// Hears whether anybody has answered since the last read, and for how long nobody has.
-    fn listen(&mut self, gathering: &Gathering, now: Instant) {
+    /// Hears whether anybody has answered since the last read, and for how long nobody had when this
+    /// one was asked for.
+    fn listen(&mut self, gathering: &Gathering, asked: Instant, now: Instant) {
         let answered = |provider: &&Provider| provider.timing.is_some();
         let answers = gathering.providers.iter().filter(answered);
         let answers: Vec<_> =
             answers.map(|provider| (provider.responder.clone(), provider.state)).collect();
         if answers == self.answers {
             self.quiet += 1;
+            self.stalled |= self.stall_ends().is_some_and(|end| asked >= end);
         } else {
             self.quiet = 0;
             self.answers = answers;
             self.last_news = now;
         }
-        self.stalled |= self.stall_ends().is_some_and(|end| now >= end);
     }
 
     /// When the wait ends unless somebody answers.
@@ -139,27 +143,28 @@ impl<'a> Watch<'a> {
         patient.min(LONGEST_WAIT.max(wait))
     }
 
-    /// When the final read is due.
-    fn closing(&mut self, gathering: &Gathering, now: Instant) -> Instant {
+    /// When the final read is to be asked for; `asked` is when this one was.
+    fn closing(&mut self, gathering: &Gathering, asked: Instant) -> Instant {
+        let since_asked = asked.elapsed();
         // The read has to come after the end by the clock that judges it.
         let read_after = |end: Timestamp| {
-            let left = end.plus(GRACE).after(Timestamp::now());
-            if left.is_zero() { now } else { now + left + Duration::from_millis(1) }
+            let left = end.plus(GRACE + since_asked).after(Timestamp::now());
+            if left.is_zero() { asked } else { asked + left + Duration::from_millis(1) }
         };
+        let cutoff = || gathering.cutoff().map_or(self.began + self.patience.timeout, read_after);
         let end = match gathering.status {
-            Status::Complete => now,
-            Status::Closed | Status::Gathering | Status::Expired => {
-                gathering.cutoff().map_or(self.began + self.patience.timeout, read_after)
-            }
+            Status::Complete => asked,
+            Status::Gathering if self.stalled => asked,
+            Status::Gathering => self.stall_ends().map_or_else(cutoff, |end| end.min(cutoff())),
+            Status::Closed | Status::Expired => cutoff(),
         };
-        let end = if self.stalled { now } else { self.stall_ends().unwrap_or(end).min(end) };
-        if end > now || self.patience.linger.is_zero() {
+        if end > asked || self.patience.linger.is_zero() {
             return end;
         }
-        let ended = *self.ended.get_or_insert(now);
+        let ended = *self.ended.get_or_insert(asked);
         let everybody = gathering
             .expected
             .is_some_and(|expected| gathering.answered + gathering.late >= expected);
-        if everybody { now } else { ended + self.patience.linger }
+        if everybody { asked } else { ended + self.patience.linger }
     }
 }

@@ -1,6 +1,8 @@
 //! When everything happened to one RFQ, in milliseconds since it was submitted. Pure: what the rows
 //! say, by the clocks that wrote them.
 
+use std::collections::HashMap;
+
 use crate::aggregate::{Gathering, Provider};
 use crate::model::{Answer, AnswerRow, Price, Rows, Timestamp};
 
@@ -44,6 +46,8 @@ pub struct Lane {
     pub is_best: bool,
     /// Whether a row of it is there.
     pub has_row: bool,
+    /// When the request was submitted: 0, or `None` where nobody wrote it down.
+    pub submitted: Option<i64>,
     /// When it had the request: the first attempt, by its own clock.
     pub received: Option<i64>,
     /// When each failed attempt began, as far as its process knew.
@@ -62,7 +66,7 @@ impl Lane {
     /// How long a step took; negative where clocks disagree.
     pub fn took(&self, step: Step) -> Option<i64> {
         let (from, to) = match step {
-            Step::PickUp => (Some(0), self.received),
+            Step::PickUp => (self.submitted, self.received),
             Step::Thinking => (self.received, self.answered),
             Step::Sending => (self.answered, self.sent),
             Step::Gather => (self.sent, self.gathered),
@@ -114,8 +118,9 @@ impl Timeline {
             rows.answers.iter().flat_map(|row| [row.received_at, row.time()]).flatten().min()
         });
         let since = |at: Option<Timestamp>| Some(at?.millis_since(origin?));
+        let by_name: HashMap<_, _> = rows.answers.iter().map(|row| (&row.responder, row)).collect();
         let lane = |provider: &Provider| {
-            let row = rows.answers.iter().find(|row| row.responder == provider.responder);
+            let row = by_name.get(&provider.responder).copied();
             let time = |of: &dyn Fn(&AnswerRow) -> Option<Timestamp>| since(row.and_then(of));
             let attempted = match row.map(|row| &row.answer) {
                 Some(Answer::Failed { attempted_at, .. }) => attempted_at.as_slice(),
@@ -129,6 +134,7 @@ impl Timeline {
                 price: row.and_then(|row| row.quote().cloned()),
                 is_best: best.is_some_and(|best| best.responder == provider.responder),
                 has_row: row.is_some(),
+                submitted: since(rows.request.submitted_at),
                 received: time(&|row| row.received_at).into_iter().chain(first).min(),
                 attempted,
                 answered: time(&|row| row.answered_at),
@@ -277,6 +283,14 @@ mod tests {
         let original = timeline(None, vec![row("a", quote(), [None; 4])]);
         assert_eq!((original.origin, original.lanes[0].end()), (None, None));
         assert!(original.slowest().is_empty());
+    }
+
+    #[test]
+    fn what_nobody_knows_is_not_made_up() {
+        let answers = vec![row("a", quote(), [Some(5_000), Some(6_000), Some(6_004), Some(6_040)])];
+        let timeline = timeline(None, answers);
+        assert_eq!(timeline.lanes[0].took(Step::PickUp), None);
+        assert_eq!(timeline.slowest().first().map(|slowest| slowest.step), Some(Step::Thinking));
     }
 
     #[test]

@@ -8,11 +8,14 @@ use tokio::time::sleep;
 use crate::aggregate::{Gathering, State, aggregate};
 use crate::aws::{Aws, Depths, QueueCounts};
 use crate::error::Result;
-use crate::model::{Responder, RfqId, Rows, Timestamp};
+use crate::model::{ProviderName, Responder, RfqId, Rows, Timestamp};
 
-/// How long after a first look a copy that nothing explains is looked for once more: SNS may not have
-/// delivered it yet, and SQS counts are estimates.
+/// How long after a first look a copy that nothing explains is looked for once more.
 const SECOND_LOOK: Duration = Duration::from_secs(1);
+/// How long after submission a copy may be on its way from the topic, or not counted yet: on AWS counts
+/// become right within a minute, LocalStack's are always right.
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html>
+const UNSEEN: (Duration, Duration) = (Duration::from_mins(1), Duration::from_secs(2));
 
 /// What accounts for a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +26,10 @@ pub enum Found {
     Queue(QueueCounts),
     /// Possibly a message in the response queue, which holds so many.
     Responses(QueueCounts),
+    /// Possibly a message that no count shows yet: it was asked a moment ago.
+    Unseen,
+    /// Possibly a message in a queue that cannot be looked at from here.
+    Elsewhere,
     /// Nothing: no row, and both queues are empty.
     Nothing,
     /// Nothing: no row, and its provider has no queue here.
@@ -37,7 +44,7 @@ impl Found {
 
     /// Whether it may still lead to a row.
     pub fn is_in_flight(self) -> bool {
-        matches!(self, Self::Queue(_) | Self::Responses(_))
+        matches!(self, Self::Queue(_) | Self::Responses(_) | Self::Unseen | Self::Elsewhere)
     }
 }
 
@@ -72,25 +79,27 @@ impl Account {
 /// # Errors
 /// Any error of a request.
 pub async fn verify(aws: &Aws, id: &RfqId) -> Result<Option<Account>> {
-    let first = look(aws, id).await?;
+    let unseen = if aws.is_real() { UNSEEN.0 } else { UNSEEN.1 };
+    let first = look(aws, id, unseen).await?;
     if first.as_ref().is_some_and(|account| !account.unexplained().is_empty()) {
         sleep(SECOND_LOOK).await;
-        return look(aws, id).await;
+        return look(aws, id, unseen).await;
     }
     Ok(first)
 }
 
 /// One look, in the order in which a message travels: whoever is not in its queue any more, nor in
 /// the response queue after that, has its row by then.
-async fn look(aws: &Aws, id: &RfqId) -> Result<Option<Account>> {
+async fn look(aws: &Aws, id: &RfqId, unseen: Duration) -> Result<Option<Account>> {
+    let asked = Timestamp::now();
     let Some(rows) = aws.table().rows(id).await? else { return Ok(None) };
     let missing = without_row(&rows);
     if missing.is_empty() {
-        return Ok(Some(account(&rows, None)));
+        return Ok(Some(account(&rows, None, asked, unseen)));
     }
     let depths = aws.depths(&missing).await?;
     let rows = aws.table().rows(id).await?;
-    Ok(rows.map(|rows| account(&rows, Some(&depths))))
+    Ok(rows.map(|rows| account(&rows, Some(&depths), asked, unseen)))
 }
 
 /// The expected providers that no row is there of.
@@ -101,9 +110,11 @@ fn without_row(rows: &Rows) -> Vec<Responder> {
 }
 
 /// Pure: what the rows, and then the queues, say of each copy.
-fn account(rows: &Rows, depths: Option<&Depths>) -> Account {
-    let gathering = aggregate(rows, Timestamp::now(), None);
+fn account(rows: &Rows, depths: Option<&Depths>, now: Timestamp, unseen: Duration) -> Account {
+    let gathering = aggregate(rows, now, None);
     let missing = without_row(rows);
+    let is_young = rows.request.submitted_at.is_some_and(|submitted| submitted.plus(unseen) > now);
+    let is_over = gathering.completed_by.is_some();
     let find = |who: &Responder, state: State| {
         if !missing.contains(who) {
             return Found::Row(state);
@@ -113,7 +124,10 @@ fn account(rows: &Rows, depths: Option<&Depths>) -> Account {
         match queue.and_then(|(_, counts)| *counts) {
             Some(counts) if counts.total() > 0 => Found::Queue(counts),
             _ if depths.responses.total() > 0 => Found::Responses(depths.responses),
+            Some(_) if is_young => Found::Unseen,
             Some(_) => Found::Nothing,
+            // A name that no queue of the stack can have: it was subscribed from elsewhere.
+            None if ProviderName::parse(who.as_str()).is_err() && !is_over => Found::Elsewhere,
             None => Found::NoQueue,
         }
     };
@@ -172,6 +186,14 @@ mod tests {
         }
     }
 
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(millis).expect("in range")
+    }
+
+    fn judged(rows: &Rows, depths: Option<&Depths>) -> Account {
+        account(rows, depths, at(10_000), UNSEEN.1)
+    }
+
     fn found(account: &Account) -> Vec<Found> {
         account.copies.iter().map(|(_, found)| *found).collect()
     }
@@ -180,20 +202,42 @@ mod tests {
     fn a_row_a_queue_or_nothing_accounts_for_a_copy() {
         let rows = rows(&["a", "b", "c", "d"], &["a", "stranger"]);
         let queues = [("b", Some(holds(0, 1))), ("c", Some(holds(0, 0))), ("d", None)];
-        let first = account(&rows, Some(&depths(&queues, holds(0, 0))));
+        let first = judged(&rows, Some(&depths(&queues, holds(0, 0))));
         let row = Found::Row(State::Quoted);
         assert_eq!(found(&first), [row, Found::Queue(holds(0, 1)), Found::Nothing, Found::NoQueue]);
         assert!(!first.is_settled());
         assert_eq!(first.unexplained().len(), 2);
         assert_eq!(first.dead_letters, Some((2, 0)));
-        let responses = account(&rows, Some(&depths(&queues, holds(3, 0))));
+        let responses = judged(&rows, Some(&depths(&queues, holds(3, 0))));
         assert_eq!(responses.unexplained().len(), 0);
         assert_eq!(found(&responses)[2], Found::Responses(holds(3, 0)));
     }
 
     #[test]
     fn whoever_has_a_row_needs_no_queue() {
-        let account = account(&rows(&["a"], &["a"]), None);
+        let account = judged(&rows(&["a"], &["a"]), None);
         assert!(account.is_settled() && account.unexplained().is_empty());
+    }
+
+    #[test]
+    fn what_was_asked_a_moment_ago_may_not_be_seen_yet() {
+        let mut rows = rows(&["a"], &[]);
+        let empty = depths(&[("a", Some(holds(0, 0)))], holds(0, 0));
+        rows.request.submitted_at = Some(at(8_500));
+        assert_eq!(found(&judged(&rows, Some(&empty))), [Found::Unseen]);
+        assert!(!judged(&rows, Some(&empty)).is_settled());
+        rows.request.submitted_at = Some(at(8_000));
+        assert_eq!(found(&judged(&rows, Some(&empty))), [Found::Nothing]);
+        assert_eq!(found(&account(&rows, Some(&empty), at(10_000), UNSEEN.0)), [Found::Unseen]);
+    }
+
+    #[test]
+    fn a_queue_from_elsewhere_is_not_called_lost_before_the_end() {
+        let mut rows = rows(&["their-queue"], &[]);
+        let unknown = depths(&[("their-queue", None)], holds(0, 0));
+        rows.request.deadline = Some(at(10_000));
+        assert_eq!(found(&judged(&rows, Some(&unknown))), [Found::Elsewhere]);
+        rows.request.deadline = Some(at(9_999));
+        assert_eq!(found(&judged(&rows, Some(&unknown))), [Found::NoQueue]);
     }
 }

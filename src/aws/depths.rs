@@ -72,13 +72,19 @@ impl Aws {
     async fn depth(&self, beside: &Queue, provider: &Responder) -> Result<Option<QueueCounts>> {
         let own = ProviderName::parse(provider.as_str()).ok();
         let own = own.map(|name| self.names.provider_queue(&name));
-        for name in own.into_iter().chain([provider.as_str().to_owned()]) {
+        if let Some(name) = own {
             match beside.sibling(name).counts().await {
                 Ok(counts) => return Ok(Some(counts)),
                 Err(error) if error.kind() == Kind::NotSetUp => {}
                 Err(error) => return Err(error),
             }
         }
-        Ok(None)
+        // A queue of another account or region is not here, may not be looked at, or has no name that
+        // could stand here.
+        match beside.sibling(provider.as_str().to_owned()).counts().await {
+            Ok(counts) => Ok(Some(counts)),
+            Err(error) if error.is_transient() => Err(error),
+            Err(_) => Ok(None),
+        }
     }
 }

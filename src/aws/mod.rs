@@ -23,5 +23,5 @@ pub use letter::DeadLetter;
 pub use meter::Meter;
 pub use names::Names;
 pub use queue::{MAX_WAIT, Outgoing, Polled, Queue, QueueCounts};
-pub use table::{Closed, Insert, Inserted, MAX_STATEMENTS, Recorded, Table};
+pub use table::{Insert, Inserted, MAX_STATEMENTS, Recorded, Table};
 pub use topic::Topic;

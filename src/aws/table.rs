@@ -60,15 +60,6 @@ pub enum Recorded {
     Existing(Box<RequestRow>),
 }
 
-/// What became of a closing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Closed {
-    /// It is closed from this time on.
-    Now,
-    /// There is no such RFQ, it was closed before, or its deadline has passed.
-    Not,
-}
-
 /// What became of an insert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Inserted {
@@ -183,12 +174,14 @@ impl Table {
             .map_err(|error| self.aws.error("removing the request row", &error))
     }
 
-    /// Sets `closed-at` in the request row, once, and only before its deadline.
+    /// Sets `closed-at` in the request row, unless it is closed already or its deadline comes before
+    /// that time: whether it was set shows when the row is read. One attempt, no retry: the time would
+    /// be stale.
     ///
     /// # Errors
-    /// Not set up when there is no table.
-    pub async fn close(&self, id: &RfqId, at: Timestamp) -> Result<Closed> {
-        let closed = self
+    /// Not set up when there is no table; one that may pass leaves open whether it was set.
+    pub async fn close(&self, id: &RfqId, at: Timestamp) -> Result<()> {
+        let update = self
             .aws
             .dynamodb
             .update_item()
@@ -200,14 +193,11 @@ impl Table {
                  AND (attribute_not_exists(deadline) OR deadline >= :at)",
             )
             .expression_attribute_names("#closed", "closed-at")
-            .expression_attribute_values(":at", time(at))
-            .send()
-            .await;
-        match closed {
-            Ok(_) => Ok(Closed::Now),
-            Err(error) if error.code() == Some("ConditionalCheckFailedException") => {
-                Ok(Closed::Not)
-            }
+            .expression_attribute_values(":at", time(at));
+        let once = aws_sdk_dynamodb::Config::builder().retry_config(RetryConfig::disabled());
+        match update.customize().config_override(once).send().await {
+            Ok(_) => Ok(()),
+            Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(()),
             Err(error) => Err(self.aws.error("closing the RFQ", &error)),
         }
     }

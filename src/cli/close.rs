@@ -4,12 +4,16 @@ use clap::Args;
 
 use super::recent::Recent;
 use super::{Context, env, quotes};
-use crate::aws::Closed;
+use crate::aggregate::Gathering;
+use crate::aws::Aws;
 use crate::error::{Error, Result, exit};
-use crate::model::Timestamp;
-use crate::output::Format;
+use crate::model::{RfqId, Timestamp};
 use crate::output::quotes::over;
+use crate::output::trace::{Clock, time_of_day};
 use crate::quotes::snapshot;
+
+/// How often closing is tried.
+const ATTEMPTS: usize = 4;
 
 /// End the gathering of an RFQ now.
 ///
@@ -31,23 +35,40 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let aws = context.connect(&settings).await?;
     let id = Recent::of(&aws, env).find(Some(&command.id), &settings)?;
     output.note(&aws.target_line());
-    let read = async || snapshot(&aws, &id, None).await?.ok_or_else(|| quotes::unknown(&aws, &id));
-    let before = read().await?;
-    let closed = match before.completed_by {
-        Some(_) => Closed::Not,
-        None => aws.table().close(&id, before.closing_time(Timestamp::now())).await?,
+    let (after, closed) = close(&aws, &id).await?;
+    let since = match closed {
+        Some(at) => format!(
+            "answers sent after {} are kept, and marked late",
+            time_of_day(at, Clock::Millis)
+        ),
+        None => format!("nothing was changed: {}", over(&after)),
     };
-    let after = read().await?;
-    if closed == Closed::Not {
-        // Whoever was faster has ended it; otherwise nothing explains that it was not closed.
-        if after.completed_by.is_none() {
-            return Err(Error::other("it could not be closed; it goes on"));
-        }
-        output.note(&format!("nothing was changed: {}", over(&after)));
-    }
     quotes::print(output, &aws, &after);
-    if output.format == Format::Table && closed == Closed::Now {
-        output.note("answers that come later are kept, and marked late");
-    }
+    output.note(&since);
     Ok(exit::DONE)
+}
+
+/// Closes an RFQ; returns how it stands then, and since when it is closed if this has closed it.
+async fn close(aws: &Aws, id: &RfqId) -> Result<(Gathering, Option<Timestamp>)> {
+    let read = async || snapshot(aws, id, None).await?.ok_or_else(|| quotes::unknown(aws, id));
+    let mut tried = Vec::new();
+    loop {
+        let gathering = read().await?;
+        if gathering.completed_by.is_some() {
+            // Whoever was faster has ended it, or an attempt whose confirmation was lost.
+            let closed = gathering.request.closed_at.filter(|at| tried.contains(at));
+            return Ok((gathering, closed));
+        }
+        // Each attempt has a time of its own, so that none takes back what came in between.
+        let at = gathering.closing_time(Timestamp::now());
+        match aws.table().close(id, at).await {
+            Err(error) if !error.is_transient() || tried.len() + 1 == ATTEMPTS => {
+                return Err(error);
+            }
+            Ok(()) | Err(_) if tried.len() + 1 == ATTEMPTS => {
+                return Err(Error::other("it could not be closed; it goes on"));
+            }
+            Ok(()) | Err(_) => tried.push(at),
+        }
+    }
 }

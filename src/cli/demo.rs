@@ -129,8 +129,10 @@ async fn show(context: &Context, settings: &Settings, aws: &Aws) -> Result<(Gath
     };
     let (gathering, ()) = tokio::try_join!(customer, workers)?;
     let requests = aws.meter.total() - before;
-    if output.format == Format::Table {
-        explain(output, aws, &gathering.request.id).await?;
+    if output.format == Format::Table
+        && let Err(error) = explain(output, aws, &gathering.request.id).await
+    {
+        output.note(&format!("what happened when cannot be shown: {error}"));
     }
     Ok((gathering, requests))
 }

@@ -4,11 +4,11 @@ use clap::{Args, Subcommand};
 
 use super::Context;
 use crate::aws::{Aws, Queue};
-use crate::error::{Result, exit};
+use crate::error::{Error, Result, exit};
 use crate::model::Timestamp;
+use crate::output::Format;
 use crate::output::letters::{Letters, document, lines};
 use crate::output::live::size;
-use crate::output::{Format, setup::count_of};
 
 /// Look at the dead letters.
 #[derive(Debug, Args)]
@@ -50,11 +50,8 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
                     output.lines(&lines(letters.what, letter, now, width));
                 }
             }
-            let count = |at: usize| found.get(at).map_or(0, |found| found.letters.len() as u64);
-            let (requests, replies) = (count(0), count(1));
-            let replies =
-                if replies == 1 { "1 reply".to_owned() } else { format!("{replies} replies") };
-            output.note(&format!("{} and {replies}", count_of(requests, "request")));
+            let [requests, replies] = &found;
+            output.note(&format!("{} and {}", requests.count(), replies.count()));
         }
         Format::Json | Format::Jsonl => output.json(&document(&found)),
     }
@@ -68,8 +65,9 @@ async fn look(aws: &Aws, most: usize) -> Result<[Letters<'static>; 2]> {
         aws.queue(aws.names.response_dead_letters()),
     )?;
     let look = async |what, queue: Queue| {
+        let held = queue.counts().await?.total();
         let letters = queue.letters(most).await?;
-        Ok::<_, crate::error::Error>(Letters { what, queue: queue.name().to_owned(), letters })
+        Ok::<_, Error>(Letters { what, queue: queue.name().to_owned(), letters, held })
     };
     let (requests, replies) = tokio::try_join!(look("request", requests), look("reply", replies))?;
     Ok([requests, replies])

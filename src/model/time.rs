@@ -23,7 +23,10 @@ impl Timestamp {
 
     /// Reads RFC 3339; `None` when it is something else.
     pub fn parse(text: &str) -> Option<Self> {
-        text.parse::<jiff::Timestamp>().ok().map(|time| Self(time.as_millisecond()))
+        // The last millisecond of the range is within it, but cannot be written.
+        text.parse::<jiff::Timestamp>()
+            .ok()
+            .and_then(|time| Self::from_millis(time.as_millisecond()))
     }
 
     /// Milliseconds since the epoch.
@@ -35,7 +38,7 @@ impl Timestamp {
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
-        let latest = jiff::Timestamp::MAX.as_millisecond();
+        let latest = jiff::Timestamp::MAX.as_second() * 1_000;
         Self(self.0.saturating_add(millis).min(latest))
     }
 
@@ -106,6 +109,26 @@ mod tests {
         assert_eq!(Timestamp::parse("2026-01-31T13:00:00.007+01:00"), Some(time));
         assert_eq!(Timestamp::parse("yesterday"), None);
         assert_eq!(Timestamp::parse(""), None);
+    }
+
+    #[test]
+    fn whatever_is_read_can_be_written() {
+        for text in [
+            "9999-12-30T22:00:00Z",
+            "9999-12-30T22:00:00.5Z",
+            "9999-12-30T21:59:59.999Z",
+            "9999-12-31T23:59:59.999Z",
+            "-009999-01-02T01:59:59Z",
+            "-009999-01-02T01:59:59.001Z",
+            "-009999-01-02T01:59:58.999Z",
+        ] {
+            if let Some(time) = Timestamp::parse(text) {
+                assert!(!time.to_string().is_empty(), "{text}");
+                assert!(!time.plus(Duration::from_hours(24)).to_string().is_empty(), "{text}");
+            }
+        }
+        let last = Timestamp::parse("9999-12-30T21:59:59Z").expect("in range");
+        assert!(last.plus(Duration::MAX).to_string().starts_with("9999-"));
     }
 
     #[test]

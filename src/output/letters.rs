@@ -22,6 +22,21 @@ pub struct Letters<'a> {
     pub queue: String,
     /// The letters.
     pub letters: Vec<DeadLetter>,
+    /// How many the queue held before, about, others' hands included.
+    pub held: u64,
+}
+
+impl Letters<'_> {
+    /// `2 requests`, `100 of about 500 requests`.
+    pub fn count(&self) -> String {
+        let shown = self.letters.len() as u64;
+        let many = if self.what == "reply" { "replies" } else { "requests" };
+        match (self.held > shown, shown) {
+            (true, _) => format!("{shown} of about {} {many}", self.held),
+            (false, 1) => format!("1 {}", self.what),
+            (false, _) => format!("{shown} {many}"),
+        }
+    }
 }
 
 /// One letter in lines: what it is, why it is there, how it begins.
@@ -64,5 +79,6 @@ pub fn document(all: &[Letters<'_>]) -> Value {
             })
         })
     });
-    json!({"letters": letters.collect::<Vec<_>>()})
+    let held = all.iter().map(|of| (of.what.to_owned(), json!(of.held))).collect();
+    json!({"letters": letters.collect::<Vec<_>>(), "held": Value::Object(held)})
 }

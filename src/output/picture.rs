@@ -16,7 +16,7 @@ use crate::aggregate::{Gathering, State};
 use crate::error::{Error, Result};
 use crate::model::Timestamp;
 use crate::model::text::printable;
-use crate::timeline::{Lane, Timeline};
+use crate::timeline::{Lane, Step, Timeline};
 
 /// The width of the picture, in pixels: what a README column shows without shrinking.
 const WIDTH: u32 = 860;
@@ -129,11 +129,12 @@ fn draw(
         .axis_style(GRID.light)
         .draw()?;
     // A provider may date its answer as it likes.
-    let within = |at: i64| at.clamp(0, timeline.span());
+    let whole = timeline.span();
+    let within = |at: i64| at.clamp(0, whole);
     for (lane, place) in timeline.lanes.iter().zip(0_i64..) {
         let place = exact(place);
         let bars = [
-            (lane.received.map(|_| 0), lane.received, QUEUED, 0.42),
+            (lane.submitted, lane.received, QUEUED, 0.42),
             (lane.received, lane.answered, thinking(lane), 0.25),
             (lane.answered.or(lane.sent), lane.end(), REPLY, 0.36),
         ];
@@ -216,7 +217,7 @@ fn legend(
     let within = |at: Option<i64>| at.is_some_and(|at| at <= timeline.span());
     let tried = |lane: &Lane| !lane.attempted.is_empty() || lane.failed.is_some();
     let parts = [
-        (any(&|lane| lane.received.is_some()), Swatch::Bar, QUEUED, "in its queue", 100),
+        (any(&|lane| lane.took(Step::PickUp).is_some()), Swatch::Bar, QUEUED, "in its queue", 100),
         (any(&|lane| lane.answered.is_some()), Swatch::Bar, THINKING, "thinking", 84),
         (any(&|lane| lane.is_best), Swatch::Bar, BEST, "thinking, the best", 138),
         (any(&|lane| lane.gathered.is_some()), Swatch::Bar, REPLY, "reply on its way", 128),

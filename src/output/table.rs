@@ -61,12 +61,16 @@ pub(crate) fn cut_middle(name: &str, width: usize) -> String {
         return name.to_owned();
     }
     let room = width.saturating_sub(CUT.len());
-    let head = truncate_str(name, room / 2, "");
-    let mut tail = name;
-    while measure_text_width(tail) > room - room / 2 {
-        let mut rest = tail.chars();
-        rest.next();
-        tail = rest.as_str();
+    // The width of a text is not the sum of the widths of its characters. What is far too long is
+    // not measured again and again.
+    let near = name.chars().count().min(4 * width);
+    let mut head: String = name.chars().take(near).collect();
+    while measure_text_width(&head) > room / 2 {
+        head.pop();
+    }
+    let mut tail: String = name.chars().skip(name.chars().count() - near).collect();
+    while measure_text_width(&tail) > room - room / 2 {
+        tail.remove(0);
     }
     format!("{head}{CUT}{tail}")
 }
@@ -96,6 +100,8 @@ mod tests {
         assert_eq!(cut("declined: fully booked", 12), "declined:...");
         assert_eq!(cut_middle("UnicornManagementResource10", 15), "Unicor...urce10");
         assert_eq!(cut_middle("short", 5), "short");
+        let odd = cut_middle(&"1\u{fe0f}".repeat(32), 20);
+        assert!(measure_text_width(&odd) <= 20, "{odd:?}");
         assert_eq!(cut_middle("東京東京東京東京", 9), "東...京");
         assert_eq!(wrapped("one two three four five", Some(20)), ["one two three four", "  five"]);
     }

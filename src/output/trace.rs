@@ -48,8 +48,8 @@ pub fn lines(
     }
     for ((lane, name), value) in timeline.lanes.iter().zip(&names).zip(&values) {
         let name = cut_middle(name, name_width);
-        let padding = " ".repeat(name_width - measure_text_width(&name));
-        let before = " ".repeat(value_width - measure_text_width(value));
+        let padding = " ".repeat(name_width.saturating_sub(measure_text_width(&name)));
+        let before = " ".repeat(value_width.saturating_sub(measure_text_width(value)));
         let mark = match (lane.is_best, is_stranger(lane)) {
             (true, _) => '*',
             (false, true) => '?',
@@ -84,7 +84,7 @@ fn title(gathering: &Gathering) -> String {
 
 /// How exactly a time of day is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Clock {
+pub enum Clock {
     /// `12:00:03`
     Seconds,
     /// `12:00:03.204`
@@ -92,7 +92,7 @@ pub(super) enum Clock {
 }
 
 /// The time of day, in UTC as everything that is stored.
-pub(super) fn time_of_day(at: Timestamp, clock: Clock) -> String {
+pub fn time_of_day(at: Timestamp, clock: Clock) -> String {
     let end = match clock {
         Clock::Seconds => 19,
         Clock::Millis => 23,
@@ -169,12 +169,11 @@ fn draw(timeline: &Timeline, lane: &Lane, scale: Scale) -> String {
             cells[from..to.max(from)].fill(letter);
         }
     };
-    let queued = lane.received.map(|_| 0);
-    fill(queued, lane.received, '.');
+    fill(lane.submitted, lane.received, '.');
     fill(lane.received, lane.answered, '=');
     fill(lane.answered.or(lane.sent), lane.end(), '-');
     for (at, letter) in [(timeline.deadline, '|'), (timeline.closed, '!')] {
-        if let Some(at) = at.filter(|at| *at <= timeline.span()) {
+        if let Some(at) = at.filter(|at| *at <= scale.span) {
             cells[scale.column(at)] = letter;
         }
     }

@@ -79,6 +79,8 @@ fn whereabouts(found: Found, copies: usize) -> String {
         Found::Responses(counts) => {
             format!("maybe a reply ({} in the response queue)", counts.total())
         }
+        Found::Unseen => "maybe on its way: it was asked a moment ago".to_owned(),
+        Found::Elsewhere => "its queue cannot be looked at from here".to_owned(),
         Found::Nothing => "its queue and the response queue are empty".to_owned(),
         Found::NoQueue => "it has no queue here, and no reply waits".to_owned(),
     }
@@ -119,7 +121,10 @@ pub fn document(account: &Account) -> Value {
             Found::Row(state) => (Some("row"), Some(state.word()), None),
             Found::Queue(counts) => (Some("queue"), None, Some(*counts)),
             Found::Responses(counts) => (Some("responses"), None, Some(*counts)),
-            Found::Nothing | Found::NoQueue => (None, None, None),
+            Found::Unseen => (Some("unseen"), None, Some(QueueCounts::default())),
+            Found::Elsewhere => (Some("elsewhere"), None, None),
+            Found::Nothing => (None, None, Some(QueueCounts::default())),
+            Found::NoQueue => (None, None, None),
         };
         json!({
             "responder": responder.as_str(),

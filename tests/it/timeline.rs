@@ -206,6 +206,18 @@ fn times_that_cannot_be_are_drawn_within_the_scale() {
 }
 
 #[test]
+fn a_name_that_is_wider_than_it_looks_is_drawn() {
+    let mut rows = eleven();
+    for odd in ["1\u{fe0f}".repeat(32), "#\u{fe0f}".repeat(17), "東".repeat(64)] {
+        rows.answers.push(row(Responder::stored(odd), Answer::Quote(Price::whole(1)), 50, 700));
+    }
+    let (timeline, gathering) = timeline(&rows, 20_000);
+    for width in [0, 40, 60, 80, 120, u16::MAX] {
+        assert!(!lines(&timeline, &gathering, at(20_000), width).is_empty());
+    }
+}
+
+#[test]
 fn the_document_has_the_numbers_of_the_bars() {
     let (timeline, gathering) = timeline(&eleven(), 20_000);
     let told = document(&timeline, &gathering);

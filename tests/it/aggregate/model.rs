@@ -124,7 +124,9 @@ fn rank(sheet: &Sheet, verdict: &mut Verdict) {
             continue;
         }
         if late && verdict.regret.is_none() {
-            verdict.regret = Some((who, price, after));
+            // A longer deadline helps only where nobody has closed it before.
+            let helps = sheet.closed.is_none() || at <= sheet.closed;
+            verdict.regret = Some((who, price, if helps { after } else { None }));
         }
         if !late && verdict.best.is_none() {
             verdict.best = Some((who, price));

@@ -47,6 +47,26 @@ fn refusals_leave_their_neighbours_unharmed() {
 }
 
 #[test]
+fn a_time_that_cannot_be_written_is_absent_and_harms_nobody() {
+    let stack = Stack::set_up(1);
+    let id = stack.submit("--deadline 10m");
+    for (number, time) in ["9999-12-30T22:00:00.5Z", "9999-12-31T23:59:59.999Z"].iter().enumerate()
+    {
+        let reply = json!({"responder": format!("odd{number}"), "rfq-id": id, "quote": 5,
+            "received-at": time, "answered-at": time});
+        stack.send(RESPONSES, &reply.to_string());
+    }
+    stack.send(RESPONSES, &quote("good", &id, "9"));
+    let _consumer = stack.background("consumer run -o jsonl --poll-wait 1s");
+    stack.row_when(&id, "good", |_| true);
+    for number in 0..2 {
+        let row = stack.row_when(&id, &format!("odd{number}"), |_| true);
+        assert_eq!((&row["quote"], row.get("answered-at")), (&5.into(), None), "{row}");
+    }
+    stack.rydes("trace").run().exits(0);
+}
+
+#[test]
 fn ranks_decide_which_answer_stays() {
     let stack = Stack::set_up(1);
     let id = stack.submit("--deadline 10m");

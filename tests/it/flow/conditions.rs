@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
+use crate::support::proxy::{Fault, Proxy};
 use crate::support::stack::{RESPONSES, Stack, provider};
 use crate::support::{PATIENCE, json, json_lines, rydes, wait_for};
 
@@ -140,6 +141,22 @@ fn a_closing_ends_it_once_and_for_all() {
     assert_eq!(after["regret"]["quote"], 7);
     let shown = stack.rydes("quotes").run().exits(0).stdout;
     assert!(shown.contains("would have beaten 50;\nit came "), "{shown}");
+}
+
+#[test]
+fn a_closing_whose_confirmation_is_lost_or_that_fails_at_first_is_told_as_it_is() {
+    let stack = Stack::set_up(1);
+    for fault in [Fault::CutAfter, Fault::CutBefore] {
+        let id = stack.submit("--deadline 10m");
+        let proxy = Proxy::start();
+        proxy.fail("UpdateItem", 1, fault.clone());
+        let close = stack.rydes("close").arg(&id).env("AWS_ENDPOINT_URL_DYNAMODB", &proxy.url);
+        let closed = close.run().exits(0);
+        assert!(closed.stderr.contains("\nanswers sent after "), "{fault:?}: {}", closed.stderr);
+        assert_eq!(end(&stack.quotes(&id)).0, "closed");
+        let attempts = if matches!(fault, Fault::CutAfter) { 1 } else { 2 };
+        assert_eq!(proxy.count("UpdateItem"), attempts, "{fault:?}");
+    }
 }
 
 #[test]

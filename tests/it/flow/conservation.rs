@@ -98,7 +98,8 @@ fn a_reply_that_was_deleted_behind_its_back_is_found_out() {
     let _consumer = stack.background("consumer run --poll-wait 1s --progress none");
     wait_for("the other two", || (stack.rows(&id).len() == 3).then_some(()));
     stack.drained(RESPONSES);
-    let told = verify(&stack, &id, 8);
+    // What was asked a moment ago may be on its way; a wait knows when it is not.
+    let told = json(&stack.rydes("verify --wait -o json").arg(&id).run().exits(8).stdout);
     let lost: Vec<_> = told["unexplained"].as_array().expect("a list").clone();
     assert_eq!(lost.len(), 1);
     assert_eq!((&told["settled"], &told["accounted"]), (&true.into(), &2.into()));
@@ -126,7 +127,8 @@ fn silence_is_explained_by_a_receipt_alone() {
     workers.stop();
     stack.drained(&provider(1));
     stack.drained(&provider(2));
-    assert_eq!(found(&verify(&stack, &id, 8)), ["nothing", "nothing"]);
+    let told = json(&stack.rydes("verify --wait -o json").arg(&id).run().exits(8).stdout);
+    assert_eq!(found(&told), ["nothing", "nothing"]);
     let workers = stack.providers("--behavior steady --fault silent");
     let id = stack.submit("--deadline 1s");
     workers.until("gathered", 2);

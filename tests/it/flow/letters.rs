@@ -44,4 +44,7 @@ fn no_more_are_shown_than_were_asked_for() {
     assert_eq!(all["letters"].as_array().map(Vec::len), Some(12));
     let some = json(&stack.rydes("dlq list --most 11 -o json").run().exits(0).stdout);
     assert_eq!(some["letters"].as_array().map(Vec::len), Some(11));
+    assert_eq!(some["held"]["reply"], 12);
+    let told = stack.rydes("dlq list --most 1").run().exits(0).stderr;
+    assert_eq!(told, "0 requests and 1 of about 12 replies\n");
 }
