@@ -54,6 +54,12 @@ pub enum Event {
         /// The provider.
         provider: ProviderName,
     },
+    /// A message was delivered again that is in hand or was done with a moment ago; it was not
+    /// handled again.
+    Again {
+        /// The name of the queue.
+        queue: String,
+    },
     /// A request that cannot be read went to the dead letters.
     Unreadable {
         /// The provider whose copy it was.

@@ -15,11 +15,13 @@ use crate::error::{Error, Result};
 use crate::event::{Event, Gathered, Sink};
 use crate::model::{Answer, AnswerRow, Reply, Timestamp};
 use crate::queue::{
-    Batcher, Consumer, Ending, Entries, Lasting, Limits, Message, Options, Trouble, Verdict,
+    Batcher, Consumer, Ending, Entries, Lasting, Limits, Message, Notice, Options, Trouble, Verdict,
 };
 
 /// How long an answer waits for others on its way into the table.
 const INSERT_LINGER: Duration = Duration::from_millis(5);
+/// How long it waits while others are under way.
+const INSERT_PATIENCE: Duration = Duration::from_millis(100);
 
 /// Bytes of a batch: DynamoDB takes requests of 16 MB.
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>
@@ -60,6 +62,7 @@ pub async fn run(
         sink: Arc::clone(sink),
         queue: queue.name().to_owned(),
     });
+    let queue_name = queue.name().to_owned();
     let troubles = Arc::clone(sink);
     let consumer = Consumer {
         source: Polled {
@@ -76,7 +79,13 @@ pub async fn run(
         let gatherer = Arc::clone(&gatherer);
         async move { gatherer.handle(message).await }
     };
-    let outcome = consumer.run(handle, |_| {}).await;
+    let (again, name) = (Arc::clone(sink), queue_name);
+    let notice = move |notice| match notice {
+        // Whoever gets it next gathers it.
+        Notice::GivenBack => {}
+        Notice::Again => again(Event::Again { queue: name.clone() }),
+    };
+    let outcome = consumer.run(handle, notice).await;
     tasks.close();
     tasks.wait().await;
     outcome
@@ -88,6 +97,7 @@ fn inserts(tasks: &TaskTracker, table: Table, ending: &Ending) -> Batcher<Insert
         count: MAX_STATEMENTS,
         bytes: BATCH_BYTES,
         linger: INSERT_LINGER,
+        patience: INSERT_PATIENCE,
         flights: 4,
         attempts: 5,
     };

@@ -28,9 +28,11 @@
 //! | [`gather`] | the response consumer: decode, refuse, insert once, acknowledge last |
 //! | [`quotes`] | the read side: one snapshot, or snapshots until a condition or the deadline |
 //! | [`verify`] | conservation: a row or a queue accounts for every copy, or nothing does |
+//! | [`bench`] | the whole path under load, measured: requests, latency, what was lost |
 //! | [`event`] | everything that can happen, as data |
 //! | [`queue`] | the machine under every worker: poll, lease, batch, drain |
 //! | [`aws`] | clients, names, queues, topic, table, provisioning |
+//! | [`usage`] | processor time and memory of this process |
 //! | [`localstack`] | brings LocalStack up or down |
 //! | [`settings`] | flag before environment before default, each value with its origin |
 //! | [`shutdown`] | the first signal asks to stop, the second to leave |
@@ -46,6 +48,7 @@
 
 pub mod aggregate;
 pub mod aws;
+pub mod bench;
 pub mod cli;
 pub mod error;
 pub mod event;
@@ -60,4 +63,5 @@ pub mod scatter;
 pub mod settings;
 pub mod shutdown;
 pub mod timeline;
+pub mod usage;
 pub mod verify;

@@ -8,20 +8,12 @@ use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use tokio::time::sleep;
 
 use super::error::is_throttled;
+use crate::queue::Fate;
 
 /// How often a request is tried, the first time included.
 const ATTEMPTS: u32 = 3;
 /// The wait after the first attempt; it grows by as much with each.
 const WAIT: Duration = Duration::from_millis(200);
-
-/// Whether a request that failed may have been carried out all the same.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
-    /// The service said no: nothing has happened.
-    Refused,
-    /// No answer, or an answer that leaves it open.
-    Unknown,
-}
 
 /// Tries a request, which must not retry by itself, until it is taken or definitely refused.
 ///
@@ -42,9 +34,7 @@ where
             Err(error) => error,
         };
         let this = fate(&error);
-        if this == Fate::Unknown {
-            worst = Fate::Unknown;
-        }
+        worst = worst.max(this);
         let throttled = error.code().is_some_and(is_throttled);
         if attempt == ATTEMPTS || (this == Fate::Refused && !throttled) {
             return Err((error, worst));

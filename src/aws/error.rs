@@ -5,7 +5,7 @@ use aws_sdk_sqs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 
 use super::Aws;
 use crate::error::{Error, Kind};
-use crate::queue::{Lasting, Refusal};
+use crate::queue::{Entries, Fate, Lasting, Refusal};
 
 /// Codes that say a resource is not there.
 const NOT_FOUND: [&str; 6] = [
@@ -59,8 +59,35 @@ pub(super) fn refusal(code: Option<&str>, message: Option<&str>) -> Refusal {
     Refusal {
         message: message.unwrap_or("no message").to_owned(),
         lasting: if permanent { Lasting::Permanent } else { Lasting::Passing },
+        fate: Fate::Refused,
         code,
     }
+}
+
+/// One result per entry of a batch, in order, from the ids of those that were done and id, code and
+/// message of those that failed; an entry that the answer does not mention counts as failed.
+pub(super) fn per_entry<'a>(
+    entries: usize,
+    done: impl Iterator<Item = &'a str>,
+    failed: impl Iterator<Item = (&'a str, &'a str, Option<&'a str>)>,
+) -> Entries {
+    let unmentioned = Refusal {
+        fate: Fate::Unknown,
+        ..refusal(None, Some("the answer does not mention this entry"))
+    };
+    let mut results = vec![Err(unmentioned); entries];
+    let mut set = |id: &str, result| {
+        if let Some(slot) = id.parse::<usize>().ok().and_then(|n| results.get_mut(n)) {
+            *slot = result;
+        }
+    };
+    for id in done {
+        set(id, Ok(()));
+    }
+    for (id, code, message) in failed {
+        set(id, Err(refusal(Some(code), message)));
+    }
+    results
 }
 
 impl Aws {

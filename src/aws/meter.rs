@@ -1,27 +1,161 @@
-//! Counts the requests that go out, retries included: they are the bill.
+//! Counts the requests that go out, retries included, and what they bring and cost: they are the
+//! bill.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use aws_sdk_dynamodb::types::ConsumedCapacity;
 use aws_sdk_sqs::config::interceptors::BeforeTransmitInterceptorContextRef;
 use aws_sdk_sqs::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_sqs::error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint;
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
 
+/// List prices of us-east-1 in dollars, without the free tier, as of November 2026: a million SQS
+/// requests to standard queues, <https://aws.amazon.com/sqs/pricing/>
+const SQS_MILLION: f64 = 0.40;
+/// A million SNS requests, <https://aws.amazon.com/sns/pricing/>
+const SNS_MILLION: f64 = 0.50;
+/// A million write units on demand, <https://aws.amazon.com/dynamodb/pricing/on-demand/>
+const WRITE_MILLION: f64 = 0.625;
+/// A million read units on demand, same page.
+const READ_MILLION: f64 = 0.125;
+
 /// Counts requests by operation. Cheap to clone; clones count together.
 #[derive(Debug, Clone, Default)]
-pub struct Meter(Arc<Mutex<BTreeMap<String, u64>>>);
+pub struct Meter(Arc<Mutex<Account>>);
+
+/// What went out between two looks at a meter.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Account {
+    /// Requests by operation: `sqs.ReceiveMessage`.
+    pub requests: BTreeMap<String, u64>,
+    /// Messages that receives brought.
+    pub messages: u64,
+    /// Receives that brought nothing.
+    pub empty_receives: u64,
+    /// Write units of the rows that were written, by their size.
+    pub write_units: u64,
+    /// Read units that DynamoDB says it has used.
+    pub read_units: f64,
+}
+
+/// What an account costs on AWS, in dollars, by service.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Cost {
+    /// SNS.
+    pub sns: f64,
+    /// SQS.
+    pub sqs: f64,
+    /// DynamoDB.
+    pub dynamodb: f64,
+}
+
+impl Cost {
+    /// The prices that it is reckoned with: what is counted, and dollars for a million of it.
+    pub const PRICES: [(&str, f64); 4] = [
+        ("sns-request", SNS_MILLION),
+        ("sqs-request", SQS_MILLION),
+        ("dynamodb-write-unit", WRITE_MILLION),
+        ("dynamodb-read-unit", READ_MILLION),
+    ];
+
+    /// All of it.
+    pub fn total(self) -> f64 {
+        self.sns + self.sqs + self.dynamodb
+    }
+
+    /// The cost of a million of what this is the cost of so many.
+    #[must_use]
+    pub fn million_of(self, many: u64) -> Self {
+        let factor = 1e6 / real(many);
+        let Self { sns, sqs, dynamodb } = self;
+        Self { sns: sns * factor, sqs: sqs * factor, dynamodb: dynamodb * factor }
+    }
+}
+
+impl Account {
+    /// All requests.
+    pub fn total(&self) -> u64 {
+        self.requests.values().sum()
+    }
+
+    /// What has come since an earlier look at the same meter.
+    #[must_use]
+    pub fn since(&self, before: &Self) -> Self {
+        let mut requests = self.requests.clone();
+        for (operation, count) in &mut requests {
+            *count -= before.requests.get(operation).copied().unwrap_or(0);
+        }
+        requests.retain(|_, count| *count > 0);
+        Self {
+            requests,
+            messages: self.messages - before.messages,
+            empty_receives: self.empty_receives - before.empty_receives,
+            write_units: self.write_units - before.write_units,
+            read_units: self.read_units - before.read_units,
+        }
+    }
+
+    /// Messages per receive that brought any; `None` when none did.
+    pub fn messages_per_receive(&self) -> Option<f64> {
+        let receives = self.requests.get("sqs.ReceiveMessage").copied().unwrap_or(0);
+        let full = receives.saturating_sub(self.empty_receives);
+        (self.messages > 0 && full > 0).then(|| real(self.messages) / real(full))
+    }
+
+    /// What it costs on AWS at list prices. SQS and SNS count requests of up to 64 KB, which ours are;
+    /// of DynamoDB the rows count, not the requests.
+    pub fn cost(&self) -> Cost {
+        let of = |service: &str| {
+            let ours = self.requests.iter().filter(|(operation, _)| operation.starts_with(service));
+            real(ours.map(|(_, count)| count).sum())
+        };
+        Cost {
+            sns: of("sns.") * SNS_MILLION / 1e6,
+            sqs: of("sqs.") * SQS_MILLION / 1e6,
+            dynamodb: (real(self.write_units) * WRITE_MILLION + self.read_units * READ_MILLION)
+                / 1e6,
+        }
+    }
+}
+
+/// A count as a number to reckon with.
+#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
+fn real(count: u64) -> f64 {
+    count as f64
+}
 
 impl Meter {
-    /// The requests so far, by operation: `sqs.ReceiveMessage`.
-    pub fn by_operation(&self) -> BTreeMap<String, u64> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// What went out so far.
+    pub fn account(&self) -> Account {
+        self.lock().clone()
     }
 
     /// The requests so far.
     pub fn total(&self) -> u64 {
-        self.by_operation().values().sum()
+        self.lock().total()
+    }
+
+    /// A receive came back with so many messages.
+    pub(super) fn received(&self, messages: usize) {
+        let mut account = self.lock();
+        account.messages += u64::try_from(messages).unwrap_or(u64::MAX);
+        account.empty_receives += u64::from(messages == 0);
+    }
+
+    /// Rows were written, for so many units.
+    pub(super) fn wrote(&self, units: u64) {
+        self.lock().write_units += units;
+    }
+
+    /// Rows were read, for so many units.
+    pub(super) fn read(&self, used: Option<&ConsumedCapacity>) {
+        self.lock().read_units += used.and_then(ConsumedCapacity::capacity_units).unwrap_or(0.0);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Account> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -39,9 +173,49 @@ impl Intercept for Meter {
     ) -> Result<(), BoxError> {
         if let Some(call) = config.load::<Metadata>() {
             let operation = format!("{}.{}", call.service().to_lowercase(), call.name());
-            let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            *counts.entry(operation).or_default() += 1;
+            *self.lock().requests.entry(operation).or_default() += 1;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn account(requests: &[(&str, u64)]) -> Account {
+        let requests = requests.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
+        Account { requests, ..Account::default() }
+    }
+
+    /// Everything batched, ten providers that all quote, a thousand RFQs.
+    #[test]
+    fn a_million_rfqs_cost_what_the_price_list_says() {
+        let mut all = account(&[
+            ("sns.PublishBatch", 100),
+            ("sqs.ReceiveMessage", 2_000),
+            ("sqs.DeleteMessageBatch", 2_000),
+            ("sqs.SendMessageBatch", 1_000),
+            ("dynamodb.BatchExecuteStatement", 440),
+        ]);
+        (all.messages, all.write_units) = (20_000, 11_000);
+        let million = all.cost().million_of(1_000);
+        let cents = |dollars: f64| (dollars * 100.0).round();
+        assert!((cents(million.sqs) - 200.0).abs() < 0.1);
+        assert!((cents(million.sns) - 5.0).abs() < 0.1);
+        assert!((cents(million.dynamodb) - 688.0).abs() < 0.1);
+        assert!((cents(million.total()) - 893.0).abs() < 1.1, "{million:?}");
+        assert_eq!(all.messages_per_receive(), Some(10.0));
+    }
+
+    #[test]
+    fn an_account_is_what_came_between_two_looks() {
+        let before = account(&[("sqs.ReceiveMessage", 3), ("sns.Publish", 1)]);
+        let mut after = account(&[("sqs.ReceiveMessage", 7), ("sns.Publish", 1)]);
+        (after.messages, after.empty_receives) = (5, 2);
+        let between = after.since(&before);
+        assert_eq!(between.requests, account(&[("sqs.ReceiveMessage", 4)]).requests);
+        assert_eq!((between.total(), between.messages_per_receive()), (4, Some(2.5)));
+        assert_eq!(Account::default().messages_per_receive(), None);
     }
 }

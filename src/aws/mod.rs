@@ -16,12 +16,11 @@ mod row;
 mod table;
 mod topic;
 
-pub use attempt::Fate;
 pub use connect::Aws;
 pub use depths::Depths;
 pub use letter::DeadLetter;
-pub use meter::Meter;
+pub use meter::{Account, Cost, Meter};
 pub use names::Names;
 pub use queue::{MAX_WAIT, Outgoing, Polled, Queue, QueueCounts};
 pub use table::{Insert, Inserted, MAX_STATEMENTS, Recorded, Table};
-pub use topic::Topic;
+pub use topic::{MAX_PUBLISHED, MAX_PUBLISHED_BYTES, Topic};

@@ -12,6 +12,8 @@ use crate::queue::{Batcher, Ending, Limits};
 const BATCH_BYTES: usize = 1_048_576;
 /// How long a message waits for others: the ten providers of one RFQ get it at the same moment.
 const LINGER: Duration = Duration::from_millis(5);
+/// How long a message waits while others are under way.
+const PATIENCE: Duration = Duration::from_millis(100);
 /// Batches under way at once.
 const FLIGHTS: usize = 4;
 /// How often a message is tried.
@@ -25,6 +27,7 @@ impl Queue {
             count: MAX_BATCH,
             bytes: BATCH_BYTES,
             linger: LINGER,
+            patience: PATIENCE,
             flights: FLIGHTS,
             attempts: ATTEMPTS,
         };

@@ -15,10 +15,10 @@ use futures_util::FutureExt as _;
 use tokio_util::sync::CancellationToken;
 
 use super::Aws;
-use super::error::refusal;
+use super::error::per_entry;
 use crate::error::Result;
 use crate::model::Timestamp;
-use crate::queue::{Entries, Message, Source};
+use crate::queue::{Entries, Message, Source, Wait};
 
 /// The longest wait of a receive.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html>
@@ -26,7 +26,7 @@ pub const MAX_WAIT: Duration = Duration::from_secs(20);
 /// Entries that a batch of SQS holds, and messages that a receive brings.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
 pub const MAX_BATCH: usize = 10;
-/// How long a receive waits that must not hold up the end.
+/// How long a receive waits that is one of several, or must not hold up the end.
 const SHORT_WAIT: Duration = Duration::from_secs(1);
 /// The longest reason that goes with a dead letter.
 const MAX_REASON: usize = 1_024;
@@ -137,7 +137,9 @@ impl Queue {
             .send()
             .await
             .map_err(|error| self.error("receiving from", &error))?;
-        Ok(received.messages.unwrap_or_default().into_iter().filter_map(message).collect())
+        let messages = received.messages.unwrap_or_default();
+        self.aws.meter.received(messages.len());
+        Ok(messages.into_iter().filter_map(message).collect())
     }
 
     /// A receive that has yet to be sent.
@@ -188,7 +190,7 @@ impl Queue {
             .map_err(|error| self.error("sending to", &error))?;
         let done =
             sent.successful().iter().map(aws_sdk_sqs::types::SendMessageBatchResultEntry::id);
-        Ok(per_entry(messages.len(), done, sent.failed()))
+        Ok(per_entry(messages.len(), done, failures(sent.failed())))
     }
 
     /// Deletes up to 10 deliveries; one result per receipt, in order.
@@ -214,7 +216,7 @@ impl Queue {
             .map_err(|error| self.error("deleting from", &error))?;
         let done =
             deleted.successful().iter().map(aws_sdk_sqs::types::DeleteMessageBatchResultEntry::id);
-        Ok(per_entry(receipts.len(), done, deleted.failed()))
+        Ok(per_entry(receipts.len(), done, failures(deleted.failed())))
     }
 
     /// Hides up to 10 deliveries for so much longer, counted from now (zero gives them back); one
@@ -244,7 +246,7 @@ impl Queue {
             .successful()
             .iter()
             .map(aws_sdk_sqs::types::ChangeMessageVisibilityBatchResultEntry::id);
-        Ok(per_entry(receipts.len(), done, hidden.failed()))
+        Ok(per_entry(receipts.len(), done, failures(hidden.failed())))
     }
 
     /// Another queue beside this one, by its name. No request is made: whether it exists shows when it
@@ -329,26 +331,9 @@ fn message(message: aws_sdk_sqs::types::Message) -> Option<Message> {
     })
 }
 
-/// One result per entry, in order; an entry that the answer does not mention counts as failed.
-fn per_entry<'a>(
-    entries: usize,
-    done: impl Iterator<Item = &'a str>,
-    failed: &[BatchResultErrorEntry],
-) -> Entries {
-    let unmentioned = || Err(refusal(None, Some("the answer does not mention this entry")));
-    let mut results: Vec<_> = (0..entries).map(|_| unmentioned()).collect();
-    let mut set = |id: &str, result| {
-        if let Some(slot) = id.parse::<usize>().ok().and_then(|n| results.get_mut(n)) {
-            *slot = result;
-        }
-    };
-    for id in done {
-        set(id, Ok(()));
-    }
-    for entry in failed {
-        set(entry.id(), Err(refusal(Some(entry.code()), entry.message())));
-    }
-    results
+/// The entries that failed, as `per_entry` takes them.
+fn failures(failed: &[BatchResultErrorEntry]) -> impl Iterator<Item = (&str, &str, Option<&str>)> {
+    failed.iter().map(|entry| (entry.id(), entry.code(), entry.message()))
 }
 
 /// Whole seconds, rounded up, as SQS counts.
@@ -379,8 +364,11 @@ impl Source for Polled {
         self.queue.name()
     }
 
-    async fn receive(&self, max: usize) -> Result<Vec<Message>> {
-        let wait = if self.hurry.is_cancelled() { self.wait.min(SHORT_WAIT) } else { self.wait };
+    async fn receive(&self, max: usize, wait: Wait) -> Result<Vec<Message>> {
+        let wait = match wait {
+            Wait::Long if !self.hurry.is_cancelled() => self.wait,
+            Wait::Long | Wait::Short => self.wait.min(SHORT_WAIT),
+        };
         self.queue.receive(max, wait, Some(self.visibility)).boxed().await
     }
 

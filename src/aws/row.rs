@@ -75,6 +75,26 @@ pub(super) fn write_answer(insert: &Insert) -> Vec<(&'static str, AttributeValue
     fields
 }
 
+/// The write units of a row with these values: one for each KiB that is begun. Strings count their
+/// bytes, numbers half their digits, lists three bytes and one for each element; the names of our
+/// attributes together are taken for 128 bytes.
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html>
+pub(super) fn write_units<'a>(values: impl Iterator<Item = &'a AttributeValue>) -> u64 {
+    const NAMES: usize = 128;
+    const UNIT: usize = 1_024;
+    let bytes = NAMES + values.map(size).sum::<usize>();
+    u64::try_from(bytes.div_ceil(UNIT)).unwrap_or(u64::MAX)
+}
+
+fn size(value: &AttributeValue) -> usize {
+    match value {
+        AttributeValue::S(text) => text.len(),
+        AttributeValue::N(number) => number.len().div_ceil(2) + 1,
+        AttributeValue::L(all) => 3 + all.iter().map(|value| 1 + size(value)).sum::<usize>(),
+        _ => 0,
+    }
+}
+
 pub(super) fn read_request(id: &RfqId, item: &Item) -> Option<RequestRow> {
     let until = read_list(item, "until").unwrap_or_default();
     let expected = read_list(item, "expected");

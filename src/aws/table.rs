@@ -1,28 +1,33 @@
 //! The DynamoDB table: request rows, answer rows, and the rank rule between them.
 
-use std::fmt::Write as _;
+use std::collections::HashMap;
+use std::fmt::{Display, Write as _};
 
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_dynamodb::types::{
     AttributeValue, BatchStatementError, BatchStatementErrorCodeEnum, BatchStatementRequest,
-    ReturnValue,
+    ReturnConsumedCapacity, ReturnValue,
 };
+use futures_util::FutureExt as _;
 
+use super::Aws;
 use super::attempt::attempt;
 use super::error::{is_fatal, refusal};
 use super::row::{
     REQUEST_KEY, read_answer, read_request, read_text, request_key, text, time, write_answer,
-    write_request,
+    write_request, write_units,
 };
-use super::{Aws, Fate};
 use crate::error::{Error, Result};
 use crate::model::{AnswerRow, RequestRow, RfqId, Rows, Timestamp};
-use crate::queue::{Entries, Lasting, Outcome, Refusal};
+use crate::queue::{Entries, Fate, Lasting, Outcome, Refusal};
 
 /// Statements that a `BatchExecuteStatement` holds.
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchExecuteStatement.html>
 pub const MAX_STATEMENTS: usize = 25;
+/// The code of a statement whose key is taken.
+const DUPLICATE: &str = "DuplicateItem";
+
 /// The stack's table. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Table {
@@ -92,19 +97,42 @@ impl Table {
             .consistent_read(true)
             .key_condition_expression("id = :id")
             .expression_attribute_values(":id", text(id.as_str()))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .into_paginator()
-            .items()
             .send();
         let (mut request, mut answers) = (None, Vec::new());
-        while let Some(item) = pages.next().await {
-            let item = item.map_err(|error| self.aws.error("reading the table", &error))?;
-            if read_text(&item, "responder").as_deref() == Some(REQUEST_KEY) {
-                request = read_request(id, &item);
-            } else {
-                answers.extend(read_answer(&item));
+        while let Some(page) = pages.next().await {
+            let page = page.map_err(|error| self.aws.error("reading the table", &error))?;
+            self.aws.meter.read(page.consumed_capacity());
+            for item in page.items() {
+                if read_text(item, "responder").as_deref() == Some(REQUEST_KEY) {
+                    request = read_request(id, item);
+                } else {
+                    answers.extend(read_answer(item));
+                }
             }
         }
         Ok(request.map(|request| Rows { request, answers }))
+    }
+
+    /// How many answers each RFQ of the table has. Reads all of the table.
+    ///
+    /// # Errors
+    /// Not set up when there is no table.
+    pub async fn answers(&self) -> Result<HashMap<RfqId, u64>> {
+        let scan = self.aws.dynamodb.scan().table_name(&self.name).consistent_read(true);
+        let scan = scan.projection_expression("id, responder").into_paginator().items();
+        let (mut items, mut answers) = (scan.send(), HashMap::new());
+        while let Some(item) = items.next().await {
+            let item = item.map_err(|error| self.aws.error("counting the rows", &error))?;
+            let (id, responder) = (read_text(&item, "id"), read_text(&item, "responder"));
+            if let Some(id) = id.and_then(|id| RfqId::parse(&id).ok())
+                && responder.is_some_and(|responder| responder != REQUEST_KEY)
+            {
+                *answers.entry(id).or_default() += 1;
+            }
+        }
+        Ok(answers)
     }
 
     /// The request row alone, read consistently.
@@ -119,9 +147,11 @@ impl Table {
             .table_name(&self.name)
             .consistent_read(true)
             .set_key(Some(request_key(id)))
+            .return_consumed_capacity(ReturnConsumedCapacity::Total)
             .send()
             .await
             .map_err(|error| self.aws.error("reading the request row", &error))?;
+        self.aws.meter.read(found.consumed_capacity());
         Ok(found.item().and_then(|item| read_request(id, item)))
     }
 
@@ -138,23 +168,51 @@ impl Table {
             call.customize().config_override(once).send()
         };
         match attempt(put).await {
-            Ok(_) => Ok(Recorded::New),
+            Ok(_) => {
+                self.aws.meter.wrote(write_units(write_request(row).values()));
+                Ok(Recorded::New)
+            }
             Err((error, before)) if error.code() == Some("ConditionalCheckFailedException") => {
-                let unread = |error| (error, Fate::Unknown);
-                match self.request(&row.id).await.map_err(unread)? {
-                    // An attempt whose confirmation was lost has written it.
-                    Some(existing) if before == Fate::Unknown && existing == *row => {
-                        Ok(Recorded::New)
-                    }
-                    Some(existing) => Ok(Recorded::Existing(Box::new(existing))),
-                    None => {
-                        let message = format!("the request row of {} went away; try again", row.id);
-                        Err((Error::other(message), Fate::Refused))
-                    }
-                }
+                self.existing(row, before).await
             }
             Err((error, fate)) => Err((self.aws.error("writing the request row", &error), fate)),
         }
+    }
+
+    /// What is there in the place of a row that was not written. `before` tells whether an attempt of
+    /// ours may have written it.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is gone by now.
+    pub async fn existing(
+        &self,
+        row: &RequestRow,
+        before: Fate,
+    ) -> Result<Recorded, (Error, Fate)> {
+        let unread = |error| (error, Fate::Unknown);
+        match self.request(&row.id).await.map_err(unread)? {
+            // An attempt whose confirmation was lost has written it.
+            Some(existing) if before == Fate::Unknown && existing == *row => Ok(Recorded::New),
+            Some(existing) => Ok(Recorded::Existing(Box::new(existing))),
+            None => {
+                let message = format!("the request row of {} went away; try again", row.id);
+                Err((Error::other(message), Fate::Refused))
+            }
+        }
+    }
+
+    /// Writes up to 25 request rows whose ids are new. One result per row, in order.
+    ///
+    /// # Errors
+    /// Any error of the request as a whole but a refusal of some statement.
+    pub async fn record_all(&self, rows: &[RequestRow]) -> Result<Entries<Inserted>> {
+        let statements = rows.iter().map(|row| self.insertion(write_request(row))).collect();
+        let inserted = self.execute(statements).await?.into_iter().map(|result| match result {
+            Ok(()) => Ok(Inserted::New),
+            Err(refusal) if refusal.code == DUPLICATE => Ok(Inserted::Duplicate),
+            Err(refusal) => Err(refusal),
+        });
+        Ok(inserted.collect())
     }
 
     /// Removes the request row of an RFQ that was never published.
@@ -208,7 +266,8 @@ impl Table {
     /// # Errors
     /// Any error of the request as a whole but a refusal of some statement.
     pub async fn insert(&self, answers: &[Insert]) -> Result<Entries<Inserted>> {
-        let statements = answers.iter().map(|answer| self.insertion(answer)).collect();
+        let insertion = |answer| self.insertion(answer_key(answer).chain(write_answer(answer)));
+        let statements = answers.iter().map(insertion).collect();
         let inserted = self.execute(statements).await?;
         let mut results: Vec<_> =
             inserted.into_iter().map(|result| result.map(|()| Inserted::New)).collect();
@@ -262,15 +321,19 @@ impl Table {
         })
     }
 
-    fn insertion(&self, answer: &Insert) -> BatchStatementRequest {
-        let mut names = vec!["id", "responder"];
-        let mut values = vec![text(answer.id.as_str()), text(answer.row.responder.as_str())];
-        for (name, value) in write_answer(answer) {
-            names.push(name);
+    fn insertion<N: Display>(
+        &self,
+        fields: impl IntoIterator<Item = (N, AttributeValue)>,
+    ) -> BatchStatementRequest {
+        let mut insert = format!("INSERT INTO \"{}\" VALUE {{", self.name);
+        let mut values = Vec::new();
+        for (name, value) in fields {
+            let comma = if values.is_empty() { "" } else { ", " };
+            _ = write!(insert, "{comma}'{name}': ?");
             values.push(value);
         }
-        let fields: Vec<_> = names.iter().map(|name| format!("'{name}': ?")).collect();
-        statement(format!("INSERT INTO \"{}\" VALUE {{{}}}", self.name, fields.join(", ")), values)
+        insert.push('}');
+        statement(insert, values)
     }
 
     /// The update that puts an answer in the place of one of a lower rank.
@@ -335,13 +398,15 @@ impl Table {
         statements: Vec<BatchStatementRequest>,
     ) -> Result<Entries, Whole> {
         let count = statements.len();
+        let units = statements.iter().map(units).sum();
         let call = self.aws.dynamodb.batch_execute_statement().set_statements(Some(statements));
-        let executed = call.send().await.map_err(|error| match &error {
+        let executed = call.send().boxed().await.map_err(|error| match &error {
             SdkError::ServiceError(_) if error.code() == Some("ValidationException") => {
                 Whole::Invalid(refusal(error.code(), error.message()))
             }
             _ => Whole::Failed(self.aws.error("writing answers", &error)),
         })?;
+        self.aws.meter.wrote(units);
         let refused = |error: &BatchStatementError| {
             refusal(error.code().map(BatchStatementErrorCodeEnum::as_str), error.message())
         };
@@ -403,12 +468,23 @@ impl Lower {
     }
 }
 
+/// The key of an answer's row.
+fn answer_key(answer: &Insert) -> impl Iterator<Item = (&'static str, AttributeValue)> {
+    let key = [("id", answer.id.as_str()), ("responder", answer.row.responder.as_str())];
+    key.into_iter().map(|(name, value)| (name, text(value)))
+}
+
 fn is_duplicate(result: &Result<Inserted, Refusal>) -> bool {
-    result.as_ref().is_err_and(|refusal| refusal.code == "DuplicateItem")
+    result.as_ref().is_err_and(|refusal| refusal.code == DUPLICATE)
 }
 
 fn duplicate() -> Result<Inserted, Refusal> {
-    Err(refusal(Some("DuplicateItem"), None))
+    Err(refusal(Some(DUPLICATE), None))
+}
+
+/// The write units that a statement uses. It is paid for whether its condition is met or not.
+fn units(statement: &BatchStatementRequest) -> u64 {
+    write_units(statement.parameters().iter())
 }
 
 fn statement(statement: String, values: Vec<AttributeValue>) -> BatchStatementRequest {

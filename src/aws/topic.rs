@@ -1,11 +1,21 @@
 //! The SNS topic: who is subscribed, and publishing.
 
 use aws_sdk_sns::config::retry::RetryConfig;
+use aws_sdk_sns::types::{PublishBatchRequestEntry, PublishBatchResultEntry};
+use futures_util::FutureExt as _;
 
+use super::Aws;
 use super::attempt::attempt;
-use super::{Aws, Fate};
+use super::error::per_entry;
 use crate::error::{Error, Result};
 use crate::model::Responder;
+use crate::queue::{Entries, Fate};
+
+/// Messages that a `PublishBatch` holds.
+/// <https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html>
+pub const MAX_PUBLISHED: usize = 10;
+/// Bytes of all its messages together, same page.
+pub const MAX_PUBLISHED_BYTES: usize = 262_144;
 
 /// The stack's topic. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -112,5 +122,30 @@ impl Topic {
         };
         let error = |(error, fate)| (self.aws.error("publishing the request", &error), fate);
         attempt(publish).await.map(drop).map_err(error)
+    }
+
+    /// Publishes up to ten messages; one result per message, in order. One attempt: whoever publishes
+    /// has to know whether any may be out.
+    ///
+    /// # Errors
+    /// Any error of the request as a whole.
+    pub async fn publish_all(&self, messages: &[String]) -> Result<Entries> {
+        let entries = messages.iter().enumerate().map(|(position, message)| {
+            PublishBatchRequestEntry::builder()
+                .id(position.to_string())
+                .message(message)
+                .build()
+                .expect("id and message are set")
+        });
+        let call = self.aws.sns.publish_batch().topic_arn(&self.arn);
+        let call = call.set_publish_batch_request_entries(Some(entries.collect()));
+        let once = aws_sdk_sns::Config::builder().retry_config(RetryConfig::disabled());
+        let published = call.customize().config_override(once).send().boxed().await;
+        let published =
+            published.map_err(|error| self.aws.error("publishing the requests", &error))?;
+        let done = published.successful().iter().filter_map(PublishBatchResultEntry::id);
+        let failed = published.failed().iter();
+        let failed = failed.map(|entry| (entry.id(), entry.code(), entry.message()));
+        Ok(per_entry(messages.len(), done, failed))
     }
 }

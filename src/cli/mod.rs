@@ -20,8 +20,10 @@ use crate::output::{Color, Format, Output, Verbosity};
 use crate::settings::{Backend, Settings, Typed};
 use crate::shutdown::Shutdown;
 
+mod bench;
 mod close;
 mod completions;
+mod conduct;
 mod consumer;
 mod demo;
 mod dlq;
@@ -51,7 +53,7 @@ Scatter-gather on SNS, SQS and DynamoDB, on LocalStack unless you say --aws.
   rydes quotes --watch                       5  see the quotes come in
   rydes teardown                             6  remove everything
 
-More: status verify trace close dlq providers consumer completions
+More: status verify trace close dlq providers consumer bench completions
 `rydes COMMAND --help` has examples.";
 
 /// Ask many providers for a quote at once; gather the answers; take the best.
@@ -147,6 +149,8 @@ enum Command {
     Close(close::Command),
     /// Look at the dead letters
     Dlq(dlq::Command),
+    /// Measure the whole path under load, on a stack of its own
+    Bench(bench::Command),
     /// Remove everything that carries the stack's tag
     Teardown(teardown::Command),
     /// Print the completions of a shell
@@ -230,7 +234,7 @@ fn start(output: Output, typed: Typed, command: Command) -> Result<u8> {
     if output.format == Format::Workshop && !matches!(command, Command::Quotes(_)) {
         return Err(Error::invalid("`--output workshop` is for `rydes quotes` alone"));
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| Error::other("cannot start the async runtime").because(error))?;
@@ -260,6 +264,7 @@ async fn execute(context: &Context, command: Command) -> Result<u8> {
             return providers::run(context, command).boxed_local().await;
         }
         Command::Providers(command) => providers::run(context, command).boxed_local(),
+        Command::Bench(command) => return bench::run(context, command).boxed_local().await,
         Command::Consumer(command) => return consumer::run(context, command).boxed_local().await,
         Command::Localstack(command) => localstack::run(context, command).boxed_local(),
         Command::Setup(command) => setup::run(context, command).boxed_local(),

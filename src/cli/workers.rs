@@ -8,6 +8,7 @@ use tokio::time::{Instant, interval, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::Context;
+use super::conduct::Conduct;
 use crate::aws::{Aws, MAX_WAIT};
 use crate::error::{Error, Result, exit};
 use crate::event::{Event, Sink};
@@ -17,7 +18,7 @@ use crate::output::live::{Live, is_foreground, size};
 use crate::output::table::wrapped;
 use crate::output::workers::{Part, Screen, Tally, document, line};
 use crate::output::{Format, Output};
-use crate::provider::{self, Behaviour, Fault, Receipts, Temper};
+use crate::provider::{self, Receipts, Temper};
 use crate::queue::Options;
 use crate::settings::Settings;
 
@@ -28,7 +29,7 @@ const IN_HAND: Duration = Duration::from_secs(21);
 /// How long the consumer goes on for answers that nobody has gathered yet.
 const LAST_LOOK: Duration = Duration::from_secs(2);
 /// Replies in hand at once.
-const GATHER_CONCURRENCY: usize = 200;
+pub(super) const GATHER_CONCURRENCY: usize = 200;
 /// How often the view is redrawn.
 const REDRAW: Duration = Duration::from_millis(200);
 /// Lines of the view beside the providers.
@@ -75,24 +76,8 @@ pub(super) struct Providers {
     /// Run only these
     #[arg(value_name = "NAME", value_parser = ProviderName::parse)]
     pub(super) names: Vec<ProviderName>,
-    /// How providers behave
-    #[arg(long, visible_alias = "behaviour", value_enum, default_value_t = Temper::Demo, value_name = "HOW")]
-    behavior: Temper,
-    /// What makes one run's chances differ from another's
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    seed: u64,
-    /// How long providers think, as in 200ms..4s
-    #[arg(long, value_name = "MIN..MAX", value_parser = think)]
-    think: Option<Think>,
-    /// Divide thinking times by this; deadlines stay
-    #[arg(long, value_name = "FACTOR", default_value = "1", value_parser = speed)]
-    speed: f64,
-    /// Make something go wrong on purpose; repeatable
-    #[arg(long = "fault", value_name = "FAULT")]
-    faults: Vec<Fault>,
-    /// Requests in hand per provider
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=10_000))]
-    concurrency: u16,
+    #[command(flatten)]
+    conduct: Conduct,
     /// Leave the response consumer out
     #[arg(long)]
     no_consumer: bool,
@@ -102,9 +87,6 @@ pub(super) struct Providers {
     #[command(flatten)]
     pub(super) common: Common,
 }
-
-/// The shortest and the longest thinking time.
-type Think = (Duration, Duration);
 
 fn poll_wait(text: &str) -> Result<Duration, String> {
     let wait = parse_duration(text)?;
@@ -120,23 +102,6 @@ fn visibility(text: &str) -> Result<Duration, String> {
     if fits { Ok(visibility) } else { Err("1s to 12h, in whole seconds".to_owned()) }
 }
 
-fn think(text: &str) -> Result<Think, String> {
-    let example = "two times, as in `200ms..4s`";
-    let (low, high) = text.split_once("..").ok_or(example)?;
-    let (low, high) = (parse_duration(low)?, parse_duration(high)?);
-    if low > high || high > Duration::from_hours(12) {
-        return Err(format!("{example}, the first not above the second, 12h at the most"));
-    }
-    Ok((low, high))
-}
-
-fn speed(text: &str) -> Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(speed) if (0.001..=1_000_000.0).contains(&speed) => Ok(speed),
-        _ => Err("a factor is a number above 0, as in `10`".to_owned()),
-    }
-}
-
 /// What simulated providers do.
 pub(super) struct Plan {
     pub(super) settings: provider::Settings,
@@ -147,16 +112,10 @@ impl Providers {
     /// What the options ask for.
     pub(super) fn plan(&self) -> Plan {
         let settings = provider::Settings {
-            behaviour: Behaviour {
-                temper: self.behavior,
-                seed: self.seed,
-                think: self.think,
-                speed: self.speed,
-                faults: self.faults.clone(),
-            },
+            behaviour: self.conduct.behaviour(Temper::Demo),
             receipts: if self.no_receipts { Receipts::Withhold } else { Receipts::Send },
             poll_wait: self.common.poll_wait,
-            options: self.common.options(usize::from(self.concurrency)),
+            options: self.common.options(self.conduct.concurrency()),
         };
         let consumer = if self.no_consumer { Part::LeftOut } else { Part::Included };
         Plan { settings, consumer }
@@ -251,13 +210,13 @@ pub(super) async fn run(
     if view == View::Live {
         let (columns, _) = size();
         let screen = Screen { width: columns, now: Timestamp::now() };
-        let table = tally.table(&aws.meter, working.consumer(), usize::MAX, screen);
+        let table = tally.table(&aws.meter.account(), working.consumer(), usize::MAX, screen);
         output.lines(&table);
     }
     if output.format == Format::Json {
-        output.json(&tally.document(&aws.meter));
+        output.json(&tally.document(&aws.meter.account()));
     }
-    let summary = tally.summary(&aws.meter, working.consumer());
+    let summary = tally.summary(&aws.meter.account(), working.consumer());
     for line in summary {
         output.note(&line);
     }
@@ -379,7 +338,8 @@ async fn draw(
             let (columns, rows) = size();
             let room = usize::from(rows.saturating_sub(FRAME_LINES)).max(3);
             let screen = Screen { width: columns, now: Timestamp::now() };
-            let mut lines = lock(tally).table(&aws.meter, working.consumer(), room, screen);
+            let mut lines =
+                lock(tally).table(&aws.meter.account(), working.consumer(), room, screen);
             if let Some(since) = stopping {
                 let left = DRAIN.saturating_sub(since.elapsed());
                 let stopping = stopping_line(lock(tally).in_hand(), left);

@@ -11,10 +11,13 @@ use serde_json::Value;
 use crate::error::Error;
 use crate::model::text::{compact_json, printable};
 
+pub mod account;
+pub mod bench;
 pub mod letters;
 pub mod live;
 mod names;
 pub mod picture;
+pub mod progress;
 pub mod quotes;
 pub mod setup;
 pub mod status;

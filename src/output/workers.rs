@@ -2,19 +2,23 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
+use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::account;
 use super::table::{Column, cut, cut_middle, lines, spaced, wrapped};
-use crate::aws::Meter;
+use crate::aws::Account;
 use crate::event::{Event, Gathered};
 use crate::model::text::printable;
 use crate::model::{Answer, ProviderName, RfqId, Timestamp};
 use crate::queue::Trouble;
 
-/// Ids that are remembered to count RFQs.
-const MOST_IDS: usize = 1_000_000;
+/// Ids that are remembered, twice: more RFQs than are ever gathered at once.
+const MOST_IDS: usize = 50_000;
+/// Requests that are known to be in hand.
+const MOST_OPEN: usize = 100_000;
 
 /// How long a trouble with one message is shown.
 const SHOWN: Duration = Duration::from_secs(10);
@@ -49,7 +53,9 @@ struct Counts {
 #[derive(Debug, Default)]
 pub struct Tally {
     providers: BTreeMap<ProviderName, Counts>,
-    ids: HashSet<RfqId>,
+    rfqs: Distinct,
+    /// Deliveries that were not handled again.
+    again: u64,
     /// Silences that left no receipt.
     mute: u64,
     gathered: u64,
@@ -80,14 +86,14 @@ impl Tally {
     pub fn count(&mut self, event: &Event, now: Timestamp) {
         match event {
             Event::Received { provider, id, .. } => {
-                if self.open.len() >= MOST_IDS {
+                if self.open.len() >= MOST_OPEN {
                     self.open.clear();
                 }
                 let is_new = self.open.insert((provider.clone(), id.clone()));
                 let counts = self.of(provider);
                 counts.in_hand += 1;
                 counts.received += u64::from(is_new);
-                self.know(id);
+                self.rfqs.count(id);
             }
             Event::Answered { provider, id, answer, .. } => {
                 self.open.remove(&(provider.clone(), id.clone()));
@@ -105,6 +111,7 @@ impl Tally {
                 self.mute += 1;
             }
             Event::GivenBack { provider } => self.of(provider).given_back += 1,
+            Event::Again { .. } => self.again += 1,
             Event::Unreadable { provider, .. } => self.of(provider).unreadable += 1,
             Event::PutDown { provider } => {
                 let counts = self.of(provider);
@@ -115,7 +122,7 @@ impl Tally {
                     Gathered::First | Gathered::Replacing => self.gathered += 1,
                     Gathered::Duplicate => self.duplicates += 1,
                 }
-                self.know(id);
+                self.rfqs.count(id);
             }
             Event::Refused { .. } => self.refused += 1,
             Event::Trouble(Trouble::Began { subject, reason }) => {
@@ -175,12 +182,6 @@ impl Tally {
         self.providers.entry(provider.clone()).or_default()
     }
 
-    fn know(&mut self, id: &RfqId) {
-        if self.ids.len() < MOST_IDS {
-            self.ids.insert(id.clone());
-        }
-    }
-
     fn total(&self) -> Counts {
         let mut total = Counts::default();
         for counts in self.providers.values() {
@@ -196,14 +197,14 @@ impl Tally {
         total
     }
 
-    fn requests_per_rfq(&self, meter: &Meter) -> Option<String> {
-        let rfqs = u32::try_from(self.ids.len()).ok().filter(|rfqs| *rfqs > 0)?;
-        let requests = u32::try_from(meter.total()).ok()?;
-        Some(format!("{:.1}", f64::from(requests) / f64::from(rfqs)))
-    }
-
     /// The table that is redrawn in place, at most `rows` providers high.
-    pub fn table(&self, meter: &Meter, consumer: Part, rows: usize, screen: Screen) -> Vec<String> {
+    pub fn table(
+        &self,
+        account: &Account,
+        consumer: Part,
+        rows: usize,
+        screen: Screen,
+    ) -> Vec<String> {
         let Screen { width, now } = screen;
         let mut all = Vec::new();
         if !self.providers.is_empty() {
@@ -231,8 +232,8 @@ impl Tally {
         }
         if consumer == Part::Included {
             let line = self.consumer_line();
-            let per_rfq = self.requests_per_rfq(meter);
-            let per_rfq = per_rfq.map(|n| format!("{n} requests/RFQ")).unwrap_or_default();
+            let per_rfq = account::per(account.total(), self.rfqs.count);
+            let per_rfq = per_rfq.map(|n| format!("{n:.1} requests/RFQ")).unwrap_or_default();
             let line = format!("{line:<56}  {per_rfq}");
             all.extend(wrapped(line.trim_end(), Some(width)));
         }
@@ -250,7 +251,7 @@ impl Tally {
     }
 
     /// The account at the end, for people.
-    pub fn summary(&self, meter: &Meter, consumer: Part) -> Vec<String> {
+    pub fn summary(&self, account: &Account, consumer: Part) -> Vec<String> {
         let total = self.total();
         let mut all = Vec::new();
         if !self.providers.is_empty() {
@@ -264,21 +265,22 @@ impl Tally {
             if total.given_back > 0 {
                 _ = write!(line, ", {} given back", total.given_back);
             }
+            if self.again > 0 {
+                _ = write!(line, ", {} delivered again", self.again);
+            }
             all.push(line);
         }
         if consumer == Part::Included {
             all.push(self.consumer_line());
         }
-        let per_rfq = self.requests_per_rfq(meter);
-        let per_rfq = per_rfq.map(|n| format!(" ({n} per RFQ)")).unwrap_or_default();
-        all.push(format!("requests: {}{per_rfq}", meter.total()));
+        all.extend(account::lines(account, self.rfqs.count));
         all
     }
 
     /// The account at the end, for programs.
-    pub fn document(&self, meter: &Meter) -> Value {
+    pub fn document(&self, account: &Account) -> Value {
         let total = self.total();
-        json!({
+        let mut document = json!({
             "received": total.received,
             "quoted": total.quoted,
             "declined": total.declined,
@@ -289,9 +291,36 @@ impl Tally {
             "gathered": self.gathered,
             "duplicates": self.duplicates,
             "refused": self.refused,
-            "rfqs": self.ids.len(),
-            "requests": {"total": meter.total(), "by-operation": meter.by_operation()},
-        })
+            "delivered-again": self.again,
+            "rfqs": self.rfqs.count,
+        });
+        for (name, value) in account::fields(account, self.rfqs.count) {
+            document[name] = value;
+        }
+        document
+    }
+}
+
+/// Counts ids, each once: those of a moment ago are known, and no more are remembered however many
+/// come.
+#[derive(Debug, Default)]
+struct Distinct {
+    count: u64,
+    known: HashSet<u64>,
+    before: HashSet<u64>,
+    hasher: RandomState,
+}
+
+impl Distinct {
+    fn count(&mut self, id: &RfqId) {
+        let hash = self.hasher.hash_one(id);
+        if self.before.contains(&hash) || !self.known.insert(hash) {
+            return;
+        }
+        self.count += 1;
+        if self.known.len() >= MOST_IDS {
+            self.before = std::mem::take(&mut self.known);
+        }
     }
 }
 
@@ -356,6 +385,7 @@ pub fn line(event: &Event, at: Timestamp) -> Option<String> {
             say("tried", id, provider.as_str(), more)
         }
         Event::GivenBack { provider } => format!("{clock} given back {provider}"),
+        Event::Again { queue } => format!("{clock} again     {queue}: delivered once more"),
         Event::Left { provider } => format!("{clock} left      {provider}: its queue is gone"),
         Event::Unreadable { provider, reason } => {
             format!("{clock} dead letter of {provider}: {}", printable(reason))
@@ -422,6 +452,7 @@ pub fn document(event: &Event, at: Timestamp) -> Option<Value> {
         Event::GivenBack { provider } => {
             json!({"event": "given-back", "provider": provider.as_str()})
         }
+        Event::Again { queue } => json!({"event": "delivered-again", "queue": queue}),
         Event::Left { provider } => json!({"event": "left", "provider": provider.as_str()}),
         Event::Unreadable { provider, reason } => {
             json!({"event": "unreadable", "provider": provider.as_str(), "reason": reason})

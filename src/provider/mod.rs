@@ -23,7 +23,7 @@ use crate::aws::{Aws, Polled, Queue};
 use crate::error::{Error, Kind, Result};
 use crate::event::{Event, Sink};
 use crate::model::ProviderName;
-use crate::queue::{Consumer, Ending, Message, Options, Trouble};
+use crate::queue::{Consumer, Ending, Notice, Options, Trouble};
 
 /// Whether silence leaves a receipt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,6 +108,7 @@ async fn work(
     sink: Sink<Event>,
 ) -> Result<()> {
     let provider = worker.provider.clone();
+    let queue_name = queue.name().to_owned();
     let source = Polled {
         queue,
         wait: settings.poll_wait,
@@ -126,8 +127,11 @@ async fn work(
         async move { worker.handle(message).await }
     };
     let (given, back) = (provider.clone(), Arc::clone(&sink));
-    let unfinished = move |_: &Message| back(Event::GivenBack { provider: given.clone() });
-    let ended = consumer.run(handle, unfinished).await;
+    let notice = move |notice| match notice {
+        Notice::GivenBack => back(Event::GivenBack { provider: given.clone() }),
+        Notice::Again => back(Event::Again { queue: queue_name.clone() }),
+    };
+    let ended = consumer.run(handle, notice).await;
     if ended.as_ref().is_err_and(|error| error.kind() == Kind::NotSetUp) {
         sink(Event::Left { provider });
     }

@@ -1,15 +1,19 @@
-//! One generic batcher for sends, deletes and inserts: every item gets its own result; items that
-//! failed are tried again, bounded; nothing that was submitted is dropped at the end.
+//! One generic batcher for sends, publishes, deletes and inserts: every item gets its own result;
+//! items that failed are tried again, bounded; nothing that was submitted is dropped at the end.
+//!
+//! A full batch leaves at once. One that is not full leaves after its linger while nothing else is
+//! under way; while something is, what comes in the meantime goes with the next one. So a lone item
+//! is hardly held up, and the more there is to do the fuller the batches get.
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc, oneshot};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::task::TaskTracker;
 
-use super::{Backoff, Ending, Entries, Lasting, Refusal};
+use super::{Backoff, Ending, Entries, Fate, Lasting, Refusal};
 use crate::error::Result;
 
 /// Items that may wait for their batch; who submits more waits.
@@ -24,6 +28,8 @@ pub struct Limits {
     pub bytes: usize,
     /// How long the first item of a batch waits for others.
     pub linger: Duration,
+    /// How long it waits while another batch is under way, if that is longer.
+    pub patience: Duration,
     /// Batches under way at once.
     pub flights: usize,
     /// How often an item is tried, the first time included.
@@ -36,7 +42,7 @@ pub type Outcome<R> = Result<R, Refusal>;
 /// A handle on a batcher. Cheap to clone; the batcher ends when the last handle is gone and
 /// everything submitted has its result.
 pub struct Batcher<T, R> {
-    items: mpsc::Sender<(T, oneshot::Sender<Outcome<R>>)>,
+    items: mpsc::Sender<Item<T, R>>,
 }
 
 impl<T, R> Clone for Batcher<T, R> {
@@ -65,7 +71,8 @@ where
         Fut: Future<Output = Result<Entries<R>>> + Send + 'static,
     {
         let (items, queue) = mpsc::channel(BUFFER);
-        let state = Batches { queue, limits, ending, size, carried: None };
+        let (flights, _) = watch::channel(0);
+        let state = Batches { queue, limits, ending, size, flights, carried: None, closed: false };
         tasks.spawn(state.run(tasks.clone(), Arc::new(flush)));
         Self { items }
     }
@@ -73,16 +80,17 @@ where
     /// Submits an item; returns when it is done or given up.
     ///
     /// # Errors
-    /// Why it was given up.
+    /// Why it was given up, and whether it may have been taken all the same.
     pub async fn submit(&self, item: T) -> Outcome<R> {
-        let gone = || Refusal {
+        let gone = |fate| Refusal {
             code: "Stopped".to_owned(),
             message: "the batcher has stopped".to_owned(),
             lasting: Lasting::Passing,
+            fate,
         };
         let (result, outcome) = oneshot::channel();
-        self.items.send((item, result)).await.map_err(|_| gone())?;
-        outcome.await.map_err(|_| gone())?
+        self.items.send((item, result)).await.map_err(|_| gone(Fate::Refused))?;
+        outcome.await.map_err(|_| gone(Fate::Unknown))?
     }
 }
 
@@ -94,8 +102,19 @@ struct Batches<T, R> {
     limits: Limits,
     ending: Ending,
     size: fn(&T) -> usize,
+    /// How many batches are under way.
+    flights: watch::Sender<usize>,
     /// The item that did not fit into the batch before.
     carried: Option<Item<T, R>>,
+    /// Whether nothing can come any more.
+    closed: bool,
+}
+
+/// A batch that is being made.
+struct Batch<T, R> {
+    items: Vec<Item<T, R>>,
+    bytes: usize,
+    began: Instant,
 }
 
 impl<T, R> Batches<T, R>
@@ -108,57 +127,101 @@ where
         F: Fn(Vec<T>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Entries<R>>> + Send + 'static,
     {
-        let flights = Arc::new(Semaphore::new(self.limits.flights));
         while let Some(batch) = self.next_batch().await {
-            let Ok(flight) = Arc::clone(&flights).acquire_owned().await else { return };
+            let flight = Flight::begin(&self.flights);
             let (flush, attempts) = (Arc::clone(&flush), self.limits.attempts);
-            let ending = self.ending.clone();
+            let (ending, flights) = (self.ending.clone(), self.flights.clone());
             tasks.spawn(async move {
-                carry_out(batch, attempts, flush.as_ref(), &ending).await;
-                drop(flight);
+                carry_out(batch, attempts, flush.as_ref(), &ending, flight, &flights).await;
             });
         }
     }
 
-    /// The next full batch, or what came within the linger; `None` when nothing can come any more.
+    /// The next batch that may leave; `None` when nothing can come any more.
     async fn next_batch(&mut self) -> Option<Vec<Item<T, R>>> {
         let first = match self.carried.take() {
             Some(item) => item,
             None => self.queue.recv().await?,
         };
-        let mut bytes = (self.size)(&first.0);
-        let mut batch = vec![first];
-        let until = Instant::now() + self.limits.linger;
-        while batch.len() < self.limits.count {
-            let Some(item) = self.another(until).await else { break };
-            bytes += (self.size)(&item.0);
-            if bytes > self.limits.bytes {
-                self.carried = Some(item);
-                break;
+        let bytes = (self.size)(&first.0);
+        let mut batch = Batch { items: vec![first], bytes, began: Instant::now() };
+        let mut flights = self.flights.subscribe();
+        loop {
+            while !self.is_full(&batch)
+                && let Ok(item) = self.queue.try_recv()
+            {
+                self.add(&mut batch, item);
             }
-            batch.push(item);
+            let under_way = *flights.borrow_and_update();
+            let due = batch.began + self.wait(under_way);
+            let is_full = self.is_full(&batch);
+            let in_a_hurry = is_full || self.closed || self.ending.has_begun();
+            let may_leave = under_way < self.limits.flights;
+            if may_leave && (in_a_hurry || Instant::now() >= due) {
+                return Some(batch.items);
+            }
+            tokio::select! {
+                item = self.queue.recv(), if !is_full && !self.closed => match item {
+                    Some(item) => self.add(&mut batch, item),
+                    None => self.closed = true,
+                },
+                // The sender is our own: it cannot be gone.
+                _ = flights.changed() => {}
+                () = sleep_until(due), if may_leave => {}
+                () = self.ending.begins(), if !self.ending.has_begun() => {}
+            }
         }
-        Some(batch)
     }
 
-    /// One more item, if one is there or comes in time.
-    async fn another(&mut self, until: Instant) -> Option<Item<T, R>> {
-        if let Ok(item) = self.queue.try_recv() {
-            return Some(item);
+    fn add(&mut self, batch: &mut Batch<T, R>, item: Item<T, R>) {
+        let bytes = batch.bytes + (self.size)(&item.0);
+        if bytes > self.limits.bytes {
+            self.carried = Some(item);
+        } else {
+            batch.bytes = bytes;
+            batch.items.push(item);
         }
-        tokio::select! {
-            item = timeout_at(until, self.queue.recv()) => item.ok().flatten(),
-            () = self.ending.begins() => self.queue.try_recv().ok(),
+    }
+
+    fn is_full(&self, batch: &Batch<T, R>) -> bool {
+        batch.items.len() >= self.limits.count || self.carried.is_some()
+    }
+
+    /// How long a batch that is not full waits.
+    fn wait(&self, under_way: usize) -> Duration {
+        if under_way == 0 {
+            self.limits.linger
+        } else {
+            self.limits.linger.max(self.limits.patience)
         }
     }
 }
 
-/// Carries a batch out; what failed in passing is tried again, alone.
+/// A batch that is under way.
+struct Flight(watch::Sender<usize>);
+
+impl Flight {
+    fn begin(flights: &watch::Sender<usize>) -> Self {
+        flights.send_modify(|count| *count += 1);
+        Self(flights.clone())
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        self.0.send_modify(|count| *count -= 1);
+    }
+}
+
+/// Carries a batch out; what failed in passing is tried again, alone. While it waits for that it is
+/// not under way, so that it holds nothing up.
 async fn carry_out<T, R, F, Fut>(
-    mut batch: Vec<Item<T, R>>,
+    batch: Vec<Item<T, R>>,
     mut attempts: u32,
     flush: &F,
     ending: &Ending,
+    flight: Flight,
+    flights: &watch::Sender<usize>,
 ) where
     T: Clone,
     F: Fn(Vec<T>) -> Fut,
@@ -166,52 +229,65 @@ async fn carry_out<T, R, F, Fut>(
 {
     let mut backoff = Backoff::default();
     let mut attempt = 0;
-    while !batch.is_empty() {
+    let mut flight = Some(flight);
+    let mut batch: Vec<_> = batch.into_iter().map(|item| (item, Fate::Refused)).collect();
+    loop {
         attempt += 1;
-        let items = batch.iter().map(|(item, _)| item.clone()).collect();
-        let results = match flush(items).await {
-            Ok(results) => results,
-            Err(error) => {
-                // Whatever fails a call as a whole says nothing against the items in it.
-                let (code, message) = ("RequestFailed".to_owned(), report(&error));
-                let refusal = Refusal { code, message, lasting: Lasting::Passing };
-                if error.is_fatal() {
-                    attempts = attempt;
-                    ending.fail(error);
-                }
-                (0..batch.len()).map(|_| Err(refusal.clone())).collect()
+        let results = flush(batch.iter().map(|((item, _), _)| item.clone()).collect()).await;
+        drop(flight.take());
+        let results = results.unwrap_or_else(|error| {
+            let refusal = whole(&error);
+            if error.is_fatal() {
+                attempts = attempt;
+                ending.fail(error);
             }
-        };
+            (0..batch.len()).map(|_| Err(refusal.clone())).collect()
+        });
         let mut results = results.into_iter();
         let mut again = Vec::new();
-        for (item, done) in batch {
-            let result = results.next().unwrap_or_else(|| {
-                let message = "the answer does not mention this entry".to_owned();
-                Err(Refusal { code: "Missing".to_owned(), message, lasting: Lasting::Passing })
-            });
-            match result {
-                Err(refusal) if refusal.lasting == Lasting::Passing && attempt < attempts => {
-                    again.push((item, done));
+        for ((item, done), before) in batch {
+            match results.next().unwrap_or_else(|| Err(forgotten())) {
+                Err(refusal) => {
+                    // What an earlier attempt may have done, a later refusal does not undo.
+                    let fate = refusal.fate.max(before);
+                    if refusal.lasting == Lasting::Passing && attempt < attempts {
+                        again.push(((item, done), fate));
+                    } else {
+                        // Whoever submitted it may have gone; then nobody wants to know.
+                        drop(done.send(Err(Refusal { fate, ..refusal })));
+                    }
                 }
-                // Whoever submitted it may have gone; then nobody wants to know.
-                result => drop(done.send(result)),
+                done_with => drop(done.send(done_with)),
             }
         }
-        batch = again;
-        if !batch.is_empty() {
-            sleep(backoff.next_wait()).await;
+        if again.is_empty() {
+            return;
         }
+        batch = again;
+        sleep(backoff.next_wait()).await;
+        flight = Some(Flight::begin(flights));
     }
 }
 
-/// An error with its causes on one line.
-fn report(error: &crate::error::Error) -> String {
-    let mut text = error.to_string();
+/// What a call that failed as a whole means for each item: it says nothing against the item itself.
+fn whole(error: &crate::error::Error) -> Refusal {
+    let mut message = error.to_string();
     for cause in error.causes() {
-        text.push_str(": ");
-        text.push_str(&cause);
+        message.push_str(": ");
+        message.push_str(&cause);
     }
-    text
+    let fate = if error.is_transient() { Fate::Unknown } else { Fate::Refused };
+    Refusal { code: "RequestFailed".to_owned(), message, lasting: Lasting::Passing, fate }
+}
+
+/// What an answer that leaves an item out means for it.
+fn forgotten() -> Refusal {
+    Refusal {
+        code: "Missing".to_owned(),
+        message: "the answer does not mention this entry".to_owned(),
+        lasting: Lasting::Passing,
+        fate: Fate::Unknown,
+    }
 }
 
 #[cfg(test)]
@@ -227,7 +303,8 @@ mod tests {
 
     fn limits(count: usize, linger_ms: u64) -> Limits {
         let linger = Duration::from_millis(linger_ms);
-        Limits { count, bytes: 1_000, linger, flights: 2, attempts: 3 }
+        let patience = Duration::from_millis(100);
+        Limits { count, bytes: 1_000, linger, patience, flights: 2, attempts: 3 }
     }
 
     fn batcher<F>(limits: Limits, ending: &Ending, answer: F) -> (Batcher<u32, u32>, Log)
@@ -247,7 +324,8 @@ mod tests {
     }
 
     fn passing() -> Refusal {
-        Refusal { code: "x".into(), message: "y".into(), lasting: Lasting::Passing }
+        let (code, message) = ("x".into(), "y".into());
+        Refusal { code, message, lasting: Lasting::Passing, fate: Fate::Refused }
     }
 
     #[tokio::test(start_paused = true)]
@@ -332,5 +410,96 @@ mod tests {
         assert!(began.elapsed() < Duration::from_secs(2));
         let sizes: Vec<_> = log.lock().expect("unpoisoned").iter().map(Vec::len).collect();
         assert_eq!(sizes, [2, 1]);
+    }
+
+    /// A batcher whose batches take so long, and when each of them left.
+    fn slow(
+        limits: Limits,
+        takes: fn(usize) -> u64,
+    ) -> (Batcher<u32, ()>, Arc<Mutex<Vec<(u128, usize)>>>) {
+        let left = Arc::<Mutex<Vec<_>>>::default();
+        let seen = Arc::clone(&left);
+        let began = Instant::now();
+        let flush = move |items: Vec<u32>| {
+            let mut left = seen.lock().expect("no panic while locked");
+            left.push((began.elapsed().as_millis(), items.len()));
+            let takes = takes(left.len());
+            async move {
+                sleep(Duration::from_millis(takes)).await;
+                Ok(items.iter().map(|_| Ok(())).collect())
+            }
+        };
+        let ending = Ending::with(&CancellationToken::new());
+        (Batcher::start(&TaskTracker::new(), limits, ending, |_| 1, flush), left)
+    }
+
+    /// Submits one item so many milliseconds after the beginning of each.
+    async fn submit_at(batcher: &Batcher<u32, ()>, times: impl IntoIterator<Item = u64>) {
+        let one = |at| async move {
+            sleep(Duration::from_millis(at)).await;
+            batcher.submit(0).await.expect("it is taken");
+        };
+        futures_util::future::join_all(times.into_iter().map(one)).await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_comes_while_a_batch_is_under_way_goes_with_the_next() {
+        let (batcher, left) = slow(limits(10, 2), |_| 50);
+        submit_at(&batcher, [0, 10, 20, 30]).await;
+        assert_eq!(*left.lock().expect("unpoisoned"), [(2, 1), (52, 3)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_full_batch_leaves_at_once_whatever_is_under_way() {
+        let (batcher, left) = slow(limits(3, 2), |_| 50);
+        submit_at(&batcher, [0, 10, 10, 10]).await;
+        assert_eq!(*left.lock().expect("unpoisoned"), [(2, 1), (10, 3)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_batch_that_hangs_holds_the_next_one_up_for_its_patience_alone() {
+        let (batcher, left) = slow(limits(10, 2), |number| if number == 1 { 10_000 } else { 1 });
+        submit_at(&batcher, [0, 10, 50]).await;
+        assert_eq!(*left.lock().expect("unpoisoned"), [(2, 1), (110, 2)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_than_so_many_are_under_way_and_what_waits_is_collected() {
+        let (batcher, left) = slow(limits(2, 0), |_| 1_000);
+        submit_at(&batcher, [0, 0, 1, 1, 2, 3]).await;
+        assert_eq!(*left.lock().expect("unpoisoned"), [(0, 2), (1, 2), (1_000, 2)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_waits_to_be_tried_again_holds_nothing_up() {
+        let ending = Ending::with(&CancellationToken::new());
+        let began = Instant::now();
+        let (batcher, _) = batcher(limits(1, 0), &ending, |_, items| {
+            Ok(items.iter().map(|n| if *n < 5 { Err(passing()) } else { Ok(*n) }).collect())
+        });
+        let failing: Vec<_> = (0..5)
+            .map(|n| {
+                let batcher = batcher.clone();
+                tokio::spawn(async move { batcher.submit(n).await })
+            })
+            .collect();
+        assert_eq!(batcher.submit(9).await, Ok(9));
+        assert!(began.elapsed() < Duration::from_millis(1), "{:?}", began.elapsed());
+        for failing in failing {
+            assert_eq!(failing.await.expect("no panic"), Err(passing()));
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_does_not_undo_what_an_attempt_without_an_answer_may_have_done() {
+        let ending = Ending::with(&CancellationToken::new());
+        let never = Refusal { lasting: Lasting::Permanent, ..passing() };
+        let (batcher, _) = batcher(limits(1, 0), &ending, move |call, _| match call {
+            1 => Err(Error::new(Kind::Unreachable, "cut").passing()),
+            _ => Ok(vec![Err(never.clone())]),
+        });
+        assert_eq!(batcher.submit(7).await.expect_err("refused").fate, Fate::Unknown);
+        let never = Refusal { lasting: Lasting::Permanent, ..passing() };
+        assert_eq!(batcher.submit(7).await, Err(never), "this one was never without an answer");
     }
 }

@@ -2,22 +2,27 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use tokio::sync::Semaphore;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
-use super::lease::Leases;
+use super::lease::{Held, Leases, Taken};
 use super::poller::{self, Delivery};
-use super::{Batcher, Ending, Limits, Message, Source, Trouble};
+use super::{Batcher, Ending, Limits, Message, Outcome, Source, Trouble};
 use crate::error::Result;
 
-/// How long deletes wait for company; a message that is answered is in no hurry to be deleted.
-const DELETE_LINGER: Duration = Duration::from_millis(500);
+/// How long deletes wait for company at the most; a message that is answered is in no hurry to be
+/// deleted, as long as it stays hidden.
+const DELETE_LINGER: Duration = Duration::from_secs(1);
+/// The part of the visibility that a delete may wait: a third of it is left when a message leaves
+/// the hand.
+const DELETE_SHARE: u32 = 8;
 /// How long a message that is given back waits for company.
 const RELEASE_LINGER: Duration = Duration::from_millis(5);
+/// Deletes or releases under way at once.
+const FLIGHTS: usize = 4;
 /// Entries of one delete or release.
 const MAX_BATCH: usize = 10;
 /// How often a delete or a release is tried.
@@ -32,6 +37,16 @@ pub enum Verdict {
     Release,
     /// Leave it: it comes back when its visibility runs out.
     Leave,
+}
+
+/// What a consumer tells of beside the verdicts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Notice {
+    /// A message was given back because the consumer stops.
+    GivenBack,
+    /// A message was delivered again that is in hand or was finished a moment ago. It is not
+    /// handled again.
+    Again,
 }
 
 /// How a queue is consumed.
@@ -60,14 +75,14 @@ pub struct Consumer<S> {
 impl<S: Source> Consumer<S> {
     /// Consumes until the end begins, then drains: the poll under way is let finish, what it brings is
     /// given back, what is in hand is finished or given back, and everything is acknowledged.
-    /// `unfinished` is told of every message that was given back because of the stop.
+    /// `notice` is told of what becomes of messages beside being handled.
     ///
     /// # Errors
     /// Ends with the first error that will not pass, after draining.
     pub async fn run<H, Fut>(
         self,
         handle: H,
-        unfinished: impl Fn(&Message) + Send + Sync + 'static,
+        notice: impl Fn(Notice) + Send + Sync + 'static,
     ) -> Result<()>
     where
         H: Fn(Message) -> Fut + Send + Sync + 'static,
@@ -75,12 +90,13 @@ impl<S: Source> Consumer<S> {
     {
         let tasks = TaskTracker::new();
         let leases = Leases::new(self.options.visibility);
-        let keeper = tokio::spawn({
+        let keeper = {
             let (leases, source) = (leases.clone(), self.source.clone());
-            async move { leases.keep(source).await }
-        });
+            AbortOnDropHandle::new(tokio::spawn(async move { leases.keep(source).await }))
+        };
+        let linger = DELETE_LINGER.min(self.options.visibility / DELETE_SHARE);
         let work = Arc::new(Work {
-            deletes: self.batcher(&tasks, DELETE_LINGER, |source, batch| {
+            deletes: self.batcher(&tasks, linger, |source, batch| {
                 async move { source.delete(&batch).await }.boxed()
             }),
             releases: self.batcher(&tasks, RELEASE_LINGER, |source, batch| {
@@ -90,23 +106,28 @@ impl<S: Source> Consumer<S> {
             trouble: Arc::clone(&self.trouble),
             ending: self.ending.clone(),
             drain: self.options.drain,
-            unfinished: Box::new(unfinished),
+            notice: Box::new(notice),
         });
         let permits = Arc::new(Semaphore::new(self.options.concurrency));
-        let (handle, keys) = (Arc::new(handle), AtomicU64::new(0));
-        let hand_over = |delivery: Delivery| {
-            let key = keys.fetch_add(1, Ordering::Relaxed);
-            let held = leases.hold(key, &delivery.message.receipt, delivery.since);
-            let (work, handle) = (Arc::clone(&work), Arc::clone(&handle));
-            let message = delivery.message;
-            tasks.spawn(async move {
-                let receipt = message.receipt.clone();
-                let verdict = work.verdict(message, handle.as_ref()).await;
-                // The lease ends and the permit is free before the acknowledgement is out: an
-                // extension must not overwrite it, and the next message need not wait for it.
-                drop((held, delivery.permit));
-                work.acknowledge(receipt, verdict).await;
-            });
+        let handle = Arc::new(handle);
+        let hand_over = |Delivery { message, permit, asked }: Delivery| {
+            let work = Arc::clone(&work);
+            match leases.take(&message.id, &message.receipt, asked) {
+                Taken::New(held) => {
+                    let handle = Arc::clone(&handle);
+                    tasks.spawn(async move {
+                        let verdict = work.verdict(message, handle.as_ref()).await;
+                        // The next message need not wait for the acknowledgement.
+                        drop(permit);
+                        work.acknowledge(held, verdict).await;
+                    });
+                }
+                Taken::InHand => (work.notice)(Notice::Again),
+                Taken::Finished => {
+                    (work.notice)(Notice::Again);
+                    tasks.spawn(async move { work.delete(message.receipt).await });
+                }
+            }
         };
         let polled =
             poller::poll(&self.source, &permits, &self.ending, hand_over, &*self.trouble).await;
@@ -115,7 +136,7 @@ impl<S: Source> Consumer<S> {
         drop(work);
         tasks.close();
         tasks.wait().await;
-        keeper.abort();
+        drop(keeper);
         polled.and(self.ending.outcome())
     }
 
@@ -129,8 +150,14 @@ impl<S: Source> Consumer<S> {
         ) -> futures_util::future::BoxFuture<'static, Result<super::Entries>>,
     ) -> Batcher<String, ()> {
         let source = self.source.clone();
-        let limits =
-            Limits { count: MAX_BATCH, bytes: usize::MAX, linger, flights: 2, attempts: ATTEMPTS };
+        let limits = Limits {
+            count: MAX_BATCH,
+            bytes: usize::MAX,
+            linger,
+            patience: linger,
+            flights: FLIGHTS,
+            attempts: ATTEMPTS,
+        };
         Batcher::start(tasks, limits, self.ending.clone(), String::len, move |batch| {
             flush(source.clone(), batch)
         })
@@ -145,7 +172,7 @@ struct Work {
     trouble: Arc<dyn Fn(Trouble) + Send + Sync>,
     ending: Ending,
     drain: Duration,
-    unfinished: Box<dyn Fn(&Message) + Send + Sync>,
+    notice: Box<dyn Fn(Notice) + Send + Sync>,
 }
 
 impl Work {
@@ -157,10 +184,9 @@ impl Work {
         Fut: Future<Output = Verdict>,
     {
         if self.ending.has_begun() {
-            (self.unfinished)(&message);
+            (self.notice)(Notice::GivenBack);
             return Verdict::Release;
         }
-        let given_back = message.clone();
         let late = async {
             self.ending.begins().await;
             tokio::select! {
@@ -171,18 +197,35 @@ impl Work {
         tokio::select! {
             verdict = handle(message) => verdict,
             () = late => {
-                (self.unfinished)(&given_back);
+                (self.notice)(Notice::GivenBack);
                 Verdict::Release
             }
         }
     }
 
-    async fn acknowledge(&self, receipt: String, verdict: Verdict) {
-        let (what, result) = match verdict {
-            Verdict::Leave => return,
-            Verdict::Done => ("deleting from", self.deletes.submit(receipt).await),
-            Verdict::Release => ("giving back to", self.releases.submit(receipt).await),
-        };
+    /// Acknowledges a message; it leaves the hand before anything is sent, so that no extension
+    /// comes after that.
+    async fn acknowledge(&self, held: Held, verdict: Verdict) {
+        match verdict {
+            Verdict::Leave => drop(held),
+            Verdict::Done => {
+                if let Some(receipt) = held.finish() {
+                    self.delete(receipt).await;
+                }
+            }
+            Verdict::Release => {
+                if let Some(receipt) = held.give_up().await {
+                    self.check("giving back to", self.releases.submit(receipt).await);
+                }
+            }
+        }
+    }
+
+    async fn delete(&self, receipt: String) {
+        self.check("deleting from", self.deletes.submit(receipt).await);
+    }
+
+    fn check(&self, what: &str, result: Outcome<()>) {
         if let Err(refusal) = result {
             let subject = format!("{what} {}", self.name);
             (self.trouble)(Trouble::Entry { subject, reason: refusal.to_string() });

@@ -1,7 +1,9 @@
-//! Keeps received messages hidden while they are in hand. One task extends what is about to run
-//! out, in batches; what leaves the table is never extended again.
+//! What is in hand, and what was a moment ago. Received messages are kept hidden while they are in
+//! hand: one task extends what is about to run out, in batches; what leaves the hand is never
+//! extended again. A message that is delivered again is not handled again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,103 +16,211 @@ use super::{Lasting, Source};
 const MAX_BATCH: usize = 10;
 /// How soon an extension that failed is tried again.
 const RETRY: Duration = Duration::from_secs(1);
+/// Messages that are remembered after they were finished: at 300 a second all of the last half
+/// minute, which is the longest that a delivery before the delete can be behind.
+const FINISHED: usize = 10_000;
 
-/// The table of leases of one queue. Cheap to clone.
+/// The messages of one queue that are in hand or were lately. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Leases(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
     visibility: Duration,
-    table: Mutex<HashMap<u64, Lease>>,
+    hand: Mutex<Hand>,
     changed: Notify,
+    /// Told when extensions have come back.
+    extended: Notify,
+    seeds: [RandomState; 2],
 }
+
+#[derive(Debug, Default)]
+struct Hand {
+    leases: HashMap<Key, Lease>,
+    /// When the next look at them is due; `None` while there is nothing to look at.
+    next_look: Option<Instant>,
+    finished: HashSet<Key>,
+    /// The same, the oldest first.
+    order: VecDeque<Key>,
+}
+
+/// A message's id, hashed to 128 bits: two that fall together do not come.
+type Key = u128;
 
 #[derive(Debug)]
 struct Lease {
+    /// The handle of the newest delivery.
     receipt: String,
     /// When to extend it.
     due: Instant,
+    /// Whether an extension is under way.
+    extending: bool,
 }
 
-/// A message's lease: it is extended until this is dropped.
+/// What a delivery is.
+#[derive(Debug)]
+pub(super) enum Taken {
+    /// A message that is not in hand: now it is.
+    New(Held),
+    /// One that is in hand already; the new handle counts from now on.
+    InHand,
+    /// One that was finished a moment ago.
+    Finished,
+}
+
+/// A message in hand: it is extended until this is dropped.
 #[derive(Debug)]
 pub(super) struct Held {
-    key: u64,
+    key: Key,
     leases: Leases,
+    /// Whether it still has to leave the hand.
+    open: bool,
+}
+
+impl Held {
+    /// The message is done with: a later delivery is not handled again. Returns the newest handle.
+    pub(super) fn finish(mut self) -> Option<String> {
+        self.open = false;
+        let mut hand = self.leases.hand();
+        if hand.finished.insert(self.key) {
+            hand.order.push_back(self.key);
+            if hand.order.len() > FINISHED
+                && let Some(oldest) = hand.order.pop_front()
+            {
+                hand.finished.remove(&oldest);
+            }
+        }
+        hand.leases.remove(&self.key).map(|lease| lease.receipt)
+    }
+
+    /// The message is to be given back. Returns its newest handle once no extension is under way,
+    /// which could overtake what gives it back.
+    pub(super) async fn give_up(mut self) -> Option<String> {
+        loop {
+            // Asked for before the look, so that what happens in between is not missed.
+            let leases = self.leases.clone();
+            let extended = leases.0.extended.notified();
+            {
+                let mut hand = leases.hand();
+                if !hand.leases.get(&self.key).is_some_and(|lease| lease.extending) {
+                    self.open = false;
+                    return hand.leases.remove(&self.key).map(|lease| lease.receipt);
+                }
+            }
+            extended.await;
+        }
+    }
 }
 
 impl Drop for Held {
     fn drop(&mut self) {
-        self.leases.table().remove(&self.key);
+        if self.open {
+            self.leases.hand().leases.remove(&self.key);
+        }
     }
 }
 
 impl Leases {
-    /// An empty table. `visibility` is how long the queue hides a message.
+    /// Nothing is in hand. `visibility` is how long the queue hides a message.
     pub(super) fn new(visibility: Duration) -> Self {
-        let table = Mutex::default();
-        Self(Arc::new(Shared { visibility, table, changed: Notify::new() }))
+        Self(Arc::new(Shared {
+            visibility,
+            hand: Mutex::default(),
+            changed: Notify::new(),
+            extended: Notify::new(),
+            seeds: [RandomState::new(), RandomState::new()],
+        }))
     }
 
-    /// Takes a delivery into the table. `since` is when the receive was asked for, which is when
-    /// its visibility began to run at the earliest. `key` tells deliveries apart.
-    pub(super) fn hold(&self, key: u64, receipt: &str, since: Instant) -> Held {
-        let lease = Lease { receipt: receipt.to_owned(), due: self.due(since) };
-        self.table().insert(key, lease);
-        self.0.changed.notify_one();
-        Held { key, leases: self.clone() }
+    /// Takes a delivery in hand, unless it is there or was lately. `asked` is when the receive was
+    /// asked for.
+    pub(super) fn take(&self, id: &str, receipt: &str, asked: Instant) -> Taken {
+        let [high, low] = &self.0.seeds;
+        let key = Key::from(high.hash_one(id)) << 64 | Key::from(low.hash_one(id));
+        // Its visibility began to run when the receive was asked for at the earliest. But a long poll
+        // may have waited for it all that time: half the visibility is left at least, unless the
+        // answer took the other half to travel.
+        let due = self.due(asked).max(Instant::now() + self.0.visibility / 2);
+        let mut hand = self.hand();
+        if hand.finished.contains(&key) {
+            return Taken::Finished;
+        }
+        if let Some(lease) = hand.leases.get_mut(&key) {
+            receipt.clone_into(&mut lease.receipt);
+            lease.due = due;
+            return Taken::InHand;
+        }
+        hand.leases.insert(key, Lease { receipt: receipt.to_owned(), due, extending: false });
+        if hand.next_look.is_none_or(|look| due < look) {
+            self.0.changed.notify_one();
+        }
+        drop(hand);
+        Taken::New(Held { key, leases: self.clone(), open: true })
     }
 
     /// Extends what is due, for ever.
     pub(super) async fn keep(&self, source: impl Source) {
         loop {
-            let next = self.table().values().map(|lease| lease.due).min();
+            let next = {
+                let mut hand = self.hand();
+                hand.next_look = hand.leases.values().map(|lease| lease.due).min();
+                hand.next_look
+            };
             match next {
                 None => self.0.changed.notified().await,
-                Some(due) => {
-                    tokio::select! {
-                        () = sleep_until(due) => self.extend_due(&source).await,
-                        () = self.0.changed.notified() => {}
-                    }
-                }
+                Some(due) => tokio::select! {
+                    () = sleep_until(due) => self.extend_due(&source).await,
+                    () = self.0.changed.notified() => {}
+                },
             }
         }
     }
 
     async fn extend_due(&self, source: &impl Source) {
         let now = Instant::now();
-        let due: Vec<(u64, String)> = self
-            .table()
-            .iter()
-            .filter(|(_, lease)| lease.due <= now)
-            .map(|(key, lease)| (*key, lease.receipt.clone()))
-            .collect();
+        let mut due = Vec::new();
+        for (key, lease) in &mut self.hand().leases {
+            if lease.due <= now {
+                lease.extending = true;
+                due.push((*key, lease.receipt.clone()));
+            }
+        }
         for batch in due.chunks(MAX_BATCH) {
             let receipts: Vec<_> = batch.iter().map(|(_, receipt)| receipt.clone()).collect();
             let began = Instant::now();
             let results = source.extend(&receipts).await;
-            let mut table = self.table();
-            for (position, (key, _)) in batch.iter().enumerate() {
-                let result = results.as_ref().ok().and_then(|results| results.get(position));
-                match result {
-                    Some(Ok(())) => {
-                        if let Some(lease) = table.get_mut(key) {
-                            lease.due = self.due(began);
-                        }
-                    }
-                    // The delivery is not ours any more: extending it again would change nothing.
-                    Some(Err(refusal)) if refusal.lasting == Lasting::Permanent => {
-                        table.remove(key);
-                    }
-                    Some(Err(_)) | None => {
-                        if let Some(lease) = table.get_mut(key) {
-                            lease.due = began + RETRY.min(self.0.visibility / 4);
-                        }
-                    }
+            let results = results.as_ref().map_or(&[][..], Vec::as_slice);
+            self.settle(batch, results, began);
+        }
+    }
+
+    /// Notes what became of an extension that began then.
+    fn settle(
+        &self,
+        batch: &[(Key, String)],
+        results: &[Result<(), super::Refusal>],
+        began: Instant,
+    ) {
+        let mut hand = self.hand();
+        for (position, (key, receipt)) in batch.iter().enumerate() {
+            let Some(lease) = hand.leases.get_mut(key) else { continue };
+            lease.extending = false;
+            if lease.receipt != *receipt {
+                // It was delivered again in the meantime: the newer handle has its own time.
+                continue;
+            }
+            match results.get(position) {
+                Some(Ok(())) => lease.due = self.due(began),
+                // The delivery is not ours any more: extending it again would change nothing. It
+                // stays in hand, so that it is not begun again when it comes again.
+                Some(Err(refusal)) if refusal.lasting == Lasting::Permanent => {
+                    lease.due = began + Duration::from_hours(24);
                 }
+                Some(Err(_)) | None => lease.due = began + RETRY.min(self.0.visibility / 4),
             }
         }
+        drop(hand);
+        self.0.extended.notify_waiters();
     }
 
     /// Two thirds of the visibility are used up before it is extended.
@@ -118,7 +228,7 @@ impl Leases {
         since + self.0.visibility * 2 / 3
     }
 
-    fn table(&self) -> MutexGuard<'_, HashMap<u64, Lease>> {
-        self.0.table.lock().unwrap_or_else(PoisonError::into_inner)
+    fn hand(&self) -> MutexGuard<'_, Hand> {
+        self.0.hand.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -17,7 +17,7 @@ use std::future::Future;
 
 pub use backoff::Backoff;
 pub use batcher::{Batcher, Limits, Outcome};
-pub use consume::{Consumer, Options, Verdict};
+pub use consume::{Consumer, Notice, Options, Verdict};
 pub use ending::Ending;
 
 use crate::error::Result;
@@ -47,6 +47,17 @@ pub struct Refusal {
     pub message: String,
     /// Whether sending it again would end the same way.
     pub lasting: Lasting,
+    /// Whether it may have been taken all the same.
+    pub fate: Fate,
+}
+
+/// Whether something that failed may have been carried out all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fate {
+    /// The service said no: nothing has happened.
+    Refused,
+    /// No answer, or an answer that leaves it open.
+    Unknown,
 }
 
 /// Whether a refusal would be repeated.
@@ -67,6 +78,15 @@ impl fmt::Display for Refusal {
 /// One result per entry, in the order of the entries.
 pub type Entries<T = ()> = Vec<Result<T, Refusal>>;
 
+/// How long a receive waits where there is nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// As long as the queue allows: the one poll of a quiet queue.
+    Long,
+    /// A moment: one of several polls of a queue that was full a moment ago.
+    Short,
+}
+
 /// What the machine needs of a queue.
 pub trait Source: Clone + Send + Sync + 'static {
     /// Its name, for reports.
@@ -74,7 +94,7 @@ pub trait Source: Clone + Send + Sync + 'static {
 
     /// Waits for up to `max` messages. The machine never drops this future half way: the queue
     /// would hand the next message to nobody.
-    fn receive(&self, max: usize) -> impl Future<Output = Result<Vec<Message>>> + Send;
+    fn receive(&self, max: usize, wait: Wait) -> impl Future<Output = Result<Vec<Message>>> + Send;
 
     /// Deletes deliveries, up to 10.
     fn delete(&self, receipts: &[String]) -> impl Future<Output = Result<Entries>> + Send;

@@ -1,29 +1,45 @@
 //! Receives messages: permits before polls, long polls that are never dropped, back-off on errors.
+//! A quiet queue has one poll; each receive that comes back full adds another, and the first that
+//! does not takes them all away.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 
-use super::{Backoff, Ending, Message, Source, Trouble};
-use crate::error::Result;
+use super::{Backoff, Ending, Message, Source, Trouble, Wait};
+use crate::error::{Error, Result};
 
 /// Messages that one receive brings at most.
 const MAX_BATCH: usize = 10;
+/// Polls of one queue at once.
+const MAX_POLLS: usize = 8;
+/// How long a poll of a busy queue waits for more permits: a receive costs the same for one message
+/// as for ten.
+const PERMIT_LINGER: Duration = Duration::from_millis(100);
 
 /// A message with the permit that it is handled under.
 pub(super) struct Delivery {
     pub(super) message: Message,
     pub(super) permit: OwnedSemaphorePermit,
     /// When the receive was asked for.
-    pub(super) since: Instant,
+    pub(super) asked: Instant,
 }
 
-/// Polls until the `ending` begins; hands every message over. The poll under way then is let
-/// finish, and what it brings is handed over too.
+/// What one poll brought.
+struct Polled {
+    permits: Vec<OwnedSemaphorePermit>,
+    asked: Instant,
+    messages: Result<Vec<Message>>,
+}
+
+/// Polls until the `ending` begins; hands every message over. The polls under way then are let
+/// finish, and what they bring is handed over too.
 ///
 /// # Errors
-/// Ends with the first error that will not pass.
+/// Ends with the first error that will not pass, after the other polls.
 pub(super) async fn poll(
     source: &impl Source,
     permits: &Arc<Semaphore>,
@@ -31,49 +47,120 @@ pub(super) async fn poll(
     mut hand_over: impl FnMut(Delivery),
     trouble: &(dyn Fn(Trouble) + Send + Sync),
 ) -> Result<()> {
-    let mut backoff = Backoff::default();
-    while let Some(mut taken) = take(permits, ending).await {
-        let since = Instant::now();
-        match source.receive(taken.len()).await {
-            Ok(messages) => {
-                if !backoff.is_calm() {
-                    trouble(Trouble::Over { subject: source.name().to_owned() });
-                    backoff.reset();
-                }
-                for message in messages {
-                    let Some(permit) = taken.pop() else { break };
-                    hand_over(Delivery { message, permit, since });
-                }
-            }
-            Err(error) if error.is_transient() => {
-                if backoff.is_calm() {
-                    let subject = source.name().to_owned();
-                    trouble(Trouble::Began { subject, reason: error.to_string() });
-                }
-                drop(taken);
-                tokio::select! {
-                    () = sleep(backoff.next_wait()) => {}
-                    () = ending.begins() => {}
+    let receive = async |permits: Vec<OwnedSemaphorePermit>, wait: Wait| {
+        let asked = Instant::now();
+        let messages = source.receive(permits.len(), wait).await;
+        Polled { permits, asked, messages }
+    };
+    let mut polls = FuturesUnordered::new();
+    let mut pace = Pace::default();
+    let mut fatal = None;
+    loop {
+        if ending.has_begun() && polls.is_empty() {
+            return fatal.map_or(Ok(()), Err);
+        }
+        let more = !ending.has_begun() && polls.len() < pace.polls;
+        tokio::select! {
+            biased;
+            Some(polled) = polls.next(), if !polls.is_empty() => {
+                if let Err(error) = pace.heed(polled, source, &mut hand_over, trouble) {
+                    fatal.get_or_insert(error);
+                    ending.stop();
                 }
             }
-            Err(error) => return Err(error),
+            () = ending.begins(), if !ending.has_begun() => {}
+            () = sleep_until(pace.rest), if more && pace.rest > Instant::now() => {}
+            taken = take(permits, pace.is_busy()), if more && pace.rest <= Instant::now() => {
+                let wait = if polls.is_empty() { Wait::Long } else { Wait::Short };
+                polls.push(receive(taken, wait));
+            }
         }
     }
-    Ok(())
 }
 
-/// Permits for one receive: at least one, at most ten; `None` once the end has begun.
-async fn take(permits: &Arc<Semaphore>, ending: &Ending) -> Option<Vec<OwnedSemaphorePermit>> {
-    let first = tokio::select! {
-        biased;
-        () = ending.begins() => return None,
-        permit = Arc::clone(permits).acquire_owned() => permit.ok()?,
-    };
-    let mut taken = vec![first];
-    while taken.len() < MAX_BATCH
-        && let Ok(permit) = Arc::clone(permits).try_acquire_owned()
-    {
-        taken.push(permit);
+/// How a queue is polled just now.
+struct Pace {
+    /// Polls at once.
+    polls: usize,
+    backoff: Backoff,
+    /// No new poll before this time.
+    rest: Instant,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { polls: 1, backoff: Backoff::default(), rest: Instant::now() }
     }
-    Some(taken)
+}
+
+impl Pace {
+    /// Whether the last receive was full.
+    fn is_busy(&self) -> bool {
+        self.polls > 1
+    }
+
+    /// Hands over what a poll brought, and sets the pace by it.
+    ///
+    /// # Errors
+    /// The poll's error, when it will not pass.
+    fn heed(
+        &mut self,
+        polled: Polled,
+        source: &impl Source,
+        hand_over: &mut impl FnMut(Delivery),
+        trouble: &(dyn Fn(Trouble) + Send + Sync),
+    ) -> Result<(), Error> {
+        let Polled { permits, asked, messages } = polled;
+        let subject = || source.name().to_owned();
+        match messages {
+            Ok(messages) => {
+                if !self.backoff.is_calm() {
+                    trouble(Trouble::Over { subject: subject() });
+                    self.backoff.reset();
+                }
+                // Several polls of a queue that has run dry would share what comes among them.
+                let is_full = messages.len() >= MAX_BATCH;
+                self.polls = if is_full { (self.polls + 1).min(MAX_POLLS) } else { 1 };
+                for (message, permit) in messages.into_iter().zip(permits) {
+                    hand_over(Delivery { message, permit, asked });
+                }
+                Ok(())
+            }
+            Err(error) if error.is_transient() => {
+                if self.backoff.is_calm() {
+                    trouble(Trouble::Began { subject: subject(), reason: error.to_string() });
+                }
+                self.polls = 1;
+                // Of several polls that failed together the first sets the rest.
+                if self.rest <= Instant::now() {
+                    self.rest = Instant::now() + self.backoff.next_wait();
+                }
+                Ok(())
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Permits for one receive: at least one, at most ten. Where the queue is busy and there are fewer,
+/// some more may come.
+async fn take(permits: &Arc<Semaphore>, busy: bool) -> Vec<OwnedSemaphorePermit> {
+    let acquire = || Arc::clone(permits).acquire_owned();
+    let mut taken = vec![acquire().await.expect("the semaphore is never closed")];
+    let enough = async {
+        while taken.len() < MAX_BATCH {
+            match Arc::clone(permits).try_acquire_owned() {
+                Ok(permit) => taken.push(permit),
+                Err(_) if busy => {
+                    taken.push(acquire().await.expect("the semaphore is never closed"));
+                }
+                Err(_) => return,
+            }
+        }
+    };
+    tokio::select! {
+        () = enough => {}
+        () = sleep(PERMIT_LINGER) => {}
+    }
+    taken
 }

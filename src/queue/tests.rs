@@ -8,7 +8,8 @@ use tokio::time::{Instant, advance, sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Consumer, Ending, Entries, Lasting, Message, Options, Refusal, Source, Trouble, Verdict,
+    Batcher, Consumer, Ending, Entries, Fate, Lasting, Limits, Message, Notice, Options, Refusal,
+    Source, Trouble, Verdict, Wait,
 };
 use crate::error::{Error, Kind, Result};
 
@@ -24,13 +25,22 @@ struct Written(Arc<Mutex<State>>);
 struct State {
     script: Script,
     asked: Vec<usize>,
+    /// How long each receive was to wait.
+    waits: Vec<Wait>,
     deleted: Vec<String>,
     released: Vec<String>,
     extended: Vec<(String, Instant)>,
     /// Deletes that are refused in passing before one is taken.
     refusals: usize,
-    /// Receives that were begun and not finished.
+    /// Receives that were begun and not finished, and the most of them at once.
     open: usize,
+    most_open: usize,
+    /// How long an extension takes.
+    extension: Duration,
+    /// When the last extension came back.
+    extended_at: Option<Instant>,
+    /// When each message was released.
+    released_at: Vec<Instant>,
 }
 
 impl Written {
@@ -49,14 +59,20 @@ impl Source for Written {
         "written"
     }
 
-    async fn receive(&self, max: usize) -> Result<Vec<Message>> {
-        let (wait, answer) = {
+    async fn receive(&self, max: usize, wait: Wait) -> Result<Vec<Message>> {
+        let (takes, answer) = {
             let mut state = self.state();
             state.asked.push(max);
+            state.waits.push(wait);
             state.open += 1;
-            state.script.pop_front().unwrap_or((Duration::from_secs(20), Ok(Vec::new())))
+            state.most_open = state.most_open.max(state.open);
+            let nothing = match wait {
+                Wait::Long => Duration::from_secs(20),
+                Wait::Short => Duration::from_secs(1),
+            };
+            state.script.pop_front().unwrap_or((nothing, Ok(Vec::new())))
         };
-        sleep(wait).await;
+        sleep(takes).await;
         self.state().open -= 1;
         answer
     }
@@ -76,19 +92,25 @@ impl Source for Written {
 
     async fn extend(&self, receipts: &[String]) -> Result<Entries> {
         let now = Instant::now();
-        self.state().extended.extend(receipts.iter().map(|receipt| (receipt.clone(), now)));
+        let takes = self.state().extension;
+        sleep(takes).await;
+        let mut state = self.state();
+        state.extended.extend(receipts.iter().map(|receipt| (receipt.clone(), now)));
+        state.extended_at = Some(Instant::now());
         Ok(receipts.iter().map(|_| Ok(())).collect())
     }
 
     async fn release(&self, receipts: &[String]) -> Result<Entries> {
-        self.state().released.extend_from_slice(receipts);
+        let mut state = self.state();
+        state.released.extend_from_slice(receipts);
+        state.released_at.extend(receipts.iter().map(|_| Instant::now()));
         Ok(receipts.iter().map(|_| Ok(())).collect())
     }
 }
 
 fn passing() -> Refusal {
     let (code, message) = ("InternalError".to_owned(), "again".to_owned());
-    Refusal { code, message, lasting: Lasting::Passing }
+    Refusal { code, message, lasting: Lasting::Passing, fate: Fate::Refused }
 }
 
 fn message(name: &str) -> Message {
@@ -254,17 +276,16 @@ async fn what_does_not_finish_within_the_drain_is_given_back() {
         Verdict::Done
     };
     let began = Instant::now();
-    let unfinished =
-        move |message: &Message| seen.lock().expect("unpoisoned").push(message.body.clone());
+    let notice = move |notice| seen.lock().expect("unpoisoned").push(notice);
     let stopping = stop_after(&stop, Duration::from_secs(1));
-    tokio::join!(consumer.run(handle, unfinished), stopping).0.expect("a stop is no error");
+    tokio::join!(consumer.run(handle, notice), stopping).0.expect("a stop is no error");
     assert!(began.elapsed() <= Duration::from_secs(30), "{:?}", began.elapsed());
     let state = source.state();
     assert_eq!(
         (state.deleted.as_slice(), state.released.as_slice()),
         (&["quick".to_owned()][..], &["endless".to_owned()][..])
     );
-    assert_eq!(*given_back.lock().expect("unpoisoned"), ["endless"]);
+    assert_eq!(*given_back.lock().expect("unpoisoned"), [Notice::GivenBack]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -282,4 +303,189 @@ async fn a_handler_that_panics_costs_its_own_message_alone() {
     let state = source.state();
     assert_eq!(state.deleted, ["good"]);
     assert!(state.released.is_empty() && state.extended.is_empty());
+}
+
+/// Ten messages of these numbers.
+fn ten(after_ms: u64, from: usize) -> (Duration, Result<Vec<Message>>) {
+    let names: Vec<_> = (from..from + 10).map(|number| number.to_string()).collect();
+    brings(after_ms, &names.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+/// The same message under another handle.
+fn again(after_ms: u64, name: &str, receipt: &str) -> (Duration, Result<Vec<Message>>) {
+    let receipt = receipt.to_owned();
+    (Duration::from_millis(after_ms), Ok(vec![Message { receipt, ..message(name) }]))
+}
+
+/// Runs a consumer whose handler takes so long, and stops it then; returns what it has handled, and
+/// its notices.
+async fn consumed(
+    source: &Written,
+    takes: Duration,
+    verdict: Verdict,
+    stop_after_s: u64,
+) -> (Vec<String>, Vec<Notice>) {
+    let stop = CancellationToken::new();
+    let (consumer, _) = consumer(source, 100, &stop);
+    let (handled, notices) = (Arc::<Mutex<Vec<_>>>::default(), Arc::<Mutex<Vec<_>>>::default());
+    let (seen, heard) = (Arc::clone(&handled), Arc::clone(&notices));
+    let handle = move |message: Message| {
+        seen.lock().expect("unpoisoned").push(message.receipt);
+        async move {
+            sleep(takes).await;
+            verdict
+        }
+    };
+    let run = consumer.run(handle, move |notice| heard.lock().expect("unpoisoned").push(notice));
+    let stopping = stop_after(&stop, Duration::from_secs(stop_after_s));
+    tokio::join!(run, stopping).0.expect("a stop is no error");
+    let all = (handled.lock().expect("unpoisoned").clone(), notices.lock().expect("unpoisoned"));
+    (all.0, all.1.clone())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quiet_queue_has_one_long_poll_every_20_s() {
+    let source = Written::default();
+    consumed(&source, Duration::ZERO, Verdict::Done, 199).await;
+    let state = source.state();
+    assert_eq!((state.asked.len(), state.most_open), (10, 1));
+    assert!(state.asked.iter().all(|max| *max == 10));
+    assert!(state.waits.iter().all(|wait| *wait == Wait::Long));
+}
+
+#[tokio::test(start_paused = true)]
+async fn polls_are_added_after_full_receives_alone_and_a_short_one_takes_them_away() {
+    let full = (0..6).map(|number| ten(50, number * 10));
+    let source = Written::new(full.chain([brings(50, &["last"])]));
+    let (handled, _) = consumed(&source, Duration::ZERO, Verdict::Done, 60).await;
+    assert_eq!(handled.len(), 61);
+    let state = source.state();
+    assert!((3..=8).contains(&state.most_open), "{}", state.most_open);
+    // What was under way when the queue ran dry has ended after a second; then one poll is enough.
+    let long = state.waits.iter().rev().take_while(|wait| **wait == Wait::Long).count();
+    assert!(long >= 2, "{:?}", state.waits);
+    assert!(state.asked.len() <= 7 + 8 + 4, "{:?}", state.waits);
+    assert_eq!(state.deleted.len(), 61);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_busy_queue_is_asked_for_ten_rather_than_for_one_at_a_time() {
+    let source = Written::new([ten(0, 0), ten(0, 10)]);
+    let stop = CancellationToken::new();
+    let (consumer, _) = consumer(&source, 20, &stop);
+    // The twenty in hand are finished one every 5 ms.
+    let number = std::sync::atomic::AtomicU64::new(0);
+    let handle = move |_| {
+        let turn = number.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        async move {
+            sleep(Duration::from_millis(1_000 + 5 * turn)).await;
+            Verdict::Done
+        }
+    };
+    let run = consumer.run(handle, |_| {});
+    tokio::join!(run, stop_after(&stop, Duration::from_millis(1_090))).0.expect("no error");
+    assert_eq!(source.state().asked, [10, 10, 10], "it waited until ten could begin");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_finished_a_moment_ago_is_deleted_and_not_handled_again() {
+    let source = Written::new([brings(0, &["a"]), again(5_000, "a", "newer")]);
+    let (handled, notices) = consumed(&source, Duration::from_secs(1), Verdict::Done, 10).await;
+    assert_eq!((handled, notices), (vec!["a".to_owned()], vec![Notice::Again]));
+    assert_eq!(source.state().deleted, ["a", "newer"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_again_while_it_is_in_hand_is_deleted_by_its_newest_handle() {
+    let source = Written::new([brings(0, &["a"]), again(5_000, "a", "newer")]);
+    let (handled, notices) = consumed(&source, Duration::from_secs(8), Verdict::Done, 10).await;
+    assert_eq!((handled, notices), (vec!["a".to_owned()], vec![Notice::Again]));
+    assert_eq!(source.state().deleted, ["newer"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_comes_twice_in_one_receive_is_handled_and_deleted_once() {
+    let twice = vec![message("a"), Message { receipt: "newer".to_owned(), ..message("a") }];
+    let source = Written::new([(Duration::ZERO, Ok(twice))]);
+    let (handled, _) = consumed(&source, Duration::from_secs(1), Verdict::Done, 5).await;
+    assert_eq!(handled, ["a"]);
+    assert_eq!(source.state().deleted, ["newer"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_given_back_is_handled_again() {
+    let source = Written::new([brings(0, &["a"]), again(5_000, "a", "newer")]);
+    let (handled, notices) = consumed(&source, Duration::from_secs(1), Verdict::Release, 10).await;
+    assert_eq!((handled, notices), (vec!["a".to_owned(), "newer".to_owned()], Vec::new()));
+    assert_eq!(source.state().released, ["a", "newer"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_extension_under_way_does_not_overtake_what_gives_back() {
+    let source = Written::new([brings(0, &["a"])]);
+    // It is extended after 20 s, which takes 3 s; it is given back in between.
+    source.state().extension = Duration::from_secs(3);
+    consumed(&source, Duration::from_secs(21), Verdict::Release, 60).await;
+    let state = source.state();
+    assert_eq!((state.extended.len(), state.released.as_slice()), (1, &["a".to_owned()][..]));
+    assert!(state.released_at.first() >= state.extended_at.as_ref(), "it was hidden again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_a_long_poll_waited_for_is_not_extended_at_once() {
+    let source = Written::new([brings(19_900, &["late"])]);
+    let began = Instant::now();
+    consumed(&source, Duration::from_secs(18), Verdict::Done, 60).await;
+    let state = source.state();
+    let times: Vec<_> = state.extended.iter().map(|(_, at)| (*at - began).as_millis()).collect();
+    assert_eq!(times, [34_900], "half of its 30 s after it came");
+}
+
+#[tokio::test(start_paused = true)]
+async fn many_messages_in_hand_are_extended_together() {
+    let source = Written::new([ten(0, 0), ten(0, 10), brings(0, &["x", "y", "z"])]);
+    consumed(&source, Duration::from_secs(25), Verdict::Done, 60).await;
+    let state = source.state();
+    assert_eq!(state.extended.len(), 23, "each of them once");
+    assert_eq!(state.deleted.len(), 23);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_that_waits_for_its_batch_stays_hidden() {
+    let source = Written::new([brings(0, &["a"])]);
+    let stop = CancellationToken::new();
+    let (consumer, _) = consumer(&source, 10, &stop);
+    let limits = Limits {
+        count: 10,
+        bytes: 1_000,
+        linger: Duration::from_secs(50),
+        patience: Duration::ZERO,
+        flights: 1,
+        attempts: 1,
+    };
+    let tasks = tokio_util::task::TaskTracker::new();
+    let flush = |batch: Vec<u32>| async move { Ok(batch.iter().map(|_| Ok(())).collect()) };
+    let batcher: Batcher<u32, ()> =
+        Batcher::start(&tasks, limits, Ending::with(&CancellationToken::new()), |_| 1, flush);
+    let handle = move |_| {
+        let batcher = batcher.clone();
+        async move {
+            batcher.submit(1).await.expect("it is taken");
+            Verdict::Done
+        }
+    };
+    let run = consumer.run(handle, |_| {});
+    tokio::join!(run, stop_after(&stop, Duration::from_secs(70))).0.expect("a stop is no error");
+    let state = source.state();
+    assert_eq!(state.extended.len(), 2, "after 20 and after 40 s");
+    assert_eq!(state.deleted, ["a"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_finished_stays_in_nobody_s_memory_for_ever() {
+    // More than are remembered; the first of them comes again after that.
+    let full = (0..1_100).map(|number| ten(1, number * 10));
+    let source = Written::new(full.chain([again(1, "0", "newer")]));
+    let (handled, notices) = consumed(&source, Duration::ZERO, Verdict::Done, 60).await;
+    assert_eq!((handled.len(), notices.len()), (11_001, 0));
 }

@@ -1,0 +1,69 @@
+//! The options that say how simulated providers behave.
+
+use std::time::Duration;
+
+use clap::Args;
+
+use crate::model::parse_duration;
+use crate::provider::{Behaviour, Fault, Temper};
+
+/// How simulated providers behave.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Conduct {
+    /// How providers behave [default: demo; for bench: steady]
+    #[arg(long, visible_alias = "behaviour", value_enum, value_name = "HOW")]
+    behavior: Option<Temper>,
+    /// What makes one run's chances differ from another's
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// How long providers think, as in 200ms..4s
+    #[arg(long, value_name = "MIN..MAX", value_parser = think)]
+    think: Option<Think>,
+    /// Divide thinking times by this; deadlines stay
+    #[arg(long, value_name = "FACTOR", default_value = "1", value_parser = speed)]
+    speed: f64,
+    /// Make something go wrong on purpose; repeatable
+    #[arg(long = "fault", value_name = "FAULT")]
+    faults: Vec<Fault>,
+    /// Requests in hand per provider
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    concurrency: u16,
+}
+
+/// The shortest and the longest thinking time.
+type Think = (Duration, Duration);
+
+impl Conduct {
+    /// What was asked for; the temper `otherwise`, if none was.
+    pub(super) fn behaviour(&self, otherwise: Temper) -> Behaviour {
+        Behaviour {
+            temper: self.behavior.unwrap_or(otherwise),
+            seed: self.seed,
+            think: self.think,
+            speed: self.speed,
+            faults: self.faults.clone(),
+        }
+    }
+
+    /// Requests in hand per provider.
+    pub(super) fn concurrency(&self) -> usize {
+        self.concurrency.into()
+    }
+}
+
+fn think(text: &str) -> Result<Think, String> {
+    let example = "two times, as in `200ms..4s`";
+    let (low, high) = text.split_once("..").ok_or(example)?;
+    let (low, high) = (parse_duration(low)?, parse_duration(high)?);
+    if low > high || high > Duration::from_hours(12) {
+        return Err(format!("{example}, the first not above the second, 12h at the most"));
+    }
+    Ok((low, high))
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(speed) if (0.001..=1_000_000.0).contains(&speed) => Ok(speed),
+        _ => Err("a factor is a number above 0, as in `10`".to_owned()),
+    }
+}

@@ -1,0 +1,92 @@
+//! How far a long piece of work is: a bar on a terminal, a line now and then elsewhere.
+
+use std::io::{self, IsTerminal as _};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::{Output, Verbosity};
+
+/// How often it is told where nothing can be redrawn.
+const TOLD_EVERY: Duration = Duration::from_secs(10);
+
+/// What is counted, and up to where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whole {
+    /// RFQs, so many.
+    Rfqs(u64),
+    /// RFQs out of a file of so many bytes.
+    Bytes(u64),
+    /// RFQs; nobody knows how many.
+    Unknown,
+}
+
+/// A bar under a long piece of work. RFQs are counted; the bar may measure the bytes they come from.
+#[derive(Debug)]
+pub struct Progress {
+    output: Output,
+    bar: ProgressBar,
+    whole: Whole,
+    verb: &'static str,
+    began: Instant,
+    told: Mutex<Instant>,
+}
+
+impl Progress {
+    /// A bar that is empty. `verb` says what happens to RFQs: `submitted`.
+    pub fn new(output: &Output, whole: Whole, verb: &'static str) -> Self {
+        let live = io::stderr().is_terminal() && output.verbosity > Verbosity::Quiet;
+        let (bar, template) = match whole {
+            Whole::Rfqs(count) => (ProgressBar::new(count), "  {bar:30} {msg}, {eta} left"),
+            Whole::Bytes(bytes) => (ProgressBar::new(bytes), "  {bar:30} {msg}, {eta} left"),
+            Whole::Unknown => (ProgressBar::no_length(), "  {spinner} {msg}"),
+        };
+        if !live {
+            bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
+        }
+        let style = ProgressStyle::with_template(template).expect("the template is valid");
+        bar.set_style(style.progress_chars("=> "));
+        let now = Instant::now();
+        Self { output: output.clone(), bar, whole, verb, began: now, told: Mutex::new(now) }
+    }
+
+    /// So many RFQs are done by now, and so many bytes of the file.
+    pub fn at(&self, rfqs: u64, bytes: u64) {
+        let (text, rate) = (&self.text(rfqs), self.rate(rfqs));
+        self.bar.set_message(format!("{text}, {rate:.0}/s"));
+        self.bar.set_position(if matches!(self.whole, Whole::Bytes(_)) { bytes } else { rfqs });
+        if !self.bar.is_hidden() {
+            return;
+        }
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.elapsed() >= TOLD_EVERY {
+            *told = Instant::now();
+            self.output.note(&format!("{text}, {rate:.0}/s"));
+        }
+    }
+
+    /// Does what prints, with the bar out of the way.
+    pub fn aside<T>(&self, print: impl FnOnce() -> T) -> T {
+        self.bar.suspend(print)
+    }
+
+    fn text(&self, rfqs: u64) -> String {
+        match self.whole {
+            Whole::Rfqs(count) => format!("{rfqs} of {count} {}", self.verb),
+            Whole::Bytes(_) | Whole::Unknown => format!("{rfqs} {}", self.verb),
+        }
+    }
+
+    fn rate(&self, rfqs: u64) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
+        let rfqs = rfqs as f64;
+        rfqs / self.began.elapsed().as_secs_f64().max(0.001)
+    }
+}
+
+impl Drop for Progress {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
+}
