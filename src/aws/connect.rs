@@ -4,6 +4,7 @@ use std::net::ToSocketAddrs as _;
 use std::time::Duration;
 
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::config::StalledStreamProtectionConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_sqs::config::{Credentials, ProvideCredentials as _, SharedCredentialsProvider};
 use futures_util::future::try_join_all;
@@ -185,6 +186,7 @@ impl Aws {
                 "rydes",
             )))
             .timeout_config(timeouts())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .app_name(app_name())
             .sleep_impl(aws_sdk_sqs::config::SharedAsyncSleep::new(
                 aws_smithy_async::rt::sleep::TokioSleep::new(),
@@ -231,6 +233,7 @@ impl Aws {
     ) -> Result<Self> {
         let mut loader = aws_config::defaults(BehaviorVersion::latest())
             .timeout_config(timeouts())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .app_name(app_name());
         if let Some(profile) = profile {
             loader = loader.profile_name(profile);

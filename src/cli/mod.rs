@@ -21,6 +21,7 @@ use crate::settings::{Backend, Settings, Typed};
 use crate::shutdown::Shutdown;
 
 mod bench;
+mod bulk;
 mod close;
 mod completions;
 mod conduct;
@@ -33,6 +34,7 @@ mod quotes;
 mod recent;
 mod setup;
 mod status;
+mod submission;
 mod submit;
 mod teardown;
 mod trace;

@@ -5,31 +5,33 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use super::bulk::{self, Requests};
 use super::recent::Recent;
+use super::submission::{JSON_MAX, Origin, Typed, object};
 use super::{Context, attended, env, quotes};
 use crate::error::{Error, Kind, Result, exit};
 use crate::model::text::printable;
-use crate::model::{Condition, RequestRow, RfqId, Until, parse_duration, show_duration};
+use crate::model::{Condition, RequestRow, Until, parse_duration, show_duration};
 use crate::output::Format;
 use crate::output::setup::count_of;
 use crate::quotes::Patience;
-use crate::scatter::{self, Scattered, Submission, check_deadline, check_text};
+use crate::scatter::{self, Scattered, Submission, check_deadline};
 use crate::settings::{Settings, quoted};
 
-/// The longest file that `--file` reads, in bytes: a request is far below it.
-const FILE_MAX: u64 = 65_536;
-
 /// Ask every subscribed provider for a quote.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 #[command(
     override_usage = "rydes submit --from CITY --to CITY [--deadline 15s] [--until 3] [--wait]",
     after_help = "Examples:
   rydes submit --from Frankfurt --to \"Las Vegas\"
   rydes submit --from Frankfurt --to Rome --deadline 5s --wait
   rydes submit --from A --to B --until 3 --until price:20   the first one met ends it
-  rydes submit --file event.json   {\"from\": ..., \"to\": ..., \"customer\": ...}"
+  rydes submit --file event.json   {\"from\": ..., \"to\": ..., \"customer\": ...}
+  rydes submit --from A --to B --count 1000
+  rydes submit --batch requests.jsonl    one such object per line, or - for stdin; a line may
+                                         have an \"rfq-id\", a \"deadline\" and \"until\" too"
 )]
 pub(super) struct Command {
     /// Where the ride begins
@@ -43,7 +45,7 @@ pub(super) struct Command {
     customer: Option<String>,
     /// How long to wait for answers, 10ms to 24h
     #[arg(long, value_name = "TIME", default_value = "15s", value_parser = deadline)]
-    deadline: Duration,
+    pub(super) deadline: Duration,
     /// What completes it beside `all`: `3` quotes or `price:20`, for every reader; with --wait also
     /// `stall:5s`, for this wait; may be repeated
     #[arg(long, value_name = "CONDITION")]
@@ -54,6 +56,13 @@ pub(super) struct Command {
     /// Use this id; an RFQ that may have been lost half way is submitted again
     #[arg(long, value_name = "ID")]
     rfq_id: Option<String>,
+    /// Submit it so many times in batches, each time with an id of its own
+    #[arg(long, value_name = "N", conflicts_with_all = ["rfq_id", "wait"], value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    count: Option<u32>,
+    /// Submit each line of a JSONL file in batches, or of stdin with `-`; lines that have an
+    /// `rfq-id` may be submitted again
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "to", "customer", "file", "rfq_id", "wait", "count"])]
+    pub(super) batch: Option<PathBuf>,
     /// Go on as `rydes quotes --watch`
     #[arg(short = 'w', long)]
     wait: bool,
@@ -66,16 +75,25 @@ fn deadline(text: &str) -> Result<Duration, String> {
 pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let output = &context.output;
     let settings = context.settings()?;
-    let typed = Typed::of(context, &command).await?;
-    let submission = submission(&command, typed)?;
+    if !command.wait && quotes::shortest_stall(&command.until).is_some() {
+        let problem = "`--until stall:...` is about a wait, so it needs `--wait`; nothing was sent";
+        return Err(Error::invalid(problem));
+    }
+    if let Some(file) = &command.batch {
+        let requests = Requests::of_file(file)?;
+        return Box::pin(bulk::run(context, command, requests)).await;
+    }
+    let submission = submission(&command, command.typed(context).await?)?;
+    if let Some(count) = command.count {
+        let requests = Requests::Count(count, Box::new(submission));
+        return Box::pin(bulk::run(context, command, requests)).await;
+    }
     let retry = retry(&settings, &submission);
     let aws = context.connect(&settings).await?;
     output.note(&aws.target_line());
     let recent = Recent::of(&aws, env);
-    let scattered = scatter::submit(&aws, submission).await.map_err(|error| {
-        let nobody = error.to_string().starts_with("no provider is subscribed");
-        if nobody { error.hint(settings.command("setup")) } else { error }
-    })?;
+    let scattered =
+        scatter::submit(&aws, submission).await.map_err(|error| nobody_hint(error, &settings))?;
     let row = match scattered {
         Scattered::Published(row) => {
             let asked = row.expected.as_ref().map_or(0, |all| all.len() as u64);
@@ -160,58 +178,26 @@ fn deadline_of(row: &RequestRow) -> String {
 
 /// Validates everything before anything is sent.
 fn submission(command: &Command, typed: Typed) -> Result<Submission> {
-    let named = |name: &str| match &command.file {
-        Some(_) => name.to_owned(),
-        None => format!("--{name}"),
-    };
-    let required = |name: &str, text: Option<String>| match text {
-        Some(text) => check_text(&named(name), &text),
-        None => Err(Error::invalid(format!("`{}` is missing; nothing was sent", named(name)))
-            .hint("rydes submit --from CITY --to CITY [--deadline 15s] [--wait]")),
-    };
-    if !command.wait && quotes::shortest_stall(&command.until).is_some() {
-        let problem = "`--until stall:...` is about a wait, so it needs `--wait`; nothing was sent";
-        return Err(Error::invalid(problem));
+    let origin = if command.file.is_some() { Origin::Json } else { Origin::Options };
+    typed.check(origin, command.deadline, command.conditions())
+}
+
+impl Command {
+    /// The conditions that are stored.
+    pub(super) fn conditions(&self) -> Vec<Condition> {
+        let stored = self.until.iter().filter_map(|until| match until {
+            Until::Complete(condition) => Some(condition.clone()),
+            Until::Stall(_) => None,
+        });
+        stored.collect()
     }
-    let conditions = command.until.iter().filter_map(|until| match until {
-        Until::Complete(condition) => Some(condition.clone()),
-        Until::Stall(_) => None,
-    });
-    let id = match &command.rfq_id {
-        Some(id) => RfqId::parse(id)
-            .and_then(|id| match check_text("--rfq-id", id.as_str()) {
-                Ok(_) => Ok(id),
-                Err(error) => Err(error.to_string()),
-            })
-            .map_err(|problem| Error::invalid(format!("`--rfq-id`: {problem}")))?,
-        None => RfqId::random(),
-    };
-    Ok(Submission {
-        id,
-        from: required("from", typed.from)?,
-        to: required("to", typed.to)?,
-        customer: check_text(
-            &named("customer"),
-            &typed.customer.unwrap_or_else(|| "anonymous".to_owned()),
-        )?,
-        deadline: command.deadline,
-        until: conditions.collect(),
-    })
-}
 
-/// What a request is about, as it was typed or read, before anything is checked.
-struct Typed {
-    from: Option<String>,
-    to: Option<String>,
-    customer: Option<String>,
-}
-
-impl Typed {
-    async fn of(context: &Context, command: &Command) -> Result<Self> {
-        let Some(file) = command.file.clone() else {
-            let Command { from, to, customer, .. } = command;
-            let (from, to, customer) = (from.clone(), to.clone(), customer.clone());
-            return Ok(Self { from, to, customer });
+    /// What is asked for, from the options or a file.
+    async fn typed(&self, context: &Context) -> Result<Typed> {
+        let rfq_id = self.rfq_id.clone();
+        let Some(file) = self.file.clone() else {
+            let Self { from, to, customer, .. } = self.clone();
+            return Ok(Typed { from, to, customer, rfq_id });
         };
         let is_stdin = file.as_os_str() == "-";
         let name = if is_stdin { "stdin".to_owned() } else { file.display().to_string() };
@@ -223,40 +209,30 @@ impl Typed {
                 std::fs::File::open(file).and_then(read)
             }
         });
-        Self::parse(&printable(&name), text.await?)
-    }
-
-    /// The original's event.
-    fn parse(name: &str, text: std::io::Result<String>) -> Result<Self> {
+        let (name, text) = (printable(&name), text.await?);
         let text =
             text.map_err(|error| Error::invalid(format!("cannot read {name}")).because(error))?;
-        if u64::try_from(text.len()).is_ok_and(|length| length > FILE_MAX) {
-            return Err(Error::invalid(format!("{name} is longer than {FILE_MAX} bytes")));
+        if u64::try_from(text.len()).is_ok_and(|length| length > JSON_MAX) {
+            return Err(Error::invalid(format!("{name} is longer than {JSON_MAX} bytes")));
         }
-        let event: Value = serde_json::from_str(&text)
-            .map_err(|error| Error::invalid(format!("{name} is not JSON")).because(error))?;
-        if !event.is_object() {
-            return Err(Error::invalid(format!("{name} is not a JSON object")));
-        }
-        let field = |field: &str| match &event[field] {
-            Value::Null => Ok(None),
-            Value::String(text) => Ok(Some(text.clone())),
-            _ => Err(Error::invalid(format!(
-                "`{field}` in {name} is not a string; nothing was sent"
-            ))),
-        };
-        Ok(Self { from: field("from")?, to: field("to")?, customer: field("customer")? })
+        Ok(Typed { rfq_id, ..Typed::of_event(&name, &object(&name, &text)?)? })
     }
+}
+
+/// Adds what to do where nobody is subscribed.
+pub(super) fn nobody_hint(error: Error, settings: &Settings) -> Error {
+    let nobody = error.to_string().starts_with("no provider is subscribed");
+    if nobody { error.hint(settings.command("setup")) } else { error }
 }
 
 /// Everything, or a little more than a request may be.
 fn read(from: impl std::io::Read) -> std::io::Result<String> {
     let mut text = String::new();
-    from.take(FILE_MAX + 1).read_to_string(&mut text).map(|_| text)
+    from.take(JSON_MAX + 1).read_to_string(&mut text).map(|_| text)
 }
 
 /// The command line that submits the same request again.
-fn retry(settings: &Settings, submission: &Submission) -> String {
+pub(super) fn retry(settings: &Settings, submission: &Submission) -> String {
     let until = submission.until.iter().map(|until| format!(" --until {until}"));
     settings.command(&format!(
         "submit --rfq-id {} --from {} --to {} --customer {} --deadline {}ms{}",

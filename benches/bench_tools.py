@@ -1,0 +1,138 @@
+"""What `compare` and `curve` share: the binary, the Python packages, a LocalStack of their own.
+
+Nothing outside the standard library is needed to import this. Everything it makes lies in
+`target/benches`.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import venv
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent
+TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+MADE = TARGET / "benches"
+# Where LocalStack's packages lie and which image it is may stay as the shell has them.
+KEPT = ("RYDES_CACHE_DIR", "RYDES_LOCALSTACK_IMAGE")
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def python():
+    """The Python that has the pinned packages; made where it is missing or of other pins."""
+    wanted = HERE / "requirements.txt"
+    made = MADE / "venv"
+    note = made / "requirements.txt"
+    interpreter = made / "bin" / "python"
+    if not note.exists() or note.read_text() != wanted.read_text():
+        say(f"installing the packages of {wanted.relative_to(ROOT)}")
+        venv.create(made, clear=True, with_pip=True)
+        install = [interpreter, "-m", "pip", "install", "--quiet", "--requirement", wanted]
+        subprocess.run(install, check=True, stdout=sys.stderr)
+        # Written last, so that an installation that was broken off is done again.
+        note.write_text(wanted.read_text())
+    return interpreter
+
+
+def in_venv():
+    """Starts the running script again in the Python that has the packages, unless it is that."""
+    interpreter = str(python())
+    if Path(sys.prefix).resolve() != (MADE / "venv").resolve():
+        os.execv(interpreter, [interpreter, *sys.argv])
+
+
+def build():
+    say("cargo build --release")
+    subprocess.run(["cargo", "build", "--release"], cwd=ROOT, check=True)
+    return TARGET / "release" / "rydes"
+
+
+def environment():
+    """The shell's own, less what would lead `rydes` to another stack, endpoint or account."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name in KEPT or not name.startswith(("AWS_", "RYDES_"))
+    }
+    # The RFQs of a benchmark need not be remembered beside those of its user.
+    return kept | {"XDG_STATE_HOME": str(MADE / "state")}
+
+
+@dataclass
+class Place:
+    """A LocalStack that is up, and the binary that is measured there."""
+
+    rydes: Path
+    port: int
+
+    @property
+    def endpoint(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    def command(self, *arguments):
+        return [str(self.rydes), "--endpoint-url", self.endpoint, *map(str, arguments)]
+
+    def run(self, *arguments):
+        """Runs a command of `rydes` at this LocalStack; what it prints on stderr is shown."""
+        subprocess.run(
+            self.command(*arguments), env=environment(), check=True, stdout=subprocess.DEVNULL
+        )
+
+    def bench(self, *arguments):
+        """The document that `rydes bench` prints."""
+        return document(self.command("bench", *arguments, "--output", "json"))
+
+    def yardstick(self, script, *arguments):
+        """The document that a yardstick prints."""
+        options = ["--endpoint", self.endpoint, *map(str, arguments)]
+        return document([str(python()), str(HERE / script), *options])
+
+
+def document(command):
+    done = subprocess.run(command, env=environment(), stdout=subprocess.PIPE)
+    # `rydes bench` prints its document and fails if an answer never came; that is a figure as well.
+    if not done.stdout:
+        done.check_returncode()
+    return json.loads(done.stdout)
+
+
+@contextlib.contextmanager
+def localstack(rydes):
+    """A LocalStack on a free port, down again at the end, however that comes."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    place = Place(rydes, free_port())
+
+    def command(action):
+        line = [str(rydes), "localstack", action, "--port", str(place.port)]
+        return subprocess.run(line, env=environment(), check=True, stdout=sys.stderr)
+
+    try:
+        command("up")
+        yield place
+    finally:
+        command("down")
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return server.getsockname()[1]
+
+
+@contextlib.contextmanager
+def ending_plainly():
+    """Says which command failed and ends, without the trace of this script."""
+    try:
+        yield
+    except subprocess.CalledProcessError as error:
+        sys.exit(f"error: {' '.join(map(str, error.cmd))}: exit {error.returncode}")
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,417 @@
+//! `rydes submit --count` and `--batch`: many requests in batches, in the order in which they come,
+//! with no more in hand than a few hundred.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+use std::time::Instant;
+
+use futures_util::stream::{self, BoxStream, StreamExt as _};
+use serde_json::json;
+use tokio::sync::mpsc;
+use tokio_util::task::TaskTracker;
+
+use super::recent::Recent;
+use super::submission::{JSON_MAX, of_line};
+use super::submit::{Command, retry};
+use super::{Context, env};
+use crate::error::{Error, Result, exit};
+use crate::model::text::printable;
+use crate::model::{RequestRow, RfqId};
+use crate::output::progress::{Progress, Whole};
+use crate::output::setup::count_of;
+use crate::output::{Format, Output};
+use crate::queue::Ending;
+use crate::scatter::{Scatter, Scattered, Submission};
+use crate::settings::Settings;
+
+/// Requests in hand at once: rows and messages of all batches that may be under way, and as many
+/// again.
+const IN_HAND: usize = 500;
+/// Lines that are read ahead.
+const READ_AHEAD: usize = 100;
+/// RFQs that are remembered of a bulk submission: the newest.
+const REMEMBERED: usize = 10;
+
+/// One request of many.
+struct Wanted {
+    /// Its line in the file, from 1.
+    line: Option<u64>,
+    /// Bytes of the file up to its end.
+    bytes: u64,
+    request: Result<Submission>,
+}
+
+/// Where many requests come from.
+pub(super) enum Requests {
+    /// The same one so many times, each time with an id of its own.
+    Count(u32, Box<Submission>),
+    /// The lines of a file, or of stdin.
+    Lines {
+        /// What is read.
+        from: Box<dyn Read + Send>,
+        /// What it is called, safe to print.
+        name: String,
+        /// How many bytes it has, where that is known.
+        bytes: Option<u64>,
+    },
+}
+
+impl Requests {
+    /// The lines of a file; of stdin with `-`.
+    ///
+    /// # Errors
+    /// Invalid when it cannot be opened.
+    pub(super) fn of_file(file: &Path) -> Result<Self> {
+        if file.as_os_str() == "-" {
+            let (from, name) = (Box::new(io::stdin()), "stdin".to_owned());
+            return Ok(Self::Lines { from, name, bytes: None });
+        }
+        let name = printable(&file.display().to_string());
+        let cannot =
+            |error: io::Error| Error::invalid(format!("cannot read {name}")).because(error);
+        let opened = File::open(file).map_err(cannot)?;
+        let about = opened.metadata().map_err(cannot)?;
+        if about.is_dir() {
+            return Err(Error::invalid(format!("cannot read {name}: it is a folder")));
+        }
+        let bytes = about.is_file().then_some(about.len());
+        Ok(Self::Lines { from: Box::new(opened), name, bytes })
+    }
+
+    fn whole(&self) -> Whole {
+        match self {
+            Self::Count(count, _) => Whole::Rfqs((*count).into()),
+            Self::Lines { bytes: Some(bytes), .. } => Whole::Bytes(*bytes),
+            Self::Lines { bytes: None, .. } => Whole::Unknown,
+        }
+    }
+
+    /// All of them, as fast as they are taken.
+    fn stream<'a>(self, command: &'a Command) -> BoxStream<'a, Result<Wanted>> {
+        let (from, name) = match self {
+            Self::Count(count, request) => {
+                let one = move |_| {
+                    let request = Submission { id: RfqId::random(), ..(*request).clone() };
+                    Ok(Wanted { line: None, bytes: 0, request: Ok(request) })
+                };
+                return stream::iter(0..count).map(one).boxed();
+            }
+            Self::Lines { from, name, .. } => (from, name),
+        };
+        let until = command.conditions();
+        let (lines, read) = mpsc::channel(READ_AHEAD);
+        // Stdin and pipes may have nothing to say for as long as they like.
+        tokio::task::spawn_blocking(move || read_lines(BufReader::new(from), &lines));
+        let received = stream::unfold(read, async |mut read| Some((read.recv().await?, read)));
+        let wanted = move |line: io::Result<Line>| {
+            let line = line.map_err(|error| {
+                Error::other(format!("reading {name} failed; what was read was submitted"))
+                    .because(error)
+            })?;
+            let request = line.text.map_err(Error::invalid);
+            let request = request.and_then(|text| of_line(&text, command.deadline, &until));
+            Ok(Wanted { line: Some(line.number), bytes: line.bytes, request })
+        };
+        received.map(wanted).boxed()
+    }
+}
+
+/// A line that is not blank.
+#[derive(Debug, PartialEq, Eq)]
+struct Line {
+    /// From 1, blank ones counted.
+    number: u64,
+    /// Bytes up to its end.
+    bytes: u64,
+    text: Result<String, String>,
+}
+
+/// Reads lines until the end, an error, or nobody wants more. None is held that is longer than a
+/// request may be.
+fn read_lines(mut from: impl BufRead, lines: &mpsc::Sender<io::Result<Line>>) {
+    let (mut number, mut bytes) = (0, 0);
+    loop {
+        let line = match read_line(&mut from) {
+            Ok(None) => return,
+            Ok(Some((length, text))) => {
+                number += 1;
+                bytes += length;
+                if text.as_ref().is_ok_and(|text| text.trim().is_empty()) {
+                    continue;
+                }
+                Ok(Line { number, bytes, text })
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => Err(error),
+        };
+        let is_last = line.is_err();
+        if lines.blocking_send(line).is_err() || is_last {
+            return;
+        }
+    }
+}
+
+/// The next line and its length in bytes; what is wrong with it, where it is no text or too long.
+fn read_line(from: &mut impl BufRead) -> io::Result<Option<(u64, Result<String, String>)>> {
+    let mut line = Vec::new();
+    let read = from.by_ref().take(JSON_MAX + 1).read_until(b'\n', &mut line)?;
+    let mut length = u64::try_from(read).unwrap_or(u64::MAX);
+    if length == 0 {
+        return Ok(None);
+    }
+    if length > JSON_MAX && line.last() != Some(&b'\n') {
+        length += u64::try_from(from.skip_until(b'\n')?).unwrap_or(u64::MAX);
+        return Ok(Some((length, Err(format!("it is longer than {JSON_MAX} bytes")))));
+    }
+    let text = String::from_utf8(line).map_err(|_| "it is not UTF-8".to_owned());
+    // What some editors write before the first line.
+    Ok(Some((length, text.map(|text| text.trim_start_matches('\u{feff}').to_owned()))))
+}
+
+/// How far a bulk submission has come.
+#[derive(Default)]
+struct Account {
+    submitted: u64,
+    answered_before: u64,
+    failed: u64,
+    /// The last line that was taken.
+    line: Option<u64>,
+    newest: VecDeque<RequestRow>,
+}
+
+impl Account {
+    fn done(&self) -> u64 {
+        self.submitted + self.answered_before
+    }
+
+    fn remember(&mut self, row: RequestRow) {
+        self.newest.push_back(row);
+        if self.newest.len() > REMEMBERED {
+            self.newest.pop_front();
+        }
+    }
+}
+
+/// Submits many requests.
+pub(super) async fn run(context: &Context, command: Command, requests: Requests) -> Result<u8> {
+    let output = &context.output;
+    let settings = context.settings()?;
+    let aws = context.connect(&settings).await?;
+    output.note(&aws.target_line());
+    let tasks = TaskTracker::new();
+    let ending = Ending::with(&context.shutdown.stop);
+    let scatter = Scatter::batched(&aws, &tasks, &ending)
+        .await
+        .map_err(|error| super::submit::nobody_hint(error, &settings))?;
+    let began = Instant::now();
+    let bar = Progress::new(output, requests.whole(), "submitted");
+    let is_count = matches!(requests, Requests::Count(..));
+    let submit = async |wanted: Result<Wanted>| {
+        let Wanted { line, bytes, request } = wanted?;
+        let submitted = async {
+            let request = request?;
+            let again = retry(&settings, &request);
+            match scatter.submit(request).await? {
+                Scattered::Unknown(error) => {
+                    Err(error.hint(format!("submit it again, nothing is doubled: {again}")))
+                }
+                scattered => Ok(scattered),
+            }
+        };
+        Ok::<_, Error>((line, bytes, submitted.await))
+    };
+    let mut account = Account::default();
+    let mut broken = None;
+    {
+        let wanted = requests.stream(&command).take_until(ending.begins());
+        let mut submitted = std::pin::pin!(wanted.map(submit).buffered(IN_HAND));
+        while let Some(next) = submitted.next().await {
+            let (line, bytes, outcome) = match next {
+                Ok(next) => next,
+                Err(error) => {
+                    broken = Some(error);
+                    break;
+                }
+            };
+            account.line = line.or(account.line);
+            tell(output, &bar, &mut account, line, outcome);
+            bar.at(account.done(), bytes);
+        }
+    }
+    drop((bar, scatter));
+    remember(context, &aws, &account);
+    summary(context, &settings, &account, began, is_count);
+    ending.outcome()?;
+    if let Some(error) = broken {
+        return Err(error);
+    }
+    if context.shutdown.stop.is_cancelled() {
+        return Err(interrupted(context, &settings, &command, &account));
+    }
+    if account.failed > 0 {
+        let what = if is_count { "RFQ" } else { "line" };
+        let failed = count_of(account.failed, what);
+        return Err(Error::other(format!("{failed} could not be submitted")));
+    }
+    Ok(exit::DONE)
+}
+
+/// Tells and counts what became of one request.
+fn tell(
+    output: &Output,
+    bar: &Progress,
+    account: &mut Account,
+    line: Option<u64>,
+    outcome: Result<Scattered>,
+) {
+    let (row, state) = match outcome {
+        Ok(Scattered::Published(row)) => {
+            account.submitted += 1;
+            (row, "published")
+        }
+        Ok(Scattered::Answered(row)) => {
+            account.answered_before += 1;
+            (row, "answered")
+        }
+        Ok(Scattered::Unknown(error)) | Err(error) => {
+            account.failed += 1;
+            bar.aside(|| tell_failure(output, line, &error));
+            return;
+        }
+    };
+    bar.aside(|| match output.format {
+        Format::Table | Format::Workshop => output.data(&printable(row.id.as_str())),
+        Format::Jsonl => {
+            output.json(&json!({"rfq-id": row.id.as_str(), "line": line, "state": state}));
+        }
+        Format::Json => {}
+    });
+    account.remember(row);
+}
+
+fn tell_failure(output: &Output, line: Option<u64>, error: &Error) {
+    let mut text = error.to_string();
+    for cause in error.causes() {
+        text = format!("{text}: {cause}");
+    }
+    let place = line.map_or(String::new(), |line| format!("line {line}: "));
+    output.warning(&format!("{place}{text}"));
+    for hint in error.hints() {
+        output.hint(hint);
+    }
+    if output.format == Format::Jsonl {
+        output.json(&json!({"line": line, "error": text}));
+    }
+}
+
+fn remember(context: &Context, aws: &crate::aws::Aws, account: &Account) {
+    let recent = Recent::of(aws, env);
+    for row in &account.newest {
+        if let Err(error) = recent.remember(row) {
+            context.output.detail(&format!("the RFQ was not remembered: {error}"));
+        }
+    }
+}
+
+fn summary(
+    context: &Context,
+    settings: &Settings,
+    account: &Account,
+    began: Instant,
+    is_count: bool,
+) {
+    let output = &context.output;
+    let seconds = began.elapsed().as_secs_f64().max(0.001);
+    #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
+    let rate = account.done() as f64 / seconds;
+    if output.format == Format::Json {
+        output.json(&json!({
+            "submitted": account.submitted,
+            "answered-before": account.answered_before,
+            "failed": account.failed,
+            "last-line": account.line,
+            "seconds": (seconds * 1_000.0).round() / 1_000.0,
+        }));
+    }
+    let mut line =
+        format!("submitted {} in {seconds:.1} s ({rate:.0}/s)", count_of(account.submitted, "RFQ"));
+    if account.answered_before > 0 {
+        line += &format!(", {} submitted and answered before", account.answered_before);
+    }
+    if account.failed > 0 {
+        line += &format!(
+            ", {}",
+            count_of(account.failed, if is_count { "failure" } else { "bad line" })
+        );
+    }
+    output.note(&line);
+    output.note(&format!("next: {}", settings.command("status")));
+}
+
+/// What was done before the signal, and how to go on.
+fn interrupted(
+    context: &Context,
+    settings: &Settings,
+    command: &Command,
+    account: &Account,
+) -> Error {
+    let error = context.shutdown.error();
+    match (account.line, &command.batch) {
+        (Some(line), Some(file)) if file.as_os_str() == "-" => {
+            error.hint(format!("lines 1 to {line} are done, the others are not"))
+        }
+        (Some(line), Some(file)) => {
+            let rest = settings.command("submit --batch -");
+            let file = crate::settings::quoted(&file.display().to_string());
+            error.hint(format!(
+                "lines 1 to {line} are done; for the others: tail -n +{} {file} | {rest}",
+                line + 1
+            ))
+        }
+        _ => error.hint(format!("{} were submitted", count_of(account.done(), "RFQ"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(text: &[u8]) -> Vec<Line> {
+        let (sender, mut read) = mpsc::channel(100);
+        read_lines(text, &sender);
+        drop(sender);
+        std::iter::from_fn(|| read.blocking_recv()).map(|line| line.expect("no error")).collect()
+    }
+
+    #[test]
+    fn lines_are_numbered_and_blank_ones_passed_over() {
+        let read = lines(b"\xef\xbb\xbfa\r\n\n  \nb\nlast");
+        let told: Vec<_> =
+            read.iter().map(|line| (line.number, line.bytes, line.text.as_deref())).collect();
+        assert_eq!(told, [(1, 6, Ok("a\r\n")), (4, 12, Ok("b\n")), (5, 16, Ok("last"))]);
+    }
+
+    #[test]
+    fn what_is_too_long_or_no_text_is_named_and_its_neighbours_are_read() {
+        let mut text = vec![b'x'; 200_000];
+        text.extend(b"\na\n\xff\nb\n");
+        let read = lines(&text);
+        let texts: Vec<_> = read.iter().map(|line| line.text.as_deref()).collect();
+        assert!(matches!(texts[0], Err(problem) if problem.contains("65536 bytes")));
+        assert!(matches!(texts[2], Err(problem) if problem.contains("UTF-8")));
+        assert_eq!((texts[1], texts[3]), (Ok("a\n"), Ok("b\n")));
+        assert_eq!(read[3].number, 4);
+        assert_eq!(read[3].bytes, u64::try_from(text.len()).expect("small"));
+    }
+
+    #[test]
+    fn a_line_of_just_the_longest_length_is_taken() {
+        let longest = usize::try_from(JSON_MAX).expect("small");
+        let mut text = vec![b'x'; longest];
+        text.extend(b"\nb");
+        assert_eq!(lines(&text).len(), 2);
+        assert!(lines(&text)[0].text.is_ok());
+    }
+}

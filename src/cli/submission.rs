@@ -1,0 +1,194 @@
+//! What a request is about, as it was typed or read; checked before anything is sent.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+use crate::model::{Condition, RfqId, Until, parse_duration};
+use crate::scatter::{Submission, check_deadline, check_text};
+
+/// The longest JSON that is read of a request, in bytes: a request is far below it.
+pub(super) const JSON_MAX: u64 = 65_536;
+
+/// A request before anything is checked.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Typed {
+    pub(super) from: Option<String>,
+    pub(super) to: Option<String>,
+    pub(super) customer: Option<String>,
+    pub(super) rfq_id: Option<String>,
+}
+
+/// Where a request came from, which decides what its parts are called in messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// The command line: `--from`.
+    Options,
+    /// JSON: `from`.
+    Json,
+}
+
+impl Typed {
+    /// Takes the texts of the original's event.
+    ///
+    /// # Errors
+    /// Invalid when one of them is no string. `name` says where, in messages.
+    pub(super) fn of_event(name: &str, event: &Value) -> Result<Self> {
+        let field = |field| text(name, event, field);
+        let (from, to, customer) = (field("from")?, field("to")?, field("customer")?);
+        Ok(Self { from, to, customer, rfq_id: None })
+    }
+
+    /// The request, valid.
+    ///
+    /// # Errors
+    /// Invalid, with what is wrong.
+    pub(super) fn check(
+        self,
+        origin: Origin,
+        deadline: Duration,
+        until: Vec<Condition>,
+    ) -> Result<Submission> {
+        let named = |name: &str| match origin {
+            Origin::Json => name.to_owned(),
+            Origin::Options => format!("--{name}"),
+        };
+        let required = |name: &str, text: Option<String>| match text {
+            Some(text) => check_text(&named(name), &text),
+            None => {
+                let error =
+                    Error::invalid(format!("`{}` is missing; nothing was sent", named(name)));
+                Err(match origin {
+                    Origin::Json => error,
+                    Origin::Options => {
+                        error.hint("rydes submit --from CITY --to CITY [--deadline 15s] [--wait]")
+                    }
+                })
+            }
+        };
+        let id_name = if origin == Origin::Json { "rfq-id" } else { "--rfq-id" };
+        let id = match &self.rfq_id {
+            Some(id) => RfqId::parse(id)
+                .and_then(|id| match check_text(id_name, id.as_str()) {
+                    Ok(_) => Ok(id),
+                    Err(error) => Err(error.to_string()),
+                })
+                .map_err(|problem| Error::invalid(format!("`{id_name}`: {problem}")))?,
+            None => RfqId::random(),
+        };
+        let customer = self.customer.unwrap_or_else(|| "anonymous".to_owned());
+        Ok(Submission {
+            id,
+            from: required("from", self.from)?,
+            to: required("to", self.to)?,
+            customer: check_text(&named("customer"), &customer)?,
+            deadline,
+            until,
+        })
+    }
+}
+
+/// One line of a batch: the original's event with an optional `rfq-id`, `deadline` and `until`;
+/// deadline and conditions are those given where the line has none.
+///
+/// # Errors
+/// Invalid, with what is wrong.
+pub(super) fn of_line(line: &str, deadline: Duration, until: &[Condition]) -> Result<Submission> {
+    const NAME: &str = "the line";
+    let event = object(NAME, line)?;
+    let typed = Typed { rfq_id: text(NAME, &event, "rfq-id")?, ..Typed::of_event(NAME, &event)? };
+    let deadline = match text(NAME, &event, "deadline")? {
+        None => deadline,
+        Some(typed) => parse_duration(&typed)
+            .and_then(check_deadline)
+            .map_err(|problem| Error::invalid(format!("`deadline`: {problem}")))?,
+    };
+    let until = match &event["until"] {
+        Value::Null => until.to_vec(),
+        Value::Array(all) => all.iter().map(condition).collect::<Result<_>>()?,
+        one => vec![condition(one)?],
+    };
+    typed.check(Origin::Json, deadline, until)
+}
+
+fn condition(value: &Value) -> Result<Condition> {
+    let condition = match value {
+        Value::String(text) => text.parse(),
+        Value::Number(number) => number.to_string().parse(),
+        _ => Err("a condition is a text, as in `price:20`".to_owned()),
+    };
+    match condition {
+        Ok(Until::Complete(condition)) => Ok(condition),
+        Ok(Until::Stall(_)) => Err(Error::invalid("`until`: `stall` is about a wait")),
+        Err(problem) => Err(Error::invalid(format!("`until`: {problem}"))),
+    }
+}
+
+/// A JSON object.
+///
+/// # Errors
+/// Invalid when it is something else. `name` says what it is, in messages.
+pub(super) fn object(name: &str, json: &str) -> Result<Value> {
+    let value: Value = serde_json::from_str(json)
+        .map_err(|error| Error::invalid(format!("{name} is not JSON")).because(error))?;
+    if value.is_object() {
+        Ok(value)
+    } else {
+        Err(Error::invalid(format!("{name} is not a JSON object")))
+    }
+}
+
+/// A text in an object; `null` counts as absent.
+fn text(name: &str, object: &Value, field: &str) -> Result<Option<String>> {
+    match &object[field] {
+        Value::Null => Ok(None),
+        Value::String(text) => Ok(Some(text.clone())),
+        _ => Err(Error::invalid(format!("`{field}` in {name} is not a string; nothing was sent"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(line: &str) -> Result<Submission, String> {
+        of_line(line, Duration::from_secs(15), &[]).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_line_has_what_a_submission_has() {
+        let read = line(
+            r#"{"from": " A ", "to": "B", "rfq-id": "x-1", "deadline": "2s", "until": ["3", "price:20"]}"#,
+        )
+        .expect("a good line");
+        assert_eq!((read.from.as_str(), read.customer.as_str()), ("A", "anonymous"));
+        assert_eq!((read.id.as_str(), read.deadline), ("x-1", Duration::from_secs(2)));
+        assert_eq!(read.until.len(), 2);
+        let read = line(r#"{"from": "A", "to": "B", "until": 3, "rfq-id": null}"#).expect("good");
+        assert_eq!(
+            (read.until, read.deadline),
+            (vec![Condition::Count(3)], Duration::from_secs(15))
+        );
+    }
+
+    #[test]
+    fn a_bad_line_says_what_is_wrong_with_it() {
+        for (text, problem) in [
+            ("{", "not JSON"),
+            ("[1]", "not a JSON object"),
+            (r#"{"from": "A"}"#, "`to` is missing"),
+            (r#"{"from": "A", "to": 7}"#, "`to` in the line is not a string"),
+            (r#"{"from": " ", "to": "B"}"#, "`from` is empty"),
+            (r#"{"from": "A", "to": "B", "rfq-id": ""}"#, "`rfq-id`"),
+            (r#"{"from": "A", "to": "B", "rfq-id": "a\u001bb"}"#, "control characters"),
+            (r#"{"from": "A", "to": "B", "deadline": "soon"}"#, "`deadline`"),
+            (r#"{"from": "A", "to": "B", "deadline": "5ms"}"#, "10 ms to 24 h"),
+            (r#"{"from": "A", "to": "B", "until": {}}"#, "`until`"),
+            (r#"{"from": "A", "to": "B", "until": ["stall:5s"]}"#, "about a wait"),
+        ] {
+            let refused = line(text).expect_err(text);
+            assert!(refused.contains(problem), "{text}: {refused}");
+        }
+    }
+}
