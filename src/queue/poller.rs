@@ -1,6 +1,6 @@
 //! Receives messages: permits before polls, long polls that are never dropped, back-off on errors.
-//! A quiet queue has one poll; each receive that comes back full adds another, and the first that
-//! does not takes them all away.
+//! A quiet queue has one poll. Some rounds of full receives add another, and the first receive that is
+//! not full takes them all away.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +16,8 @@ use crate::error::{Error, Result};
 const MAX_BATCH: usize = 10;
 /// Polls of one queue at once.
 const MAX_POLLS: usize = 8;
+/// Rounds of full receives after which there is one poll more.
+const ROUNDS: usize = 8;
 /// How long a poll of a busy queue waits for more permits: a receive costs the same for one message
 /// as for ten.
 const PERMIT_LINGER: Duration = Duration::from_millis(100);
@@ -82,6 +84,8 @@ pub(super) async fn poll(
 struct Pace {
     /// Polls at once.
     polls: usize,
+    /// Full receives in a row with so many polls.
+    full: usize,
     backoff: Backoff,
     /// No new poll before this time.
     rest: Instant,
@@ -89,14 +93,14 @@ struct Pace {
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { polls: 1, backoff: Backoff::default(), rest: Instant::now() }
+        Self { polls: 1, full: 0, backoff: Backoff::default(), rest: Instant::now() }
     }
 }
 
 impl Pace {
     /// Whether the last receive was full.
     fn is_busy(&self) -> bool {
-        self.polls > 1
+        self.polls > 1 || self.full > 0
     }
 
     /// Hands over what a poll brought, and sets the pace by it.
@@ -118,9 +122,15 @@ impl Pace {
                     trouble(Trouble::Over { subject: subject() });
                     self.backoff.reset();
                 }
-                // Several polls of a queue that has run dry would share what comes among them.
-                let is_full = messages.len() >= MAX_BATCH;
-                self.polls = if is_full { (self.polls + 1).min(MAX_POLLS) } else { 1 };
+                if messages.len() < MAX_BATCH {
+                    // Several polls of a queue that has run dry would share what comes among them.
+                    (self.polls, self.full) = (1, 0);
+                } else {
+                    self.full += 1;
+                    if self.full >= ROUNDS * self.polls && self.polls < MAX_POLLS {
+                        (self.polls, self.full) = (self.polls + 1, 0);
+                    }
+                }
                 for (message, permit) in messages.into_iter().zip(permits) {
                     hand_over(Delivery { message, permit, asked });
                 }
@@ -130,7 +140,7 @@ impl Pace {
                 if self.backoff.is_calm() {
                     trouble(Trouble::Began { subject: subject(), reason: error.to_string() });
                 }
-                self.polls = 1;
+                (self.polls, self.full) = (1, 0);
                 // Of several polls that failed together the first sets the rest.
                 if self.rest <= Instant::now() {
                     self.rest = Instant::now() + self.backoff.next_wait();
