@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -103,7 +104,7 @@ fn inserts(tasks: &TaskTracker, table: Table, ending: &Ending) -> Batcher<Insert
     };
     Batcher::start(tasks, limits, ending.clone(), Insert::size, move |batch| {
         let table = table.clone();
-        async move { insert(&table, &batch).await }
+        async move { insert(&table, &batch).await }.boxed()
     })
 }
 
@@ -217,7 +218,7 @@ impl Gatherer {
         if let (Some(from), Some(to), Some(customer)) = (&reply.from, &reply.to, &reply.customer) {
             return Ok(Some([from.clone(), to.clone(), customer.clone()]));
         }
-        let request = self.table.request(&reply.id).await;
+        let request = self.table.request(&reply.id).boxed().await;
         let request = request.map_err(Untold::Trouble)?;
         let request = request.ok_or(Untold::NoRequest)?;
         Ok(Some([

@@ -3,6 +3,7 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt as _;
 use tokio::sync::Mutex;
 use tokio_util::task::TaskTracker;
 
@@ -197,7 +198,7 @@ impl Scatter {
         match self.publish(message(&row).encode()).await {
             Ok(()) => Ok(Scattered::Published(row)),
             Err((error, Fate::Unknown)) => Ok(unpublished(error)),
-            Err((error, Fate::Refused)) if is_new => match self.table.forget(&row).await {
+            Err((error, Fate::Refused)) if is_new => match self.table.forget(&row).boxed().await {
                 Ok(()) => Err(error),
                 Err(second) => Err(Error::other(format!(
                     "the topic refused the request, and its row {} could not be removed: {second}",
@@ -214,7 +215,7 @@ impl Scatter {
         let mut register = self.register.lock().await;
         if register.looked.elapsed() > REGISTER_AGE {
             register.looked = Instant::now();
-            if let Ok(providers) = self.topic.providers().await
+            if let Ok(providers) = self.topic.providers().boxed().await
                 && !providers.is_empty()
             {
                 register.providers = providers;
@@ -224,10 +225,10 @@ impl Scatter {
     }
 
     async fn record(&self, row: &RequestRow) -> Result<Recorded, (Error, Fate)> {
-        let Way::Batched { rows, .. } = &self.way else { return self.table.record(row).await };
+        let Way::Batched { rows, .. } = &self.way else { return self.table.record(row).boxed().await };
         match rows.submit(row.clone()).await {
             // An attempt whose confirmation was lost may have written it.
-            Ok(Inserted::Duplicate) => self.table.existing(row, Fate::Unknown).await,
+            Ok(Inserted::Duplicate) => self.table.existing(row, Fate::Unknown).boxed().await,
             Ok(Inserted::New | Inserted::Replaced) => Ok(Recorded::New),
             Err(refusal) => Err(failed("writing the request row", &refusal)),
         }
@@ -235,14 +236,14 @@ impl Scatter {
 
     async fn publish(&self, message: String) -> Result<(), (Error, Fate)> {
         let Way::Batched { messages, .. } = &self.way else {
-            return self.topic.publish(&message).await;
+            return self.topic.publish(&message).boxed().await;
         };
         let failed = |refusal| failed("publishing the request", &refusal);
         messages.submit(message).await.map_err(failed)
     }
 
     async fn everybody_has_a_row(&self, row: &RequestRow) -> Result<bool> {
-        let Some(rows) = self.table.rows(&row.id).await? else { return Ok(false) };
+        let Some(rows) = self.table.rows(&row.id).boxed().await? else { return Ok(false) };
         let expected = row.expected.as_deref().unwrap_or_default();
         let has_row = |who: &Responder| rows.answers.iter().any(|answer| answer.responder == *who);
         Ok(!expected.is_empty() && expected.iter().all(has_row))

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use tokio_util::task::TaskTracker;
 
 use super::queue::{MAX_BATCH, Outgoing, Queue};
@@ -34,7 +35,7 @@ impl Queue {
         let queue = self.clone();
         Batcher::start(tasks, limits, ending.clone(), Outgoing::size, move |batch| {
             let queue = queue.clone();
-            async move { queue.send(&batch).await }
+            async move { queue.send(&batch).await }.boxed()
         })
     }
 }

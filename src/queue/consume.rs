@@ -110,7 +110,7 @@ impl<S: Source> Consumer<S> {
         });
         let permits = Arc::new(Semaphore::new(self.options.concurrency));
         let handle = Arc::new(handle);
-        let hand_over = |Delivery { message, permit, asked }: Delivery| {
+        let hand_over = |Delivery { message, place, asked }: Delivery| {
             let work = Arc::clone(&work);
             match leases.take(&message.id, &message.receipt, asked) {
                 Taken::New(held) => {
@@ -118,7 +118,7 @@ impl<S: Source> Consumer<S> {
                     tasks.spawn(async move {
                         let verdict = work.verdict(message, handle.as_ref()).await;
                         // The next message need not wait for the acknowledgement.
-                        drop(permit);
+                        drop(place);
                         work.acknowledge(held, verdict).await;
                     });
                 }

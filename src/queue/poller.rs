@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::{Backoff, Ending, Message, Source, Trouble, Wait};
 use crate::error::{Error, Result};
@@ -22,12 +22,24 @@ const ROUNDS: usize = 8;
 /// as for ten.
 const PERMIT_LINGER: Duration = Duration::from_millis(100);
 
-/// A message with the permit that it is handled under.
+/// How long a poll of a queue that has brought less than it could waits at the most for what it
+/// brought: the answer to that is more urgent, and the next receive brings the more.
+const BREATH: Duration = Duration::from_millis(50);
+
+/// A message with the place that it has in hand.
 pub(super) struct Delivery {
     pub(super) message: Message,
-    pub(super) permit: OwnedSemaphorePermit,
+    /// To be dropped when it is handled.
+    pub(super) place: Place,
     /// When the receive was asked for.
     pub(super) asked: Instant,
+}
+
+/// A place among the messages in hand, and among those of one receive.
+pub(super) struct Place {
+    _permit: OwnedSemaphorePermit,
+    /// Nothing is ever sent: when the last of a receive goes, whoever waits for all of them hears.
+    _receive: Arc<oneshot::Sender<()>>,
 }
 
 /// What one poll brought.
@@ -62,6 +74,7 @@ pub(super) async fn poll(
             return fatal.map_or(Ok(()), Err);
         }
         let more = !ending.has_begun() && polls.len() < pace.polls;
+        let (rests, is_busy) = (pace.rest > Instant::now(), pace.is_busy());
         tokio::select! {
             biased;
             Some(polled) = polls.next(), if !polls.is_empty() => {
@@ -71,8 +84,8 @@ pub(super) async fn poll(
                 }
             }
             () = ending.begins(), if !ending.has_begun() => {}
-            () = sleep_until(pace.rest), if more && pace.rest > Instant::now() => {}
-            taken = take(permits, pace.is_busy()), if more && pace.rest <= Instant::now() => {
+            () = pace.rested(), if more && rests => pace.rest = Instant::now(),
+            taken = take(permits, is_busy), if more && !rests => {
                 let wait = if polls.is_empty() { Wait::Long } else { Wait::Short };
                 polls.push(receive(taken, wait));
             }
@@ -87,13 +100,15 @@ struct Pace {
     /// Full receives in a row with so many polls.
     full: usize,
     backoff: Backoff,
-    /// No new poll before this time.
+    /// No new poll before this time,
     rest: Instant,
+    /// or, where there is something, before this has been handled.
+    handled: Option<oneshot::Receiver<()>>,
 }
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { polls: 1, full: 0, backoff: Backoff::default(), rest: Instant::now() }
+        Self { polls: 1, full: 0, backoff: Backoff::default(), rest: Instant::now(), handled: None }
     }
 }
 
@@ -101,6 +116,14 @@ impl Pace {
     /// Whether the last receive was full.
     fn is_busy(&self) -> bool {
         self.polls > 1 || self.full > 0
+    }
+
+    /// Waits for as long as there is to be no new poll.
+    async fn rested(&mut self) {
+        match &mut self.handled {
+            None => sleep_until(self.rest).await,
+            Some(handled) => _ = timeout_at(self.rest, handled).await,
+        }
     }
 
     /// Hands over what a poll brought, and sets the pace by it.
@@ -131,8 +154,14 @@ impl Pace {
                         (self.polls, self.full) = (self.polls + 1, 0);
                     }
                 }
+                let (receive, handled) = oneshot::channel();
+                let receive = Arc::new(receive);
+                if (1..MAX_BATCH).contains(&messages.len()) {
+                    (self.rest, self.handled) = (Instant::now() + BREATH, Some(handled));
+                }
                 for (message, permit) in messages.into_iter().zip(permits) {
-                    hand_over(Delivery { message, permit, asked });
+                    let place = Place { _permit: permit, _receive: Arc::clone(&receive) };
+                    hand_over(Delivery { message, place, asked });
                 }
                 Ok(())
             }
@@ -142,7 +171,7 @@ impl Pace {
                 }
                 (self.polls, self.full) = (1, 0);
                 // Of several polls that failed together the first sets the rest.
-                if self.rest <= Instant::now() {
+                if self.rest <= Instant::now() || self.handled.take().is_some() {
                     self.rest = Instant::now() + self.backoff.next_wait();
                 }
                 Ok(())
