@@ -19,9 +19,9 @@ use crate::queue::{
     Batcher, Consumer, Ending, Entries, Lasting, Limits, Message, Notice, Options, Trouble, Verdict,
 };
 
-/// How long an answer waits for others on its way into the table.
-const INSERT_LINGER: Duration = Duration::from_millis(5);
-/// How long it waits while others are under way.
+/// Those of one receive come together; none waits for more.
+const INSERT_LINGER: Duration = Duration::ZERO;
+/// How long an answer waits while others are on their way into the table.
 const INSERT_PATIENCE: Duration = Duration::from_millis(100);
 
 /// Bytes of a batch: DynamoDB takes requests of 16 MB.
@@ -73,6 +73,8 @@ pub async fn run(
             hurry: hurry.clone(),
         },
         options: settings.options,
+        // Answers never wait.
+        breath: Duration::ZERO,
         ending: ending.clone(),
         trouble: Arc::new(move |trouble| troubles(Event::Trouble(trouble))),
     };

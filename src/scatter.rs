@@ -80,9 +80,9 @@ pub fn check_deadline(deadline: Duration) -> Result<Duration, String> {
 const REGISTER_AGE: Duration = Duration::from_secs(30);
 /// Statements under way at once, each with 25 rows, and messages in batches of ten.
 const FLIGHTS: usize = 4;
-/// How long a row or a message waits for others.
-const LINGER: Duration = Duration::from_millis(2);
-/// How long it waits while others are under way.
+/// None waits for others,
+const LINGER: Duration = Duration::ZERO;
+/// unless for so long while others are under way.
 const PATIENCE: Duration = Duration::from_millis(100);
 /// How often a row or a message is tried.
 const ATTEMPTS: u32 = 5;

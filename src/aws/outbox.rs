@@ -11,8 +11,8 @@ use crate::queue::{Batcher, Ending, Limits};
 /// Bytes of one batch.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
 const BATCH_BYTES: usize = 1_048_576;
-/// How long a message waits for others: the ten providers of one RFQ get it at the same moment.
-const LINGER: Duration = Duration::from_millis(5);
+/// How long a message waits for the next one: the providers of one RFQ get it one right after another.
+const LINGER: Duration = Duration::from_millis(4);
 /// How long a message waits while others are under way.
 const PATIENCE: Duration = Duration::from_millis(100);
 /// Batches under way at once.

@@ -25,6 +25,10 @@ use crate::event::{Event, Sink};
 use crate::model::ProviderName;
 use crate::queue::{Consumer, Ending, Notice, Options, Trouble};
 
+/// How long a provider's queue is left alone after a request or a few: the answer is more urgent than
+/// the next request, and several of them cost no more to receive than one.
+const BREATH: Duration = Duration::from_millis(50);
+
 /// Whether silence leaves a receipt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Receipts {
@@ -119,6 +123,7 @@ async fn work(
     let consumer = Consumer {
         source,
         options: settings.options,
+        breath: BREATH,
         ending,
         trouble: Arc::new(move |trouble: Trouble| troubles(Event::Trouble(trouble))),
     };

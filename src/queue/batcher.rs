@@ -1,9 +1,9 @@
 //! One generic batcher for sends, publishes, deletes and inserts: every item gets its own result;
 //! items that failed are tried again, bounded; nothing that was submitted is dropped at the end.
 //!
-//! A full batch leaves at once. One that is not full leaves after its linger while nothing else is
-//! under way; while something is, what comes in the meantime goes with the next one. So a lone item
-//! is hardly held up, and the more there is to do the fuller the batches get.
+//! A full batch leaves at once. One that is not full leaves when nothing more comes, unless another
+//! is under way: then what comes in the meantime goes with the next one. So a lone item is hardly held
+//! up, and the more there is to do the fuller the batches get.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -26,9 +26,9 @@ pub struct Limits {
     pub count: usize,
     /// Bytes in a batch; an item larger than this goes alone.
     pub bytes: usize,
-    /// How long the first item of a batch waits for others.
+    /// A batch leaves when nothing more has come for this long and no other is under way.
     pub linger: Duration,
-    /// How long it waits while another batch is under way, if that is longer.
+    /// A batch leaves this long after its first item at the latest.
     pub patience: Duration,
     /// Batches under way at once.
     pub flights: usize,
@@ -115,6 +115,8 @@ struct Batch<T, R> {
     items: Vec<Item<T, R>>,
     bytes: usize,
     began: Instant,
+    /// When the last item came.
+    last: Instant,
 }
 
 impl<T, R> Batches<T, R>
@@ -144,7 +146,8 @@ where
             None => self.queue.recv().await?,
         };
         let bytes = (self.size)(&first.0);
-        let mut batch = Batch { items: vec![first], bytes, began: Instant::now() };
+        let now = Instant::now();
+        let mut batch = Batch { items: vec![first], bytes, began: now, last: now };
         let mut flights = self.flights.subscribe();
         loop {
             while !self.is_full(&batch)
@@ -153,7 +156,9 @@ where
                 self.add(&mut batch, item);
             }
             let under_way = *flights.borrow_and_update();
-            let due = batch.began + self.wait(under_way);
+            let latest = batch.began + self.limits.patience;
+            let due =
+                if under_way > 0 { latest } else { latest.min(batch.last + self.limits.linger) };
             let is_full = self.is_full(&batch);
             let in_a_hurry = is_full || self.closed || self.ending.has_begun();
             let may_leave = under_way < self.limits.flights;
@@ -180,20 +185,12 @@ where
         } else {
             batch.bytes = bytes;
             batch.items.push(item);
+            batch.last = Instant::now();
         }
     }
 
     fn is_full(&self, batch: &Batch<T, R>) -> bool {
         batch.items.len() >= self.limits.count || self.carried.is_some()
-    }
-
-    /// How long a batch that is not full waits.
-    fn wait(&self, under_way: usize) -> Duration {
-        if under_way == 0 {
-            self.limits.linger
-        } else {
-            self.limits.linger.max(self.limits.patience)
-        }
     }
 }
 
@@ -397,7 +394,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn bytes_are_counted_and_hurry_ends_the_lingering() {
         let ending = Ending::with(&CancellationToken::new());
-        let wide = Limits { bytes: 250, ..limits(10, 60_000) };
+        let patience = Duration::from_mins(1);
+        let wide = Limits { bytes: 250, patience, ..limits(10, 60_000) };
         let (batcher, log) =
             batcher(wide, &ending, |_, items| Ok(items.iter().map(|n| Ok(*n)).collect()));
         let began = Instant::now();
@@ -501,5 +499,15 @@ mod tests {
         assert_eq!(batcher.submit(7).await.expect_err("refused").fate, Fate::Unknown);
         let never = Refusal { lasting: Lasting::Permanent, ..passing() };
         assert_eq!(batcher.submit(7).await, Err(never), "this one was never without an answer");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_leaves_when_nothing_more_comes_and_after_its_patience_at_the_latest() {
+        let (batcher, left) = slow(limits(100, 5), |_| 1);
+        submit_at(&batcher, [0, 4, 8, 20]).await;
+        assert_eq!(*left.lock().expect("unpoisoned"), [(13, 3), (25, 1)]);
+        let (batcher, left) = slow(limits(100, 5), |_| 1);
+        submit_at(&batcher, (0..50).map(|number| 3 * number)).await;
+        assert_eq!(left.lock().expect("unpoisoned").first(), Some(&(100, 34)));
     }
 }

@@ -66,6 +66,9 @@ pub struct Consumer<S> {
     pub source: S,
     /// How it is consumed.
     pub options: Options,
+    /// How long the queue is left alone after a receive that was neither full nor empty: the next one
+    /// brings the more.
+    pub breath: Duration,
     /// No new polls once this has begun.
     pub ending: Ending,
     /// Where troubles are reported to.
@@ -110,7 +113,7 @@ impl<S: Source> Consumer<S> {
         });
         let permits = Arc::new(Semaphore::new(self.options.concurrency));
         let handle = Arc::new(handle);
-        let hand_over = |Delivery { message, place, asked }: Delivery| {
+        let hand_over = |Delivery { message, permit, asked }: Delivery| {
             let work = Arc::clone(&work);
             match leases.take(&message.id, &message.receipt, asked) {
                 Taken::New(held) => {
@@ -118,7 +121,7 @@ impl<S: Source> Consumer<S> {
                     tasks.spawn(async move {
                         let verdict = work.verdict(message, handle.as_ref()).await;
                         // The next message need not wait for the acknowledgement.
-                        drop(place);
+                        drop(permit);
                         work.acknowledge(held, verdict).await;
                     });
                 }
@@ -130,7 +133,7 @@ impl<S: Source> Consumer<S> {
             }
         };
         let polled =
-            poller::poll(&self.source, &permits, &self.ending, hand_over, &*self.trouble).await;
+            self.poll(&permits, hand_over).await;
         // After an error that ends the polling, what is in hand is drained all the same.
         self.ending.stop();
         drop(work);
@@ -138,6 +141,15 @@ impl<S: Source> Consumer<S> {
         tasks.wait().await;
         drop(keeper);
         polled.and(self.ending.outcome())
+    }
+
+    async fn poll(
+        &self,
+        permits: &Arc<Semaphore>,
+        hand_over: impl FnMut(Delivery),
+    ) -> Result<()> {
+        let (source, breath) = (&self.source, self.breath);
+        poller::poll(source, permits, &self.ending, breath, hand_over, &*self.trouble).await
     }
 
     fn batcher(

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
-use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{Backoff, Ending, Message, Source, Trouble, Wait};
 use crate::error::{Error, Result};
@@ -22,24 +22,12 @@ const ROUNDS: usize = 8;
 /// as for ten.
 const PERMIT_LINGER: Duration = Duration::from_millis(100);
 
-/// How long a poll of a queue that has brought less than it could waits at the most for what it
-/// brought: the answer to that is more urgent, and the next receive brings the more.
-const BREATH: Duration = Duration::from_millis(50);
-
-/// A message with the place that it has in hand.
+/// A message with the permit that it is handled under.
 pub(super) struct Delivery {
     pub(super) message: Message,
-    /// To be dropped when it is handled.
-    pub(super) place: Place,
+    pub(super) permit: OwnedSemaphorePermit,
     /// When the receive was asked for.
     pub(super) asked: Instant,
-}
-
-/// A place among the messages in hand, and among those of one receive.
-pub(super) struct Place {
-    _permit: OwnedSemaphorePermit,
-    /// Nothing is ever sent: when the last of a receive goes, whoever waits for all of them hears.
-    _receive: Arc<oneshot::Sender<()>>,
 }
 
 /// What one poll brought.
@@ -50,7 +38,8 @@ struct Polled {
 }
 
 /// Polls until the `ending` begins; hands every message over. The polls under way then are let
-/// finish, and what they bring is handed over too.
+/// finish, and what they bring is handed over too. After a receive that was neither full nor empty it
+/// takes `breath`.
 ///
 /// # Errors
 /// Ends with the first error that will not pass, after the other polls.
@@ -58,6 +47,7 @@ pub(super) async fn poll(
     source: &impl Source,
     permits: &Arc<Semaphore>,
     ending: &Ending,
+    breath: Duration,
     mut hand_over: impl FnMut(Delivery),
     trouble: &(dyn Fn(Trouble) + Send + Sync),
 ) -> Result<()> {
@@ -67,7 +57,7 @@ pub(super) async fn poll(
         Polled { permits, asked, messages }
     };
     let mut polls = FuturesUnordered::new();
-    let mut pace = Pace::default();
+    let mut pace = Pace::new(breath);
     let mut fatal = None;
     loop {
         if ending.has_begun() && polls.is_empty() {
@@ -84,7 +74,7 @@ pub(super) async fn poll(
                 }
             }
             () = ending.begins(), if !ending.has_begun() => {}
-            () = pace.rested(), if more && rests => pace.rest = Instant::now(),
+            () = sleep_until(pace.rest), if more && rests => {}
             taken = take(permits, is_busy), if more && !rests => {
                 let wait = if polls.is_empty() { Wait::Long } else { Wait::Short };
                 polls.push(receive(taken, wait));
@@ -100,30 +90,20 @@ struct Pace {
     /// Full receives in a row with so many polls.
     full: usize,
     backoff: Backoff,
-    /// No new poll before this time,
+    /// No new poll before this time.
     rest: Instant,
-    /// or, where there is something, before this has been handled.
-    handled: Option<oneshot::Receiver<()>>,
-}
-
-impl Default for Pace {
-    fn default() -> Self {
-        Self { polls: 1, full: 0, backoff: Backoff::default(), rest: Instant::now(), handled: None }
-    }
+    /// How long it rests after a receive that was neither full nor empty.
+    breath: Duration,
 }
 
 impl Pace {
+    fn new(breath: Duration) -> Self {
+        Self { polls: 1, full: 0, backoff: Backoff::default(), rest: Instant::now(), breath }
+    }
+
     /// Whether the last receive was full.
     fn is_busy(&self) -> bool {
         self.polls > 1 || self.full > 0
-    }
-
-    /// Waits for as long as there is to be no new poll.
-    async fn rested(&mut self) {
-        match &mut self.handled {
-            None => sleep_until(self.rest).await,
-            Some(handled) => _ = timeout_at(self.rest, handled).await,
-        }
     }
 
     /// Hands over what a poll brought, and sets the pace by it.
@@ -154,14 +134,11 @@ impl Pace {
                         (self.polls, self.full) = (self.polls + 1, 0);
                     }
                 }
-                let (receive, handled) = oneshot::channel();
-                let receive = Arc::new(receive);
                 if (1..MAX_BATCH).contains(&messages.len()) {
-                    (self.rest, self.handled) = (Instant::now() + BREATH, Some(handled));
+                    self.rest = Instant::now() + self.breath;
                 }
                 for (message, permit) in messages.into_iter().zip(permits) {
-                    let place = Place { _permit: permit, _receive: Arc::clone(&receive) };
-                    hand_over(Delivery { message, place, asked });
+                    hand_over(Delivery { message, permit, asked });
                 }
                 Ok(())
             }
@@ -171,7 +148,7 @@ impl Pace {
                 }
                 (self.polls, self.full) = (1, 0);
                 // Of several polls that failed together the first sets the rest.
-                if self.rest <= Instant::now() || self.handled.take().is_some() {
+                if self.rest <= Instant::now() {
                     self.rest = Instant::now() + self.backoff.next_wait();
                 }
                 Ok(())
