@@ -225,7 +225,9 @@ impl Scatter {
     }
 
     async fn record(&self, row: &RequestRow) -> Result<Recorded, (Error, Fate)> {
-        let Way::Batched { rows, .. } = &self.way else { return self.table.record(row).boxed().await };
+        let Way::Batched { rows, .. } = &self.way else {
+            return self.table.record(row).boxed().await;
+        };
         match rows.submit(row.clone()).await {
             // An attempt whose confirmation was lost may have written it.
             Ok(Inserted::Duplicate) => self.table.existing(row, Fate::Unknown).boxed().await,

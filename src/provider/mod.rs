@@ -27,7 +27,7 @@ use crate::queue::{Consumer, Ending, Notice, Options, Trouble};
 
 /// How long a provider's queue is left alone after a request or a few: the answer is more urgent than
 /// the next request, and several of them cost no more to receive than one.
-const BREATH: Duration = Duration::from_millis(50);
+const BREATH: Duration = Duration::from_millis(25);
 
 /// Whether silence leaves a receipt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -132,8 +132,7 @@ impl<S: Source> Consumer<S> {
                 }
             }
         };
-        let polled =
-            self.poll(&permits, hand_over).await;
+        let polled = self.poll(&permits, hand_over).await;
         // After an error that ends the polling, what is in hand is drained all the same.
         self.ending.stop();
         drop(work);
@@ -143,11 +142,7 @@ impl<S: Source> Consumer<S> {
         polled.and(self.ending.outcome())
     }
 
-    async fn poll(
-        &self,
-        permits: &Arc<Semaphore>,
-        hand_over: impl FnMut(Delivery),
-    ) -> Result<()> {
+    async fn poll(&self, permits: &Arc<Semaphore>, hand_over: impl FnMut(Delivery)) -> Result<()> {
         let (source, breath) = (&self.source, self.breath);
         poller::poll(source, permits, &self.ending, breath, hand_over, &*self.trouble).await
     }
