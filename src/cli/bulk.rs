@@ -2,6 +2,7 @@
 //! with no more in hand than a few hundred.
 
 use std::collections::VecDeque;
+use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
@@ -89,7 +90,7 @@ impl Requests {
     }
 
     /// All of them, as fast as they are taken.
-    fn stream<'a>(self, command: &'a Command) -> BoxStream<'a, Result<Wanted>> {
+    fn stream(self, command: &Command) -> BoxStream<'_, Result<Wanted>> {
         let (from, name) = match self {
             Self::Count(count, request) => {
                 let one = move |_| {
@@ -338,13 +339,11 @@ fn summary(
     let mut line =
         format!("submitted {} in {seconds:.1} s ({rate:.0}/s)", count_of(account.submitted, "RFQ"));
     if account.answered_before > 0 {
-        line += &format!(", {} submitted and answered before", account.answered_before);
+        _ = write!(line, ", {} submitted and answered before", account.answered_before);
     }
     if account.failed > 0 {
-        line += &format!(
-            ", {}",
-            count_of(account.failed, if is_count { "failure" } else { "bad line" })
-        );
+        let what = if is_count { "failure" } else { "bad line" };
+        _ = write!(line, ", {}", count_of(account.failed, what));
     }
     output.note(&line);
     output.note(&format!("next: {}", settings.command("status")));

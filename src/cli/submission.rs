@@ -54,18 +54,18 @@ impl Typed {
             Origin::Json => name.to_owned(),
             Origin::Options => format!("--{name}"),
         };
-        let required = |name: &str, text: Option<String>| match text {
-            Some(text) => check_text(&named(name), &text),
-            None => {
-                let error =
-                    Error::invalid(format!("`{}` is missing; nothing was sent", named(name)));
-                Err(match origin {
-                    Origin::Json => error,
-                    Origin::Options => {
-                        error.hint("rydes submit --from CITY --to CITY [--deadline 15s] [--wait]")
-                    }
-                })
+        let missing = |name: &str| {
+            let error = Error::invalid(format!("`{}` is missing; nothing was sent", named(name)));
+            match origin {
+                Origin::Json => error,
+                Origin::Options => {
+                    error.hint("rydes submit --from CITY --to CITY [--deadline 15s] [--wait]")
+                }
             }
+        };
+        let required = |name: &str, text: Option<String>| {
+            let text = text.ok_or_else(|| missing(name))?;
+            check_text(&named(name), &text)
         };
         let id_name = if origin == Origin::Json { "rfq-id" } else { "--rfq-id" };
         let id = match &self.rfq_id {

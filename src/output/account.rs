@@ -1,5 +1,7 @@
 //! What the requests of a run came to: per RFQ, by operation, and in dollars.
 
+use std::fmt::Write as _;
+
 use serde_json::{Map, Number, Value, json};
 
 use super::table::wrapped;
@@ -14,9 +16,9 @@ pub fn lines(account: &Account, rfqs: u64) -> Vec<String> {
     let per_rfq = per(total, rfqs).map_or(String::new(), |n| format!(" ({n:.1} per RFQ)"));
     let mut first = format!("requests: {total}{per_rfq}");
     if let Some(messages) = account.messages_per_receive() {
-        first += &format!(", {messages:.1} messages per receive");
+        _ = write!(first, ", {messages:.1} messages per receive");
     }
-    first += &format!(", {} receives empty", account.empty_receives);
+    _ = write!(first, ", {} receives empty", account.empty_receives);
     let mut lines = vec![first];
     let by_operation: Vec<_> = account
         .requests

@@ -25,10 +25,8 @@ pub fn report(plan: &Plan, measured: &Measured) -> Vec<String> {
     if let Some(peak) = measured.peak_memory {
         rows.push(["peak memory".to_owned(), format!("{:.1} MiB", mib(peak))]);
     }
-    rows.push([
-        "duplicates, lost".to_owned(),
-        format!("{}, {}", measured.duplicates, measured.lost),
-    ]);
+    let (duplicates, lost) = (measured.duplicates, measured.lost);
+    rows.push(["came twice, or never".to_owned(), format!("{duplicates} duplicates, {lost} lost")]);
     let rows: Vec<Vec<String>> = rows.into_iter().map(Vec::from).collect();
     let (arrival, providers) = (arrival(plan.arrival), plan.providers.len());
     let mut all = vec![format!(

@@ -410,12 +410,12 @@ mod tests {
         assert_eq!(sizes, [2, 1]);
     }
 
+    /// When each batch left, in milliseconds, and how many items it had.
+    type Departures = Arc<Mutex<Vec<(u128, usize)>>>;
+
     /// A batcher whose batches take so long, and when each of them left.
-    fn slow(
-        limits: Limits,
-        takes: fn(usize) -> u64,
-    ) -> (Batcher<u32, ()>, Arc<Mutex<Vec<(u128, usize)>>>) {
-        let left = Arc::<Mutex<Vec<_>>>::default();
+    fn slow(limits: Limits, takes: fn(usize) -> u64) -> (Batcher<u32, ()>, Departures) {
+        let left = Departures::default();
         let seen = Arc::clone(&left);
         let began = Instant::now();
         let flush = move |items: Vec<u32>| {

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room with the rooms that it may name. A room that is missing here fails.
-const ROOMS: [(&str, &[&str]); 17] = [
+const ROOMS: [(&str, &[&str]); 19] = [
     ("model", &[]),
     ("error", &[]),
     ("aggregate", &["model"]),
@@ -16,18 +16,27 @@ const ROOMS: [(&str, &[&str]); 17] = [
     ("shutdown", &["error"]),
     ("timeline", &["aggregate", "model"]),
     ("aws", &["error", "model", "queue", "settings"]),
-    ("scatter", &["aws", "error", "model"]),
+    ("usage", &[]),
+    ("scatter", &["aws", "error", "model", "queue"]),
     ("provider", &["aws", "error", "event", "model", "queue"]),
     ("gather", &["aws", "error", "event", "model", "queue"]),
     ("quotes", &["aggregate", "aws", "error", "model"]),
     ("verify", &["aggregate", "aws", "error", "model"]),
+    (
+        "bench",
+        &["aws", "error", "event", "gather", "model", "provider", "queue", "scatter", "usage"],
+    ),
     ("localstack", &["error", "event"]),
-    ("output", &["aggregate", "aws", "error", "event", "model", "queue", "timeline", "verify"]),
+    (
+        "output",
+        &["aggregate", "aws", "bench", "error", "event", "model", "queue", "timeline", "verify"],
+    ),
     (
         "cli",
         &[
             "aggregate",
             "aws",
+            "bench",
             "error",
             "event",
             "gather",

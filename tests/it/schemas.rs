@@ -48,6 +48,7 @@ fn every_command_keeps_to_its_schema() {
     let consumer = stack.background("consumer run --poll-wait 1s -o json");
     consumer.says(" on LocalStack ");
     document("providers-run", &consumer.stop());
+    document("submit-bulk", &json("submit --from A --to B --count 3"));
     let open = document("submit", &json("submit --from A --to B --deadline 10m --until 9"));
     let open = open["rfq-id"].as_str().expect("a text");
     document("verify", &json(&format!("verify {open}")));
@@ -59,6 +60,9 @@ fn every_command_keeps_to_its_schema() {
     document("teardown", &json("teardown --dry-run"));
     document("teardown", &json("teardown --yes"));
     document("teardown", &json("teardown --yes"));
+    let bench = "bench --providers 1 --count 3 --warm-up 1";
+    document("bench", &json(bench));
+    assert_eq!(document("bench", &json(&format!("{bench} --rate 20")))["rate"], 20.0);
 }
 
 #[test]

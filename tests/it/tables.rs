@@ -2,7 +2,7 @@
 
 use insta::assert_snapshot;
 use rydes::aggregate::aggregate;
-use rydes::aws::Meter;
+use rydes::aws::Account;
 use rydes::event::{Event, Gathered};
 use rydes::model::{
     Answer, AnswerRow, Condition, Price, ProviderName, RequestRow, Responder, RfqId, Rows,
@@ -153,7 +153,7 @@ fn tally() -> Tally {
 
 fn drawn(tally: &Tally, width: u16, after: i64) -> String {
     let screen = Screen { width, now: at(after) };
-    let lines = tally.table(&Meter::default(), Part::Included, 20, screen);
+    let lines = tally.table(&Account::default(), Part::Included, 20, screen);
     let widest = lines.iter().map(|line| console::measure_text_width(line)).max();
     assert!(widest <= Some(width.into()), "{widest:?}:\n{}", lines.join("\n"));
     lines.join("\n")

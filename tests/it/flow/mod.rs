@@ -1,6 +1,9 @@
 //! The path that a request travels, through the program against real LocalStack.
 
 mod answers;
+mod bench;
+mod budget;
+mod bulk;
 mod conditions;
 mod conservation;
 mod demo;

@@ -96,6 +96,12 @@ impl Rydes {
         self
     }
 
+    /// Lets whoever starts it write to its stdin.
+    pub fn piped(mut self) -> Self {
+        self.command.stdin(Stdio::piped());
+        self
+    }
+
     /// Lets it take this long.
     pub fn within(mut self, limit: Duration) -> Self {
         self.limit = limit;

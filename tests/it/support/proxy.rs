@@ -40,7 +40,7 @@ struct Shared {
 #[derive(Default)]
 struct State {
     /// The operations that go wrong, and how often yet.
-    plan: Vec<(String, usize, Fault)>,
+    plan: Vec<(String, usize, Option<Fault>)>,
     /// The operations that were asked for, in order.
     seen: Vec<String>,
     /// How many requests are held.
@@ -78,7 +78,12 @@ impl Proxy {
 
     /// Lets the next `times` requests of an operation, such as `Publish`, go wrong.
     pub fn fail(&self, operation: &str, times: usize, fault: Fault) {
-        self.shared.state().plan.push((operation.to_owned(), times, fault));
+        self.shared.state().plan.push((operation.to_owned(), times, Some(fault)));
+    }
+
+    /// Lets the next `times` requests of an operation pass, before those that go wrong.
+    pub fn pass(&self, operation: &str, times: usize) {
+        self.shared.state().plan.push((operation.to_owned(), times, None));
     }
 
     /// From now on nothing goes wrong any more.
@@ -131,7 +136,7 @@ impl Shared {
     fn take(&self, operation: String) -> Option<Fault> {
         let mut state = self.state();
         let planned = state.plan.iter_mut().find(|(name, left, _)| *name == operation && *left > 0);
-        let fault = planned.map(|(_, left, fault)| {
+        let fault = planned.and_then(|(_, left, fault)| {
             *left -= 1;
             fault.clone()
         });

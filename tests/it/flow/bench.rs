@@ -1,0 +1,63 @@
+//! `rydes bench`: what it tells, and what it leaves behind.
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::support::resources::Names;
+use crate::support::stack::Stack;
+use crate::support::{PATIENCE, json as document};
+
+const QUICK: &str = "bench --providers 3 --count 40 --warm-up 5";
+
+#[test]
+fn it_measures_on_a_stack_of_its_own() {
+    let stack = Stack::new();
+    let ran = stack.rydes(&format!("{QUICK} -o json")).run().exits(0);
+    let told = document(&ran.stdout);
+    assert_eq!((&told["lost"], &told["duplicates"]), (&json!(0), &json!(0)));
+    assert_eq!((&told["quotes"], &told["answers"]), (&json!(120), &json!(120)));
+    let latency = |what: &str| told["submit-to-gathered-ms"][what].as_f64().expect("a number");
+    assert!(latency("p50") > 1.0 && latency("p50") <= latency("max"), "{told}");
+    let by_operation = told["requests-per-rfq"]["by-operation"].as_object().expect("an object");
+    let sum: f64 = by_operation.values().map(|count| count.as_f64().expect("a number")).sum();
+    let total = told["requests-per-rfq"]["total"].as_f64().expect("a number");
+    assert!((sum - total).abs() < 0.01, "{told}");
+    // With three providers the floor is 1.76.
+    assert!((1.7..4.0).contains(&total), "{told}");
+    assert!(told["requests"]["by-operation"].get("dynamodb.Scan").is_none(), "{told}");
+    assert!(told["cpu-ms-per-quote"].as_f64().is_some_and(|ms| ms > 0.0), "{told}");
+    assert!(told["peak-memory-mib"].as_f64().is_some_and(|mib| mib > 1.0), "{told}");
+    // Four write units at least, and what it takes to send, receive and delete.
+    let dollars = told["dollars-per-million-rfqs"]["total"].as_f64().expect("a number");
+    assert!((2.5..6.0).contains(&dollars), "{told}");
+    assert_eq!(stack.names(), Names::default(), "nothing is left");
+}
+
+#[test]
+fn at_a_rate_each_rfq_has_its_time() {
+    let stack = Stack::new();
+    let ran = stack.rydes("bench --providers 2 --count 15 --rate 10 --behavior demo --speed 100");
+    let told = ran.run().exits(0).stdout;
+    for line in ["15 RFQs to 2 providers, 10 a second, in ", "p50 ", "0 duplicates, 0 lost"] {
+        assert!(told.contains(line), "{line}: {told}");
+    }
+    assert!(told.contains("million RFQs like these on AWS"), "{told}");
+}
+
+#[test]
+fn it_leaves_a_stack_alone_that_is_there() {
+    let stack = Stack::set_up(1);
+    let refused = stack.rydes(QUICK).run().exits(2);
+    assert!(refused.stderr.contains("makes and removes a stack of its own"), "{}", refused.stderr);
+    assert_eq!(stack.names().queues.len(), 4);
+}
+
+#[test]
+fn a_signal_ends_it_and_what_it_made_is_removed() {
+    let stack = Stack::new();
+    let bench = stack.background("bench --providers 2 --count 1000 --rate 5");
+    crate::support::wait_for("the stack", || (stack.names().tables.len() == 1).then_some(()));
+    bench.signal(Signal::INT);
+    bench.ends(PATIENCE).exits(130);
+    assert_eq!(stack.names(), Names::default());
+}

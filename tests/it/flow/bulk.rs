@@ -1,0 +1,239 @@
+//! Many requests at once: what is submitted, what is told, and what a second run makes of it.
+
+use std::io::Write as _;
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::support::background::signal;
+use crate::support::proxy::{Fault, Proxy};
+use crate::support::stack::{PROVIDER_DEAD_LETTERS, Stack, provider};
+use crate::support::{ends_within, json as document, json_lines, wait_for};
+
+/// Lines whose ids are `l-0`, `l-1` and so on.
+fn lines(count: usize) -> String {
+    let line = |number| {
+        format!("{{\"from\": \"Frankfurt\", \"to\": \"Rome\", \"rfq-id\": \"l-{number}\"}}\n")
+    };
+    (0..count).map(line).collect()
+}
+
+/// A file with this text.
+fn file(text: &str) -> tempfile::NamedTempFile {
+    let mut file = tempfile::NamedTempFile::new().expect("a temporary file");
+    file.write_all(text.as_bytes()).expect("it can be written");
+    file
+}
+
+/// The ids that lie in a provider's queue, sorted; each copy once.
+fn asked(stack: &Stack, queue: &str, count: usize) -> Vec<String> {
+    let letters = stack.letters(queue, count);
+    let id = |letter: &crate::support::stack::Received| {
+        document(&letter.body)["rfq-id"].as_str().expect("a text").to_owned()
+    };
+    let mut ids: Vec<_> = letters.iter().map(id).collect();
+    ids.sort();
+    ids
+}
+
+#[test]
+fn the_same_request_many_times_has_as_many_ids() {
+    const COUNT: usize = 57;
+    let stack = Stack::set_up(2);
+    let workers = stack.providers("--behavior steady");
+    let ran = stack.rydes("submit --from Frankfurt --to Rome --deadline 60s --count 57").run();
+    let ran = ran.exits(0);
+    assert!(ran.stderr.contains("submitted 57 RFQs in "), "{}", ran.stderr);
+    let mut ids: Vec<_> = ran.stdout.lines().map(str::to_owned).collect();
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), COUNT);
+    for id in &ids {
+        stack.rydes("quotes --watch -q").arg(id).run().exits(0);
+        let told = stack.quotes(id);
+        assert_eq!((&told["answered"], &told["expected"]), (&json!(2), &json!(2)));
+    }
+    workers.until("gathered", 2 * COUNT);
+    // The newest are remembered, as those of single submissions are.
+    let status = stack.rydes("status -o json").run().exits(0).stdout;
+    assert_eq!(document(&status)["rfqs"].as_array().map(Vec::len), Some(10));
+}
+
+#[test]
+fn rows_and_messages_travel_together() {
+    let stack = Stack::set_up(1);
+    let proxy = Proxy::start();
+    let kept = file(&lines(200));
+    let submit = stack.rydes("submit -q --batch").arg(kept.path());
+    submit.env("AWS_ENDPOINT_URL", &proxy.url).run().exits(0);
+    // The first rows and messages do not wait for company.
+    let (rows, messages) = (proxy.count("BatchExecuteStatement"), proxy.count("PublishBatch"));
+    assert!((8..=16).contains(&rows), "{rows}");
+    assert!((20..=40).contains(&messages), "{messages}");
+    for operation in ["PutItem", "Publish", "GetItem", "Query"] {
+        assert_eq!(proxy.count(operation), 0, "{operation}");
+    }
+    assert_eq!(proxy.count("ListSubscriptionsByTopic"), 1);
+    assert_eq!(stack.depth(&provider(1)), 200);
+}
+
+#[test]
+fn a_bad_line_is_named_and_stops_no_other() {
+    let stack = Stack::set_up(1);
+    let long = format!("{{\"from\": \"{}\"}}\n", "x".repeat(200_000));
+    let text = [
+        "{\"from\": \"A\", \"to\": \"B\", \"rfq-id\": \"one\"}\n",
+        "\n",
+        "{\"from\": \"A\"\n",
+        "{\"from\": \"A\", \"to\": \"B\", \"rfq-id\": \"two\", \"deadline\": \"1h\", \"until\": [\"3\"]}\r\n",
+        &long,
+        "{\"from\": \"\u{1b}[2J\", \"to\": \"B\"}\n",
+        "{\"from\": \"A\", \"to\": \"C\", \"rfq-id\": \"one\"}\n",
+        "{\"from\": \"A\", \"to\": \"B\", \"rfq-id\": \"three\"}",
+    ]
+    .concat();
+    let kept = file(&text);
+    let ran = stack.rydes("submit -o jsonl --batch").arg(kept.path()).run().exits(1);
+    let told: Vec<(u64, Value)> = json_lines(&ran.stdout)
+        .into_iter()
+        .map(|line| (line["line"].as_u64().expect("a number"), line["rfq-id"].clone()))
+        .collect();
+    let bad = Value::Null;
+    assert_eq!(
+        told,
+        [
+            (1, "one".into()),
+            (3, bad.clone()),
+            (4, "two".into()),
+            (5, bad.clone()),
+            (6, bad.clone()),
+            (7, bad),
+            (8, "three".into()),
+        ],
+        "in the order of the lines"
+    );
+    for problem in [
+        "line 3: the line is not JSON",
+        "line 5: it is longer than 65536 bytes",
+        "line 6: `from` holds control characters",
+        "line 7: RFQ one exists with other content",
+        "error: 4 lines could not be submitted",
+    ] {
+        assert!(ran.stderr.contains(problem), "{problem}: {}", ran.stderr);
+    }
+    assert!(!ran.stderr.contains('\u{1b}'));
+    assert_eq!(asked(&stack, &provider(1), 3), ["one", "three", "two"]);
+    let two = stack.quotes("two");
+    assert_eq!(two["until"], json!(["all", "3"]));
+    let json = stack.rydes("submit -o json --batch").arg(kept.path()).run().exits(1).stdout;
+    let told = document(&json);
+    assert_eq!((&told["failed"], &told["last-line"]), (&json!(4), &json!(8)));
+}
+
+#[test]
+fn one_that_was_killed_is_completed_by_the_next() {
+    const COUNT: usize = 120;
+    let stack = Stack::set_up(1);
+    let proxy = Proxy::start();
+    // Rows are written, some messages are out, of some nobody knows, and the others are not.
+    proxy.pass("PublishBatch", 4);
+    proxy.fail("PublishBatch", 1, Fault::HoldAfter);
+    proxy.fail("PublishBatch", usize::MAX, Fault::Hold);
+    let kept = file(&lines(COUNT));
+    let submit = || stack.rydes("submit -o jsonl --batch").arg(kept.path());
+    let mut killed = submit().env("AWS_ENDPOINT_URL_SNS", &proxy.url).start();
+    proxy.until_held();
+    killed.kill().and_then(|()| killed.wait()).expect("it can be killed");
+    // The topic may still be delivering what it has taken.
+    let out = wait_for("the end of the deliveries", || {
+        let before = stack.depth(&provider(1));
+        std::thread::sleep(std::time::Duration::from_millis(500));
+        (before > 0 && stack.depth(&provider(1)) == before).then_some(before)
+    });
+    assert!(out < COUNT, "{out}");
+
+    // Those that are out already are answered before the next run.
+    let workers = stack.providers("--behavior steady");
+    workers.until("gathered", out);
+    let ran = submit().run().exits(0);
+    let told = json_lines(&ran.stdout);
+    let answered = told.iter().filter(|line| line["state"] == "answered").count();
+    assert_eq!((told.len(), answered), (COUNT, out), "none of them is asked for again");
+    for number in 0..COUNT {
+        let id = format!("l-{number}");
+        stack.rydes("quotes --watch -q").arg(&id).run().exits(0);
+        assert_eq!(stack.rows(&id).len(), 2, "the request row and one answer");
+    }
+    let summary = workers.stop().stderr;
+    assert!(summary.contains(&format!("done: {COUNT} received, {COUNT} quoted")), "{summary}");
+    assert_eq!(stack.depth(PROVIDER_DEAD_LETTERS), 0);
+}
+
+#[test]
+fn failed_entries_and_lost_confirmations_are_tried_again() {
+    const COUNT: usize = 60;
+    let stack = Stack::set_up(1);
+    let proxy = Proxy::start();
+    proxy.fail("BatchExecuteStatement", 1, Fault::CutAfter);
+    proxy.fail("PublishBatch", 2, Fault::CutBefore);
+    let kept = file(&lines(COUNT));
+    let submit = stack.rydes("submit -q --batch").arg(kept.path());
+    submit.env("AWS_ENDPOINT_URL", &proxy.url).run().exits(0);
+    assert_eq!(asked(&stack, &provider(1), COUNT).len(), COUNT, "each once");
+}
+
+#[test]
+fn a_signal_ends_it_between_lines_and_says_where() {
+    let stack = Stack::set_up(1);
+    let mut submit = stack.rydes("submit --batch -").piped().start();
+    let mut stdin = submit.stdin.take().expect("it is piped");
+    stdin.write_all(lines(30).as_bytes()).expect("it reads");
+    wait_for("thirty requests", || (stack.depth(&provider(1)) == 30).then_some(()));
+    signal(&submit, Signal::INT);
+    // Nobody has closed its stdin.
+    assert!(ends_within(&mut submit, crate::support::PATIENCE));
+    let ended = submit.wait_with_output().expect("it has ended");
+    assert_eq!(ended.status.code(), Some(130));
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(said.contains("lines 1 to 30 are done, the others are not"), "{said}");
+    assert_eq!(String::from_utf8_lossy(&ended.stdout).lines().count(), 30);
+    drop(stdin);
+}
+
+#[test]
+fn a_stack_that_is_not_there_takes_nothing() {
+    let stack = Stack::new();
+    let kept = file(&lines(3));
+    stack.rydes("submit --batch").arg(kept.path()).run().exits(7);
+    for options in ["--wait", "--rfq-id x", "--from A"] {
+        let refused = stack.rydes(&format!("submit {options} --batch")).arg(kept.path()).run();
+        assert!(refused.exits(2).stderr.contains("cannot be used with"), "{options}");
+    }
+    let refused = stack.rydes("submit --batch /nonexistent/lines").run().exits(2);
+    assert!(refused.stderr.contains("cannot read /nonexistent/lines"), "{}", refused.stderr);
+}
+
+/// Not the number of lines, but what is in hand decides how much memory it takes.
+#[cfg(target_os = "linux")]
+#[test]
+fn its_memory_does_not_grow_with_the_number_of_lines() {
+    let stack = Stack::set_up(1);
+    let peak = |count: usize| {
+        let mut submit = stack.rydes("submit -q --batch -").piped().start();
+        let mut stdin = submit.stdin.take().expect("it is piped");
+        let status = format!("/proc/{}/status", submit.id());
+        let mut stdout = submit.stdout.take().expect("it is piped");
+        let drain = std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
+        let text = lines(count);
+        stdin.write_all(text.as_bytes()).expect("it reads");
+        // It has taken all but what fits into the pipe and its read-ahead.
+        let status = std::fs::read_to_string(status).expect("it runs");
+        drop(stdin);
+        assert!(submit.wait().expect("it ends").success());
+        drain.join().expect("it was read").expect("it can be read");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("it is told");
+        line.trim().trim_end_matches(" kB").parse::<f64>().expect("a number")
+    };
+    let (few, many) = (peak(1_500), peak(6_000));
+    assert!(many < 1.25 * few, "{few} kB for 1500 lines, {many} kB for 6000");
+}
