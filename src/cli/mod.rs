@@ -28,6 +28,7 @@ mod conduct;
 mod consumer;
 mod demo;
 mod dlq;
+mod lines;
 mod localstack;
 mod providers;
 mod quotes;

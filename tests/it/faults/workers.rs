@@ -135,7 +135,8 @@ fn requests_that_come_again_to_another_process_are_answered_the_same() {
     let id = stack.submit("--deadline 60s");
     first.until("answered", PROVIDERS);
     first.kill();
-    let second = workers(&stack, &Proxy::start(), "");
+    proxy.heal();
+    let second = workers(&stack, &proxy, "");
     nothing_is_lost_or_doubled(&stack, &id);
     second.until("answered", PROVIDERS);
     let answered = prices(&second);

@@ -5,15 +5,21 @@ use std::io::Write as _;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::support::background::signal;
+use crate::support::background::{Background, signal};
 use crate::support::proxy::{Fault, Proxy};
 use crate::support::stack::{PROVIDER_DEAD_LETTERS, Stack, provider};
 use crate::support::{ends_within, json as document, json_lines, wait_for};
 
-/// Lines whose ids are `l-0`, `l-1` and so on.
+/// The id of a line; none is the prefix of another.
+fn id(number: usize) -> String {
+    format!("l-{number:05}")
+}
+
+/// So many lines.
 fn lines(count: usize) -> String {
     let line = |number| {
-        format!("{{\"from\": \"Frankfurt\", \"to\": \"Rome\", \"rfq-id\": \"l-{number}\"}}\n")
+        let id = id(number);
+        format!("{{\"from\": \"Frankfurt\", \"to\": \"Rome\", \"rfq-id\": \"{id}\"}}\n")
     };
     (0..count).map(line).collect()
 }
@@ -87,7 +93,7 @@ fn a_bad_line_is_named_and_stops_no_other() {
         "{\"from\": \"A\"\n",
         "{\"from\": \"A\", \"to\": \"B\", \"rfq-id\": \"two\", \"deadline\": \"1h\", \"until\": [\"3\"]}\r\n",
         &long,
-        "{\"from\": \"\u{1b}[2J\", \"to\": \"B\"}\n",
+        "{\"from\": \"\\u001b[2J\", \"to\": \"B\"}\n",
         "{\"from\": \"A\", \"to\": \"C\", \"rfq-id\": \"one\"}\n",
         "{\"from\": \"A\", \"to\": \"B\", \"rfq-id\": \"three\"}",
     ]
@@ -160,7 +166,7 @@ fn one_that_was_killed_is_completed_by_the_next() {
     let answered = told.iter().filter(|line| line["state"] == "answered").count();
     assert_eq!((told.len(), answered), (COUNT, out), "none of them is asked for again");
     for number in 0..COUNT {
-        let id = format!("l-{number}");
+        let id = id(number);
         stack.rydes("quotes --watch -q").arg(&id).run().exits(0);
         assert_eq!(stack.rows(&id).len(), 2, "the request row and one answer");
     }
@@ -217,23 +223,22 @@ fn a_stack_that_is_not_there_takes_nothing() {
 #[cfg(target_os = "linux")]
 #[test]
 fn its_memory_does_not_grow_with_the_number_of_lines() {
+    const COUNT: usize = 6_000;
     let stack = Stack::set_up(1);
-    let peak = |count: usize| {
-        let mut submit = stack.rydes("submit -q --batch -").piped().start();
-        let mut stdin = submit.stdin.take().expect("it is piped");
-        let status = format!("/proc/{}/status", submit.id());
-        let mut stdout = submit.stdout.take().expect("it is piped");
-        let drain = std::thread::spawn(move || std::io::copy(&mut stdout, &mut std::io::sink()));
-        let text = lines(count);
-        stdin.write_all(text.as_bytes()).expect("it reads");
-        // It has taken all but what fits into the pipe and its read-ahead.
-        let status = std::fs::read_to_string(status).expect("it runs");
-        drop(stdin);
-        assert!(submit.wait().expect("it ends").success());
-        drain.join().expect("it was read").expect("it can be read");
+    let kept = file(&lines(COUNT));
+    let submit = stack.rydes("submit -o jsonl --batch").arg(kept.path());
+    let submit = Background::start(submit);
+    let peak = || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", submit.id()));
+        let status = status.expect("it runs");
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("it is told");
         line.trim().trim_end_matches(" kB").parse::<f64>().expect("a number")
     };
-    let (few, many) = (peak(1_500), peak(6_000));
-    assert!(many < 1.25 * few, "{few} kB for 1500 lines, {many} kB for 6000");
+    let at = |done: usize| {
+        wait_for("more lines", || (submit.lines() >= done).then_some(()));
+        peak()
+    };
+    let (early, late) = (at(COUNT / 4), at(COUNT - 1_000));
+    submit.ends(crate::support::PATIENCE).exits(0);
+    assert!(late < 1.2 * early, "{early} kB after a quarter, {late} kB at the end");
 }

@@ -66,6 +66,16 @@ impl Background {
         self.stdout.all().iter().map(|line| json(line)).collect()
     }
 
+    /// The number of the process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// How many lines it has written to stdout.
+    pub fn lines(&self) -> usize {
+        self.stdout.lines.lock().expect("no reader broke down").len()
+    }
+
     /// How many events of this kind there were.
     pub fn count(&self, event: &str) -> usize {
         self.events().iter().filter(|seen| seen["event"] == event).count()
