@@ -28,7 +28,7 @@
 //! | [`gather`] | the response consumer: decode, refuse, insert once, acknowledge last |
 //! | [`quotes`] | the read side: one snapshot, or snapshots until a condition or the deadline |
 //! | [`verify`] | conservation: a row or a queue accounts for every copy, or nothing does |
-//! | [`bench`] | the whole path under load, measured: requests, latency, what was lost |
+//! | [`mod@bench`] | the whole path under load, measured: requests, latency, what was lost |
 //! | [`event`] | everything that can happen, as data |
 //! | [`queue`] | the machine under every worker: poll, lease, batch, drain |
 //! | [`aws`] | clients, names, queues, topic, table, provisioning |

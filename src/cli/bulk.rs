@@ -192,7 +192,7 @@ pub(super) async fn run(context: &Context, command: Command, requests: Requests)
     }
     drop((bar, scatter));
     remember(context, &aws, &account);
-    summary(context, &settings, &account, began, is_count);
+    summary(context, &settings, &account, began);
     ending.outcome()?;
     if let Some(error) = broken {
         return Err(error);
@@ -231,13 +231,19 @@ fn tell(
             return;
         }
     };
-    bar.aside(|| match output.format {
+    let print = || match output.format {
         Format::Table | Format::Workshop => output.data(&printable(row.id.as_str())),
         Format::Jsonl => {
             output.json(&json!({"rfq-id": row.id.as_str(), "line": line, "state": state}));
         }
         Format::Json => {}
-    });
+    };
+    // Elsewhere than on the terminal it is in nobody's way.
+    if output.is_terminal() {
+        bar.aside(print);
+    } else {
+        print();
+    }
     account.remember(row);
 }
 
@@ -265,13 +271,7 @@ fn remember(context: &Context, aws: &crate::aws::Aws, account: &Account) {
     }
 }
 
-fn summary(
-    context: &Context,
-    settings: &Settings,
-    account: &Account,
-    began: Instant,
-    is_count: bool,
-) {
+fn summary(context: &Context, settings: &Settings, account: &Account, began: Instant) {
     let output = &context.output;
     let seconds = began.elapsed().as_secs_f64().max(0.001);
     #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
@@ -291,11 +291,17 @@ fn summary(
         _ = write!(line, ", {} submitted and answered before", account.answered_before);
     }
     if account.failed > 0 {
-        let what = if is_count { "failure" } else { "bad line" };
-        _ = write!(line, ", {}", count_of(account.failed, what));
+        _ = write!(line, ", {} failed", account.failed);
     }
     output.note(&line);
     output.note(&format!("next: {}", settings.command("status")));
+}
+
+/// The options that the lines go by which say nothing else.
+fn options(command: &Command) -> String {
+    let until = command.until.iter().map(|until| format!(" --until {until}"));
+    let deadline = format!(" --deadline {}ms", command.deadline.as_millis());
+    until.fold(deadline, |options, until| options + &until)
 }
 
 /// What was done before the signal, and how to go on.
@@ -311,7 +317,7 @@ fn interrupted(
             error.hint(format!("lines 1 to {line} are done, the others are not"))
         }
         (Some(line), Some(file)) => {
-            let rest = settings.command("submit --batch -");
+            let rest = settings.command(&format!("submit --batch -{}", options(command)));
             let file = crate::settings::quoted(&file.display().to_string());
             error.hint(format!(
                 "lines 1 to {line} are done; for the others: tail -n +{} {file} | {rest}",

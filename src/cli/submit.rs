@@ -49,7 +49,7 @@ pub(super) struct Command {
     /// What completes it beside `all`: `3` quotes or `price:20`, for every reader; with --wait also
     /// `stall:5s`, for this wait; may be repeated
     #[arg(long, value_name = "CONDITION")]
-    until: Vec<Until>,
+    pub(super) until: Vec<Until>,
     /// Read `from`, `to` and `customer` from a JSON file, or from stdin with `-`
     #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "to", "customer"])]
     file: Option<PathBuf>,
