@@ -37,11 +37,11 @@ pub fn lines(account: &Account, rfqs: u64) -> Vec<String> {
     lines
 }
 
-/// `about $8.93 per million RFQs like these on AWS (SNS 0.05, SQS 2.00, DynamoDB 6.88)`.
+/// `about $8.93 per million such RFQs on AWS (SNS 0.05, SQS 2.00, DynamoDB 6.88)`.
 fn cost_line(million: Cost) -> String {
     let Cost { sns, sqs, dynamodb } = million;
     format!(
-        "about ${:.2} per million RFQs like these on AWS (SNS {sns:.2}, SQS {sqs:.2}, DynamoDB {dynamodb:.2})",
+        "about ${:.2} per million such RFQs on AWS (SNS {sns:.2}, SQS {sqs:.2}, DynamoDB {dynamodb:.2})",
         million.total()
     )
 }
@@ -105,7 +105,7 @@ mod tests {
             [
                 "requests: 25 (12.5 per RFQ), 2.0 messages per receive, 3 receives empty",
                 "  1 Publish, 11 DeleteMessageBatch, 13 ReceiveMessage",
-                "about $8.49 per million RFQs like these on AWS (SNS 0.25, SQS 4.80, DynamoDB 3.44)",
+                "about $8.49 per million such RFQs on AWS (SNS 0.25, SQS 4.80, DynamoDB 3.44)",
             ]
         );
         let fields = fields(&account, 2);

@@ -41,7 +41,7 @@ fn at_a_rate_each_rfq_has_its_time() {
     for line in ["15 RFQs to 2 providers, 10 a second, in ", "p50 ", "0 duplicates, 0 lost"] {
         assert!(told.contains(line), "{line}: {told}");
     }
-    assert!(told.contains("million RFQs like these on AWS"), "{told}");
+    assert!(told.contains("million such RFQs on AWS"), "{told}");
 }
 
 #[test]

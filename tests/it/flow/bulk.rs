@@ -80,7 +80,7 @@ fn rows_and_messages_travel_together() {
         assert_eq!(proxy.count(operation), 0, "{operation}");
     }
     assert_eq!(proxy.count("ListSubscriptionsByTopic"), 1);
-    assert_eq!(stack.depth(&provider(1)), 200);
+    wait_for("every copy", || (stack.depth(&provider(1)) == 200).then_some(()));
 }
 
 #[test]
