@@ -33,8 +33,10 @@ const LONGEST: u64 = 86_400_000_000;
 const TOLD_EVERY: Duration = Duration::from_millis(200);
 /// When answers are wanted: never within a measurement.
 const DEADLINE: Duration = Duration::from_hours(24);
-/// How long nothing may happen before what has not come counts as lost.
+/// How long nothing may happen, beside thinking, before what has not come counts as lost.
 const STALLED: Duration = Duration::from_mins(2);
+/// The longest that any temper thinks.
+const LONGEST_THOUGHT: Duration = Duration::from_mins(1);
 /// How long no request may go out before everything is taken for acknowledged: longer than deletes
 /// wait for company, shorter than an idle poll.
 const SETTLED: Duration = Duration::from_millis(1_500);
@@ -140,12 +142,15 @@ async fn measure(
     let ending = Ending::with(stop);
     let scatter = Scatter::batched(aws, &tasks, &ending).await?;
     let providers = plan.providers.len();
+    let behaviour = &plan.workers.behaviour;
+    let think = behaviour.think.map_or(LONGEST_THOUGHT, |(_, longest)| longest);
+    let patience = STALLED + think.div_f64(behaviour.speed);
     let round = async |rfqs: u32, arrival: Arrival, gathered: &dyn Fn(u64)| {
         ledger.begin(rfqs, providers);
         // Answers come while others are still submitted.
         let submitted = submit(rfqs, arrival, &scatter, ledger);
         let ((), ()) = tokio::try_join!(submitted, async {
-            ledger.completed(gathered).await;
+            ledger.completed(patience, gathered).await;
             Ok(())
         })?;
         settled(aws).await;
@@ -153,6 +158,9 @@ async fn measure(
     };
     progress(Progress::WarmingUp);
     round(plan.warm_up, Arrival::Saturating, &|_| {}).await?;
+    if ledger.book().complete < u64::from(plan.warm_up) {
+        return Err(Error::other("the answers to the warm-up never came"));
+    }
 
     let (account, processor) = (aws.meter.account(), processor_time());
     let began = Instant::now();
@@ -290,7 +298,7 @@ impl Ledger {
 
     /// Returns when every RFQ of the round has all its answers, or nothing has come for so long that
     /// nothing more will; `told` is told of how many there are now and then.
-    async fn completed(&self, told: &dyn Fn(u64)) {
+    async fn completed(&self, patience: Duration, told: &dyn Fn(u64)) {
         let mut stalled = (None, Instant::now());
         loop {
             _ = timeout(TOLD_EVERY, self.changed.notified()).await;
@@ -302,7 +310,7 @@ impl Ledger {
             if stalled.0 != last {
                 stalled = (last, Instant::now());
             }
-            if complete >= wanted || stalled.1.elapsed() > STALLED {
+            if complete >= wanted || stalled.1.elapsed() > patience {
                 return;
             }
         }

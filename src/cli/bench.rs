@@ -85,13 +85,26 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         () = stop.cancelled() => Err(context.shutdown.error()),
         measured = measure(context, &aws, &command) => measured,
     };
-    let found = inventory(&aws).await?;
-    teardown(&aws, &found, &waiting(output)).await?;
-    let (plan, measured) = measured?;
+    let removed = async {
+        let found = inventory(&aws).await?;
+        teardown(&aws, &found, &waiting(output)).await
+    };
+    let removed = removed.await.map_err(|error| {
+        error.hint(format!("{} --stack {}", settings.command("teardown"), settings.stack))
+    });
+    let (plan, measured) = match (measured, &removed) {
+        (Ok(measured), _) => measured,
+        (Err(error), Ok(())) => return Err(error),
+        (Err(error), Err(left)) => {
+            output.warning(&format!("its stack could not be removed: {left}"));
+            return Err(error.hint(left.hints().join("; ")));
+        }
+    };
     match output.format {
         Format::Json | Format::Jsonl => output.json(&document(&plan, &measured)),
         Format::Table | Format::Workshop => output.lines(&report(&plan, &measured)),
     }
+    removed?;
     if measured.lost > 0 {
         return Err(Error::other(format!("{} answers never came", measured.lost)));
     }

@@ -108,10 +108,8 @@ impl Requests {
         tokio::task::spawn_blocking(move || read_lines(BufReader::new(from), &lines));
         let received = stream::unfold(read, async |mut read| Some((read.recv().await?, read)));
         let wanted = move |line: io::Result<Line>| {
-            let line = line.map_err(|error| {
-                Error::other(format!("reading {name} failed; what was read was submitted"))
-                    .because(error)
-            })?;
+            let line = line
+                .map_err(|error| Error::other(format!("reading {name} failed")).because(error))?;
             let request = line.text.map_err(Error::invalid);
             let request = request.and_then(|text| of_line(&text, command.deadline, &until));
             Ok(Wanted { line: Some(line.number), bytes: line.bytes, request })
@@ -193,12 +191,13 @@ pub(super) async fn run(context: &Context, command: Command, requests: Requests)
     drop((bar, scatter));
     remember(context, &aws, &account);
     summary(context, &settings, &account, began);
-    ending.outcome()?;
-    if let Some(error) = broken {
-        return Err(error);
-    }
-    if context.shutdown.stop.is_cancelled() {
-        return Err(interrupted(context, &settings, &command, &account));
+    let ended = ending
+        .outcome()
+        .err()
+        .or(broken)
+        .or_else(|| context.shutdown.stop.is_cancelled().then(|| context.shutdown.error()));
+    if let Some(error) = ended {
+        return Err(ended_early(error, &settings, &command, &account));
     }
     if account.failed > 0 {
         let what = if is_count { "RFQ" } else { "line" };
@@ -304,23 +303,21 @@ fn options(command: &Command) -> String {
     until.fold(deadline, |options, until| options + &until)
 }
 
-/// What was done before the signal, and how to go on.
-fn interrupted(
-    context: &Context,
-    settings: &Settings,
-    command: &Command,
-    account: &Account,
-) -> Error {
-    let error = context.shutdown.error();
+/// What was done before the end that came early, and how to go on.
+fn ended_early(error: Error, settings: &Settings, command: &Command, account: &Account) -> Error {
+    let but = match account.failed {
+        0 => String::new(),
+        failed => format!(", but for {failed} that failed"),
+    };
     match (account.line, &command.batch) {
         (Some(line), Some(file)) if file.as_os_str() == "-" => {
-            error.hint(format!("lines 1 to {line} are done, the others are not"))
+            error.hint(format!("lines 1 to {line} are done{but}; the others are not"))
         }
         (Some(line), Some(file)) => {
             let rest = settings.command(&format!("submit --batch -{}", options(command)));
             let file = crate::settings::quoted(&file.display().to_string());
             error.hint(format!(
-                "lines 1 to {line} are done; for the others: tail -n +{} {file} | {rest}",
+                "lines 1 to {line} are done{but}; for the others: tail -n +{} {file} | {rest}",
                 line + 1
             ))
         }

@@ -80,7 +80,9 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         return Err(Error::invalid(problem));
     }
     if let Some(file) = &command.batch {
-        let requests = Requests::of_file(file)?;
+        // A pipe that nobody writes to yet cannot be opened yet either.
+        let file = file.clone();
+        let requests = attended(context, move || Requests::of_file(&file)).await??;
         return Box::pin(bulk::run(context, command, requests)).await;
     }
     let submission = submission(&command, command.typed(context).await?)?;

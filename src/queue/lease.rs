@@ -7,6 +7,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::stream::{self, StreamExt as _};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
@@ -14,6 +15,8 @@ use super::{Lasting, Source};
 
 /// Entries that one extension holds.
 const MAX_BATCH: usize = 10;
+/// Extensions under way at once.
+const FLIGHTS: usize = 4;
 /// How soon an extension that failed is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 /// Messages that are remembered after they were finished: at 300 a second all of the last half
@@ -178,20 +181,31 @@ impl Leases {
 
     async fn extend_due(&self, source: &impl Source) {
         let now = Instant::now();
-        let mut due = Vec::new();
-        for (key, lease) in &mut self.hand().leases {
-            if lease.due <= now {
+        let due = |(key, lease): (&Key, &Lease)| (lease.due <= now).then_some(*key);
+        let due: Vec<_> = self.hand().leases.iter().filter_map(due).collect();
+        // A few at a time, so that one that takes long does not let the others run out.
+        let batches = stream::iter(due.chunks(MAX_BATCH).map(<[Key]>::to_vec));
+        batches.for_each_concurrent(FLIGHTS, |keys| self.extend(source, keys)).await;
+    }
+
+    /// Extends those that are still in hand.
+    async fn extend(&self, source: &impl Source, keys: Vec<Key>) {
+        let batch: Vec<(Key, String)> = {
+            let mut hand = self.hand();
+            let taken = keys.into_iter().filter_map(|key| {
+                let lease = hand.leases.get_mut(&key)?;
                 lease.extending = true;
-                due.push((*key, lease.receipt.clone()));
-            }
+                Some((key, lease.receipt.clone()))
+            });
+            taken.collect()
+        };
+        if batch.is_empty() {
+            return;
         }
-        for batch in due.chunks(MAX_BATCH) {
-            let receipts: Vec<_> = batch.iter().map(|(_, receipt)| receipt.clone()).collect();
-            let began = Instant::now();
-            let results = source.extend(&receipts).await;
-            let results = results.as_ref().map_or(&[][..], Vec::as_slice);
-            self.settle(batch, results, began);
-        }
+        let receipts: Vec<_> = batch.iter().map(|(_, receipt)| receipt.clone()).collect();
+        let began = Instant::now();
+        let results = source.extend(&receipts).await;
+        self.settle(&batch, results.as_ref().map_or(&[][..], Vec::as_slice), began);
     }
 
     /// Notes what became of an extension that began then.

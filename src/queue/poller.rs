@@ -134,7 +134,7 @@ impl Pace {
                         (self.polls, self.full) = (self.polls + 1, 0);
                     }
                 }
-                if (1..MAX_BATCH).contains(&messages.len()) {
+                if (1..permits.len()).contains(&messages.len()) {
                     self.rest = Instant::now() + self.breath;
                 }
                 for (message, permit) in messages.into_iter().zip(permits) {
@@ -148,7 +148,7 @@ impl Pace {
                 }
                 (self.polls, self.full) = (1, 0);
                 // Of several polls that failed together the first sets the rest.
-                if self.rest <= Instant::now() {
+                if self.backoff.is_calm() || self.rest <= Instant::now() {
                     self.rest = Instant::now() + self.backoff.next_wait();
                 }
                 Ok(())

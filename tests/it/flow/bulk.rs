@@ -201,7 +201,7 @@ fn a_signal_ends_it_between_lines_and_says_where() {
     let ended = submit.wait_with_output().expect("it has ended");
     assert_eq!(ended.status.code(), Some(130));
     let said = String::from_utf8_lossy(&ended.stderr);
-    assert!(said.contains("lines 1 to 30 are done, the others are not"), "{said}");
+    assert!(said.contains("lines 1 to 30 are done; the others are not"), "{said}");
     assert_eq!(String::from_utf8_lossy(&ended.stdout).lines().count(), 30);
     drop(stdin);
 }
