@@ -514,3 +514,26 @@ async fn a_queue_that_brings_a_little_is_polled_again_after_a_breath() {
     // The full receive is followed by another at once.
     assert_eq!(asked, [1, 1, 3, 3, 4]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_receive_that_brings_all_that_was_asked_for_is_followed_by_another_at_once() {
+    let source = Written::new((0..4).map(|number| brings(1, &[&number.to_string()])));
+    let stop = CancellationToken::new();
+    let (mut consumer, _) = consumer(&source, 1, &stop);
+    consumer.breath = Duration::from_millis(50);
+    let run = consumer.run(|_| async { Verdict::Done }, |_| {});
+    tokio::join!(run, stop_after(&stop, Duration::from_millis(20))).0.expect("a stop is no error");
+    assert_eq!(source.state().asked, [1; 5], "one at a time is all there is to be had");
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_extension_that_hangs_does_not_let_the_others_run_out() {
+    let source = Written::new([ten(0, 0), ten(0, 10), ten(0, 20)]);
+    // Three batches that take nine seconds each: one after another would be too late for the last.
+    source.state().extension = Duration::from_secs(9);
+    let began = Instant::now();
+    consumed(&source, Duration::from_secs(32), Verdict::Done, 60).await;
+    let state = source.state();
+    let latest = state.extended.iter().map(|(_, at)| *at - began).max();
+    assert_eq!((state.extended.len(), latest), (30, Some(Duration::from_secs(20))));
+}
