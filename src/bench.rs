@@ -92,19 +92,9 @@ pub struct Measured {
     pub peak_memory: Option<u64>,
 }
 
-/// How far it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Progress {
-    /// Warming up.
-    WarmingUp,
-    /// So many RFQs have all their answers.
-    Gathered(u64),
-    /// Everything has come; acknowledgements are waited for, and the rows are counted.
-    Counting,
-}
-
 /// Runs workers, consumer and the measurement, on a stack with these providers and nothing in its
-/// queues. Polls that are under way at the end are dropped: the stack must not be used afterwards.
+/// queues. `gathered` is told now and then how many RFQs have all their answers. Polls that are under
+/// way at the end are dropped: the stack must not be used afterwards.
 ///
 /// # Errors
 /// Any error that ends the workers or the consumer, or of a submission; interrupted, when `stop` is
@@ -113,7 +103,7 @@ pub async fn run(
     aws: &Aws,
     plan: &Plan,
     stop: &CancellationToken,
-    progress: &(dyn Fn(Progress) + Send + Sync),
+    gathered: &(dyn Fn(u64) + Send + Sync),
 ) -> Result<Measured> {
     let ledger = Arc::new(Ledger::default());
     let heard = Arc::clone(&ledger);
@@ -126,7 +116,7 @@ pub async fn run(
         Err(Error::other("the workers have stopped"))
     };
     tokio::select! {
-        measured = measure(aws, plan, stop, &ledger, progress) => measured,
+        measured = measure(aws, plan, stop, &ledger, gathered) => measured,
         ended = workers => ended,
     }
 }
@@ -136,7 +126,7 @@ async fn measure(
     plan: &Plan,
     stop: &CancellationToken,
     ledger: &Ledger,
-    progress: &(dyn Fn(Progress) + Send + Sync),
+    gathered: &(dyn Fn(u64) + Send + Sync),
 ) -> Result<Measured> {
     let tasks = TaskTracker::new();
     let ending = Ending::with(stop);
@@ -156,7 +146,6 @@ async fn measure(
         settled(aws).await;
         Ok::<_, Error>(())
     };
-    progress(Progress::WarmingUp);
     round(plan.warm_up, Arrival::Saturating, &|_| {}).await?;
     if ledger.book().complete < u64::from(plan.warm_up) {
         return Err(Error::other("the answers to the warm-up never came"));
@@ -164,10 +153,9 @@ async fn measure(
 
     let (account, processor) = (aws.meter.account(), processor_time());
     let began = Instant::now();
-    round(plan.rfqs, plan.arrival, &|count| progress(Progress::Gathered(count))).await?;
+    round(plan.rfqs, plan.arrival, gathered).await?;
     let account = aws.meter.account().since(&account);
     let processor = processor_time().zip(processor).map(|(now, then)| now.saturating_sub(then));
-    progress(Progress::Counting);
     let rows = aws.table().answers().await?;
     let book = ledger.book();
     let answers = book.rfqs.keys().map(|id| rows.get(id).copied().unwrap_or(0)).sum::<u64>();

@@ -10,7 +10,7 @@ use super::workers::GATHER_CONCURRENCY;
 use super::{Context, waiting};
 use crate::aws::provision::{self, Mode, Request, Untagged, inventory, teardown};
 use crate::aws::{Aws, MAX_WAIT};
-use crate::bench::{self, Arrival, Measured, Plan, Progress as Stage};
+use crate::bench::{self, Arrival, Measured, Plan};
 use crate::error::{Error, Result, exit};
 use crate::gather;
 use crate::model::StackName;
@@ -137,11 +137,7 @@ async fn measure(context: &Context, aws: &Aws, command: &Command) -> Result<(Pla
         gathering: gather::Settings { poll_wait: MAX_WAIT, options: options(GATHER_CONCURRENCY) },
     };
     let bar = Progress::new(output, Whole::Rfqs(command.count.into()), "gathered");
-    let told = |stage| {
-        if let Stage::Gathered(rfqs) = stage {
-            bar.at(rfqs, 0);
-        }
-    };
+    let told = |rfqs| bar.at(rfqs, 0);
     let measured = Box::pin(bench::run(aws, &plan, &CancellationToken::new(), &told)).await?;
     Ok((plan, measured))
 }
