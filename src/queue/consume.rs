@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::lease::{Held, Leases, Taken};
@@ -25,6 +25,9 @@ const RELEASE_LINGER: Duration = Duration::from_millis(5);
 const FLIGHTS: usize = 4;
 /// Entries of one delete or release.
 const MAX_BATCH: usize = 10;
+/// Messages that may wait for their delete or release at once; who has more takes no new ones. A full
+/// batch leaves at once, so that there are never so many while those get through.
+const UNACKNOWLEDGED: usize = 1_000;
 /// How often a delete or a release is tried.
 const ATTEMPTS: u32 = 5;
 
@@ -105,6 +108,7 @@ impl<S: Source> Consumer<S> {
             releases: self.batcher(&tasks, RELEASE_LINGER, |source, batch| {
                 async move { source.release(&batch).await }.boxed()
             }),
+            unacknowledged: Semaphore::new(UNACKNOWLEDGED),
             name: self.source.name().to_owned(),
             trouble: Arc::clone(&self.trouble),
             ending: self.ending.clone(),
@@ -120,15 +124,21 @@ impl<S: Source> Consumer<S> {
                     let handle = Arc::clone(&handle);
                     tasks.spawn(async move {
                         let verdict = work.verdict(message, handle.as_ref()).await;
-                        // The next message need not wait for the acknowledgement.
+                        // The next message need not wait for the acknowledgement, only for room.
+                        let room = work.room().await;
                         drop(permit);
                         work.acknowledge(held, verdict).await;
+                        drop(room);
                     });
                 }
                 Taken::InHand => (work.notice)(Notice::Again),
                 Taken::Finished => {
                     (work.notice)(Notice::Again);
-                    tasks.spawn(async move { work.delete(message.receipt).await });
+                    tasks.spawn(async move {
+                        let _room = work.room().await;
+                        drop(permit);
+                        work.delete(message.receipt).await;
+                    });
                 }
             }
         };
@@ -175,6 +185,7 @@ impl<S: Source> Consumer<S> {
 struct Work {
     deletes: Batcher<String, ()>,
     releases: Batcher<String, ()>,
+    unacknowledged: Semaphore,
     name: String,
     trouble: Arc<dyn Fn(Trouble) + Send + Sync>,
     ending: Ending,
@@ -208,6 +219,11 @@ impl Work {
                 Verdict::Release
             }
         }
+    }
+
+    /// Room for one more message that waits for its acknowledgement.
+    async fn room(&self) -> SemaphorePermit<'_> {
+        self.unacknowledged.acquire().await.expect("the semaphore is never closed")
     }
 
     /// Acknowledges a message; it leaves the hand before anything is sent, so that no extension

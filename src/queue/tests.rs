@@ -35,6 +35,8 @@ struct State {
     /// Receives that were begun and not finished, and the most of them at once.
     open: usize,
     most_open: usize,
+    /// How long a delete takes.
+    delete: Duration,
     /// How long an extension takes.
     extension: Duration,
     /// When the last extension came back.
@@ -78,6 +80,8 @@ impl Source for Written {
     }
 
     async fn delete(&self, receipts: &[String]) -> Result<Entries> {
+        let takes = self.state().delete;
+        sleep(takes).await;
         let mut state = self.state();
         let result = |receipt: &String| {
             if state.refusals > 0 {
@@ -536,4 +540,40 @@ async fn one_extension_that_hangs_does_not_let_the_others_run_out() {
     let state = source.state();
     let latest = state.extended.iter().map(|(_, at)| *at - began).max();
     assert_eq!((state.extended.len(), latest), (30, Some(Duration::from_secs(20))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn deletes_that_hang_hold_up_the_receives_before_memory_is_full() {
+    const MESSAGES: usize = 2_000;
+    let names: Vec<String> = (0..MESSAGES).map(|number| number.to_string()).collect();
+    let receives = names.chunks(10).map(|ten| {
+        let ten: Vec<&str> = ten.iter().map(String::as_str).collect();
+        brings(1, &ten)
+    });
+    let source = Written::new(receives);
+    source.state().delete = Duration::from_secs(20);
+    let stop = CancellationToken::new();
+    let (consumer, troubles) = consumer(&source, 50, &stop);
+    let handled = Arc::new(Mutex::new(0));
+    let handle = {
+        let handled = Arc::clone(&handled);
+        move |_| {
+            *handled.lock().expect("unpoisoned") += 1;
+            async { Verdict::Done }
+        }
+    };
+    let in_hand = async {
+        sleep(Duration::from_secs(10)).await;
+        let most = *handled.lock().expect("unpoisoned");
+        source.state().delete = Duration::ZERO;
+        stop_after(&stop, Duration::from_mins(2)).await;
+        most
+    };
+    let (ended, most) = tokio::join!(consumer.run(handle, |_| {}), in_hand);
+    ended.expect("a stop is no error");
+    // What waits to be deleted, and what waits for room there.
+    assert_eq!(most, 1_050);
+    let state = source.state();
+    assert_eq!((state.deleted.len(), state.released.len()), (MESSAGES, 0));
+    assert_eq!(*troubles.lock().expect("unpoisoned"), []);
 }
