@@ -15,9 +15,9 @@ use tokio_util::task::TaskTracker;
 
 use crate::aws::{Account, Aws};
 use crate::error::{Error, Result};
-use crate::event::{Event, Gathered, Sink};
+use crate::event::{Event, Sink};
 use crate::gather;
-use crate::model::{Answer, ProviderName, RfqId};
+use crate::model::{Answer, ProviderName, Responder, RfqId};
 use crate::provider;
 use crate::queue::Ending;
 use crate::scatter::{Scatter, Scattered, Submission};
@@ -131,7 +131,7 @@ async fn measure(
     let tasks = TaskTracker::new();
     let ending = Ending::with(stop);
     let scatter = Scatter::batched(aws, &tasks, &ending).await?;
-    let providers = plan.providers.len();
+    let providers = &plan.providers;
     let behaviour = &plan.workers.behaviour;
     let think = behaviour.think.map_or(LONGEST_THOUGHT, |(_, longest)| longest);
     let patience = STALLED + think.div_f64(behaviour.speed);
@@ -166,7 +166,7 @@ async fn measure(
         latency: book.latency.clone(),
         account,
         duplicates: book.duplicates,
-        lost: (u64::from(plan.rfqs) * providers as u64).saturating_sub(answers),
+        lost: (u64::from(plan.rfqs) * providers.len() as u64).saturating_sub(answers),
         processor,
         peak_memory: peak_memory(),
     })
@@ -226,9 +226,10 @@ struct Ledger {
 }
 
 struct Book {
-    /// When each was due, and how many answers it still lacks.
-    rfqs: HashMap<RfqId, (Instant, usize)>,
-    providers: usize,
+    /// When each was due, and who has answered it: one bit for each provider.
+    rfqs: HashMap<RfqId, (Instant, u128)>,
+    /// Whose bit is which.
+    providers: HashMap<Responder, u128>,
     wanted: u64,
     complete: u64,
     quotes: u64,
@@ -242,7 +243,7 @@ impl Default for Book {
     fn default() -> Self {
         Self {
             rfqs: HashMap::new(),
-            providers: 0,
+            providers: HashMap::new(),
             wanted: 0,
             complete: 0,
             quotes: 0,
@@ -259,24 +260,22 @@ impl Ledger {
         self.book.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins a round: so many RFQs, each to so many providers.
-    fn begin(&self, rfqs: u32, providers: usize) {
+    /// Begins a round: so many RFQs, each to these providers, 128 at the most.
+    fn begin(&self, rfqs: u32, providers: &[ProviderName]) {
+        let bits = (0..).map(|position| 1 << position);
+        let providers = providers.iter().map(ProviderName::responder).zip(bits).collect();
         *self.book() = Book { providers, wanted: rfqs.into(), ..Book::default() };
     }
 
     fn open(&self, id: RfqId, due: Instant) {
-        let mut book = self.book();
-        let providers = book.providers;
-        book.rfqs.insert(id, (due, providers));
+        self.book().rfqs.insert(id, (due, 0));
     }
 
     fn hear(&self, event: &Event) {
         let mut book = self.book();
         match event {
-            Event::Gathered { id, answer, how: Gathered::First, .. } => book.gather(id, answer),
-            Event::Gathered { how: Gathered::Duplicate, .. } | Event::Again { .. } => {
-                book.duplicates += 1;
-            }
+            Event::Gathered { responder, id, answer, .. } => book.gather(responder, id, answer),
+            Event::Again { .. } => book.duplicates += 1,
             _ => {}
         }
         if book.complete >= book.wanted {
@@ -306,16 +305,56 @@ impl Ledger {
 }
 
 impl Book {
-    fn gather(&mut self, id: &RfqId, answer: &Answer) {
+    /// An answer is in the table. Of one provider only the first counts, however it came there: where
+    /// the confirmation of an insert is lost, the next attempt finds its own row.
+    fn gather(&mut self, responder: &Responder, id: &RfqId, answer: &Answer) {
         let now = Instant::now();
-        let Some((due, lacking)) = self.rfqs.get_mut(id) else { return };
-        *lacking = lacking.saturating_sub(1);
-        if *lacking == 0 {
+        let Some((due, answered)) = self.rfqs.get_mut(id) else { return };
+        let Some(bit) = self.providers.get(responder) else { return };
+        if *answered & bit != 0 {
+            self.duplicates += 1;
+            return;
+        }
+        *answered |= bit;
+        if answered.count_ones() as usize == self.providers.len() {
             let took = now - *due;
             self.latency.saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
             self.complete += 1;
         }
         self.quotes += u64::from(matches!(answer, Answer::Quote(_)));
         self.last = Some(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Gathered;
+    use crate::model::Price;
+
+    #[test]
+    fn of_one_provider_the_first_answer_counts_whatever_became_of_its_confirmation() {
+        let names = ["a", "b"].map(|name| ProviderName::parse(name).expect("valid"));
+        let ledger = Ledger::default();
+        ledger.begin(1, &names);
+        let id = RfqId::random();
+        ledger.open(id.clone(), Instant::now());
+        let gathered = |name: &ProviderName, how| Event::Gathered {
+            responder: name.responder(),
+            id: id.clone(),
+            answer: Answer::Quote(Price::whole(1)),
+            how,
+        };
+        let counts = || {
+            let book = ledger.book();
+            (book.complete, book.quotes, book.duplicates)
+        };
+        ledger.hear(&gathered(&names[0], Gathered::First));
+        ledger.hear(&gathered(&names[0], Gathered::Duplicate));
+        assert_eq!(counts(), (0, 1, 1));
+        // Its row is there, from an attempt whose answer got lost.
+        ledger.hear(&gathered(&names[1], Gathered::Duplicate));
+        assert_eq!(counts(), (1, 2, 1));
+        assert_eq!(ledger.book().latency.len(), 1);
     }
 }

@@ -66,18 +66,20 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     if !is_typed {
         settings = settings.with_stack(StackName::parse(STACK).map_err(Error::other)?);
     }
+    let mut removal = settings.command("teardown");
+    if context.typed.stack.is_none() {
+        removal = format!("{removal} --stack {}", settings.stack);
+    }
     let aws = context.connect(&settings).await?;
     output.note(&aws.target_line());
     let left = inventory(&aws).await?;
     if left.count() > 0 {
-        if is_typed {
-            return Err(Error::invalid(format!(
-                "stack {} exists; `bench` makes and removes a stack of its own",
-                settings.stack
-            )));
-        }
-        // What one that was killed has left behind.
-        teardown(&aws, &left, &waiting(output)).await?;
+        let of_another = if is_typed { "" } else { ": another one runs, or was killed" };
+        return Err(Error::invalid(format!(
+            "stack {} exists; `bench` makes and removes a stack of its own{of_another}",
+            settings.stack
+        ))
+        .hint(&removal));
     }
     let stop = &context.shutdown.stop;
     let measured = tokio::select! {
@@ -89,9 +91,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         let found = inventory(&aws).await?;
         teardown(&aws, &found, &waiting(output)).await
     };
-    let removed = removed.await.map_err(|error| {
-        error.hint(format!("{} --stack {}", settings.command("teardown"), settings.stack))
-    });
+    let removed = removed.await.map_err(|error| error.hint(&removal));
     let (plan, measured) = match (measured, &removed) {
         (Ok(measured), _) => measured,
         (Err(error), Ok(())) => return Err(error),

@@ -3,9 +3,10 @@
 use rustix::process::Signal;
 use serde_json::json;
 
+use crate::support::localstack::endpoint;
 use crate::support::resources::Names;
 use crate::support::stack::Stack;
-use crate::support::{PATIENCE, json as document};
+use crate::support::{PATIENCE, json as document, shell};
 
 const QUICK: &str = "bench --providers 3 --count 40 --warm-up 5";
 
@@ -49,7 +50,22 @@ fn it_leaves_a_stack_alone_that_is_there() {
     let stack = Stack::set_up(1);
     let refused = stack.rydes(QUICK).run().exits(2);
     assert!(refused.stderr.contains("makes and removes a stack of its own"), "{}", refused.stderr);
+    assert!(refused.stderr.contains(&format!("rydes teardown --stack {}", stack.name)));
     assert_eq!(stack.names().queues.len(), 4);
+}
+
+#[test]
+fn a_second_one_leaves_the_stack_of_the_first_alone() {
+    // The name that it takes when none is typed.
+    let first = Stack::called("rydes-bench".to_owned());
+    first.rydes("setup --providers 1").run().exits(0);
+    let second = first.anywhere(QUICK).env("AWS_ENDPOINT_URL", endpoint()).run().exits(2);
+    assert!(second.stderr.contains("another one runs, or was killed"), "{}", second.stderr);
+    assert_eq!(first.names().queues.len(), 4);
+    let (_, removal) = second.stderr.split_once("rydes teardown").expect("how to remove it");
+    let removal = format!("rydes teardown{} --yes", removal.lines().next().unwrap_or_default());
+    let removed = shell(&removal).env("AWS_ENDPOINT_URL", endpoint()).run().exits(0);
+    assert_eq!(first.names(), Names::default(), "{}", removed.stderr);
 }
 
 #[test]
