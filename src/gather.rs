@@ -104,8 +104,9 @@ fn inserts(tasks: &TaskTracker, table: Table, ending: &Ending) -> Batcher<Insert
         flights: 4,
         attempts: 5,
     };
+    let table = Arc::new(table);
     Batcher::start(tasks, limits, ending.clone(), Insert::size, move |batch| {
-        let table = table.clone();
+        let table = Arc::clone(&table);
         async move { insert(&table, &batch).await }.boxed()
     })
 }

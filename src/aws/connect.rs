@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::StalledStreamProtectionConfig;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_sqs::config::{Credentials, ProvideCredentials as _, SharedCredentialsProvider};
 use futures_util::future::try_join_all;
@@ -34,6 +35,8 @@ const HEALTH_MAX: u64 = 65_536;
 pub struct Aws {
     pub(super) sns: aws_sdk_sns::Client,
     pub(super) sqs: aws_sdk_sqs::Client,
+    /// The same for receives: none is retried, and how long one may take depends on its wait.
+    pub(super) polls: aws_sdk_sqs::Client,
     pub(super) dynamodb: aws_sdk_dynamodb::Client,
     /// The names of the stack's resources.
     pub names: Names,
@@ -198,6 +201,9 @@ impl Aws {
             digits => digits.to_owned(),
         };
         let meter = Meter::default();
+        let sqs = aws_sdk_sqs::config::Builder::from(&config)
+            .endpoint_url(&localstack.sqs.url)
+            .interceptor(meter.clone());
         Ok(Self {
             sns: aws_sdk_sns::Client::from_conf(
                 aws_sdk_sns::config::Builder::from(&config)
@@ -205,12 +211,8 @@ impl Aws {
                     .interceptor(meter.clone())
                     .build(),
             ),
-            sqs: aws_sdk_sqs::Client::from_conf(
-                aws_sdk_sqs::config::Builder::from(&config)
-                    .endpoint_url(&localstack.sqs.url)
-                    .interceptor(meter.clone())
-                    .build(),
-            ),
+            polls: polls(sqs.clone()),
+            sqs: aws_sdk_sqs::Client::from_conf(sqs.build()),
             dynamodb: aws_sdk_dynamodb::Client::from_conf(
                 aws_sdk_dynamodb::config::Builder::from(&config)
                     .endpoint_url(&localstack.dynamodb.url)
@@ -254,13 +256,13 @@ impl Aws {
                 .hint("log in as the AWS CLI would, or name a profile: --profile NAME")
         })?;
         let meter = Meter::default();
+        let sqs = aws_sdk_sqs::config::Builder::from(&config).interceptor(meter.clone());
         Ok(Self {
             sns: aws_sdk_sns::Client::from_conf(
                 aws_sdk_sns::config::Builder::from(&config).interceptor(meter.clone()).build(),
             ),
-            sqs: aws_sdk_sqs::Client::from_conf(
-                aws_sdk_sqs::config::Builder::from(&config).interceptor(meter.clone()).build(),
-            ),
+            polls: polls(sqs.clone()),
+            sqs: aws_sdk_sqs::Client::from_conf(sqs.build()),
             dynamodb: aws_sdk_dynamodb::Client::from_conf(
                 aws_sdk_dynamodb::config::Builder::from(&config).interceptor(meter.clone()).build(),
             ),
@@ -293,6 +295,16 @@ fn timeouts() -> TimeoutConfig {
         .connect_timeout(CONNECT_TIMEOUT)
         .operation_attempt_timeout(ATTEMPT_TIMEOUT)
         .build()
+}
+
+/// A client for receives. To set each receive's own time limit and retries on the call would have the
+/// SDK put its configuration together again for each.
+fn polls(config: aws_sdk_sqs::config::Builder) -> aws_sdk_sqs::Client {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .disable_operation_attempt_timeout();
+    let config = config.timeout_config(timeouts.build()).retry_config(RetryConfig::disabled());
+    aws_sdk_sqs::Client::from_conf(config.build())
 }
 
 fn app_name() -> AppName {

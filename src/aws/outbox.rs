@@ -1,5 +1,6 @@
 //! Batched sends to one queue.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -32,9 +33,9 @@ impl Queue {
             flights: FLIGHTS,
             attempts: ATTEMPTS,
         };
-        let queue = self.clone();
+        let queue = Arc::new(self.clone());
         Batcher::start(tasks, limits, ending.clone(), Outgoing::size, move |batch| {
-            let queue = queue.clone();
+            let queue = Arc::clone(&queue);
             async move { queue.send(&batch).await }.boxed()
         })
     }

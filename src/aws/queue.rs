@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use aws_sdk_sqs::config::retry::RetryConfig;
-use aws_sdk_sqs::config::timeout::TimeoutConfig;
 use aws_sdk_sqs::operation::receive_message::builders::ReceiveMessageFluentBuilder;
 use aws_sdk_sqs::types::{
     BatchResultErrorEntry, ChangeMessageVisibilityBatchRequestEntry,
@@ -12,6 +10,7 @@ use aws_sdk_sqs::types::{
 };
 
 use futures_util::FutureExt as _;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::Aws;
@@ -36,7 +35,7 @@ const RECEIVE_SLACK: Duration = Duration::from_secs(5);
 /// One queue. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Queue {
-    aws: Aws,
+    pub(super) aws: Aws,
     name: String,
     url: String,
 }
@@ -123,35 +122,27 @@ impl Queue {
         wait: Duration,
         visibility: Option<Duration>,
     ) -> Result<Vec<Message>> {
-        let timeouts =
-            TimeoutConfig::builder().operation_attempt_timeout(wait + RECEIVE_SLACK).build();
-        let received = self
-            .messages(max, wait, visibility)
-            .customize()
-            .config_override(
-                // The poller has a back-off of its own; retries here would only stretch a drain.
-                aws_sdk_sqs::Config::builder()
-                    .timeout_config(timeouts)
-                    .retry_config(RetryConfig::disabled()),
-            )
-            .send()
+        let limit = wait + RECEIVE_SLACK;
+        // The poller has a back-off of its own; retries here would only stretch a drain.
+        let request = self.messages(&self.aws.polls, max, wait, visibility).send();
+        let received = timeout(limit, request)
             .await
+            .map_err(|_| self.silent("receiving from", limit))?
             .map_err(|error| self.error("receiving from", &error))?;
         let messages = received.messages.unwrap_or_default();
         self.aws.meter.received(messages.len());
         Ok(messages.into_iter().filter_map(message).collect())
     }
 
-    /// A receive that has yet to be sent.
+    /// A receive that has yet to be sent, by this client.
     pub(super) fn messages(
         &self,
+        sqs: &aws_sdk_sqs::Client,
         max: usize,
         wait: Duration,
         visibility: Option<Duration>,
     ) -> ReceiveMessageFluentBuilder {
-        self.aws
-            .sqs
-            .receive_message()
+        sqs.receive_message()
             .queue_url(&self.url)
             .max_number_of_messages(count(max.min(MAX_BATCH)))
             .wait_time_seconds(seconds(wait))
@@ -301,6 +292,12 @@ impl Queue {
             QueueCounts { ready: number(ready) + number(delayed), in_hand: number(in_hand) };
         let arn = attributes.get(&arn).cloned().ok_or_else(|| self.aws.not_set_up())?;
         Ok((arn, counts))
+    }
+
+    /// No answer came within this time.
+    fn silent(&self, doing: &str, limit: Duration) -> crate::error::Error {
+        let cause = format!("{doing} {}: no answer within {} s", self.name, limit.as_secs());
+        self.aws.unreachable().because(cause).passing()
     }
 
     pub(super) fn error<E>(

@@ -8,6 +8,9 @@ use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCa
 /// Whether a character may not be printed as it is: Unicode C* (control, format and with it bidi,
 /// surrogate, private use, unassigned), Zl and Zp.
 pub fn is_unsafe(c: char) -> bool {
+    if c.is_ascii() {
+        return c.is_ascii_control();
+    }
     c.general_category_group() == GeneralCategoryGroup::Other
         || matches!(
             c.general_category(),

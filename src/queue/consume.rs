@@ -162,11 +162,11 @@ impl<S: Source> Consumer<S> {
         tasks: &TaskTracker,
         linger: Duration,
         flush: fn(
-            S,
+            Arc<S>,
             Vec<String>,
         ) -> futures_util::future::BoxFuture<'static, Result<super::Entries>>,
     ) -> Batcher<String, ()> {
-        let source = self.source.clone();
+        let source = Arc::new(self.source.clone());
         let limits = Limits {
             count: MAX_BATCH,
             bytes: usize::MAX,
@@ -176,7 +176,7 @@ impl<S: Source> Consumer<S> {
             attempts: ATTEMPTS,
         };
         Batcher::start(tasks, limits, self.ending.clone(), String::len, move |batch| {
-            flush(source.clone(), batch)
+            flush(Arc::clone(&source), batch)
         })
     }
 }
