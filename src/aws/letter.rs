@@ -72,8 +72,9 @@ impl Queue {
 
     async fn some_letters(&self, most: usize) -> Result<Vec<(DeadLetter, String)>> {
         use MessageSystemAttributeName as Name;
+        let request = self.aws.sqs.receive_message();
         let request = self
-            .messages(&self.aws.sqs, most, WAIT, Some(VISIBILITY))
+            .asking(request, most, WAIT, Some(VISIBILITY))
             .message_system_attribute_names(Name::DeadLetterQueueSourceArn)
             .message_attribute_names("reason")
             .message_attribute_names("rydes-source");

@@ -124,8 +124,9 @@ impl Queue {
     ) -> Result<Vec<Message>> {
         let limit = wait + RECEIVE_SLACK;
         // The poller has a back-off of its own; retries here would only stretch a drain.
-        let request = self.messages(&self.aws.polls, max, wait, visibility).send();
-        let received = timeout(limit, request)
+        let request = self.aws.polls.receive_message();
+        let request = self.asking(request, max, wait, visibility);
+        let received = timeout(limit, request.send())
             .await
             .map_err(|_| self.silent("receiving from", limit))?
             .map_err(|error| self.error("receiving from", &error))?;
@@ -134,15 +135,15 @@ impl Queue {
         Ok(messages.into_iter().filter_map(message).collect())
     }
 
-    /// A receive that has yet to be sent, by this client.
-    pub(super) fn messages(
+    /// A receive of so many messages, with this wait and visibility.
+    pub(super) fn asking(
         &self,
-        sqs: &aws_sdk_sqs::Client,
+        request: ReceiveMessageFluentBuilder,
         max: usize,
         wait: Duration,
         visibility: Option<Duration>,
     ) -> ReceiveMessageFluentBuilder {
-        sqs.receive_message()
+        request
             .queue_url(&self.url)
             .max_number_of_messages(count(max.min(MAX_BATCH)))
             .wait_time_seconds(seconds(wait))

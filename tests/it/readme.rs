@@ -123,8 +123,10 @@ fn requests() -> BTreeSet<String> {
                 continue;
             }
             let code = fs::read_to_string(&path).expect("it can be read");
-            for service in ["sns", "sqs", "dynamodb"] {
-                for (at, field) in code.match_indices(&format!(".{service}")) {
+            let clients =
+                [("sns", "sns"), ("sqs", "sqs"), ("polls", "sqs"), ("dynamodb", "dynamodb")];
+            for (client, service) in clients {
+                for (at, field) in code.match_indices(&format!(".{client}")) {
                     let rest = code[at + field.len()..].trim_start();
                     let call = rest.strip_prefix('.').and_then(|call| call.split_once("()"));
                     let client = code[..at].trim_end().ends_with("aws");

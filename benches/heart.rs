@@ -1,0 +1,105 @@
+//! The pure heart, without any request: messages in and out, what stands, what is printed.
+
+use std::hint::black_box;
+use std::time::Duration;
+
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use rydes::aggregate::aggregate;
+use rydes::model::text::printable;
+use rydes::model::{
+    Answer, AnswerRow, Price, Reply, Request, RequestRow, Responder, RfqId, Rows, Timestamp,
+};
+
+fn responder(number: usize) -> Responder {
+    Responder::parse(&format!("UnicornManagementResource{number}")).expect("a valid name")
+}
+
+fn at(millis: i64) -> Timestamp {
+    Timestamp::from_millis(1_800_000_000_000 + millis).expect("a time within the years")
+}
+
+fn reply() -> Reply {
+    Reply {
+        responder: responder(1),
+        id: RfqId::random(),
+        answer: Answer::Quote(Price::parse("17.50").expect("a valid price")),
+        from: None,
+        to: None,
+        customer: None,
+        received_at: Some(at(0)),
+        answered_at: Some(at(1_000)),
+    }
+}
+
+fn request() -> Request {
+    Request {
+        id: RfqId::random(),
+        from: "Frankfurt".to_owned(),
+        to: "Las Vegas".to_owned(),
+        customer: "cmr".to_owned(),
+        submitted_at: Some(at(0)),
+        deadline: Some(at(8_000)),
+    }
+}
+
+/// An RFQ that so many providers have answered: quotes, but every fifth declines.
+fn rows(providers: usize) -> Rows {
+    let answer = |number| match number % 5 {
+        4 => Answer::Declined("fully booked".to_owned()),
+        _ => Answer::Quote(Price::whole(10 + number as u64 * 7 % 90)),
+    };
+    let row = |number| AnswerRow {
+        responder: responder(number),
+        answer: answer(number),
+        received_at: Some(at(10)),
+        answered_at: Some(at(1_000)),
+        sent_at: Some(at(1_010)),
+        gathered_at: Some(at(1_050)),
+        failed_at: None,
+    };
+    Rows {
+        request: RequestRow {
+            id: RfqId::random(),
+            from: "Frankfurt".to_owned(),
+            to: "Las Vegas".to_owned(),
+            customer: "cmr".to_owned(),
+            submitted_at: Some(at(0)),
+            deadline: Some(at(8_000)),
+            expected: Some((0..providers).map(responder).collect()),
+            until: Vec::new(),
+            closed_at: None,
+        },
+        answers: (0..providers).map(row).collect(),
+    }
+}
+
+fn messages(criterion: &mut Criterion) {
+    let (request, reply) = (request(), reply());
+    let (asked, answered) = (request.encode(), reply.encode());
+    criterion.bench_function("request/encode", |b| b.iter(|| black_box(&request).encode()));
+    criterion.bench_function("request/decode", |b| b.iter(|| Request::decode(black_box(&asked))));
+    criterion.bench_function("reply/encode", |b| b.iter(|| black_box(&reply).encode()));
+    criterion.bench_function("reply/decode", |b| b.iter(|| Reply::decode(black_box(&answered))));
+}
+
+fn gathering(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("aggregate");
+    for providers in [10, 100] {
+        let (rows, now) = (rows(providers), at(2_000));
+        group.bench_with_input(BenchmarkId::from_parameter(providers), &rows, |b, rows| {
+            b.iter(|| aggregate(black_box(rows), now, None));
+        });
+    }
+}
+
+fn printing(criterion: &mut Criterion) {
+    let hostile = "\u{1b}[2J a city with \u{202e} in it, and nothing else to be seen";
+    criterion.bench_function("printable", |b| b.iter(|| printable(black_box(hostile))));
+}
+
+criterion_group! {
+    name = heart;
+    config = Criterion::default().measurement_time(Duration::from_secs(2));
+    targets = messages, gathering, printing
+}
+criterion_main!(heart);
