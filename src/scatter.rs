@@ -80,9 +80,9 @@ pub fn check_deadline(deadline: Duration) -> Result<Duration, String> {
 const REGISTER_AGE: Duration = Duration::from_secs(30);
 /// Statements under way at once, each with 25 rows, and messages in batches of ten.
 const FLIGHTS: usize = 4;
-/// None waits for others,
+/// A row or a message waits for no others while none are under way.
 const LINGER: Duration = Duration::ZERO;
-/// unless for so long while others are under way.
+/// How long it waits at the most while others are.
 const PATIENCE: Duration = Duration::from_millis(100);
 /// How often a row or a message is tried.
 const ATTEMPTS: u32 = 5;

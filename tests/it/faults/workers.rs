@@ -67,6 +67,25 @@ fn receives_that_fail_are_told_once_and_when_they_are_over() {
 }
 
 #[test]
+fn receives_that_are_never_answered_are_given_up_and_told() {
+    let stack = Stack::set_up(PROVIDERS);
+    let proxy = Proxy::start();
+    proxy.fail("ReceiveMessage", PROVIDERS + 1, Fault::Hold);
+    let workers = workers(&stack, &proxy, "");
+    let id = stack.submit("--deadline 60s");
+    workers.until("trouble-over", PROVIDERS + 1);
+    let events = workers.events();
+    let told: Vec<_> = events.iter().filter(|event| event["event"] == "trouble").collect();
+    assert_eq!(told.len(), PROVIDERS + 1, "once for each queue: {told:?}");
+    for trouble in told {
+        let reason = trouble["reason"].as_str().expect("a reason");
+        assert!(reason.starts_with("nothing answers at"), "{reason}");
+    }
+    nothing_is_lost_or_doubled(&stack, &id);
+    workers.stop();
+}
+
+#[test]
 fn answers_and_rows_that_fail_in_passing_are_sent_again() {
     for operation in ["SendMessageBatch", "BatchExecuteStatement"] {
         let stack = Stack::set_up(PROVIDERS);
