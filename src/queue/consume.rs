@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::lease::{Held, Leases, Taken};
@@ -45,7 +47,7 @@ pub enum Verdict {
 /// What a consumer tells of beside the verdicts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
-    /// A message was given back because the consumer stops.
+    /// A message was given back because the consumer stops before it could be finished.
     GivenBack,
     /// A message was delivered again that is in hand or was finished a moment ago. It is not
     /// handled again.
@@ -59,7 +61,8 @@ pub struct Options {
     pub concurrency: usize,
     /// How long the queue hides what was received.
     pub visibility: Duration,
-    /// How long messages in hand may take once the consumer is to stop; then they are given back.
+    /// How long messages in hand may take once the consumer is to stop, and those that the polls under
+    /// way bring; then they are given back.
     pub drain: Duration,
 }
 
@@ -79,9 +82,12 @@ pub struct Consumer<S> {
 }
 
 impl<S: Source> Consumer<S> {
-    /// Consumes until the end begins, then drains: the poll under way is let finish, what it brings is
-    /// given back, what is in hand is finished or given back, and everything is acknowledged.
-    /// `notice` is told of what becomes of messages beside being handled.
+    /// Consumes until the end begins, then drains: the polls under way are let finish, what they bring
+    /// and what is in hand is finished or, when the time for that is used up, given back, and
+    /// everything is acknowledged. `notice` is told of what becomes of messages beside being handled.
+    ///
+    /// Dropped half way it is as if its process had been killed: what is in hand is lost to it, and
+    /// comes back when its visibility runs out.
     ///
     /// # Errors
     /// Ends with the first error that will not pass, after draining.
@@ -100,6 +106,18 @@ impl<S: Source> Consumer<S> {
             let (leases, source) = (leases.clone(), self.source.clone());
             AbortOnDropHandle::new(tokio::spawn(async move { leases.keep(source).await }))
         };
+        let overdue = CancellationToken::new();
+        let _timer = {
+            let (ending, drain) = (self.ending.clone(), self.options.drain);
+            let overdue = overdue.clone();
+            AbortOnDropHandle::new(tokio::spawn(async move {
+                ending.begins().await;
+                sleep(drain).await;
+                overdue.cancel();
+            }))
+        };
+        let dropped = CancellationToken::new();
+        let _guard = dropped.clone().drop_guard();
         let linger = DELETE_LINGER.min(self.options.visibility / DELETE_SHARE);
         let work = Arc::new(Work {
             deletes: self.batcher(&tasks, linger, |source, batch| {
@@ -112,7 +130,7 @@ impl<S: Source> Consumer<S> {
             name: self.source.name().to_owned(),
             trouble: Arc::clone(&self.trouble),
             ending: self.ending.clone(),
-            drain: self.options.drain,
+            overdue,
             notice: Box::new(notice),
         });
         let permits = Arc::new(Semaphore::new(self.options.concurrency));
@@ -122,23 +140,23 @@ impl<S: Source> Consumer<S> {
             match leases.take(&message.id, &message.receipt, asked) {
                 Taken::New(held) => {
                     let handle = Arc::clone(&handle);
-                    tasks.spawn(async move {
+                    tasks.spawn(dropped.clone().run_until_cancelled_owned(async move {
                         let verdict = work.verdict(message, handle.as_ref()).await;
                         // The next message need not wait for the acknowledgement, only for room.
                         let room = work.room().await;
                         drop(permit);
                         work.acknowledge(held, verdict).await;
                         drop(room);
-                    });
+                    }));
                 }
                 Taken::InHand => (work.notice)(Notice::Again),
                 Taken::Finished => {
                     (work.notice)(Notice::Again);
-                    tasks.spawn(async move {
+                    tasks.spawn(dropped.clone().run_until_cancelled_owned(async move {
                         let _room = work.room().await;
                         drop(permit);
                         work.delete(message.receipt).await;
-                    });
+                    }));
                 }
             }
         };
@@ -189,36 +207,28 @@ struct Work {
     name: String,
     trouble: Arc<dyn Fn(Trouble) + Send + Sync>,
     ending: Ending,
-    drain: Duration,
+    /// Cancelled when the time to finish what is in hand is used up.
+    overdue: CancellationToken,
     notice: Box<dyn Fn(Notice) + Send + Sync>,
 }
 
 impl Work {
-    /// Handles a message; gives it back when the consumer stops before it could be begun, when it
-    /// is not finished within the drain, or when the end comes with an error.
+    /// Handles a message; gives it back when it is not finished within the drain, or when the end
+    /// comes with an error.
     async fn verdict<H, Fut>(&self, message: Message, handle: &H) -> Verdict
     where
         H: Fn(Message) -> Fut,
         Fut: Future<Output = Verdict>,
     {
-        if self.ending.has_begun() {
-            (self.notice)(Notice::GivenBack);
-            return Verdict::Release;
-        }
-        let late = async {
-            self.ending.begins().await;
-            tokio::select! {
-                () = tokio::time::sleep(self.drain) => {}
-                () = self.ending.fails() => {}
-            }
-        };
         tokio::select! {
-            verdict = handle(message) => verdict,
-            () = late => {
-                (self.notice)(Notice::GivenBack);
-                Verdict::Release
-            }
+            biased;
+            () = self.overdue.cancelled() => {}
+            () = self.ending.fails() => {}
+            // Not even begun when it is too late for that.
+            verdict = async { handle(message).await } => return verdict,
         }
+        (self.notice)(Notice::GivenBack);
+        Verdict::Release
     }
 
     /// Room for one more message that waits for its acknowledgement.

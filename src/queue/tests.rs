@@ -166,19 +166,58 @@ async fn stop_after(stop: &CancellationToken, time: Duration) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_poll_under_way_is_not_dropped_and_what_it_brings_is_given_back() {
+async fn a_poll_under_way_is_not_dropped_and_what_it_brings_is_handled() {
     let source = Written::new([brings(15_000, &["late"])]);
-    let stop = CancellationToken::new();
-    let (consumer, _) = consumer(&source, 10, &stop);
     let began = Instant::now();
-    let run = consumer.run(|_| async { panic!("handled after the stop") }, |_| {});
-    let (ended, ()) = tokio::join!(run, stop_after(&stop, Duration::from_secs(1)));
-    ended.expect("a stop is no error");
+    let (handled, notices) = consumed(&source, Duration::from_secs(1), Verdict::Done, 1).await;
     assert!(began.elapsed() >= Duration::from_secs(15), "it ended before its poll did");
     let state = source.state();
     assert_eq!((state.open, state.asked.len()), (0, 1));
-    assert_eq!(state.released, ["late"]);
-    assert!(state.deleted.is_empty());
+    assert_eq!((handled, notices), (vec!["late".to_owned()], vec![]));
+    assert_eq!((state.deleted.as_slice(), state.released.len()), (&["late".to_owned()][..], 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_poll_brings_after_the_stop_is_given_back_when_there_is_no_time_to_finish_it() {
+    let source = Written::new([brings(15_000, &["late"])]);
+    let began = Instant::now();
+    let (handled, notices) = consumed(&source, Duration::from_mins(1), Verdict::Done, 1).await;
+    // The drain takes 25 s.
+    assert_eq!(began.elapsed().as_secs(), 26);
+    assert_eq!((handled, notices), (vec!["late".to_owned()], vec![Notice::GivenBack]));
+    let state = source.state();
+    assert_eq!((state.released.as_slice(), state.deleted.len()), (&["late".to_owned()][..], 0));
+    drop(state);
+
+    let source = Written::new([brings(30_000, &["after the drain"])]);
+    let (handled, notices) = consumed(&source, Duration::ZERO, Verdict::Done, 1).await;
+    assert_eq!((handled, notices), (vec![], vec![Notice::GivenBack]));
+    assert_eq!(source.state().released, ["after the drain"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_is_dropped_leaves_nothing_at_work() {
+    let source = Written::new([brings(0, &["a", "b"])]);
+    let stop = CancellationToken::new();
+    let (consumer, _) = consumer(&source, 10, &stop);
+    let finished = Arc::new(Mutex::new(0));
+    let handle = {
+        let finished = Arc::clone(&finished);
+        move |_| {
+            let finished = Arc::clone(&finished);
+            async move {
+                sleep(Duration::from_secs(40)).await;
+                *finished.lock().expect("unpoisoned") += 1;
+                Verdict::Done
+            }
+        }
+    };
+    let run = consumer.run(handle, |_| {});
+    tokio::time::timeout(Duration::from_secs(30), run).await.expect_err("it goes on for ever");
+    sleep(Duration::from_mins(2)).await;
+    let state = source.state();
+    assert_eq!((*finished.lock().expect("unpoisoned"), state.extended.len()), (0, 2));
+    assert!(state.deleted.is_empty() && state.released.is_empty());
 }
 
 #[tokio::test(start_paused = true)]
