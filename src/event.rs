@@ -36,6 +36,24 @@ pub enum Event {
         /// The RFQ.
         id: RfqId,
     },
+    /// A provider's fault sent something else beside its answer, or in its place.
+    Strayed {
+        /// The provider.
+        provider: ProviderName,
+        /// The RFQ that it was asked.
+        id: RfqId,
+        /// What it sent.
+        what: Stray,
+    },
+    /// A provider's worker died on purpose, and another takes its place.
+    Crashed {
+        /// The provider.
+        provider: ProviderName,
+        /// The RFQ that it had in hand.
+        id: RfqId,
+        /// Whether it was answered before.
+        sent: bool,
+    },
     /// An attempt to answer failed; it will be tried again.
     Attempt {
         /// The provider.
@@ -95,6 +113,17 @@ pub enum Event {
     },
     /// Something is not as it should be, or is again.
     Trouble(Trouble),
+}
+
+/// What a faulty provider sends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stray {
+    /// A body that is not JSON, in the place of its answer.
+    Poison,
+    /// A second answer.
+    Second(Answer),
+    /// Its answer, to this id.
+    WrongId(RfqId),
 }
 
 /// How an answer came into the table.

@@ -71,7 +71,13 @@ enum Progress {
   rydes providers run --fault silent@0.1 --fault UnicornManagementResource3=slow:20s
 
 Faults: [NAME=]KIND[@CHANCE][:ARGUMENT], the first that strikes counts:
-  decline:REASON   silent   error   slow:TIME")]
+  decline:REASON   silent   error   slow:TIME
+  poison             sends a body that is not JSON
+  duplicate          answers twice, the second time dearer
+  wrong-id           answers to an id that belongs to no RFQ
+  crash-before-send, crash-after-send
+                     its worker dies once and is replaced; the request comes back
+                     after 30 s: a --deadline of 60s suits it")]
 pub(super) struct Providers {
     /// Run only these
     #[arg(value_name = "NAME", value_parser = ProviderName::parse)]
@@ -304,7 +310,10 @@ fn sink(output: &Output, view: View, tally: &Arc<Mutex<Tally>>) -> Sink<Event> {
             View::Live | View::Nothing => {}
         }
         if view != View::Plain
-            && let Event::Trouble(_) | Event::Attempt { .. } | Event::Left { .. } = &event
+            && let Event::Trouble(_)
+            | Event::Attempt { .. }
+            | Event::Crashed { .. }
+            | Event::Left { .. } = &event
             && let Some(line) = line(&event, now)
         {
             output.detail(&line);

@@ -32,6 +32,11 @@ impl RfqId {
         Self(uuid::Uuid::new_v4().to_string())
     }
 
+    /// The id that these random bytes make.
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(uuid::Builder::from_random_bytes(bytes).into_uuid().to_string())
+    }
+
     /// An id as it came.
     ///
     /// # Errors

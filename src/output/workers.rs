@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use super::account;
 use super::table::{Column, cut, cut_middle, lines, spaced, wrapped};
 use crate::aws::Account;
-use crate::event::{Event, Gathered};
+use crate::event::{Event, Gathered, Stray};
 use crate::model::text::printable;
 use crate::model::{Answer, ProviderName, RfqId, Timestamp};
 use crate::queue::Trouble;
@@ -58,6 +58,10 @@ pub struct Tally {
     again: u64,
     /// Silences that left no receipt.
     mute: u64,
+    /// What faulty providers sent beside their answers, or in their place.
+    strayed: u64,
+    /// Workers that died on purpose.
+    crashed: u64,
     gathered: u64,
     duplicates: u64,
     refused: u64,
@@ -110,6 +114,11 @@ impl Tally {
                 self.of(provider).silent += 1;
                 self.mute += 1;
             }
+            Event::Strayed { provider, id, .. } => {
+                self.open.remove(&(provider.clone(), id.clone()));
+                self.strayed += 1;
+            }
+            Event::Crashed { .. } => self.crashed += 1,
             Event::GivenBack { provider } => self.of(provider).given_back += 1,
             Event::Again { .. } => self.again += 1,
             Event::Unreadable { provider, .. } => self.of(provider).unreadable += 1,
@@ -174,7 +183,7 @@ impl Tally {
     pub fn is_gathered(&self) -> bool {
         let total = self.total();
         let answered = total.quoted + total.declined + total.failed + total.silent;
-        let answered = answered - self.mute;
+        let answered = answered - self.mute + self.strayed;
         self.gathered + self.duplicates + self.refused >= answered
     }
 
@@ -262,6 +271,12 @@ impl Tally {
             if total.unreadable > 0 {
                 _ = write!(line, ", {} to the dead letters", total.unreadable);
             }
+            if self.strayed > 0 {
+                _ = write!(line, ", {} faulty", self.strayed);
+            }
+            if self.crashed > 0 {
+                _ = write!(line, ", {} crashed", self.crashed);
+            }
             if total.given_back > 0 {
                 _ = write!(line, ", {} given back", total.given_back);
             }
@@ -287,6 +302,8 @@ impl Tally {
             "failed": total.failed,
             "silent": total.silent,
             "unreadable": total.unreadable,
+            "faulty": self.strayed,
+            "crashed": self.crashed,
             "given-back": total.given_back,
             "gathered": self.gathered,
             "duplicates": self.duplicates,
@@ -384,6 +401,18 @@ pub fn line(event: &Event, at: Timestamp) -> Option<String> {
             let more = format!("attempt {attempt}: {reason}, again in {}", tenths(*again_in));
             say("tried", id, provider.as_str(), more)
         }
+        Event::Strayed { provider, id, what } => {
+            let (word, more) = match what {
+                Stray::Poison => ("poison", "(not JSON)".to_owned()),
+                Stray::Second(answer) => ("twice", answer_words(answer).1),
+                Stray::WrongId(wrong) => ("wrong id", format!("(answered to {})", wrong.short())),
+            };
+            say(word, id, provider.as_str(), more)
+        }
+        Event::Crashed { provider, id, sent } => {
+            let sent = if *sent { "after" } else { "before" };
+            say("crashed", id, provider.as_str(), format!("({sent} the answer was sent)"))
+        }
         Event::GivenBack { provider } => format!("{clock} given back {provider}"),
         Event::Again { queue } => format!("{clock} again     {queue}: delivered once more"),
         Event::Left { provider } => format!("{clock} left      {provider}: its queue is gone"),
@@ -448,6 +477,23 @@ pub fn document(event: &Event, at: Timestamp) -> Option<Value> {
         Event::Attempt { provider, id, reason, attempt, again_in } => {
             json!({"event": "attempt", "provider": provider.as_str(), "rfq-id": id.as_str(),
                 "reason": reason, "attempt": attempt, "again-in-ms": millis(again_in)})
+        }
+        Event::Strayed { provider, id, what } => {
+            let mut line = json!({"provider": provider.as_str(), "rfq-id": id.as_str()});
+            line["event"] = json!(match what {
+                Stray::Poison => "poison",
+                Stray::Second(_) => "second-answer",
+                Stray::WrongId(_) => "wrong-id",
+            });
+            match what {
+                Stray::Poison => {}
+                Stray::Second(said) => line["answer"] = answer(said),
+                Stray::WrongId(wrong) => line["sent-as"] = json!(wrong.as_str()),
+            }
+            line
+        }
+        Event::Crashed { provider, id, sent } => {
+            json!({"event": "crashed", "provider": provider.as_str(), "rfq-id": id.as_str(), "sent": sent})
         }
         Event::GivenBack { provider } => {
             json!({"event": "given-back", "provider": provider.as_str()})

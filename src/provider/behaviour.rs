@@ -3,9 +3,10 @@
 //!
 //! Chance: SHA-256 of `rydes 1`, the seed as eight bytes big-endian, the RFQ's id, a zero byte and
 //! the provider's name, is the seed of a `ChaCha8` generator. Its first four 64-bit words decide, in
-//! this order, mishap, thinking time, price and the extra time of an answer that comes too late; a
-//! word `w` becomes a number below `n` as `w * n >> 64`. Each fault draws the first word of a
-//! generator of its own, whose hash ends with its position after another zero byte.
+//! this order, mishap, thinking time, price, and the extra time of an answer that comes too late or
+//! the price of one that comes twice; a word `w` becomes a number below `n` as `w * n >> 64`. Each
+//! fault draws the first word of a generator of its own, whose hash ends with its position after
+//! another zero byte. An id that belongs to no RFQ is the hash itself as a UUID.
 
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 use sha2::{Digest as _, Sha256};
 
 use super::fault::{Fault, FaultKind};
-use crate::model::{Price, ProviderName, Request, Timestamp};
+use crate::model::{Price, ProviderName, Request, RfqId, Timestamp};
 
 /// An RFQ whose deadline is further away than this is answered in time even by `demo`'s latecomers.
 const FAR_DEADLINE: Duration = Duration::from_mins(1);
@@ -55,6 +56,8 @@ pub struct Decision {
     pub when: When,
     /// What it answers.
     pub intent: Intent,
+    /// How the answer goes out.
+    pub delivery: Delivery,
 }
 
 /// When an answer goes out.
@@ -64,6 +67,30 @@ pub enum When {
     After(Duration),
     /// At this time.
     At(Timestamp),
+}
+
+/// How an answer goes out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delivery {
+    /// As it should.
+    Sound,
+    /// As a body that is not JSON.
+    Poison,
+    /// Twice, a quote the second time with this price.
+    Twice(Price),
+    /// To this id, which belongs to no RFQ.
+    Astray(RfqId),
+    /// Its worker dies at this moment, the first time that the request is received.
+    Crash(Moment),
+}
+
+/// When a worker dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// Before its answer is sent.
+    BeforeSend,
+    /// After its answer was confirmed, before the request is deleted.
+    AfterSend,
 }
 
 /// What a provider means to answer.
@@ -79,6 +106,13 @@ pub enum Intent {
     Fail(String),
 }
 
+impl Decision {
+    /// One whose answer goes out as it should.
+    fn sound(when: When, intent: Intent) -> Self {
+        Self { when, intent, delivery: Delivery::Sound }
+    }
+}
+
 impl Behaviour {
     /// What `provider` does with `request`, received at `received`.
     pub fn decide(
@@ -91,7 +125,7 @@ impl Behaviour {
             && request.deadline.is_some_and(|deadline| received > deadline)
         {
             let why = "received after its deadline".to_owned();
-            return Decision { when: When::After(Duration::ZERO), intent: Intent::Decline(why) };
+            return Decision::sound(When::After(Duration::ZERO), Intent::Decline(why));
         }
         let chance = Chance::of(self.seed, provider, request);
         let decision = self.by_temper(&chance, request, received);
@@ -100,7 +134,7 @@ impl Behaviour {
         });
         match struck {
             None => decision,
-            Some((_, fault)) => self.by_fault(&fault.kind, decision),
+            Some((_, fault)) => self.by_fault(&fault.kind, decision, &chance),
         }
     }
 
@@ -108,55 +142,60 @@ impl Behaviour {
         let at_once = When::After(Duration::ZERO);
         let quote = |low: u64, high: u64| Intent::Quote(Price::whole(chance.price(low, high)));
         match self.temper {
-            Temper::Steady => {
-                Decision { when: self.thinking(chance, 0, 0), intent: quote(10, 100) }
-            }
+            Temper::Steady => Decision::sound(self.thinking(chance, 0, 0), quote(10, 100)),
             Temper::Workshop => {
                 if chance.percent() < 50 {
-                    return Decision { when: at_once, intent: silence() };
+                    return Decision::sound(at_once, silence());
                 }
                 let whole = Duration::from_secs(below(chance.think, 61));
                 let when = match self.think {
                     Some(_) => self.thinking(chance, 0, 0),
                     None => When::After(whole.div_f64(self.speed)),
                 };
-                Decision { when, intent: quote(0, 100) }
+                Decision::sound(when, quote(0, 100))
             }
             Temper::Demo => {
                 let thinking = self.thinking(chance, 200, 4_000);
                 match chance.percent() {
                     0..10 => {
                         let which = usize::try_from(below(chance.price, 3)).unwrap_or(0);
-                        let intent = Intent::Decline(DECLINES[which].to_owned());
-                        Decision { when: thinking, intent }
+                        Decision::sound(thinking, Intent::Decline(DECLINES[which].to_owned()))
                     }
-                    10..20 => Decision { when: at_once, intent: silence() },
-                    20..30 => Decision { when: at_once, intent: failure() },
+                    10..20 => Decision::sound(at_once, silence()),
+                    20..30 => Decision::sound(at_once, failure()),
                     30..40 => match near_deadline(request, received) {
                         Some(deadline) => {
                             let extra = Duration::from_millis(2_000 + below(chance.extra, 2_001));
-                            Decision { when: When::At(deadline.plus(extra)), intent: quote(1, 9) }
+                            Decision::sound(When::At(deadline.plus(extra)), quote(1, 9))
                         }
-                        None => Decision { when: thinking, intent: quote(10, 100) },
+                        None => Decision::sound(thinking, quote(10, 100)),
                     },
-                    _ => Decision { when: thinking, intent: quote(10, 100) },
+                    _ => Decision::sound(thinking, quote(10, 100)),
                 }
             }
         }
     }
 
-    fn by_fault(&self, kind: &FaultKind, decision: Decision) -> Decision {
+    fn by_fault(&self, kind: &FaultKind, decision: Decision, chance: &Chance) -> Decision {
         let at_once = When::After(Duration::ZERO);
+        let delivered = |delivery| Decision { delivery, ..decision.clone() };
         match kind {
             FaultKind::Decline(why) => {
-                Decision { when: decision.when, intent: Intent::Decline(why.clone()) }
+                Decision { intent: Intent::Decline(why.clone()), ..decision }
             }
-            FaultKind::Silent => Decision { when: at_once, intent: silence() },
-            FaultKind::Error => Decision { when: at_once, intent: failure() },
+            FaultKind::Silent => Decision::sound(at_once, silence()),
+            FaultKind::Error => Decision::sound(at_once, failure()),
             FaultKind::Slow(think) => {
-                let when = When::After(think.div_f64(self.speed));
-                Decision { when, intent: decision.intent }
+                Decision { when: When::After(think.div_f64(self.speed)), ..decision }
             }
+            FaultKind::Poison => delivered(Delivery::Poison),
+            // Dearer than anything that is quoted first.
+            FaultKind::Duplicate => {
+                delivered(Delivery::Twice(Price::whole(101 + below(chance.extra, 100))))
+            }
+            FaultKind::WrongId => delivered(Delivery::Astray(chance.id())),
+            FaultKind::CrashBeforeSend => delivered(Delivery::Crash(Moment::BeforeSend)),
+            FaultKind::CrashAfterSend => delivered(Delivery::Crash(Moment::AfterSend)),
         }
     }
 
@@ -216,6 +255,14 @@ impl Chance {
         hash.update([0]);
         hash.update(position.to_string());
         ChaCha8Rng::from_seed(hash.finalize().into()).next_u64()
+    }
+
+    /// An id that nobody else has.
+    fn id(&self) -> RfqId {
+        let hash: [u8; 32] = self.hash.clone().finalize().into();
+        let mut first = [0; 16];
+        first.copy_from_slice(&hash[..16]);
+        RfqId::from_bytes(first)
     }
 
     fn percent(&self) -> u64 {
@@ -351,6 +398,38 @@ mod tests {
                 (fast, slow) => assert_eq!(fast, slow),
             }
         }
+    }
+
+    #[test]
+    fn faults_of_the_way_leave_the_answer_alone_and_strike_the_same_again() {
+        let with = |fault: &str, seed| {
+            let faults = vec![fault.parse().expect("valid")];
+            decisions(&Behaviour { seed, faults, ..behaviour(Temper::Steady) }, None)
+        };
+        let sound = decisions(&behaviour(Temper::Steady), None);
+        for fault in ["poison", "duplicate", "wrong-id", "crash-before-send", "crash-after-send"] {
+            let struck = with(&format!("{fault}@0.3"), 0);
+            assert_eq!(struck, with(&format!("{fault}@0.3"), 0));
+            let places = |all: &[Decision]| -> Vec<bool> {
+                all.iter().map(|decision| decision.delivery != Delivery::Sound).collect()
+            };
+            assert_ne!(places(&struck), places(&with(&format!("{fault}@0.3"), 1)));
+            let share = share(&struck, |decision| decision.delivery != Delivery::Sound);
+            assert!((0.27..0.33).contains(&share), "{fault}: {share}");
+            for (struck, sound) in struck.iter().zip(&sound) {
+                assert_eq!((&struck.when, &struck.intent), (&sound.when, &sound.intent));
+                if let (Delivery::Twice(second), Intent::Quote(first)) =
+                    (&struck.delivery, &struck.intent)
+                {
+                    assert!(second > first);
+                }
+            }
+        }
+        let ids = with("wrong-id", 0).into_iter().map(|decision| match decision.delivery {
+            Delivery::Astray(id) => id,
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(ids.collect::<std::collections::HashSet<_>>().len(), 5_000);
     }
 
     #[test]

@@ -34,7 +34,29 @@ pub enum FaultKind {
     Error,
     /// It thinks so long.
     Slow(Duration),
+    /// In the place of its answer it sends a body that is not JSON.
+    Poison,
+    /// It answers twice, the second price different.
+    Duplicate,
+    /// It answers to an id that belongs to no RFQ.
+    WrongId,
+    /// Its worker dies before the answer is sent, the first time that the request is received.
+    CrashBeforeSend,
+    /// Its worker dies after the answer is sent and before the request is deleted, the first time that
+    /// it is received.
+    CrashAfterSend,
 }
+
+/// The kinds that take no argument.
+const PLAIN: [(&str, FaultKind); 7] = [
+    ("silent", FaultKind::Silent),
+    ("error", FaultKind::Error),
+    ("poison", FaultKind::Poison),
+    ("duplicate", FaultKind::Duplicate),
+    ("wrong-id", FaultKind::WrongId),
+    ("crash-before-send", FaultKind::CrashBeforeSend),
+    ("crash-after-send", FaultKind::CrashAfterSend),
+];
 
 impl Fault {
     /// Whether it concerns this provider.
@@ -71,10 +93,11 @@ impl FromStr for Fault {
             ("decline", _) => return Err("`decline` needs a reason: `decline:fully booked`".into()),
             ("slow", Some(think)) => FaultKind::Slow(parse_duration(think)?),
             ("slow", None) => return Err("`slow` needs a time: `slow:20s`".into()),
-            ("silent", None) => FaultKind::Silent,
-            ("error", None) => FaultKind::Error,
-            ("silent" | "error", Some(_)) => return Err(format!("`{kind}` takes no argument")),
-            _ => return Err(EXAMPLE.into()),
+            _ => match (PLAIN.iter().find(|(name, _)| *name == kind), argument) {
+                (Some((_, plain)), None) => plain.clone(),
+                (Some(_), Some(_)) => return Err(format!("`{kind}` takes no argument")),
+                (None, _) => return Err(EXAMPLE.into()),
+            },
         };
         Ok(Self { provider, kind, chance })
     }
@@ -109,6 +132,10 @@ mod tests {
         let fault: Fault = "decline:a=b@c:d".parse().expect("valid");
         assert_eq!(fault.kind, FaultKind::Decline("a=b@c:d".into()));
         assert!(fault.strikes(u64::MAX));
+        for (name, kind) in PLAIN {
+            let fault: Fault = format!("acme={name}@0.5").parse().expect("valid");
+            assert_eq!((fault.kind, fault.chance), (kind, 500_000));
+        }
     }
 
     #[test]
@@ -125,6 +152,8 @@ mod tests {
             "silent@x",
             "silent:x",
             "error:x",
+            "poison:x",
+            "crash",
             "a-b=silent",
             "=silent",
             "silent@NaN",

@@ -1,4 +1,5 @@
-//! Simulated providers: receive, decide, answer, acknowledge. One worker per provider queue.
+//! Simulated providers: receive, decide, answer, acknowledge. One worker per provider queue, and
+//! another one when it dies.
 //!
 //! A request is acknowledged only after the answer to it is confirmed by the response queue. No
 //! price is ever made up for an external provider: who is served is the caller's choice.
@@ -15,15 +16,15 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub use behaviour::{Behaviour, Decision, Intent, Temper, When};
+pub use behaviour::{Behaviour, Decision, Delivery, Intent, Moment, Temper, When};
 pub use fault::{Fault, FaultKind};
 
 use self::worker::Worker;
-use crate::aws::{Aws, Polled, Queue};
+use crate::aws::{Aws, Outgoing, Polled, Queue};
 use crate::error::{Error, Kind, Result};
 use crate::event::{Event, Sink};
 use crate::model::ProviderName;
-use crate::queue::{Consumer, Ending, Notice, Options, Trouble};
+use crate::queue::{Batcher, Consumer, Ending, Notice, Options, Trouble};
 
 /// How long a provider's queue is left alone after a request or a few: the answer is more urgent than
 /// the next request, and several of them cost no more to receive than one.
@@ -75,15 +76,16 @@ pub async fn run(
     let dead_letters = dead_letters.outbox(&tasks, &ending);
     let mut workers = JoinSet::new();
     for (provider, queue) in providers.iter().zip(queues) {
-        let worker = Arc::new(Worker::new(
-            provider.clone(),
-            settings.clone(),
-            answers.clone(),
-            dead_letters.clone(),
-            Arc::clone(sink),
-            queue.name().to_owned(),
-        ));
-        workers.spawn(work(worker, queue, settings.clone(), ending.part(), Arc::clone(sink)));
+        let post = Post {
+            provider: provider.clone(),
+            queue,
+            settings: settings.clone(),
+            answers: answers.clone(),
+            dead_letters: dead_letters.clone(),
+            ending: ending.part(),
+            sink: Arc::clone(sink),
+        };
+        workers.spawn(post.keep());
     }
     drop((answers, dead_letters));
     while let Some(ended) = workers.join_next().await {
@@ -104,41 +106,67 @@ pub async fn run(
     ending.outcome()
 }
 
-async fn work(
-    worker: Arc<Worker>,
+/// One provider's place: somebody is always at work there.
+struct Post {
+    provider: ProviderName,
     queue: Queue,
     settings: Settings,
+    answers: Batcher<Outgoing, ()>,
+    dead_letters: Batcher<Outgoing, ()>,
     ending: Ending,
     sink: Sink<Event>,
-) -> Result<()> {
-    let provider = worker.provider.clone();
-    let queue_name = queue.name().to_owned();
-    let source = Polled {
-        queue,
-        wait: settings.poll_wait,
-        visibility: settings.options.visibility,
-        hurry: CancellationToken::new(),
-    };
-    let troubles = Arc::clone(&sink);
-    let consumer = Consumer {
-        source,
-        options: settings.options,
-        breath: BREATH,
-        ending,
-        trouble: Arc::new(move |trouble: Trouble| troubles(Event::Trouble(trouble))),
-    };
-    let handle = move |message| {
-        let worker = Arc::clone(&worker);
-        async move { worker.handle(message).await }
-    };
-    let (given, back) = (provider.clone(), Arc::clone(&sink));
-    let notice = move |notice| match notice {
-        Notice::GivenBack => back(Event::GivenBack { provider: given.clone() }),
-        Notice::Again => back(Event::Again { queue: queue_name.clone() }),
-    };
-    let ended = consumer.run(handle, notice).await;
-    if ended.as_ref().is_err_and(|error| error.kind() == Kind::NotSetUp) {
-        sink(Event::Left { provider });
+}
+
+impl Post {
+    /// Runs a worker, and another one whenever it dies of a fault, until the end.
+    async fn keep(self) -> Result<()> {
+        let ended = loop {
+            let worker = Arc::new(Worker::new(
+                self.provider.clone(),
+                self.settings.clone(),
+                self.answers.clone(),
+                self.dead_letters.clone(),
+                Arc::clone(&self.sink),
+                self.queue.name().to_owned(),
+            ));
+            let crash = worker.crash.clone();
+            tokio::select! {
+                ended = self.work(worker) => break ended,
+                // What it had in hand comes back when its visibility runs out.
+                () = crash.cancelled() => {}
+            }
+        };
+        if ended.as_ref().is_err_and(|error| error.kind() == Kind::NotSetUp) {
+            (self.sink)(Event::Left { provider: self.provider });
+        }
+        ended
     }
-    ended
+
+    async fn work(&self, worker: Arc<Worker>) -> Result<()> {
+        let source = Polled {
+            queue: self.queue.clone(),
+            wait: self.settings.poll_wait,
+            visibility: self.settings.options.visibility,
+            hurry: CancellationToken::new(),
+        };
+        let troubles = Arc::clone(&self.sink);
+        let consumer = Consumer {
+            source,
+            options: self.settings.options,
+            breath: BREATH,
+            ending: self.ending.part(),
+            trouble: Arc::new(move |trouble: Trouble| troubles(Event::Trouble(trouble))),
+        };
+        let handle = move |message| {
+            let worker = Arc::clone(&worker);
+            async move { worker.handle(message).await }
+        };
+        let (provider, sink) = (self.provider.clone(), Arc::clone(&self.sink));
+        let queue = self.queue.name().to_owned();
+        let notice = move |notice| match notice {
+            Notice::GivenBack => sink(Event::GivenBack { provider: provider.clone() }),
+            Notice::Again => sink(Event::Again { queue: queue.clone() }),
+        };
+        consumer.run(handle, notice).await
+    }
 }

@@ -1,15 +1,17 @@
 //! One simulated provider at work on one request at a time, many at once.
 
 use std::collections::HashMap;
+use std::future::pending;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
 
-use super::behaviour::{Intent, When};
+use super::behaviour::{Delivery, Intent, Moment, When};
 use super::{Receipts, Settings};
 use crate::aws::Outgoing;
-use crate::event::{Event, Sink};
+use crate::event::{Event, Sink, Stray};
 use crate::model::{Answer, ProviderName, Reply, Request, Timestamp};
 use crate::queue::{Batcher, Lasting, Message, Outcome, Trouble, Verdict};
 
@@ -33,6 +35,9 @@ pub(super) struct Worker {
     queue: String,
     /// When the requests in hand were tried, by message id.
     attempts: Mutex<HashMap<String, Vec<Timestamp>>>,
+    /// Cancelled when a fault lets the worker die: whoever runs it then drops it with all it has in
+    /// hand.
+    pub(super) crash: CancellationToken,
 }
 
 impl Worker {
@@ -44,8 +49,8 @@ impl Worker {
         sink: Sink<Event>,
         queue: String,
     ) -> Self {
-        let attempts = Mutex::default();
-        Self { provider, settings, answers, dead_letters, sink, queue, attempts }
+        let (attempts, crash) = (Mutex::default(), CancellationToken::new());
+        Self { provider, settings, answers, dead_letters, sink, queue, attempts, crash }
     }
 
     /// Handles one delivery of a request.
@@ -60,7 +65,9 @@ impl Worker {
         let _in_hand = InHand(self);
         let decision = self.settings.behaviour.decide(&self.provider, &request, received);
         let answer = match decision.intent {
-            Intent::Fail(reason) => return self.fail(&message, &request, received, reason).await,
+            Intent::Fail(reason) => {
+                return self.fail(&message, &request, received, reason, &decision.delivery).await;
+            }
             Intent::Silence(_) if self.settings.receipts == Receipts::Withhold => {
                 let (provider, id) = (self.provider.clone(), request.id);
                 self.report(Event::Mute { provider, id });
@@ -74,52 +81,124 @@ impl Worker {
             When::After(think) => sleep(think).await,
             When::At(time) => sleep(time.after(Timestamp::now())).await,
         }
-        self.answer(&message, &request, received, answer).await
+        let sent = self.answer(&message, &request, received, answer, &decision.delivery).await;
+        sent.map_or_else(|unsent| unsent, |()| Verdict::Done)
     }
 
-    /// Sends an answer; the request is done with once the response queue has confirmed it.
+    /// Sends an answer the way it is to go; the request is done with once the response queue has
+    /// confirmed all of it.
+    ///
+    /// # Errors
+    /// What to do with the request when it could not be sent.
     async fn answer(
         &self,
         message: &Message,
         request: &Request,
         received: Timestamp,
         answer: Answer,
-    ) -> Verdict {
-        let answered = Timestamp::now();
+        delivery: &Delivery,
+    ) -> Result<(), Verdict> {
+        let reply = self.reply(request, received, answer);
+        let crashes = |at| message.receive_count == 1 && *delivery == Delivery::Crash(at);
+        if crashes(Moment::BeforeSend) {
+            self.die(request, false).await;
+        }
+        match delivery {
+            Delivery::Sound | Delivery::Crash(_) => self.send(message, &reply, request).await?,
+            Delivery::Twice(price) => {
+                self.send(message, &reply, request).await?;
+                let answer = match &reply.answer {
+                    Answer::Quote(_) => Answer::Quote(price.clone()),
+                    same => same.clone(),
+                };
+                let second = Reply { answer: answer.clone(), ..reply };
+                self.stray(message, request, second.encode(), Stray::Second(answer)).await?;
+            }
+            Delivery::Poison => {
+                let mut body = reply.encode();
+                body.pop();
+                self.stray(message, request, body, Stray::Poison).await?;
+            }
+            Delivery::Astray(id) => {
+                let body = Reply { id: id.clone(), ..reply }.encode();
+                self.stray(message, request, body, Stray::WrongId(id.clone())).await?;
+            }
+        }
+        if crashes(Moment::AfterSend) {
+            self.die(request, true).await;
+        }
+        Ok(())
+    }
+
+    fn reply(&self, request: &Request, received: Timestamp, answer: Answer) -> Reply {
         let is_quote = matches!(answer, Answer::Quote(_));
         let text = |text: &String| (!is_quote).then(|| text.clone());
-        let reply = Reply {
+        Reply {
             responder: self.provider.responder(),
             id: request.id.clone(),
-            answer: answer.clone(),
+            answer,
             from: text(&request.from),
             to: text(&request.to),
             customer: text(&request.customer),
             received_at: Some(received),
-            answered_at: Some(answered),
-        };
-        let sent = self.answers.submit(Outgoing::plain(reply.encode())).await;
-        match sent {
-            Ok(()) => {
-                let late = request.deadline.map(|deadline| answered.after(deadline));
-                self.report(Event::Answered {
-                    provider: self.provider.clone(),
-                    id: request.id.clone(),
-                    answer,
-                    late_by: late.filter(|late| !late.is_zero()),
-                });
-                Verdict::Done
-            }
+            answered_at: Some(Timestamp::now()),
+        }
+    }
+
+    /// Sends a reply as it should be.
+    async fn send(
+        &self,
+        message: &Message,
+        reply: &Reply,
+        request: &Request,
+    ) -> Result<(), Verdict> {
+        self.post(message, reply.encode()).await?;
+        let late = request.deadline.zip(reply.answered_at).map(|(end, at)| at.after(end));
+        self.report(Event::Answered {
+            provider: self.provider.clone(),
+            id: request.id.clone(),
+            answer: reply.answer.clone(),
+            late_by: late.filter(|late| !late.is_zero()),
+        });
+        Ok(())
+    }
+
+    /// Sends what a fault makes of a reply.
+    async fn stray(
+        &self,
+        message: &Message,
+        request: &Request,
+        body: String,
+        what: Stray,
+    ) -> Result<(), Verdict> {
+        self.post(message, body).await?;
+        let (provider, id) = (self.provider.clone(), request.id.clone());
+        self.report(Event::Strayed { provider, id, what });
+        Ok(())
+    }
+
+    /// Puts a body into the response queue.
+    async fn post(&self, message: &Message, body: String) -> Result<(), Verdict> {
+        match self.answers.submit(Outgoing::plain(body)).await {
+            Ok(()) => Ok(()),
             Err(refusal) if refusal.lasting == Lasting::Permanent => {
-                self.bury(message, format!("its answer cannot be sent: {refusal}")).await
+                Err(self.bury(message, format!("its answer cannot be sent: {refusal}")).await)
             }
             Err(refusal) => {
                 let subject = format!("answering from {}", self.queue);
                 let reason = refusal.to_string();
                 self.report(Event::Trouble(Trouble::Entry { subject, reason }));
-                Verdict::Leave
+                Err(Verdict::Leave)
             }
         }
+    }
+
+    /// The worker dies here, and everything that it has in hand with it.
+    async fn die(&self, request: &Request, sent: bool) {
+        let (provider, id) = (self.provider.clone(), request.id.clone());
+        self.report(Event::Crashed { provider, id, sent });
+        self.crash.cancel();
+        pending::<()>().await;
     }
 
     /// A failed attempt: the request comes back a little later, unless this was the last attempt
@@ -130,6 +209,7 @@ impl Worker {
         request: &Request,
         received: Timestamp,
         reason: String,
+        delivery: &Delivery,
     ) -> Verdict {
         let attempt = message.receive_count;
         let attempted_at = self.attempted(&message.id, received);
@@ -144,9 +224,9 @@ impl Worker {
         }
         let failed =
             Answer::Failed { reason: reason.clone(), attempts: Some(attempt), attempted_at };
-        let verdict = match self.answer(message, request, received, failed).await {
-            Verdict::Done => self.dead_letter(message, reason).await,
-            verdict => verdict,
+        let verdict = match self.answer(message, request, received, failed, delivery).await {
+            Ok(()) => self.dead_letter(message, reason).await,
+            Err(unsent) => unsent,
         };
         if verdict == Verdict::Done {
             self.forget(&message.id);

@@ -2,6 +2,7 @@
 
 mod gone;
 mod reads;
+mod seeded;
 mod setup;
 mod submit;
 mod workers;
