@@ -5,8 +5,8 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
-use crate::support::stack::{PROVIDER_DEAD_LETTERS, Stack, provider};
-use crate::support::{json, wait_for};
+use crate::support::stack::{PROVIDER_DEAD_LETTERS, RESPONSES, Stack, provider};
+use crate::support::{json, json_lines, wait_for};
 
 /// The quotes of an RFQ, by nobody twice.
 fn responders(stack: &Stack, id: &str) -> Vec<String> {
@@ -90,7 +90,7 @@ fn only_the_providers_that_are_named_are_served() {
 fn a_request_stays_hidden_for_as_long_as_it_is_thought_about() {
     let stack = Stack::set_up(2);
     // Two processes, so that what came back would find somebody.
-    let options = "--behavior steady --visibility 2s --think 7s..7s";
+    let options = "--behavior steady --visibility 2s --think 10s..10s";
     let both = [stack.providers(options), stack.providers(options)];
     let id = stack.submit("--deadline 60s");
     stack.rydes("quotes --watch").run().exits(0);
@@ -100,6 +100,35 @@ fn a_request_stays_hidden_for_as_long_as_it_is_thought_about() {
     for number in 1..=2 {
         stack.drained(&provider(number));
     }
+}
+
+#[test]
+fn a_stop_under_load_is_over_in_time_and_lets_nothing_come_again() {
+    const RFQS: usize = 200;
+    let stack = Stack::set_up(10);
+    // Polls as long as a user's: those under way hold up the end.
+    let run = "providers run -o jsonl --behavior steady";
+    let first = stack.background(run);
+    first.says(" on LocalStack ");
+    stack.rydes(&format!("submit --from A --to B --deadline 1h --count {RFQS} -q")).run().exits(0);
+    first.until("answered", RFQS);
+    first.signal(Signal::TERM);
+    let ended = first.ends(Duration::from_secs(25)).exits(0);
+    let events = json_lines(&ended.stdout);
+    let count = |events: &[Value], what: &str| events.iter().filter(|e| e["event"] == what).count();
+    for what in ["given-back", "delivered-again", "duplicate", "failed-entry", "trouble"] {
+        assert_eq!(count(&events, what), 0, "{what}: {}", ended.stderr);
+    }
+    let before = count(&events, "answered");
+    assert!(before < 10 * RFQS, "it was not under load any more");
+    let second = stack.providers("--behavior steady");
+    second.until("answered", 10 * RFQS - before);
+    stack.drained(RESPONSES);
+    let events = [events, second.events()].concat();
+    second.stop();
+    let again = events.iter().filter(|e| e["event"] == "received" && e["count"] != 1).count();
+    assert_eq!((again, count(&events, "received")), (0, 10 * RFQS), "each was delivered once");
+    assert_eq!(count(&events, "gathered"), 10 * RFQS);
 }
 
 #[test]
