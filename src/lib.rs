@@ -27,6 +27,7 @@
 //! | [`provider`] | simulated providers: receive, decide, answer, acknowledge |
 //! | [`gather`] | the response consumer: decode, refuse, insert once, acknowledge last |
 //! | [`quotes`] | the read side: one snapshot, or snapshots until a condition or the deadline |
+//! | [`replay`] | dead letters back to where they came from |
 //! | [`verify`] | conservation: a row or a queue accounts for every copy, or nothing does |
 //! | [`mod@bench`] | the whole path under load, measured: requests, latency, what was lost |
 //! | [`event`] | everything that can happen, as data |
@@ -59,6 +60,7 @@ pub mod output;
 pub mod provider;
 pub mod queue;
 pub mod quotes;
+pub mod replay;
 pub mod scatter;
 pub mod settings;
 pub mod shutdown;

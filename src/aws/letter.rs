@@ -1,19 +1,29 @@
-//! Dead letters: looked at without being taken.
+//! Dead letters: looked at without being taken, and sent back to where they came from.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
-use aws_sdk_sqs::types::MessageSystemAttributeName;
+use aws_sdk_sqs::types::{
+    MessageAttributeValue, MessageSystemAttributeName, SendMessageBatchRequestEntry,
+};
+use futures_util::FutureExt as _;
+use tokio_util::task::TaskTracker;
 
 use super::Queue;
-use super::queue::MAX_BATCH;
+use super::outbox::limits;
+use super::queue::{MAX_BATCH, attribute_size};
 use crate::error::Result;
 use crate::model::Timestamp;
+use crate::queue::{Batcher, Ending, Entries};
 
 /// How long a letter that is looked at is hidden from others, unless it is released before.
 const VISIBILITY: Duration = Duration::from_secs(30);
 /// How long a receive waits, so that SQS asks all of its servers.
 const WAIT: Duration = Duration::from_secs(1);
+/// Attributes that say why a message became a dead letter: ours, and those of SNS.
+/// <https://docs.aws.amazon.com/sns/latest/dg/sns-dead-letter-queues.html>
+const POSTMARKS: [&str; 5] = ["reason", "rydes-source", "RequestID", "ErrorCode", "ErrorMessage"];
 
 /// A message in a dead letter queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,12 +34,55 @@ pub struct DeadLetter {
     pub body: String,
     /// Why it is there, where whoever moved it said so.
     pub reason: Option<String>,
-    /// The name of the queue that it came from, as far as anybody wrote it down.
-    pub source: Option<String>,
+    /// Where it came from, as far as anybody wrote it down.
+    pub source: Option<Source>,
     /// How often it has been received, this look included.
     pub receive_count: u32,
     /// When it came into this queue.
     pub sent_at: Option<Timestamp>,
+}
+
+/// Who says which queue a dead letter came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// SQS, which moved it here.
+    Queue(String),
+    /// Whoever sent it here, in the attribute `rydes-source`.
+    Sender(String),
+}
+
+impl Source {
+    /// The name of the queue.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Queue(name) | Self::Sender(name) => name,
+        }
+    }
+}
+
+/// A dead letter that is in hand: hidden from others for 30 s.
+#[derive(Debug, Clone)]
+pub struct HeldLetter {
+    /// The letter.
+    pub letter: DeadLetter,
+    /// The handle of this delivery.
+    pub receipt: String,
+    /// Its attributes but those that say why it is here.
+    attributes: HashMap<String, MessageAttributeValue>,
+}
+
+impl HeldLetter {
+    /// How many bytes it counts for in a batch.
+    fn size(&self) -> usize {
+        let value = |value: &MessageAttributeValue| {
+            let text = value.string_value.as_ref().map_or(0, String::len);
+            text + value.binary_value.as_ref().map_or(0, |blob| blob.as_ref().len())
+        };
+        let attributes = self.attributes.iter();
+        let attributes =
+            attributes.map(|(name, said)| attribute_size(name, &said.data_type, value(said)));
+        self.letter.body.len() + attributes.sum::<usize>()
+    }
 }
 
 impl Queue {
@@ -45,14 +98,14 @@ impl Queue {
             if left == 0 {
                 break Ok(());
             }
-            match self.some_letters(left).await {
+            match self.hold_letters(left).await {
                 Ok(received) if received.is_empty() => break Ok(()),
                 Ok(received) => {
                     let before = letters.len();
-                    for (letter, receipt) in received {
-                        receipts.push(receipt);
-                        if seen.insert(letter.id.clone()) {
-                            letters.push(letter);
+                    for held in received {
+                        receipts.push(held.receipt);
+                        if seen.insert(held.letter.id.clone()) {
+                            letters.push(held.letter);
                         }
                     }
                     // What comes back already will come back for ever.
@@ -63,41 +116,89 @@ impl Queue {
                 Err(error) => break Err(error),
             }
         };
-        for receipts in receipts.chunks(MAX_BATCH) {
-            // An entry that is not released comes back when its time is over.
-            self.hide(receipts, Duration::ZERO).await?;
-        }
+        self.release_letters(&receipts).await?;
         outcome.map(|()| letters)
     }
 
-    async fn some_letters(&self, most: usize) -> Result<Vec<(DeadLetter, String)>> {
+    /// Takes up to `most` letters in hand, ten at the most.
+    ///
+    /// # Errors
+    /// Any error of the request.
+    pub async fn hold_letters(&self, most: usize) -> Result<Vec<HeldLetter>> {
         use MessageSystemAttributeName as Name;
         let request = self.aws.sqs.receive_message();
         let request = self
             .asking(request, most, WAIT, Some(VISIBILITY))
             .message_system_attribute_names(Name::DeadLetterQueueSourceArn)
-            .message_attribute_names("reason")
-            .message_attribute_names("rydes-source");
+            .message_attribute_names("All");
         let received =
             request.send().await.map_err(|error| self.error("receiving from", &error))?;
-        let letter = |message: aws_sdk_sqs::types::Message| {
-            let system = message.attributes.unwrap_or_default();
-            let said = message.message_attributes.unwrap_or_default();
-            let said = |name: &str| said.get(name)?.string_value.clone();
-            let source = system.get(&Name::DeadLetterQueueSourceArn);
-            let source = source.and_then(|arn| arn.rsplit(':').next()).map(str::to_owned);
-            let count = system.get(&Name::ApproximateReceiveCount);
-            let sent = system.get(&Name::SentTimestamp);
-            let letter = DeadLetter {
-                id: message.message_id?,
-                body: message.body?,
-                reason: said("reason"),
-                source: source.or_else(|| said("rydes-source")),
-                receive_count: count.and_then(|count| count.parse().ok()).unwrap_or(1),
-                sent_at: sent.and_then(|at| at.parse().ok()).and_then(Timestamp::from_millis),
-            };
-            Some((letter, message.receipt_handle?))
-        };
-        Ok(received.messages.unwrap_or_default().into_iter().filter_map(letter).collect())
+        Ok(received.messages.unwrap_or_default().into_iter().filter_map(held).collect())
     }
+
+    /// Gives letters back.
+    ///
+    /// # Errors
+    /// Any error of a request; they come back by themselves then.
+    pub async fn release_letters(&self, receipts: &[String]) -> Result<()> {
+        for receipts in receipts.chunks(MAX_BATCH) {
+            // An entry that is not released comes back when its time is over.
+            self.hide(receipts, Duration::ZERO).await?;
+        }
+        Ok(())
+    }
+
+    /// Starts a batcher that sends letters to this queue, as they are but for the attributes that say
+    /// why they became dead letters.
+    pub fn letterbox(&self, tasks: &TaskTracker, ending: &Ending) -> Batcher<HeldLetter, ()> {
+        let queue = Arc::new(self.clone());
+        Batcher::start(tasks, limits(), ending.clone(), HeldLetter::size, move |batch| {
+            let queue = Arc::clone(&queue);
+            async move { queue.send_letters(&batch).await }.boxed()
+        })
+    }
+
+    /// Starts a batcher that deletes deliveries.
+    pub fn shredder(&self, tasks: &TaskTracker, ending: &Ending) -> Batcher<String, ()> {
+        let queue = Arc::new(self.clone());
+        Batcher::start(tasks, limits(), ending.clone(), String::len, move |batch| {
+            let queue = Arc::clone(&queue);
+            async move { queue.delete(&batch).await }.boxed()
+        })
+    }
+
+    async fn send_letters(&self, letters: &[HeldLetter]) -> Result<Entries> {
+        let entries = letters.iter().enumerate().map(|(position, held)| {
+            let attributes = &held.attributes;
+            SendMessageBatchRequestEntry::builder()
+                .id(position.to_string())
+                .message_body(&held.letter.body)
+                .set_message_attributes((!attributes.is_empty()).then(|| attributes.clone()))
+                .build()
+                .expect("id and body are set")
+        });
+        self.send_entries(entries.collect()).await
+    }
+}
+
+/// A letter as it was received; `None` for what SQS never sends: one without id, body or receipt.
+fn held(message: aws_sdk_sqs::types::Message) -> Option<HeldLetter> {
+    use MessageSystemAttributeName as Name;
+    let system = message.attributes.unwrap_or_default();
+    let mut attributes = message.message_attributes.unwrap_or_default();
+    let said = |name: &str| attributes.get(name)?.string_value.clone();
+    let source = system.get(&Name::DeadLetterQueueSourceArn);
+    let source = source.and_then(|arn| arn.rsplit(':').next()).map(str::to_owned);
+    let count = system.get(&Name::ApproximateReceiveCount);
+    let sent = system.get(&Name::SentTimestamp);
+    let letter = DeadLetter {
+        id: message.message_id?,
+        body: message.body?,
+        reason: said("reason").or_else(|| said("ErrorMessage")),
+        source: source.map(Source::Queue).or_else(|| said("rydes-source").map(Source::Sender)),
+        receive_count: count.and_then(|count| count.parse().ok()).unwrap_or(1),
+        sent_at: sent.and_then(|at| at.parse().ok()).and_then(Timestamp::from_millis),
+    };
+    attributes.retain(|name, _| !POSTMARKS.contains(&name.as_str()));
+    Some(HeldLetter { letter, receipt: message.receipt_handle?, attributes })
 }

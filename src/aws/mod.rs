@@ -18,7 +18,7 @@ mod topic;
 
 pub use connect::Aws;
 pub use depths::Depths;
-pub use letter::DeadLetter;
+pub use letter::{DeadLetter, HeldLetter, Source};
 pub use meter::{Account, Cost, Meter};
 pub use names::Names;
 pub use queue::{MAX_WAIT, Outgoing, Polled, Queue, QueueCounts};

@@ -25,18 +25,22 @@ impl Queue {
     /// A batcher that sends to this queue, on `tasks`; once the `ending` has begun nothing waits for
     /// company any more.
     pub fn outbox(&self, tasks: &TaskTracker, ending: &Ending) -> Batcher<Outgoing, ()> {
-        let limits = Limits {
-            count: MAX_BATCH,
-            bytes: BATCH_BYTES,
-            linger: LINGER,
-            patience: PATIENCE,
-            flights: FLIGHTS,
-            attempts: ATTEMPTS,
-        };
         let queue = Arc::new(self.clone());
-        Batcher::start(tasks, limits, ending.clone(), Outgoing::size, move |batch| {
+        Batcher::start(tasks, limits(), ending.clone(), Outgoing::size, move |batch| {
             let queue = Arc::clone(&queue);
             async move { queue.send(&batch).await }.boxed()
         })
+    }
+}
+
+/// What SQS takes at once, and how long a message waits for company.
+pub(super) fn limits() -> Limits {
+    Limits {
+        count: MAX_BATCH,
+        bytes: BATCH_BYTES,
+        linger: LINGER,
+        patience: PATIENCE,
+        flights: FLIGHTS,
+        attempts: ATTEMPTS,
     }
 }

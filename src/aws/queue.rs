@@ -65,9 +65,15 @@ impl Outgoing {
 
     /// How many bytes it counts for in a batch: body, names, types and values.
     pub fn size(&self) -> usize {
-        let attribute = |(name, value): &(&str, String)| name.len() + "String".len() + value.len();
+        let attribute =
+            |(name, value): &(&str, String)| attribute_size(name, "String", value.len());
         self.body.len() + self.attributes.iter().map(attribute).sum::<usize>()
     }
+}
+
+/// How many bytes an attribute counts for: name, type and value.
+pub(super) fn attribute_size(name: &str, data_type: &str, value: usize) -> usize {
+    name.len() + data_type.len() + value
 }
 
 /// How many messages a queue holds, as SQS estimates it.
@@ -171,18 +177,27 @@ impl Queue {
             }
             entry.build().expect("id and body are set")
         });
+        self.send_entries(entries.collect()).await
+    }
+
+    /// Sends up to 10 entries whose ids are their positions; one result per entry, in order.
+    pub(super) async fn send_entries(
+        &self,
+        entries: Vec<SendMessageBatchRequestEntry>,
+    ) -> Result<Entries> {
+        let count = entries.len();
         let sent = self
             .aws
             .sqs
             .send_message_batch()
             .queue_url(&self.url)
-            .set_entries(Some(entries.collect()))
+            .set_entries(Some(entries))
             .send()
             .await
             .map_err(|error| self.error("sending to", &error))?;
         let done =
             sent.successful().iter().map(aws_sdk_sqs::types::SendMessageBatchResultEntry::id);
-        Ok(per_entry(messages.len(), done, failures(sent.failed())))
+        Ok(per_entry(count, done, failures(sent.failed())))
     }
 
     /// Deletes up to 10 deliveries; one result per receipt, in order.

@@ -1,16 +1,22 @@
 //! `rydes dlq`.
 
+use std::collections::HashSet;
+
 use clap::{Args, Subcommand};
+use serde_json::json;
 
 use super::Context;
 use crate::aws::{Aws, Queue};
 use crate::error::{Error, Result, exit};
-use crate::model::Timestamp;
+use crate::model::text::printable;
+use crate::model::{ProviderName, Timestamp};
 use crate::output::Format;
-use crate::output::letters::{Letters, document, lines};
+use crate::output::letters::{Letters, document, lines, replayed_document, replayed_line};
 use crate::output::live::size;
+use crate::output::setup::count_of;
+use crate::replay::{Choice, Replayed, replay};
 
-/// Look at the dead letters.
+/// Look at the dead letters, and send them back to where they came from.
 #[derive(Debug, Args)]
 pub(super) struct Command {
     #[command(subcommand)]
@@ -21,6 +27,8 @@ pub(super) struct Command {
 enum Action {
     /// Show what lies in the dead letters of requests and of replies, and why
     List(List),
+    /// Send letters back to the queues that they came from
+    Replay(Replay),
 }
 
 /// Letters are hidden from others while they are looked at, 30 s at the most, then released.
@@ -34,8 +42,100 @@ struct List {
     most: u16,
 }
 
+/// Each letter is deleted once its queue has confirmed it. A request that is replayed before its
+/// deadline, and quoted now, replaces what had failed.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  rydes dlq replay --all
+  rydes dlq replay --id 2f9c1c5e-3a33-4d2b-8f0e-6d1f7a0b9c11
+  rydes dlq replay --all --to acme      where nobody wrote down where they came from")]
+struct Replay {
+    #[command(flatten)]
+    which: Which,
+    /// Where requests go of which nobody wrote down where they came from, or whose queue is gone
+    #[arg(long, value_name = "PROVIDER", value_parser = ProviderName::parse)]
+    to: Option<ProviderName>,
+}
+
+/// The letters that are meant.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Which {
+    /// Letters, by the ids that `rydes dlq list` shows; repeatable
+    #[arg(long = "id", value_name = "ID")]
+    ids: Vec<String>,
+    /// All that lie there now
+    #[arg(long)]
+    all: bool,
+}
+
+impl Command {
+    /// Whether letters are moved, which is not broken off half way.
+    pub(super) fn is_replay(&self) -> bool {
+        matches!(self.action, Action::Replay(_))
+    }
+}
+
 pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
-    let Action::List(command) = command.action;
+    match command.action {
+        Action::List(command) => list(context, &command).await,
+        Action::Replay(command) => Box::pin(replay_letters(context, command)).await,
+    }
+}
+
+async fn replay_letters(context: &Context, command: Replay) -> Result<u8> {
+    let output = &context.output;
+    let aws = context.connect(&context.settings()?).await?;
+    output.note(&aws.target_line());
+    let ids = (!command.which.all).then(|| command.which.ids.into_iter().collect::<HashSet<_>>());
+    let choice = Choice { ids, to: command.to };
+    let (mut moved, mut stay, mut documents) = (0_u64, 0_u64, Vec::new());
+    let mut missing = choice.ids.clone().unwrap_or_default();
+    let mut told = |replayed: Replayed| {
+        missing.remove(&replayed.letter.id);
+        match replayed.outcome {
+            Ok(_) => moved += 1,
+            Err(_) => stay += 1,
+        }
+        match output.format {
+            Format::Table | Format::Workshop if replayed.outcome.is_ok() => {
+                output.data(&replayed_line(&replayed));
+            }
+            Format::Table | Format::Workshop => output.warning(&replayed_line(&replayed)),
+            Format::Jsonl => output.json(&replayed_document(&replayed)),
+            Format::Json => documents.push(replayed_document(&replayed)),
+        }
+    };
+    let ended = replay(&aws, &choice, &context.shutdown.stop, &mut told).await;
+    let mut missing: Vec<_> = missing.into_iter().collect();
+    missing.sort();
+    if output.format == Format::Json {
+        output.json(&json!({"letters": documents, "not-found": missing}));
+    }
+    output.note(&match stay {
+        0 => format!("{moved} replayed"),
+        stay => format!("{moved} replayed, {stay} where they were"),
+    });
+    ended?;
+    if context.shutdown.stop.is_cancelled() {
+        return Err(context.shutdown.error());
+    }
+    if let Some(first) = missing.first() {
+        let more = match missing.len() - 1 {
+            0 => String::new(),
+            more => format!(" (and {more} more)"),
+        };
+        return Err(Error::other(format!("no dead letter {}{more} is there", printable(first)))
+            .hint("one that somebody else looks at is hidden for up to 30 s"));
+    }
+    if stay > 0 {
+        return Err(Error::other(format!("{} could not be replayed", count_of(stay, "letter")))
+            .hint("name a provider for requests without a source: --to PROVIDER"));
+    }
+    Ok(exit::DONE)
+}
+
+async fn list(context: &Context, command: &List) -> Result<u8> {
     let output = &context.output;
     let settings = context.settings()?;
     let aws = context.connect(&settings).await?;

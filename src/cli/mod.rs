@@ -150,7 +150,7 @@ enum Command {
     Trace(trace::Command),
     /// End the gathering of an RFQ now
     Close(close::Command),
-    /// Look at the dead letters
+    /// Look at the dead letters, and send them back
     Dlq(dlq::Command),
     /// Measure the whole path under load, on a stack of its own
     Bench(bench::Command),
@@ -276,6 +276,9 @@ async fn execute(context: &Context, command: Command) -> Result<u8> {
         Command::Verify(command) => verify::run(context, command).boxed_local(),
         Command::Trace(command) => trace::run(context, command).boxed_local(),
         Command::Close(command) => close::run(context, command).boxed_local(),
+        Command::Dlq(command) if command.is_replay() => {
+            return dlq::run(context, command).boxed_local().await;
+        }
         Command::Dlq(command) => dlq::run(context, command).boxed_local(),
         Command::Teardown(command) => teardown::run(context, command).boxed_local(),
     };

@@ -4,9 +4,10 @@ use serde_json::{Value, json};
 
 use super::setup::count_of;
 use super::table::cut;
-use crate::aws::DeadLetter;
+use crate::aws::{DeadLetter, Source};
 use crate::model::text::printable;
 use crate::model::{Timestamp, show_duration};
+use crate::replay::{self, Replayed};
 
 /// Lines of a body that are shown.
 const BODY_LINES: usize = 3;
@@ -43,7 +44,8 @@ impl Letters<'_> {
 pub fn lines(what: &str, letter: &DeadLetter, now: Timestamp, width: Option<u16>) -> Vec<String> {
     let width = width.map_or(LONGEST_LINE, usize::from);
     let age = letter.sent_at.map(|at| format!(", {} ago", show_duration(now.after(at))));
-    let source = letter.source.as_deref().map_or("unknown".to_owned(), printable);
+    let source = letter.source.as_ref();
+    let source = source.map_or("unknown".to_owned(), |source| printable(source.name()));
     let received = count_of(letter.receive_count.into(), "time");
     let mut all = vec![
         format!("{what} {}", printable(&letter.id)),
@@ -71,7 +73,7 @@ pub fn document(all: &[Letters<'_>]) -> Value {
                 "kind": of.what,
                 "queue": of.queue,
                 "message-id": letter.id,
-                "source": letter.source,
+                "source": letter.source.as_ref().map(Source::name),
                 "reason": letter.reason,
                 "receive-count": letter.receive_count,
                 "sent-at": letter.sent_at,
@@ -81,4 +83,31 @@ pub fn document(all: &[Letters<'_>]) -> Value {
     });
     let held = all.iter().map(|of| (of.what.to_owned(), json!(of.held))).collect();
     json!({"letters": letters.collect::<Vec<_>>(), "held": Value::Object(held)})
+}
+
+/// What a letter of these is called.
+pub fn word(of: replay::Letters) -> &'static str {
+    match of {
+        replay::Letters::Requests => "request",
+        replay::Letters::Replies => "reply",
+    }
+}
+
+/// What became of a letter, in a line.
+pub fn replayed_line(replayed: &Replayed) -> String {
+    let letter = format!("{} {}", word(replayed.of), printable(&replayed.letter.id));
+    match &replayed.outcome {
+        Ok(queue) => format!("{letter} -> {}", printable(queue)),
+        Err(why) => format!("{letter} stays: {}", printable(why)),
+    }
+}
+
+/// The same for programs.
+pub fn replayed_document(replayed: &Replayed) -> Value {
+    json!({
+        "kind": word(replayed.of),
+        "message-id": replayed.letter.id,
+        "to": replayed.outcome.as_ref().ok(),
+        "stays": replayed.outcome.as_ref().err(),
+    })
 }

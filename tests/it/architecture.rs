@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room with the rooms that it may name. A room that is missing here fails.
-const ROOMS: [(&str, &[&str]); 19] = [
+const ROOMS: [(&str, &[&str]); 20] = [
     ("model", &[]),
     ("error", &[]),
     ("aggregate", &["model"]),
@@ -21,6 +21,7 @@ const ROOMS: [(&str, &[&str]); 19] = [
     ("provider", &["aws", "error", "event", "model", "queue"]),
     ("gather", &["aws", "error", "event", "model", "queue"]),
     ("quotes", &["aggregate", "aws", "error", "model"]),
+    ("replay", &["aws", "error", "model", "queue"]),
     ("verify", &["aggregate", "aws", "error", "model"]),
     (
         "bench",
@@ -29,7 +30,18 @@ const ROOMS: [(&str, &[&str]); 19] = [
     ("localstack", &["error", "event"]),
     (
         "output",
-        &["aggregate", "aws", "bench", "error", "event", "model", "queue", "timeline", "verify"],
+        &[
+            "aggregate",
+            "aws",
+            "bench",
+            "error",
+            "event",
+            "model",
+            "queue",
+            "replay",
+            "timeline",
+            "verify",
+        ],
     ),
     (
         "cli",
@@ -46,6 +58,7 @@ const ROOMS: [(&str, &[&str]); 19] = [
             "provider",
             "queue",
             "quotes",
+            "replay",
             "scatter",
             "settings",
             "shutdown",

@@ -57,6 +57,8 @@ fn every_command_keeps_to_its_schema() {
     stack.send(RESPONSE_DEAD_LETTERS, "what was it?");
     let letters = document("dlq-list", &json("dlq list"));
     assert_eq!(letters["letters"][0]["body"], "what was it?");
+    let replayed = document("dlq-replay", &json("dlq replay --all"));
+    assert_eq!(replayed["letters"].as_array().map(Vec::len), Some(1));
     document("teardown", &json("teardown --dry-run"));
     document("teardown", &json("teardown --yes"));
     document("teardown", &json("teardown --yes"));

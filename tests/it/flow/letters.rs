@@ -1,9 +1,34 @@
-//! `rydes dlq list`: what lies in the dead letters, and why.
+//! `rydes dlq`: what lies in the dead letters, and why, and how it gets back to where it came from.
 
-use crate::support::json;
+use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName};
+use serde_json::{Value, json as value};
+
+use crate::support::proxy::{Fault, Proxy};
+use crate::support::resources::{clients, wait};
 use crate::support::stack::{
     PROVIDER_DEAD_LETTERS, RESPONSE_DEAD_LETTERS, RESPONSES, Stack, provider,
 };
+use crate::support::{json, wait_for};
+
+/// Puts a letter into a queue, with these attributes.
+fn post(stack: &Stack, queue: &str, body: &str, attributes: &[(&str, &str)]) {
+    let send = clients().sqs.send_message().queue_url(stack.queue_url(queue)).message_body(body);
+    let send = attributes.iter().fold(send, |send, (name, text)| {
+        let value = MessageAttributeValue::builder().data_type("String").string_value(*text);
+        send.message_attributes(*name, value.build().expect("it has a type"))
+    });
+    wait(send.send()).expect("the queue takes it");
+}
+
+/// The ids of the letters that lie there, once there are so many.
+fn ids(stack: &Stack, count: usize) -> Vec<String> {
+    let listed = wait_for(&format!("{count} letters"), || {
+        let listed = json(&stack.rydes("dlq list -o json").run().exits(0).stdout);
+        (listed["letters"].as_array().map(Vec::len) == Some(count)).then_some(listed)
+    });
+    let letters = listed["letters"].as_array().expect("a list").iter();
+    letters.map(|letter| letter["message-id"].as_str().expect("an id").to_owned()).collect()
+}
 
 #[test]
 fn letters_are_shown_with_their_reasons_and_stay() {
@@ -47,4 +72,190 @@ fn no_more_are_shown_than_were_asked_for() {
     assert_eq!(some["held"]["reply"], 12);
     let told = stack.rydes("dlq list --most 1").run().exits(0).stderr;
     assert_eq!(told, "0 requests and 1 of about 12 replies\n");
+}
+
+#[test]
+fn a_request_that_is_replayed_and_quoted_replaces_what_had_failed() {
+    let stack = Stack::set_up(2);
+    let failing = stack.providers("--behavior steady --fault UnicornManagementResource1=error");
+    let id = stack.submit("--deadline 10m");
+    let failed = stack.row_when(&id, &provider(1), |row| row.get("failed").is_some());
+    stack.letters(PROVIDER_DEAD_LETTERS, 1);
+    failing.stop();
+    ids(&stack, 1);
+    let replayed = stack.rydes("dlq replay --all").run().exits(0);
+    let queue = stack.full(&provider(1));
+    assert!(
+        replayed.stdout.starts_with("request ")
+            && replayed.stdout.ends_with(&format!(" -> {queue}\n"))
+    );
+    assert!(replayed.stderr.starts_with(&format!("stack {} on LocalStack ", stack.name)));
+    assert!(replayed.stderr.ends_with("\n1 replayed\n"), "{}", replayed.stderr);
+    assert_eq!((stack.depth(PROVIDER_DEAD_LETTERS), stack.depth(&provider(1))), (0, 1));
+    let mended = stack.providers("--behavior steady");
+    let row = stack.row_when(&id, &provider(1), |row| row.get("quote").is_some());
+    assert_eq!(row["failed-at"], failed["sent-at"]);
+    let told = stack.quotes(&id);
+    assert_eq!((&told["answered"], &told["quotes"][1]["late"]), (&2.into(), &false.into()));
+    // A new life: what it was received before does not count.
+    let received = mended.events().into_iter().find(|event| event["event"] == "received");
+    assert_eq!(received.expect("it came")["count"], 1);
+    mended.stop();
+}
+
+#[test]
+fn what_comes_back_at_once_is_not_replayed_for_ever() {
+    let stack = Stack::set_up(1);
+    for number in 0..25 {
+        stack.send(RESPONSES, &format!("not JSON {number}"));
+    }
+    let workers = stack.providers("--behavior steady");
+    workers.until("refused", 25);
+    ids(&stack, 25);
+    let replayed = stack.rydes("dlq replay --all -o jsonl").run().exits(0);
+    let moved = crate::support::json_lines(&replayed.stdout);
+    assert!((20..=25).contains(&moved.len()), "each once: {moved:?}");
+    assert!(moved.iter().all(|line| line["to"] == stack.full(RESPONSES).as_str()), "{moved:?}");
+    workers.until("refused", 25 + moved.len());
+    workers.stop();
+    assert_eq!(stack.depth(RESPONSE_DEAD_LETTERS), 25, "none is lost on the way");
+}
+
+#[test]
+fn those_that_are_named_are_replayed_and_no_others() {
+    let stack = Stack::set_up(2);
+    let source = stack.full(&provider(2));
+    for number in 0..12 {
+        post(
+            &stack,
+            PROVIDER_DEAD_LETTERS,
+            &format!("letter {number}"),
+            &[("rydes-source", &source)],
+        );
+    }
+    let all = ids(&stack, 12);
+    let one = format!("dlq replay --id {} --id {} -o json", all[3], all[8]);
+    let told = json(&stack.rydes(&one).run().exits(0).stdout);
+    let letters = told["letters"].as_array().expect("a list");
+    assert_eq!((letters.len(), &told["not-found"]), (2, &value!([])));
+    assert_eq!((stack.depth(PROVIDER_DEAD_LETTERS), stack.depth(&provider(2))), (10, 2));
+    // The others are not hidden from whoever looks next.
+    assert_eq!(ids(&stack, 10).len(), 10);
+    let none = stack.rydes("dlq replay --id 00000000-0000-0000-0000-000000000000").run().exits(1);
+    assert!(none.stderr.contains("error: no dead letter 00000000-"), "{}", none.stderr);
+    assert_eq!(ids(&stack, 10).len(), 10);
+}
+
+#[test]
+fn what_sqs_itself_moved_goes_back_to_where_sqs_says() {
+    let stack = Stack::set_up(2);
+    let redrive = value!({"deadLetterTargetArn": stack.queue_arn(PROVIDER_DEAD_LETTERS),
+        "maxReceiveCount": 1});
+    stack.set(&provider(2), QueueAttributeName::RedrivePolicy, &redrive.to_string());
+    let attributes = [("rydes-source", "liar"), ("trace", "kept"), ("ErrorCode", "dropped")];
+    post(&stack, &provider(2), "received too often", &attributes);
+    wait_for("the redrive", || {
+        stack.receive(&provider(2));
+        (stack.depth(PROVIDER_DEAD_LETTERS) == 1).then_some(())
+    });
+    stack.rydes("dlq replay --all").run().exits(0);
+    assert_eq!((stack.depth(PROVIDER_DEAD_LETTERS), stack.depth(&provider(2))), (0, 1));
+    let letter = stack.letters(&provider(2), 1).pop().expect("it is back");
+    assert_eq!(letter.body, "received too often");
+    let kept: Vec<_> = letter.attributes.iter().collect();
+    assert_eq!(kept, [(&"trace".to_owned(), &"kept".to_owned())], "why it was dead is not");
+}
+
+#[test]
+fn what_has_no_source_stays_unless_it_is_told_where_to_go() {
+    let stack = Stack::set_up(2);
+    stack.rydes("providers add acme").run().exits(0);
+    let evil = "\u{202e}elsewhere";
+    let gone = stack.full("Gone");
+    let sources: [&[(&str, &str)]; 4] = [
+        &[],
+        // A queue of somebody else's, one that is none, one that is gone.
+        &[("rydes-source", "other-UnicornManagementResource1")],
+        &[("rydes-source", evil)],
+        &[("rydes-source", &gone)],
+    ];
+    for source in sources {
+        post(
+            &stack,
+            PROVIDER_DEAD_LETTERS,
+            &format!("{source:?}").escape_debug().to_string(),
+            source,
+        );
+    }
+    let stays = stack.rydes("dlq replay --all").run().exits(1);
+    for said in [
+        "stays: nobody wrote down where it came from",
+        "stays: `rydes-source` names no provider's queue of this stack: other-Unicorn",
+        "stack: \\u{202e}elsewhere",
+        &format!("stays: {gone} is gone"),
+        "error: 4 letters could not be replayed",
+        "--to PROVIDER",
+    ] {
+        assert!(stays.stderr.contains(said), "{said}: {}", stays.stderr);
+    }
+    assert!(!stays.stderr.contains(evil), "{:?}", stays.stderr);
+    assert_eq!((stays.stdout.as_str(), stack.depth(PROVIDER_DEAD_LETTERS)), ("", 4));
+    stack.rydes("dlq replay --all --to nobody").run().exits(2);
+    assert_eq!(ids(&stack, 4).len(), 4);
+    let sent = stack.rydes("dlq replay --all --to acme").run().exits(0);
+    assert!(sent.stderr.ends_with("4 replayed\n"), "{}", sent.stderr);
+    assert_eq!((stack.depth(PROVIDER_DEAD_LETTERS), stack.depth("acme")), (0, 4));
+    // One of the two is wanted, and not both.
+    for wrong in ["dlq replay", "dlq replay --all --id x"] {
+        stack.rydes(wrong).run().exits(2);
+    }
+}
+
+#[test]
+fn a_replay_that_is_cut_off_loses_nothing() {
+    const DENIED: &str =
+        r#"{"__type": "com.amazon.coral.service#AccessDeniedException", "message": "not you"}"#;
+    let stack = Stack::set_up(1);
+    let source = stack.full(&provider(1));
+    for number in 0..3 {
+        post(
+            &stack,
+            PROVIDER_DEAD_LETTERS,
+            &format!("letter {number}"),
+            &[("rydes-source", &source)],
+        );
+    }
+    let proxy = Proxy::start();
+    let replay = |code| -> Value {
+        let replay =
+            stack.rydes("dlq replay --all -o json").env("AWS_ENDPOINT_URL_SQS", &proxy.url);
+        json(&replay.run().exits(code).stdout)
+    };
+    // Not sent: they stay, and are there for the next look.
+    proxy.fail("SendMessageBatch", 1, Fault::Answer(400, DENIED));
+    let told = replay(1);
+    let stays = |told: &Value| {
+        told["letters"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .filter(|letter| letter["to"].is_null())
+            .count()
+    };
+    assert_eq!((stays(&told), stack.depth(PROVIDER_DEAD_LETTERS)), (3, 3), "{told}");
+    assert_eq!(ids(&stack, 3).len(), 3);
+    // Sent, and not deleted: they are in both queues, and that is told.
+    proxy.fail("DeleteMessageBatch", 1, Fault::Answer(400, DENIED));
+    let told = replay(1);
+    assert_eq!((stays(&told), stack.depth(&provider(1))), (3, 3), "{told}");
+    let why = told["letters"][0]["stays"].as_str().expect("a reason");
+    assert!(why.starts_with(&format!("it is in {source} now, but cannot be deleted")), "{why}");
+    assert_eq!(stack.depth(PROVIDER_DEAD_LETTERS), 3);
+    // Confirmations that get lost are asked for again.
+    ids(&stack, 3);
+    proxy.fail("SendMessageBatch", 1, Fault::CutAfter);
+    proxy.fail("DeleteMessageBatch", 1, Fault::CutAfter);
+    let told = replay(0);
+    assert_eq!((stays(&told), stack.depth(PROVIDER_DEAD_LETTERS)), (0, 0), "{told}");
+    assert!(stack.depth(&provider(1)) >= 6);
 }
