@@ -33,6 +33,7 @@
 //! | [`event`] | everything that can happen, as data |
 //! | [`queue`] | the machine under every worker: poll, lease, batch, drain |
 //! | [`aws`] | clients, names, queues, topic, table, provisioning |
+//! | [`proxy`] | a proxy in front of LocalStack that goes wrong on purpose |
 //! | [`usage`] | processor time and memory of this process |
 //! | [`localstack`] | brings LocalStack up or down |
 //! | [`settings`] | flag before environment before default, each value with its origin |
@@ -58,6 +59,7 @@ pub mod localstack;
 pub mod model;
 pub mod output;
 pub mod provider;
+pub mod proxy;
 pub mod queue;
 pub mod quotes;
 pub mod replay;

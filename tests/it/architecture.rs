@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room with the rooms that it may name. A room that is missing here fails.
-const ROOMS: [(&str, &[&str]); 20] = [
+const ROOMS: [(&str, &[&str]); 21] = [
     ("model", &[]),
     ("error", &[]),
     ("aggregate", &["model"]),
@@ -17,6 +17,7 @@ const ROOMS: [(&str, &[&str]); 20] = [
     ("timeline", &["aggregate", "model"]),
     ("aws", &["error", "model", "queue", "settings"]),
     ("usage", &[]),
+    ("proxy", &[]),
     ("scatter", &["aws", "error", "model", "queue"]),
     ("provider", &["aws", "error", "event", "model", "queue"]),
     ("gather", &["aws", "error", "event", "model", "queue"]),

@@ -1,0 +1,506 @@
+//! A proxy in front of LocalStack that goes wrong on purpose: it answers in the service's place, cuts
+//! connections before or after a request was carried out, keeps it waiting, or tells of a batch that
+//! entries failed.
+
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, TRANSFER_ENCODING};
+use hyper::service::service_fn;
+use hyper::{Request, Response, StatusCode, Uri};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::time::sleep;
+use tokio_util::task::AbortOnDropHandle;
+
+/// How long a request that is delayed by a seeded plan waits, shortest and longest, in milliseconds.
+const DELAY: (u64, u64) = (20, 1_000);
+/// Operations whose answers have a result for each entry.
+const BATCHES: [&str; 5] = [
+    "SendMessageBatch",
+    "DeleteMessageBatch",
+    "ChangeMessageVisibilityBatch",
+    "BatchExecuteStatement",
+    "PublishBatch",
+];
+
+/// What becomes of a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// It is answered with this status and body, and goes no further.
+    Answer(u16, &'static str),
+    /// It is answered with an error of the service's own kind, and goes no further.
+    Error(Trouble),
+    /// The connection is cut before it went on.
+    CutBefore,
+    /// The connection is cut after it was carried out.
+    CutAfter,
+    /// It goes on after this long.
+    Delay(Duration),
+    /// It is carried out; of a batch, the entries whose bit is set, or else the first, are told to have
+    /// failed.
+    Entries(u32),
+    /// It goes no further and is not answered as long as the proxy lives.
+    Hold,
+    /// It is carried out, and not answered as long as the proxy lives.
+    HoldAfter,
+}
+
+/// The errors that any service may answer with at any time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Trouble {
+    /// Something broke inside; status 500.
+    Internal,
+    /// It is away; status 503.
+    Unavailable,
+    /// Too many requests; status 400.
+    Throttled,
+}
+
+/// Says what becomes of a request: by its operation, and how often that was asked for before.
+pub type Plan = Arc<dyn Fn(&str, u64) -> Option<Fault> + Send + Sync>;
+
+/// A plan in which so large a share of the requests fails, and as large a share is late. What happens
+/// to a request depends on the seed, its operation and how often that was asked for before.
+pub fn seeded(seed: u64, share: f64) -> Plan {
+    Arc::new(move |operation, turn| {
+        // A request for health is none to a service.
+        if operation.starts_with('/') {
+            return None;
+        }
+        let mut hash = Sha256::new();
+        hash.update(b"rydes proxy 1");
+        hash.update(seed.to_be_bytes());
+        hash.update(turn.to_be_bytes());
+        hash.update(operation);
+        let mut words = ChaCha8Rng::from_seed(hash.finalize().into());
+        let (chance, which, how) = (words.next_u64(), words.next_u64(), words.next_u64());
+        #[expect(clippy::cast_precision_loss, reason = "a chance needs no more digits")]
+        let chance = chance as f64 / u64::MAX as f64;
+        if chance < share {
+            return Some(failure(operation, which % 6, how));
+        }
+        let late = Duration::from_millis(DELAY.0 + how % (DELAY.1 - DELAY.0));
+        (chance < 2.0 * share).then_some(Fault::Delay(late))
+    })
+}
+
+fn failure(operation: &str, which: u64, how: u64) -> Fault {
+    match which {
+        0 => Fault::Error(Trouble::Internal),
+        1 => Fault::Error(Trouble::Unavailable),
+        2 => Fault::Error(Trouble::Throttled),
+        3 => Fault::CutBefore,
+        4 => Fault::CutAfter,
+        _ if BATCHES.contains(&operation) => {
+            Fault::Entries(u32::try_from(how >> 32).unwrap_or(u32::MAX))
+        }
+        _ => Fault::Error(Trouble::Internal),
+    }
+}
+
+/// The proxy; ends with this value.
+#[derive(Debug)]
+pub struct Proxy {
+    /// Where it listens.
+    pub url: String,
+    shared: Arc<Shared>,
+    /// How many requests are held.
+    pub held: watch::Receiver<usize>,
+    _listening: AbortOnDropHandle<()>,
+}
+
+/// How many requests there were, and how many of them went wrong.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Requests.
+    pub requests: u64,
+    /// Those that failed: all that went wrong but the late ones.
+    pub failed: u64,
+}
+
+struct Shared {
+    upstream: Uri,
+    client: Client<HttpConnector, Full<Bytes>>,
+    plan: Plan,
+    asked: Mutex<Asked>,
+    held: watch::Sender<usize>,
+}
+
+#[derive(Default)]
+struct Asked {
+    by_operation: std::collections::HashMap<String, u64>,
+    counts: Counts,
+}
+
+impl fmt::Debug for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Shared").field("upstream", &self.upstream).finish_non_exhaustive()
+    }
+}
+
+impl Proxy {
+    /// Starts a proxy on a free port of this machine, in front of an `http` URL without a path.
+    ///
+    /// # Errors
+    /// When no port can be had, or the URL is none.
+    pub async fn start(upstream: &str, plan: Plan) -> io::Result<Self> {
+        let upstream: Uri = upstream.parse().map_err(io::Error::other)?;
+        let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await?;
+        let address: SocketAddr = listener.local_addr()?;
+        let (held, watched) = watch::channel(0);
+        let shared = Arc::new(Shared {
+            upstream,
+            client: Client::builder(TokioExecutor::new()).build_http(),
+            plan,
+            asked: Mutex::default(),
+            held,
+        });
+        let listening = tokio::spawn(listen(listener, Arc::clone(&shared)));
+        Ok(Self {
+            url: format!("http://{address}"),
+            shared,
+            held: watched,
+            _listening: AbortOnDropHandle::new(listening),
+        })
+    }
+
+    /// How many requests there were by now.
+    pub fn counts(&self) -> Counts {
+        self.shared.asked.lock().unwrap_or_else(PoisonError::into_inner).counts
+    }
+}
+
+async fn listen(listener: TcpListener, shared: Arc<Shared>) {
+    // Dropped with the listener, and every connection with it.
+    let mut connections = tokio::task::JoinSet::new();
+    loop {
+        tokio::select! {
+            Ok((stream, _)) = listener.accept() => {
+                connections.spawn(serve(stream, Arc::clone(&shared)));
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn serve(stream: TcpStream, shared: Arc<Shared>) {
+    let service = service_fn(move |request| {
+        let shared = Arc::clone(&shared);
+        async move { answer(&shared, request).await }
+    });
+    let connection = hyper::server::conn::http1::Builder::new();
+    // A client that goes away, and a connection that is cut, end this one alone.
+    _ = connection.serve_connection(TokioIo::new(stream), service).await;
+}
+
+/// Why a connection ends without an answer.
+#[derive(Debug, thiserror::Error)]
+enum Cut {
+    #[error("cut on purpose")]
+    OnPurpose,
+    #[error("reading the request: {0}")]
+    Request(#[from] hyper::Error),
+    #[error("asking the service: {0}")]
+    Service(#[from] hyper_util::client::legacy::Error),
+    #[error("making the request: {0}")]
+    Making(#[from] hyper::http::Error),
+}
+
+async fn answer(shared: &Shared, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Cut> {
+    let (head, body) = request.into_parts();
+    let body = body.collect().await?.to_bytes();
+    let target = head.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
+    let service = Service::of(target);
+    let operation = operation(target, &body, head.uri.path());
+    let request = Request::from_parts(head, Full::new(body));
+    match shared.fault(&operation) {
+        None => forward(shared, request).await,
+        Some(Fault::Answer(status, body)) => Ok(response(status, service, body.to_owned())),
+        Some(Fault::Error(trouble)) => Ok(service.error(trouble)),
+        Some(Fault::CutBefore) => Err(Cut::OnPurpose),
+        Some(Fault::CutAfter) => {
+            forward(shared, request).await?;
+            Err(Cut::OnPurpose)
+        }
+        Some(Fault::Delay(time)) => {
+            sleep(time).await;
+            forward(shared, request).await
+        }
+        Some(Fault::Entries(which)) => {
+            let answered = forward(shared, request).await?;
+            Ok(service.with_failures(answered, which).await)
+        }
+        Some(Fault::Hold) => shared.hold().await,
+        Some(Fault::HoldAfter) => {
+            forward(shared, request).await?;
+            shared.hold().await
+        }
+    }
+}
+
+impl Shared {
+    fn fault(&self, operation: &str) -> Option<Fault> {
+        let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = asked.by_operation.entry(operation.to_owned()).or_default();
+        let fault = (self.plan)(operation, *before);
+        *before += 1;
+        asked.counts.requests += 1;
+        let fails = fault.as_ref().is_some_and(|fault| !matches!(fault, Fault::Delay(_)));
+        asked.counts.failed += u64::from(fails);
+        fault
+    }
+
+    async fn hold<T>(&self) -> T {
+        self.held.send_modify(|held| *held += 1);
+        std::future::pending().await
+    }
+}
+
+/// `GetItem` of `X-Amz-Target: DynamoDB_20120810.GetItem`, `Publish` of `Action=Publish`, else the path.
+fn operation(target: Option<&str>, body: &[u8], path: &str) -> String {
+    if let Some((_, operation)) = target.and_then(|target| target.rsplit_once('.')) {
+        return operation.to_owned();
+    }
+    let body = String::from_utf8_lossy(body);
+    let action = body.split('&').find_map(|pair| pair.strip_prefix("Action="));
+    action.unwrap_or(path).to_owned()
+}
+
+/// Has the service carry a request out.
+async fn forward(
+    shared: &Shared,
+    mut request: Request<Full<Bytes>>,
+) -> Result<Response<Full<Bytes>>, Cut> {
+    let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+    let onward = Uri::builder()
+        .scheme("http")
+        .authority(shared.upstream.authority().map_or("", |authority| authority.as_str()))
+        .path_and_query(path)
+        .build()?;
+    *request.uri_mut() = onward;
+    for own in [HOST, CONNECTION, TRANSFER_ENCODING, CONTENT_LENGTH] {
+        request.headers_mut().remove(own);
+    }
+    let (mut head, body) = shared.client.request(request).await?.into_parts();
+    let body = body.collect().await?.to_bytes();
+    for own in [CONNECTION, TRANSFER_ENCODING, CONTENT_LENGTH] {
+        head.headers.remove(own);
+    }
+    Ok(Response::from_parts(head, Full::new(body)))
+}
+
+/// Whose protocol a request speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Service {
+    Sns,
+    Sqs,
+    DynamoDb,
+}
+
+impl Service {
+    /// SNS alone names its operation in the body.
+    fn of(target: Option<&str>) -> Self {
+        match target {
+            None => Self::Sns,
+            Some(target) if target.starts_with("DynamoDB") => Self::DynamoDb,
+            Some(_) => Self::Sqs,
+        }
+    }
+
+    fn error(self, trouble: Trouble) -> Response<Full<Bytes>> {
+        let status = match trouble {
+            Trouble::Internal => 500,
+            Trouble::Unavailable => 503,
+            Trouble::Throttled => 400,
+        };
+        let code = match (trouble, self) {
+            (Trouble::Internal, Self::DynamoDb) => "InternalServerError",
+            (Trouble::Internal, _) => "InternalError",
+            (Trouble::Unavailable, _) => "ServiceUnavailable",
+            (Trouble::Throttled, Self::Sns) => "Throttled",
+            (Trouble::Throttled, Self::Sqs) => "RequestThrottled",
+            (Trouble::Throttled, Self::DynamoDb) => "ThrottlingException",
+        };
+        let body = match self {
+            Self::Sns => format!(
+                "<ErrorResponse><Error><Type>Receiver</Type><Code>{code}</Code>\
+                 <Message>on purpose</Message></Error></ErrorResponse>"
+            ),
+            Self::Sqs | Self::DynamoDb => {
+                json!({"__type": format!("com.amazonaws#{code}"), "message": "on purpose"})
+                    .to_string()
+            }
+        };
+        response(status, self, body)
+    }
+
+    /// The answer to a batch with some entries told to have failed.
+    async fn with_failures(
+        self,
+        answered: Response<Full<Bytes>>,
+        which: u32,
+    ) -> Response<Full<Bytes>> {
+        let (head, body) = answered.into_parts();
+        let Ok(body) = body.collect().await.map(http_body_util::Collected::to_bytes);
+        let changed = match self {
+            Self::Sns => fail_members(&String::from_utf8_lossy(&body), which),
+            Self::Sqs | Self::DynamoDb => {
+                serde_json::from_slice(&body).map_or(None, |answer| fail_entries(answer, which))
+            }
+        };
+        let body = changed.map_or(body, Bytes::from);
+        Response::from_parts(head, Full::new(body))
+    }
+}
+
+/// Whether the entry at this position is to fail, of so many.
+fn is_struck(which: u32, position: usize, entries: usize) -> bool {
+    let bit = |position: usize| which >> (position % 32) & 1 == 1;
+    bit(position) || (position == 0 && !(0..entries).any(bit))
+}
+
+/// The answer of SQS or DynamoDB; `None` for one that is no batch's.
+fn fail_entries(mut answer: Value, which: u32) -> Option<String> {
+    if let Some(responses) = answer.get_mut("Responses").and_then(Value::as_array_mut) {
+        let entries = responses.len();
+        for (position, response) in responses.iter_mut().enumerate() {
+            if is_struck(which, position, entries) {
+                *response =
+                    json!({"Error": {"Code": "InternalServerError", "Message": "on purpose"}});
+            }
+        }
+        return Some(answer.to_string());
+    }
+    let done = answer.get_mut("Successful")?.as_array_mut()?;
+    let entries = done.len();
+    let (mut kept, mut failed) = (Vec::new(), Vec::new());
+    for (position, entry) in done.drain(..).enumerate() {
+        if is_struck(which, position, entries) {
+            failed.push(json!({"Id": entry["Id"], "Code": "InternalError",
+                "Message": "on purpose", "SenderFault": false}));
+        } else {
+            kept.push(entry);
+        }
+    }
+    answer["Successful"] = kept.into();
+    let others = answer.get("Failed").and_then(Value::as_array).cloned().unwrap_or_default();
+    answer["Failed"] = failed.into_iter().chain(others).collect();
+    Some(answer.to_string())
+}
+
+/// The answer of SNS, whose entries are `<member>`s of `<Successful>`; `None` for one that has none.
+fn fail_members(answer: &str, which: u32) -> Option<String> {
+    let (before, rest) = answer.split_once("<Successful>")?;
+    let (done, after) = rest.split_once("</Successful>")?;
+    let members: Vec<_> =
+        done.split("<member>").skip(1).filter_map(|part| part.split("</member>").next()).collect();
+    let (mut kept, mut failed) = (String::new(), String::new());
+    for (position, member) in members.iter().enumerate() {
+        if is_struck(which, position, members.len()) {
+            let id = member.split_once("<Id>")?.1.split_once("</Id>")?.0;
+            failed.extend([
+                "<member><Id>",
+                id,
+                "</Id><Code>InternalError</Code><Message>on purpose</Message>",
+                "<SenderFault>false</SenderFault></member>",
+            ]);
+        } else {
+            kept.extend(["<member>", member, "</member>"]);
+        }
+    }
+    let after = match after.split_once("<Failed>") {
+        Some((between, others)) => format!("{between}<Failed>{failed}{others}"),
+        None => format!(
+            "<Failed>{failed}</Failed>{}",
+            after.replacen("<Failed/>", "", 1).replacen("<Failed />", "", 1)
+        ),
+    };
+    Some(format!("{before}<Successful>{kept}</Successful>{after}"))
+}
+
+fn response(status: u16, service: Service, body: String) -> Response<Full<Bytes>> {
+    let kind = match service {
+        Service::Sns => "text/xml",
+        Service::Sqs | Service::DynamoDb => "application/x-amz-json-1.0",
+    };
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_GATEWAY);
+    response.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static(kind));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seeded_plan_fails_its_share_and_fails_the_same_again() {
+        let turns = |seed| -> Vec<_> {
+            let plan = seeded(seed, 0.05);
+            (0..20_000).map(|turn| plan("SendMessageBatch", turn)).collect()
+        };
+        let (one, again, other) = (turns(1), turns(1), turns(2));
+        assert!(one == again && one != other);
+        let of = |wanted: fn(&Fault) -> bool| one.iter().flatten().filter(|f| wanted(f)).count();
+        let late = of(|fault| matches!(fault, Fault::Delay(_)));
+        let failed = one.iter().flatten().count() - late;
+        assert!((850..1_150).contains(&late) && (850..1_150).contains(&failed), "{late} {failed}");
+        for wanted in [
+            |fault: &Fault| *fault == Fault::CutBefore,
+            |fault: &Fault| *fault == Fault::CutAfter,
+            |fault: &Fault| *fault == Fault::Error(Trouble::Throttled),
+            |fault: &Fault| matches!(fault, Fault::Entries(_)),
+        ] {
+            assert!((100..240).contains(&of(wanted)), "{}", of(wanted));
+        }
+        assert_eq!(seeded(1, 1.0)("/_localstack/health", 0), None);
+    }
+
+    #[test]
+    fn entries_fail_in_the_form_of_their_service() {
+        let answer = json!({"Successful": [{"Id": "0", "MessageId": "a"}, {"Id": "1"}]});
+        let told: Value =
+            serde_json::from_str(&fail_entries(answer, 0b10).expect("a batch")).expect("JSON");
+        assert_eq!(told["Successful"], json!([{"Id": "0", "MessageId": "a"}]));
+        assert_eq!(
+            (&told["Failed"][0]["Id"], told["Failed"].as_array().map(Vec::len)),
+            (&json!("1"), Some(1))
+        );
+        let answer = json!({"Responses": [{"TableName": "t"}, {"TableName": "t"}]});
+        let told: Value =
+            serde_json::from_str(&fail_entries(answer, 0).expect("a batch")).expect("JSON");
+        assert_eq!(told["Responses"][0]["Error"]["Code"], "InternalServerError");
+        assert_eq!(told["Responses"][1], json!({"TableName": "t"}));
+        let answer = "<r><Successful><member><MessageId>a</MessageId><Id>0</Id></member>\
+            <member><Id>1</Id></member></Successful><Failed /></r>";
+        assert_eq!(
+            fail_members(answer, 1).expect("a batch"),
+            "<r><Successful><member><Id>1</Id></member></Successful><Failed><member><Id>0</Id>\
+             <Code>InternalError</Code><Message>on purpose</Message><SenderFault>false</SenderFault>\
+             </member></Failed></r>"
+        );
+        assert_eq!(fail_members("<r/>", 1), None);
+        assert_eq!(fail_entries(json!({"Messages": []}), 1), None);
+    }
+
+    #[test]
+    fn operations_are_found_wherever_they_stand() {
+        assert_eq!(operation(Some("AmazonSQS.SendMessage"), b"{}", "/"), "SendMessage");
+        assert_eq!(operation(None, b"Version=1&Action=Publish&x=y", "/"), "Publish");
+        assert_eq!(operation(None, b"", "/_localstack/health"), "/_localstack/health");
+    }
+}
