@@ -93,6 +93,11 @@ impl Error {
         Self::new(Kind::Other, message)
     }
 
+    /// What the system refused (exit 1).
+    pub fn system(cause: impl Into<std::io::Error>) -> Self {
+        Self::other("the system refuses").because(cause.into())
+    }
+
     /// Wrong usage or invalid input (exit 2).
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(Kind::Invalid, message)

@@ -141,6 +141,43 @@ impl Settings {
     }
 }
 
+impl Settings {
+    /// The same stack through another endpoint for all services, as if it had been typed. AWS itself
+    /// is reached as before.
+    #[must_use]
+    pub fn through(&self, url: &str) -> Self {
+        let mut settings = self.clone();
+        if let Target::LocalStack(local) = &mut settings.target {
+            for endpoint in [&mut local.sns, &mut local.sqs, &mut local.dynamodb] {
+                *endpoint = Endpoint { url: url.to_owned(), origin: "proxy".to_owned() };
+            }
+        }
+        settings
+    }
+
+    /// The global options that name this place, through another endpoint where one is given, each word
+    /// by itself. What is in the environment is left there.
+    pub fn arguments(&self, endpoint: Option<&str>) -> Vec<String> {
+        let mut all = vec!["--stack".to_owned(), self.stack.to_string()];
+        let mut add = |name: &str, value: Option<&str>| {
+            all.extend(value.into_iter().flat_map(|value| [name.to_owned(), value.to_owned()]));
+        };
+        match &self.target {
+            Target::LocalStack(local) => {
+                add("--region", Some(&local.region));
+                let is_one = local.sns.url == local.sqs.url && local.sns.url == local.dynamodb.url;
+                add("--endpoint-url", endpoint.or(is_one.then_some(local.sqs.url.as_str())));
+            }
+            Target::Aws { profile, region } => {
+                add("--region", region.as_deref());
+                add("--profile", profile.as_deref());
+                all.push("--aws".to_owned());
+            }
+        }
+        all
+    }
+}
+
 impl Typed {
     /// The options as they were typed, each with a space before it.
     fn options(&self) -> String {

@@ -15,7 +15,7 @@ use super::Aws;
 use super::attempt::attempt;
 use super::error::{is_fatal, refusal};
 use super::row::{
-    REQUEST_KEY, read_answer, read_request, read_text, request_key, text, time, write_answer,
+    Item, REQUEST_KEY, read_answer, read_request, read_text, request_key, text, time, write_answer,
     write_request, write_units,
 };
 use crate::error::{Error, Result};
@@ -120,19 +120,39 @@ impl Table {
     /// # Errors
     /// Not set up when there is no table.
     pub async fn answers(&self) -> Result<HashMap<RfqId, u64>> {
+        let mut answers = HashMap::new();
+        self.scan(Some("id, responder"), &mut |id, _| *answers.entry(id).or_default() += 1).await?;
+        Ok(answers)
+    }
+
+    /// Hands every answer of the table over. Reads all of it.
+    ///
+    /// # Errors
+    /// Not set up when there is no table.
+    pub async fn each_answer(&self, hand_over: &mut dyn FnMut(RfqId, AnswerRow)) -> Result<()> {
+        let read = &mut |id, item: &Item| {
+            if let Some(row) = read_answer(item) {
+                hand_over(id, row);
+            }
+        };
+        self.scan(None, read).await
+    }
+
+    /// Goes through the rows of answers, with all or some of their attributes.
+    async fn scan(&self, wanted: Option<&str>, each: &mut dyn FnMut(RfqId, &Item)) -> Result<()> {
         let scan = self.aws.dynamodb.scan().table_name(&self.name).consistent_read(true);
-        let scan = scan.projection_expression("id, responder").into_paginator().items();
-        let (mut items, mut answers) = (scan.send(), HashMap::new());
+        let scan = scan.set_projection_expression(wanted.map(str::to_owned));
+        let mut items = scan.into_paginator().items().send();
         while let Some(item) = items.next().await {
-            let item = item.map_err(|error| self.aws.error("counting the rows", &error))?;
+            let item = item.map_err(|error| self.aws.error("reading all rows", &error))?;
             let (id, responder) = (read_text(&item, "id"), read_text(&item, "responder"));
             if let Some(id) = id.and_then(|id| RfqId::parse(&id).ok())
                 && responder.is_some_and(|responder| responder != REQUEST_KEY)
             {
-                *answers.entry(id).or_default() += 1;
+                each(id, &item);
             }
         }
-        Ok(answers)
+        Ok(())
     }
 
     /// The request row alone, read consistently.

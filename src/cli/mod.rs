@@ -22,6 +22,7 @@ use crate::shutdown::Shutdown;
 
 mod bench;
 mod bulk;
+mod chaos;
 mod close;
 mod completions;
 mod conduct;

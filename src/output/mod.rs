@@ -13,6 +13,7 @@ use crate::model::text::{compact_json, printable};
 
 pub mod account;
 pub mod bench;
+pub mod chaos;
 pub mod letters;
 pub mod live;
 mod names;

@@ -1,5 +1,6 @@
 //! Faults on purpose: `[NAME=]KIND[@P][:ARG]`.
 
+use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -70,6 +71,25 @@ impl Fault {
     }
 }
 
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(provider) = &self.provider {
+            write!(f, "{provider}=")?;
+        }
+        let plain = PLAIN.iter().find(|(_, kind)| *kind == self.kind).map(|(name, _)| *name);
+        let (name, argument) = match (&self.kind, plain) {
+            (FaultKind::Decline(reason), _) => ("decline", Some(reason.clone())),
+            (FaultKind::Slow(think), _) => ("slow", Some(format!("{}ns", think.as_nanos()))),
+            (_, plain) => (plain.unwrap_or_default(), None),
+        };
+        f.write_str(name)?;
+        if self.chance < WHOLE {
+            write!(f, "@0.{:06}", self.chance)?;
+        }
+        argument.map_or(Ok(()), |argument| write!(f, ":{argument}"))
+    }
+}
+
 impl FromStr for Fault {
     type Err = String;
 
@@ -135,6 +155,21 @@ mod tests {
         for (name, kind) in PLAIN {
             let fault: Fault = format!("acme={name}@0.5").parse().expect("valid");
             assert_eq!((fault.kind, fault.chance), (kind, 500_000));
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        for text in [
+            "acme=slow@0.25:20s",
+            "decline:a=b@c:d",
+            "silent@0.000001",
+            "x=crash-after-send@1",
+            "poison@0",
+            "slow:1.5ms",
+        ] {
+            let fault: Fault = text.parse().expect("valid");
+            assert_eq!(fault.to_string().parse(), Ok(fault), "{text}");
         }
     }
 

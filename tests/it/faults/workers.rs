@@ -103,6 +103,27 @@ fn answers_and_rows_that_fail_in_passing_are_sent_again() {
 }
 
 #[test]
+fn entries_that_are_told_to_have_failed_are_sent_again_and_no_others() {
+    let stack = Stack::set_up(PROVIDERS);
+    let proxy = Proxy::start();
+    // Whatever is told, they were all carried out: the worst case.
+    for operation in ["PublishBatch", "SendMessageBatch", "BatchExecuteStatement"] {
+        proxy.fail(operation, 1, Fault::Entries(0b10_1101_1010));
+    }
+    proxy.fail("DeleteMessageBatch", 3, Fault::Entries(0b101));
+    let workers = workers(&stack, &proxy, "--visibility 5s");
+    let submit = stack.rydes("submit --from A --to B --deadline 10m --count 10");
+    let ids = submit.env("AWS_ENDPOINT_URL_SNS", &proxy.url).run().exits(0).stdout;
+    let ids: Vec<_> = ids.lines().collect();
+    assert_eq!((ids.len(), proxy.count("PublishBatch")), (10, 2), "six of ten went out again");
+    for id in ids {
+        nothing_is_lost_or_doubled(&stack, id);
+    }
+    assert!(workers.count("answered") >= 10 * PROVIDERS);
+    workers.stop();
+}
+
+#[test]
 fn answers_whose_confirmation_is_lost_are_sent_twice_and_stored_once() {
     let stack = Stack::set_up(PROVIDERS);
     let proxy = Proxy::start();

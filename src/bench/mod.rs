@@ -2,6 +2,8 @@
 //! and consumer in the same process, and tells what that took. Changes nothing but the stack it is
 //! given.
 
+pub mod chaos;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
