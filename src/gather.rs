@@ -16,7 +16,8 @@ use crate::error::{Error, Result};
 use crate::event::{Event, Gathered, Sink};
 use crate::model::{Answer, AnswerRow, Reply, Timestamp};
 use crate::queue::{
-    Batcher, Consumer, Ending, Entries, Lasting, Limits, Message, Notice, Options, Trouble, Verdict,
+    Batcher, Consumer, Ending, Entries, Lasting, Limits, Message, Notice, Options, Trouble,
+    Verdict, persist,
 };
 
 /// Those of one receive come together; none waits for more.
@@ -50,8 +51,8 @@ pub async fn run(
     sink: &Sink<Event>,
 ) -> Result<()> {
     let (queue, dead_letters) = tokio::try_join!(
-        aws.queue(aws.names.response_queue()),
-        aws.queue(aws.names.response_dead_letters()),
+        persist(async || aws.queue(aws.names.response_queue()).await),
+        persist(async || aws.queue(aws.names.response_dead_letters()).await),
     )?;
     let tasks = TaskTracker::new();
     let ending = Ending::with(stop);

@@ -12,6 +12,7 @@ use crate::model::text::printable;
 use crate::output::Format;
 use crate::output::setup::count_of;
 use crate::output::table::{Column, lines};
+use crate::queue::persist;
 use crate::settings::Settings;
 
 /// Run the simulated providers; list, add and remove providers.
@@ -75,8 +76,8 @@ async fn run_workers(context: &Context, command: workers::Providers) -> Result<u
     let settings = context.settings()?;
     let plan = command.plan();
     let aws = context.connect(&settings).await?;
-    let register =
-        context.visibly("reading the register", Box::pin(provision::register(&aws))).await?;
+    let register = Box::pin(persist(async || provision::register(&aws).await));
+    let register = context.visibly("reading the register", register).await?;
     let providers = chosen(&settings, &register, &command.names)?;
     for fault in &plan.settings.behaviour.faults {
         if let Some(name) = &fault.provider

@@ -19,7 +19,7 @@ use crate::output::table::wrapped;
 use crate::output::workers::{Part, Screen, Tally, document, line};
 use crate::output::{Format, Output};
 use crate::provider::{self, Receipts, Temper};
-use crate::queue::Options;
+use crate::queue::{Options, Troubles};
 use crate::settings::Settings;
 
 /// How long the workers may take to end after a first Ctrl-C: longer than the longest poll.
@@ -289,7 +289,15 @@ fn greet(output: &Output, settings: &Settings, aws: &Aws, working: &Working) {
 /// Counts events and prints them as they come.
 fn sink(output: &Output, view: View, tally: &Arc<Mutex<Tally>>) -> Sink<Event> {
     let (output, tally) = (output.clone(), Arc::clone(tally));
+    let troubles = Troubles::default();
     Arc::new(move |event: Event| {
+        let event = match event {
+            Event::Trouble(trouble) => match troubles.news(trouble) {
+                Some(news) => Event::Trouble(news),
+                None => return,
+            },
+            other => other,
+        };
         let now = Timestamp::now();
         lock(&tally).count(&event, now);
         match view {

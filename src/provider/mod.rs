@@ -24,7 +24,7 @@ use crate::aws::{Aws, Outgoing, Polled, Queue};
 use crate::error::{Error, Kind, Result};
 use crate::event::{Event, Sink};
 use crate::model::ProviderName;
-use crate::queue::{Batcher, Consumer, Ending, Notice, Options, Trouble};
+use crate::queue::{Batcher, Consumer, Ending, Notice, Options, Trouble, persist};
 
 /// How long a provider's queue is left alone after a request or a few: the answer is more urgent than
 /// the next request, and several of them cost no more to receive than one.
@@ -63,13 +63,13 @@ pub async fn run(
     stop: &CancellationToken,
     sink: &Sink<Event>,
 ) -> Result<()> {
+    let find = async |name: String| persist(async || aws.queue(name.clone()).await).await;
     let (response, dead_letters) = tokio::try_join!(
-        aws.queue(aws.names.response_queue()),
-        aws.queue(aws.names.provider_dead_letters()),
+        find(aws.names.response_queue()),
+        find(aws.names.provider_dead_letters()),
     )?;
-    let queues =
-        try_join_all(providers.iter().map(|name| aws.queue(aws.names.provider_queue(name))))
-            .await?;
+    let queues = providers.iter().map(|name| find(aws.names.provider_queue(name)));
+    let queues = try_join_all(queues).await?;
     let tasks = TaskTracker::new();
     let ending = Ending::with(stop);
     let answers = response.outbox(&tasks, &ending);

@@ -4,10 +4,14 @@
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
+use tokio::time::{Instant, sleep};
+
+use crate::error::Result;
+
 /// The longest first wait.
 const FIRST: Duration = Duration::from_millis(200);
-/// The longest wait of all.
-const LONGEST: Duration = Duration::from_secs(30);
+/// The longest wait of all: whoever comes back after a restart finds that out within 30 s.
+const LONGEST: Duration = Duration::from_secs(20);
 
 /// The waits of one series of failures.
 #[derive(Debug, Default)]
@@ -16,7 +20,7 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// The next wait: anything from nothing to twice as much as before, 30 s at the most.
+    /// The next wait: anything from nothing to twice as much as before, 20 s at the most.
     pub fn next_wait(&mut self) -> Duration {
         let most = FIRST.saturating_mul(1 << self.failures.min(16)).min(LONGEST);
         self.failures += 1;
@@ -36,9 +40,53 @@ impl Backoff {
     }
 }
 
+/// How long work that has to begin is tried while it fails in passing.
+const PERSISTENCE: Duration = Duration::from_secs(15);
+
+/// Tries again, for 15 s, what fails in passing: what is about to run for long does not end because
+/// its first request met a bad moment.
+///
+/// # Errors
+/// The last error, or the first one that will not pass.
+pub async fn persist<T>(mut work: impl AsyncFnMut() -> Result<T>) -> Result<T> {
+    let until = Instant::now() + PERSISTENCE;
+    let mut backoff = Backoff::default();
+    loop {
+        match work().await {
+            Err(error) if error.is_transient() && Instant::now() < until => {
+                sleep(backoff.next_wait()).await;
+            }
+            ended => return ended,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::{Error, Kind};
+
+    #[tokio::test(start_paused = true)]
+    async fn what_fails_in_passing_is_tried_for_a_while_and_nothing_else_is() {
+        let failing = async |passing: bool, times: u32| {
+            let mut calls = 0;
+            let tried = persist(async || {
+                calls += 1;
+                let error = Error::new(Kind::Other, "x");
+                match (calls <= times, passing) {
+                    (false, _) => Ok(()),
+                    (true, true) => Err(error.passing()),
+                    (true, false) => Err(error),
+                }
+            });
+            (tried.await.is_ok(), calls)
+        };
+        assert_eq!(failing(true, 3).await, (true, 4));
+        assert_eq!(failing(false, 3).await, (false, 1));
+        let began = Instant::now();
+        assert!(!failing(true, u32::MAX).await.0);
+        assert!((PERSISTENCE..2 * PERSISTENCE + LONGEST).contains(&began.elapsed()));
+    }
 
     #[test]
     fn waits_stay_within_their_bounds() {

@@ -11,14 +11,16 @@ mod lease;
 mod poller;
 #[cfg(test)]
 mod tests;
+mod troubles;
 
 use std::fmt;
 use std::future::Future;
 
-pub use backoff::Backoff;
+pub use backoff::{Backoff, persist};
 pub use batcher::{Batcher, Limits, Outcome};
 pub use consume::{Consumer, Notice, Options, Verdict};
 pub use ending::Ending;
+pub use troubles::Troubles;
 
 use crate::error::Result;
 use crate::model::Timestamp;

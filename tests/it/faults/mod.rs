@@ -1,5 +1,6 @@
 //! What holds when something breaks: requests that fail, programs that are killed, resources that go.
 
+mod backend;
 mod gone;
 mod reads;
 mod seeded;

@@ -71,6 +71,11 @@ impl Background {
         self.child.id()
     }
 
+    /// All that it has written to stdout so far.
+    pub fn output(&self) -> String {
+        self.stdout.all().join("\n")
+    }
+
     /// How many lines it has written to stdout.
     pub fn lines(&self) -> usize {
         self.stdout.lines.lock().expect("no reader broke down").len()

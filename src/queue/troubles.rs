@@ -1,0 +1,106 @@
+//! Tells what is wrong once: not for each queue that has the same trouble, and not for each message
+//! that meets it.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::Trouble;
+
+/// How long the same trouble with messages of one queue is not told again.
+const SAME: Duration = Duration::from_secs(10);
+
+/// Knows what was told.
+#[derive(Debug, Default)]
+pub struct Troubles(Mutex<Told>);
+
+#[derive(Debug, Default)]
+struct Told {
+    /// The troubles that last, by reason: who told of it, and who has it.
+    standing: HashMap<String, (String, HashSet<String>)>,
+    /// When which trouble with messages was told.
+    entries: HashMap<(String, String), Instant>,
+}
+
+impl Troubles {
+    /// What is to be told: the trouble, unless the same is told already. One that several have is over
+    /// when the last of them is over it.
+    pub fn news(&self, trouble: Trouble) -> Option<Trouble> {
+        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match trouble {
+            Trouble::Began { subject, reason } => {
+                if let Some((_, affected)) = told.standing.get_mut(&reason) {
+                    affected.insert(subject);
+                    return None;
+                }
+                let affected = HashSet::from([subject.clone()]);
+                told.standing.insert(reason.clone(), (subject.clone(), affected));
+                Some(Trouble::Began { subject, reason })
+            }
+            Trouble::Over { subject } => {
+                let of = |(reason, (_, affected)): (&String, &(String, HashSet<String>))| {
+                    affected.contains(&subject).then(|| reason.clone())
+                };
+                let reason = told.standing.iter().find_map(of)?;
+                let (first, affected) = told.standing.get_mut(&reason)?;
+                affected.remove(&subject);
+                let over = affected.is_empty().then(|| Trouble::Over { subject: first.clone() });
+                if over.is_some() {
+                    told.standing.remove(&reason);
+                }
+                over
+            }
+            Trouble::Entry { subject, reason } => {
+                let now = Instant::now();
+                told.entries.retain(|_, at| now - *at < SAME);
+                let key = (subject.clone(), reason.clone());
+                if told.entries.contains_key(&key) {
+                    return None;
+                }
+                told.entries.insert(key, now);
+                Some(Trouble::Entry { subject, reason })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn began(subject: &str, reason: &str) -> Trouble {
+        Trouble::Began { subject: subject.to_owned(), reason: reason.to_owned() }
+    }
+
+    fn over(subject: &str) -> Trouble {
+        Trouble::Over { subject: subject.to_owned() }
+    }
+
+    #[test]
+    fn what_several_have_is_told_once_and_over_once() {
+        let troubles = Troubles::default();
+        assert_eq!(troubles.news(began("a", "away")), Some(began("a", "away")));
+        assert_eq!(troubles.news(began("b", "away")), None);
+        assert_eq!(troubles.news(began("c", "throttled")), Some(began("c", "throttled")));
+        assert_eq!(troubles.news(over("a")), None, "b is not over it");
+        assert_eq!(troubles.news(began("a", "away")), None, "nor is a, any more");
+        assert_eq!(troubles.news(over("c")), Some(over("c")));
+        assert_eq!(troubles.news(over("a")), None);
+        assert_eq!(troubles.news(over("b")), Some(over("a")), "under the name that was told");
+        assert_eq!(troubles.news(over("b")), None, "nothing of the kind was told");
+        assert_eq!(troubles.news(began("b", "away")), Some(began("b", "away")));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn messages_that_meet_the_same_are_told_of_now_and_then() {
+        let troubles = Troubles::default();
+        let entry = |subject: &str| Trouble::Entry { subject: subject.into(), reason: "r".into() };
+        assert_eq!(troubles.news(entry("a")), Some(entry("a")));
+        assert_eq!(troubles.news(entry("a")), None);
+        assert_eq!(troubles.news(entry("b")), Some(entry("b")));
+        tokio::time::advance(SAME).await;
+        assert_eq!(troubles.news(entry("a")), Some(entry("a")));
+    }
+}
