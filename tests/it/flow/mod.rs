@@ -7,6 +7,7 @@ mod bulk;
 mod conditions;
 mod conservation;
 mod demo;
+mod hostile;
 mod letters;
 mod states;
 mod submissions;
