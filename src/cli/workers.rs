@@ -72,6 +72,7 @@ enum Progress {
 
 Faults: [NAME=]KIND[@CHANCE][:ARGUMENT], the first that strikes counts:
   decline:REASON   silent   error   slow:TIME
+  clock:+5m          its clock is 5 minutes fast (clock:-5m slow)
   poison             sends a body that is not JSON
   duplicate          answers twice, the second time dearer
   wrong-id           answers to an id that belongs to no RFQ

@@ -42,6 +42,13 @@ impl Timestamp {
         Self(self.0.saturating_add(millis).min(latest))
     }
 
+    /// What a clock shows at this time that is so many milliseconds fast, or slow where they are
+    /// negative.
+    #[must_use]
+    pub fn by_clock(self, fast: i64) -> Self {
+        Self::from_millis(self.0.saturating_add(fast)).unwrap_or(self)
+    }
+
     /// How many milliseconds this is after `earlier`; negative when it is before.
     pub fn millis_since(self, earlier: Self) -> i64 {
         self.0 - earlier.0

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::setup::count_of;
 use super::table::{Column, lines};
 use crate::bench::chaos::{Outcome, Plan};
 use crate::model::text::printable;
@@ -22,10 +23,7 @@ pub struct Proxied {
 /// For people.
 pub fn report(plan: &Plan, outcome: &Outcome, proxied: Option<Proxied>) -> Vec<String> {
     let mut rows = vec![
-        [
-            "killed".to_owned(),
-            format!("{} of {} processes at a time", outcome.killed, plan.workers),
-        ],
+        ["killed".to_owned(), killed(plan, outcome)],
         ["copies".to_owned(), copies(outcome)],
         ["dead letters".to_owned(), format!("{} with good reason", outcome.dead_letters)],
         [
@@ -59,6 +57,14 @@ pub fn report(plan: &Plan, outcome: &Outcome, proxied: Option<Proxied>) -> Vec<S
         }
     }
     all
+}
+
+fn killed(plan: &Plan, outcome: &Outcome) -> String {
+    let workers = match plan.workers {
+        1 => "the one worker process".to_owned(),
+        several => format!("one of {several} worker processes"),
+    };
+    format!("{workers}, {}", count_of(outcome.killed.into(), "time"))
 }
 
 fn copies(outcome: &Outcome) -> String {

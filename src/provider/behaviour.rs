@@ -129,13 +129,30 @@ impl Behaviour {
         }
         let chance = Chance::of(self.seed, provider, request);
         let decision = self.by_temper(&chance, request, received);
-        let struck = self.faults.iter().enumerate().find(|(position, fault)| {
-            fault.concerns(provider) && fault.strikes(chance.word_for(*position))
-        });
-        match struck {
+        match self.struck(provider, &chance) {
             None => decision,
-            Some((_, fault)) => self.by_fault(&fault.kind, decision, &chance),
+            Some(kind) => self.by_fault(kind, decision, &chance),
         }
+    }
+
+    /// How many milliseconds `provider`'s clock is fast while it is at work on `request`.
+    pub fn clock(&self, provider: &ProviderName, request: &Request) -> i64 {
+        let is_clock = |fault: &Fault| matches!(fault.kind, FaultKind::Clock(_));
+        if !self.faults.iter().any(is_clock) {
+            return 0;
+        }
+        match self.struck(provider, &Chance::of(self.seed, provider, request)) {
+            Some(FaultKind::Clock(fast)) => *fast,
+            _ => 0,
+        }
+    }
+
+    /// The fault that strikes.
+    fn struck(&self, provider: &ProviderName, chance: &Chance) -> Option<&FaultKind> {
+        let strikes = |(position, fault): &(usize, &Fault)| {
+            fault.concerns(provider) && fault.strikes(chance.word_for(*position))
+        };
+        self.faults.iter().enumerate().find(strikes).map(|(_, fault)| &fault.kind)
     }
 
     fn by_temper(&self, chance: &Chance, request: &Request, received: Timestamp) -> Decision {
@@ -188,6 +205,8 @@ impl Behaviour {
             FaultKind::Slow(think) => {
                 Decision { when: When::After(think.div_f64(self.speed)), ..decision }
             }
+            // It shows in the times alone.
+            FaultKind::Clock(_) => decision,
             FaultKind::Poison => delivered(Delivery::Poison),
             // Dearer than anything that is quoted first.
             FaultKind::Duplicate => {

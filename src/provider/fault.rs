@@ -35,6 +35,8 @@ pub enum FaultKind {
     Error,
     /// It thinks so long.
     Slow(Duration),
+    /// Its clock is so many milliseconds fast, or slow where they are negative.
+    Clock(i64),
     /// In the place of its answer it sends a body that is not JSON.
     Poison,
     /// It answers twice, the second price different.
@@ -80,6 +82,7 @@ impl fmt::Display for Fault {
         let (name, argument) = match (&self.kind, plain) {
             (FaultKind::Decline(reason), _) => ("decline", Some(reason.clone())),
             (FaultKind::Slow(think), _) => ("slow", Some(format!("{}ns", think.as_nanos()))),
+            (FaultKind::Clock(fast), _) => ("clock", Some(format!("{fast:+}ms"))),
             (_, plain) => (plain.unwrap_or_default(), None),
         };
         f.write_str(name)?;
@@ -112,6 +115,8 @@ impl FromStr for Fault {
             }
             ("decline", _) => return Err("`decline` needs a reason: `decline:fully booked`".into()),
             ("slow", Some(think)) => FaultKind::Slow(parse_duration(think)?),
+            ("clock", Some(off)) => FaultKind::Clock(parse_clock(off)?),
+            ("clock", None) => return Err("`clock` needs a time: `clock:+5m`, `clock:-90s`".into()),
             ("slow", None) => return Err("`slow` needs a time: `slow:20s`".into()),
             _ => match (PLAIN.iter().find(|(name, _)| *name == kind), argument) {
                 (Some((_, plain)), None) => plain.clone(),
@@ -121,6 +126,13 @@ impl FromStr for Fault {
         };
         Ok(Self { provider, kind, chance })
     }
+}
+
+/// A duration with or without a sign, in milliseconds.
+fn parse_clock(text: &str) -> Result<i64, String> {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let millis = i64::try_from(parse_duration(unsigned)?.as_millis()).unwrap_or(i64::MAX);
+    Ok(if text.starts_with('-') { -millis } else { millis })
 }
 
 /// A chance between 0 and 1, in millionths.
@@ -167,6 +179,9 @@ mod tests {
             "x=crash-after-send@1",
             "poison@0",
             "slow:1.5ms",
+            "clock:5m",
+            "a=clock@0.5:-90s",
+            "clock:+1ms",
         ] {
             let fault: Fault = text.parse().expect("valid");
             assert_eq!(fault.to_string().parse(), Ok(fault), "{text}");
@@ -188,6 +203,9 @@ mod tests {
             "silent:x",
             "error:x",
             "poison:x",
+            "clock",
+            "clock:--5m",
+            "clock:+-5m",
             "crash",
             "a-b=silent",
             "=silent",

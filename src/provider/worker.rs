@@ -55,11 +55,11 @@ impl Worker {
 
     /// Handles one delivery of a request.
     pub(super) async fn handle(&self, message: Message) -> Verdict {
-        let received = Timestamp::now();
         let request = match Request::decode(&message.body) {
             Ok(request) => request,
             Err(reason) => return self.bury(&message, reason).await,
         };
+        let received = self.now(&request);
         let (provider, id) = (self.provider.clone(), request.id.clone());
         self.report(Event::Received { provider, id, count: message.receive_count });
         let _in_hand = InHand(self);
@@ -79,7 +79,7 @@ impl Worker {
         };
         match decision.when {
             When::After(think) => sleep(think).await,
-            When::At(time) => sleep(time.after(Timestamp::now())).await,
+            When::At(time) => sleep(time.after(self.now(&request))).await,
         }
         let sent = self.answer(&message, &request, received, answer, &decision.delivery).await;
         sent.map_or_else(|unsent| unsent, |()| Verdict::Done)
@@ -130,6 +130,11 @@ impl Worker {
         Ok(())
     }
 
+    /// The time by the provider's clock.
+    fn now(&self, request: &Request) -> Timestamp {
+        Timestamp::now().by_clock(self.settings.behaviour.clock(&self.provider, request))
+    }
+
     fn reply(&self, request: &Request, received: Timestamp, answer: Answer) -> Reply {
         let is_quote = matches!(answer, Answer::Quote(_));
         let text = |text: &String| (!is_quote).then(|| text.clone());
@@ -141,7 +146,7 @@ impl Worker {
             to: text(&request.to),
             customer: text(&request.customer),
             received_at: Some(received),
-            answered_at: Some(Timestamp::now()),
+            answered_at: Some(self.now(request)),
         }
     }
 

@@ -68,6 +68,13 @@ fn every_command_keeps_to_its_schema() {
 }
 
 #[test]
+fn chaos_keeps_to_its_schema() {
+    let stack = Stack::new();
+    let chaos = stack.rydes("bench --chaos --providers 1 --count 2 --kills 1 --failing 0 -o json");
+    assert_eq!(document("bench-chaos", &chaos.run().exits(0))["killed"], 1);
+}
+
+#[test]
 fn localstack_keeps_to_its_schema() {
     let endpoint = crate::support::localstack::endpoint();
     let up = rydes(&format!("localstack up --endpoint-url {endpoint} -o json")).run().exits(0);

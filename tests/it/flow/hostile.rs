@@ -22,19 +22,22 @@ fn how_many() -> usize {
     asked.map_or(100, |count| count.parse().expect("`RYDES_TEST_BAD_REPLIES` is a number"))
 }
 
+/// The body of the reply with this number.
+type Body = Box<dyn Fn(usize) -> String>;
+
 /// The kinds of bad replies, each with a word of the reason that it is refused for.
-fn bad_kinds() -> Vec<(&'static str, Box<dyn Fn(usize) -> String>)> {
-    let reply = |fields: &'static str| -> Box<dyn Fn(usize) -> String> {
+fn bad_kinds() -> Vec<(&'static str, Body)> {
+    let reply = |fields: &'static str| -> Body {
         Box::new(move |number| {
             format!(r#"{{"responder": "bad{number}", "rfq-id": "bad", {fields}}}"#)
         })
     };
-    let quote = |price: String| -> Box<dyn Fn(usize) -> String> {
+    let quote = |price: String| -> Body {
         Box::new(move |number| {
             format!(r#"{{"responder": "bad{number}", "rfq-id": "bad", "quote": {price}}}"#)
         })
     };
-    let responder = |name: String| -> Box<dyn Fn(usize) -> String> {
+    let responder = |name: String| -> Body {
         Box::new(move |number| {
             format!(r#"{{"responder": "{name}", "rfq-id": "bad{number}", "quote": 1}}"#)
         })
@@ -133,8 +136,9 @@ fn send(stack: &Stack, queue: &str, bodies: Vec<String>) {
             let send = clients().sqs.send_message_batch().queue_url(&url);
             let send = send.set_entries(Some(entries.collect())).send();
             async move {
-                let sent = send.await.map_err(|error| format!("{error:?}"))?;
-                if sent.failed().is_empty() { Ok(()) } else { Err(format!("{:?}", sent.failed())) }
+                let answer = send.await.map_err(|error| format!("{error:?}"))?;
+                let failed = answer.failed();
+                if failed.is_empty() { Ok(()) } else { Err(format!("{failed:?}")) }
             }
         });
     wait(sent).expect("they are sent");

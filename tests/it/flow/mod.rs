@@ -4,6 +4,7 @@ mod answers;
 mod bench;
 mod budget;
 mod bulk;
+mod clocks;
 mod conditions;
 mod conservation;
 mod demo;
