@@ -37,14 +37,16 @@ const DENIED: [&str; 6] = [
     "KmsAccessDenied",
 ];
 /// Codes of entries and statements that would fail again however often they are sent.
-const PERMANENT: [&str; 11] = [
+const PERMANENT: [&str; 13] = [
     "InvalidMessageContents",
     "AWS.SimpleQueueService.InvalidMessageContents",
     "InvalidParameterValue",
     "InvalidParameter",
     "InvalidAttributeValue",
     "MessageTooLong",
+    "AWS.SimpleQueueService.MessageTooLong",
     "BatchRequestTooLong",
+    "AWS.SimpleQueueService.BatchRequestTooLong",
     "ReceiptHandleIsInvalid",
     "ValidationError",
     "ValidationException",
@@ -62,6 +64,16 @@ pub(super) fn refusal(code: Option<&str>, message: Option<&str>) -> Refusal {
         fate: Fate::Refused,
         code,
     }
+}
+
+/// Why a call failed as a whole, where that is something about what was sent, so that it would fail
+/// again.
+pub(super) fn rejection<E: ProvideErrorMetadata>(
+    error: &SdkError<E, HttpResponse>,
+) -> Option<Refusal> {
+    let is_service = matches!(error, SdkError::ServiceError(_));
+    let refusal = refusal(error.code(), error.message());
+    (is_service && refusal.lasting == Lasting::Permanent).then_some(refusal)
 }
 
 /// One result per entry of a batch, in order, from the ids of those that were done and id, code and

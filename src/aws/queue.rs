@@ -14,10 +14,10 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::Aws;
-use super::error::per_entry;
+use super::error::{per_entry, rejection};
 use crate::error::Result;
 use crate::model::Timestamp;
-use crate::queue::{Entries, Message, Source, Wait};
+use crate::queue::{Entries, Message, Refusal, Source, Wait};
 
 /// The longest wait of a receive.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html>
@@ -180,24 +180,46 @@ impl Queue {
         self.send_entries(entries.collect()).await
     }
 
-    /// Sends up to 10 entries whose ids are their positions; one result per entry, in order.
+    /// Sends up to 10 entries whose ids are their positions; one result per entry, in order. Where one
+    /// fails the call as a whole, they are sent one by one.
     pub(super) async fn send_entries(
         &self,
         entries: Vec<SendMessageBatchRequestEntry>,
     ) -> Result<Entries> {
         let count = entries.len();
-        let sent = self
-            .aws
-            .sqs
-            .send_message_batch()
-            .queue_url(&self.url)
-            .set_entries(Some(entries))
-            .send()
-            .await
-            .map_err(|error| self.error("sending to", &error))?;
+        match self.send_batch(entries.clone()).await? {
+            Ok(results) => return Ok(results),
+            Err(rejection) if count == 1 => return Ok(vec![Err(rejection)]),
+            Err(_) => {}
+        }
+        let mut results = Vec::with_capacity(count);
+        for mut entry in entries {
+            "0".clone_into(&mut entry.id);
+            match self.send_batch(vec![entry]).await? {
+                Ok(mut result) => results.append(&mut result),
+                Err(rejection) => results.push(Err(rejection)),
+            }
+        }
+        Ok(results)
+    }
+
+    /// Sends entries in one call; why it was rejected as a whole.
+    async fn send_batch(
+        &self,
+        entries: Vec<SendMessageBatchRequestEntry>,
+    ) -> Result<Result<Entries, Refusal>> {
+        let count = entries.len();
+        let call = self.aws.sqs.send_message_batch().queue_url(&self.url);
+        let sent = match call.set_entries(Some(entries)).send().await {
+            Ok(sent) => sent,
+            Err(error) => {
+                let rejection = rejection(&error);
+                return rejection.map(Err).ok_or_else(|| self.error("sending to", &error));
+            }
+        };
         let done =
             sent.successful().iter().map(aws_sdk_sqs::types::SendMessageBatchResultEntry::id);
-        Ok(per_entry(count, done, failures(sent.failed())))
+        Ok(Ok(per_entry(count, done, failures(sent.failed()))))
     }
 
     /// Deletes up to 10 deliveries; one result per receipt, in order.

@@ -26,12 +26,17 @@ pub(super) struct Command {
 #[derive(Debug, Subcommand)]
 enum Action {
     /// Show what lies in the dead letters of requests and of replies, and why
+    ///
+    /// Letters are hidden from others while they are looked at, 30 s at the most, then released.
     List(List),
     /// Send letters back to the queues that they came from
+    ///
+    /// Each letter is deleted once its queue has confirmed it. A request that is replayed before its
+    /// deadline, and quoted now, replaces what had failed. What cannot be handled comes back, so no more
+    /// are replayed than lie there at the beginning.
     Replay(Replay),
 }
 
-/// Letters are hidden from others while they are looked at, 30 s at the most, then released.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   rydes dlq list
@@ -42,8 +47,6 @@ struct List {
     most: u16,
 }
 
-/// Each letter is deleted once its queue has confirmed it. A request that is replayed before its
-/// deadline, and quoted now, replaces what had failed.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   rydes dlq replay --all
@@ -152,6 +155,10 @@ async fn list(context: &Context, command: &List) -> Result<u8> {
             }
             let [requests, replies] = &found;
             output.note(&format!("{} and {}", requests.count(), replies.count()));
+            if found.iter().any(|letters| !letters.letters.is_empty()) {
+                let replay = settings.command("dlq replay --all");
+                output.hint(&format!("{replay} sends them back; --id ID one of them"));
+            }
         }
         Format::Json | Format::Jsonl => output.json(&document(&found)),
     }

@@ -270,3 +270,29 @@ fn hostile_requests_are_answered_or_kept_and_their_neighbours_answered() {
     assert!(said.stdout.contains("$(reboot"), "it is told: {}", said.stdout);
     assert!(listed.stdout.lines().all(|line| line.chars().count() <= 400), "{}", listed.stdout);
 }
+
+#[test]
+fn an_answer_that_no_queue_takes_sends_its_request_to_the_dead_letters_once() {
+    let stack = Stack::set_up(1);
+    // Escaped, as replies are, each of these takes six bytes: more than a message may have.
+    let long = "\u{fc}".repeat(180_000);
+    let request = |id: &str, from: &str| {
+        format!(r#"{{"rfq-id": "{id}", "from": "{from}", "to": "B", "customer": "c"}}"#)
+    };
+    for fault in ["decline:no", "error"] {
+        let ids = ["one", "two", "three"].map(|id| format!("{fault} {id}"));
+        let bodies =
+            [request(&ids[0], "A"), request(&ids[1], &long), request(&ids[2], "A")].to_vec();
+        send(&stack, &provider(1), bodies);
+        let workers = stack.providers(&format!("--behavior steady --fault {fault}"));
+        workers.until("gathered", 2);
+        workers.until("unreadable", 1);
+        stack.drained(&provider(1));
+        workers.stop();
+        assert!(stack.rows(&ids[1]).is_empty());
+    }
+    let reasons = take_reasons(&stack, PROVIDER_DEAD_LETTERS);
+    let unsent = reasons.iter().filter(|(why, _)| why.starts_with("its answer cannot be sent: "));
+    assert_eq!(unsent.map(|(_, times)| times).sum::<usize>(), 2, "{reasons:?}");
+    assert_eq!(reasons.values().sum::<usize>(), 2 + 2, "two have failed, as they should");
+}
