@@ -36,7 +36,7 @@ pub fn report(plan: &Plan, outcome: &Outcome, proxied: Option<Proxied>) -> Vec<S
         rows.insert(1, ["failed by the proxy".to_owned(), failed]);
     }
     if outcome.resubmitted > 0 {
-        let again = format!("{} times, as the hint says", outcome.resubmitted);
+        let again = format!("{}, as the hint says", count_of(outcome.resubmitted, "time"));
         rows.push(["submitted again".to_owned(), again]);
     }
     let rows: Vec<Vec<String>> = rows.into_iter().map(Vec::from).collect();
