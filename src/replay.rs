@@ -49,7 +49,7 @@ pub struct Replayed {
 
 /// Replays letters until all that were chosen are gone through, or `stop`. `told` hears what becomes of
 /// each. No more are replayed than lay there at the beginning: what cannot be handled comes back, and
-/// would be replayed for ever.
+/// would be replayed for ever. Returns about how many of all were hidden, in somebody else's hands.
 ///
 /// # Errors
 /// Invalid when there is no such provider to send to; any error of a request, after which what was in
@@ -59,7 +59,8 @@ pub async fn replay(
     choice: &Choice,
     stop: &CancellationToken,
     told: &mut dyn FnMut(Replayed),
-) -> Result<()> {
+) -> Result<u64> {
+    let mut hidden = 0;
     let fallback = match &choice.to {
         Some(provider) => Some(provider_queue(aws, provider).await?),
         None => None,
@@ -88,9 +89,9 @@ pub async fn replay(
         tasks.close();
         tasks.wait().await;
         ending.outcome()?;
-        gone_through?;
+        hidden += gone_through?;
     }
-    Ok(())
+    Ok(hidden)
 }
 
 async fn provider_queue(aws: &Aws, provider: &ProviderName) -> Result<Queue> {
@@ -114,13 +115,14 @@ struct Round<'a> {
 }
 
 impl Round<'_> {
-    /// Goes through the letters; takes the ids it finds out of `left`.
+    /// Goes through the letters; takes the ids it finds out of `left`. Returns about how many it did not
+    /// get to see.
     async fn go_through(
         &mut self,
         left: &mut Option<HashSet<String>>,
         stop: &CancellationToken,
         told: &mut dyn FnMut(Replayed),
-    ) -> Result<()> {
+    ) -> Result<u64> {
         let mut most = self.queue.counts().await?.total();
         let (mut seen, mut kept) = (HashSet::new(), Vec::new());
         while most > 0
@@ -149,7 +151,8 @@ impl Round<'_> {
             most = most.saturating_sub((seen.len() - before) as u64);
             kept.extend(self.send_back(chosen, told).await);
         }
-        self.queue.release_letters(&kept).await
+        self.queue.release_letters(&kept).await?;
+        Ok(if left.is_none() && !stop.is_cancelled() { most } else { 0 })
     }
 
     /// Sends letters to where they came from; returns the handles of those that stay.

@@ -112,14 +112,21 @@ async fn replay_letters(context: &Context, command: Replay) -> Result<u8> {
     let ended = replay(&aws, &choice, &context.shutdown.stop, &mut told).await;
     let mut missing: Vec<_> = missing.into_iter().collect();
     missing.sort();
+    let hidden = *ended.as_ref().unwrap_or(&0);
     if output.format == Format::Json {
-        output.json(&json!({"letters": documents, "not-found": missing}));
+        output.json(&json!({"letters": documents, "not-found": missing, "hidden": hidden}));
     }
     output.note(&match stay {
         0 => format!("{moved} replayed"),
         stay => format!("{moved} replayed, {stay} where they were"),
     });
     ended?;
+    if hidden > 0 {
+        output.warning(&format!(
+            "about {} somebody else's hands, for 30 s at the most",
+            if hidden == 1 { "1 more is in".to_owned() } else { format!("{hidden} more are in") }
+        ));
+    }
     if context.shutdown.stop.is_cancelled() {
         return Err(context.shutdown.error());
     }

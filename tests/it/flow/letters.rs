@@ -149,6 +149,24 @@ fn those_that_are_named_are_replayed_and_no_others() {
 }
 
 #[test]
+fn those_in_somebody_else_s_hands_are_told_of() {
+    let stack = Stack::set_up(1);
+    let source = stack.full(&provider(1));
+    for number in 0..3 {
+        let body = format!("letter {number}");
+        post(&stack, PROVIDER_DEAD_LETTERS, &body, &[("rydes-source", &source)]);
+    }
+    let url = stack.queue_url(PROVIDER_DEAD_LETTERS);
+    let receive = clients().sqs.receive_message().queue_url(url).visibility_timeout(30);
+    wait(receive.max_number_of_messages(1).send()).expect("it answers");
+    let replayed = stack.rydes("dlq replay --all").run().exits(0);
+    assert_eq!(replayed.stdout.lines().count(), 2);
+    let said = "about 1 more is in somebody else's hands, for 30 s at the most";
+    assert!(replayed.stderr.contains(said), "{}", replayed.stderr);
+    assert_eq!(stack.depth(PROVIDER_DEAD_LETTERS), 1);
+}
+
+#[test]
 fn what_sqs_itself_moved_goes_back_to_where_sqs_says() {
     let stack = Stack::set_up(2);
     let redrive = value!({"deadLetterTargetArn": stack.queue_arn(PROVIDER_DEAD_LETTERS),
