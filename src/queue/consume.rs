@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
@@ -116,8 +117,6 @@ impl<S: Source> Consumer<S> {
                 overdue.cancel();
             }))
         };
-        let dropped = CancellationToken::new();
-        let _guard = dropped.clone().drop_guard();
         let linger = DELETE_LINGER.min(self.options.visibility / DELETE_SHARE);
         let work = Arc::new(Work {
             deletes: self.batcher(&tasks, linger, |source, batch| {
@@ -135,34 +134,38 @@ impl<S: Source> Consumer<S> {
         });
         let permits = Arc::new(Semaphore::new(self.options.concurrency));
         let handle = Arc::new(handle);
+        // Dropped with this future, and everything in hand with it.
+        let mut in_hand = JoinSet::new();
         let hand_over = |Delivery { message, permit, asked }: Delivery| {
+            while in_hand.try_join_next().is_some() {}
             let work = Arc::clone(&work);
             match leases.take(&message.id, &message.receipt, asked) {
                 Taken::New(held) => {
                     let handle = Arc::clone(&handle);
-                    tasks.spawn(dropped.clone().run_until_cancelled_owned(async move {
+                    in_hand.spawn(async move {
                         let verdict = work.verdict(message, handle.as_ref()).await;
                         // The next message need not wait for the acknowledgement, only for room.
                         let room = work.room().await;
                         drop(permit);
                         work.acknowledge(held, verdict).await;
                         drop(room);
-                    }));
+                    });
                 }
                 Taken::InHand => (work.notice)(Notice::Again),
                 Taken::Finished => {
                     (work.notice)(Notice::Again);
-                    tasks.spawn(dropped.clone().run_until_cancelled_owned(async move {
+                    in_hand.spawn(async move {
                         let _room = work.room().await;
                         drop(permit);
                         work.delete(message.receipt).await;
-                    }));
+                    });
                 }
             }
         };
         let polled = self.poll(&permits, hand_over).await;
         // After an error that ends the polling, what is in hand is drained all the same.
         self.ending.stop();
+        while in_hand.join_next().await.is_some() {}
         drop(work);
         tasks.close();
         tasks.wait().await;
