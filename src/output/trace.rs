@@ -93,11 +93,14 @@ pub enum Clock {
 
 /// The time of day, in UTC as everything that is stored.
 pub fn time_of_day(at: Timestamp, clock: Clock) -> String {
-    let end = match clock {
-        Clock::Seconds => 19,
-        Clock::Millis => 23,
+    let length = match clock {
+        Clock::Seconds => 8,
+        Clock::Millis => 12,
     };
-    at.to_string().get(11..end).unwrap_or_default().to_owned()
+    // A year before the first is written with more digits.
+    let written = at.to_string();
+    let of_day = written.split_once('T').map(|(_, of_day)| of_day);
+    of_day.and_then(|of_day| of_day.get(..length)).unwrap_or_default().to_owned()
 }
 
 /// The price, else what was said instead.
@@ -334,4 +337,18 @@ pub fn document(timeline: &Timeline, gathering: &Gathering) -> Value {
         "providers": timeline.lanes.iter().map(lane).collect::<Vec<_>>(),
         "slowest": Value::Object(slowest.into_iter().collect()),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_day_is_told_in_any_year() {
+        for year in ["2026", "-009999"] {
+            let at = Timestamp::parse(&format!("{year}-01-31T12:34:56.789Z")).expect("in range");
+            assert_eq!(time_of_day(at, Clock::Millis), "12:34:56.789");
+            assert_eq!(time_of_day(at, Clock::Seconds), "12:34:56");
+        }
+    }
 }
