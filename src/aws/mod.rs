@@ -22,5 +22,6 @@ pub use letter::{DeadLetter, HeldLetter, Source};
 pub use meter::{Account, Cost, Meter};
 pub use names::Names;
 pub use queue::{MAX_WAIT, Outgoing, Polled, Queue, QueueCounts};
+pub use row::{Item, read_answer, read_request};
 pub use table::{Insert, Inserted, MAX_STATEMENTS, Recorded, Table};
 pub use topic::{MAX_PUBLISHED, MAX_PUBLISHED_BYTES, Topic};

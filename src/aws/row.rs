@@ -13,7 +13,8 @@ const KEPT: Duration = Duration::from_hours(7 * 24);
 /// The `responder` of the request row.
 pub(super) const REQUEST_KEY: &str = "-";
 
-pub(super) type Item = HashMap<String, AttributeValue>;
+/// A row: its attributes by name.
+pub type Item = HashMap<String, AttributeValue>;
 
 pub(super) fn request_key(id: &RfqId) -> Item {
     HashMap::from([
@@ -95,7 +96,9 @@ fn size(value: &AttributeValue) -> usize {
     }
 }
 
-pub(super) fn read_request(id: &RfqId, item: &Item) -> Option<RequestRow> {
+/// The request row as the table holds it; `None` for a row without one of the three texts. What is
+/// malformed beside them counts as absent.
+pub fn read_request(id: &RfqId, item: &Item) -> Option<RequestRow> {
     let until = read_list(item, "until").unwrap_or_default();
     let expected = read_list(item, "expected");
     Some(RequestRow {
@@ -113,7 +116,7 @@ pub(super) fn read_request(id: &RfqId, item: &Item) -> Option<RequestRow> {
 
 /// An answer as the table holds it; `None` for a row that is none, such as one with a `quote` that
 /// is not a price.
-pub(super) fn read_answer(item: &Item) -> Option<AnswerRow> {
+pub fn read_answer(item: &Item) -> Option<AnswerRow> {
     let number = |name: &str| item.get(name)?.as_n().ok().cloned();
     let answer = if let Some(price) = number("quote") {
         Answer::Quote(Price::parse(&price).ok()?)

@@ -8,18 +8,18 @@ use super::submission::JSON_MAX;
 
 /// A line that is not blank.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Line {
+pub struct Line {
     /// From 1, blank ones counted.
-    pub(super) number: u64,
+    pub number: u64,
     /// Bytes up to its end.
-    pub(super) bytes: u64,
+    pub bytes: u64,
     /// What it says, or what is wrong with it.
-    pub(super) text: Result<String, String>,
+    pub text: Result<String, String>,
 }
 
 /// Reads lines until the end, an error, or nobody wants more. None is held that is longer than a
 /// request may be.
-pub(super) fn read_lines(mut from: impl BufRead, lines: &mpsc::Sender<io::Result<Line>>) {
+pub fn read_lines(mut from: impl BufRead, lines: &mpsc::Sender<io::Result<Line>>) {
     let (mut number, mut bytes) = (0, 0);
     loop {
         let line = match read_line(&mut from) {

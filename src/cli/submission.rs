@@ -94,7 +94,7 @@ impl Typed {
 ///
 /// # Errors
 /// Invalid, with what is wrong.
-pub(super) fn of_line(line: &str, deadline: Duration, until: &[Condition]) -> Result<Submission> {
+pub fn of_line(line: &str, deadline: Duration, until: &[Condition]) -> Result<Submission> {
     const NAME: &str = "the line";
     let event = object(NAME, line)?;
     let typed = Typed { rfq_id: text(NAME, &event, "rfq-id")?, ..Typed::of_event(NAME, &event)? };
