@@ -3,6 +3,7 @@
 
 mod aggregate;
 mod architecture;
+mod decoders;
 mod faults;
 mod flow;
 mod frames;

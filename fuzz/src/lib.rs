@@ -1,0 +1,6 @@
+//! The checks of `tests/it/decoders`, for the targets. Each target is one of them.
+
+#[path = "../../tests/it/decoders/checks.rs"]
+pub mod checks;
+#[path = "../../tests/it/decoders/rows.rs"]
+pub mod rows;

@@ -1,0 +1,307 @@
+//! What holds of everything that comes from outside, whatever it is. Each check reads the bytes as one
+//! decoder does: what is accepted is as good as it is promised to be and survives another trip, what is
+//! refused is told why in few words.
+//!
+//! Shared by the tests beside it and by the targets in `fuzz`.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use rydes::cli::lines::{Line, read_lines};
+use rydes::cli::submission::of_line;
+use rydes::model::text::{ascii_json, is_unsafe, printable};
+use rydes::model::{
+    Answer, Condition, Price, ProviderName, Reply, Request, Responder, RfqId, StackName, Timestamp,
+    Until, parse_duration,
+};
+use rydes::output::trace::{Clock, time_of_day};
+use rydes::provider::{Fault, FaultKind};
+use rydes::scatter::Submission;
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+const DAY: Duration = Duration::from_hours(24);
+/// The longest line of a batch, in bytes.
+const LONGEST_LINE: usize = 65_536;
+/// A refusal repeats nothing of what came, so it is never long.
+const LONGEST_REFUSAL: usize = 160;
+
+fn text(bytes: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(bytes)
+}
+
+/// The body of a request.
+pub fn request(bytes: &[u8]) {
+    let request = match Request::decode(&text(bytes)) {
+        Ok(request) => request,
+        Err(problem) => return is_refusal(&problem),
+    };
+    is_id(&request.id);
+    [request.submitted_at, request.deadline].into_iter().flatten().for_each(is_time);
+    let sent = request.encode();
+    is_ascii(&sent);
+    assert_eq!(Request::decode(&sent), Ok(request));
+}
+
+/// The body of a reply.
+pub fn reply(bytes: &[u8]) {
+    let reply = match Reply::decode(&text(bytes)) {
+        Ok(reply) => reply,
+        Err(problem) => return is_refusal(&problem),
+    };
+    is_responder(&reply.responder);
+    is_id(&reply.id);
+    let reason = reply.answer.reason().unwrap_or_default();
+    assert!(reason.chars().count() <= 1_024, "{reason}");
+    match &reply.answer {
+        Answer::Quote(price) => is_price(price),
+        Answer::Failed { attempted_at, .. } => attempted_at.iter().copied().for_each(is_time),
+        Answer::Declined(_) | Answer::Silent(_) => {}
+    }
+    [reply.received_at, reply.answered_at].into_iter().flatten().for_each(is_time);
+    let sent = reply.encode();
+    is_ascii(&sent);
+    assert_eq!(Reply::decode(&sent), Ok(reply));
+}
+
+/// A price.
+pub fn price(bytes: &[u8]) {
+    match Price::parse(&text(bytes)) {
+        Ok(price) => is_price(&price),
+        Err(problem) => is_refusal(&problem),
+    }
+}
+
+/// A point in time.
+pub fn time(bytes: &[u8]) {
+    if let Some(time) = Timestamp::parse(&text(bytes)) {
+        is_time(time);
+    }
+}
+
+/// What is typed: conditions, durations, faults and names.
+pub fn words(bytes: &[u8]) {
+    let text = text(bytes);
+    until(&text);
+    duration(&text);
+    fault(&text);
+    names(&text);
+}
+
+fn until(text: &str) {
+    match Condition::parse(text) {
+        Ok(condition) => {
+            assert_eq!(text.parse(), Ok(Until::Complete(condition.clone())));
+            is_condition(&condition);
+        }
+        Err(problem) => is_refusal(&problem),
+    }
+    match text.parse::<Until>() {
+        Ok(Until::Complete(condition)) => assert_eq!(Condition::parse(text), Ok(condition)),
+        Ok(Until::Stall(stall)) => {
+            assert!(!stall.is_zero() && stall <= DAY, "{stall:?}");
+            assert_eq!(Until::Stall(stall).to_string().parse(), Ok(Until::Stall(stall)));
+        }
+        Err(problem) => is_refusal(&problem),
+    }
+}
+
+fn duration(text: &str) {
+    match parse_duration(text) {
+        Ok(duration) => assert!(duration <= DAY, "{duration:?}"),
+        Err(problem) => is_refusal(&problem),
+    }
+}
+
+fn fault(text: &str) {
+    let fault = match text.parse::<Fault>() {
+        Ok(fault) => fault,
+        Err(problem) => return is_refusal(&problem),
+    };
+    assert_eq!(fault.to_string().parse::<Fault>().as_ref(), Ok(&fault));
+    if let Some(provider) = &fault.provider {
+        is_provider(provider);
+    }
+    match fault.kind {
+        FaultKind::Decline(reason) => {
+            assert!(!reason.is_empty() && reason.len() <= 1_024, "{reason}");
+            assert_eq!(reason.trim(), reason);
+        }
+        FaultKind::Slow(think) => assert!(think <= DAY, "{think:?}"),
+        FaultKind::Clock(fast) => assert!(fast.unsigned_abs() <= 86_400_000, "{fast}"),
+        _ => {}
+    }
+}
+
+fn names(text: &str) {
+    match RfqId::parse(text) {
+        Ok(id) => is_id(&id),
+        Err(problem) => is_refusal(&problem),
+    }
+    match Responder::parse(text) {
+        Ok(responder) => is_responder(&responder),
+        Err(problem) => is_refusal(&problem),
+    }
+    match ProviderName::parse(text) {
+        Ok(provider) => is_provider(&provider),
+        Err(problem) => is_refusal(&problem),
+    }
+    match StackName::parse(text) {
+        Ok(stack) => {
+            let name = stack.as_str();
+            assert!(name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.len() <= 32);
+            assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'), "{name}");
+        }
+        Err(problem) => is_refusal(&problem),
+    }
+}
+
+/// A file of requests, one on a line.
+pub fn batch_line(bytes: &[u8]) {
+    let (sender, mut read) = mpsc::channel(bytes.len() + 1);
+    read_lines(bytes, &sender);
+    drop(sender);
+    let read = std::iter::from_fn(|| read.blocking_recv());
+    let read: Vec<Line> = read.map(|line| line.expect("bytes can be read")).collect();
+    let numbers: Vec<_> = read.iter().map(|line| line.number).collect();
+    assert_eq!(numbers, lines_with_something(bytes));
+    assert!(read.is_sorted_by_key(|line| line.bytes));
+    assert!(read.last().is_none_or(|line| line.bytes <= bytes.len() as u64));
+    for line in read {
+        match line.text {
+            Ok(text) => {
+                assert!(text.len() <= LONGEST_LINE + 1, "{}", text.len());
+                submission(&text);
+            }
+            Err(problem) => is_refusal(&problem),
+        }
+    }
+}
+
+/// The numbers of the lines that are not blank.
+fn lines_with_something(bytes: &[u8]) -> Vec<u64> {
+    let blank = |line: &[u8]| {
+        let text = str::from_utf8(line).map(|text| text.trim_start_matches('\u{feff}'));
+        line.len() <= LONGEST_LINE && text.is_ok_and(|text| text.trim().is_empty())
+    };
+    let numbered = bytes.split(|byte| *byte == b'\n').zip(1..);
+    numbered.filter(|(line, _)| !blank(line)).map(|(_, number)| number).collect()
+}
+
+fn submission(line: &str) {
+    let submission = match of_line(line, Duration::from_secs(15), &[]) {
+        Ok(submission) => submission,
+        Err(error) => {
+            is_refusal(&error.to_string());
+            return error.causes().iter().for_each(|cause| is_refusal(cause));
+        }
+    };
+    let Submission { id, from, to, customer, deadline, until } = submission;
+    is_id(&id);
+    assert!(!id.as_str().contains(is_unsafe), "{id:?}");
+    for text in [&from, &to, &customer] {
+        assert!((1..=256).contains(&text.chars().count()), "{text}");
+        assert!(text.trim() == text && !text.contains(is_unsafe), "{text:?}");
+    }
+    assert!(deadline >= Duration::from_millis(10) && deadline <= DAY, "{deadline:?}");
+    until.iter().for_each(is_condition);
+    let request = Request { id, from, to, customer, submitted_at: None, deadline: None };
+    assert_eq!(Request::decode(&request.encode()), Ok(request));
+}
+
+/// A text that is shown, and that goes into JSON.
+pub fn shown(bytes: &[u8]) {
+    let text = text(bytes);
+    let shown = printable(&text);
+    is_safe(&shown);
+    assert_eq!(printable(&shown), shown);
+    assert!(text.contains(is_unsafe) || shown == text, "{text}");
+    let json = Value::from(&*text).to_string();
+    assert_eq!(same_in_ascii(&json), Some(Value::from(&*text)));
+    same_in_ascii(&text);
+}
+
+/// What a JSON text means, by itself and in ASCII; `None` where it is no JSON.
+fn same_in_ascii(json: &str) -> Option<Value> {
+    let ascii = ascii_json(json);
+    assert!(ascii.is_ascii() && !ascii.contains('\u{7f}'), "{ascii}");
+    let meant = serde_json::from_str(json).ok()?;
+    assert_eq!(serde_json::from_str(&ascii).ok().as_ref(), Some(&meant));
+    Some(meant)
+}
+
+fn is_refusal(problem: &str) {
+    assert!((1..=LONGEST_REFUSAL).contains(&problem.chars().count()), "{problem}");
+    is_safe(problem);
+}
+
+/// Nothing in it would be obeyed by a terminal.
+pub fn is_safe(shown: &str) {
+    assert!(!shown.contains(is_unsafe), "{shown:?}");
+}
+
+/// SQS takes it, and a terminal shows it as it is.
+pub fn is_ascii(sent: &str) {
+    assert!(sent.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{sent:?}");
+}
+
+fn is_id(id: &RfqId) {
+    assert!((1..=128).contains(&id.as_str().chars().count()), "{id}");
+}
+
+fn is_responder(responder: &Responder) {
+    let name = responder.as_str();
+    assert!((1..=64).contains(&name.chars().count()) && name != "-", "{name}");
+    is_safe(name);
+    assert_eq!(printable(name), name);
+}
+
+fn is_provider(provider: &ProviderName) {
+    let name = provider.as_str();
+    assert!(name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.len() <= 47, "{name}");
+    assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_'), "{name}");
+    assert_eq!(Responder::parse(name), Ok(provider.responder()));
+}
+
+fn is_condition(condition: &Condition) {
+    match condition {
+        Condition::All => {}
+        Condition::Count(count) => assert!(*count > 0),
+        Condition::Price(price) => is_price(price),
+    }
+    let written = condition.to_string();
+    is_ascii(&written);
+    assert_eq!(Condition::parse(&written).as_ref(), Ok(condition));
+}
+
+/// DynamoDB stores it: 38 digits at most, 0 or 1e-130 to 9.99e125; and it is written in one way alone.
+pub fn is_price(price: &Price) {
+    let plain = price.to_string();
+    let (whole, fraction) = plain.split_once('.').unwrap_or((&plain, "1"));
+    assert!(whole == "0" || !whole.starts_with('0'), "{plain}");
+    assert!(!fraction.is_empty() && !fraction.ends_with('0'), "{plain}");
+    let digits = plain.replacen('.', "", 1);
+    assert!(!whole.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit()), "{plain}");
+    assert!(digits.trim_matches('0').len() <= 38, "{plain}");
+    if plain != "0" {
+        let zeros = digits.len() - digits.trim_start_matches('0').len();
+        let power = i64::try_from(whole.len()).expect("short") - 1;
+        let power = power - i64::try_from(zeros).expect("short");
+        assert!((-130..=125).contains(&power), "{plain}");
+    }
+    assert_eq!(price.to_json().to_string(), plain);
+    assert_eq!(Price::parse(&plain).as_ref(), Ok(price));
+}
+
+/// It can be written, read again, and reckoned with.
+pub fn is_time(time: Timestamp) {
+    let written = time.to_string();
+    is_ascii(&written);
+    assert_eq!(Timestamp::parse(&written), Some(time));
+    assert_eq!(Timestamp::from_millis(time.as_millis()), Some(time));
+    let next_day = time.plus(DAY);
+    assert_eq!(Timestamp::parse(&next_day.to_string()), Some(next_day));
+    assert!(next_day.millis_since(time) <= 86_400_000 && next_day.after(time) <= DAY);
+    let of_day = time_of_day(time, Clock::Millis);
+    assert!(written.ends_with(&format!("T{of_day}Z")), "{written}: {of_day}");
+}
