@@ -1,8 +1,9 @@
 //! What a request is about, as it was typed or read; checked before anything is sent.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::error::{Error, Result};
 use crate::model::{Condition, RfqId, Until, parse_duration};
@@ -34,7 +35,7 @@ impl Typed {
     ///
     /// # Errors
     /// Invalid when one of them is no string. `name` says where, in messages.
-    pub(super) fn of_event(name: &str, event: &Value) -> Result<Self> {
+    pub(super) fn of_event(name: &str, event: &Fields) -> Result<Self> {
         let field = |field| text(name, event, field);
         let (from, to, customer) = (field("from")?, field("to")?, field("customer")?);
         Ok(Self { from, to, customer, rfq_id: None })
@@ -104,19 +105,24 @@ pub fn of_line(line: &str, deadline: Duration, until: &[Condition]) -> Result<Su
             .and_then(check_deadline)
             .map_err(|problem| Error::invalid(format!("`deadline`: {problem}")))?,
     };
-    let until = match &event["until"] {
-        Value::Null => until.to_vec(),
-        Value::Array(all) => all.iter().map(condition).collect::<Result<_>>()?,
-        one => vec![condition(one)?],
+    let until = match present(&event, "until") {
+        None => until.to_vec(),
+        Some(written) => match serde_json::from_str::<Vec<&RawValue>>(written) {
+            Ok(all) => all.into_iter().map(|one| condition(one.get())).collect::<Result<_>>()?,
+            Err(_) => vec![condition(written)?],
+        },
     };
     typed.check(Origin::Json, deadline, until)
 }
 
-fn condition(value: &Value) -> Result<Condition> {
-    let condition = match value {
-        Value::String(text) => text.parse(),
-        Value::Number(number) => number.to_string().parse(),
-        _ => Err("a condition is a text, as in `price:20`".to_owned()),
+/// A condition as JSON has it: a text, or a number of quotes.
+fn condition(written: &str) -> Result<Condition> {
+    let condition = if written.starts_with(|c: char| c == '-' || c.is_ascii_digit()) {
+        written.parse()
+    } else {
+        serde_json::from_str::<String>(written)
+            .map_err(|_| "a condition is a text, as in `price:20`".to_owned())
+            .and_then(|text| text.parse())
     };
     match condition {
         Ok(Until::Complete(condition)) => Ok(condition),
@@ -125,27 +131,34 @@ fn condition(value: &Value) -> Result<Condition> {
     }
 }
 
+/// The fields of a JSON object, each as it is written: what nobody asks for is never looked into.
+pub(super) type Fields<'a> = BTreeMap<String, &'a RawValue>;
+
 /// A JSON object.
 ///
 /// # Errors
 /// Invalid when it is something else. `name` says what it is, in messages.
-pub(super) fn object(name: &str, json: &str) -> Result<Value> {
-    let value: Value = serde_json::from_str(json)
-        .map_err(|error| Error::invalid(format!("{name} is not JSON")).because(error))?;
-    if value.is_object() {
-        Ok(value)
-    } else {
-        Err(Error::invalid(format!("{name} is not a JSON object")))
-    }
+pub(super) fn object<'a>(name: &str, json: &'a str) -> Result<Fields<'a>> {
+    serde_json::from_str(json).map_err(|error| {
+        if error.is_data() {
+            Error::invalid(format!("{name} is not a JSON object"))
+        } else {
+            Error::invalid(format!("{name} is not JSON")).because(error)
+        }
+    })
 }
 
-/// A text in an object; `null` counts as absent.
-fn text(name: &str, object: &Value, field: &str) -> Result<Option<String>> {
-    match &object[field] {
-        Value::Null => Ok(None),
-        Value::String(text) => Ok(Some(text.clone())),
-        _ => Err(Error::invalid(format!("`{field}` in {name} is not a string; nothing was sent"))),
-    }
+/// A field's value; `null` counts as absent.
+fn present<'a>(object: &Fields<'a>, field: &str) -> Option<&'a str> {
+    object.get(field).map(|value| value.get()).filter(|value| *value != "null")
+}
+
+/// A text in an object.
+fn text(name: &str, object: &Fields, field: &str) -> Result<Option<String>> {
+    let text = present(object, field).map(serde_json::from_str).transpose();
+    text.map_err(|_| {
+        Error::invalid(format!("`{field}` in {name} is not a string; nothing was sent"))
+    })
 }
 
 #[cfg(test)]
@@ -173,6 +186,14 @@ mod tests {
     }
 
     #[test]
+    fn unknown_fields_are_ignored_whatever_they_hold() {
+        for new in [r#""\ud800""#, "1e999999", r#"{"$serde_json::private::Number": "x"}"#] {
+            let text = format!(r#"{{"from": "A", "to": "B", "new": {new}}}"#);
+            assert!(line(&text).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
     fn a_bad_line_says_what_is_wrong_with_it() {
         for (text, problem) in [
             ("{", "not JSON"),
@@ -185,6 +206,15 @@ mod tests {
             (r#"{"from": "A", "to": "B", "deadline": "soon"}"#, "`deadline`"),
             (r#"{"from": "A", "to": "B", "deadline": "5ms"}"#, "10 ms to 24 h"),
             (r#"{"from": "A", "to": "B", "until": {}}"#, "`until`"),
+            (r#"{"from": {"$serde_json::private::RawValue": "\"A\""}, "to": "B"}"#, "not a string"),
+            (
+                r#"{"$serde_json::private::RawValue": "{\"from\": \"A\", \"to\": \"B\"}"}"#,
+                "missing",
+            ),
+            (
+                r#"{"from": "A", "to": "B", "until": {"$serde_json::private::Number": "3"}}"#,
+                "a condition is a text",
+            ),
             (r#"{"from": "A", "to": "B", "until": ["stall:5s"]}"#, "about a wait"),
         ] {
             let refused = line(text).expect_err(text);

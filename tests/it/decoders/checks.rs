@@ -5,6 +5,7 @@
 //! Shared by the tests beside it and by the targets in `fuzz`.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rydes::cli::lines::{Line, read_lines};
@@ -18,6 +19,7 @@ use rydes::output::trace::{Clock, time_of_day};
 use rydes::provider::{Fault, FaultKind};
 use rydes::scatter::Submission;
 use serde_json::Value;
+use serde_json::value::RawValue;
 use tokio::sync::mpsc;
 
 const DAY: Duration = Duration::from_hours(24);
@@ -196,6 +198,10 @@ fn submission(line: &str) {
             return error.causes().iter().for_each(|cause| is_refusal(cause));
         }
     };
+    let fields: BTreeMap<String, &RawValue> = serde_json::from_str(line).expect("it was read");
+    for name in ["from", "to"] {
+        assert!(fields[name].get().starts_with('"'), "{line}");
+    }
     let Submission { id, from, to, customer, deadline, until } = submission;
     is_id(&id);
     assert!(!id.as_str().contains(is_unsafe), "{id:?}");

@@ -246,11 +246,11 @@ fn lines_of_a_batch() {
     let read =
         |line: &str| of_line(line, Duration::from_secs(15), &[]).map_err(|error| error.to_string());
     let mut cases = no_messages();
-    // One of these is refused as the wrong kind of JSON where the whole of it is read.
-    cases.retain(|(text, _)| !text.starts_with("[["));
     cases.extend([
-        case("[".repeat(10_000), Some("not JSON")),
         case(line(""), None),
+        case(line(&format!(",\"new\":{}{}", "[".repeat(9_999), "]".repeat(9_999))), None),
+        case(line(r#","new":"\ud800""#), None),
+        case(line(r#","from":{"$serde_json::private::RawValue":"\"A\""}"#), Some("not a string")),
         case(line(",\"from\":\"C\""), None),
         case(line(",\"from\":\" \\u001b\""), Some("control characters")),
         case(line(&format!(",\"to\":\"{}\"", "x".repeat(257))), Some("longer than 256")),
