@@ -71,10 +71,9 @@ impl Typed {
         let id_name = if origin == Origin::Json { "rfq-id" } else { "--rfq-id" };
         let id = match &self.rfq_id {
             Some(id) => RfqId::parse(id)
-                .and_then(|id| match check_text(id_name, id.as_str()) {
-                    Ok(_) => Ok(id),
-                    Err(error) => Err(error.to_string()),
-                })
+                .and_then(|id| check_text(id_name, id.as_str()).map_err(|error| error.to_string()))
+                // Trimmed, as it was checked.
+                .and_then(|text| RfqId::parse(&text))
                 .map_err(|problem| Error::invalid(format!("`{id_name}`: {problem}")))?,
             None => RfqId::random(),
         };
@@ -178,6 +177,8 @@ mod tests {
         assert_eq!((read.from.as_str(), read.customer.as_str()), ("A", "anonymous"));
         assert_eq!((read.id.as_str(), read.deadline), ("x-1", Duration::from_secs(2)));
         assert_eq!(read.until.len(), 2);
+        let read = line(r#"{"from": "A", "to": "B", "rfq-id": "\u2028x-1 \n"}"#).expect("good");
+        assert_eq!(read.id.as_str(), "x-1");
         let read = line(r#"{"from": "A", "to": "B", "until": 3, "rfq-id": null}"#).expect("good");
         assert_eq!(
             (read.until, read.deadline),

@@ -256,6 +256,8 @@ fn lines_of_a_batch() {
         case(line(&format!(",\"to\":\"{}\"", "x".repeat(257))), Some("longer than 256")),
         case(line(",\"rfq-id\":\"-\""), None),
         case(line(",\"rfq-id\":\"\\u202e\""), Some("control characters")),
+        case(line(",\"rfq-id\":\"\\u2028x\\n\""), None),
+        case(line(",\"rfq-id\":\"\\u2028\""), Some("empty")),
         case(line(",\"deadline\":\"0\""), Some("10 ms to 24 h")),
         case(line(",\"deadline\":\"25h\""), Some("24h at the most")),
         case(line(",\"deadline\":15"), Some("not a string")),
