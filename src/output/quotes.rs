@@ -7,7 +7,7 @@ use console::measure_text_width;
 use serde_json::{Value, json};
 
 use super::names::short_all;
-use super::table::{Column, cut, cut_middle, lines, width_of, wrapped};
+use super::table::{Column, cut, cut_middle, lines, price, width_of, wrapped};
 use crate::aggregate::{CompletedBy, Gathering, Provider, Quote, Regret, State, Status, Timing};
 use crate::model::text::{ascii_json, printable};
 use crate::model::{Condition, Responder, StackName, Timestamp, Until};
@@ -115,7 +115,7 @@ fn rows(gathering: &Gathering) -> Vec<Vec<String>> {
         vec![
             place,
             printable(quote.responder.as_str()),
-            quote.price.to_string(),
+            price(&quote.price),
             after(quote.after_ms),
             note(gathering, quote),
         ]
@@ -166,11 +166,11 @@ fn other_row(gathering: &Gathering, provider: &Provider) -> Vec<String> {
         },
         State::Quoted | State::Waiting => String::new(),
     };
-    let price = late.filter(|_| provider.state == State::Late).map(|quote| &quote.price);
+    let late = late.filter(|_| provider.state == State::Late);
     vec![
         String::new(),
         printable(provider.responder.as_str()),
-        price.map_or_else(|| "-".to_owned(), ToString::to_string),
+        late.map_or_else(|| "-".to_owned(), |quote| price(&quote.price)),
         after(provider.after_ms),
         note,
     ]

@@ -5,8 +5,14 @@ use comfy_table::presets::NOTHING;
 use comfy_table::{Cell, CellAlignment, Table};
 use console::{measure_text_width, truncate_str};
 
+use crate::model::Price;
+
 /// What stands for what was cut.
 const CUT: &str = "...";
+/// The longest price that is written out in a column.
+const LONGEST_PRICE: usize = 24;
+/// Digits of a longer one.
+const SHOWN_DIGITS: usize = 12;
 
 /// How a column stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,6 +48,25 @@ pub(crate) fn spaced(columns: &[Column], rows: &[Vec<String>], gap: u16) -> Vec<
         }
     }
     table.lines().map(|line| line.trim_end().to_owned()).collect()
+}
+
+/// A price for a column: one that is too long for that in powers of ten, with a `~` where digits are
+/// left out.
+pub(crate) fn price(price: &Price) -> String {
+    let plain = price.to_string();
+    if plain.len() <= LONGEST_PRICE {
+        return plain;
+    }
+    let (whole, part) = plain.split_once('.').unwrap_or((&plain, ""));
+    let digits = format!("{whole}{part}");
+    let zeros = digits.len() - digits.trim_start_matches('0').len();
+    let significant = digits.trim_matches('0');
+    let exponent = whole.len().cast_signed() - zeros.cast_signed() - 1;
+    let shown = &significant[..significant.len().min(SHOWN_DIGITS)];
+    let about = if shown.len() < significant.len() { "~" } else { "" };
+    let (first, others) = shown.split_at(1);
+    let point = if others.is_empty() { "" } else { "." };
+    format!("{about}{first}{point}{others}e{exponent}")
 }
 
 /// How wide a column is: its title or its widest cell.
@@ -95,6 +120,22 @@ mod tests {
         let columns = [Column::Left("NAME"), Column::Right("N"), Column::Left("NOTE")];
         assert_eq!(lines(&columns, &rows), ["NAME   N  NOTE", "a      7  x", "bb    10"]);
     }
+
+    #[test]
+    fn prices_fit_into_a_column() {
+        for (text, shown) in [
+            ("16", "16"),
+            ("12345678901234567890.12", "12345678901234567890.12"),
+            ("1e125", "1e125"),
+            ("9.99e125", "9.99e125"),
+            ("1e-130", "1e-130"),
+            ("99999999999999999999999999999999999999", "~9.99999999999e37"),
+            ("0.00001234567890123456789012345", "~1.23456789012e-5"),
+        ] {
+            assert_eq!(price(&Price::parse(text).expect("valid")), shown);
+        }
+    }
+
     #[test]
     fn what_is_cut_is_as_wide_as_it_may_be() {
         assert_eq!(cut("declined: fully booked", 12), "declined:...");

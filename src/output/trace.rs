@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::names::short;
 use super::quotes::truth;
-use super::table::{cut, cut_middle, wrapped};
+use super::table::{cut, cut_middle, price, wrapped};
 use crate::aggregate::{Gathering, State};
 use crate::model::Timestamp;
 use crate::model::text::printable;
@@ -106,7 +106,7 @@ pub fn time_of_day(at: Timestamp, clock: Clock) -> String {
 /// The price, else what was said instead.
 fn value(lane: &Lane) -> String {
     match (&lane.price, lane.provider.state) {
-        (Some(price), _) => price.to_string(),
+        (Some(quoted), _) => price(quoted),
         (None, State::Declined) => "decl".to_owned(),
         (None, State::Failed) => "fail".to_owned(),
         (None, _) => "-".to_owned(),

@@ -113,6 +113,9 @@ impl FromStr for Fault {
             ("decline", Some(reason)) if !reason.trim().is_empty() && reason.len() <= 1_024 => {
                 FaultKind::Decline(reason.trim().to_owned())
             }
+            ("decline", Some(reason)) if !reason.trim().is_empty() => {
+                return Err("a reason has at most 1024 bytes".into());
+            }
             ("decline", _) => return Err("`decline` needs a reason: `decline:fully booked`".into()),
             ("slow", Some(think)) => FaultKind::Slow(parse_duration(think)?),
             ("clock", Some(off)) => FaultKind::Clock(parse_clock(off)?),
@@ -131,6 +134,9 @@ impl FromStr for Fault {
 /// A duration with or without a sign, in milliseconds.
 fn parse_clock(text: &str) -> Result<i64, String> {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if unsigned.starts_with(['+', '-']) {
+        return Err("a clock is off by one time, as in `clock:+5m`".to_owned());
+    }
     let millis = i64::try_from(parse_duration(unsigned)?.as_millis()).unwrap_or(i64::MAX);
     Ok(if text.starts_with('-') { -millis } else { millis })
 }
@@ -206,6 +212,7 @@ mod tests {
             "clock",
             "clock:--5m",
             "clock:+-5m",
+            "clock:-+5m",
             "crash",
             "a-b=silent",
             "=silent",

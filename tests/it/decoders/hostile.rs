@@ -215,7 +215,7 @@ fn conditions_durations_and_faults() {
             case("decline:\u{1b}[2J", None),
             case("silent@nan", Some("from 0 to 1")),
             case("silent@1e999", Some("from 0 to 1")),
-            case("decline:".to_owned() + &"x".repeat(1_025), Some("needs a reason")),
+            case("decline:".to_owned() + &"x".repeat(1_025), Some("at most 1024")),
             case("../../etc/passwd=silent", Some("a provider's name")),
             case("a=b=silent", Some("a fault is")),
             case("=".repeat(200_000), Some("a provider's name")),
