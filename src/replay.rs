@@ -13,10 +13,12 @@ use tokio_util::task::TaskTracker;
 use crate::aws::{Aws, DeadLetter, HeldLetter, Queue, Source};
 use crate::error::{Error, Kind, Result};
 use crate::model::ProviderName;
-use crate::queue::{Batcher, Ending};
+use crate::queue::{Batcher, Ending, Fate};
 
 /// Letters that are received at once.
 const AT_ONCE: usize = 10;
+/// Receives in a row that bring nothing new, after which nothing new is expected.
+const MOST_STALE: u32 = 3;
 
 /// Which letters are replayed, and where to.
 #[derive(Debug, Clone)]
@@ -43,8 +45,30 @@ pub struct Replayed {
     pub of: Letters,
     /// The letter.
     pub letter: DeadLetter,
-    /// The name of the queue it is in now, or why it stays where it was.
-    pub outcome: Result<String, String>,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// Where a letter is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// In the queue of this name, and in no other.
+    Moved(String),
+    /// In the queue of this name, and among the dead letters still: why it could not be deleted.
+    Copied(String, String),
+    /// Where it was: there is no queue to send it to, and why.
+    Homeless(String),
+    /// Where it was: sending it failed, and why.
+    Unsent(String),
+}
+
+/// Why there is no way for a letter.
+#[derive(Debug, Clone)]
+enum NoWay {
+    /// Nobody said where it came from, or that is no queue of ours, or gone.
+    Nowhere(String),
+    /// It could not be found out.
+    Trouble(String),
 }
 
 /// Replays letters until all that were chosen are gone through, or `stop`. `told` hears what becomes of
@@ -109,7 +133,7 @@ struct Round<'a> {
     queue: Queue,
     deletes: Batcher<String, ()>,
     /// The queues that letters came from, by name; why there is none.
-    targets: HashMap<String, Result<Batcher<HeldLetter, ()>, String>>,
+    targets: HashMap<String, Result<Batcher<HeldLetter, ()>, NoWay>>,
     tasks: TaskTracker,
     ending: Ending,
 }
@@ -124,15 +148,24 @@ impl Round<'_> {
         told: &mut dyn FnMut(Replayed),
     ) -> Result<u64> {
         let mut most = self.queue.counts().await?.total();
-        let (mut seen, mut kept) = (HashSet::new(), Vec::new());
-        while most > 0
-            && !stop.is_cancelled()
-            && left.as_ref().is_none_or(|left| !left.is_empty())
-            && !self.ending.has_begun()
-        {
-            let held =
-                self.queue.hold_letters(AT_ONCE.min(usize::try_from(most).unwrap_or(AT_ONCE)));
-            let held = held.await?;
+        let (mut seen, mut kept, mut stale) = (HashSet::new(), Vec::new(), 0);
+        let mut is_first = true;
+        while !stop.is_cancelled() && !self.ending.has_begun() && stale < MOST_STALE {
+            // Counts are estimates: ids are looked for whatever they say.
+            match left.as_ref() {
+                Some(left) if left.is_empty() => break,
+                None if most == 0 && !is_first => break,
+                _ => {}
+            }
+            is_first = false;
+            let limit = match left {
+                Some(_) => AT_ONCE,
+                None => usize::try_from(most.max(1)).map_or(AT_ONCE, |most| most.min(AT_ONCE)),
+            };
+            let held = self.queue.hold_letters(limit).await?;
+            if held.is_empty() {
+                break;
+            }
             let before = seen.len();
             let mut chosen = Vec::new();
             for held in held {
@@ -144,15 +177,16 @@ impl Round<'_> {
                     kept.push(held.receipt);
                 }
             }
-            // Nothing is left, or what was seen before comes again.
-            if seen.len() == before {
-                break;
-            }
+            // Where it takes long, what was kept comes again in between.
+            stale = if seen.len() == before { stale + 1 } else { 0 };
             most = most.saturating_sub((seen.len() - before) as u64);
             kept.extend(self.send_back(chosen, told).await);
         }
         self.queue.release_letters(&kept).await?;
-        Ok(if left.is_none() && !stop.is_cancelled() { most } else { 0 })
+        if left.is_some() || stop.is_cancelled() || most == 0 {
+            return Ok(0);
+        }
+        Ok(most.min(self.queue.counts().await?.in_hand))
     }
 
     /// Sends letters to where they came from; returns the handles of those that stay.
@@ -166,30 +200,33 @@ impl Round<'_> {
             let target = self.target(&held.letter).await;
             ways.push((held, target));
         }
+        // The next time it may be found out.
+        self.targets.retain(|_, target| !matches!(target, Err(NoWay::Trouble(_))));
         let deletes = &self.deletes;
         let moved = join_all(ways.into_iter().map(async |(held, target)| {
-            let outcome = match target {
-                Ok((name, letterbox)) => match letterbox.submit(held.clone()).await {
-                    Ok(()) => Ok(name),
-                    Err(refusal) => Err(format!("sending it to {name}: {refusal}")),
-                },
-                Err(why) => Err(why),
+            let (name, letterbox) = match target {
+                Ok(target) => target,
+                Err(NoWay::Nowhere(why)) => return (held, Outcome::Homeless(why)),
+                Err(NoWay::Trouble(why)) => return (held, Outcome::Unsent(why)),
             };
-            let outcome = match outcome {
-                Ok(name) => match deletes.submit(held.receipt.clone()).await {
-                    Ok(()) => Ok(name),
-                    Err(refusal) => {
-                        Err(format!("it is in {name} now, but cannot be deleted: {refusal}"))
-                    }
-                },
-                stays => stays,
+            if let Err(refusal) = letterbox.submit(held.clone()).await {
+                let perhaps = match refusal.fate {
+                    Fate::Refused => "",
+                    Fate::Unknown => "nobody knows whether it arrived: ",
+                };
+                let why = format!("sending it to {name}: {perhaps}{refusal}");
+                return (held, Outcome::Unsent(why));
+            }
+            let outcome = match deletes.submit(held.receipt.clone()).await {
+                Ok(()) => Outcome::Moved(name),
+                Err(refusal) => Outcome::Copied(name, refusal.to_string()),
             };
             (held, outcome)
         }))
         .await;
         let mut kept = Vec::new();
         for (held, outcome) in moved {
-            if outcome.is_err() {
+            if !matches!(outcome, Outcome::Moved(_)) {
                 kept.push(held.receipt);
             }
             told(Replayed { of: self.of, letter: held.letter, outcome });
@@ -201,19 +238,19 @@ impl Round<'_> {
     async fn target(
         &mut self,
         letter: &DeadLetter,
-    ) -> Result<(String, Batcher<HeldLetter, ()>), String> {
-        let mut target = match self.source(letter) {
+    ) -> Result<(String, Batcher<HeldLetter, ()>), NoWay> {
+        let target = match self.source(letter) {
             Ok(name) => self.letterbox(&name).await.map(|letterbox| (name, letterbox)),
-            Err(why) => Err(why),
+            Err(why) => Err(NoWay::Nowhere(why)),
         };
-        if target.is_err()
-            && self.of == Letters::Requests
-            && let Some(fallback) = self.fallback
-        {
-            let name = fallback.name().to_owned();
-            target = self.letterbox(&name).await.map(|letterbox| (name, letterbox));
+        match (target, self.of, self.fallback) {
+            // Not where its own queue is only out of reach: that would be somebody else's letter.
+            (Err(NoWay::Nowhere(_)), Letters::Requests, Some(fallback)) => {
+                let name = fallback.name().to_owned();
+                self.letterbox(&name).await.map(|letterbox| (name, letterbox))
+            }
+            (target, _, _) => target,
         }
-        target
     }
 
     /// The name of the queue that a letter came from. What a sender says of it may be anything: it
@@ -234,15 +271,16 @@ impl Round<'_> {
         }
     }
 
-    async fn letterbox(&mut self, name: &str) -> Result<Batcher<HeldLetter, ()>, String> {
+    async fn letterbox(&mut self, name: &str) -> Result<Batcher<HeldLetter, ()>, NoWay> {
         if let Some(known) = self.targets.get(name) {
             return known.clone();
         }
         let found = match self.aws.queue(name.to_owned()).await {
             Ok(queue) => Ok(queue.letterbox(&self.tasks, &self.ending)),
-            Err(error) if error.kind() == Kind::NotSetUp => Err(format!("{name} is gone")),
-            // It may be there the next time.
-            Err(error) => return Err(format!("finding {name}: {error}")),
+            Err(error) if error.kind() == Kind::NotSetUp => {
+                Err(NoWay::Nowhere(format!("{name} is gone")))
+            }
+            Err(error) => Err(NoWay::Trouble(format!("finding {name}: {error}"))),
         };
         self.targets.insert(name.to_owned(), found.clone());
         found

@@ -14,10 +14,10 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::Aws;
-use super::error::{per_entry, rejection};
+use super::error::{per_entry, refusal, rejection};
 use crate::error::Result;
 use crate::model::Timestamp;
-use crate::queue::{Entries, Message, Refusal, Source, Wait};
+use crate::queue::{Entries, Fate, Message, Refusal, Source, Wait};
 
 /// The longest wait of a receive.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html>
@@ -195,9 +195,15 @@ impl Queue {
         let mut results = Vec::with_capacity(count);
         for mut entry in entries {
             "0".clone_into(&mut entry.id);
-            match self.send_batch(vec![entry]).await? {
-                Ok(mut result) => results.append(&mut result),
-                Err(rejection) => results.push(Err(rejection)),
+            match self.send_batch(vec![entry]).await {
+                Ok(Ok(mut result)) => results.append(&mut result),
+                Ok(Err(rejection)) => results.push(Err(rejection)),
+                Err(error) if error.is_fatal() => return Err(error),
+                // What went before is out: only this one is sent again.
+                Err(error) => results.push(Err(Refusal {
+                    fate: Fate::Unknown,
+                    ..refusal(Some("RequestFailed"), Some(&error.to_string()))
+                })),
             }
         }
         Ok(results)

@@ -111,8 +111,9 @@ pub async fn run(
     let heard = Arc::clone(&ledger);
     let sink: Sink<Event> = Arc::new(move |event| heard.hear(&event));
     let workers = async {
+        let ending = Ending::with(stop);
         tokio::try_join!(
-            provider::run(aws, &plan.providers, &plan.workers, stop, &sink),
+            provider::run(aws, &plan.providers, &plan.workers, &ending, &sink),
             gather::run(aws, plan.gathering, stop, stop, &sink),
         )?;
         Err(Error::other("the workers have stopped"))

@@ -18,7 +18,7 @@ use crate::model::{RfqId, StackName, Timestamp, show_duration};
 use crate::output::workers::Tally;
 use crate::output::{Format, Output};
 use crate::provider::{self, Behaviour, Receipts, Temper};
-use crate::queue::Options;
+use crate::queue::{Ending, Options};
 use crate::scatter::{self, Scattered, Submission};
 use crate::settings::{Backend, Settings};
 use crate::timeline::Timeline;
@@ -116,8 +116,9 @@ async fn show(context: &Context, settings: &Settings, aws: &Aws) -> Result<(Gath
     let plan = plan();
     let gathering = gather::Settings { poll_wait: POLL_WAIT, options: plan.options };
     let workers = async {
+        let ending = Ending::with(&stop);
         let ended = tokio::try_join!(
-            provider::run(aws, &providers, &plan, &stop, &sink),
+            provider::run(aws, &providers, &plan, &ending, &sink),
             gather::run(aws, gathering, &stop, &stop, &sink),
         );
         ended.map(drop)

@@ -14,7 +14,7 @@ use crate::output::Format;
 use crate::output::letters::{Letters, document, lines, replayed_document, replayed_line};
 use crate::output::live::size;
 use crate::output::setup::count_of;
-use crate::replay::{Choice, Replayed, replay};
+use crate::replay::{Choice, Outcome, Replayed, replay};
 
 /// Look at the dead letters, and send them back to where they came from.
 #[derive(Debug, Args)]
@@ -32,8 +32,8 @@ enum Action {
     /// Send letters back to the queues that they came from
     ///
     /// Each letter is deleted once its queue has confirmed it. A request that is replayed before its
-    /// deadline, and quoted now, replaces what had failed. What cannot be handled comes back, so no more
-    /// are replayed than lie there at the beginning.
+    /// deadline, and quoted now, replaces what had failed; after it, it is declined. What cannot be
+    /// handled comes back, so no more are replayed than lie there at the beginning.
     Replay(Replay),
 }
 
@@ -92,16 +92,14 @@ async fn replay_letters(context: &Context, command: Replay) -> Result<u8> {
     output.note(&aws.target_line());
     let ids = (!command.which.all).then(|| command.which.ids.into_iter().collect::<HashSet<_>>());
     let choice = Choice { ids, to: command.to };
-    let (mut moved, mut stay, mut documents) = (0_u64, 0_u64, Vec::new());
+    let mut counts = Counts::default();
+    let mut documents = Vec::new();
     let mut missing = choice.ids.clone().unwrap_or_default();
     let mut told = |replayed: Replayed| {
         missing.remove(&replayed.letter.id);
-        match replayed.outcome {
-            Ok(_) => moved += 1,
-            Err(_) => stay += 1,
-        }
+        counts.count(&replayed.outcome);
         match output.format {
-            Format::Table | Format::Workshop if replayed.outcome.is_ok() => {
+            Format::Table | Format::Workshop if matches!(replayed.outcome, Outcome::Moved(_)) => {
                 output.data(&replayed_line(&replayed));
             }
             Format::Table | Format::Workshop => output.warning(&replayed_line(&replayed)),
@@ -116,17 +114,8 @@ async fn replay_letters(context: &Context, command: Replay) -> Result<u8> {
     if output.format == Format::Json {
         output.json(&json!({"letters": documents, "not-found": missing, "hidden": hidden}));
     }
-    output.note(&match stay {
-        0 => format!("{moved} replayed"),
-        stay => format!("{moved} replayed, {stay} where they were"),
-    });
+    output.note(&counts.sentence());
     ended?;
-    if hidden > 0 {
-        output.warning(&format!(
-            "about {} somebody else's hands, for 30 s at the most",
-            if hidden == 1 { "1 more is in".to_owned() } else { format!("{hidden} more are in") }
-        ));
-    }
     if context.shutdown.stop.is_cancelled() {
         return Err(context.shutdown.error());
     }
@@ -138,11 +127,64 @@ async fn replay_letters(context: &Context, command: Replay) -> Result<u8> {
         return Err(Error::other(format!("no dead letter {}{more} is there", printable(first)))
             .hint("one that somebody else looks at is hidden for up to 30 s"));
     }
-    if stay > 0 {
-        return Err(Error::other(format!("{} could not be replayed", count_of(stay, "letter")))
-            .hint("name a provider for requests without a source: --to PROVIDER"));
+    counts.judge()?;
+    if hidden > 0 {
+        let hidden = if hidden == 1 { "1 more is".into() } else { format!("{hidden} more are") };
+        return Err(Error::other(format!("about {hidden} in somebody else's hands"))
+            .hint("such letters are back after 30 s at the most"));
     }
     Ok(exit::DONE)
+}
+
+/// How many letters ended how.
+#[derive(Debug, Default)]
+struct Counts {
+    moved: u64,
+    copied: u64,
+    homeless: u64,
+    unsent: u64,
+}
+
+impl Counts {
+    fn count(&mut self, outcome: &Outcome) {
+        match outcome {
+            Outcome::Moved(_) => self.moved += 1,
+            Outcome::Copied(..) => self.copied += 1,
+            Outcome::Homeless(_) => self.homeless += 1,
+            Outcome::Unsent(_) => self.unsent += 1,
+        }
+    }
+
+    fn sentence(&self) -> String {
+        let mut sentence = format!("{} replayed", self.moved);
+        for (count, what) in [
+            (self.copied, "replayed, but not deleted"),
+            (self.homeless + self.unsent, "where they were"),
+        ] {
+            if count > 0 {
+                sentence = format!("{sentence}, {count} {what}");
+            }
+        }
+        sentence
+    }
+
+    /// The error, if there is one.
+    fn judge(&self) -> Result<()> {
+        let stay = self.homeless + self.unsent;
+        if stay > 0 {
+            let error = Error::other(format!("{} could not be replayed", count_of(stay, "letter")));
+            return Err(match self.homeless {
+                0 => error,
+                _ => error.hint("name a provider for requests without a source: --to PROVIDER"),
+            });
+        }
+        if self.copied > 0 {
+            let copied = count_of(self.copied, "letter");
+            return Err(Error::other(format!("{copied} could not be deleted"))
+                .hint("replayed once more they would be there twice"));
+        }
+        Ok(())
+    }
 }
 
 async fn list(context: &Context, command: &List) -> Result<u8> {

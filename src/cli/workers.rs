@@ -19,7 +19,7 @@ use crate::output::table::wrapped;
 use crate::output::workers::{Part, Screen, Tally, document, line};
 use crate::output::{Format, Output};
 use crate::provider::{self, Receipts, Temper};
-use crate::queue::{Options, Troubles};
+use crate::queue::{Ending, Options, Trouble, Troubles};
 use crate::settings::Settings;
 
 /// How long the workers may take to end after a first Ctrl-C: longer than the longest poll.
@@ -166,14 +166,20 @@ pub(super) async fn run(
     let stop = &context.shutdown.stop.child_token();
     // The consumer gathers what the workers still have to say, so it stops after them.
     let answered = if working.plan.is_some() { CancellationToken::new() } else { stop.clone() };
+    let ending = Ending::with(stop);
     let work = async {
         let workers = async {
             let Some(plan) = &working.plan else { return Ok(()) };
-            let ended = provider::run(aws, &working.providers, &plan.settings, stop, &sink).await;
+            let ended =
+                provider::run(aws, &working.providers, &plan.settings, &ending, &sink).await;
             if working.consumer() == Part::Included && ended.is_ok() {
                 gathered(&tally).await;
             }
             answered.cancel();
+            // One that cannot go on stops the other, in good order.
+            if ended.is_err() {
+                stop.cancel();
+            }
             ended
         };
         let consumer = async {
@@ -184,18 +190,18 @@ pub(super) async fn run(
                 poll_wait: working.command.poll_wait,
                 options: working.command.options(GATHER_CONCURRENCY),
             };
-            gather::run(aws, settings, stop, &answered, &sink).await
-        };
-        // One that cannot go on stops the other, in good order.
-        let guarded = async |work: &mut (dyn Future<Output = Result<()>> + Unpin)| {
-            let ended = work.await;
-            if ended.is_err() {
-                stop.cancel();
+            match gather::run(aws, settings, stop, &answered, &sink).await {
+                // No answer is wanted any more: the workers give back what they have in hand, and
+                // end with this error.
+                Err(error) if working.plan.is_some() => {
+                    ending.fail(error);
+                    stop.cancel();
+                    Ok(())
+                }
+                ended => ended,
             }
-            ended
         };
-        tokio::pin!(workers, consumer);
-        let (workers, consumer) = tokio::join!(guarded(&mut workers), guarded(&mut consumer));
+        let (workers, consumer) = tokio::join!(workers, consumer);
         workers.and(consumer)
     };
     let mut live = (view == View::Live).then(Live::new);
@@ -293,6 +299,10 @@ fn sink(output: &Output, view: View, tally: &Arc<Mutex<Tally>>) -> Sink<Event> {
     let troubles = Troubles::default();
     Arc::new(move |event: Event| {
         let event = match event {
+            // Programs hear of every message.
+            Event::Trouble(trouble @ Trouble::Entry { .. }) if view == View::Json => {
+                Event::Trouble(trouble)
+            }
             Event::Trouble(trouble) => match troubles.news(trouble) {
                 Some(news) => Event::Trouble(news),
                 None => return,

@@ -7,7 +7,7 @@ use super::table::cut;
 use crate::aws::{DeadLetter, Source};
 use crate::model::text::printable;
 use crate::model::{Timestamp, show_duration};
-use crate::replay::{self, Replayed};
+use crate::replay::{self, Outcome, Replayed};
 
 /// Lines of a body that are shown.
 const BODY_LINES: usize = 3;
@@ -97,17 +97,29 @@ pub fn word(of: replay::Letters) -> &'static str {
 pub fn replayed_line(replayed: &Replayed) -> String {
     let letter = format!("{} {}", word(replayed.of), printable(&replayed.letter.id));
     match &replayed.outcome {
-        Ok(queue) => format!("{letter} -> {}", printable(queue)),
-        Err(why) => format!("{letter} stays: {}", printable(why)),
+        Outcome::Moved(queue) => format!("{letter} -> {}", printable(queue)),
+        Outcome::Copied(queue, why) => format!(
+            "{letter} is in {} now, and here still: deleting it failed: {}",
+            printable(queue),
+            printable(why)
+        ),
+        Outcome::Homeless(why) | Outcome::Unsent(why) => {
+            format!("{letter} stays: {}", printable(why))
+        }
     }
 }
 
 /// The same for programs.
 pub fn replayed_document(replayed: &Replayed) -> Value {
+    let (to, stays) = match &replayed.outcome {
+        Outcome::Moved(queue) => (Some(queue), None),
+        Outcome::Copied(queue, why) => (Some(queue), Some(why)),
+        Outcome::Homeless(why) | Outcome::Unsent(why) => (None, Some(why)),
+    };
     json!({
         "kind": word(replayed.of),
         "message-id": replayed.letter.id,
-        "to": replayed.outcome.as_ref().ok(),
-        "stays": replayed.outcome.as_ref().err(),
+        "to": to,
+        "stays": stays,
     })
 }

@@ -145,7 +145,7 @@ impl Tally {
                 let (subject, reason) = (subject.clone(), reason.clone());
                 self.stand(Standing { subject, reason, until: Some(now.plus(SHOWN)) });
             }
-            Event::Trouble(Trouble::Over { subject }) => {
+            Event::Trouble(Trouble::Over { subject } | Trouble::Abandoned { subject }) => {
                 self.troubles.retain(|standing| standing.subject != *subject);
             }
             Event::Attempt { .. } | Event::Left { .. } => {}
@@ -437,7 +437,7 @@ pub fn line(event: &Event, at: Timestamp) -> Option<String> {
         Event::Trouble(Trouble::Entry { subject, reason }) => {
             format!("{clock} trouble   {}: {}", printable(subject), printable(reason))
         }
-        Event::PutDown { .. } => return None,
+        Event::PutDown { .. } | Event::Trouble(Trouble::Abandoned { .. }) => return None,
     })
 }
 
@@ -521,7 +521,7 @@ pub fn document(event: &Event, at: Timestamp) -> Option<Value> {
         Event::Trouble(Trouble::Entry { subject, reason }) => {
             json!({"event": "failed-entry", "subject": subject, "reason": reason})
         }
-        Event::PutDown { .. } => return None,
+        Event::PutDown { .. } | Event::Trouble(Trouble::Abandoned { .. }) => return None,
     };
     line["at"] = json!(at);
     Some(line)

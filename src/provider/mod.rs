@@ -52,7 +52,8 @@ pub struct Settings {
     pub options: Options,
 }
 
-/// Runs one worker per provider until `stop`, then drains.
+/// Runs one worker per provider until the `ending` begins, then drains; where it comes with an error,
+/// what is in hand is given back at once.
 ///
 /// # Errors
 /// Not set up when a queue is missing; the first error that will not pass, after draining.
@@ -60,7 +61,7 @@ pub async fn run(
     aws: &Aws,
     providers: &[ProviderName],
     settings: &Settings,
-    stop: &CancellationToken,
+    ending: &Ending,
     sink: &Sink<Event>,
 ) -> Result<()> {
     let find = async |name: String| persist(async || aws.queue(name.clone()).await).await;
@@ -71,9 +72,8 @@ pub async fn run(
     let queues = providers.iter().map(|name| find(aws.names.provider_queue(name)));
     let queues = try_join_all(queues).await?;
     let tasks = TaskTracker::new();
-    let ending = Ending::with(stop);
-    let answers = response.outbox(&tasks, &ending);
-    let dead_letters = dead_letters.outbox(&tasks, &ending);
+    let answers = response.outbox(&tasks, ending);
+    let dead_letters = dead_letters.outbox(&tasks, ending);
     let mut workers = JoinSet::new();
     for (provider, queue) in providers.iter().zip(queues) {
         let post = Post {

@@ -14,7 +14,7 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use super::lease::{Held, Leases, Taken};
 use super::poller::{self, Delivery};
 use super::{Batcher, Ending, Limits, Message, Outcome, Source, Trouble};
-use crate::error::Result;
+use crate::error::{Kind, Result};
 
 /// How long deletes wait for company at the most; a message that is answered is in no hurry to be
 /// deleted, as long as it stays hidden.
@@ -132,6 +132,7 @@ impl<S: Source> Consumer<S> {
             overdue,
             notice: Box::new(notice),
         });
+        let overdue = work.overdue.clone();
         let permits = Arc::new(Semaphore::new(self.options.concurrency));
         let handle = Arc::new(handle);
         // Dropped with this future, and everything in hand with it.
@@ -163,8 +164,12 @@ impl<S: Source> Consumer<S> {
             }
         };
         let polled = self.poll(&permits, hand_over).await;
-        // After an error that ends the polling, what is in hand is drained all the same.
+        // After an error that ends the polling, what is in hand is drained all the same, unless there
+        // is no queue any more that it could be deleted from.
         self.ending.stop();
+        if polled.as_ref().is_err_and(|error| error.kind() == Kind::NotSetUp) {
+            overdue.cancel();
+        }
         while in_hand.join_next().await.is_some() {}
         drop(work);
         tasks.close();

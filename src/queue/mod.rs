@@ -123,6 +123,11 @@ pub enum Trouble {
         /// What was concerned.
         subject: String,
     },
+    /// Nobody is there any more who would see the end of it.
+    Abandoned {
+        /// What was concerned.
+        subject: String,
+    },
     /// One entry of a batch was refused for good.
     Entry {
         /// What was being done.

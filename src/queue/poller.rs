@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::{Backoff, Ending, Message, Source, Trouble, Wait};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 
 /// Messages that one receive brings at most.
 const MAX_BATCH: usize = 10;
@@ -57,7 +57,7 @@ pub(super) async fn poll(
         Polled { permits, asked, messages }
     };
     let mut polls = FuturesUnordered::new();
-    let mut pace = Pace::new(breath);
+    let mut pace = Pace::new(breath, source.name(), trouble);
     let mut fatal = None;
     loop {
         if ending.has_begun() && polls.is_empty() {
@@ -68,7 +68,7 @@ pub(super) async fn poll(
         tokio::select! {
             biased;
             Some(polled) = polls.next(), if !polls.is_empty() => {
-                if let Err(error) = pace.heed(polled, source, &mut hand_over, trouble) {
+                if let Err(error) = pace.heed(polled, &mut hand_over) {
                     fatal.get_or_insert(error);
                     ending.stop();
                 }
@@ -84,7 +84,11 @@ pub(super) async fn poll(
 }
 
 /// How a queue is polled just now.
-struct Pace {
+struct Pace<'a> {
+    /// The queue.
+    name: &'a str,
+    /// Where its troubles are reported to.
+    trouble: &'a (dyn Fn(Trouble) + Send + Sync),
     /// Polls at once.
     polls: usize,
     /// Full receives in a row with so many polls.
@@ -96,9 +100,10 @@ struct Pace {
     breath: Duration,
 }
 
-impl Pace {
-    fn new(breath: Duration) -> Self {
-        Self { polls: 1, full: 0, backoff: Backoff::default(), rest: Instant::now(), breath }
+impl<'a> Pace<'a> {
+    fn new(breath: Duration, name: &'a str, trouble: &'a (dyn Fn(Trouble) + Send + Sync)) -> Self {
+        let (backoff, rest) = (Backoff::default(), Instant::now());
+        Self { name, trouble, polls: 1, full: 0, backoff, rest, breath }
     }
 
     /// Whether the last receive was full.
@@ -110,19 +115,13 @@ impl Pace {
     ///
     /// # Errors
     /// The poll's error, when it will not pass.
-    fn heed(
-        &mut self,
-        polled: Polled,
-        source: &impl Source,
-        hand_over: &mut impl FnMut(Delivery),
-        trouble: &(dyn Fn(Trouble) + Send + Sync),
-    ) -> Result<(), Error> {
+    fn heed(&mut self, polled: Polled, hand_over: &mut impl FnMut(Delivery)) -> Result<(), Error> {
         let Polled { permits, asked, messages } = polled;
-        let subject = || source.name().to_owned();
+        let subject = || self.name.to_owned();
         match messages {
             Ok(messages) => {
                 if !self.backoff.is_calm() {
-                    trouble(Trouble::Over { subject: subject() });
+                    (self.trouble)(Trouble::Over { subject: subject() });
                     self.backoff.reset();
                 }
                 if messages.len() < MAX_BATCH {
@@ -144,7 +143,7 @@ impl Pace {
             }
             Err(error) if error.is_transient() => {
                 if self.backoff.is_calm() {
-                    trouble(Trouble::Began { subject: subject(), reason: error.to_string() });
+                    (self.trouble)(Trouble::Began { subject: subject(), reason: reason(&error) });
                 }
                 (self.polls, self.full) = (1, 0);
                 // Of several polls that failed together the first sets the rest.
@@ -155,6 +154,24 @@ impl Pace {
             }
             Err(error) => Err(error),
         }
+    }
+}
+
+impl Drop for Pace<'_> {
+    fn drop(&mut self) {
+        if !self.backoff.is_calm() {
+            (self.trouble)(Trouble::Abandoned { subject: self.name.to_owned() });
+        }
+    }
+}
+
+/// Why receives fail, in the same words for every queue that they fail for alike.
+fn reason(error: &Error) -> String {
+    let causes = error.causes();
+    match error.kind() {
+        Kind::Unreachable => error.to_string(),
+        _ if causes.is_empty() => error.to_string(),
+        _ => format!("receiving fails: {}", causes.join(": ")),
     }
 }
 

@@ -274,6 +274,34 @@ async fn an_error_loop_backs_off_is_reported_once_and_recovers() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn one_that_ends_in_trouble_says_so() {
+    let source = Written::new((0..20).map(|_| fails(true)));
+    let stop = CancellationToken::new();
+    let (consumer, troubles) = consumer(&source, 10, &stop);
+    let run = consumer.run(|_| async { Verdict::Done }, |_| {});
+    tokio::join!(run, stop_after(&stop, Duration::from_secs(3))).0.expect("a stop is no error");
+    let troubles = troubles.lock().expect("unpoisoned");
+    let told = troubles.as_slice();
+    assert!(matches!(told, [Trouble::Began { .. }, Trouble::Abandoned { .. }]), "{told:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_that_is_gone_lets_go_of_what_is_in_hand_at_once() {
+    let gone = Error::new(Kind::NotSetUp, "gone").fatal();
+    let source = Written::new([brings(0, &["a"]), (Duration::from_secs(1), Err(gone))]);
+    let stop = CancellationToken::new();
+    let (consumer, _) = consumer(&source, 10, &stop);
+    let began = Instant::now();
+    let handle = |_| async {
+        sleep(Duration::from_mins(10)).await;
+        Verdict::Done
+    };
+    let ended = consumer.run(handle, |_| {}).await;
+    assert_eq!(ended.expect_err("it cannot go on").kind(), Kind::NotSetUp);
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_error_that_will_not_pass_ends_it_after_what_is_in_hand() {
     let (_, error) = fails(false);
     let source = Written::new([brings(0, &["a"]), (Duration::from_secs(1), error)]);

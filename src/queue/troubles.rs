@@ -40,17 +40,10 @@ impl Troubles {
                 Some(Trouble::Began { subject, reason })
             }
             Trouble::Over { subject } => {
-                let of = |(reason, (_, affected)): (&String, &(String, HashSet<String>))| {
-                    affected.contains(&subject).then(|| reason.clone())
-                };
-                let reason = told.standing.iter().find_map(of)?;
-                let (first, affected) = told.standing.get_mut(&reason)?;
-                affected.remove(&subject);
-                let over = affected.is_empty().then(|| Trouble::Over { subject: first.clone() });
-                if over.is_some() {
-                    told.standing.remove(&reason);
-                }
-                over
+                told.leave(&subject).map(|subject| Trouble::Over { subject })
+            }
+            Trouble::Abandoned { subject } => {
+                told.leave(&subject).map(|subject| Trouble::Abandoned { subject })
             }
             Trouble::Entry { subject, reason } => {
                 let now = Instant::now();
@@ -63,6 +56,23 @@ impl Troubles {
                 Some(Trouble::Entry { subject, reason })
             }
         }
+    }
+}
+
+impl Told {
+    /// Takes a subject out of its trouble; who told of it first, if that was the last that had it.
+    fn leave(&mut self, subject: &str) -> Option<String> {
+        let of = |(reason, (_, affected)): (&String, &(String, HashSet<String>))| {
+            affected.contains(subject).then(|| reason.clone())
+        };
+        let reason = self.standing.iter().find_map(of)?;
+        let (first, affected) = self.standing.get_mut(&reason)?;
+        affected.remove(subject);
+        let last = affected.is_empty().then(|| first.clone());
+        if last.is_some() {
+            self.standing.remove(&reason);
+        }
+        last
     }
 }
 
@@ -91,6 +101,19 @@ mod tests {
         assert_eq!(troubles.news(over("b")), Some(over("a")), "under the name that was told");
         assert_eq!(troubles.news(over("b")), None, "nothing of the kind was told");
         assert_eq!(troubles.news(began("b", "away")), Some(began("b", "away")));
+    }
+
+    #[test]
+    fn one_that_ends_in_trouble_does_not_hide_the_next_one() {
+        let abandoned = |subject: &str| Trouble::Abandoned { subject: subject.to_owned() };
+        let troubles = Troubles::default();
+        assert_eq!(troubles.news(began("a", "away")), Some(began("a", "away")));
+        assert_eq!(troubles.news(began("b", "away")), None);
+        assert_eq!(troubles.news(abandoned("a")), None);
+        assert_eq!(troubles.news(over("b")), Some(over("a")));
+        assert_eq!(troubles.news(began("b", "away")), Some(began("b", "away")));
+        assert_eq!(troubles.news(abandoned("b")), Some(abandoned("b")), "nobody has it any more");
+        assert_eq!(troubles.news(began("c", "away")), Some(began("c", "away")));
     }
 
     #[tokio::test(start_paused = true)]

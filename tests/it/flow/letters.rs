@@ -159,9 +159,9 @@ fn those_in_somebody_else_s_hands_are_told_of() {
     let url = stack.queue_url(PROVIDER_DEAD_LETTERS);
     let receive = clients().sqs.receive_message().queue_url(url).visibility_timeout(30);
     wait(receive.max_number_of_messages(1).send()).expect("it answers");
-    let replayed = stack.rydes("dlq replay --all").run().exits(0);
+    let replayed = stack.rydes("dlq replay --all").run().exits(1);
     assert_eq!(replayed.stdout.lines().count(), 2);
-    let said = "about 1 more is in somebody else's hands, for 30 s at the most";
+    let said = "about 1 more is in somebody else's hands";
     assert!(replayed.stderr.contains(said), "{}", replayed.stderr);
     assert_eq!(stack.depth(PROVIDER_DEAD_LETTERS), 1);
 }
@@ -267,9 +267,10 @@ fn a_replay_that_is_cut_off_loses_nothing() {
     // Sent, and not deleted: they are in both queues, and that is told.
     proxy.fail("DeleteMessageBatch", 1, Fault::Answer(400, DENIED));
     let told = replay(1);
-    assert_eq!((stays(&told), stack.depth(&provider(1))), (3, 3), "{told}");
-    let why = told["letters"][0]["stays"].as_str().expect("a reason");
-    assert!(why.starts_with(&format!("it is in {source} now, but cannot be deleted")), "{why}");
+    assert_eq!((stays(&told), stack.depth(&provider(1))), (0, 3), "{told}");
+    let first = &told["letters"][0];
+    assert_eq!(first["to"], source.as_str());
+    assert!(first["stays"].as_str().is_some_and(|why| why.contains("not you")), "{first}");
     assert_eq!(stack.depth(PROVIDER_DEAD_LETTERS), 3);
     // Confirmations that get lost are asked for again.
     ids(&stack, 3);
@@ -278,4 +279,21 @@ fn a_replay_that_is_cut_off_loses_nothing() {
     let told = replay(0);
     assert_eq!((stays(&told), stack.depth(PROVIDER_DEAD_LETTERS)), (0, 0), "{told}");
     assert!(stack.depth(&provider(1)) >= 6);
+}
+
+#[test]
+fn a_letter_whose_queue_is_out_of_reach_goes_to_nobody_else() {
+    const AWAY: &str = r#"{"__type": "com.amazonaws.sqs#InternalError", "message": "later"}"#;
+    let stack = Stack::set_up(2);
+    let source = stack.full(&provider(1));
+    post(&stack, PROVIDER_DEAD_LETTERS, "mine", &[("rydes-source", &source)]);
+    let proxy = Proxy::start();
+    // Where to send it otherwise, and the dead letters, are found; its own queue is not.
+    proxy.pass("GetQueueUrl", 2);
+    proxy.fail("GetQueueUrl", 3, Fault::Answer(500, AWAY));
+    let replay = stack.rydes("dlq replay --all --to UnicornManagementResource2");
+    let failed = replay.env("AWS_ENDPOINT_URL_SQS", &proxy.url).run().exits(1);
+    assert!(failed.stderr.contains(&format!("stays: finding {source}")), "{}", failed.stderr);
+    assert!(!failed.stderr.contains("--to PROVIDER"), "{}", failed.stderr);
+    assert_eq!((stack.depth(&provider(2)), stack.depth(PROVIDER_DEAD_LETTERS)), (0, 1));
 }
