@@ -28,6 +28,8 @@ use tokio_util::task::AbortOnDropHandle;
 
 /// How long a request that is delayed by a seeded plan waits, shortest and longest, in milliseconds.
 const DELAY: (u64, u64) = (20, 1_000);
+/// How long no connection is taken after one could not be.
+const PAUSE: Duration = Duration::from_millis(100);
 /// Operations whose answers have a result for each entry.
 const BATCHES: [&str; 5] = [
     "SendMessageBatch",
@@ -189,9 +191,13 @@ async fn listen(listener: TcpListener, shared: Arc<Shared>) {
     let mut connections = tokio::task::JoinSet::new();
     loop {
         tokio::select! {
-            Ok((stream, _)) = listener.accept() => {
-                connections.spawn(serve(stream, Arc::clone(&shared)));
-            }
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(serve(stream, Arc::clone(&shared)));
+                }
+                // Too many files are open, for example: some will be closed.
+                Err(_) => sleep(PAUSE).await,
+            },
             Some(_) = connections.join_next() => {}
         }
     }

@@ -23,11 +23,11 @@ use tokio::time::{Instant, interval, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{DEADLINE, STALLED, TOLD_EVERY};
+use super::{DEADLINE, LONGEST_THOUGHT, STALLED, TOLD_EVERY};
 use crate::aws::{Aws, DeadLetter};
 use crate::error::{Error, Result};
-use crate::model::{Answer, AnswerRow, ProviderName, Reply, Request, Responder, RfqId, Timestamp};
-use crate::provider::{Behaviour, Delivery, Intent};
+use crate::model::{Answer, AnswerRow, ProviderName, Reply, Request, RfqId, Timestamp};
+use crate::provider::{Behaviour, Delivery, FaultKind, Intent};
 use crate::queue::Ending;
 use crate::scatter::{Scatter, Scattered, Submission};
 
@@ -46,7 +46,7 @@ const ENDING: Duration = Duration::from_secs(30);
 /// Lines of a worker's stderr that are remembered.
 const REMEMBERED: usize = 5;
 /// Dead letters that are looked into.
-const MOST_LETTERS: usize = 10_000;
+const MOST_LETTERS: usize = 100_000;
 
 /// What is broken, and how long it is watched.
 #[derive(Debug, Clone)]
@@ -84,16 +84,14 @@ pub struct Outcome {
     pub copies: u64,
     /// Copies whose row holds their answer.
     pub answered: u64,
-    /// Copies that were to go wrong by a fault and did.
+    /// Copies that a fault spoilt as it was to: a dead letter, or a row of no RFQ, is there instead.
     pub spoilt: u64,
-    /// Copies without a row.
+    /// Copies that left nothing behind.
     pub lost: Vec<String>,
     /// Copies whose row holds another answer.
     pub doubled: Vec<String>,
     /// Rows, messages and dead letters that should not be there.
     pub unexplained: Vec<String>,
-    /// Dead letters with good reason.
-    pub dead_letters: u64,
     /// Deliveries of requests beyond the first.
     pub redelivered: u64,
     /// Answers that the table held already.
@@ -140,7 +138,7 @@ pub async fn run(
         let resubmitted = submit(reached, plan, &ids, stop);
         let gathered = gathered(aws, plan, &ids, told);
         let (resubmitted, took) = tokio::try_join!(resubmitted, gathered)?;
-        drained(aws, plan.visibility).await?;
+        drained(aws, plan.visibility + longest_thought(plan)).await?;
         Ok::<_, Error>((resubmitted, took))
     };
     tokio::pin!(work);
@@ -217,7 +215,7 @@ async fn gathered(
     told: &(dyn Fn(u64) + Send + Sync),
 ) -> Result<Duration> {
     let began = Instant::now();
-    let expected: HashMap<_, _> = ids.iter().map(|id| (id, expected(plan, id).count())).collect();
+    let expected: HashMap<_, _> = ids.iter().map(|id| (id, rows_of(&expected(plan, id)))).collect();
     let wanted: u64 = expected.values().sum();
     let (mut last, mut changed) = (0, Instant::now());
     loop {
@@ -229,7 +227,7 @@ async fn gathered(
         if there != last {
             (last, changed) = (there, Instant::now());
         }
-        if there >= wanted || changed.elapsed() > STALLED {
+        if there >= wanted || changed.elapsed() > STALLED + longest_thought(plan) {
             return Ok(changed - began);
         }
     }
@@ -248,6 +246,17 @@ async fn drained(aws: &Aws, visibility: Duration) -> Result<()> {
         sleep(TOLD_EVERY).await;
     }
     Ok(())
+}
+
+/// The longest that a provider may think.
+fn longest_thought(plan: &Plan) -> Duration {
+    let behaviour = &plan.behaviour;
+    let slow = behaviour.faults.iter().filter_map(|fault| match fault.kind {
+        FaultKind::Slow(think) => Some(think),
+        _ => None,
+    });
+    let think = behaviour.think.map_or(LONGEST_THOUGHT, |(_, longest)| longest);
+    slow.chain([think]).max().unwrap_or_default().div_f64(behaviour.speed)
 }
 
 /// The worker processes.
@@ -293,7 +302,8 @@ impl Crew {
         let (program, arguments) = self.command.split_first().ok_or_else(failed)?;
         let mut process = Command::new(program)
             .args(arguments)
-            .stdin(Stdio::null())
+            // It ends when this pipe does, however this process ends.
+            .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             // A Ctrl-C at the terminal is for this process alone.
@@ -408,23 +418,29 @@ fn each_line(
     });
 }
 
-/// What each provider has to have said to an RFQ.
+/// What has to have become of one copy.
+#[derive(Debug, Clone)]
 struct Expected {
-    /// Any of these is right; none where a fault spoils it. Of two answers either may be gathered
-    /// first: queues keep no order.
-    answers: Vec<(ProviderName, Vec<Answer>)>,
-    /// An id that belongs to no RFQ, to which one of them answered.
-    astray: Vec<RfqId>,
+    provider: ProviderName,
+    trace: Trace,
+    /// Whether its provider fails it, so that the request is among the dead letters.
+    fails: bool,
 }
 
-impl Expected {
-    /// How many rows there have to be.
-    fn count(&self) -> u64 {
-        self.answers.iter().filter(|(_, any)| !any.is_empty()).count() as u64
-    }
+/// What a copy leaves behind.
+#[derive(Debug, Clone)]
+enum Trace {
+    /// A row with any of these answers: of two either may be gathered first, since queues keep no
+    /// order.
+    Row(Vec<Answer>),
+    /// A dead letter that cannot be read.
+    Poison,
+    /// A row with this answer under this id, which belongs to no RFQ.
+    Astray(RfqId, Answer),
 }
 
-fn expected(plan: &Plan, id: &RfqId) -> Expected {
+/// What has to have become of each copy of an RFQ.
+fn expected(plan: &Plan, id: &RfqId) -> Vec<Expected> {
     let submission = submission(id);
     let now = Timestamp::now();
     let request = Request {
@@ -435,9 +451,10 @@ fn expected(plan: &Plan, id: &RfqId) -> Expected {
         submitted_at: Some(now),
         deadline: Some(now.plus(submission.deadline)),
     };
-    let mut astray = Vec::new();
-    let answers = plan.providers.iter().map(|provider| {
-        let decision = plan.behaviour.decide(provider, &request, now);
+    let one = |provider: &ProviderName| {
+        let received = now.by_clock(plan.behaviour.clock(provider, &request));
+        let decision = plan.behaviour.decide(provider, &request, received);
+        let fails = matches!(decision.intent, Intent::Fail(_));
         let answer = match decision.intent {
             Intent::Quote(price) => Answer::Quote(price),
             Intent::Decline(reason) => Answer::Declined(reason),
@@ -446,18 +463,24 @@ fn expected(plan: &Plan, id: &RfqId) -> Expected {
                 Answer::Failed { reason, attempts: None, attempted_at: Vec::new() }
             }
         };
-        let any = match (decision.delivery, &answer) {
-            (Delivery::Twice(second), Answer::Quote(_)) => vec![answer, Answer::Quote(second)],
-            (Delivery::Sound | Delivery::Twice(_) | Delivery::Crash(_), _) => vec![answer],
-            (Delivery::Poison, _) => Vec::new(),
-            (Delivery::Astray(id), _) => {
-                astray.push(id);
-                Vec::new()
+        let trace = match (decision.delivery, &answer) {
+            (Delivery::Twice(second), Answer::Quote(_)) => {
+                Trace::Row(vec![answer, Answer::Quote(second)])
             }
+            (Delivery::Sound | Delivery::Twice(_) | Delivery::Crash(_), _) => {
+                Trace::Row(vec![answer])
+            }
+            (Delivery::Poison, _) => Trace::Poison,
+            (Delivery::Astray(id), _) => Trace::Astray(id, answer),
         };
-        (provider.clone(), any)
-    });
-    Expected { answers: answers.collect(), astray }
+        Expected { provider: provider.clone(), trace, fails }
+    };
+    plan.providers.iter().map(one).collect()
+}
+
+/// How many rows an RFQ has to have.
+fn rows_of(expected: &[Expected]) -> u64 {
+    expected.iter().filter(|copy| matches!(copy.trace, Trace::Row(_))).count() as u64
 }
 
 /// Whether two answers say the same; how often a failure was tried differs from run to run.
@@ -475,21 +498,26 @@ fn words(answer: &Answer) -> String {
     }
 }
 
+/// The rows of a table, by RFQ.
+type Rows = HashMap<RfqId, Vec<AnswerRow>>;
+
 /// Looks for every copy, and at everything else that is there.
 async fn account(aws: &Aws, plan: &Plan, ids: &[RfqId], outcome: &mut Outcome) -> Result<()> {
-    let mut rows: HashMap<RfqId, Vec<AnswerRow>> = HashMap::new();
+    let mut rows = Rows::new();
     aws.table().each_answer(&mut |id, row| rows.entry(id).or_default().push(row)).await?;
-    let mut expectations = HashMap::new();
+    let mut letters = Letters::read(aws, outcome).await?;
     for id in ids {
-        let expected = expected(plan, id);
-        let found = rows.remove(id).unwrap_or_default();
-        compare(id, &expected, &found, outcome);
-        for id in &expected.astray {
-            rows.remove(id);
+        for copy in expected(plan, id) {
+            compare(id, &copy, &mut rows, &mut letters, outcome);
         }
-        expectations.insert(id, expected);
     }
-    outcome.unexplained.extend(rows.keys().map(|id| format!("rows of {id}, which nobody asked")));
+    for (id, rows) in rows {
+        let strange = rows
+            .into_iter()
+            .map(|row| format!("a row of {} for {id}: {}", row.responder, words(&row.answer)));
+        outcome.unexplained.extend(strange);
+    }
+    letters.judge_the_others(outcome);
     let depths = aws.all_depths().await?;
     let queues =
         depths.providers.iter().filter_map(|(who, counts)| Some((who.as_str(), (*counts)?)));
@@ -498,69 +526,134 @@ async fn account(aws: &Aws, plan: &Plan, ids: &[RfqId], outcome: &mut Outcome) -
             outcome.unexplained.push(format!("{} messages in {queue}", counts.total()));
         }
     }
-    let letters = depths.provider_dead_letters.total() + depths.response_dead_letters.total();
-    if letters > 0 {
-        judge_letters(aws, &expectations, outcome).await?;
-    }
     Ok(())
 }
 
-/// Compares what stands with what has to stand.
-fn compare(id: &RfqId, expected: &Expected, found: &[AnswerRow], outcome: &mut Outcome) {
-    outcome.copies += expected.answers.len() as u64;
-    for (provider, any) in &expected.answers {
-        let row = found.iter().find(|row| row.responder == provider.responder());
-        match row {
+/// Compares what stands with what has to stand; takes out what it finds.
+fn compare(
+    id: &RfqId,
+    copy: &Expected,
+    rows: &mut Rows,
+    letters: &mut Letters,
+    outcome: &mut Outcome,
+) {
+    outcome.copies += 1;
+    let provider = &copy.provider;
+    let lost = |outcome: &mut Outcome, what: &str| {
+        outcome.lost.push(format!("{id} {provider}{what}"));
+    };
+    match &copy.trace {
+        Trace::Row(any) => match take(rows, id, provider) {
             Some(row) if any.iter().any(|answer| is_same(answer, &row.answer)) => {
                 outcome.answered += 1;
             }
             Some(row) => {
                 outcome.doubled.push(format!("{id} {provider}: {}", words(&row.answer)));
             }
-            None if any.is_empty() => outcome.spoilt += 1,
-            None => outcome.lost.push(format!("{id} {provider}")),
-        }
+            None => lost(outcome, ""),
+        },
+        Trace::Astray(wrong, answer) => match take(rows, wrong, provider) {
+            Some(row) if is_same(answer, &row.answer) => outcome.spoilt += 1,
+            Some(_) | None => lost(outcome, &format!(", which answered to {wrong}")),
+        },
+        Trace::Poison if letters.take_poison(id, provider) => outcome.spoilt += 1,
+        Trace::Poison => lost(outcome, ", whose answer cannot be read"),
     }
-    let is_asked =
-        |who: &Responder| expected.answers.iter().any(|(provider, _)| provider.responder() == *who);
-    let strangers = found.iter().filter(|row| !is_asked(&row.responder));
-    outcome.unexplained.extend(strangers.map(|row| format!("a row of {} for {id}", row.responder)));
+    if copy.fails && !letters.take_request(id, provider) {
+        lost(outcome, ", which failed, among the dead letters");
+    }
 }
 
-/// A request that its provider was to fail, and a reply that cannot be read, belong among the dead
-/// letters; everything else does not.
-async fn judge_letters(
-    aws: &Aws,
-    expected: &HashMap<&RfqId, Expected>,
-    outcome: &mut Outcome,
-) -> Result<()> {
-    let requests =
-        aws.queue(aws.names.provider_dead_letters()).await?.letters(MOST_LETTERS).await?;
-    let replies = aws.queue(aws.names.response_dead_letters()).await?.letters(MOST_LETTERS).await?;
-    let fails = |letter: &DeadLetter| {
-        let request = Request::decode(&letter.body).ok()?;
-        let provider = aws.names.provider(letter.source.as_ref()?.name())?;
-        let answers = &expected.get(&request.id)?.answers;
-        let (_, any) = answers.iter().find(|(name, _)| *name == provider)?;
-        any.iter().any(|answer| matches!(answer, Answer::Failed { .. })).then_some(())
-    };
-    let healthy = requests.iter().filter(|letter| fails(letter).is_none());
-    let healthy = healthy.chain(replies.iter().filter(|l| Reply::decode(&l.body).is_ok()));
-    let healthy: Vec<_> = healthy
-        .map(|letter| {
+/// Takes a provider's row out.
+fn take(rows: &mut Rows, id: &RfqId, provider: &ProviderName) -> Option<AnswerRow> {
+    let of = rows.get_mut(id)?;
+    let position = of.iter().position(|row| row.responder == provider.responder())?;
+    let row = of.swap_remove(position);
+    if of.is_empty() {
+        rows.remove(id);
+    }
+    Some(row)
+}
+
+/// The dead letters that nobody has asked for yet.
+#[derive(Debug, Default)]
+struct Letters {
+    /// Requests with their providers.
+    requests: HashMap<(RfqId, ProviderName), Vec<DeadLetter>>,
+    /// Replies that cannot be read.
+    poison: Vec<DeadLetter>,
+    /// What belongs among the dead letters in no case.
+    others: Vec<DeadLetter>,
+}
+
+impl Letters {
+    /// Reads all of them.
+    async fn read(aws: &Aws, outcome: &mut Outcome) -> Result<Self> {
+        let mut letters = Self::default();
+        let of_requests = aws.queue(aws.names.provider_dead_letters()).await?;
+        let of_replies = aws.queue(aws.names.response_dead_letters()).await?;
+        for queue in [&of_requests, &of_replies] {
+            let held = queue.counts().await?.total();
+            let found = match held {
+                0 => Vec::new(),
+                _ => queue.letters(MOST_LETTERS).await?,
+            };
+            let unread = held.saturating_sub(found.len() as u64);
+            if unread > 0 {
+                let unread = format!("{unread} dead letters that could not be looked at");
+                outcome.unexplained.push(unread);
+            }
+            for letter in found {
+                letters.sort_in(aws, letter, queue.name() == of_replies.name());
+            }
+        }
+        Ok(letters)
+    }
+
+    fn sort_in(&mut self, aws: &Aws, letter: DeadLetter, is_reply: bool) {
+        if is_reply && Reply::decode(&letter.body).is_err() {
+            self.poison.push(letter);
+            return;
+        }
+        let request = Request::decode(&letter.body).ok().filter(|_| !is_reply);
+        let provider = letter.source.as_ref().and_then(|source| aws.names.provider(source.name()));
+        match request.zip(provider) {
+            Some((request, provider)) => {
+                self.requests.entry((request.id, provider)).or_default().push(letter);
+            }
+            None => self.others.push(letter),
+        }
+    }
+
+    /// Takes out the letters of a copy; whether there is one.
+    fn take_request(&mut self, id: &RfqId, provider: &ProviderName) -> bool {
+        self.requests.remove(&(id.clone(), provider.clone())).is_some()
+    }
+
+    /// Takes out the unreadable replies of a copy; whether there is one.
+    fn take_poison(&mut self, id: &RfqId, provider: &ProviderName) -> bool {
+        let before = self.poison.len();
+        let who = format!("\"{provider}\"");
+        self.poison
+            .retain(|letter| !(letter.body.contains(id.as_str()) && letter.body.contains(&who)));
+        self.poison.len() < before
+    }
+
+    /// Whatever is left is unexplained.
+    fn judge_the_others(self, outcome: &mut Outcome) {
+        let requests = self.requests.into_values().flatten();
+        let others = requests.chain(self.poison).chain(self.others);
+        outcome.unexplained.extend(others.map(|letter| {
             let reason = letter.reason.as_deref().unwrap_or("no reason");
-            format!("a healthy dead letter ({reason}): {}", letter.body)
-        })
-        .collect();
-    outcome.dead_letters += (requests.len() + replies.len() - healthy.len()) as u64;
-    outcome.unexplained.extend(healthy);
-    Ok(())
+            format!("a dead letter ({reason}): {}", letter.body)
+        }));
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Price;
+    use crate::model::{Price, Responder};
     use crate::provider::Temper;
 
     fn plan(faults: &[&str]) -> Plan {
@@ -591,57 +684,115 @@ mod tests {
         }
     }
 
-    /// The rows that have to be there.
-    fn rows(expected: &Expected) -> Vec<AnswerRow> {
-        let answers = expected.answers.iter();
-        answers.filter_map(|(who, any)| Some(row(who.as_str(), any.first()?.clone()))).collect()
+    /// The rows and the letters that have to be there.
+    fn traces(expected: &[Expected], id: &RfqId) -> (Rows, Letters) {
+        let (mut rows, mut letters) = (Rows::new(), Letters::default());
+        for copy in expected {
+            let (id, answer) = match &copy.trace {
+                Trace::Row(any) => (id, &any[0]),
+                Trace::Astray(wrong, answer) => (wrong, answer),
+                Trace::Poison => {
+                    let body = format!(r#"{{"responder":"{}","rfq-id":"{id}""#, copy.provider);
+                    letters.poison.push(letter(&body));
+                    continue;
+                }
+            };
+            let row = row(copy.provider.as_str(), answer.clone());
+            rows.entry(id.clone()).or_default().push(row);
+        }
+        (rows, letters)
+    }
+
+    fn letter(body: &str) -> DeadLetter {
+        let (id, body) = ("m".to_owned(), body.to_owned());
+        DeadLetter { id, body, reason: None, source: None, receive_count: 1, sent_at: None }
+    }
+
+    fn judged(id: &RfqId, expected: &[Expected], found: (Rows, Letters)) -> Outcome {
+        let (mut rows, mut letters) = found;
+        let mut outcome = Outcome::default();
+        for copy in expected {
+            compare(id, copy, &mut rows, &mut letters, &mut outcome);
+        }
+        outcome.unexplained.extend(rows.keys().map(ToString::to_string));
+        letters.judge_the_others(&mut outcome);
+        outcome
     }
 
     #[test]
     fn what_is_missing_changed_or_strange_is_found() {
         let id = RfqId::random();
         let expected = expected(&plan(&[]), &id);
-        let judged = |rows: &[AnswerRow]| {
-            let mut outcome = Outcome::default();
-            compare(&id, &expected, rows, &mut outcome);
-            outcome
+        let all = || traces(&expected, &id).0.remove(&id).expect("three rows");
+        let judged = |rows: Vec<AnswerRow>| {
+            judged(&id, &expected, (Rows::from([(id.clone(), rows)]), Letters::default()))
         };
-        let all = rows(&expected);
-        let sound = judged(&all);
+        let sound = judged(all());
         assert!(sound.is_sound() && sound.copies == 3 && sound.answered == 3);
-        let lost = judged(&all[1..]);
+        let lost = judged(all().split_off(1));
         assert!(!lost.is_sound() && lost.lost == [format!("{id} UnicornManagementResource1")]);
-        let mut changed = all.clone();
+        let mut changed = all();
         changed[2].answer = Answer::Quote(Price::whole(999));
-        assert_eq!((judged(&changed).doubled.len(), judged(&changed).answered), (1, 2));
-        let mut strange = all;
+        let changed = judged(changed);
+        assert_eq!((changed.doubled.len(), changed.answered), (1, 2));
+        let mut strange = all();
         strange.push(row("stranger", Answer::Quote(Price::whole(1))));
-        assert_eq!(judged(&strange).unexplained.len(), 1);
-        assert!(!judged(&strange).is_sound());
+        let strange = judged(strange);
+        assert_eq!((strange.unexplained.len(), strange.is_sound()), (1, false));
     }
 
     #[test]
-    fn what_a_fault_spoils_is_no_loss() {
+    fn what_a_fault_spoils_has_to_leave_its_own_trace() {
         let id = RfqId::random();
         let faults = ["UnicornManagementResource1=poison", "UnicornManagementResource2=wrong-id"];
         let expected = expected(&plan(&faults), &id);
-        assert_eq!((expected.count(), expected.astray.len()), (1, 1));
-        let mut outcome = Outcome::default();
-        compare(&id, &expected, &rows(&expected), &mut outcome);
-        assert!(outcome.is_sound() && outcome.spoilt == 2);
+        assert_eq!(rows_of(&expected), 1);
+        let sound = judged(&id, &expected, traces(&expected, &id));
+        assert!(sound.is_sound() && sound.spoilt == 2, "{sound:?}");
+        let (rows, _) = traces(&expected, &id);
+        let lost = judged(&id, &expected, (rows, Letters::default()));
+        assert_eq!((lost.lost.len(), lost.is_sound()), (1, false));
+        let (mut rows, letters) = traces(&expected, &id);
+        rows.retain(|of, _| *of == id);
+        let lost = judged(&id, &expected, (rows, letters));
+        assert_eq!((lost.lost.len(), lost.is_sound()), (1, false));
+        let (rows, mut letters) = traces(&expected, &id);
+        letters.poison.push(letter("of nobody"));
+        let strange = judged(&id, &expected, (rows, letters));
+        assert_eq!((strange.unexplained.len(), strange.is_sound()), (1, false));
+    }
+
+    #[test]
+    fn a_request_that_fails_has_to_be_among_the_dead_letters() {
+        let id = RfqId::random();
+        let expected = expected(&plan(&["UnicornManagementResource1=error"]), &id);
+        let missing = judged(&id, &expected, traces(&expected, &id));
+        assert_eq!((missing.lost.len(), missing.is_sound()), (1, false), "{missing:?}");
+        let (rows, mut letters) = traces(&expected, &id);
+        let key = (id.clone(), ProviderName::simulated(1));
+        letters.requests.insert(key, vec![letter("its request")]);
+        assert!(judged(&id, &expected, (rows, letters)).is_sound());
+        // One whose provider answered does not belong there.
+        let (rows, mut letters) = traces(&expected, &id);
+        for number in 1..=2 {
+            let key = (id.clone(), ProviderName::simulated(number));
+            letters.requests.insert(key, vec![letter("a request")]);
+        }
+        assert_eq!(judged(&id, &expected, (rows, letters)).unexplained.len(), 1);
     }
 
     #[test]
     fn of_two_answers_either_may_stand() {
         let id = RfqId::random();
         let expected = expected(&plan(&["duplicate"]), &id);
-        let second = |(who, any): &(ProviderName, Vec<Answer>)| row(who.as_str(), any[1].clone());
-        let seconds: Vec<_> = expected.answers.iter().map(second).collect();
-        for rows in [rows(&expected), seconds] {
-            let mut outcome = Outcome::default();
-            compare(&id, &expected, &rows, &mut outcome);
-            assert!(outcome.is_sound() && outcome.answered == 3);
-        }
+        let (mut rows, letters) = traces(&expected, &id);
+        let seconds = expected.iter().filter_map(|copy| match &copy.trace {
+            Trace::Row(any) => Some(row(copy.provider.as_str(), any[1].clone())),
+            Trace::Poison | Trace::Astray(..) => None,
+        });
+        rows.insert(id.clone(), seconds.collect());
+        let outcome = judged(&id, &expected, (rows, letters));
+        assert!(outcome.is_sound() && outcome.answered == 3);
     }
 
     #[test]

@@ -38,8 +38,8 @@ const VISIBILITY: Duration = Duration::from_secs(30);
   rydes bench --aws --stack bench-42        on AWS itself: costs what it says at the end
   rydes bench --chaos --failing 0.05        20 workers killed, 5 % of requests failed
 
-Submitter, workers and consumer run in this process; latency counts from when an RFQ was due
-to be submitted to the write of its last answer.")]
+Submitter, workers and consumer run in this process (with --chaos the workers in others); latency
+counts from when an RFQ was due to be submitted to the write of its last answer.")]
 pub(super) struct Command {
     /// RFQs that are measured [default: 1000; for --chaos 500]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
@@ -51,7 +51,7 @@ pub(super) struct Command {
     #[arg(long, value_name = "R", value_parser = rate)]
     pub(super) rate: Option<f64>,
     /// RFQs before those that are measured
-    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    #[arg(long, value_name = "N", conflicts_with = "chaos", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     warm_up: u32,
     #[command(flatten)]
     pub(super) conduct: Conduct,

@@ -81,7 +81,9 @@ pub(super) async fn soak(
         None => (place.aws.clone(), None),
     };
     let mut worker = place.settings.arguments(endpoint.as_deref());
-    worker.extend(["providers", "run", "-o", "jsonl", "--poll-wait", "2s"].map(str::to_owned));
+    worker.extend(
+        ["providers", "run", "--tied", "-o", "jsonl", "--poll-wait", "2s"].map(str::to_owned),
+    );
     worker.extend(["--visibility".to_owned(), format!("{}s", VISIBILITY.as_secs())]);
     worker.extend(["--concurrency".to_owned(), command.conduct.concurrency().to_string()]);
     worker.extend(arguments(&behaviour));

@@ -47,6 +47,9 @@ pub(super) struct Common {
     /// How long a received message is hidden, 1s to 12h
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = visibility, hide = true)]
     visibility: Duration,
+    /// Stop when stdin ends, which whoever started it holds
+    #[arg(long, hide = true)]
+    tied: bool,
 }
 
 /// What is shown while workers run.
@@ -164,6 +167,9 @@ pub(super) async fn run(
     let sink = sink(output, view, &tally);
     // A stop from inside is none of the user's signals: the first of those still drains.
     let stop = &context.shutdown.stop.child_token();
+    if working.command.tied {
+        stop_with_stdin(stop.clone());
+    }
     // The consumer gathers what the workers still have to say, so it stops after them.
     let answered = if working.plan.is_some() { CancellationToken::new() } else { stop.clone() };
     let ending = Ending::with(stop);
@@ -234,6 +240,15 @@ pub(super) async fn run(
         output.note(&line);
     }
     ended.map(|()| exit::DONE)
+}
+
+/// Stops when stdin has ended.
+fn stop_with_stdin(stop: CancellationToken) {
+    std::thread::spawn(move || {
+        // However it ends, nobody is there any more.
+        _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        stop.cancel();
+    });
 }
 
 /// Returns when the consumer has seen what the providers have answered, or a little later: another

@@ -25,7 +25,6 @@ pub fn report(plan: &Plan, outcome: &Outcome, proxied: Option<Proxied>) -> Vec<S
     let mut rows = vec![
         ["killed".to_owned(), killed(plan, outcome)],
         ["copies".to_owned(), copies(outcome)],
-        ["dead letters".to_owned(), format!("{} with good reason", outcome.dead_letters)],
         [
             "came again".to_owned(),
             format!("{} requests, {} answers", outcome.redelivered, outcome.duplicates),
@@ -112,7 +111,6 @@ pub fn document(plan: &Plan, outcome: &Outcome, proxied: Option<Proxied>) -> Val
         "lost": outcome.lost,
         "doubled": outcome.doubled,
         "unexplained": outcome.unexplained,
-        "dead-letters": outcome.dead_letters,
         "redelivered": outcome.redelivered,
         "duplicates": outcome.duplicates,
         "resubmitted": outcome.resubmitted,
