@@ -5,6 +5,7 @@ use clap::{Args, Subcommand};
 use super::Context;
 use super::workers::{self, Common, Working};
 use crate::error::Result;
+use crate::queue::persist;
 
 /// Run the response consumer alone.
 #[derive(Debug, Args)]
@@ -24,8 +25,8 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let settings = context.settings()?;
     let aws = context.connect(&settings).await?;
     // Before anything is said of a run that never begins.
-    let queue = aws.queue(aws.names.response_queue());
-    context.visibly("looking for the response queue", Box::pin(queue)).await?;
+    let queue = Box::pin(persist(async || aws.queue(aws.names.response_queue()).await));
+    context.visibly("looking for the response queue", queue).await?;
     let working = Working { providers: Vec::new(), plan: None, command };
     Box::pin(workers::run(context, &settings, &aws, working)).await
 }

@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use crate::support::PATIENCE;
 use crate::support::background::Background;
-use crate::support::proxy::{Fault, Proxy};
+use crate::support::proxy::{Fault, Proxy, Trouble};
 use crate::support::stack::{
     PROVIDER_DEAD_LETTERS, RESPONSE_DEAD_LETTERS, RESPONSES, Stack, provider,
 };
+use crate::support::{PATIENCE, wait_for};
 
 const PROVIDERS: usize = 3;
 /// More than the SDK itself tries.
@@ -201,4 +201,23 @@ fn what_is_refused_ends_them_and_loses_nothing() {
         nothing_is_lost_or_doubled(&stack, &id);
         again.stop();
     }
+}
+
+#[test]
+fn what_is_throttled_at_its_start_begins_a_little_later() {
+    let stack = Stack::set_up(PROVIDERS);
+    let proxy = Proxy::start();
+    // More than the SDK itself tries; SNS it does not try again at all.
+    for operation in ["ListSubscriptionsByTopic", "GetQueueUrl"] {
+        proxy.fail(operation, A_WHILE, Fault::Error(Trouble::Throttled));
+    }
+    for run in ["providers run --behavior steady", "consumer run"] {
+        let run = stack.rydes(&format!("{run} -o jsonl --poll-wait 1s"));
+        let run = Background::start(run.env("AWS_ENDPOINT_URL", &proxy.url));
+        let before = proxy.count("ReceiveMessage");
+        wait_for("a poll", || (proxy.count("ReceiveMessage") > before).then_some(()));
+        run.stop();
+        proxy.fail("GetQueueUrl", A_WHILE, Fault::Error(Trouble::Throttled));
+    }
+    assert!(proxy.count("ListSubscriptionsByTopic") > A_WHILE);
 }
