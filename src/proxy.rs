@@ -45,7 +45,7 @@ pub enum Fault {
     /// It is answered with this status and body, and goes no further.
     Answer(u16, &'static str),
     /// It is answered with an error of the service's own kind, and goes no further.
-    Error(Trouble),
+    Error(ServiceError),
     /// The connection is cut before it went on.
     CutBefore,
     /// The connection is cut after it was carried out.
@@ -63,7 +63,7 @@ pub enum Fault {
 
 /// The errors that any service may answer with at any time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Trouble {
+pub enum ServiceError {
     /// Something broke inside; status 500.
     Internal,
     /// It is away; status 503.
@@ -102,15 +102,15 @@ pub fn seeded(seed: u64, share: f64) -> Plan {
 
 fn failure(operation: &str, which: u64, how: u64) -> Fault {
     match which {
-        0 => Fault::Error(Trouble::Internal),
-        1 => Fault::Error(Trouble::Unavailable),
-        2 => Fault::Error(Trouble::Throttled),
+        0 => Fault::Error(ServiceError::Internal),
+        1 => Fault::Error(ServiceError::Unavailable),
+        2 => Fault::Error(ServiceError::Throttled),
         3 => Fault::CutBefore,
         4 => Fault::CutAfter,
         _ if BATCHES.contains(&operation) => {
             Fault::Entries(u32::try_from(how >> 32).unwrap_or(u32::MAX))
         }
-        _ => Fault::Error(Trouble::Internal),
+        _ => Fault::Error(ServiceError::Internal),
     }
 }
 
@@ -236,7 +236,7 @@ async fn answer(shared: &Shared, request: Request<Incoming>) -> Result<Response<
     match shared.fault(&operation) {
         None => forward(shared, request).await,
         Some(Fault::Answer(status, body)) => Ok(response(status, service, body.to_owned())),
-        Some(Fault::Error(trouble)) => Ok(service.error(trouble)),
+        Some(Fault::Error(error)) => Ok(service.error(error)),
         Some(Fault::CutBefore) => Err(Cut::OnPurpose),
         Some(Fault::CutAfter) => {
             forward(shared, request).await?;
@@ -327,19 +327,19 @@ impl Service {
         }
     }
 
-    fn error(self, trouble: Trouble) -> Response<Full<Bytes>> {
-        let status = match trouble {
-            Trouble::Internal => 500,
-            Trouble::Unavailable => 503,
-            Trouble::Throttled => 400,
+    fn error(self, error: ServiceError) -> Response<Full<Bytes>> {
+        let status = match error {
+            ServiceError::Internal => 500,
+            ServiceError::Unavailable => 503,
+            ServiceError::Throttled => 400,
         };
-        let code = match (trouble, self) {
-            (Trouble::Internal, Self::DynamoDb) => "InternalServerError",
-            (Trouble::Internal, _) => "InternalError",
-            (Trouble::Unavailable, _) => "ServiceUnavailable",
-            (Trouble::Throttled, Self::Sns) => "Throttled",
-            (Trouble::Throttled, Self::Sqs) => "RequestThrottled",
-            (Trouble::Throttled, Self::DynamoDb) => "ThrottlingException",
+        let code = match (error, self) {
+            (ServiceError::Internal, Self::DynamoDb) => "InternalServerError",
+            (ServiceError::Internal, _) => "InternalError",
+            (ServiceError::Unavailable, _) => "ServiceUnavailable",
+            (ServiceError::Throttled, Self::Sns) => "Throttled",
+            (ServiceError::Throttled, Self::Sqs) => "RequestThrottled",
+            (ServiceError::Throttled, Self::DynamoDb) => "ThrottlingException",
         };
         let body = match self {
             Self::Sns => format!(
@@ -468,7 +468,7 @@ mod tests {
         for wanted in [
             |fault: &Fault| *fault == Fault::CutBefore,
             |fault: &Fault| *fault == Fault::CutAfter,
-            |fault: &Fault| *fault == Fault::Error(Trouble::Throttled),
+            |fault: &Fault| *fault == Fault::Error(ServiceError::Throttled),
             |fault: &Fault| matches!(fault, Fault::Entries(_)),
         ] {
             assert!((100..240).contains(&of(wanted)), "{}", of(wanted));

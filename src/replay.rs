@@ -31,7 +31,7 @@ pub struct Choice {
 
 /// Which dead letters they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Letters {
+pub enum LetterKind {
     /// Requests that no provider could handle.
     Requests,
     /// Replies that could not be gathered.
@@ -42,7 +42,7 @@ pub enum Letters {
 #[derive(Debug, Clone)]
 pub struct Replayed {
     /// Which letters it was among.
-    pub of: Letters,
+    pub of: LetterKind,
     /// The letter.
     pub letter: DeadLetter,
     /// What became of it.
@@ -90,10 +90,10 @@ pub async fn replay(
         None => None,
     };
     let mut left = choice.ids.clone();
-    for of in [Letters::Requests, Letters::Replies] {
+    for of in [LetterKind::Requests, LetterKind::Replies] {
         let queue = match of {
-            Letters::Requests => aws.queue(aws.names.provider_dead_letters()).await?,
-            Letters::Replies => aws.queue(aws.names.response_dead_letters()).await?,
+            LetterKind::Requests => aws.queue(aws.names.provider_dead_letters()).await?,
+            LetterKind::Replies => aws.queue(aws.names.response_dead_letters()).await?,
         };
         let tasks = TaskTracker::new();
         // What is under way is finished when a signal comes.
@@ -128,7 +128,7 @@ async fn provider_queue(aws: &Aws, provider: &ProviderName) -> Result<Queue> {
 /// The replay of the letters of one queue.
 struct Round<'a> {
     aws: &'a Aws,
-    of: Letters,
+    of: LetterKind,
     fallback: Option<&'a Queue>,
     queue: Queue,
     deletes: Batcher<String, ()>,
@@ -245,7 +245,7 @@ impl Round<'_> {
         };
         match (target, self.of, self.fallback) {
             // Not where its own queue is only out of reach: that would be somebody else's letter.
-            (Err(NoWay::Nowhere(_)), Letters::Requests, Some(fallback)) => {
+            (Err(NoWay::Nowhere(_)), LetterKind::Requests, Some(fallback)) => {
                 let name = fallback.name().to_owned();
                 self.letterbox(&name).await.map(|letterbox| (name, letterbox))
             }
@@ -259,15 +259,17 @@ impl Round<'_> {
         let names = &self.aws.names;
         match (&letter.source, self.of) {
             (Some(Source::Queue(name)), _) => Ok(name.clone()),
-            (Some(Source::Sender(name)), Letters::Requests) if names.provider(name).is_some() => {
+            (Some(Source::Sender(name)), LetterKind::Requests)
+                if names.provider(name).is_some() =>
+            {
                 Ok(name.clone())
             }
-            (Some(Source::Sender(name)), Letters::Requests) => {
+            (Some(Source::Sender(name)), LetterKind::Requests) => {
                 Err(format!("`rydes-source` names no provider's queue of this stack: {name}"))
             }
-            (None, Letters::Requests) => Err("nobody wrote down where it came from".to_owned()),
+            (None, LetterKind::Requests) => Err("nobody wrote down where it came from".to_owned()),
             // These letters come from one queue alone.
-            (Some(Source::Sender(_)) | None, Letters::Replies) => Ok(names.response_queue()),
+            (Some(Source::Sender(_)) | None, LetterKind::Replies) => Ok(names.response_queue()),
         }
     }
 

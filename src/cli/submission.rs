@@ -1,11 +1,11 @@
 //! What a request is about, as it was typed or read; checked before anything is sent.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::value::RawValue;
 
 use crate::error::{Error, Result};
+use crate::model::fields::{Fields, present};
 use crate::model::{Condition, RfqId, Until, parse_duration};
 use crate::scatter::{Submission, check_deadline, check_text};
 
@@ -130,9 +130,6 @@ fn condition(written: &str) -> Result<Condition> {
     }
 }
 
-/// The fields of a JSON object, each as it is written: what nobody asks for is never looked into.
-pub(super) type Fields<'a> = BTreeMap<String, &'a RawValue>;
-
 /// A JSON object.
 ///
 /// # Errors
@@ -145,11 +142,6 @@ pub(super) fn object<'a>(name: &str, json: &'a str) -> Result<Fields<'a>> {
             Error::invalid(format!("{name} is not JSON")).because(error)
         }
     })
-}
-
-/// A field's value; `null` counts as absent.
-fn present<'a>(object: &Fields<'a>, field: &str) -> Option<&'a str> {
-    object.get(field).map(|value| value.get()).filter(|value| *value != "null")
 }
 
 /// A text in an object.

@@ -1,11 +1,9 @@
 //! The two messages: the request on the topic, the reply on the response queue.
 
-use std::collections::BTreeMap;
-
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
+use super::fields::{Fields, present};
 use super::text::compact_json;
 use super::{Price, Responder, RfqId, Timestamp};
 
@@ -227,18 +225,10 @@ fn attempted_at(fields: &Fields) -> Vec<Timestamp> {
         .unwrap_or_default()
 }
 
-/// A message's fields, each as it is written: what nobody asks for is never looked into.
-type Fields<'a> = BTreeMap<String, &'a RawValue>;
-
 fn object(body: &str) -> Result<Fields<'_>, String> {
     serde_json::from_str(body).map_err(|error| {
         if error.is_data() { "not a JSON object".to_owned() } else { format!("not JSON: {error}") }
     })
-}
-
-/// A field's value; `null` is absent.
-fn present<'a>(fields: &Fields<'a>, name: &str) -> Option<&'a str> {
-    fields.get(name).map(|value| value.get()).filter(|value| *value != "null")
 }
 
 /// A field's value as a string, a number or a list; `None` when it is something else.

@@ -3,6 +3,7 @@
 //! Knows nothing of AWS, clocks or terminals.
 
 mod condition;
+pub mod fields;
 mod ids;
 mod message;
 mod price;

@@ -86,10 +86,10 @@ pub fn document(all: &[Letters<'_>]) -> Value {
 }
 
 /// What a letter of these is called.
-pub fn word(of: replay::Letters) -> &'static str {
+pub fn word(of: replay::LetterKind) -> &'static str {
     match of {
-        replay::Letters::Requests => "request",
-        replay::Letters::Replies => "reply",
+        replay::LetterKind::Requests => "request",
+        replay::LetterKind::Replies => "reply",
     }
 }
 

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::support::background::Background;
-use crate::support::proxy::{Fault, Proxy, Trouble};
+use crate::support::proxy::{Fault, Proxy, ServiceError};
 use crate::support::stack::{
     PROVIDER_DEAD_LETTERS, RESPONSE_DEAD_LETTERS, RESPONSES, Stack, provider,
 };
@@ -208,15 +208,15 @@ fn what_is_throttled_at_its_start_begins_a_little_later() {
     let stack = Stack::set_up(PROVIDERS);
     let proxy = Proxy::start();
     // More than the SDK itself tries: what SNS throttles it does not try again at all.
-    proxy.fail("ListSubscriptionsByTopic", 3, Fault::Error(Trouble::Throttled));
-    proxy.fail("GetQueueUrl", A_WHILE, Fault::Error(Trouble::Throttled));
+    proxy.fail("ListSubscriptionsByTopic", 3, Fault::Error(ServiceError::Throttled));
+    proxy.fail("GetQueueUrl", A_WHILE, Fault::Error(ServiceError::Throttled));
     for run in ["providers run --behavior steady", "consumer run"] {
         let run = stack.rydes(&format!("{run} -o jsonl --poll-wait 1s"));
         let run = Background::start(run.env("AWS_ENDPOINT_URL", &proxy.url));
         let before = proxy.count("ReceiveMessage");
         wait_for("a poll", || (proxy.count("ReceiveMessage") > before).then_some(()));
         run.stop();
-        proxy.fail("GetQueueUrl", A_WHILE, Fault::Error(Trouble::Throttled));
+        proxy.fail("GetQueueUrl", A_WHILE, Fault::Error(ServiceError::Throttled));
     }
     assert!(proxy.count("ListSubscriptionsByTopic") > 3);
 }

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
-pub use rydes::proxy::{Fault, Trouble};
+pub use rydes::proxy::{Fault, ServiceError};
 
 use super::localstack::endpoint;
 use super::resources::wait;
