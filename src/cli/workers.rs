@@ -208,7 +208,8 @@ pub(super) async fn run(
             }
         };
         let (workers, consumer) = tokio::join!(workers, consumer);
-        workers.and(consumer)
+        // An error of the consumer's that came after the workers had ended is still there.
+        workers.and(consumer).and_then(|()| ending.outcome())
     };
     let mut live = (view == View::Live).then(Live::new);
     let ended = {

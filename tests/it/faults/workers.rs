@@ -1,5 +1,6 @@
 //! Workers and consumer whose requests fail for a while, or whose confirmations get lost.
 
+use rustix::process::Signal;
 use serde_json::json;
 
 use crate::support::background::Background;
@@ -219,4 +220,20 @@ fn what_is_throttled_at_its_start_begins_a_little_later() {
         proxy.fail("GetQueueUrl", A_WHILE, Fault::Error(ServiceError::Throttled));
     }
     assert!(proxy.count("ListSubscriptionsByTopic") > 3);
+}
+
+#[test]
+fn a_consumer_that_fails_after_the_workers_have_ended_is_told() {
+    let stack = Stack::set_up(PROVIDERS);
+    let proxy = Proxy::start();
+    // It takes some seconds to get to the refusal; the workers end within one.
+    proxy.fail("BatchExecuteStatement", 12, INTERNAL);
+    proxy.fail("BatchExecuteStatement", usize::MAX, DENIED);
+    let workers = workers(&stack, &proxy, "");
+    stack.submit("--deadline 60s");
+    workers.until("answered", PROVIDERS);
+    workers.signal(Signal::TERM);
+    let ended = workers.ends(PATIENCE).exits(1);
+    assert!(ended.stderr.contains("AccessDenied"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("stopping: "), "{}", ended.stderr);
 }
