@@ -60,6 +60,7 @@ pub struct Error {
     cause: Option<Box<dyn StdError + Send + Sync>>,
     hints: Vec<String>,
     course: Course,
+    field: Option<&'static str>,
 }
 
 /// What would become of the same request a little later.
@@ -85,6 +86,7 @@ impl Error {
             cause: None,
             hints: Vec::new(),
             course: Course::Lasting,
+            field: None,
         }
     }
 
@@ -115,6 +117,18 @@ impl Error {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
+    }
+
+    /// Says which field of the input it is about.
+    #[must_use]
+    pub fn about(mut self, field: &'static str) -> Self {
+        self.field = Some(field);
+        self
+    }
+
+    /// The field of the input that it is about.
+    pub fn field(&self) -> Option<&'static str> {
+        self.field
     }
 
     /// Marks it as one that may pass: the same request may succeed a little later.

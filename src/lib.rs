@@ -23,6 +23,7 @@
 //! | [`model`] | ids, names, prices, times, the two messages and the rows, each valid once it exists |
 //! | [`aggregate`] | the pure heart: rows + now + conditions -> status, best, ledger, late, regret |
 //! | [`timeline`] | pure too: when everything happened to one RFQ, and which step was slowest |
+//! | [`submission`] | a request as it was typed or read, checked before anything is sent |
 //! | [`scatter`] | records a request, then publishes it |
 //! | [`provider`] | simulated providers: receive, decide, answer, acknowledge |
 //! | [`gather`] | the response consumer: decode, refuse, insert once, acknowledge last |
@@ -66,6 +67,7 @@ pub mod replay;
 pub mod scatter;
 pub mod settings;
 pub mod shutdown;
+pub mod submission;
 pub mod timeline;
 pub mod usage;
 pub mod verify;

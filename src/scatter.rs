@@ -300,5 +300,6 @@ fn check_same(row: &RequestRow, stored: &RequestRow) -> Result<()> {
     Err(Error::invalid(format!(
         "RFQ {} exists with other content: from {:?} to {:?} for {:?}; nothing was sent",
         row.id, stored.from, stored.to, stored.customer
-    )))
+    ))
+    .about("rfq-id"))
 }

@@ -15,7 +15,6 @@ use tokio_util::task::TaskTracker;
 
 use super::lines::{Line, read_lines};
 use super::recent::Recent;
-use super::submission::of_line;
 use super::submit::{Command, retry};
 use super::{Context, env};
 use crate::error::{Error, Result, exit};
@@ -27,6 +26,7 @@ use crate::output::{Format, Output};
 use crate::queue::Ending;
 use crate::scatter::{Scatter, Scattered, Submission};
 use crate::settings::Settings;
+use crate::submission::of_json;
 
 /// Requests in hand at once: rows and messages of all batches that may be under way, and as many
 /// again.
@@ -111,7 +111,8 @@ impl Requests {
             let line = line
                 .map_err(|error| Error::other(format!("reading {name} failed")).because(error))?;
             let request = line.text.map_err(Error::invalid);
-            let request = request.and_then(|text| of_line(&text, command.deadline, &until));
+            let request =
+                request.and_then(|text| of_json("the line", &text, command.deadline, &until));
             Ok(Wanted { line: Some(line.number), bytes: line.bytes, request })
         };
         received.map(wanted).boxed()

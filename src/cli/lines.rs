@@ -4,7 +4,7 @@ use std::io::{self, BufRead, Read as _};
 
 use tokio::sync::mpsc;
 
-use super::submission::JSON_MAX;
+use crate::submission::JSON_MAX;
 
 /// A line that is not blank.
 #[derive(Debug, PartialEq, Eq)]

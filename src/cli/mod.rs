@@ -36,7 +36,6 @@ mod quotes;
 mod recent;
 mod setup;
 mod status;
-pub mod submission;
 mod submit;
 mod teardown;
 mod trace;

@@ -9,7 +9,6 @@ use serde_json::json;
 
 use super::bulk::{self, Requests};
 use super::recent::Recent;
-use super::submission::{JSON_MAX, Origin, Typed, object};
 use super::{Context, attended, env, quotes};
 use crate::error::{Error, Kind, Result, exit};
 use crate::model::text::printable;
@@ -19,6 +18,7 @@ use crate::output::setup::count_of;
 use crate::quotes::Patience;
 use crate::scatter::{self, Scattered, Submission, check_deadline};
 use crate::settings::{Settings, quoted};
+use crate::submission::{DEADLINE, JSON_MAX, Origin, Typed, object};
 
 /// Ask every subscribed provider for a quote.
 #[derive(Debug, Clone, Args)]
@@ -44,7 +44,7 @@ pub(super) struct Command {
     #[arg(long, value_name = "NAME")]
     customer: Option<String>,
     /// How long to wait for answers, 10ms to 24h
-    #[arg(long, value_name = "TIME", default_value = "15s", value_parser = deadline)]
+    #[arg(long, value_name = "TIME", default_value = DEADLINE, value_parser = deadline)]
     pub(super) deadline: Duration,
     /// What completes it beside `all`: `3` quotes or `price:20`, for every reader; with --wait also
     /// `stall:5s`, for this wait; may be repeated
@@ -68,7 +68,7 @@ pub(super) struct Command {
     wait: bool,
 }
 
-fn deadline(text: &str) -> Result<Duration, String> {
+pub(super) fn deadline(text: &str) -> Result<Duration, String> {
     check_deadline(parse_duration(text)?)
 }
 

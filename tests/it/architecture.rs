@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room with the rooms that it may name. A room that is missing here fails.
-const ROOMS: [(&str, &[&str]); 21] = [
+const ROOMS: [(&str, &[&str]); 22] = [
     ("model", &[]),
     ("error", &[]),
     ("aggregate", &["model"]),
@@ -19,6 +19,7 @@ const ROOMS: [(&str, &[&str]); 21] = [
     ("usage", &[]),
     ("proxy", &[]),
     ("scatter", &["aws", "error", "model", "queue"]),
+    ("submission", &["error", "model", "scatter"]),
     ("provider", &["aws", "error", "event", "model", "queue"]),
     ("gather", &["aws", "error", "event", "model", "queue"]),
     ("quotes", &["aggregate", "aws", "error", "model"]),
@@ -65,6 +66,7 @@ const ROOMS: [(&str, &[&str]); 21] = [
             "scatter",
             "settings",
             "shutdown",
+            "submission",
             "timeline",
             "verify",
         ],

@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rydes::cli::lines::{Line, read_lines};
-use rydes::cli::submission::of_line;
 use rydes::model::text::{ascii_json, is_unsafe, printable};
 use rydes::model::{
     Answer, Condition, Price, ProviderName, Reply, Request, Responder, RfqId, StackName, Timestamp,
@@ -18,6 +17,7 @@ use rydes::model::{
 use rydes::output::trace::{Clock, time_of_day};
 use rydes::provider::{Fault, FaultKind};
 use rydes::scatter::Submission;
+use rydes::submission::of_json;
 use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::sync::mpsc;
@@ -191,7 +191,7 @@ fn lines_with_something(bytes: &[u8]) -> Vec<u64> {
 }
 
 fn submission(line: &str) {
-    let submission = match of_line(line, Duration::from_secs(15), &[]) {
+    let submission = match of_json("the line", line, Duration::from_secs(15), &[]) {
         Ok(submission) => submission,
         Err(error) => {
             is_refusal(&error.to_string());

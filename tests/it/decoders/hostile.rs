@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use rydes::aws::{Item, read_answer, read_request};
-use rydes::cli::submission::of_line;
 use rydes::model::{
     Answer, Price, ProviderName, Reply, Request, Responder, RfqId, StackName, Timestamp, Until,
     parse_duration,
 };
 use rydes::provider::Fault;
+use rydes::submission::of_json;
 
 use super::check;
 
@@ -243,8 +243,9 @@ fn names() {
 #[test]
 fn lines_of_a_batch() {
     let line = |fields: &str| format!(r#"{{"from":"A","to":"B"{fields}}}"#);
-    let read =
-        |line: &str| of_line(line, Duration::from_secs(15), &[]).map_err(|error| error.to_string());
+    let read = |line: &str| {
+        of_json("the line", line, Duration::from_secs(15), &[]).map_err(|error| error.to_string())
+    };
     let mut cases = no_messages();
     cases.extend([
         case(line(""), None),

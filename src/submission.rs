@@ -10,20 +10,26 @@ use crate::model::{Condition, RfqId, Until, parse_duration};
 use crate::scatter::{Submission, check_deadline, check_text};
 
 /// The longest JSON that is read of a request, in bytes: a request is far below it.
-pub(super) const JSON_MAX: u64 = 65_536;
+pub const JSON_MAX: u64 = 65_536;
+/// How long answers are waited for where nobody says, as it is typed.
+pub const DEADLINE: &str = "15s";
 
 /// A request before anything is checked.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Typed {
-    pub(super) from: Option<String>,
-    pub(super) to: Option<String>,
-    pub(super) customer: Option<String>,
-    pub(super) rfq_id: Option<String>,
+pub struct Typed {
+    /// Where the ride begins.
+    pub from: Option<String>,
+    /// Where it ends.
+    pub to: Option<String>,
+    /// Who asks.
+    pub customer: Option<String>,
+    /// The id, where it has one already.
+    pub rfq_id: Option<String>,
 }
 
 /// Where a request came from, which decides what its parts are called in messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Origin {
+pub enum Origin {
     /// The command line: `--from`.
     Options,
     /// JSON: `from`.
@@ -35,7 +41,7 @@ impl Typed {
     ///
     /// # Errors
     /// Invalid when one of them is no string. `name` says where, in messages.
-    pub(super) fn of_event(name: &str, event: &Fields) -> Result<Self> {
+    pub fn of_event(name: &str, event: &Fields) -> Result<Self> {
         let field = |field| text(name, event, field);
         let (from, to, customer) = (field("from")?, field("to")?, field("customer")?);
         Ok(Self { from, to, customer, rfq_id: None })
@@ -45,7 +51,7 @@ impl Typed {
     ///
     /// # Errors
     /// Invalid, with what is wrong.
-    pub(super) fn check(
+    pub fn check(
         self,
         origin: Origin,
         deadline: Duration,
@@ -55,8 +61,9 @@ impl Typed {
             Origin::Json => name.to_owned(),
             Origin::Options => format!("--{name}"),
         };
-        let missing = |name: &str| {
+        let missing = |name: &'static str| {
             let error = Error::invalid(format!("`{}` is missing; nothing was sent", named(name)));
+            let error = error.about(name);
             match origin {
                 Origin::Json => error,
                 Origin::Options => {
@@ -64,9 +71,11 @@ impl Typed {
                 }
             }
         };
-        let required = |name: &str, text: Option<String>| {
-            let text = text.ok_or_else(|| missing(name))?;
-            check_text(&named(name), &text)
+        let checked = |name: &'static str, text: &str| {
+            check_text(&named(name), text).map_err(|error| error.about(name))
+        };
+        let required = |name: &'static str, text: Option<String>| {
+            checked(name, &text.ok_or_else(|| missing(name))?)
         };
         let id_name = if origin == Origin::Json { "rfq-id" } else { "--rfq-id" };
         let id = match &self.rfq_id {
@@ -74,7 +83,9 @@ impl Typed {
                 .and_then(|id| check_text(id_name, id.as_str()).map_err(|error| error.to_string()))
                 // Trimmed, as it was checked.
                 .and_then(|text| RfqId::parse(&text))
-                .map_err(|problem| Error::invalid(format!("`{id_name}`: {problem}")))?,
+                .map_err(|problem| {
+                    Error::invalid(format!("`{id_name}`: {problem}")).about("rfq-id")
+                })?,
             None => RfqId::random(),
         };
         let customer = self.customer.unwrap_or_else(|| "anonymous".to_owned());
@@ -82,27 +93,31 @@ impl Typed {
             id,
             from: required("from", self.from)?,
             to: required("to", self.to)?,
-            customer: check_text(&named("customer"), &customer)?,
+            customer: checked("customer", &customer)?,
             deadline,
             until,
         })
     }
 }
 
-/// One line of a batch: the original's event with an optional `rfq-id`, `deadline` and `until`;
-/// deadline and conditions are those given where the line has none.
+/// A request as JSON: the original's event with an optional `rfq-id`, `deadline` and `until`; deadline
+/// and conditions are those given where it has none. `name` says what it is, in messages.
 ///
 /// # Errors
-/// Invalid, with what is wrong.
-pub fn of_line(line: &str, deadline: Duration, until: &[Condition]) -> Result<Submission> {
-    const NAME: &str = "the line";
-    let event = object(NAME, line)?;
-    let typed = Typed { rfq_id: text(NAME, &event, "rfq-id")?, ..Typed::of_event(NAME, &event)? };
-    let deadline = match text(NAME, &event, "deadline")? {
+/// Invalid, with what is wrong and about which field.
+pub fn of_json(
+    name: &str,
+    json: &str,
+    deadline: Duration,
+    until: &[Condition],
+) -> Result<Submission> {
+    let event = object(name, json)?;
+    let typed = Typed { rfq_id: text(name, &event, "rfq-id")?, ..Typed::of_event(name, &event)? };
+    let deadline = match text(name, &event, "deadline")? {
         None => deadline,
         Some(typed) => parse_duration(&typed)
             .and_then(check_deadline)
-            .map_err(|problem| Error::invalid(format!("`deadline`: {problem}")))?,
+            .map_err(|problem| invalid("deadline", &format!(": {problem}")))?,
     };
     let until = match present(&event, "until") {
         None => until.to_vec(),
@@ -125,16 +140,21 @@ fn condition(written: &str) -> Result<Condition> {
     };
     match condition {
         Ok(Until::Complete(condition)) => Ok(condition),
-        Ok(Until::Stall(_)) => Err(Error::invalid("`until`: `stall` is about a wait")),
-        Err(problem) => Err(Error::invalid(format!("`until`: {problem}"))),
+        Ok(Until::Stall(_)) => Err(invalid("until", ": `stall` is about a wait")),
+        Err(problem) => Err(invalid("until", &format!(": {problem}"))),
     }
+}
+
+/// What is wrong with a field of JSON.
+fn invalid(field: &'static str, problem: &str) -> Error {
+    Error::invalid(format!("`{field}`{problem}")).about(field)
 }
 
 /// A JSON object.
 ///
 /// # Errors
 /// Invalid when it is something else. `name` says what it is, in messages.
-pub(super) fn object<'a>(name: &str, json: &'a str) -> Result<Fields<'a>> {
+pub fn object<'a>(name: &str, json: &'a str) -> Result<Fields<'a>> {
     serde_json::from_str(json).map_err(|error| {
         if error.is_data() {
             Error::invalid(format!("{name} is not a JSON object"))
@@ -145,11 +165,9 @@ pub(super) fn object<'a>(name: &str, json: &'a str) -> Result<Fields<'a>> {
 }
 
 /// A text in an object.
-fn text(name: &str, object: &Fields, field: &str) -> Result<Option<String>> {
+fn text(name: &str, object: &Fields, field: &'static str) -> Result<Option<String>> {
     let text = present(object, field).map(serde_json::from_str).transpose();
-    text.map_err(|_| {
-        Error::invalid(format!("`{field}` in {name} is not a string; nothing was sent"))
-    })
+    text.map_err(|_| invalid(field, &format!(" in {name} is not a string; nothing was sent")))
 }
 
 #[cfg(test)]
@@ -157,7 +175,7 @@ mod tests {
     use super::*;
 
     fn line(line: &str) -> Result<Submission, String> {
-        of_line(line, Duration::from_secs(15), &[]).map_err(|error| error.to_string())
+        of_json("the line", line, Duration::from_secs(15), &[]).map_err(|error| error.to_string())
     }
 
     #[test]
