@@ -213,6 +213,11 @@ impl Gathering {
         self.last_in_time.map_or(now, |last| last.max(now))
     }
 
+    /// Whether every expected provider has answered, in time or not.
+    pub fn is_settled(&self) -> bool {
+        self.expected.is_some_and(|expected| self.answered + self.late >= expected)
+    }
+
     /// How many providers are in this state.
     pub fn count(&self, state: State) -> usize {
         self.providers.iter().filter(|provider| provider.state == state).count()

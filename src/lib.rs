@@ -29,6 +29,7 @@
 //! | [`gather`] | the response consumer: decode, refuse, insert once, acknowledge last |
 //! | [`quotes`] | the read side: one snapshot, or snapshots until a condition or the deadline |
 //! | [`replay`] | dead letters back to where they came from |
+//! | [`serve`] | the same over HTTP: the original's routes, events, and a page |
 //! | [`verify`] | conservation: a row or a queue accounts for every copy, or nothing does |
 //! | [`mod@bench`] | the whole path under load, measured: requests, latency, what was lost |
 //! | [`event`] | everything that can happen, as data |
@@ -65,6 +66,7 @@ pub mod queue;
 pub mod quotes;
 pub mod replay;
 pub mod scatter;
+pub mod serve;
 pub mod settings;
 pub mod shutdown;
 pub mod submission;

@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::aggregate::{CompletedBy, Gathering, Provider, State, Status, aggregate};
 use crate::aws::Aws;
 use crate::error::Result;
-use crate::model::{Condition, Responder, RfqId, Timestamp};
+use crate::model::{Condition, Responder, RfqId, Rows, Timestamp};
 
 /// The shortest wait between two reads.
 const SHORTEST_WAIT: Duration = Duration::from_millis(250);
@@ -27,10 +27,22 @@ pub async fn snapshot(
     id: &RfqId,
     until: Option<&[Condition]>,
 ) -> Result<Option<Gathering>> {
+    let read = read(aws, id, until).await?;
+    Ok(read.map(|(_, gathering)| gathering))
+}
+
+async fn read(
+    aws: &Aws,
+    id: &RfqId,
+    until: Option<&[Condition]>,
+) -> Result<Option<(Rows, Gathering)>> {
     // Rows that were read before the deadline cannot tell that it is over.
     let asked = Timestamp::now();
     let rows = aws.table().rows(id).await?;
-    Ok(rows.map(|rows| aggregate(&rows, asked, until)))
+    Ok(rows.map(|rows| {
+        let gathering = aggregate(&rows, asked, until);
+        (rows, gathering)
+    }))
 }
 
 /// How long a wait lasts.
@@ -60,6 +72,7 @@ pub struct Watch<'a> {
     stalled: bool,
     ended: Option<Instant>,
     over: bool,
+    rows: Option<Rows>,
 }
 
 impl<'a> Watch<'a> {
@@ -78,12 +91,23 @@ impl<'a> Watch<'a> {
             stalled: false,
             ended: None,
             over: false,
+            rows: None,
         }
     }
 
     /// Whether the last snapshot was the final one.
     pub fn is_over(&self) -> bool {
         self.over
+    }
+
+    /// Whether nothing but late answers is waited for any more.
+    pub fn has_ended(&self) -> bool {
+        self.over || self.ended.is_some()
+    }
+
+    /// The rows of the last snapshot.
+    pub fn rows(&self) -> Option<&Rows> {
+        self.rows.as_ref()
     }
 
     /// The next snapshot; `None` when there is no such RFQ.
@@ -95,11 +119,9 @@ impl<'a> Watch<'a> {
         let asked = Instant::now();
         // Where this read fails, the next one does not follow at once.
         self.next_read = asked + LONGEST_WAIT;
-        let Some(mut gathering) =
-            snapshot(self.aws, &self.id, self.patience.until.as_deref()).await?
-        else {
-            return Ok(None);
-        };
+        let read = read(self.aws, &self.id, self.patience.until.as_deref()).await?;
+        let Some((rows, mut gathering)) = read else { return Ok(None) };
+        self.rows = Some(rows);
         let now = Instant::now();
         self.listen(&gathering, asked, now);
         gathering.stall = self.patience.stall;
@@ -162,9 +184,6 @@ impl<'a> Watch<'a> {
             return end;
         }
         let ended = *self.ended.get_or_insert(asked);
-        let everybody = gathering
-            .expected
-            .is_some_and(|expected| gathering.answered + gathering.late >= expected);
-        if everybody { asked } else { ended + self.patience.linger }
+        if gathering.is_settled() { asked } else { ended + self.patience.linger }
     }
 }

@@ -13,7 +13,7 @@ use crate::aws::{
 use crate::error::{Error, Result};
 use crate::model::text::is_unsafe;
 use crate::model::{Condition, Request, RequestRow, Responder, RfqId, Timestamp};
-use crate::queue::{Batcher, Ending, Fate, Limits, Refusal};
+use crate::queue::{Batcher, Ending, Fate, Lasting, Limits, Refusal};
 
 /// The longest text of a request, in characters.
 const TEXT_MAX: usize = 256;
@@ -76,7 +76,7 @@ pub fn check_deadline(deadline: Duration) -> Result<Duration, String> {
     }
 }
 
-/// How old the register of providers may be that a request goes by.
+/// How old the register of providers may be that a request goes by, where many go by it.
 const REGISTER_AGE: Duration = Duration::from_secs(30);
 /// Statements under way at once, each with 25 rows, and messages in batches of ten.
 const FLIGHTS: usize = 4;
@@ -101,6 +101,7 @@ pub struct Scatter {
     table: Table,
     topic: Topic,
     register: Mutex<Register>,
+    register_age: Duration,
     way: Way,
 }
 
@@ -163,7 +164,14 @@ impl Scatter {
             return Err(Error::other("no provider is subscribed; nothing was written"));
         }
         let register = Mutex::new(Register { providers, looked: Instant::now() });
-        Ok(Self { table: aws.table(), topic, register, way })
+        Ok(Self { table: aws.table(), topic, register, register_age: REGISTER_AGE, way })
+    }
+
+    /// The same, going by a register of providers that is no older than this.
+    #[must_use]
+    pub fn register_age(mut self, most: Duration) -> Self {
+        self.register_age = most;
+        self
     }
 
     /// Records a request, then publishes it.
@@ -213,7 +221,7 @@ impl Scatter {
     /// Who is subscribed, as of a moment ago; where that cannot be seen, as of the last look.
     async fn expected(&self) -> Vec<Responder> {
         let mut register = self.register.lock().await;
-        if register.looked.elapsed() > REGISTER_AGE {
+        if register.looked.elapsed() > self.register_age {
             register.looked = Instant::now();
             if let Ok(providers) = self.topic.providers().boxed().await
                 && !providers.is_empty()
@@ -254,7 +262,12 @@ impl Scatter {
 
 /// The error of an entry that was given up.
 fn failed(doing: &str, refusal: &Refusal) -> (Error, Fate) {
-    (Error::other(format!("{doing} failed")).because(refusal.to_string()), refusal.fate)
+    let error = Error::other(format!("{doing} failed")).because(refusal.to_string());
+    let error = match refusal.lasting {
+        Lasting::Passing => error.passing(),
+        Lasting::Permanent => error,
+    };
+    (error, refusal.fate)
 }
 
 /// The row of a request that is submitted now.

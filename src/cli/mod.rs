@@ -34,6 +34,7 @@ mod localstack;
 mod providers;
 mod quotes;
 mod recent;
+mod serve;
 mod setup;
 mod status;
 mod submit;
@@ -56,7 +57,7 @@ Scatter-gather on SNS, SQS and DynamoDB, on LocalStack unless you say --aws.
   rydes quotes --watch                       5  see the quotes come in
   rydes teardown                             6  remove everything
 
-More: status verify trace close dlq providers consumer bench completions
+More: status verify trace close dlq providers consumer bench serve completions
 `rydes COMMAND --help` has examples.";
 
 /// Ask many providers for a quote at once; gather the answers; take the best.
@@ -154,6 +155,8 @@ enum Command {
     Dlq(dlq::Command),
     /// Measure the whole path under load, on a stack of its own
     Bench(bench::Command),
+    /// Serve the original's HTTP routes, and a page that shows quotes coming in
+    Serve(serve::Command),
     /// Remove everything that carries the stack's tag
     Teardown(teardown::Command),
     /// Print the completions of a shell
@@ -268,6 +271,7 @@ async fn execute(context: &Context, command: Command) -> Result<u8> {
         }
         Command::Providers(command) => providers::run(context, command).boxed_local(),
         Command::Bench(command) => return bench::run(context, command).boxed_local().await,
+        Command::Serve(command) => return serve::run(context, command).boxed_local().await,
         Command::Consumer(command) => return consumer::run(context, command).boxed_local().await,
         Command::Localstack(command) => localstack::run(context, command).boxed_local(),
         Command::Setup(command) => setup::run(context, command).boxed_local(),

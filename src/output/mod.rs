@@ -17,6 +17,7 @@ pub mod chaos;
 pub mod letters;
 pub mod live;
 mod names;
+pub mod page;
 pub mod picture;
 pub mod progress;
 pub mod quotes;

@@ -51,7 +51,7 @@ pub struct Frame<'a> {
 /// The table with its title and the line of truth below.
 pub fn table(gathering: &Gathering, frame: Frame<'_>) -> Vec<String> {
     let mut all = vec![title(gathering, frame)];
-    let rows = rows(gathering);
+    let rows: Vec<_> = rows(gathering).into_iter().map(|(_, cells)| cells).collect();
     let folded = rows.len().saturating_sub(frame.rows);
     let shown: Vec<_> = rows.into_iter().take(frame.rows).collect();
     let shown = narrowed(shown, frame.width);
@@ -105,20 +105,21 @@ fn title(gathering: &Gathering, frame: Frame<'_>) -> String {
     frame.width.map_or(title.clone(), |width| cut(&title, width.into()))
 }
 
-/// In-time quotes by price, those of strangers last and without a place; then everybody else who has
-/// something to say.
-fn rows(gathering: &Gathering) -> Vec<Vec<String>> {
+/// Place, name, price, time and note of in-time quotes by price, those of strangers last and without a
+/// place; then of everybody else who has something to say.
+pub(super) fn rows(gathering: &Gathering) -> Vec<(State, Vec<String>)> {
     let in_time = gathering.quotes.iter().filter(|quote| quote.timing == Timing::InTime);
     let (expected, strangers): (Vec<_>, Vec<_>) =
         in_time.partition(|quote| quote.expected != Some(false));
     let row = |place: String, quote: &Quote| {
-        vec![
+        let cells = vec![
             place,
             printable(quote.responder.as_str()),
             price(&quote.price),
             after(quote.after_ms),
             note(gathering, quote),
-        ]
+        ];
+        (State::Quoted, cells)
     };
     let places = expected.into_iter().zip(1..);
     let mut rows: Vec<_> =
@@ -128,7 +129,7 @@ fn rows(gathering: &Gathering) -> Vec<Vec<String>> {
         .providers
         .iter()
         .filter(|provider| !matches!(provider.state, State::Quoted | State::Waiting));
-    rows.extend(others.map(|provider| other_row(gathering, provider)));
+    rows.extend(others.map(|provider| (provider.state, other_row(gathering, provider))));
     rows
 }
 
@@ -178,6 +179,11 @@ fn other_row(gathering: &Gathering, provider: &Provider) -> Vec<String> {
 
 /// The line of truth, and below it what a longer wait would have brought.
 pub fn truth(gathering: &Gathering, now: Timestamp) -> Vec<String> {
+    said(gathering, gathering.time_left(now))
+}
+
+/// The same with so much time left, where that is told.
+pub(super) fn said(gathering: &Gathering, left: Option<Duration>) -> Vec<String> {
     let answered = match gathering.expected {
         Some(expected) => format!("{} of {expected} answered", gathering.answered),
         None => format!("{} answered", gathering.answered),
@@ -185,10 +191,7 @@ pub fn truth(gathering: &Gathering, now: Timestamp) -> Vec<String> {
     let detailed = format!("{answered}{}", kinds(gathering));
     if gathering.completed_by.is_none() {
         let out = still_out(gathering).len();
-        let left = gathering
-            .time_left(now)
-            .map(|left| format!(", {} left", seconds_of(left)))
-            .unwrap_or_default();
+        let left = left.map(|left| format!(", {} left", seconds_of(left))).unwrap_or_default();
         let out = if out > 0 { format!(", {out} still out") } else { String::new() };
         return vec![format!("{detailed}{out}{left}")];
     }

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room with the rooms that it may name. A room that is missing here fails.
-const ROOMS: [(&str, &[&str]); 22] = [
+const ROOMS: [(&str, &[&str]); 23] = [
     ("model", &[]),
     ("error", &[]),
     ("aggregate", &["model"]),
@@ -47,6 +47,20 @@ const ROOMS: [(&str, &[&str]); 22] = [
         ],
     ),
     (
+        "serve",
+        &[
+            "aggregate",
+            "aws",
+            "error",
+            "model",
+            "output",
+            "queue",
+            "quotes",
+            "scatter",
+            "submission",
+        ],
+    ),
+    (
         "cli",
         &[
             "aggregate",
@@ -64,6 +78,7 @@ const ROOMS: [(&str, &[&str]); 22] = [
             "quotes",
             "replay",
             "scatter",
+            "serve",
             "settings",
             "shutdown",
             "submission",

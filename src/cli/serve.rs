@@ -1,0 +1,172 @@
+//! `rydes serve`.
+
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::json;
+use tokio::net::TcpListener;
+
+use super::Context;
+use super::submit::deadline;
+use crate::aws::Aws;
+use crate::error::{Error, Result, exit};
+use crate::output::setup::count_of;
+use crate::output::{Format, Output, account};
+use crate::queue::persist;
+use crate::serve::{self, Report, Reporter};
+use crate::submission::DEADLINE;
+
+/// Serve the original's HTTP routes, and a page that shows quotes coming in.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  rydes serve                            then open http://127.0.0.1:8080/
+  rydes serve --listen 127.0.0.1:0       any free port; it is printed
+
+  curl -X POST http://127.0.0.1:8080/submit-instant-ride-rfq \\
+       -d '{\"from\": \"Frankfurt\", \"to\": \"Las Vegas\", \"customer\": \"cmr\"}'
+  curl http://127.0.0.1:8080/query-instant-ride-rfq/ID             as the original
+  curl http://127.0.0.1:8080/query-instant-ride-rfq/ID?view=full   all that is known
+  curl -N http://127.0.0.1:8080/rfqs/ID/events                     each change
+  curl http://127.0.0.1:8080/readyz                                also /healthz")]
+pub(super) struct Command {
+    /// Where to listen; there is no authentication, so beyond this machine only where all may submit
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
+    listen: String,
+    /// The deadline of requests that name none, 10ms to 24h
+    #[arg(long, value_name = "TIME", default_value = DEADLINE, value_parser = deadline)]
+    deadline: Duration,
+}
+
+pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
+    let output = &context.output;
+    let settings = context.settings()?;
+    let listener = bind(&command.listen).await?;
+    let at = listener.local_addr().map_err(Error::system)?;
+    let aws = context.connect(&settings).await?;
+    // Before anything is said of a run that never begins.
+    let topic = Box::pin(persist(async || aws.topic().await));
+    context.visibly("looking for the stack", topic).await?;
+    greet(output, &aws, at);
+    let account = Arc::new(Served::default());
+    let served = serve::run(
+        listener,
+        aws.clone(),
+        serve::Settings { deadline: command.deadline },
+        &context.shutdown.stop,
+        reporter(output, &account),
+    );
+    let served = Box::pin(served).await;
+    account.summary(output, &aws);
+    served.map(|()| exit::DONE)
+}
+
+/// Listens at an address, or at a name's first one that can be had.
+async fn bind(listen: &str) -> Result<TcpListener> {
+    let typed = listen.to_owned();
+    let addresses = tokio::task::spawn_blocking(move || {
+        typed.to_socket_addrs().map(Iterator::collect::<Vec<SocketAddr>>)
+    });
+    let addresses = addresses.await.map_err(|panic| Error::other("no address").because(panic))?;
+    let addresses = addresses.map_err(|error| {
+        let problem = format!("`--listen {listen}`: an address and a port, as in 127.0.0.1:8080");
+        Error::invalid(problem).because(error)
+    })?;
+    TcpListener::bind(addresses.as_slice()).await.map_err(|error| {
+        let taken = error.kind() == std::io::ErrorKind::AddrInUse;
+        let error = Error::other(format!("cannot listen at {listen}")).because(error);
+        if taken {
+            error.hint("another port: --listen 127.0.0.1:0 takes any free one")
+        } else {
+            error
+        }
+    })
+}
+
+fn greet(output: &Output, aws: &Aws, at: SocketAddr) {
+    output.note(&aws.target_line());
+    let beyond = !at.ip().is_loopback();
+    if beyond {
+        output.warning(&format!(
+            "there is no authentication: whoever reaches {at} can submit requests and read quotes"
+        ));
+    }
+    let url = format!("http://{at}");
+    match output.format {
+        Format::Table | Format::Workshop => output.data(&format!("{url}/")),
+        Format::Json | Format::Jsonl => output.json(&json!({"url": url})),
+    }
+    output.note("Ctrl-C finishes what is open; twice leaves at once");
+}
+
+/// What was served.
+#[derive(Default)]
+struct Served {
+    answered: AtomicU64,
+    taken: AtomicU64,
+    refused: AtomicU64,
+    /// Why what lies behind does not answer, while it does not.
+    failing: Mutex<Option<String>>,
+}
+
+impl Served {
+    /// Counts a report; returns what is to be told of it.
+    fn count(&self, report: &Report) -> Option<String> {
+        let add = |counter: &AtomicU64| counter.fetch_add(1, Ordering::Relaxed);
+        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        match report {
+            Report::Answered { status, .. } => {
+                add(&self.answered);
+                if *status == 503 {
+                    add(&self.refused);
+                }
+                None
+            }
+            Report::Taken => {
+                add(&self.taken);
+                None
+            }
+            // Once, however many requests meet it.
+            Report::Failing(why) => {
+                let news = failing.is_none();
+                *failing = Some(why.clone());
+                news.then(|| format!("trouble: {why}; answering 503 while it lasts"))
+            }
+            Report::Well => failing.take().map(|_| "over: requests are answered again".to_owned()),
+        }
+    }
+
+    fn summary(&self, output: &Output, aws: &Aws) {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let (answered, taken) = (read(&self.answered), read(&self.taken));
+        let refused = read(&self.refused);
+        output.note(&format!(
+            "done: {} answered, {} submitted, {refused} answered with 503",
+            count_of(answered, "request"),
+            count_of(taken, "RFQ"),
+        ));
+        for line in account::lines(&aws.meter.account(), taken) {
+            output.note(&line);
+        }
+    }
+}
+
+fn reporter(output: &Output, served: &Arc<Served>) -> Reporter {
+    let (output, served) = (output.clone(), Arc::clone(served));
+    Arc::new(move |report| {
+        if let Some(news) = served.count(&report) {
+            output.note(&news);
+        }
+        if let Report::Answered { method, path, status, took } = &report {
+            output.detail(&format!("{method} {path} {status} {} ms", took.as_millis()));
+            if output.format == Format::Jsonl {
+                let took = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+                output.json(&json!({
+                    "method": method, "path": path, "status": status, "took-ms": took,
+                }));
+            }
+        }
+    })
+}

@@ -1,0 +1,51 @@
+//! How an RFQ stands, for the page: the document of `--output json`, and what people read beside it,
+//! in the words of the terminal.
+
+use serde_json::{Value, json};
+
+use super::quotes::{document as plain, rows, said};
+use super::trace::{document as timeline_document, unsaid};
+use crate::aggregate::{Gathering, State};
+use crate::model::Rows;
+use crate::model::text::printable;
+use crate::timeline::Timeline;
+
+/// The document: the fields of `quotes --output json`; `table`, a row for each provider with its
+/// `place`, `responder`, `quote`, `after`, `note` and `state`, in the order of the terminal; `truth`,
+/// sentences; `timeline`, as `trace --output json` has it, with `span-ms`, the end of its scale. It is
+/// the same as long as the rows say the same, but for what ends by the clock.
+pub fn document(rows: &Rows, gathering: &Gathering) -> Value {
+    let timeline = Timeline::of(rows, gathering);
+    let mut document = plain(gathering);
+    document["table"] = table(gathering);
+    document["truth"] = json!(said(gathering, None));
+    document["timeline"] = timeline_document(&timeline, gathering);
+    document["timeline"]["span-ms"] = json!(timeline.span());
+    let lanes = timeline.lanes.iter().map(|lane| unsaid(&timeline, lane));
+    document["timeline"]["unsaid"] = lanes.collect();
+    document
+}
+
+/// The rows of the terminal's table, and then those who are still waited for.
+fn table(gathering: &Gathering) -> Value {
+    let row = |cells: &[String], state: State| {
+        let cell = |position: usize| cells.get(position).map_or("", String::as_str);
+        json!({
+            "place": cell(0),
+            "responder": cell(1),
+            "quote": cell(2),
+            "after": cell(3),
+            "note": cell(4),
+            "state": state.word(),
+        })
+    };
+    let said = rows(gathering).into_iter().map(|(state, cells)| row(&cells, state));
+    let waiting = gathering.providers.iter().filter(|provider| provider.state == State::Waiting);
+    let waiting = waiting.map(|provider| {
+        let name = printable(provider.responder.as_str());
+        let receipt = provider.reason.as_deref().map(printable);
+        let note = receipt.map_or("still out".to_owned(), |r| format!("still out: {r} (receipt)"));
+        row(&[String::new(), name, "-".into(), "-".into(), note], State::Waiting)
+    });
+    said.chain(waiting).collect()
+}

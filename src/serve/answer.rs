@@ -1,0 +1,118 @@
+//! Answers that are JSON: what was asked for, or what is wrong.
+
+use axum::body::Body;
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use crate::error::{Error, Kind};
+use crate::model::RfqId;
+use crate::model::text::{ascii_json, compact_json};
+
+/// Seconds after which a client may try again where too much is asked for at once.
+const SOON: u32 = 1;
+/// The same where what lies behind does not answer.
+const LATER: u32 = 5;
+
+/// JSON, as it is to be sent.
+pub(super) fn json_answer(status: StatusCode, body: String) -> Response {
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// `{"rfq-id": "..."}`, as Python writes it.
+pub(super) fn submitted(id: &RfqId) -> Response {
+    let id = ascii_json(&Value::from(id.as_str()).to_string());
+    json_answer(StatusCode::CREATED, format!("{{\"rfq-id\": {id}}}"))
+}
+
+/// A request that is not answered with what it asks for.
+#[derive(Debug)]
+pub(super) struct Problem {
+    status: StatusCode,
+    retry_after: Option<u32>,
+    body: Value,
+}
+
+impl Problem {
+    /// A problem of this status; `error` says what is wrong.
+    pub(super) fn new(status: StatusCode, error: impl Into<String>) -> Self {
+        let error: String = error.into();
+        Self { status, retry_after: None, body: json!({"error": error}) }
+    }
+
+    /// There is no such RFQ.
+    pub(super) fn no_such_rfq() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "no such RFQ")
+    }
+
+    /// Too much is asked for at once; nothing was done.
+    pub(super) fn busy(error: &str) -> Self {
+        let busy = Self::new(StatusCode::SERVICE_UNAVAILABLE, error);
+        Self { retry_after: Some(SOON), ..busy }
+    }
+
+    /// Nobody knows whether the request went out; the same id may be submitted again.
+    pub(super) fn unknown(error: &Error, id: &RfqId) -> Self {
+        let mut problem = Self::from(error);
+        problem.body["rfq-id"] = json!(id.as_str());
+        problem.body["hint"] = json!("submit it again with this `rfq-id`: nothing is doubled");
+        problem
+    }
+}
+
+/// Whether an error is no fault of the request's.
+pub(super) fn is_ours(error: &Error) -> bool {
+    !matches!(error.kind(), Kind::Invalid | Kind::NoSuchRfq)
+}
+
+/// An error with its causes, in one line.
+pub(super) fn in_full(error: &Error) -> String {
+    let causes = error.causes();
+    std::iter::once(error.to_string()).chain(causes).collect::<Vec<_>>().join(": ")
+}
+
+impl From<&Error> for Problem {
+    fn from(error: &Error) -> Self {
+        let status = match error.kind() {
+            Kind::Invalid => StatusCode::BAD_REQUEST,
+            Kind::NoSuchRfq => StatusCode::NOT_FOUND,
+            // Whatever lies behind and does not do as it should: it may be mended at any time.
+            Kind::Other
+            | Kind::Unreachable
+            | Kind::NotSetUp
+            | Kind::Unexplained
+            | Kind::Signal(_) => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        let mut problem = Self::new(status, in_full(error));
+        if let Some(field) = error.field() {
+            problem.body["field"] = json!(field);
+        }
+        if let Some(hint) = error.hints().first() {
+            problem.body["hint"] = json!(hint);
+        }
+        problem.retry_after = is_ours(error).then_some(LATER);
+        problem
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        Self::from(&error)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = json_answer(self.status, compact_json(&self.body));
+        if let Some(seconds) = self.retry_after {
+            response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}

@@ -1,0 +1,121 @@
+//! Takes submissions, no more at once than can be carried out soon, and carries each out to its end,
+//! whatever becomes of the client.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Mutex, Semaphore};
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::aws::Aws;
+use crate::error::{Error, Result};
+use crate::queue::Ending;
+use crate::scatter::{Scatter, Scattered, Submission};
+
+/// Submissions in hand at once: enough to fill all batches that may be under way.
+const IN_HAND: usize = 256;
+/// How long a client waits for the end of its submission.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// How old the register of providers may be: who has joined just now is asked too.
+const REGISTER_AGE: Duration = Duration::from_secs(1);
+
+/// What became of a submission.
+pub(super) enum Taken {
+    /// It was carried out, or nobody knows.
+    Done(Scattered),
+    /// There was no room for it; nothing was done.
+    Refused,
+}
+
+/// Where submissions come in.
+pub(super) struct Desk(Arc<Inner>);
+
+struct Inner {
+    aws: Aws,
+    tasks: TaskTracker,
+    room: Arc<Semaphore>,
+    scatter: Mutex<Option<Arc<Open>>>,
+    closing: CancellationToken,
+}
+
+/// A scatter, as long as it works.
+struct Open {
+    scatter: Scatter,
+    ending: Ending,
+}
+
+impl fmt::Debug for Desk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Desk").field("room", &self.0.room).finish_non_exhaustive()
+    }
+}
+
+impl Desk {
+    pub(super) fn new(aws: Aws) -> Self {
+        Self(Arc::new(Inner {
+            aws,
+            tasks: TaskTracker::new(),
+            room: Arc::new(Semaphore::new(IN_HAND)),
+            scatter: Mutex::default(),
+            closing: CancellationToken::new(),
+        }))
+    }
+
+    /// Submits a request, unless there is no room for it.
+    ///
+    /// # Errors
+    /// As [`Scatter::submit`]: nothing was sent then, nor is anything left behind.
+    pub(super) async fn submit(&self, submission: Submission) -> Result<Taken> {
+        let Ok(room) = Arc::clone(&self.0.room).try_acquire_owned() else {
+            return Ok(Taken::Refused);
+        };
+        let inner = Arc::clone(&self.0);
+        // A client that goes away does not break it off half way.
+        let work = self.0.tasks.spawn(async move {
+            let _room = room;
+            inner.open().await?.scatter.submit(submission).await
+        });
+        match timeout(PATIENCE, work).await {
+            Ok(Ok(done)) => Ok(Taken::Done(done?)),
+            Ok(Err(panic)) => Err(Error::other("the submission broke down").because(panic)),
+            Err(_) => {
+                let message = format!("no answer within {} s; it is tried on", PATIENCE.as_secs());
+                Ok(Taken::Done(Scattered::Unknown(Error::other(message))))
+            }
+        }
+    }
+
+    /// Finishes what is in hand.
+    pub(super) async fn close(&self) {
+        self.0.closing.cancel();
+        // Batches end when nobody holds their batcher any more.
+        self.0.scatter.lock().await.take();
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
+    }
+}
+
+impl Inner {
+    /// The scatter; a new one where the last has come to an end: the stack was gone, and may be here
+    /// again.
+    async fn open(&self) -> Result<Arc<Open>> {
+        let mut scatter = self.scatter.lock().await;
+        if let Some(open) = scatter.as_ref().filter(|open| !open.has_failed(&self.closing)) {
+            return Ok(Arc::clone(open));
+        }
+        let ending = Ending::with(&self.closing);
+        let new = Box::pin(Scatter::batched(&self.aws, &self.tasks, &ending)).await?;
+        let open = Arc::new(Open { scatter: new.register_age(REGISTER_AGE), ending });
+        *scatter = Some(Arc::clone(&open));
+        Ok(open)
+    }
+}
+
+impl Open {
+    fn has_failed(&self, closing: &CancellationToken) -> bool {
+        self.ending.has_begun() && !closing.is_cancelled()
+    }
+}

@@ -1,0 +1,182 @@
+//! Connections: how many there may be, how slow their clients, and how they end.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::http::Uri;
+use axum::http::uri::PathAndQuery;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service as _, service_fn};
+use hyper::{HeaderMap, Request};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+use tokio_io_timeout::TimeoutStream;
+use tokio_util::sync::CancellationToken;
+
+use super::{Report, Reporter};
+
+/// Connections at once: more than streams of events, so that these leave room.
+const CONNECTIONS: u64 = 768;
+/// Files that are to be open at once: a connection is one, and so is each to the backend.
+const FILES: u64 = 2_048;
+/// How long the head of a request may take, and how long a connection may be idle.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a client may take nothing of what it is sent.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
+/// The longest head of a request, in bytes, and what is held for a client that reads slowly.
+const BUFFER: usize = 32_768;
+/// How long no connection is taken after one could not be.
+const PAUSE: Duration = Duration::from_millis(100);
+/// The stage of the original's deployment, which its clients have in their paths.
+const STAGE: &str = "/Prod";
+/// What every answer tells browsers.
+const HEADERS: [(&str, &str); 3] = [
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "no-referrer"),
+    ("cross-origin-resource-policy", "same-origin"),
+];
+
+/// Takes connections until `stop`; returns when the last of them has ended.
+pub(super) async fn open(
+    listener: TcpListener,
+    router: Router,
+    stop: CancellationToken,
+    report: Reporter,
+) {
+    let room = Arc::new(Semaphore::new(connections()));
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = async {
+            let room = Arc::clone(&room).acquire_owned().await.expect("it is never closed");
+            listener.accept().await.map(|(stream, _)| (stream, room))
+        };
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => break,
+            accepted = accepted => match accepted {
+                Ok((stream, room)) => {
+                    let (router, report) = (router.clone(), Arc::clone(&report));
+                    connections.spawn(attend(stream, router, stop.clone(), report, room));
+                }
+                // Too many files are open, for example: some will be closed.
+                Err(_) => sleep(PAUSE).await,
+            },
+            Some(_) = connections.join_next() => {}
+        }
+    }
+    drop(listener);
+    while connections.join_next().await.is_some() {}
+}
+
+/// How many connections the system leaves room for, after it was asked for more.
+fn connections() -> usize {
+    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((FILES, FILES));
+    let wanted = FILES.min(hard);
+    let files = match setrlimit(Resource::RLIMIT_NOFILE, wanted, hard) {
+        Ok(()) if soft < wanted => wanted,
+        Ok(()) | Err(_) => soft,
+    };
+    usize::try_from(CONNECTIONS.min(files / 2)).unwrap_or(1).max(1)
+}
+
+/// Attends to one connection until it ends, or until its last request is answered after `stop`.
+async fn attend(
+    stream: TcpStream,
+    router: Router,
+    stop: CancellationToken,
+    report: Reporter,
+    _room: OwnedSemaphorePermit,
+) {
+    // Events are small, and nobody is to wait for them.
+    _ = stream.set_nodelay(true);
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(WRITE_TIMEOUT));
+    let router = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        let began = Instant::now();
+        let (method, path) = (request.method().to_string(), request.uri().to_string());
+        if let Some(plain) = plain(request.uri()) {
+            *request.uri_mut() = plain;
+        }
+        let answered = router.call(request);
+        let report = Arc::clone(&report);
+        async move {
+            let mut response = answered.await?;
+            add_headers(response.headers_mut());
+            let status = response.status().as_u16();
+            report(Report::Answered { method, path, status, took: began.elapsed() });
+            Ok::<_, std::convert::Infallible>(response)
+        }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .max_buf_size(BUFFER)
+        // The workshop prints `-H "Content-Type\:application/json"`, whose name is none.
+        .ignore_invalid_headers(true)
+        .serve_connection(TokioIo::new(Box::pin(stream)), service);
+    let mut connection = std::pin::pin!(connection);
+    // A client that goes away ends this connection alone.
+    tokio::select! {
+        _ = &mut connection => return,
+        () = stop.cancelled() => {}
+    }
+    connection.as_mut().graceful_shutdown();
+    _ = connection.await;
+}
+
+fn add_headers(headers: &mut HeaderMap) {
+    for (name, value) in HEADERS {
+        headers.insert(name, axum::http::HeaderValue::from_static(value));
+    }
+}
+
+/// The path without the original's stage and without a slash at its end; `None` where there is
+/// neither.
+fn plain(uri: &Uri) -> Option<Uri> {
+    let path = uri.path();
+    let staged = path.strip_prefix(STAGE).filter(|rest| rest.is_empty() || rest.starts_with('/'));
+    let plain = staged.unwrap_or(path).trim_end_matches('/');
+    let plain = if plain.is_empty() { "/" } else { plain };
+    if plain == path {
+        return None;
+    }
+    let query = uri.query().map_or(String::new(), |query| format!("?{query}"));
+    let mut parts = uri.clone().into_parts();
+    parts.path_and_query = Some(PathAndQuery::try_from(format!("{plain}{query}")).ok()?);
+    Uri::from_parts(parts).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_stage_and_a_slash_at_the_end_make_no_difference() {
+        for (path, same) in [
+            ("/", "/"),
+            ("/Prod", "/"),
+            ("/Prod/", "/"),
+            ("/Production", "/Production"),
+            ("/submit-instant-ride-rfq/", "/submit-instant-ride-rfq"),
+            ("/Prod/submit-instant-ride-rfq", "/submit-instant-ride-rfq"),
+            (
+                "/Prod/query-instant-ride-rfq/a%2Fb/?view=full",
+                "/query-instant-ride-rfq/a%2Fb?view=full",
+            ),
+            ("//", "/"),
+            ("/x?y=/", "/x?y=/"),
+        ] {
+            let uri: Uri = path.parse().expect("it is one");
+            let plain = plain(&uri).unwrap_or(uri);
+            assert_eq!(plain.to_string(), same, "{path}");
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The changes of an RFQ as server-sent events: `clock` first, the server's time; `change` with the
+//! whole state, at once and at each change; `trouble` while it cannot be read; `end` with the final
+//! state.
+//! <https://html.spec.whatwg.org/multipage/server-sent-events.html>
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use serde_json::json;
+use tokio::sync::{OwnedSemaphorePermit, watch};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::answer::in_full;
+use super::watches::{Followed, Latest, State};
+use crate::model::Timestamp;
+use crate::model::text::compact_json;
+
+/// The id of the last event: whoever comes back with it has seen the end.
+pub(super) const END: &str = "end";
+/// How long an RFQ without a deadline is followed.
+const TIMEOUT: Duration = Duration::from_mins(1);
+/// How often something is sent at least, so that a client that is gone is found out.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// When a client whose stream broke off is to come back.
+const RETRY: Duration = Duration::from_secs(2);
+
+/// A client that follows an RFQ.
+pub(super) struct Follower {
+    /// Keeps the poller at work.
+    pub(super) _followed: Arc<Followed>,
+    /// What the poller sees.
+    pub(super) changes: watch::Receiver<Latest>,
+    /// How long to stay for late answers.
+    pub(super) linger: Duration,
+    /// Ends the stream without its end.
+    pub(super) stop: CancellationToken,
+    /// Room for this stream.
+    pub(super) _room: OwnedSemaphorePermit,
+}
+
+/// The events of an RFQ, until its end.
+pub(super) fn answer(follower: Follower) -> Response {
+    let stream = Stream {
+        follower,
+        began: Instant::now(),
+        stage: Stage::Begins,
+        revision: None,
+        trouble: None,
+    };
+    let events = stream::unfold(stream, async |mut stream| {
+        let event = stream.next().await?;
+        Some((Ok::<_, Infallible>(event), stream))
+    });
+    Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response()
+}
+
+struct Stream {
+    follower: Follower,
+    began: Instant,
+    stage: Stage,
+    /// The last change that was sent.
+    revision: Option<u64>,
+    /// The trouble that was told last.
+    trouble: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    Begins,
+    GoesOn,
+    Ended,
+}
+
+impl Stream {
+    /// The next event; `None` after the last.
+    async fn next(&mut self) -> Option<Event> {
+        match self.stage {
+            Stage::Begins => {
+                self.stage = Stage::GoesOn;
+                let now = compact_json(&json!({"now": Timestamp::now()}));
+                return Some(Event::default().event("clock").retry(RETRY).data(now));
+            }
+            Stage::Ended => return None,
+            Stage::GoesOn => {}
+        }
+        let mut is_last = false;
+        loop {
+            let latest = self.follower.changes.borrow_and_update().clone();
+            let state = match latest {
+                Latest::State(state) => state,
+                Latest::Unread => return None,
+                Latest::Unknown => return Some(self.broken("there is no such RFQ any more")),
+                Latest::Failed(error) => return Some(self.broken(&in_full(&error))),
+            };
+            let ends = self.ends(&state);
+            if is_last || ends.is_some_and(|ends| ends <= Instant::now()) {
+                self.stage = Stage::Ended;
+                return Some(Event::default().event("end").id(END).data(&state.document));
+            }
+            if self.revision != Some(state.revision) {
+                self.revision = Some(state.revision);
+                return Some(Event::default().event("change").data(&state.document));
+            }
+            if self.trouble != state.trouble {
+                self.trouble.clone_from(&state.trouble);
+                return Some(trouble(state.trouble.as_deref()));
+            }
+            let ended = async {
+                match ends {
+                    Some(ends) => sleep_until(ends).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = self.follower.stop.cancelled() => return None,
+                () = ended => {}
+                changed = self.follower.changes.changed() => is_last = changed.is_err(),
+            }
+        }
+    }
+
+    /// When the stream ends, as far as this state tells.
+    fn ends(&self, state: &State) -> Option<Instant> {
+        match state.over_since {
+            Some(since) if state.is_settled => Some(since),
+            Some(since) => Some(since + self.follower.linger),
+            None if state.has_deadline => None,
+            None => Some(self.began + TIMEOUT),
+        }
+    }
+
+    /// The last event of an RFQ whose end nobody will see.
+    fn broken(&mut self, why: &str) -> Event {
+        self.stage = Stage::Ended;
+        trouble(Some(why))
+    }
+}
+
+fn trouble(why: Option<&str>) -> Event {
+    Event::default().event("trouble").data(compact_json(&json!({"error": why})))
+}

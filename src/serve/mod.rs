@@ -1,0 +1,135 @@
+//! The original's front door: its two routes over HTTP, the changes of an RFQ as they come, and a page
+//! that shows them. A second face on the same rooms as the command line; prints nothing.
+
+mod answer;
+mod desk;
+mod doors;
+mod events;
+mod page;
+mod routes;
+mod watches;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::aws::Aws;
+use crate::error::{Error, Result};
+use desk::Desk;
+use routes::Readiness;
+use watches::Watches;
+
+/// How long open requests may take to end after a stop.
+const DRAIN: Duration = Duration::from_secs(25);
+/// Streams of events at once.
+const STREAMS: usize = 512;
+
+/// Something that happened, for whoever prints.
+#[derive(Debug, Clone)]
+pub enum Report {
+    /// A request was answered; a stream of events, begun.
+    Answered {
+        /// `GET`.
+        method: String,
+        /// As it was asked for, which may hold anything.
+        path: String,
+        /// The status of the answer.
+        status: u16,
+        /// From its head to that of the answer.
+        took: Duration,
+    },
+    /// A submission was taken: its row is written and its message published.
+    Taken,
+    /// What lies behind does not answer as it should; why.
+    Failing(String),
+    /// It answers again.
+    Well,
+}
+
+/// Hears reports.
+pub type Reporter = Arc<dyn Fn(Report) + Send + Sync>;
+
+/// How requests are served.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The deadline of an RFQ that names none.
+    pub deadline: Duration,
+}
+
+/// What every route is handed.
+struct House {
+    aws: Aws,
+    settings: Settings,
+    desk: Desk,
+    watches: Watches,
+    readiness: Readiness,
+    streams: Arc<Semaphore>,
+    /// Cancelled when no new request is taken any more.
+    stop: CancellationToken,
+    report: Reporter,
+}
+
+impl fmt::Debug for House {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("House").field("settings", &self.settings).finish_non_exhaustive()
+    }
+}
+
+impl House {
+    /// Hears whether what lies behind answered as it should.
+    fn hear<T>(&self, answered: Result<T>) -> Result<T> {
+        match &answered {
+            Ok(_) => (self.report)(Report::Well),
+            Err(error) if answer::is_ours(error) => {
+                (self.report)(Report::Failing(answer::in_full(error)));
+            }
+            Err(_) => {}
+        }
+        answered
+    }
+}
+
+/// Serves until `stop`; then finishes the requests that are open and the submissions that were taken.
+/// Streams of events end at once: whoever follows one comes back to whoever serves next.
+///
+/// # Errors
+/// When not everything was finished within 25 s.
+pub async fn run(
+    listener: TcpListener,
+    aws: Aws,
+    settings: Settings,
+    stop: &CancellationToken,
+    report: Reporter,
+) -> Result<()> {
+    let house = Arc::new(House {
+        desk: Desk::new(aws.clone()),
+        watches: Watches::new(aws.clone()),
+        readiness: Readiness::default(),
+        streams: Arc::new(Semaphore::new(STREAMS)),
+        stop: stop.clone(),
+        report: Arc::clone(&report),
+        aws,
+        settings,
+    });
+    let router = routes::router(Arc::clone(&house));
+    let mut serving = std::pin::pin!(doors::open(listener, router, stop.clone(), report));
+    tokio::select! {
+        () = &mut serving => {}
+        () = stop.cancelled() => {
+            let rest = async {
+                serving.await;
+                house.desk.close().await;
+            };
+            timeout(DRAIN, rest).await.map_err(|_| {
+                let message = format!("not every request was finished within {} s", DRAIN.as_secs());
+                Error::other(message)
+            })?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,36 @@
+//! The page, served from the program. It is the same for every RFQ: its script asks for the rest.
+
+use axum::http::HeaderValue;
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+
+/// Nothing but what this server serves, nothing inline, and no frame around it.
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+                      connect-src 'self'; form-action 'self'; base-uri 'none'; \
+                      frame-ancestors 'none'";
+
+pub(super) async fn html() -> Response {
+    let mut response = file("text/html; charset=utf-8", include_str!("page/page.html"));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
+    response
+}
+
+pub(super) async fn css() -> Response {
+    file("text/css; charset=utf-8", include_str!("page/page.css"))
+}
+
+pub(super) async fn script() -> Response {
+    file("text/javascript; charset=utf-8", include_str!("page/page.js"))
+}
+
+pub(super) async fn icon() -> Response {
+    file("image/svg+xml", include_str!("page/icon.svg"))
+}
+
+fn file(kind: &'static str, text: &'static str) -> Response {
+    // Another version of the program may serve the next request.
+    let headers = [(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-cache")];
+    (headers, text).into_response()
+}

@@ -1,0 +1,336 @@
+// The page: a form, and an RFQ as its events tell it. Every text from outside becomes a text node, never
+// markup; prices stay the texts that came, since numbers here would lose digits.
+
+const LINGER = "30s";
+const AGAIN_MS = 3000;
+const MOST_NEWS = 3;
+const SVG = "http://www.w3.org/2000/svg";
+const FIELDS = ["from", "to", "customer", "deadline"];
+
+const at = (id) => document.getElementById(id);
+
+// What is followed: the stream, what it told last, and how far the server's clock is ahead.
+const followed = { id: null, stream: null, state: null, ahead: 0, over: false, again: null };
+// A request of which nobody knows whether it went out: asked again, it keeps its id.
+let unknown = null;
+
+const element = (name, className, text) => {
+  const made = document.createElement(name);
+  if (className) made.className = className;
+  if (text !== undefined) made.textContent = text;
+  return made;
+};
+
+const show = (id, text) => {
+  at(id).textContent = text ?? "";
+  at(id).hidden = !text;
+};
+
+// The id in a deep link.
+const linked = () => {
+  const found = /^(?:\/Prod)?\/rfqs\/([^/]+)\/?$/.exec(location.pathname);
+  try {
+    return found && decodeURIComponent(found[1]);
+  } catch {
+    return null;
+  }
+};
+
+const enter = () => {
+  const id = linked();
+  if (id) follow(id);
+  else leave();
+};
+
+const leave = () => {
+  stop();
+  followed.id = null;
+  at("rfq").hidden = true;
+  document.title = "rydes";
+};
+
+const stop = () => {
+  followed.stream?.close();
+  followed.stream = null;
+  clearTimeout(followed.again);
+};
+
+const follow = (id) => {
+  stop();
+  Object.assign(followed, { id, state: null, over: false });
+  at("rfq").hidden = false;
+  at("route").textContent = `RFQ ${id.slice(0, 8)}`;
+  at("link").textContent = id;
+  at("link").href = `/rfqs/${encodeURIComponent(id)}`;
+  for (const part of ["rows", "lanes", "scale", "regret"]) at(part).replaceChildren();
+  show("truth", "Looking for it");
+  show("trouble", null);
+  at("left").hidden = true;
+  at("timeline-title").parentElement.hidden = true;
+  at("quotes").hidden = true;
+  listen(id);
+};
+
+const listen = (id) => {
+  const stream = new EventSource(`/rfqs/${encodeURIComponent(id)}/events?linger=${LINGER}`);
+  followed.stream = stream;
+  const hear = (name, take) =>
+    stream.addEventListener(name, (event) => {
+      if (followed.stream === stream) take(JSON.parse(event.data));
+    });
+  hear("clock", ({ now }) => {
+    followed.ahead = Date.parse(now) - Date.now();
+    show("trouble", null);
+  });
+  hear("change", render);
+  hear("trouble", ({ error }) => show("trouble", error && `Cannot be read: ${error}`));
+  hear("end", (state) => {
+    followed.over = true;
+    stop();
+    render(state);
+  });
+  stream.addEventListener("error", () => {
+    if (followed.stream !== stream) return;
+    if (stream.readyState === EventSource.CLOSED) explain(id);
+    else show("trouble", "The server does not answer; trying on");
+  });
+};
+
+// Why a stream does not begin: an event source does not tell.
+const explain = async (id) => {
+  stop();
+  let said = "The server does not answer; trying on";
+  try {
+    const answer = await fetch(`/query-instant-ride-rfq/${encodeURIComponent(id)}`);
+    if (answer.status === 404) {
+      if (followed.id === id) {
+        show("truth", "There is no such RFQ here; RFQs are kept for 7 days");
+        document.title = "No such RFQ - rydes";
+        announce(at("truth").textContent);
+      }
+      return;
+    }
+    if (!answer.ok) said = (await answer.json()).error;
+  } catch {
+    // It is tried again all the same.
+  }
+  if (followed.id !== id) return;
+  show("trouble", said);
+  followed.again = setTimeout(() => listen(id), AGAIN_MS);
+};
+
+const render = (state) => {
+  const before = followed.state;
+  followed.state = state;
+  at("route").textContent = `${state.from} → ${state.to} for ${state.customer}`;
+  const [truth, ...others] = state.truth;
+  show("truth", truth);
+  at("regret").replaceChildren(...others.map((line) => element("p", "", line)));
+  show("trouble", null);
+  renderRows(state, before);
+  renderTimeline(state.timeline);
+  tick();
+  tell(state, before);
+  document.title = `${count(state)} ${state.from} → ${state.to} - rydes`;
+};
+
+const count = ({ answered, expected }) => (expected === null ? `${answered}` : `${answered}/${expected}`);
+
+const renderRows = (state, before) => {
+  const known = new Map((before?.table ?? []).map((row) => [row.responder, row.state]));
+  const rows = state.table.map((row) => {
+    const isBest = row.note === "best" || row.note === "best so far";
+    const isFresh = before && known.get(row.responder) !== row.state && row.state !== "waiting";
+    const made = element("tr", [row.state, isBest && "best", isFresh && "fresh"].filter(Boolean).join(" "));
+    made.setAttribute("role", "row");
+    const note = row.note || row.state;
+    for (const [name, text] of [["place", row.place], ["who", row.responder], ["quote", row.quote], ["after", row.after], ["note", note]]) {
+      const cell = element("td", name, text);
+      cell.setAttribute("role", "cell");
+      made.append(cell);
+    }
+    return made;
+  });
+  at("rows").replaceChildren(...rows);
+  at("quotes").hidden = false;
+};
+
+// What a listener hears: who answered, and what, and at last how it ended.
+const tell = (state, before) => {
+  const known = new Map((before?.table ?? []).map((row) => [row.responder, row.state]));
+  const news = state.table.filter(
+    (row) => !["waiting", "missing", "silent"].includes(row.state) && known.get(row.responder) !== row.state,
+  );
+  const ended = state["completed-by"] && !before?.["completed-by"];
+  const said = news.slice(0, MOST_NEWS).map((row) => {
+    const price = row.quote === "-" ? "" : ` ${row.quote}`;
+    return `${row.responder} ${row.state === "quoted" || row.state === "late" ? row.state : row.note}${price}`;
+  });
+  if (news.length > MOST_NEWS) said.push(`and ${news.length - MOST_NEWS} more`);
+  if (ended) said.push(state.truth.join(" "));
+  if (said.length > 0) announce(said.join(". "));
+};
+
+const announce = (text) => {
+  at("news").textContent = text;
+};
+
+// The countdown, by the server's clock.
+const tick = () => {
+  const state = followed.state;
+  const counts = state && state.status === "gathering" && state.deadline && !followed.over;
+  const left = counts ? Date.parse(state.deadline) - Date.now() - followed.ahead : 0;
+  at("left").hidden = left <= 0;
+  if (left <= 0) return;
+  at("seconds").textContent = `${(left / 1000).toFixed(1)} s left`;
+  const whole = Date.parse(state.deadline) - Date.parse(state["submitted-at"] ?? state.deadline);
+  at("progress").max = Math.max(whole, 1);
+  at("progress").value = Math.min(left, at("progress").max);
+};
+
+const seconds = (ms) => (Math.abs(ms) < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(1)} s`);
+
+const renderTimeline = (timeline) => {
+  const span = timeline["span-ms"];
+  const lanes = timeline.providers.map((provider, position) => lane(timeline, provider, timeline.unsaid[position], span));
+  at("lanes").replaceChildren(...lanes);
+  at("timeline-title").parentElement.hidden = lanes.length === 0;
+  renderScale(span);
+};
+
+const lane = (timeline, provider, unsaid, span) => {
+  const made = element("li");
+  made.append(element("span", "name-of", shown(provider.responder)));
+  const bar = element("div", "lane");
+  const picture = document.createElementNS(SVG, "svg");
+  picture.setAttribute("viewBox", "0 0 1000 20");
+  picture.setAttribute("preserveAspectRatio", "none");
+  picture.setAttribute("role", "img");
+  picture.setAttribute("aria-label", story(provider, unsaid));
+  const place = (ms) => Math.min(Math.max((ms / span) * 1000, 0), 1000);
+  const part = (name, from, to, top, height, least) => {
+    if (from === null || to === null) return;
+    const rect = document.createElementNS(SVG, "rect");
+    const width = Math.max(place(to) - place(from), least);
+    rect.setAttribute("class", name);
+    rect.setAttribute("x", Math.min(place(from), 1000 - width));
+    rect.setAttribute("y", top);
+    rect.setAttribute("width", width);
+    rect.setAttribute("height", height);
+    picture.append(rect);
+  };
+  const { "received-ms": received, "answered-ms": answered, "sent-ms": sent, "gathered-ms": gathered } = provider;
+  part("queued", timeline["submitted-at"] ? 0 : null, received, 8, 4, 0);
+  part("thinking", received, answered, 4, 12, 2);
+  part("reply", answered ?? sent, gathered ?? sent, 6, 8, 4);
+  for (const ms of provider["attempted-ms"]) part("try", ms, ms, 0, 20, 4);
+  for (const ms of [timeline["deadline-ms"], timeline["closed-ms"]]) {
+    if (ms !== null && ms <= span) part("deadline", ms, ms, 0, 20, 3);
+  }
+  bar.append(picture);
+  if (unsaid) bar.append(element("span", "said", unsaid));
+  made.append(bar);
+  return made;
+};
+
+// A name without characters that a reader would obey rather than see.
+const shown = (name) => name.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (c) => `\\u{${c.codePointAt(0).toString(16)}}`);
+
+const story = (provider, unsaid) => {
+  const moments = [
+    ["had the request", provider["received-ms"]],
+    ["answered", provider["answered-ms"]],
+    ["was gathered", provider["gathered-ms"]],
+  ];
+  const said = moments.filter(([, ms]) => ms !== null).map(([what, ms]) => `${what} after ${seconds(ms)}`);
+  return `${shown(provider.responder)}: ${said.length > 0 ? said.join(", ") : unsaid || "no times"}`;
+};
+
+// Labels at 1, 2 or 5 times a power of ten.
+const renderScale = (span) => {
+  const steps = [...Array(16).keys()].flatMap((power) => [1, 2, 5].map((n) => n * 10 ** power));
+  const step = steps.find((step) => span / step <= 5) ?? span;
+  const labels = [];
+  for (let ms = 0; ms <= span * 0.95; ms += step) {
+    const label = element("span", "", ms === 0 ? "0" : seconds(ms));
+    label.style.left = `${(ms / span) * 100}%`;
+    labels.push(label);
+  }
+  const scale = element("div");
+  scale.append(...labels);
+  at("scale").replaceChildren(scale);
+};
+
+const complain = (field, problem) => {
+  at(`${field}-error`).textContent = problem;
+  if (field === "form") return;
+  at(field).setAttribute("aria-invalid", "true");
+  at(field).focus();
+};
+
+const forgive = () => {
+  for (const field of FIELDS) {
+    at(`${field}-error`).textContent = "";
+    at(field).removeAttribute("aria-invalid");
+  }
+  at("form-error").textContent = "";
+};
+
+const submit = async () => {
+  const button = at("submit");
+  if (button.getAttribute("aria-disabled") === "true") return;
+  forgive();
+  const request = {};
+  for (const field of FIELDS) {
+    const text = at(field).value.trim();
+    if (text) request[field] = text;
+  }
+  const missing = ["to", "from"].filter((field) => !request[field]);
+  for (const field of missing) complain(field, "A city is wanted here");
+  if (missing.length > 0) return;
+  const same = JSON.stringify(request);
+  if (unknown?.same === same) request["rfq-id"] = unknown.id;
+  button.setAttribute("aria-disabled", "true");
+  try {
+    const answer = await fetch("/submit-instant-ride-rfq", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify(request),
+    });
+    const said = await answer.json();
+    unknown = null;
+    if (answer.ok) {
+      history.pushState(null, "", `/rfqs/${encodeURIComponent(said["rfq-id"])}`);
+      enter();
+      at("route").focus();
+      return;
+    }
+    if (said["rfq-id"]) unknown = { same, id: said["rfq-id"] };
+    const hint = said.hint ? ` (${said.hint})` : "";
+    if (FIELDS.includes(said.field)) complain(said.field, said.error);
+    else complain("form", said.error + hint);
+  } catch {
+    complain("form", "The server does not answer");
+  } finally {
+    button.removeAttribute("aria-disabled");
+  }
+};
+
+const introduce = async () => {
+  try {
+    const about = await (await fetch("/about")).json();
+    at("target").textContent = about.target;
+    at("deadline").placeholder = about.deadline;
+  } catch {
+    // Whatever is wrong is told where something is asked for.
+  }
+};
+
+at("form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  submit();
+});
+addEventListener("popstate", enter);
+setInterval(tick, 100);
+introduce();
+enter();

@@ -1,0 +1,275 @@
+//! The routes: the original's two, the changes of an RFQ, health, and the page.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::rejection::{PathRejection, QueryRejection};
+use axum::extract::{Path, Query, Request, State};
+use axum::http::header::{CONTENT_LENGTH, HOST, ORIGIN};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt as _;
+use serde::Deserialize;
+use serde_json::json;
+use tokio::sync::{Mutex, OnceCell};
+use tokio::time::{Instant, timeout};
+
+use super::answer::{Problem, in_full, json_answer, submitted};
+use super::desk::Taken;
+use super::events::{self, END, Follower};
+use super::watches::{LONGEST_LINGER, Latest};
+use super::{House, Report, page};
+use crate::aws::Topic;
+use crate::error::{Error, Result};
+use crate::model::text::compact_json;
+use crate::model::{RfqId, parse_duration, show_duration};
+use crate::output::quotes::{document, workshop};
+use crate::quotes::snapshot;
+use crate::scatter::Scattered;
+use crate::submission::{JSON_MAX, of_json};
+
+/// How much of a body that is too long is read all the same, so that its sender hears of it.
+const READ_ON: u64 = 1_048_576;
+/// How long the body of a request may take.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long an answer about readiness stands.
+const READY_FOR: Duration = Duration::from_secs(1);
+/// How long the backend may take to say that it is there.
+const READY_TIMEOUT: Duration = Duration::from_secs(5);
+/// The id that is looked for to see whether the table answers.
+const NOBODY: &str = "-";
+
+type Answer = Result<Response, Problem>;
+
+pub(super) fn router(house: Arc<House>) -> Router {
+    Router::new()
+        .route("/", get(page::html))
+        .route("/rfqs/{id}", get(page::html))
+        .route("/page.css", get(page::css))
+        .route("/page.js", get(page::script))
+        .route("/icon.svg", get(page::icon))
+        .route("/about", get(about))
+        .route("/submit-instant-ride-rfq", post(submit))
+        .route("/query-instant-ride-rfq/{id}", get(query))
+        .route("/rfqs/{id}/events", get(follow))
+        .route("/healthz", get(async || json_answer(StatusCode::OK, r#"{"status":"up"}"#.into())))
+        .route("/readyz", get(ready))
+        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing here"))
+        .method_not_allowed_fallback(async || {
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this route takes another method")
+        })
+        .with_state(house)
+}
+
+/// What the page says of where it is.
+async fn about(State(house): State<Arc<House>>) -> Response {
+    let about = json!({
+        "stack": house.aws.names.stack().as_str(),
+        "target": house.aws.target_line(),
+        "deadline": show_duration(house.settings.deadline),
+    });
+    json_answer(StatusCode::OK, compact_json(&about))
+}
+
+/// `POST /submit-instant-ride-rfq`: 201 with the id.
+async fn submit(State(house): State<Arc<House>>, request: Request) -> Answer {
+    let (head, body) = request.into_parts();
+    check_origin(&head.headers)?;
+    let body = timeout(BODY_TIMEOUT, read(&head.headers, body)).await.map_err(|_| {
+        let error = format!("the body took longer than {} s", BODY_TIMEOUT.as_secs());
+        Problem::new(StatusCode::REQUEST_TIMEOUT, error)
+    })??;
+    let text = str::from_utf8(&body).map_err(|_| Error::invalid("the body is not UTF-8"))?;
+    let submission = of_json("the body", text, house.settings.deadline, &[])?;
+    let id = submission.id.clone();
+    match house.desk.submit(submission).await {
+        Ok(Taken::Refused) => Err(Problem::busy("too many requests at once; nothing was sent")),
+        Ok(Taken::Done(Scattered::Published(row) | Scattered::Answered(row))) => {
+            _ = house.hear(Ok(()));
+            (house.report)(Report::Taken);
+            Ok(submitted(&row.id))
+        }
+        Ok(Taken::Done(Scattered::Unknown(error))) => {
+            let problem = Problem::unknown(&error, &id);
+            _ = house.hear::<()>(Err(error));
+            Err(problem)
+        }
+        Err(error) => Err(house.hear::<()>(Err(error)).expect_err("it is one").into()),
+    }
+}
+
+/// A page of somebody else's may not submit in the name of whoever looks at it: browsers say where a
+/// request comes from, other clients say nothing.
+fn check_origin(headers: &HeaderMap) -> Result<(), Problem> {
+    let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
+    let origin = origin.to_str().unwrap_or_default();
+    let from = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    if from.is_some() && from == host {
+        return Ok(());
+    }
+    Err(Problem::new(StatusCode::FORBIDDEN, "a page of another origin may not submit here"))
+}
+
+/// The body of a request, if it is no longer than a request may be.
+async fn read(headers: &HeaderMap, mut body: Body) -> Result<Bytes, Problem> {
+    let too_long = || {
+        let error = format!("the body is longer than {JSON_MAX} bytes");
+        Problem::new(StatusCode::PAYLOAD_TOO_LARGE, error)
+    };
+    let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    if length.and_then(|length| length.parse().ok()).is_some_and(|length: u64| length > READ_ON) {
+        return Err(too_long());
+    }
+    let mut read = BytesMut::new();
+    let mut length = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame
+            .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "the body does not come whole"))?;
+        let Ok(data) = frame.into_data() else { continue };
+        length += data.len() as u64;
+        if length > READ_ON {
+            return Err(too_long());
+        }
+        if length <= JSON_MAX {
+            read.extend_from_slice(&data);
+        }
+    }
+    if length > JSON_MAX { Err(too_long()) } else { Ok(read.freeze()) }
+}
+
+/// How an RFQ is to be shown.
+#[derive(Debug, Deserialize)]
+struct View {
+    view: Option<String>,
+}
+
+/// `GET /query-instant-ride-rfq/{id}`: 200 with the original's JSON, or with `?view=full` all that is
+/// known.
+async fn query(
+    State(house): State<Arc<House>>,
+    id: Result<Path<String>, PathRejection>,
+    view: Result<Query<View>, QueryRejection>,
+) -> Answer {
+    let id = known(id)?;
+    let view = view.ok().map(|Query(view)| view.view.unwrap_or_default());
+    let show = match view.as_deref() {
+        Some("") => workshop,
+        Some("full") => |gathering: &_| compact_json(&document(gathering)),
+        _ => {
+            let error = Problem::new(StatusCode::BAD_REQUEST, "`view` is `full`, or not there");
+            return Err(error);
+        }
+    };
+    let read = house.hear(snapshot(&house.aws, &id, None).await)?;
+    let gathering = read.ok_or_else(Problem::no_such_rfq)?;
+    Ok(json_answer(StatusCode::OK, show(&gathering)))
+}
+
+/// The id in a path; there is no RFQ whose id cannot be one.
+fn known(id: Result<Path<String>, PathRejection>) -> Result<RfqId, Problem> {
+    let id = id.ok().and_then(|Path(id)| RfqId::parse(&id).ok());
+    id.ok_or_else(Problem::no_such_rfq)
+}
+
+/// How long somebody stays for late answers.
+#[derive(Debug, Deserialize)]
+struct Stay {
+    linger: Option<String>,
+}
+
+/// `GET /rfqs/{id}/events`: the changes, until the final state.
+async fn follow(
+    State(house): State<Arc<House>>,
+    id: Result<Path<String>, PathRejection>,
+    stay: Result<Query<Stay>, QueryRejection>,
+    headers: HeaderMap,
+) -> Answer {
+    let id = known(id)?;
+    let linger = linger(stay)
+        .map_err(|problem| Problem::new(StatusCode::BAD_REQUEST, format!("`linger`: {problem}")))?;
+    if headers.get("last-event-id").is_some_and(|last| last == END) {
+        // The answer that keeps a browser from coming back.
+        return Ok(StatusCode::NO_CONTENT.into_response());
+    }
+    let room = Arc::clone(&house.streams)
+        .try_acquire_owned()
+        .map_err(|_| Problem::busy("too many streams of events at once"))?;
+    let followed = house.watches.follow(id);
+    let mut changes = followed.changes();
+    // A poller that goes away without a word has broken down.
+    let first = changes.wait_for(|latest| !matches!(latest, Latest::Unread)).await;
+    let first = first.map(|latest| latest.clone()).unwrap_or(Latest::Unread);
+    match first {
+        Latest::State(_) => {}
+        Latest::Unknown => return Err(Problem::no_such_rfq()),
+        Latest::Failed(error) => {
+            let problem = Problem::from(&*error);
+            (house.report)(Report::Failing(in_full(&error)));
+            return Err(problem);
+        }
+        Latest::Unread => return Err(Error::other("the poller broke down").into()),
+    }
+    _ = house.hear(Ok(()));
+    let stop = house.stop.clone();
+    Ok(events::answer(Follower { _followed: followed, changes, linger, stop, _room: room }))
+}
+
+fn linger(stay: Result<Query<Stay>, QueryRejection>) -> Result<Duration, String> {
+    let Query(stay) = stay.map_err(|rejection| rejection.to_string())?;
+    let linger = parse_duration(stay.linger.as_deref().unwrap_or("0"))?;
+    if linger > LONGEST_LINGER {
+        return Err(format!("at most {}", show_duration(LONGEST_LINGER)));
+    }
+    Ok(linger)
+}
+
+/// Whether requests can be served now; what was found a moment ago still stands.
+#[derive(Debug, Default)]
+pub(super) struct Readiness {
+    topic: OnceCell<Topic>,
+    /// When it was looked last, and what was wrong then.
+    last: Mutex<Option<(Instant, Option<String>)>>,
+}
+
+/// `GET /readyz`: 200 when the stack answers and somebody is subscribed.
+async fn ready(State(house): State<Arc<House>>) -> Answer {
+    let mut last = house.readiness.last.lock().await;
+    let fresh = last.as_ref().filter(|(at, _)| at.elapsed() < READY_FOR);
+    let problem = if let Some((_, problem)) = fresh {
+        problem.clone()
+    } else {
+        let looked = timeout(READY_TIMEOUT, house.look()).await;
+        let looked = looked.unwrap_or_else(|_| {
+            let error = format!("no answer within {} s", READY_TIMEOUT.as_secs());
+            Err(Error::other(error))
+        });
+        let problem = house.hear(looked).err().map(|error| in_full(&error));
+        *last = Some((Instant::now(), problem.clone()));
+        problem
+    };
+    match problem {
+        None => Ok(json_answer(StatusCode::OK, r#"{"status":"ready"}"#.into())),
+        Some(error) => Err(Problem::busy(&error)),
+    }
+}
+
+impl House {
+    /// Sees whether table and topic answer, and whether anybody is subscribed.
+    async fn look(&self) -> Result<()> {
+        let nobody = RfqId::parse(NOBODY).expect("an id has at least one character");
+        let topic = async {
+            let topic = self.readiness.topic.get_or_try_init(|| self.aws.topic()).await?;
+            if topic.providers().await?.is_empty() {
+                return Err(Error::other("no provider is subscribed"));
+            }
+            Ok(())
+        };
+        let table = async { self.aws.table().request(&nobody).await.map(drop) };
+        tokio::try_join!(Box::pin(topic), Box::pin(table)).map(drop)
+    }
+}

@@ -1,0 +1,204 @@
+//! One poller for each RFQ that anybody follows, however many do; it ends with the last of them.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::answer::in_full;
+use crate::aggregate::Gathering;
+use crate::aws::Aws;
+use crate::error::Error;
+use crate::model::text::compact_json;
+use crate::model::{RfqId, Timestamp};
+use crate::output::page::document;
+use crate::quotes::{Patience, Watch};
+
+/// The longest that anybody may follow an RFQ after its end, for late answers.
+pub(super) const LONGEST_LINGER: Duration = Duration::from_mins(1);
+/// An RFQ without a deadline never ends by itself: whoever follows it decides.
+const NO_DEADLINE: Duration = Duration::from_hours(24);
+
+/// The RFQs that are followed.
+pub(super) struct Watches {
+    aws: Aws,
+    open: Arc<Open>,
+}
+
+type Open = Mutex<HashMap<RfqId, Weak<Followed>>>;
+
+/// An RFQ that is followed: its poller works as long as anybody holds this.
+pub(super) struct Followed {
+    id: RfqId,
+    latest: watch::Receiver<Latest>,
+    poller: AbortOnDropHandle<()>,
+    open: Weak<Open>,
+}
+
+/// What the poller saw last.
+#[derive(Debug, Clone)]
+pub(super) enum Latest {
+    /// Nothing yet.
+    Unread,
+    /// The RFQ, as it stands.
+    State(Arc<State>),
+    /// There is no such RFQ, or no more.
+    Unknown,
+    /// It cannot be read, now or ever.
+    Failed(Arc<Error>),
+}
+
+/// How an RFQ stands.
+#[derive(Debug, Clone)]
+pub(super) struct State {
+    /// Which change it is.
+    pub(super) revision: u64,
+    /// The document of the page, as JSON on one line.
+    pub(super) document: String,
+    /// Whether everybody who is expected has answered, in time or not.
+    pub(super) is_settled: bool,
+    /// Whether it ends by itself.
+    pub(super) has_deadline: bool,
+    /// Since when nothing but late answers may come.
+    pub(super) over_since: Option<Instant>,
+    /// Why the last read failed, if it did.
+    pub(super) trouble: Option<String>,
+}
+
+impl fmt::Debug for Watches {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Watches").field("open", &lock(&self.open).len()).finish_non_exhaustive()
+    }
+}
+
+fn lock(open: &Open) -> MutexGuard<'_, HashMap<RfqId, Weak<Followed>>> {
+    open.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Watches {
+    pub(super) fn new(aws: Aws) -> Self {
+        Self { aws, open: Arc::default() }
+    }
+
+    /// Follows an RFQ together with everybody else who does.
+    pub(super) fn follow(&self, id: RfqId) -> Arc<Followed> {
+        let mut open = lock(&self.open);
+        let followed = open.get(&id).and_then(Weak::upgrade);
+        // One that has come to its end may find more in another beginning.
+        if let Some(followed) = followed.filter(|followed| !followed.poller.is_finished()) {
+            return followed;
+        }
+        let (sender, latest) = watch::channel(Latest::Unread);
+        let poller = tokio::spawn(poll(self.aws.clone(), id.clone(), sender));
+        let followed = Arc::new(Followed {
+            id: id.clone(),
+            latest,
+            poller: AbortOnDropHandle::new(poller),
+            open: Arc::downgrade(&self.open),
+        });
+        open.insert(id, Arc::downgrade(&followed));
+        followed
+    }
+}
+
+impl Followed {
+    /// Hears of every change from now on; of those that come faster than they are heard, the last.
+    pub(super) fn changes(&self) -> watch::Receiver<Latest> {
+        self.latest.clone()
+    }
+}
+
+impl Drop for Followed {
+    fn drop(&mut self) {
+        let Some(open) = self.open.upgrade() else { return };
+        let mut open = lock(&open);
+        // It may have a successor by now.
+        if open.get(&self.id).is_some_and(|followed| followed.strong_count() == 0) {
+            open.remove(&self.id);
+        }
+    }
+}
+
+/// Reads an RFQ again and again, and tells what it says.
+async fn poll(aws: Aws, id: RfqId, tell: watch::Sender<Latest>) {
+    let patience =
+        Patience { until: None, stall: None, linger: LONGEST_LINGER, timeout: NO_DEADLINE };
+    let mut watch = Watch::new(&aws, id, patience);
+    let mut seen = Seen::default();
+    while !watch.is_over() {
+        let latest = match watch.next().await {
+            Ok(Some(gathering)) => Latest::State(seen.take(&watch, &gathering)),
+            Ok(None) => Latest::Unknown,
+            Err(error) => match seen.trouble(&error) {
+                Some(state) => Latest::State(state),
+                None => Latest::Failed(Arc::new(error)),
+            },
+        };
+        let goes_on = matches!(latest, Latest::State(_));
+        tell.send_replace(latest);
+        if !goes_on {
+            return;
+        }
+    }
+}
+
+/// What a poller has told.
+#[derive(Default)]
+struct Seen {
+    document: Value,
+    state: Option<Arc<State>>,
+    over_since: Option<Instant>,
+}
+
+impl Seen {
+    /// Takes in a snapshot.
+    fn take(&mut self, watch: &Watch<'_>, gathering: &Gathering) -> Arc<State> {
+        let rows = watch.rows().expect("there are rows where there is a gathering");
+        let document = document(rows, gathering);
+        if watch.has_ended() && self.over_since.is_none() {
+            self.over_since = Some(since(gathering));
+        }
+        let before = self.state.as_deref().filter(|_| document == self.document);
+        let (revision, text) = match before {
+            Some(before) => (before.revision, before.document.clone()),
+            None => {
+                let revision = self.state.as_deref().map_or(1, |state| state.revision + 1);
+                (revision, compact_json(&document))
+            }
+        };
+        self.document = document;
+        self.keep(State {
+            revision,
+            document: text,
+            is_settled: gathering.is_settled(),
+            has_deadline: gathering.cutoff().is_some(),
+            over_since: self.over_since,
+            trouble: None,
+        })
+    }
+
+    /// Takes in that a read failed; `None` where that is the end of it.
+    fn trouble(&mut self, error: &Error) -> Option<Arc<State>> {
+        let last = self.state.as_deref().filter(|_| error.is_transient())?;
+        let state = State { trouble: Some(in_full(error)), ..last.clone() };
+        Some(self.keep(state))
+    }
+
+    fn keep(&mut self, state: State) -> Arc<State> {
+        let state = Arc::new(state);
+        self.state = Some(Arc::clone(&state));
+        state
+    }
+}
+
+/// Since when a gathering is over that is seen to be over now.
+fn since(gathering: &Gathering) -> Instant {
+    let now = Instant::now();
+    let ago = gathering.cutoff().map(|cutoff| Timestamp::now().after(cutoff));
+    now.checked_sub(ago.unwrap_or_default()).unwrap_or(now)
+}
