@@ -108,7 +108,7 @@ pub async fn run(
 ) -> Result<()> {
     let house = Arc::new(House {
         desk: Desk::new(aws.clone()),
-        watches: Watches::new(aws.clone()),
+        watches: Watches::new(aws.clone(), Arc::clone(&report)),
         readiness: Readiness::default(),
         streams: Arc::new(Semaphore::new(STREAMS)),
         stop: stop.clone(),

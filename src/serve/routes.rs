@@ -207,14 +207,9 @@ async fn follow(
     match first {
         Latest::State(_) => {}
         Latest::Unknown => return Err(Problem::no_such_rfq()),
-        Latest::Failed(error) => {
-            let problem = Problem::from(&*error);
-            (house.report)(Report::Failing(in_full(&error)));
-            return Err(problem);
-        }
+        Latest::Failed(error) => return Err(Problem::from(&*error)),
         Latest::Unread => return Err(Error::other("the poller broke down").into()),
     }
-    _ = house.hear(Ok(()));
     let stop = house.stop.clone();
     Ok(events::answer(Follower { _followed: followed, changes, linger, stop, _room: room }))
 }

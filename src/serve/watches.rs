@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::answer::in_full;
+use super::{Report, Reporter};
 use crate::aggregate::Gathering;
 use crate::aws::Aws;
 use crate::error::Error;
@@ -28,6 +29,7 @@ const NO_DEADLINE: Duration = Duration::from_hours(24);
 pub(super) struct Watches {
     aws: Aws,
     open: Arc<Open>,
+    report: Reporter,
 }
 
 type Open = Mutex<HashMap<RfqId, Weak<Followed>>>;
@@ -81,8 +83,8 @@ fn lock(open: &Open) -> MutexGuard<'_, HashMap<RfqId, Weak<Followed>>> {
 }
 
 impl Watches {
-    pub(super) fn new(aws: Aws) -> Self {
-        Self { aws, open: Arc::default() }
+    pub(super) fn new(aws: Aws, report: Reporter) -> Self {
+        Self { aws, open: Arc::default(), report }
     }
 
     /// Follows an RFQ together with everybody else who does.
@@ -94,7 +96,8 @@ impl Watches {
             return followed;
         }
         let (sender, latest) = watch::channel(Latest::Unread);
-        let poller = tokio::spawn(poll(self.aws.clone(), id.clone(), sender));
+        let report = Arc::clone(&self.report);
+        let poller = tokio::spawn(poll(self.aws.clone(), id.clone(), sender, report));
         let followed = Arc::new(Followed {
             id: id.clone(),
             latest,
@@ -125,13 +128,18 @@ impl Drop for Followed {
 }
 
 /// Reads an RFQ again and again, and tells what it says.
-async fn poll(aws: Aws, id: RfqId, tell: watch::Sender<Latest>) {
+async fn poll(aws: Aws, id: RfqId, tell: watch::Sender<Latest>, report: Reporter) {
     let patience =
         Patience { until: None, stall: None, linger: LONGEST_LINGER, timeout: NO_DEADLINE };
     let mut watch = Watch::new(&aws, id, patience);
     let mut seen = Seen::default();
     while !watch.is_over() {
-        let latest = match watch.next().await {
+        let next = watch.next().await;
+        report(match &next {
+            Ok(_) => Report::Well,
+            Err(error) => Report::Failing(in_full(error)),
+        });
+        let latest = match next {
             Ok(Some(gathering)) => Latest::State(seen.take(&watch, &gathering)),
             Ok(None) => Latest::Unknown,
             Err(error) => match seen.trouble(&error) {

@@ -10,6 +10,7 @@ mod frames;
 mod localstack;
 mod readme;
 mod schemas;
+mod serve;
 mod stack;
 mod support;
 mod tables;

@@ -14,6 +14,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 pub mod background;
+pub mod browser;
+pub mod http;
 pub mod localstack;
 pub mod proxy;
 pub mod resources;

@@ -1,6 +1,6 @@
 //! A stack of its own for each test: worked through the program, looked into with the SDK.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -234,6 +234,17 @@ impl Stack {
             .expression_attribute_values(":id", AttributeValue::S(id.to_owned()));
         let found = wait(query.send()).expect("the table answers");
         found.items.unwrap_or_default().iter().map(row).collect()
+    }
+
+    /// The keys of all rows.
+    pub fn keys(&self) -> HashSet<(String, String)> {
+        let scan = clients().dynamodb.scan().table_name(self.full("RidesBookingTable"));
+        let items = scan.consistent_read(true).into_paginator().items().send();
+        let items = wait(items.collect::<Result<Vec<_>, _>>()).expect("the table answers");
+        let text = |item: &HashMap<String, AttributeValue>, name: &str| {
+            item[name].as_s().expect("a text").to_owned()
+        };
+        items.iter().map(|item| (text(item, "id"), text(item, "responder"))).collect()
     }
 
     /// The row of one responder, once it satisfies.

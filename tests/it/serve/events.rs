@@ -1,0 +1,158 @@
+//! The changes of an RFQ as they come.
+
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::support::http::{Stream, get};
+use crate::support::proxy::{Fault, Proxy, ServiceError};
+use crate::support::stack::{RESPONSES, Stack, provider};
+use crate::support::{eventually, wait_for};
+
+fn reply(id: &str, number: usize, quote: u32) -> String {
+    json!({"responder": provider(number), "rfq-id": id, "quote": quote}).to_string()
+}
+
+#[test]
+fn a_stream_tells_each_change_and_ends_with_the_final_state() {
+    let stack = Stack::set_up(3);
+    let server = stack.serve();
+    let _consumer = stack.background("consumer run --output jsonl --poll-wait 1s");
+    let id = server.submit(r#", "deadline": "60s""#);
+    let stream = server.follow(&id, "");
+    let first = stream.until("change", |_| true);
+    assert_eq!((&first["answered"], &first["status"]), (&json!(0), &json!("gathering")));
+    assert_eq!(first["truth"], json!(["0 of 3 answered, 3 still out"]));
+    assert_eq!(first["table"][0]["note"], "still out");
+    for (answered, quote) in [(1, 40), (2, 100), (3, 30)] {
+        stack.send(RESPONSES, &reply(&id, answered, quote));
+        let name = if answered == 3 { "end" } else { "change" };
+        let state = stream.until(name, |state| state["answered"] == answered);
+        let quotes = state["quotes"].as_array().expect("a list").len();
+        assert_eq!(quotes, usize::try_from(answered).expect("small"));
+    }
+    stream.ends();
+    assert_eq!(stream.names(), ["clock", "change", "change", "change", "end"]);
+    let end = &stream.all("end")[0];
+    assert_eq!(end["best"], json!({"responder": provider(3), "quote": 30}));
+    assert_eq!(end["truth"], json!(["complete: 3 of 3 answered (3 quotes), best 30"]));
+    let prices: Vec<_> = (0..3).map(|place| end["table"][place]["quote"].clone()).collect();
+    assert_eq!(prices, ["30", "40", "100"], "as prices, not as texts");
+    assert_eq!(end["timeline"]["providers"][2]["best"], true);
+    // Every field of the full document is there, and says the same.
+    for (name, value) in stack.quotes(&id).as_object().expect("an object") {
+        assert_eq!(end[name], *value, "{name}");
+    }
+    // Whoever comes late sees the end at once; whoever has seen it need not come back.
+    let late = server.follow(&id, "");
+    late.ends();
+    assert_eq!(late.names(), ["clock", "end"]);
+    let again = ureq::get(format!("{}/rfqs/{id}/events", server.url));
+    let again = again.header("Last-Event-ID", "end").call().expect("it answers");
+    assert_eq!(again.status().as_u16(), 204);
+}
+
+#[test]
+fn a_deadline_ends_it_and_a_linger_waits_for_late_answers() {
+    let stack = Stack::set_up(2);
+    let server = stack.serve();
+    let _consumer = stack.background("consumer run --output jsonl --poll-wait 1s");
+    let id = server.submit(r#", "deadline": "2s""#);
+    stack.send(RESPONSES, &reply(&id, 1, 50));
+    let (brief, patient) = (server.follow(&id, ""), server.follow(&id, "?linger=60s"));
+    let end = brief.until("end", |_| true);
+    brief.ends();
+    assert_eq!((&end["status"], &end["completed-by"]), (&json!("expired"), &json!("deadline")));
+    assert_eq!(end["providers"][1]["state"], "missing");
+    assert!(patient.all("end").is_empty());
+    stack.send(RESPONSES, &reply(&id, 2, 7));
+    // Everybody has answered by now, so nothing more is waited for.
+    let end = patient.until("end", |_| true);
+    patient.ends();
+    assert_eq!(end["providers"][1]["state"], "late");
+    assert_eq!(end["regret"]["quote"], 7);
+    let truth = end["truth"].as_array().expect("sentences");
+    assert!(
+        truth.iter().any(|line| line.as_str().is_some_and(|l| l.contains("beaten"))),
+        "{truth:?}"
+    );
+}
+
+#[test]
+fn many_who_follow_one_rfq_share_one_poller_which_ends_with_the_last_of_them() {
+    let stack = Stack::set_up(1);
+    let proxy = Proxy::start();
+    let server = stack.serve_through(&proxy.url);
+    let id = server.submit(r#", "deadline": "10m""#);
+    let reads_in = |streams: &[Stream]| {
+        for stream in streams {
+            stream.until("change", |_| true);
+        }
+        let before = proxy.count("Query");
+        std::thread::sleep(Duration::from_secs(4));
+        proxy.count("Query") - before
+    };
+    let mut streams = vec![server.follow(&id, "")];
+    let alone = reads_in(&streams);
+    streams.extend((0..40).map(|_| server.follow(&id, "")));
+    let together = reads_in(&streams);
+    assert!(alone > 0 && together <= alone, "{alone} reads for one, {together} for 41");
+    // Forty go away, one of them stays.
+    streams.truncate(1);
+    assert!(reads_in(&streams) > 0);
+    drop(streams);
+    // A read that is under way may still be counted.
+    let mut last = proxy.count("Query");
+    let is_quiet = eventually(Duration::from_secs(15), || {
+        std::thread::sleep(Duration::from_secs(3));
+        let before = std::mem::replace(&mut last, proxy.count("Query"));
+        before == last
+    });
+    assert!(is_quiet, "nobody follows it any more, and it is still read");
+    // It begins again for the next.
+    server.follow(&id, "").until("change", |_| true);
+    assert!(proxy.count("Query") > last);
+}
+
+#[test]
+fn a_read_that_fails_is_told_and_tried_again() {
+    let stack = Stack::set_up(1);
+    let proxy = Proxy::start();
+    let server = stack.serve_through(&proxy.url);
+    let id = server.submit(r#", "deadline": "10m""#);
+    let stream = server.follow(&id, "");
+    stream.until("change", |_| true);
+    proxy.fail("Query", 1_000, Fault::Error(ServiceError::Unavailable));
+    let trouble = stream.until("trouble", |_| true);
+    assert!(trouble["error"].as_str().is_some_and(|error| error.contains("reading the table")));
+    // Who comes now is told to come later.
+    let refused = get(&format!("{}/query-instant-ride-rfq/{id}", server.url));
+    assert_eq!((refused.status, refused.header("retry-after")), (503, "5"));
+    proxy.heal();
+    stream.until("trouble", |trouble| trouble["error"].is_null());
+    stack.rydes("close").arg(&id).run().exits(0);
+    let end = stream.until("end", |_| true);
+    assert_eq!(end["status"], "closed");
+    server.process.says("trouble: reading the table failed");
+    server.process.says("over: requests are answered again");
+}
+
+#[test]
+fn an_rfq_that_goes_away_ends_its_stream() {
+    let stack = Stack::set_up(1);
+    let server = stack.serve();
+    let id = server.submit(r#", "deadline": "10m""#);
+    let stream = server.follow(&id, "");
+    stream.until("change", |_| true);
+    stack.delete_table();
+    let trouble = stream.until("trouble", |_| true);
+    assert!(
+        trouble["error"].as_str().is_some_and(|error| error.contains("not set up")),
+        "{trouble}"
+    );
+    stream.ends();
+    assert!(stream.all("end").is_empty(), "this was not its end");
+    wait_for("the next is refused", || {
+        (get(&format!("{}/rfqs/{id}/events", server.url)).status == 503).then_some(())
+    });
+}

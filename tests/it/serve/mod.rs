@@ -1,0 +1,8 @@
+//! `rydes serve`: its routes, its streams, its page, and what it does when too much is asked of it.
+
+mod doors;
+mod events;
+mod load;
+mod page;
+mod routes;
+mod trouble;

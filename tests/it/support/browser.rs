@@ -1,0 +1,188 @@
+//! A real browser, driven through its WebDriver: Chromium without a window.
+//! <https://www.w3.org/TR/webdriver2/>
+//!
+//! Written out here because what a client library brings along would have the AWS SDK built twice.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, Stdio};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::http::{Answer, delete, get, post};
+use super::wait_for;
+
+/// The key that submits, and the one that goes on to the next field.
+pub const ENTER: &str = "\u{e007}";
+pub const TAB: &str = "\u{e004}";
+
+/// A browser; closed when dropped.
+pub struct Browser {
+    session: String,
+    driver: Child,
+    _profile: TempDir,
+}
+
+impl Browser {
+    /// Starts one.
+    ///
+    /// # Panics
+    /// When there is no `chromedriver`: a test that needs a browser must not pass without it.
+    pub fn start() -> Self {
+        let mut driver = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("chromedriver starts (Debian: apt install chromium chromium-driver)");
+        let mut said = BufReader::new(driver.stdout.take().expect("it is piped")).lines();
+        let port = said.find_map(|line| {
+            let line = line.ok()?;
+            let port = line.split("started successfully on port ").nth(1)?;
+            port.trim_end_matches('.').parse::<u16>().ok()
+        });
+        let port = port.expect("it tells its port");
+        // It goes on telling, and must find somebody who listens.
+        std::thread::spawn(move || said.for_each(drop));
+        let profile = TempDir::new().expect("a temporary folder");
+        let arguments = [
+            "--headless=new",
+            // As root there is none, as in most containers.
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--no-first-run",
+            "--no-proxy-server",
+            "--window-size=1000,1100",
+        ];
+        let folder = format!("--user-data-dir={}", profile.path().display());
+        let arguments: Vec<_> = arguments.into_iter().chain([folder.as_str()]).collect();
+        let wanted = json!({"capabilities": {"alwaysMatch": {
+            "goog:chromeOptions": {"args": arguments},
+            "goog:loggingPrefs": {"browser": "ALL"},
+        }}});
+        let sessions = format!("http://127.0.0.1:{port}/session");
+        let made = value(&post(&sessions, &wanted.to_string(), &[]));
+        let id = made["sessionId"].as_str().expect("a session");
+        Self { session: format!("{sessions}/{id}"), driver, _profile: profile }
+    }
+
+    /// Opens a page.
+    pub fn open(&self, url: &str) {
+        self.command("url", &json!({"url": url}));
+    }
+
+    /// Loads the page again.
+    pub fn reload(&self) {
+        self.command("refresh", &json!({}));
+    }
+
+    /// Where it is.
+    pub fn url(&self) -> String {
+        text(value(&get(&format!("{}/url", self.session))))
+    }
+
+    /// What the body of a function returns, on the page.
+    pub fn run(&self, body: &str) -> Value {
+        self.command("execute/sync", &json!({"script": body, "args": []}))
+    }
+
+    /// The text of the element that a selector finds, as it is seen; nothing where it is not.
+    pub fn text(&self, selector: &str) -> String {
+        self.texts(selector).into_iter().next().unwrap_or_default()
+    }
+
+    /// The texts of all elements that a selector finds and that are seen.
+    pub fn texts(&self, selector: &str) -> Vec<String> {
+        let all = format!("[...document.querySelectorAll({})]", json!(selector));
+        let seen = format!("{all}.filter((one) => one.checkVisibility())");
+        let found = self.run(&format!("return {seen}.map((one) => one.innerText)"));
+        found.as_array().expect("a list").iter().cloned().map(text).collect()
+    }
+
+    /// Presses keys, one after the other, wherever the focus is.
+    pub fn press(&self, keys: &str) {
+        let press = |key: char| {
+            let key = key.to_string();
+            [json!({"type": "keyDown", "value": key}), json!({"type": "keyUp", "value": key})]
+        };
+        let actions: Vec<_> = keys.chars().flat_map(press).collect();
+        let keyboard = json!({"type": "key", "id": "keyboard", "actions": actions});
+        self.command("actions", &json!({"actions": [keyboard]}));
+    }
+
+    /// The id of the element that has the focus.
+    pub fn focus(&self) -> String {
+        text(self.run("return document.activeElement.id"))
+    }
+
+    /// How wide the window is, and whether it is dark around it.
+    pub fn look(&self, width: u32, height: u32, scheme: &str) {
+        let scheme = json!([{"name": "prefers-color-scheme", "value": scheme}]);
+        self.devtools("Emulation.setEmulatedMedia", &json!({"features": scheme}));
+        self.devtools(
+            "Emulation.setDeviceMetricsOverride",
+            &json!({"width": width, "height": height, "deviceScaleFactor": 2, "mobile": false}),
+        );
+    }
+
+    /// A picture of the whole page, as PNG.
+    pub fn picture(&self) -> Vec<u8> {
+        let wanted = json!({"format": "png", "captureBeyondViewport": true});
+        let taken = self.devtools("Page.captureScreenshot", &wanted);
+        STANDARD.decode(taken["data"].as_str().expect("a picture")).expect("base64")
+    }
+
+    /// What the browser complained about since it was last asked.
+    pub fn complaints(&self) -> Vec<String> {
+        let logged = self.command("se/log", &json!({"type": "browser"}));
+        let messages = logged.as_array().expect("a list").iter();
+        messages.map(|entry| entry["message"].to_string()).collect()
+    }
+
+    /// Waits until a selector finds an element whose text holds this.
+    #[track_caller]
+    pub fn sees(&self, selector: &str, wanted: &str) {
+        wait_for(&format!("{wanted:?} in {selector}: {:?}", self.text("main")), || {
+            self.texts(selector).iter().any(|text| text.contains(wanted)).then_some(())
+        });
+    }
+
+    fn devtools(&self, command: &str, parameters: &Value) -> Value {
+        self.command("goog/cdp/execute", &json!({"cmd": command, "params": parameters}))
+    }
+
+    fn command(&self, name: &str, parameters: &Value) -> Value {
+        let url = format!("{}/{name}", self.session);
+        value(&post(&url, &parameters.to_string(), &[]))
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            delete(&self.session);
+        }
+        _ = self.driver.kill();
+        _ = self.driver.wait();
+    }
+}
+
+/// What an answer of the driver's holds.
+#[track_caller]
+fn value(answer: &Answer) -> Value {
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    answer.json()["value"].take()
+}
+
+fn text(value: Value) -> String {
+    match value {
+        Value::String(text) => text,
+        other => panic!("no text: {other}"),
+    }
+}
