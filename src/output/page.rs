@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::quotes::{document as plain, rows, said};
 use super::trace::{document as timeline_document, unsaid};
-use crate::aggregate::{Gathering, State};
+use crate::aggregate::{Gathering, State, Status};
 use crate::model::Rows;
 use crate::model::text::printable;
 use crate::timeline::Timeline;
@@ -20,10 +20,18 @@ pub fn document(rows: &Rows, gathering: &Gathering) -> Value {
     document["table"] = table(gathering);
     document["truth"] = json!(said(gathering, None));
     document["timeline"] = timeline_document(&timeline, gathering);
-    document["timeline"]["span-ms"] = json!(timeline.span());
+    document["timeline"]["span-ms"] = json!(span(&timeline, gathering));
     let lanes = timeline.lanes.iter().map(|lane| unsaid(&timeline, lane));
     document["timeline"]["unsaid"] = lanes.collect();
     document
+}
+
+/// The end of the scale. Before the end it is the deadline, where that is near, so that the bars grow and
+/// the scale stays.
+fn span(timeline: &Timeline, gathering: &Gathering) -> i64 {
+    const NEAR: i64 = 20_000;
+    let deadline = timeline.deadline.filter(|_| gathering.status == Status::Gathering);
+    timeline.span().max(deadline.map_or(0, |deadline| deadline.min(NEAR)))
 }
 
 /// The rows of the terminal's table, and then those who are still waited for.

@@ -203,7 +203,7 @@ async fn follow(
     let mut changes = followed.changes();
     // A poller that goes away without a word has broken down.
     let first = changes.wait_for(|latest| !matches!(latest, Latest::Unread)).await;
-    let first = first.map(|latest| latest.clone()).unwrap_or(Latest::Unread);
+    let first = first.map_or(Latest::Unread, |latest| latest.clone());
     match first {
         Latest::State(_) => {}
         Latest::Unknown => return Err(Problem::no_such_rfq()),

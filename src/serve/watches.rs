@@ -172,12 +172,11 @@ impl Seen {
             self.over_since = Some(since(gathering));
         }
         let before = self.state.as_deref().filter(|_| document == self.document);
-        let (revision, text) = match before {
-            Some(before) => (before.revision, before.document.clone()),
-            None => {
-                let revision = self.state.as_deref().map_or(1, |state| state.revision + 1);
-                (revision, compact_json(&document))
-            }
+        let (revision, text) = if let Some(before) = before {
+            (before.revision, before.document.clone())
+        } else {
+            let revision = self.state.as_deref().map_or(1, |state| state.revision + 1);
+            (revision, compact_json(&document))
         };
         self.document = document;
         self.keep(State {

@@ -7,10 +7,11 @@ mod decoders;
 mod faults;
 mod flow;
 mod frames;
+mod http;
 mod localstack;
 mod readme;
 mod schemas;
-mod serve;
+
 mod stack;
 mod support;
 mod tables;

@@ -55,6 +55,9 @@ fn every_command_keeps_to_its_schema() {
     document("trace", &json(&format!("trace {open}")));
     document("quotes", &json(&format!("close {open}")));
     stack.send(RESPONSE_DEAD_LETTERS, "what was it?");
+    let serve = stack.background("serve --listen 127.0.0.1:0 -o json");
+    serve.says("Ctrl-C");
+    document("serve", &serve.stop());
     let letters = document("dlq-list", &json("dlq list"));
     assert_eq!(letters["letters"][0]["body"], "what was it?");
     let replayed = document("dlq-replay", &json("dlq replay --all"));

@@ -1,4 +1,4 @@
-//! A real browser, driven through its WebDriver: Chromium without a window.
+//! A real browser, driven through its `WebDriver`: Chromium without a window.
 //! <https://www.w3.org/TR/webdriver2/>
 //!
 //! Written out here because what a client library brings along would have the AWS SDK built twice.
@@ -127,7 +127,7 @@ impl Browser {
         self.devtools("Emulation.setEmulatedMedia", &json!({"features": scheme}));
         self.devtools(
             "Emulation.setDeviceMetricsOverride",
-            &json!({"width": width, "height": height, "deviceScaleFactor": 2, "mobile": false}),
+            &json!({"width": width, "height": height, "deviceScaleFactor": 1.5, "mobile": false}),
         );
     }
 

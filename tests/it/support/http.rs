@@ -225,7 +225,7 @@ impl Drop for Stream {
 /// A connection on which a client says what it likes.
 pub fn raw(server: &Server, text: &str) -> TcpStream {
     let mut connection = TcpStream::connect(server.address()).expect("it listens");
-    connection.set_read_timeout(Some(Duration::from_secs(60))).expect("it can be set");
+    connection.set_read_timeout(Some(Duration::from_mins(1))).expect("it can be set");
     connection.write_all(text.as_bytes()).expect("it is sent");
     connection
 }

@@ -261,9 +261,9 @@ fn the_page_may_load_nothing_from_elsewhere() {
         ("/page.css", "text/css; charset=utf-8"),
         ("/icon.svg", "image/svg+xml"),
     ] {
-        let served = server.get(file);
-        assert_eq!((served.status, served.header("content-type")), (200, kind));
-        let elsewhere = served.body.replace("http://www.w3.org/2000/svg", "");
+        let answer = server.get(file);
+        assert_eq!((answer.status, answer.header("content-type")), (200, kind));
+        let elsewhere = answer.body.replace("http://www.w3.org/2000/svg", "");
         assert!(!elsewhere.contains("//cdn") && !elsewhere.contains("http"), "{file}");
     }
     let script = server.get("/page.js").body;

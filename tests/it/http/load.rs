@@ -22,6 +22,12 @@ fn memory(server: &Server) -> u64 {
     line.trim().trim_end_matches(" kB").parse().expect("a number")
 }
 
+/// A figure, for whoever runs it with `--nocapture`.
+#[expect(clippy::print_stderr, reason = "it is asked for")]
+fn tell(figure: &str) {
+    eprintln!("{figure}");
+}
+
 #[test]
 fn two_hundred_streams_cost_hardly_more_than_ten() {
     let stack = Stack::set_up(10);
@@ -43,10 +49,10 @@ fn two_hundred_streams_cost_hardly_more_than_ten() {
     let more = ids.iter().flat_map(|id| (1..STREAMS).map(move |_| id));
     streams.extend(more.map(|id| server.follow(id, "")));
     let (many, heavy) = reads(&streams);
-    eprintln!(
+    tell(&format!(
         "{RFQS} streams: {few} reads in 10 s, {light} KiB; {}: {many}, {heavy} KiB",
         streams.len()
-    );
+    ));
     assert_eq!(streams.len(), RFQS * STREAMS);
     assert!(many <= few + RFQS, "{few} reads for {RFQS} streams, {many} for {}", streams.len());
     let each = heavy.saturating_sub(light) / (RFQS * (STREAMS - 1)) as u64;
@@ -114,11 +120,11 @@ fn of_more_submits_than_can_be_carried_out_none_that_is_accepted_is_lost() {
     });
     let (accepted, refused) =
         (accepted.into_inner().expect("unpoisoned"), refused.into_inner().expect("unpoisoned"));
-    eprintln!(
+    tell(&format!(
         "{seconds} s: {} accepted, {refused} refused, {} KiB",
         accepted.len(),
         memory(&server)
-    );
+    ));
     assert!(!accepted.is_empty() && refused > 0, "{} accepted, {refused} refused", accepted.len());
     let ran = server.stop();
     assert!(
