@@ -34,7 +34,7 @@ const IN_HAND: usize = 500;
 /// Lines that are read ahead.
 const READ_AHEAD: usize = 100;
 /// RFQs that are remembered of a bulk submission: the newest.
-const REMEMBERED: usize = 10;
+pub(super) const REMEMBERED: usize = 10;
 
 /// One request of many.
 struct Wanted {

@@ -1,5 +1,6 @@
 //! `rydes serve`.
 
+use std::collections::VecDeque;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,16 +9,23 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::json;
 use tokio::net::TcpListener;
+use tokio::time::interval;
 
-use super::Context;
+use super::bulk::REMEMBERED;
+use super::recent::Recent;
 use super::submit::deadline;
+use super::{Context, env};
 use crate::aws::Aws;
 use crate::error::{Error, Result, exit};
+use crate::model::RequestRow;
 use crate::output::setup::count_of;
 use crate::output::{Format, Output, account};
 use crate::queue::persist;
 use crate::serve::{self, Report, Reporter};
 use crate::submission::DEADLINE;
+
+/// How often the RFQs submitted through it are remembered, the newest of them.
+const REMEMBER: Duration = Duration::from_millis(500);
 
 /// Serve the original's HTTP routes, and a page that shows quotes coming in.
 #[derive(Debug, Args)]
@@ -51,14 +59,22 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     context.visibly("looking for the stack", topic).await?;
     greet(output, &aws, at);
     let account = Arc::new(Served::default());
-    let served = serve::run(
+    let recent = Recent::of(&aws, env);
+    let mut serving = Box::pin(serve::run(
         listener,
         aws.clone(),
         serve::Settings { deadline: command.deadline },
         &context.shutdown.stop,
         reporter(output, &account),
-    );
-    let served = Box::pin(served).await;
+    ));
+    let mut remember = interval(REMEMBER);
+    let served = loop {
+        tokio::select! {
+            served = &mut serving => break served,
+            _ = remember.tick() => account.remember(output, &recent),
+        }
+    };
+    account.remember(output, &recent);
     account.summary(output, &aws);
     served.map(|()| exit::DONE)
 }
@@ -109,6 +125,8 @@ struct Served {
     refused: AtomicU64,
     /// Why what lies behind does not answer, while it does not.
     failing: Mutex<Option<String>>,
+    /// The newest RFQs that are not remembered yet.
+    newest: Mutex<VecDeque<RequestRow>>,
 }
 
 impl Served {
@@ -124,8 +142,13 @@ impl Served {
                 }
                 None
             }
-            Report::Taken => {
+            Report::Taken(row) => {
                 add(&self.taken);
+                let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
+                newest.push_back((**row).clone());
+                if newest.len() > REMEMBERED {
+                    newest.pop_front();
+                }
                 None
             }
             // Once, however many requests meet it.
@@ -135,6 +158,17 @@ impl Served {
                 news.then(|| format!("trouble: {why}; answering 503 while it lasts"))
             }
             Report::Well => failing.take().map(|_| "over: requests are answered again".to_owned()),
+        }
+    }
+
+    /// Remembers what was submitted, so that `rydes quotes` and `rydes status` find it.
+    fn remember(&self, output: &Output, recent: &Recent) {
+        let newest =
+            std::mem::take(&mut *self.newest.lock().unwrap_or_else(PoisonError::into_inner));
+        for row in newest {
+            if let Err(error) = recent.remember(&row) {
+                output.detail(&format!("the RFQ was not remembered: {error}"));
+            }
         }
     }
 

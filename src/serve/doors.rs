@@ -60,6 +60,7 @@ pub(super) async fn open(
         tokio::select! {
             biased;
             () = stop.cancelled() => break,
+            Some(_) = connections.join_next() => {}
             accepted = accepted => match accepted {
                 Ok((stream, room)) => {
                     let (router, report) = (router.clone(), Arc::clone(&report));
@@ -68,7 +69,6 @@ pub(super) async fn open(
                 // Too many files are open, for example: some will be closed.
                 Err(_) => sleep(PAUSE).await,
             },
-            Some(_) = connections.join_next() => {}
         }
     }
     drop(listener);

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::aws::Aws;
 use crate::error::{Error, Result};
+use crate::model::RequestRow;
 use desk::Desk;
 use routes::Readiness;
 use watches::Watches;
@@ -44,7 +45,7 @@ pub enum Report {
         took: Duration,
     },
     /// A submission was taken: its row is written and its message published.
-    Taken,
+    Taken(Box<RequestRow>),
     /// What lies behind does not answer as it should; why.
     Failing(String),
     /// It answers again.

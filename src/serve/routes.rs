@@ -90,8 +90,9 @@ async fn submit(State(house): State<Arc<House>>, request: Request) -> Answer {
         Ok(Taken::Refused) => Err(Problem::busy("too many requests at once; nothing was sent")),
         Ok(Taken::Done(Scattered::Published(row) | Scattered::Answered(row))) => {
             _ = house.hear(Ok(()));
-            (house.report)(Report::Taken);
-            Ok(submitted(&row.id))
+            let answer = submitted(&row.id);
+            (house.report)(Report::Taken(Box::new(row)));
+            Ok(answer)
         }
         Ok(Taken::Done(Scattered::Unknown(error))) => {
             let problem = Problem::unknown(&error, &id);

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use crate::support::http::{Server, Stream, post};
+use crate::support::http::{Server, Stream, more_files, post};
 use crate::support::proxy::Proxy;
 use crate::support::stack::{Stack, provider};
 
@@ -92,6 +92,7 @@ fn of_more_submits_than_can_be_carried_out_none_that_is_accepted_is_lost() {
     let stack = Stack::set_up(1);
     let server = stack.serve();
     server.submit("");
+    more_files();
     let seconds = std::env::var("RYDES_TEST_OVERLOAD").ok();
     let seconds = seconds.map_or(5, |text| text.parse().expect("a number of seconds"));
     let until = Instant::now() + Duration::from_secs(seconds);

@@ -6,6 +6,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 
 use crate::support::http::{Server, delete, post};
+use crate::support::json as json_of;
 use crate::support::stack::{RESPONSES, Stack, provider};
 
 /// Runs a line in a shell, beside the workshop's `event.json`.
@@ -94,6 +95,10 @@ fn a_submission_has_what_a_line_of_a_batch_has() {
     assert_eq!(full.status, 200);
     assert_eq!(full.json(), stack.quotes("mine/1 ü"));
     assert!(full.body.is_ascii());
+    crate::support::wait_for("it is the newest of this machine", || {
+        let newest = stack.rydes("quotes --output json").run();
+        (newest.code == Some(0)).then(|| assert_eq!(json_of(&newest.stdout), full.json()))
+    });
     // The same again is the same RFQ; with other content it is refused.
     assert_eq!(server.post(whole).status, 201);
     let other = server.post(&whole.replace("Zürich", "Bern"));

@@ -2,16 +2,20 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{Shutdown, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Once};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use serde_json::Value;
 use ureq::http;
 
 use super::background::Background;
 use super::stack::Stack;
 use super::{PATIENCE, Ran, Rydes, json, wait_for};
+
+/// Files that a test process may want to have open.
+const FILES: u64 = 8_192;
 
 /// A server of a stack; stops in good order when dropped.
 pub struct Server {
@@ -135,6 +139,19 @@ pub fn delete(url: &str) -> Answer {
     answer(agent().delete(url).call())
 }
 
+/// Has the system allow this process as many open files as it may: each stream is two.
+pub fn more_files() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let limit = getrlimit(Resource::Nofile);
+        let wanted = limit.maximum.map_or(FILES, |most| most.min(FILES));
+        if limit.current.is_some_and(|current| current < wanted) {
+            let limit = Rlimit { current: Some(wanted), ..limit };
+            setrlimit(Resource::Nofile, limit).expect("it is no more than the maximum");
+        }
+    });
+}
+
 /// A client that follows an RFQ; goes away when dropped.
 pub struct Stream {
     connection: TcpStream,
@@ -151,6 +168,7 @@ struct Heard {
 
 impl Stream {
     fn open(address: &str, path: &str) -> Self {
+        more_files();
         let mut connection = TcpStream::connect(address).expect("it listens");
         write!(connection, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n")
             .expect("it is sent");
