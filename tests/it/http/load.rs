@@ -4,7 +4,10 @@ use std::collections::HashSet;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use crate::support::http::{Server, Stream, more_files, post};
+use serde_json::json;
+
+use crate::support::eventually;
+use crate::support::http::{Server, Stream, more_files, post, raw};
 use crate::support::proxy::Proxy;
 use crate::support::stack::{Stack, provider};
 
@@ -84,6 +87,38 @@ fn more_streams_than_there_is_room_for_are_refused() {
         let next = server.follow(&id, "");
         (next.status() == 200).then_some(())
     });
+}
+
+#[test]
+fn a_client_that_reads_nothing_is_let_go_and_costs_nothing_more() {
+    let stack = Stack::set_up(1);
+    let proxy = Proxy::start();
+    let server = stack.serve_through(&proxy.url);
+    let id = server.submit(r#", "deadline": "10m""#);
+    let deaf = raw(&server, &format!("GET /rfqs/{id}/events HTTP/1.1\r\nHost: x\r\n\r\n"));
+    crate::support::wait_for("it is read", || (proxy.count("Query") > 0).then_some(()));
+    let before = memory(&server);
+    let mut answers = 0;
+    let mut answer = || {
+        answers += 1;
+        stack.put(&json!({
+            "id": id, "responder": format!("s{answers}"), "declined": "\u{6771}".repeat(1_024),
+            "from": "A", "to": "B", "customer": "c",
+        }));
+    };
+    // Each state takes a megabyte or more, and each answer makes a new one.
+    (0..60).for_each(|_| answer());
+    let (mut reads, mut peak) = (0, before);
+    let is_let_go = eventually(Duration::from_secs(150), || {
+        answer();
+        std::thread::sleep(Duration::from_secs(4));
+        peak = peak.max(memory(&server));
+        std::mem::replace(&mut reads, proxy.count("Query")) == reads
+    });
+    assert!(is_let_go, "it is still read for a client that reads nothing");
+    assert!(peak < before + 65_536, "{before} KiB before, {peak} KiB at the most");
+    tell(&format!("for a client that reads nothing: {before} KiB before, {peak} KiB at the most"));
+    drop(deaf);
 }
 
 /// `RYDES_TEST_OVERLOAD` is for how many seconds, 5 by default.
