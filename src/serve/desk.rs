@@ -17,8 +17,8 @@ use crate::scatter::{Scatter, Scattered, Submission};
 
 /// Submissions in hand at once: enough to fill all batches that may be under way.
 const IN_HAND: usize = 256;
-/// How long a client waits for the end of its submission.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a client waits for the end of its submission, or for whatever else it asks for.
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 /// How old the register of providers may be: who has joined just now is asked too.
 const REGISTER_AGE: Duration = Duration::from_secs(1);
 

@@ -19,7 +19,7 @@ use tokio::sync::{Mutex, OnceCell};
 use tokio::time::{Instant, timeout};
 
 use super::answer::{Problem, in_full, json_answer, submitted};
-use super::desk::Taken;
+use super::desk::{PATIENCE, Taken};
 use super::events::{self, END, Follower};
 use super::watches::{LONGEST_LINGER, Latest};
 use super::{House, Report, page};
@@ -143,10 +143,20 @@ async fn read(headers: &HeaderMap, mut body: Body) -> Result<Bytes, Problem> {
     if length > JSON_MAX { Err(too_long()) } else { Ok(read.freeze()) }
 }
 
-/// How an RFQ is to be shown.
+/// Waits no longer than this for what lies behind.
+async fn within<T>(limit: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
+    timeout(limit, work).await.unwrap_or_else(|_| {
+        Err(Error::other(format!("what lies behind does not answer within {} s", limit.as_secs())))
+    })
+}
+
+/// What may stand behind a path.
 #[derive(Debug, Deserialize)]
-struct View {
+struct Options {
+    /// How an RFQ is to be shown.
     view: Option<String>,
+    /// How long to stay for late answers.
+    linger: Option<String>,
 }
 
 /// `GET /query-instant-ride-rfq/{id}`: 200 with the original's JSON, or with `?view=full` all that is
@@ -154,10 +164,10 @@ struct View {
 async fn query(
     State(house): State<Arc<House>>,
     id: Result<Path<String>, PathRejection>,
-    view: Result<Query<View>, QueryRejection>,
+    options: Result<Query<Options>, QueryRejection>,
 ) -> Answer {
     let id = known(id)?;
-    let view = view.ok().map(|Query(view)| view.view.unwrap_or_default());
+    let view = options.ok().map(|Query(options)| options.view.unwrap_or_default());
     let show = match view.as_deref() {
         Some("") => workshop,
         Some("full") => |gathering: &_| compact_json(&document(gathering)),
@@ -166,7 +176,8 @@ async fn query(
             return Err(error);
         }
     };
-    let read = house.hear(snapshot(&house.aws, &id, None).await)?;
+    let read = within(PATIENCE, snapshot(&house.aws, &id, None)).await;
+    let read = house.hear(read)?;
     let gathering = read.ok_or_else(Problem::no_such_rfq)?;
     Ok(json_answer(StatusCode::OK, show(&gathering)))
 }
@@ -177,21 +188,15 @@ fn known(id: Result<Path<String>, PathRejection>) -> Result<RfqId, Problem> {
     id.ok_or_else(Problem::no_such_rfq)
 }
 
-/// How long somebody stays for late answers.
-#[derive(Debug, Deserialize)]
-struct Stay {
-    linger: Option<String>,
-}
-
 /// `GET /rfqs/{id}/events`: the changes, until the final state.
 async fn follow(
     State(house): State<Arc<House>>,
     id: Result<Path<String>, PathRejection>,
-    stay: Result<Query<Stay>, QueryRejection>,
+    options: Result<Query<Options>, QueryRejection>,
     headers: HeaderMap,
 ) -> Answer {
     let id = known(id)?;
-    let linger = linger(stay)
+    let linger = linger(options)
         .map_err(|problem| Problem::new(StatusCode::BAD_REQUEST, format!("`linger`: {problem}")))?;
     if headers.get("last-event-id").is_some_and(|last| last == END) {
         // The answer that keeps a browser from coming back.
@@ -203,8 +208,12 @@ async fn follow(
     let followed = house.watches.follow(id);
     let mut changes = followed.changes();
     // A poller that goes away without a word has broken down.
-    let first = changes.wait_for(|latest| !matches!(latest, Latest::Unread)).await;
-    let first = first.map_or(Latest::Unread, |latest| latest.clone());
+    let first = within(PATIENCE, async {
+        let first = changes.wait_for(|latest| !matches!(latest, Latest::Unread)).await;
+        Ok(first.map_or(Latest::Unread, |latest| latest.clone()))
+    });
+    // What the poller met it has told itself.
+    let first = first.await.or_else(|error| house.hear(Err(error)))?;
     match first {
         Latest::State(_) => {}
         Latest::Unknown => return Err(Problem::no_such_rfq()),
@@ -215,9 +224,9 @@ async fn follow(
     Ok(events::answer(Follower { _followed: followed, changes, linger, stop, _room: room }))
 }
 
-fn linger(stay: Result<Query<Stay>, QueryRejection>) -> Result<Duration, String> {
-    let Query(stay) = stay.map_err(|rejection| rejection.to_string())?;
-    let linger = parse_duration(stay.linger.as_deref().unwrap_or("0"))?;
+fn linger(options: Result<Query<Options>, QueryRejection>) -> Result<Duration, String> {
+    let Query(options) = options.map_err(|rejection| rejection.to_string())?;
+    let linger = parse_duration(options.linger.as_deref().unwrap_or("0"))?;
     if linger > LONGEST_LINGER {
         return Err(format!("at most {}", show_duration(LONGEST_LINGER)));
     }
@@ -239,11 +248,7 @@ async fn ready(State(house): State<Arc<House>>) -> Answer {
     let problem = if let Some((_, problem)) = fresh {
         problem.clone()
     } else {
-        let looked = timeout(READY_TIMEOUT, house.look()).await;
-        let looked = looked.unwrap_or_else(|_| {
-            let error = format!("no answer within {} s", READY_TIMEOUT.as_secs());
-            Err(Error::other(error))
-        });
+        let looked = within(READY_TIMEOUT, house.look()).await;
         let problem = house.hear(looked).err().map(|error| in_full(&error));
         *last = Some((Instant::now(), problem.clone()));
         problem

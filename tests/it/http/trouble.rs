@@ -34,6 +34,27 @@ fn a_backend_that_is_away_is_a_503_and_the_same_id_may_come_again() {
 }
 
 #[test]
+fn a_backend_that_does_not_answer_is_a_503_too() {
+    let stack = Stack::set_up(1);
+    let proxy = Proxy::start();
+    let server = stack.serve_through(&proxy.url);
+    let id = server.submit("");
+    for operation in ["Query", "BatchExecuteStatement"] {
+        proxy.fail(operation, 1_000, Fault::Hold);
+    }
+    std::thread::scope(|scope| {
+        let read = scope.spawn(|| server.get(&format!("/query-instant-ride-rfq/{id}")));
+        let followed = scope.spawn(|| server.get(&format!("/rfqs/{id}/events")));
+        let submitted = scope.spawn(|| server.post(r#"{"from": "A", "to": "B"}"#));
+        for client in [read, followed, submitted] {
+            let answer = client.join().expect("it answers");
+            assert_eq!(answer.status, 503, "{answer:?}");
+            assert!(answer.body.contains("within 20 s"), "{answer:?}");
+        }
+    });
+}
+
+#[test]
 fn a_publication_without_an_answer_keeps_its_id() {
     let stack = Stack::set_up(1);
     let proxy = Proxy::start();
