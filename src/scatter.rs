@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
 use crate::aws::{
@@ -78,6 +79,8 @@ pub fn check_deadline(deadline: Duration) -> Result<Duration, String> {
 
 /// How old the register of providers may be that a request goes by, where many go by it.
 const REGISTER_AGE: Duration = Duration::from_secs(30);
+/// How long a look at it may take, before the last one is gone by.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
 /// Statements under way at once, each with 25 rows, and messages in batches of ten.
 const FLIGHTS: usize = 4;
 /// A row or a message waits for no others while none are under way.
@@ -222,8 +225,10 @@ impl Scatter {
     async fn expected(&self) -> Vec<Responder> {
         let mut register = self.register.lock().await;
         if register.looked.elapsed() > self.register_age {
+            let look = timeout(LOOK_TIMEOUT, self.topic.providers().boxed()).await;
+            // Whoever has waited for this look goes by it, however long it took.
             register.looked = Instant::now();
-            if let Ok(providers) = self.topic.providers().boxed().await
+            if let Ok(Ok(providers)) = look
                 && !providers.is_empty()
             {
                 register.providers = providers;

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::aws::Aws;
@@ -118,19 +118,19 @@ pub async fn run(
         settings,
     });
     let router = routes::router(Arc::clone(&house));
-    let mut serving = std::pin::pin!(doors::open(listener, router, stop.clone(), report));
+    let serving = async {
+        doors::open(listener, router, stop.clone(), report).await;
+        house.desk.close().await;
+    };
+    let overdue = async {
+        stop.cancelled().await;
+        sleep(DRAIN).await;
+    };
     tokio::select! {
-        () = &mut serving => {}
-        () = stop.cancelled() => {
-            let rest = async {
-                serving.await;
-                house.desk.close().await;
-            };
-            timeout(DRAIN, rest).await.map_err(|_| {
-                let message = format!("not every request was finished within {} s", DRAIN.as_secs());
-                Error::other(message)
-            })?;
+        () = serving => Ok(()),
+        () = overdue => {
+            let message = format!("not every request was finished within {} s", DRAIN.as_secs());
+            Err(Error::other(message))
         }
     }
-    Ok(())
 }
