@@ -140,7 +140,7 @@ fn condition(written: &str) -> Result<Condition> {
     };
     match condition {
         Ok(Until::Complete(condition)) => Ok(condition),
-        Ok(Until::Stall(_)) => Err(invalid("until", ": `stall` is about a wait")),
+        Ok(Until::Stall(_)) => Err(invalid("until", ": `stall` ends one wait, not the RFQ")),
         Err(problem) => Err(invalid("until", &format!(": {problem}"))),
     }
 }
@@ -226,7 +226,7 @@ mod tests {
                 r#"{"from": "A", "to": "B", "until": {"$serde_json::private::Number": "3"}}"#,
                 "a condition is a text",
             ),
-            (r#"{"from": "A", "to": "B", "until": ["stall:5s"]}"#, "about a wait"),
+            (r#"{"from": "A", "to": "B", "until": ["stall:5s"]}"#, "one wait"),
         ] {
             let refused = line(text).expect_err(text);
             assert!(refused.contains(problem), "{text}: {refused}");

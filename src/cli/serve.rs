@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::json;
 use tokio::net::TcpListener;
-use tokio::time::interval;
+use tokio::time::{Instant, interval};
 
 use super::bulk::REMEMBERED;
 use super::recent::Recent;
@@ -59,13 +59,13 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     context.visibly("looking for the stack", topic).await?;
     greet(output, &aws, at);
     let account = Arc::new(Served::default());
-    let recent = Recent::of(&aws, env);
+    let recent = Arc::new(Recent::of(&aws, env));
     let mut serving = Box::pin(serve::run(
         listener,
         aws.clone(),
         serve::Settings { deadline: command.deadline },
         &context.shutdown.stop,
-        reporter(output, &account),
+        reporter(output, &account, &recent),
     ));
     let mut remember = interval(REMEMBER);
     let served = loop {
@@ -81,7 +81,11 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
 
 /// Listens at an address, or at a name's first one that can be had.
 async fn bind(listen: &str) -> Result<TcpListener> {
-    let typed = listen.to_owned();
+    // A port alone is one of this machine's.
+    let typed = match listen.parse::<u16>() {
+        Ok(port) => format!("127.0.0.1:{port}"),
+        Err(_) => listen.to_owned(),
+    };
     let addresses = tokio::task::spawn_blocking(move || {
         typed.to_socket_addrs().map(Iterator::collect::<Vec<SocketAddr>>)
     });
@@ -111,7 +115,7 @@ fn greet(output: &Output, aws: &Aws, at: SocketAddr) {
     }
     let url = format!("http://{at}");
     match output.format {
-        Format::Table | Format::Workshop => output.data(&format!("{url}/")),
+        Format::Table | Format::Workshop => output.data(&url),
         Format::Json | Format::Jsonl => output.json(&json!({"url": url})),
     }
     output.note("Ctrl-C finishes what is open; twice leaves at once");
@@ -176,9 +180,11 @@ impl Served {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let (answered, taken) = (read(&self.answered), read(&self.taken));
         let refused = read(&self.refused);
+        let refused =
+            if refused > 0 { format!(", {refused} answered with 503") } else { String::new() };
         output.note(&format!(
-            "done: {} answered, {} submitted, {refused} answered with 503",
-            count_of(answered, "request"),
+            "done: {} answered, {} submitted{refused}",
+            count_of(answered, "HTTP request"),
             count_of(taken, "RFQ"),
         ));
         for line in account::lines(&aws.meter.account(), taken) {
@@ -187,11 +193,20 @@ impl Served {
     }
 }
 
-fn reporter(output: &Output, served: &Arc<Served>) -> Reporter {
-    let (output, served) = (output.clone(), Arc::clone(served));
+fn reporter(output: &Output, served: &Arc<Served>, recent: &Arc<Recent>) -> Reporter {
+    let (output, served, recent) = (output.clone(), Arc::clone(served), Arc::clone(recent));
+    let remembered = Mutex::new(None::<Instant>);
     Arc::new(move |report| {
         if let Some(news) = served.count(&report) {
             output.note(&news);
+        }
+        // At once, so that the next command finds it; of many together, at the next turn.
+        if matches!(report, Report::Taken(_)) {
+            let mut last = remembered.lock().unwrap_or_else(PoisonError::into_inner);
+            if last.is_none_or(|last| last.elapsed() >= REMEMBER) {
+                *last = Some(Instant::now());
+                served.remember(&output, &recent);
+            }
         }
         if let Report::Answered { method, path, status, took } = &report {
             output.detail(&format!("{method} {path} {status} {} ms", took.as_millis()));

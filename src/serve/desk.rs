@@ -10,6 +10,8 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::answer::{in_full, is_ours};
+use super::{Report, Reporter};
 use crate::aws::Aws;
 use crate::error::{Error, Result};
 use crate::queue::Ending;
@@ -39,6 +41,7 @@ struct Inner {
     room: Arc<Semaphore>,
     scatter: Mutex<Option<Arc<Open>>>,
     closing: CancellationToken,
+    report: Reporter,
 }
 
 /// A scatter, as long as it works.
@@ -54,13 +57,14 @@ impl fmt::Debug for Desk {
 }
 
 impl Desk {
-    pub(super) fn new(aws: Aws) -> Self {
+    pub(super) fn new(aws: Aws, report: Reporter) -> Self {
         Self(Arc::new(Inner {
             aws,
             tasks: TaskTracker::new(),
             room: Arc::new(Semaphore::new(IN_HAND)),
             scatter: Mutex::default(),
             closing: CancellationToken::new(),
+            report,
         }))
     }
 
@@ -76,7 +80,9 @@ impl Desk {
         // A client that goes away does not break it off half way.
         let work = self.0.tasks.spawn(async move {
             let _room = room;
-            inner.open().await?.scatter.submit(submission).await
+            let done = inner.carry_out(submission).await;
+            inner.tell(&done);
+            done
         });
         match timeout(PATIENCE, work).await {
             Ok(Ok(done)) => Ok(Taken::Done(done?)),
@@ -99,6 +105,23 @@ impl Desk {
 }
 
 impl Inner {
+    async fn carry_out(&self, submission: Submission) -> Result<Scattered> {
+        self.open().await?.scatter.submit(submission).await
+    }
+
+    /// Reports what became of a submission, whether or not its client is still there.
+    fn tell(&self, done: &Result<Scattered>) {
+        match done {
+            Ok(Scattered::Published(row) | Scattered::Answered(row)) => {
+                (self.report)(Report::Taken(Box::new(row.clone())));
+                (self.report)(Report::Well);
+            }
+            Ok(Scattered::Unknown(error)) => (self.report)(Report::Failing(in_full(error))),
+            Err(error) if is_ours(error) => (self.report)(Report::Failing(in_full(error))),
+            Err(_) => {}
+        }
+    }
+
     /// The scatter; a new one where the last has come to an end: the stack was gone, and may be here
     /// again.
     async fn open(&self) -> Result<Arc<Open>> {

@@ -22,7 +22,8 @@ use crate::model::text::compact_json;
 
 /// The id of the last event: whoever comes back with it has seen the end.
 pub(super) const END: &str = "end";
-/// How long an RFQ without a deadline is followed.
+/// How long an RFQ without a deadline is followed at a time: its stream stops without `end`, and a
+/// browser comes back by itself.
 const TIMEOUT: Duration = Duration::from_mins(1);
 /// How often something is sent at least, so that a client that is gone is found out.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -98,6 +99,11 @@ impl Stream {
                 Latest::Failed(error) => return Some(self.broken(&in_full(&error))),
             };
             let ends = self.ends(&state);
+            // Of an RFQ that never ends nobody has seen the end, nor of one whose poller broke down.
+            let endless = state.over_since.is_none();
+            if endless && (is_last || ends.is_some_and(|ends| ends <= Instant::now())) {
+                return None;
+            }
             if is_last || ends.is_some_and(|ends| ends <= Instant::now()) {
                 self.stage = Stage::Ended;
                 return Some(Event::default().event("end").id(END).data(&state.document));

@@ -108,7 +108,7 @@ pub async fn run(
     report: Reporter,
 ) -> Result<()> {
     let house = Arc::new(House {
-        desk: Desk::new(aws.clone()),
+        desk: Desk::new(aws.clone(), Arc::clone(&report)),
         watches: Watches::new(aws.clone(), Arc::clone(&report)),
         readiness: Readiness::default(),
         streams: Arc::new(Semaphore::new(STREAMS)),

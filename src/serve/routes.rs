@@ -22,7 +22,7 @@ use super::answer::{Problem, in_full, json_answer, submitted};
 use super::desk::{PATIENCE, Taken};
 use super::events::{self, END, Follower};
 use super::watches::{LONGEST_LINGER, Latest};
-use super::{House, Report, page};
+use super::{House, page};
 use crate::aws::Topic;
 use crate::error::{Error, Result};
 use crate::model::text::compact_json;
@@ -89,17 +89,10 @@ async fn submit(State(house): State<Arc<House>>, request: Request) -> Answer {
     match house.desk.submit(submission).await {
         Ok(Taken::Refused) => Err(Problem::busy("too many requests at once; nothing was sent")),
         Ok(Taken::Done(Scattered::Published(row) | Scattered::Answered(row))) => {
-            _ = house.hear(Ok(()));
-            let answer = submitted(&row.id);
-            (house.report)(Report::Taken(Box::new(row)));
-            Ok(answer)
+            Ok(submitted(&row.id))
         }
-        Ok(Taken::Done(Scattered::Unknown(error))) => {
-            let problem = Problem::unknown(&error, &id);
-            _ = house.hear::<()>(Err(error));
-            Err(problem)
-        }
-        Err(error) => Err(house.hear::<()>(Err(error)).expect_err("it is one").into()),
+        Ok(Taken::Done(Scattered::Unknown(error))) => Err(Problem::unknown(&error, &id)),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -248,8 +241,12 @@ async fn ready(State(house): State<Arc<House>>) -> Answer {
     let problem = if let Some((_, problem)) = fresh {
         problem.clone()
     } else {
-        let looked = within(READY_TIMEOUT, house.look()).await;
-        let problem = house.hear(looked).err().map(|error| in_full(&error));
+        let looked = house.hear(within(READY_TIMEOUT, house.look()).await);
+        let problem = match looked {
+            Ok(Subscribed::Somebody) => None,
+            Ok(Subscribed::Nobody) => Some("no provider is subscribed".to_owned()),
+            Err(error) => Some(in_full(&error)),
+        };
         *last = Some((Instant::now(), problem.clone()));
         problem
     };
@@ -259,18 +256,23 @@ async fn ready(State(house): State<Arc<House>>) -> Answer {
     }
 }
 
+/// Whether there is anybody to ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Subscribed {
+    Somebody,
+    Nobody,
+}
+
 impl House {
     /// Sees whether table and topic answer, and whether anybody is subscribed.
-    async fn look(&self) -> Result<()> {
+    async fn look(&self) -> Result<Subscribed> {
         let nobody = RfqId::parse(NOBODY).expect("an id has at least one character");
         let topic = async {
             let topic = self.readiness.topic.get_or_try_init(|| self.aws.topic()).await?;
-            if topic.providers().await?.is_empty() {
-                return Err(Error::other("no provider is subscribed"));
-            }
-            Ok(())
+            let nobody = topic.providers().await?.is_empty();
+            Ok(if nobody { Subscribed::Nobody } else { Subscribed::Somebody })
         };
         let table = async { self.aws.table().request(&nobody).await.map(drop) };
-        tokio::try_join!(Box::pin(topic), Box::pin(table)).map(drop)
+        tokio::try_join!(Box::pin(topic), Box::pin(table)).map(|(subscribed, ())| subscribed)
     }
 }

@@ -89,23 +89,25 @@ impl Watches {
 
     /// Follows an RFQ together with everybody else who does.
     pub(super) fn follow(&self, id: RfqId) -> Arc<Followed> {
+        // Dropped after the lock: the last to hold it takes that too.
+        let followed;
         let mut open = lock(&self.open);
-        let followed = open.get(&id).and_then(Weak::upgrade);
+        followed = open.get(&id).and_then(Weak::upgrade);
         // One that has come to its end may find more in another beginning.
-        if let Some(followed) = followed.filter(|followed| !followed.poller.is_finished()) {
-            return followed;
+        if let Some(followed) = followed.as_ref().filter(|one| !one.poller.is_finished()) {
+            return Arc::clone(followed);
         }
         let (sender, latest) = watch::channel(Latest::Unread);
         let report = Arc::clone(&self.report);
         let poller = tokio::spawn(poll(self.aws.clone(), id.clone(), sender, report));
-        let followed = Arc::new(Followed {
+        let new = Arc::new(Followed {
             id: id.clone(),
             latest,
             poller: AbortOnDropHandle::new(poller),
             open: Arc::downgrade(&self.open),
         });
-        open.insert(id, Arc::downgrade(&followed));
-        followed
+        open.insert(id, Arc::downgrade(&new));
+        new
     }
 }
 

@@ -3,6 +3,7 @@
 
 const LINGER = "30s";
 const AGAIN_MS = 3000;
+const AWAY = "The server does not answer; trying again";
 const MOST_NEWS = 3;
 const SVG = "http://www.w3.org/2000/svg";
 const FIELDS = ["from", "to", "customer", "deadline"];
@@ -10,9 +11,12 @@ const FIELDS = ["from", "to", "customer", "deadline"];
 const at = (id) => document.getElementById(id);
 
 // What is followed: the stream, what it told last, and how far the server's clock is ahead.
-const followed = { id: null, stream: null, state: null, ahead: 0, over: false, again: null };
+const followed = { id: null, stream: null, state: null, at: null, ahead: 0, over: false, again: null };
 // A request of which nobody knows whether it went out: asked again, it keeps its id.
 let unknown = null;
+
+// A text without characters that a reader would obey rather than see.
+const shown = (name) => name.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (c) => `\\u{${c.codePointAt(0).toString(16)}}`);
 
 const element = (name, className, text) => {
   const made = document.createElement(name);
@@ -38,14 +42,15 @@ const linked = () => {
 
 const enter = () => {
   const id = linked();
-  if (id) follow(id);
-  else leave();
+  if (!id) leave();
+  else if (id !== followed.id) follow(id);
 };
 
 const leave = () => {
   stop();
   followed.id = null;
   at("rfq").hidden = true;
+  at("skip").hidden = true;
   document.title = "rydes";
 };
 
@@ -59,10 +64,11 @@ const follow = (id) => {
   stop();
   Object.assign(followed, { id, state: null, over: false });
   at("rfq").hidden = false;
-  at("route").textContent = `RFQ ${id.slice(0, 8)}`;
-  at("link").textContent = id;
+  at("skip").hidden = false;
+  at("route").textContent = `RFQ ${shown(id.slice(0, 8))}`;
+  at("link").textContent = shown(id);
   at("link").href = `/rfqs/${encodeURIComponent(id)}`;
-  for (const part of ["rows", "lanes", "scale", "regret"]) at(part).replaceChildren();
+  for (const part of ["rows", "lanes", "scale", "regret", "asked"]) at(part).replaceChildren();
   show("truth", "Looking for it");
   show("trouble", null);
   at("left").hidden = true;
@@ -72,6 +78,7 @@ const follow = (id) => {
 };
 
 const listen = (id) => {
+  stop();
   const stream = new EventSource(`/rfqs/${encodeURIComponent(id)}/events?linger=${LINGER}`);
   followed.stream = stream;
   const hear = (name, take) =>
@@ -80,10 +87,12 @@ const listen = (id) => {
     });
   hear("clock", ({ now }) => {
     followed.ahead = Date.parse(now) - Date.now();
+    clearTimeout(followed.again);
     show("trouble", null);
+    if (at("form-error").textContent === AWAY.split(";")[0]) at("form-error").textContent = "";
   });
   hear("change", render);
-  hear("trouble", ({ error }) => show("trouble", error && `Cannot be read: ${error}`));
+  hear("trouble", ({ error }) => show("trouble", error && trouble(`Cannot be read: ${shown(error)}`)));
   hear("end", (state) => {
     followed.over = true;
     stop();
@@ -92,49 +101,68 @@ const listen = (id) => {
   stream.addEventListener("error", () => {
     if (followed.stream !== stream) return;
     if (stream.readyState === EventSource.CLOSED) explain(id);
-    else show("trouble", "The server does not answer; trying on");
+    // One that comes back at once is worth no word.
+    else followed.again = setTimeout(() => show("trouble", trouble(AWAY)), AGAIN_MS);
   });
 };
+
+// What is wrong, and of when the rest of the page is.
+const trouble = (said) =>
+  followed.at ? `${said}. What stands here is as of ${followed.at.toLocaleTimeString()}` : said;
 
 // Why a stream does not begin: an event source does not tell.
 const explain = async (id) => {
   stop();
-  let said = "The server does not answer; trying on";
+  let said = AWAY;
   try {
     const answer = await fetch(`/query-instant-ride-rfq/${encodeURIComponent(id)}`);
     if (answer.status === 404) {
       if (followed.id === id) {
-        show("truth", "There is no such RFQ here; RFQs are kept for 7 days");
+        show("truth", "There is no such RFQ here. The whole id is needed; RFQs are kept for 7 days");
         document.title = "No such RFQ - rydes";
         announce(at("truth").textContent);
       }
       return;
     }
-    if (!answer.ok) said = (await answer.json()).error;
+    said = answer.ok ? "The server is busy; trying again" : shown((await answer.json()).error);
   } catch {
     // It is tried again all the same.
   }
   if (followed.id !== id) return;
-  show("trouble", said);
+  show("trouble", trouble(said));
   followed.again = setTimeout(() => listen(id), AGAIN_MS);
 };
 
 const render = (state) => {
   const before = followed.state;
   followed.state = state;
-  at("route").textContent = `${state.from} → ${state.to} for ${state.customer}`;
+  followed.at = new Date();
+  at("route").textContent = `${shown(state.from)} → ${shown(state.to)} for ${shown(state.customer)}`;
+  at("asked").textContent = asked(state);
   const [truth, ...others] = state.truth;
   show("truth", truth);
   at("regret").replaceChildren(...others.map((line) => element("p", "", line)));
   show("trouble", null);
   renderRows(state, before);
-  renderTimeline(state.timeline);
+  renderTimeline(state.timeline, new Map(state.table.map((row) => [row.responder, row.quote])));
   tick();
   tell(state, before);
-  document.title = `${count(state)} ${state.from} → ${state.to} - rydes`;
+  document.title = `${count(state)} ${shown(state.from)} → ${shown(state.to)} - rydes`;
 };
 
-const count = ({ answered, expected }) => (expected === null ? `${answered}` : `${answered}/${expected}`);
+// When it was asked, and how long answers are waited for.
+const asked = (state) => {
+  if (!state["submitted-at"] || !state.deadline) return "";
+  const submitted = new Date(state["submitted-at"]);
+  const wanted = (Date.parse(state.deadline) - submitted.getTime()) / 1000;
+  return `submitted ${submitted.toLocaleTimeString()}, answers wanted within ${wanted} s`;
+};
+
+const count = (state) => {
+  const { answered, expected, table } = state;
+  if (!state["completed-by"]) return expected === null ? `${answered}` : `${answered}/${expected}`;
+  return state.best ? `over, best ${table[0].quote}:` : "over, no quote:";
+};
 
 const renderRows = (state, before) => {
   const known = new Map((before?.table ?? []).map((row) => [row.responder, row.state]));
@@ -167,7 +195,9 @@ const tell = (state, before) => {
     return `${row.responder} ${row.state === "quoted" || row.state === "late" ? row.state : row.note}${price}`;
   });
   if (news.length > MOST_NEWS) said.push(`and ${news.length - MOST_NEWS} more`);
+  const regrets = state.regret && !before?.regret;
   if (ended) said.push(state.truth.join(" "));
+  else if (regrets) said.push(state.truth.slice(1).join(" "));
   if (said.length > 0) announce(said.join(". "));
 };
 
@@ -179,6 +209,11 @@ const announce = (text) => {
 const tick = () => {
   const state = followed.state;
   const counts = state && state.status === "gathering" && state.deadline && !followed.over;
+  if (state?.["submitted-at"]) {
+    const since = Date.now() + followed.ahead - Date.parse(state["submitted-at"]);
+    const part = Math.min(Math.max(since / state.timeline["span-ms"], 0), 1);
+    for (const bar of document.querySelectorAll("#lanes rect.waits")) bar.setAttribute("width", 1000 * part);
+  }
   const left = counts ? Date.parse(state.deadline) - Date.now() - followed.ahead : 0;
   at("left").hidden = left <= 0;
   if (left <= 0) return;
@@ -190,17 +225,22 @@ const tick = () => {
 
 const seconds = (ms) => (Math.abs(ms) < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(1)} s`);
 
-const renderTimeline = (timeline) => {
+const renderTimeline = (timeline, prices) => {
   const span = timeline["span-ms"];
-  const lanes = timeline.providers.map((provider, position) => lane(timeline, provider, timeline.unsaid[position], span));
+  const lanes = timeline.providers.map((provider, position) => lane(timeline, provider, timeline.unsaid[position], span, prices));
   at("lanes").replaceChildren(...lanes);
   at("timeline-title").parentElement.hidden = lanes.length === 0;
+  for (const name of ["queued", "thinking", "reply", "try", "deadline", "closed"]) {
+    at(`legend-${name}`).hidden = !at("lanes").querySelector(`rect.${name}`);
+  }
   renderScale(span);
 };
 
-const lane = (timeline, provider, unsaid, span) => {
+const lane = (timeline, provider, unsaid, span, prices) => {
   const made = element("li");
+  const outcome = provider.quote === null ? "" : `  ${prices.get(shown(provider.responder)) ?? ""}`;
   made.append(element("span", "name-of", shown(provider.responder)));
+  if (outcome) made.firstChild.append(element("b", provider.best ? "best" : "", outcome + (provider.best ? " best" : "")));
   const bar = element("div", "lane");
   const picture = document.createElementNS(SVG, "svg");
   picture.setAttribute("viewBox", "0 0 1000 20");
@@ -224,17 +264,19 @@ const lane = (timeline, provider, unsaid, span) => {
   part("thinking", received, answered, 4, 12, 2);
   part("reply", answered ?? sent, gathered ?? sent, 6, 8, 4);
   for (const ms of provider["attempted-ms"]) part("try", ms, ms, 0, 20, 4);
-  for (const ms of [timeline["deadline-ms"], timeline["closed-ms"]]) {
-    if (ms !== null && ms <= span) part("deadline", ms, ms, 0, 20, 3);
+  for (const [name, ms] of [["deadline", timeline["deadline-ms"]], ["closed", timeline["closed-ms"]]]) {
+    if (ms !== null && ms <= span) part(name, ms, ms, 0, 20, 3);
   }
-  bar.append(picture);
-  if (unsaid) bar.append(element("span", "said", unsaid));
+  if (provider.state === "waiting" && timeline["submitted-at"]) {
+    // Grows with time.
+    part("waits", 0, 0, 8, 4, 0);
+  } else if (unsaid) {
+    bar.append(element("span", "said", provider.state === "missing" ? "missing" : unsaid));
+  }
+  bar.prepend(picture);
   made.append(bar);
   return made;
 };
-
-// A name without characters that a reader would obey rather than see.
-const shown = (name) => name.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (c) => `\\u{${c.codePointAt(0).toString(16)}}`);
 
 const story = (provider, unsaid) => {
   const moments = [
@@ -262,7 +304,8 @@ const renderScale = (span) => {
 };
 
 const complain = (field, problem) => {
-  at(`${field}-error`).textContent = problem;
+  const named = problem.replace(/`(from|to|customer|deadline)`/g, (_, name) => name[0].toUpperCase() + name.slice(1));
+  at(`${field}-error`).textContent = shown(named.replaceAll("`", ""));
   if (field === "form") return;
   at(field).setAttribute("aria-invalid", "true");
   at(field).focus();
@@ -285,8 +328,10 @@ const submit = async () => {
     const text = at(field).value.trim();
     if (text) request[field] = text;
   }
+  // A number alone is one of seconds.
+  if (/^\d+$/.test(request.deadline ?? "")) request.deadline += "s";
   const missing = ["to", "from"].filter((field) => !request[field]);
-  for (const field of missing) complain(field, "A city is wanted here");
+  for (const field of missing) complain(field, `\`${field}\` wants a city`);
   if (missing.length > 0) return;
   const same = JSON.stringify(request);
   if (unknown?.same === same) request["rfq-id"] = unknown.id;
@@ -306,11 +351,10 @@ const submit = async () => {
       return;
     }
     if (said["rfq-id"]) unknown = { same, id: said["rfq-id"] };
-    const hint = said.hint ? ` (${said.hint})` : "";
     if (FIELDS.includes(said.field)) complain(said.field, said.error);
-    else complain("form", said.error + hint);
+    else complain("form", said["rfq-id"] ? `${said.error}. Ask again: nothing is doubled` : said.error);
   } catch {
-    complain("form", "The server does not answer");
+    complain("form", AWAY.split(";")[0]);
   } finally {
     button.removeAttribute("aria-disabled");
   }
@@ -331,6 +375,12 @@ at("form").addEventListener("submit", (event) => {
   submit();
 });
 addEventListener("popstate", enter);
+// A browser has few connections for one server: a tab that nobody sees lets its own go.
+document.addEventListener("visibilitychange", () => {
+  if (!followed.id || followed.over) return;
+  if (document.hidden) stop();
+  else listen(followed.id);
+});
 setInterval(tick, 100);
 introduce();
 enter();

@@ -24,12 +24,12 @@ fn slow_clients_are_let_go() {
     let server = stack.serve();
     let began = Instant::now();
     let idle = raw(&server, "");
-    let half_a_head = raw(&server, "POST /submit-instant-ride-rfq HTTP/1.1\r\nHost: x\r\n");
+    let half_a_head = raw(&server, "POST /submit-instant-ride-rfq HTTP/1.1\r\nHost: localhost\r\n");
     let half_a_body = raw(
         &server,
-        "POST /submit-instant-ride-rfq HTTP/1.1\r\nHost: x\r\nContent-Length: 30\r\n\r\n{",
+        "POST /submit-instant-ride-rfq HTTP/1.1\r\nHost: localhost\r\nContent-Length: 30\r\n\r\n{",
     );
-    let kept = raw(&server, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+    let kept = raw(&server, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert!(rest(half_a_body).starts_with("HTTP/1.1 408"));
     for silent in [idle, half_a_head] {
         let said = rest(silent);
@@ -39,7 +39,7 @@ fn slow_clients_are_let_go() {
     assert!(began.elapsed() > Duration::from_secs(5), "but not at once");
     assert_eq!(stack.depth(&provider(1)), 0);
     // A head without end is refused rather than held.
-    let mut endless = raw(&server, "GET /healthz HTTP/1.1\r\nHost: x\r\n");
+    let mut endless = raw(&server, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n");
     let padding = format!("X: {}\r\n", "x".repeat(1_000));
     let refused = (0..200).any(|_| endless.write_all(padding.as_bytes()).is_err());
     let mut answer = String::new();
@@ -69,7 +69,7 @@ fn a_stop_finishes_what_is_open() {
     let followed = server.submit(r#", "deadline": "10m""#);
     let stream = server.follow(&followed, "");
     stream.until("change", |_| true);
-    let idle = raw(&server, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+    let idle = raw(&server, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
     proxy.fail("PublishBatch", 1, Fault::Delay(Duration::from_secs(3)));
     let published = proxy.count("PublishBatch");
     std::thread::scope(|scope| {
@@ -105,7 +105,7 @@ fn a_client_that_goes_away_breaks_no_submission_off() {
     let gone = raw(
         &server,
         &format!(
-            "POST /submit-instant-ride-rfq HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}",
+            "POST /submit-instant-ride-rfq HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}",
             body.len()
         ),
     );
@@ -113,6 +113,10 @@ fn a_client_that_goes_away_breaks_no_submission_off() {
         (proxy.count("BatchExecuteStatement") > rows).then_some(())
     });
     drop(gone);
+    // Not even a stop, when no connection is open any more.
+    server.process.signal(Signal::TERM);
+    let ran = server.process.ends(PATIENCE).exits(0);
+    assert!(ran.stderr.contains("2 RFQs submitted"), "{}", ran.stderr);
     stack.row_when("left", "-", |_| true);
     assert_eq!(stack.letters(&provider(1), 2).len(), 2, "it was published all the same");
 }

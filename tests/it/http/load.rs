@@ -95,7 +95,7 @@ fn a_client_that_reads_nothing_is_let_go_and_costs_nothing_more() {
     let proxy = Proxy::start();
     let server = stack.serve_through(&proxy.url);
     let id = server.submit(r#", "deadline": "10m""#);
-    let deaf = raw(&server, &format!("GET /rfqs/{id}/events HTTP/1.1\r\nHost: x\r\n\r\n"));
+    let deaf = raw(&server, &format!("GET /rfqs/{id}/events HTTP/1.1\r\nHost: localhost\r\n\r\n"));
     crate::support::wait_for("it is read", || (proxy.count("Query") > 0).then_some(()));
     let before = memory(&server);
     let mut answers = 0;

@@ -30,10 +30,10 @@ fn ten_quotes_arrive_on_the_page() {
     browser.open(&server.url);
     browser.sees("#target", &format!("stack {} on LocalStack", stack.name));
     // With the keyboard alone.
-    for _ in 0..3 {
+    for _ in 0..2 {
         browser.press(TAB);
     }
-    assert_eq!(browser.focus(), "from", "after the link to the quotes and the name");
+    assert_eq!(browser.focus(), "from", "after the name");
     for text in ["Frank<b>furt", TAB, "Las Vegas", TAB, "cmr", TAB, "10m", ENTER] {
         browser.press(text);
     }
@@ -86,8 +86,8 @@ fn ten_quotes_arrive_on_the_page() {
     browser.sees("#truth", "complete: 10 of 10 answered");
     assert_eq!(table(&browser), shown, "the deep link shows the same");
     // What came from outside is text.
-    let images =
-        browser.run("return document.images.length + document.querySelectorAll('b').length");
+    let images = browser
+        .run("return document.images.length + document.querySelectorAll('h2 b, td *').length");
     assert_eq!(images, 0);
     assert_ne!(browser.run("return document.title"), "gone");
     browser.press("");
@@ -107,12 +107,12 @@ fn what_is_wrong_is_told_at_its_field() {
     });
     browser.press("soon");
     browser.press(ENTER);
-    browser.sees("#from-error", "A city is wanted here");
+    browser.sees("#from-error", "From wants a city");
     assert_eq!((browser.focus().as_str(), browser.text("#to-error").is_empty()), ("from", false));
     for text in ["A", TAB, "B", ENTER] {
         browser.press(text);
     }
-    browser.sees("#deadline-error", "`deadline`");
+    browser.sees("#deadline-error", "Deadline: a duration is");
     assert_eq!(browser.focus(), "deadline");
     let marked = browser
         .run("return [...document.querySelectorAll('[aria-invalid]')].map((one) => one.id).join()");
@@ -136,7 +136,7 @@ fn a_server_that_comes_back_is_followed_again() {
     browser.open(&format!("{}/rfqs/{id}", server.url));
     browser.sees("#truth", "0 of 1 answered");
     server.stop();
-    browser.sees("#trouble", "The server does not answer; trying on");
+    browser.sees("#trouble", "The server does not answer; trying again");
     let server = serve();
     wait_for("the trouble is over", || browser.text("#trouble").is_empty().then_some(()));
     stack.rydes("close").arg(&id).run().exits(0);

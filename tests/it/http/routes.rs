@@ -95,10 +95,8 @@ fn a_submission_has_what_a_line_of_a_batch_has() {
     assert_eq!(full.status, 200);
     assert_eq!(full.json(), stack.quotes("mine/1 ü"));
     assert!(full.body.is_ascii());
-    crate::support::wait_for("it is the newest of this machine", || {
-        let newest = stack.rydes("quotes --output json").run();
-        (newest.code == Some(0)).then(|| assert_eq!(json_of(&newest.stdout), full.json()))
-    });
+    let newest = stack.rydes("quotes --output json").run().exits(0);
+    assert_eq!(json_of(&newest.stdout), full.json(), "it is the newest of this machine");
     // The same again is the same RFQ; with other content it is refused.
     assert_eq!(server.post(whole).status, 201);
     let other = server.post(&whole.replace("Zürich", "Bern"));
@@ -206,7 +204,15 @@ fn a_page_of_somebody_elses_cannot_submit() {
         let answer = post(&url, body, &[("Origin", origin), ("Content-Type", "text/plain")]);
         assert_eq!(answer.status, 403, "{origin}");
     }
+    // Nor one whose name leads to this machine.
+    for (host, status) in [("evil.example:80", 421), ("localhost.evil.example", 421), ("", 421)] {
+        let headers = [("Origin", "http://evil.example:80"), ("Host", host)];
+        assert_eq!(post(&url, body, &headers).status, status, "{host}");
+    }
     assert_eq!(stack.depth(&provider(1)), 0);
+    for host in ["localhost:1", "127.0.0.1", "[::1]:8080"] {
+        assert_eq!(post(&url, body, &[("Host", host)]).status, 201, "{host}");
+    }
     assert_eq!(post(&url, body, &[("Origin", &server.url)]).status, 201);
 }
 

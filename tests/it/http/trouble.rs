@@ -55,6 +55,22 @@ fn a_backend_that_does_not_answer_is_a_503_too() {
 }
 
 #[test]
+fn a_look_at_the_register_that_takes_long_holds_nobody_up() {
+    let stack = Stack::set_up(1);
+    let proxy = Proxy::start();
+    let server = stack.serve_through(&proxy.url);
+    server.submit("");
+    std::thread::sleep(std::time::Duration::from_millis(1_100));
+    proxy.fail("ListSubscriptionsByTopic", 1_000, Fault::Hold);
+    let looks = proxy.count("ListSubscriptionsByTopic");
+    std::thread::scope(|scope| {
+        let clients: Vec<_> = (0..40).map(|_| scope.spawn(|| server.submit(""))).collect();
+        clients.into_iter().for_each(|client| drop(client.join().expect("each is taken")));
+    });
+    assert!(proxy.count("ListSubscriptionsByTopic") - looks <= 3, "all went by one look");
+}
+
+#[test]
 fn a_publication_without_an_answer_keeps_its_id() {
     let stack = Stack::set_up(1);
     let proxy = Proxy::start();
