@@ -238,7 +238,7 @@ const renderTimeline = (timeline, prices) => {
 
 const lane = (timeline, provider, unsaid, span, prices) => {
   const made = element("li");
-  const outcome = provider.quote === null ? "" : `  ${prices.get(shown(provider.responder)) ?? ""}`;
+  const outcome = provider.quote === null ? "" : prices.get(shown(provider.responder)) ?? "";
   made.append(element("span", "name-of", shown(provider.responder)));
   if (outcome) made.firstChild.append(element("b", provider.best ? "best" : "", outcome + (provider.best ? " best" : "")));
   const bar = element("div", "lane");
