@@ -182,6 +182,11 @@ impl Error {
         causes
     }
 
+    /// What happened and why, in one line.
+    pub fn in_full(&self) -> String {
+        std::iter::once(self.message.clone()).chain(self.causes()).collect::<Vec<_>>().join(": ")
+    }
+
     /// The exit code that this error ends the program with.
     pub fn exit_code(&self) -> u8 {
         match self.kind {

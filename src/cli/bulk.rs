@@ -248,10 +248,7 @@ fn tell(
 }
 
 fn tell_failure(output: &Output, line: Option<u64>, error: &Error) {
-    let mut text = error.to_string();
-    for cause in error.causes() {
-        text = format!("{text}: {cause}");
-    }
+    let text = error.in_full();
     let place = line.map_or(String::new(), |line| format!("line {line}: "));
     output.warning(&format!("{place}{text}"));
     for hint in error.hints() {

@@ -1,6 +1,6 @@
 //! `rydes serve`.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -21,7 +21,7 @@ use crate::model::RequestRow;
 use crate::output::setup::count_of;
 use crate::output::{Format, Output, account};
 use crate::queue::persist;
-use crate::serve::{self, Report, Reporter};
+use crate::serve::{self, Report, Reporter, Work};
 use crate::submission::DEADLINE;
 
 /// How often the RFQs submitted through it are remembered, the newest of them.
@@ -127,8 +127,8 @@ struct Served {
     answered: AtomicU64,
     taken: AtomicU64,
     refused: AtomicU64,
-    /// Why what lies behind does not answer, while it does not.
-    failing: Mutex<Option<String>>,
+    /// What cannot be done at present.
+    failing: Mutex<HashSet<Work>>,
     /// The newest RFQs that are not remembered yet.
     newest: Mutex<VecDeque<RequestRow>>,
 }
@@ -137,7 +137,7 @@ impl Served {
     /// Counts a report; returns what is to be told of it.
     fn count(&self, report: &Report) -> Option<String> {
         let add = |counter: &AtomicU64| counter.fetch_add(1, Ordering::Relaxed);
-        let mut failing = self.failing.lock().unwrap_or_else(PoisonError::into_inner);
+        let failing = || self.failing.lock().unwrap_or_else(PoisonError::into_inner);
         match report {
             Report::Answered { status, .. } => {
                 add(&self.answered);
@@ -156,12 +156,15 @@ impl Served {
                 None
             }
             // Once, however many requests meet it.
-            Report::Failing(why) => {
-                let news = failing.is_none();
-                *failing = Some(why.clone());
-                news.then(|| format!("trouble: {why}; answering 503 while it lasts"))
+            Report::Failing(work, why) => {
+                let subject = subject(*work);
+                let news = failing().insert(*work);
+                news.then(|| format!("trouble with {subject}: {why}; answering 503 while it lasts"))
             }
-            Report::Well => failing.take().map(|_| "over: requests are answered again".to_owned()),
+            Report::Well(work) => {
+                let news = failing().remove(work);
+                news.then(|| format!("over: {} works again", subject(*work)))
+            }
         }
     }
 
@@ -190,6 +193,14 @@ impl Served {
         for line in account::lines(&aws.meter.account(), taken) {
             output.note(&line);
         }
+    }
+}
+
+fn subject(work: Work) -> &'static str {
+    match work {
+        Work::Reading => "reading",
+        Work::Submitting => "submitting",
+        Work::Probing => "readiness",
     }
 }
 

@@ -4,7 +4,8 @@
 use serde_json::{Value, json};
 
 use super::quotes::{document as plain, rows, said};
-use super::trace::{document as timeline_document, unsaid};
+use super::table::price;
+use super::trace::{document as timeline_document, step, tick, unsaid};
 use crate::aggregate::{Gathering, State, Status};
 use crate::model::Rows;
 use crate::model::text::printable;
@@ -12,17 +13,26 @@ use crate::timeline::Timeline;
 
 /// The document: the fields of `quotes --output json`; `table`, a row for each provider with its
 /// `place`, `responder`, `quote`, `after`, `note` and `state`, in the order of the terminal; `truth`,
-/// sentences; `timeline`, as `trace --output json` has it, with `span-ms`, the end of its scale. It is
-/// the same as long as the rows say the same, but for what ends by the clock.
+/// sentences; `timeline`, as `trace --output json` has it, with `span-ms`, the end of its scale,
+/// `ticks`, the labels on it, and `shown`, the `name`, `quote` and what is `unsaid` of each provider. It
+/// is the same as long as the rows say the same, but for what ends by the clock.
 pub fn document(rows: &Rows, gathering: &Gathering) -> Value {
     let timeline = Timeline::of(rows, gathering);
     let mut document = plain(gathering);
     document["table"] = table(gathering);
     document["truth"] = json!(said(gathering, None));
     document["timeline"] = timeline_document(&timeline, gathering);
-    document["timeline"]["span-ms"] = json!(span(&timeline, gathering));
-    let lanes = timeline.lanes.iter().map(|lane| unsaid(&timeline, lane));
-    document["timeline"]["unsaid"] = lanes.collect();
+    let span = span(&timeline, gathering);
+    document["timeline"]["span-ms"] = json!(span);
+    document["timeline"]["ticks"] = ticks(span);
+    let shown = timeline.lanes.iter().map(|lane| {
+        json!({
+            "name": printable(lane.provider.responder.as_str()),
+            "quote": lane.price.as_ref().map(price),
+            "unsaid": unsaid(&timeline, lane),
+        })
+    });
+    document["timeline"]["shown"] = shown.collect();
     document
 }
 
@@ -32,6 +42,16 @@ fn span(timeline: &Timeline, gathering: &Gathering) -> i64 {
     const NEAR: i64 = 20_000;
     let deadline = timeline.deadline.filter(|_| gathering.status == Status::Gathering);
     timeline.span().max(deadline.map_or(0, |deadline| deadline.min(NEAR)))
+}
+
+/// The labels of the scale, each with its place.
+fn ticks(span: i64) -> Value {
+    const ROOM: usize = 5;
+    let step = step(span, ROOM);
+    // One at the very end would stick out.
+    let places =
+        (0..).map(|n| n * step).take_while(|at| at.saturating_mul(20) <= span.saturating_mul(19));
+    places.map(|at| json!({"ms": at, "label": tick(at, step)})).collect()
 }
 
 /// The rows of the terminal's table, and then those who are still waited for.

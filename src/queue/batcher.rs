@@ -268,11 +268,7 @@ async fn carry_out<T, R, F, Fut>(
 
 /// What a call that failed as a whole means for each item: it says nothing against the item itself.
 fn whole(error: &crate::error::Error) -> Refusal {
-    let mut message = error.to_string();
-    for cause in error.causes() {
-        message.push_str(": ");
-        message.push_str(&cause);
-    }
+    let message = error.in_full();
     let fate = if error.is_transient() { Fate::Unknown } else { Fate::Refused };
     Refusal { code: "RequestFailed".to_owned(), message, lasting: Lasting::Passing, fate }
 }

@@ -71,12 +71,6 @@ pub(super) fn is_ours(error: &Error) -> bool {
     !matches!(error.kind(), Kind::Invalid | Kind::NoSuchRfq)
 }
 
-/// An error with its causes, in one line.
-pub(super) fn in_full(error: &Error) -> String {
-    let causes = error.causes();
-    std::iter::once(error.to_string()).chain(causes).collect::<Vec<_>>().join(": ")
-}
-
 impl From<&Error> for Problem {
     fn from(error: &Error) -> Self {
         let status = match error.kind() {
@@ -89,7 +83,7 @@ impl From<&Error> for Problem {
             | Kind::Unexplained
             | Kind::Signal(_) => StatusCode::SERVICE_UNAVAILABLE,
         };
-        let mut problem = Self::new(status, in_full(error));
+        let mut problem = Self::new(status, error.in_full());
         if let Some(field) = error.field() {
             problem.body["field"] = json!(field);
         }

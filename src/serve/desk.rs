@@ -1,17 +1,15 @@
 //! Takes submissions, no more at once than can be carried out soon, and carries each out to its end,
 //! whatever becomes of the client.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Mutex, Semaphore};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::answer::{in_full, is_ours};
-use super::{Report, Reporter};
+use super::{Report, Reporter, Work, tell};
 use crate::aws::Aws;
 use crate::error::{Error, Result};
 use crate::queue::Ending;
@@ -23,6 +21,9 @@ const IN_HAND: usize = 256;
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 /// How old the register of providers may be: who has joined just now is asked too.
 const REGISTER_AGE: Duration = Duration::from_secs(1);
+
+/// How long a failure to begin stands for everybody.
+const FAILED_FOR: Duration = Duration::from_secs(1);
 
 /// What became of a submission.
 pub(super) enum Taken {
@@ -39,21 +40,25 @@ struct Inner {
     aws: Aws,
     tasks: TaskTracker,
     room: Arc<Semaphore>,
-    scatter: Mutex<Option<Arc<Open>>>,
+    scatter: Mutex<Latest>,
     closing: CancellationToken,
     report: Reporter,
+}
+
+/// What became of the last attempt to open a scatter.
+#[derive(Default)]
+enum Latest {
+    #[default]
+    None,
+    Open(Arc<Open>),
+    /// It failed, and whoever has waited for it need not wait for another.
+    Failed(Instant, String),
 }
 
 /// A scatter, as long as it works.
 struct Open {
     scatter: Scatter,
     ending: Ending,
-}
-
-impl fmt::Debug for Desk {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Desk").field("room", &self.0.room).finish_non_exhaustive()
-    }
 }
 
 impl Desk {
@@ -98,7 +103,7 @@ impl Desk {
     pub(super) async fn close(&self) {
         self.0.closing.cancel();
         // Batches end when nobody holds their batcher any more.
-        self.0.scatter.lock().await.take();
+        *self.0.scatter.lock().await = Latest::None;
         self.0.tasks.close();
         self.0.tasks.wait().await;
     }
@@ -111,29 +116,43 @@ impl Inner {
 
     /// Reports what became of a submission, whether or not its client is still there.
     fn tell(&self, done: &Result<Scattered>) {
-        match done {
+        let error = match done {
+            Ok(Scattered::Unknown(error)) | Err(error) => Some(error),
             Ok(Scattered::Published(row) | Scattered::Answered(row)) => {
                 (self.report)(Report::Taken(Box::new(row.clone())));
-                (self.report)(Report::Well);
+                None
             }
-            Ok(Scattered::Unknown(error)) => (self.report)(Report::Failing(in_full(error))),
-            Err(error) if is_ours(error) => (self.report)(Report::Failing(in_full(error))),
-            Err(_) => {}
-        }
+        };
+        tell(&self.report, Work::Submitting, error);
     }
 
     /// The scatter; a new one where the last has come to an end: the stack was gone, and may be here
     /// again.
     async fn open(&self) -> Result<Arc<Open>> {
-        let mut scatter = self.scatter.lock().await;
-        if let Some(open) = scatter.as_ref().filter(|open| !open.has_failed(&self.closing)) {
-            return Ok(Arc::clone(open));
+        let mut latest = self.scatter.lock().await;
+        match &*latest {
+            Latest::Open(open) if !open.has_failed(&self.closing) => return Ok(Arc::clone(open)),
+            Latest::Failed(at, why) if at.elapsed() < FAILED_FOR => {
+                return Err(Error::other(why.clone()));
+            }
+            Latest::None | Latest::Open(_) | Latest::Failed(..) => {}
         }
         let ending = Ending::with(&self.closing);
-        let new = Box::pin(Scatter::batched(&self.aws, &self.tasks, &ending)).await?;
-        let open = Arc::new(Open { scatter: new.register_age(REGISTER_AGE), ending });
-        *scatter = Some(Arc::clone(&open));
-        Ok(open)
+        match Box::pin(Scatter::batched(&self.aws, &self.tasks, &ending)).await {
+            Ok(scatter) => {
+                let scatter = scatter.register_age(REGISTER_AGE);
+                let open = Arc::new(Open { scatter, ending });
+                *latest = Latest::Open(Arc::clone(&open));
+                Ok(open)
+            }
+            Err(error) => {
+                // What fails at once may as well be tried again: somebody may have subscribed.
+                if error.is_transient() {
+                    *latest = Latest::Failed(Instant::now(), error.in_full());
+                }
+                Err(error)
+            }
+        }
     }
 }
 

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::http::StatusCode;
-use axum::http::Uri;
 use axum::http::header::HOST;
 use axum::http::uri::{Authority, PathAndQuery};
+use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::response::IntoResponse as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -112,10 +111,8 @@ pub(super) async fn open(
 fn connections() -> usize {
     let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((FILES, FILES));
     let wanted = FILES.min(hard);
-    let files = match setrlimit(Resource::RLIMIT_NOFILE, wanted, hard) {
-        Ok(()) if soft < wanted => wanted,
-        Ok(()) | Err(_) => soft,
-    };
+    let is_raised = soft < wanted && setrlimit(Resource::RLIMIT_NOFILE, wanted, hard).is_ok();
+    let files = if is_raised { wanted } else { soft };
     usize::try_from(CONNECTIONS.min(files / 2)).unwrap_or(1).max(1)
 }
 
@@ -172,7 +169,7 @@ async fn attend(
 
 fn add_headers(headers: &mut HeaderMap) {
     for (name, value) in HEADERS {
-        headers.insert(name, axum::http::HeaderValue::from_static(value));
+        headers.insert(name, HeaderValue::from_static(value));
     }
 }
 

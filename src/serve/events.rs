@@ -15,7 +15,6 @@ use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::answer::in_full;
 use super::watches::{Followed, Latest, State};
 use crate::model::Timestamp;
 use crate::model::text::compact_json;
@@ -96,16 +95,14 @@ impl Stream {
                 Latest::State(state) => state,
                 Latest::Unread => return None,
                 Latest::Unknown => return Some(self.broken("there is no such RFQ any more")),
-                Latest::Failed(error) => return Some(self.broken(&in_full(&error))),
+                Latest::Failed(error) => return Some(self.broken(&error.in_full())),
             };
             let ends = self.ends(&state);
-            // Of an RFQ that never ends nobody has seen the end, nor of one whose poller broke down.
-            let endless = state.over_since.is_none();
-            if endless && (is_last || ends.is_some_and(|ends| ends <= Instant::now())) {
-                return None;
-            }
             if is_last || ends.is_some_and(|ends| ends <= Instant::now()) {
                 self.stage = Stage::Ended;
+                // Of an RFQ that never ends nobody has seen the end, nor of one whose poller broke
+                // down.
+                state.over_since?;
                 return Some(Event::default().event("end").id(END).data(&state.document));
             }
             if self.revision != Some(state.revision) {

@@ -9,7 +9,6 @@ mod page;
 mod routes;
 mod watches;
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -46,10 +45,21 @@ pub enum Report {
     },
     /// A submission was taken: its row is written and its message published.
     Taken(Box<RequestRow>),
-    /// What lies behind does not answer as it should; why.
-    Failing(String),
-    /// It answers again.
-    Well,
+    /// What lies behind does not answer some work as it should; why.
+    Failing(Work, String),
+    /// It answers this work as it should.
+    Well(Work),
+}
+
+/// What the backend is asked for, and may be able to do or not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Work {
+    /// Quotes and events.
+    Reading,
+    /// Submissions.
+    Submitting,
+    /// Whether it is ready.
+    Probing,
 }
 
 /// Hears reports.
@@ -75,23 +85,12 @@ struct House {
     report: Reporter,
 }
 
-impl fmt::Debug for House {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("House").field("settings", &self.settings).finish_non_exhaustive()
-    }
-}
-
-impl House {
-    /// Hears whether what lies behind answered as it should.
-    fn hear<T>(&self, answered: Result<T>) -> Result<T> {
-        match &answered {
-            Ok(_) => (self.report)(Report::Well),
-            Err(error) if answer::is_ours(error) => {
-                (self.report)(Report::Failing(answer::in_full(error)));
-            }
-            Err(_) => {}
-        }
-        answered
+/// Reports whether what lies behind answered as it should, or with what error.
+fn tell(report: &Reporter, work: Work, error: Option<&Error>) {
+    match error {
+        None => report(Report::Well(work)),
+        Some(error) if answer::is_ours(error) => report(Report::Failing(work, error.in_full())),
+        Some(_) => {}
     }
 }
 

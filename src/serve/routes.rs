@@ -18,11 +18,11 @@ use serde_json::json;
 use tokio::sync::{Mutex, OnceCell};
 use tokio::time::{Instant, timeout};
 
-use super::answer::{Problem, in_full, json_answer, submitted};
+use super::answer::{Problem, json_answer, submitted};
 use super::desk::{PATIENCE, Taken};
 use super::events::{self, END, Follower};
 use super::watches::{LONGEST_LINGER, Latest};
-use super::{House, page};
+use super::{House, Work, page, tell};
 use crate::aws::Topic;
 use crate::error::{Error, Result};
 use crate::model::text::compact_json;
@@ -170,8 +170,8 @@ async fn query(
         }
     };
     let read = within(PATIENCE, snapshot(&house.aws, &id, None)).await;
-    let read = house.hear(read)?;
-    let gathering = read.ok_or_else(Problem::no_such_rfq)?;
+    tell(&house.report, Work::Reading, read.as_ref().err());
+    let gathering = read?.ok_or_else(Problem::no_such_rfq)?;
     Ok(json_answer(StatusCode::OK, show(&gathering)))
 }
 
@@ -206,7 +206,8 @@ async fn follow(
         Ok(first.map_or(Latest::Unread, |latest| latest.clone()))
     });
     // What the poller met it has told itself.
-    let first = first.await.or_else(|error| house.hear(Err(error)))?;
+    let first = first.await;
+    let first = first.inspect_err(|error| tell(&house.report, Work::Reading, Some(error)))?;
     match first {
         Latest::State(_) => {}
         Latest::Unknown => return Err(Problem::no_such_rfq()),
@@ -241,11 +242,12 @@ async fn ready(State(house): State<Arc<House>>) -> Answer {
     let problem = if let Some((_, problem)) = fresh {
         problem.clone()
     } else {
-        let looked = house.hear(within(READY_TIMEOUT, house.look()).await);
+        let looked = within(READY_TIMEOUT, house.look()).await;
+        tell(&house.report, Work::Probing, looked.as_ref().err());
         let problem = match looked {
             Ok(Subscribed::Somebody) => None,
             Ok(Subscribed::Nobody) => Some("no provider is subscribed".to_owned()),
-            Err(error) => Some(in_full(&error)),
+            Err(error) => Some(error.in_full()),
         };
         *last = Some((Instant::now(), problem.clone()));
         problem

@@ -1,7 +1,6 @@
 //! One poller for each RFQ that anybody follows, however many do; it ends with the last of them.
 
 use std::collections::HashMap;
-use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
@@ -10,8 +9,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::answer::in_full;
-use super::{Report, Reporter};
+use super::{Reporter, Work};
 use crate::aggregate::Gathering;
 use crate::aws::Aws;
 use crate::error::Error;
@@ -70,12 +68,6 @@ pub(super) struct State {
     pub(super) over_since: Option<Instant>,
     /// Why the last read failed, if it did.
     pub(super) trouble: Option<String>,
-}
-
-impl fmt::Debug for Watches {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Watches").field("open", &lock(&self.open).len()).finish_non_exhaustive()
-    }
 }
 
 fn lock(open: &Open) -> MutexGuard<'_, HashMap<RfqId, Weak<Followed>>> {
@@ -137,10 +129,7 @@ async fn poll(aws: Aws, id: RfqId, tell: watch::Sender<Latest>, report: Reporter
     let mut seen = Seen::default();
     while !watch.is_over() {
         let next = watch.next().await;
-        report(match &next {
-            Ok(_) => Report::Well,
-            Err(error) => Report::Failing(in_full(error)),
-        });
+        super::tell(&report, Work::Reading, next.as_ref().err());
         let latest = match next {
             Ok(Some(gathering)) => Latest::State(seen.take(&watch, &gathering)),
             Ok(None) => Latest::Unknown,
@@ -194,7 +183,7 @@ impl Seen {
     /// Takes in that a read failed; `None` where that is the end of it.
     fn trouble(&mut self, error: &Error) -> Option<Arc<State>> {
         let last = self.state.as_deref().filter(|_| error.is_transient())?;
-        let state = State { trouble: Some(in_full(error)), ..last.clone() };
+        let state = State { trouble: Some(error.in_full()), ..last.clone() };
         Some(self.keep(state))
     }
 

@@ -3,7 +3,8 @@
 
 const LINGER = "30s";
 const AGAIN_MS = 3000;
-const AWAY = "The server does not answer; trying again";
+const AWAY = "The server does not answer";
+const AGAIN = "; trying again";
 const MOST_NEWS = 3;
 const SVG = "http://www.w3.org/2000/svg";
 const FIELDS = ["from", "to", "customer", "deadline"];
@@ -57,12 +58,18 @@ const leave = () => {
 const stop = () => {
   followed.stream?.close();
   followed.stream = null;
+  forget();
+};
+
+// Whatever was to be done or said later.
+const forget = () => {
   clearTimeout(followed.again);
+  followed.again = null;
 };
 
 const follow = (id) => {
   stop();
-  Object.assign(followed, { id, state: null, over: false });
+  Object.assign(followed, { id, state: null, at: null, over: false });
   at("rfq").hidden = false;
   at("skip").hidden = false;
   at("route").textContent = `RFQ ${shown(id.slice(0, 8))}`;
@@ -87,9 +94,9 @@ const listen = (id) => {
     });
   hear("clock", ({ now }) => {
     followed.ahead = Date.parse(now) - Date.now();
-    clearTimeout(followed.again);
+    forget();
     show("trouble", null);
-    if (at("form-error").textContent === AWAY.split(";")[0]) at("form-error").textContent = "";
+    if (at("form-error").textContent === AWAY) at("form-error").textContent = "";
   });
   hear("change", render);
   hear("trouble", ({ error }) => show("trouble", error && trouble(`Cannot be read: ${shown(error)}`)));
@@ -102,7 +109,7 @@ const listen = (id) => {
     if (followed.stream !== stream) return;
     if (stream.readyState === EventSource.CLOSED) explain(id);
     // One that comes back at once is worth no word.
-    else followed.again = setTimeout(() => show("trouble", trouble(AWAY)), AGAIN_MS);
+    else followed.again ??= setTimeout(() => show("trouble", trouble(AWAY + AGAIN)), AGAIN_MS);
   });
 };
 
@@ -113,7 +120,7 @@ const trouble = (said) =>
 // Why a stream does not begin: an event source does not tell.
 const explain = async (id) => {
   stop();
-  let said = AWAY;
+  let said = AWAY + AGAIN;
   try {
     const answer = await fetch(`/query-instant-ride-rfq/${encodeURIComponent(id)}`);
     if (answer.status === 404) {
@@ -124,11 +131,11 @@ const explain = async (id) => {
       }
       return;
     }
-    said = answer.ok ? "The server is busy; trying again" : shown((await answer.json()).error);
+    said = answer.ok ? `The server is busy${AGAIN}` : shown((await answer.json()).error);
   } catch {
     // It is tried again all the same.
   }
-  if (followed.id !== id) return;
+  if (followed.id !== id || document.hidden) return;
   show("trouble", trouble(said));
   followed.again = setTimeout(() => listen(id), AGAIN_MS);
 };
@@ -144,7 +151,7 @@ const render = (state) => {
   at("regret").replaceChildren(...others.map((line) => element("p", "", line)));
   show("trouble", null);
   renderRows(state, before);
-  renderTimeline(state.timeline, new Map(state.table.map((row) => [row.responder, row.quote])));
+  renderTimeline(state.timeline);
   tick();
   tell(state, before);
   document.title = `${count(state)} ${shown(state.from)} → ${shown(state.to)} - rydes`;
@@ -225,28 +232,27 @@ const tick = () => {
 
 const seconds = (ms) => (Math.abs(ms) < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(1)} s`);
 
-const renderTimeline = (timeline, prices) => {
-  const span = timeline["span-ms"];
-  const lanes = timeline.providers.map((provider, position) => lane(timeline, provider, timeline.unsaid[position], span, prices));
+const renderTimeline = (timeline) => {
+  const lanes = timeline.providers.map((provider, position) => lane(timeline, provider, timeline.shown[position]));
   at("lanes").replaceChildren(...lanes);
   at("timeline-title").parentElement.hidden = lanes.length === 0;
   for (const name of ["queued", "thinking", "reply", "try", "deadline", "closed"]) {
     at(`legend-${name}`).hidden = !at("lanes").querySelector(`rect.${name}`);
   }
-  renderScale(span);
+  renderScale(timeline);
 };
 
-const lane = (timeline, provider, unsaid, span, prices) => {
+const lane = (timeline, provider, { name, quote, unsaid }) => {
+  const span = timeline["span-ms"];
   const made = element("li");
-  const outcome = provider.quote === null ? "" : prices.get(shown(provider.responder)) ?? "";
-  made.append(element("span", "name-of", shown(provider.responder)));
-  if (outcome) made.firstChild.append(element("b", provider.best ? "best" : "", outcome + (provider.best ? " best" : "")));
+  made.append(element("span", "name-of", name));
+  if (quote !== null) made.firstChild.append(element("b", provider.best ? "best" : "", provider.best ? `${quote} best` : quote));
   const bar = element("div", "lane");
   const picture = document.createElementNS(SVG, "svg");
   picture.setAttribute("viewBox", "0 0 1000 20");
   picture.setAttribute("preserveAspectRatio", "none");
   picture.setAttribute("role", "img");
-  picture.setAttribute("aria-label", story(provider, unsaid));
+  picture.setAttribute("aria-label", story(provider, name, unsaid));
   const place = (ms) => Math.min(Math.max((ms / span) * 1000, 0), 1000);
   const part = (name, from, to, top, height, least) => {
     if (from === null || to === null) return;
@@ -278,26 +284,22 @@ const lane = (timeline, provider, unsaid, span, prices) => {
   return made;
 };
 
-const story = (provider, unsaid) => {
+const story = (provider, name, unsaid) => {
   const moments = [
     ["had the request", provider["received-ms"]],
     ["answered", provider["answered-ms"]],
     ["was gathered", provider["gathered-ms"]],
   ];
   const said = moments.filter(([, ms]) => ms !== null).map(([what, ms]) => `${what} after ${seconds(ms)}`);
-  return `${shown(provider.responder)}: ${said.length > 0 ? said.join(", ") : unsaid || "no times"}`;
+  return `${name}: ${said.length > 0 ? said.join(", ") : unsaid || "no times"}`;
 };
 
-// Labels at 1, 2 or 5 times a power of ten.
-const renderScale = (span) => {
-  const steps = [...Array(16).keys()].flatMap((power) => [1, 2, 5].map((n) => n * 10 ** power));
-  const step = steps.find((step) => span / step <= 5) ?? span;
-  const labels = [];
-  for (let ms = 0; ms <= span * 0.95; ms += step) {
-    const label = element("span", "", ms === 0 ? "0" : seconds(ms));
+const renderScale = ({ ticks, "span-ms": span }) => {
+  const labels = ticks.map(({ ms, label: text }) => {
+    const label = element("span", "", text);
     label.style.left = `${(ms / span) * 100}%`;
-    labels.push(label);
-  }
+    return label;
+  });
   const scale = element("div");
   scale.append(...labels);
   at("scale").replaceChildren(scale);
@@ -354,7 +356,7 @@ const submit = async () => {
     if (FIELDS.includes(said.field)) complain(said.field, said.error);
     else complain("form", said["rfq-id"] ? `${said.error}. Ask again: nothing is doubled` : said.error);
   } catch {
-    complain("form", AWAY.split(";")[0]);
+    complain("form", AWAY);
   } finally {
     button.removeAttribute("aria-disabled");
   }

@@ -133,8 +133,8 @@ fn a_read_that_fails_is_told_and_tried_again() {
     stack.rydes("close").arg(&id).run().exits(0);
     let end = stream.until("end", |_| true);
     assert_eq!(end["status"], "closed");
-    server.process.says("trouble: reading the table failed");
-    server.process.says("over: requests are answered again");
+    server.process.says("trouble with reading: reading the table failed");
+    server.process.says("over: reading works again");
 }
 
 #[test]
@@ -155,4 +155,18 @@ fn an_rfq_that_goes_away_ends_its_stream() {
     wait_for("the next is refused", || {
         (get(&format!("{}/rfqs/{id}/events", server.url)).status == 503).then_some(())
     });
+}
+
+#[test]
+fn an_rfq_without_a_deadline_is_followed_for_a_while_and_its_end_is_not_made_up() {
+    let stack = Stack::set_up(1);
+    let server = stack.serve();
+    // As the original's function writes it.
+    stack.put(&json!({"id": "old", "responder": "-", "from": "A", "to": "B", "customer": "c"}));
+    let stream = server.follow("old", "");
+    stream.until("change", |state| state["deadline"].is_null());
+    stack.put(&json!({"id": "old", "responder": provider(1), "quote": 7}));
+    stream.until("change", |state| state["best"]["quote"] == 7);
+    stream.ends();
+    assert_eq!(stream.names(), ["clock", "change", "change"], "it may go on");
 }

@@ -73,6 +73,32 @@ fn a_look_at_the_register_that_takes_long_holds_nobody_up() {
 }
 
 #[test]
+fn of_many_who_come_first_while_the_backend_is_away_one_tries() {
+    let stack = Stack::set_up(1);
+    let proxy = Proxy::start();
+    let server = stack.serve_through(&proxy.url);
+    let looks = proxy.count("GetQueueUrl");
+    proxy.fail("GetQueueUrl", 1_000, Fault::CutBefore);
+    std::thread::scope(|scope| {
+        let post = || server.post(r#"{"from": "A", "to": "B"}"#);
+        let clients: Vec<_> = (0..20).map(|_| scope.spawn(post)).collect();
+        for client in clients {
+            let refused = client.join().expect("it answers");
+            assert_eq!((refused.status, refused.header("retry-after")), (503, "5"), "{refused:?}");
+            assert!(!refused.body.contains("rfq-id"), "nothing was sent: {refused:?}");
+        }
+    });
+    let tries = proxy.count("GetQueueUrl") - looks;
+    assert!(tries <= 9, "{tries} tries for 20 submissions, of which each would be three");
+    server.process.says("trouble with submitting: ");
+    proxy.heal();
+    wait_for("it works again", || {
+        (server.post(r#"{"from": "A", "to": "B"}"#).status == 201).then_some(())
+    });
+    server.process.says("over: submitting works again");
+}
+
+#[test]
 fn a_publication_without_an_answer_keeps_its_id() {
     let stack = Stack::set_up(1);
     let proxy = Proxy::start();
