@@ -424,7 +424,7 @@ impl Table {
             SdkError::ServiceError(_) if error.code() == Some("ValidationException") => {
                 Whole::Invalid(refusal(error.code(), error.message()))
             }
-            _ => Whole::Failed(self.aws.error("writing answers", &error)),
+            _ => Whole::Failed(self.aws.error("writing rows", &error)),
         })?;
         self.aws.meter.wrote(units);
         let refused = |error: &BatchStatementError| {
@@ -448,7 +448,7 @@ impl Table {
     /// The error of a statement that no other statement would be spared.
     fn fatal(&self, refusal: &Refusal) -> Error {
         if refusal.code == "AccessDenied" {
-            Error::other("writing answers failed").because(refusal.to_string()).fatal()
+            Error::other("writing rows failed").because(refusal.to_string()).fatal()
         } else {
             self.aws.not_set_up()
         }
