@@ -77,9 +77,13 @@ impl Worker {
             Intent::Decline(reason) => Answer::Declined(reason),
             Intent::Silence(reason) => Answer::Silent(reason),
         };
-        match decision.when {
-            When::After(think) => sleep(think).await,
-            When::At(time) => sleep(time.after(self.now(&request))).await,
+        let think = match decision.when {
+            When::After(think) => think,
+            When::At(time) => time.after(self.now(&request)),
+        };
+        // Even the shortest sleep lasts until the clock's next millisecond.
+        if !think.is_zero() {
+            sleep(think).await;
         }
         let sent = self.answer(&message, &request, received, answer, &decision.delivery).await;
         sent.map_or_else(|unsent| unsent, |()| Verdict::Done)
