@@ -1,14 +1,60 @@
 //! A JSON object from outside, taken apart no further than somebody asks.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::fmt;
 
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
 /// An object's fields, each as it is written: what nobody asks for is never looked into, and of
 /// duplicate keys the last counts.
-pub type Fields<'a> = BTreeMap<String, &'a RawValue>;
+#[derive(Debug)]
+pub struct Fields<'a>(Vec<(Name<'a>, &'a RawValue)>);
+
+/// A field's name, borrowed where it is written without escapes.
+#[derive(Debug, serde::Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 /// A field's value as it is written; `null` is absent.
 pub fn present<'a>(fields: &Fields<'a>, name: &str) -> Option<&'a str> {
-    fields.get(name).map(|value| value.get()).filter(|value| *value != "null")
+    let (_, value) = fields.0.iter().rev().find(|(Name(other), _)| other == name)?;
+    Some(value.get()).filter(|value| *value != "null")
+}
+
+impl<'de> Deserialize<'de> for Fields<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Fields<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a map")
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<Fields<'de>, M::Error> {
+                let mut fields = Vec::new();
+                while let Some(field) = map.next_entry()? {
+                    fields.push(field);
+                }
+                Ok(Fields(fields))
+            }
+        }
+        deserializer.deserialize_map(Object)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_found_by_name_however_it_is_written_and_the_last_counts() {
+        let object = r#"{"a": 1, "\u0061\u00e9": "x", "b": null, "a": [2, {"a": 3}]}"#;
+        let fields: Fields = serde_json::from_str(object).expect("an object");
+        assert_eq!(present(&fields, "a"), Some(r#"[2, {"a": 3}]"#));
+        assert_eq!(present(&fields, "aé"), Some(r#""x""#));
+        assert_eq!((present(&fields, "b"), present(&fields, "c")), (None, None));
+        let array = serde_json::from_str::<Fields>("[1]").expect_err("no object");
+        assert!(array.is_data());
+    }
 }

@@ -1,7 +1,7 @@
 //! The two messages: the request on the topic, the reply on the response queue.
 
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::Number;
 
 use super::fields::{Fields, present};
 use super::text::compact_json;
@@ -30,17 +30,26 @@ pub struct Request {
 impl Request {
     /// The message as it is published: JSON, ASCII only (SQS refuses some Unicode characters).
     pub fn encode(&self) -> String {
-        let mut message = json!({
-            "rfq-id": self.id.as_str(),
-            "from": self.from,
-            "to": self.to,
-            "customer": self.customer,
-        });
-        set_times(
-            &mut message,
-            &[("submitted-at", self.submitted_at), ("deadline", self.deadline)],
-        );
-        compact_json(&message)
+        #[derive(Serialize)]
+        #[serde(rename_all = "kebab-case")]
+        struct Message<'a> {
+            rfq_id: &'a str,
+            from: &'a str,
+            to: &'a str,
+            customer: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            submitted_at: Option<Timestamp>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            deadline: Option<Timestamp>,
+        }
+        compact_json(&Message {
+            rfq_id: self.id.as_str(),
+            from: &self.from,
+            to: &self.to,
+            customer: &self.customer,
+            submitted_at: self.submitted_at,
+            deadline: self.deadline,
+        })
     }
 
     /// Reads a request.
@@ -135,32 +144,54 @@ pub struct Reply {
 impl Reply {
     /// The message as it is sent: JSON, ASCII only.
     pub fn encode(&self) -> String {
-        let mut message = json!({
-            "responder": self.responder.as_str(),
-            "rfq-id": self.id.as_str(),
-        });
+        #[derive(Default, Serialize)]
+        #[serde(rename_all = "kebab-case")]
+        struct Message<'a> {
+            responder: &'a str,
+            rfq_id: &'a str,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            quote: Option<Number>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            declined: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            silent: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            failed: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            attempts: Option<u32>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            attempted_at: Option<&'a [Timestamp]>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            from: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            to: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            customer: Option<&'a str>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            received_at: Option<Timestamp>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            answered_at: Option<Timestamp>,
+        }
+        let mut message = Message {
+            responder: self.responder.as_str(),
+            rfq_id: self.id.as_str(),
+            from: self.from.as_deref(),
+            to: self.to.as_deref(),
+            customer: self.customer.as_deref(),
+            received_at: self.received_at,
+            answered_at: self.answered_at,
+            ..Message::default()
+        };
         match &self.answer {
-            Answer::Quote(price) => message["quote"] = Value::Number(price.to_json()),
-            Answer::Declined(reason) | Answer::Silent(reason) => {
-                message[self.answer.kind()] = json!(reason);
-            }
+            Answer::Quote(price) => message.quote = Some(price.to_json()),
+            Answer::Declined(reason) => message.declined = Some(reason),
+            Answer::Silent(reason) => message.silent = Some(reason),
             Answer::Failed { reason, attempts, attempted_at } => {
-                message["failed"] = json!(reason);
-                if let Some(attempts) = attempts {
-                    message["attempts"] = json!(attempts);
-                }
-                message["attempted-at"] = json!(attempted_at);
+                message.failed = Some(reason);
+                (message.attempts, message.attempted_at) =
+                    (*attempts, Some(attempted_at.as_slice()));
             }
         }
-        for (name, text) in [("from", &self.from), ("to", &self.to), ("customer", &self.customer)] {
-            if let Some(text) = text {
-                message[name] = json!(text);
-            }
-        }
-        set_times(
-            &mut message,
-            &[("received-at", self.received_at), ("answered-at", self.answered_at)],
-        );
         compact_json(&message)
     }
 
@@ -247,14 +278,6 @@ fn text(fields: &Fields, name: &str) -> Option<String> {
 
 fn time(fields: &Fields, name: &str) -> Option<Timestamp> {
     Timestamp::parse(&text(fields, name)?)
-}
-
-fn set_times(message: &mut Value, times: &[(&str, Option<Timestamp>)]) {
-    for (name, time) in times {
-        if let Some(time) = time {
-            message[*name] = json!(time);
-        }
-    }
 }
 
 #[cfg(test)]

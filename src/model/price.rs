@@ -28,6 +28,9 @@ impl Price {
     /// # Errors
     /// Says what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, String> {
+        if let Some(units) = whole_units(text) {
+            return Ok(Self::whole(units));
+        }
         if text.len() > MAX_CHARS {
             return Err(format!("the price has more than {MAX_DIGITS} significant digits"));
         }
@@ -72,6 +75,13 @@ impl Price {
     }
 }
 
+/// The number that so few digits stand for that nothing about them can be wrong: what prices mostly
+/// are.
+fn whole_units(text: &str) -> Option<u64> {
+    let is_short = (1..=18).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_short.then(|| text.parse().ok())?
+}
+
 impl fmt::Display for Price {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.0.to_plain_string())
@@ -91,6 +101,7 @@ mod tests {
         assert_eq!(price("12345678901234567890.12").to_string(), "12345678901234567890.12");
         assert_eq!(price("0.10").to_string(), "0.1");
         assert_eq!(price("1e3").to_string(), "1000");
+        assert_eq!((price("1000"), price("1000").to_string()), (price("1e3"), "1000".to_owned()));
         assert_eq!(price("1E+2").to_json().to_string(), "100");
         assert_eq!(price("0e999"), price("0"));
         assert_eq!(price("-0"), price("0"));

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use serde_json::Value;
+use serde::Serialize;
 use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory as _};
 
 /// Whether a character may not be printed as it is: Unicode C* (control, format and with it bidi,
@@ -33,10 +33,14 @@ pub fn printable(text: &str) -> String {
 
 /// Escapes what is not printable ASCII in a JSON text. In JSON such characters occur within strings
 /// alone, so the document stays the same to every reader.
-pub fn ascii_json(json: &str) -> String {
+pub fn ascii_json(json: String) -> String {
+    let is_plain = |c: char| c.is_ascii() && c != '\u{7f}';
+    if json.chars().all(is_plain) {
+        return json;
+    }
     let mut ascii = String::with_capacity(json.len());
     for c in json.chars() {
-        if c.is_ascii() && c != '\u{7f}' {
+        if is_plain(c) {
             ascii.push(c);
         } else {
             for unit in c.encode_utf16(&mut [0; 2]) {
@@ -48,12 +52,14 @@ pub fn ascii_json(json: &str) -> String {
 }
 
 /// A JSON document on one line, ASCII only.
-pub fn compact_json(value: &Value) -> String {
-    ascii_json(&value.to_string())
+pub fn compact_json(document: &impl Serialize) -> String {
+    ascii_json(serde_json::to_string(document).expect("our own documents can be written"))
 }
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     #[test]

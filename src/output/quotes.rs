@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::names::short_all;
 use super::table::{Column, cut, cut_middle, lines, price, width_of, wrapped};
 use crate::aggregate::{CompletedBy, Gathering, Provider, Quote, Regret, State, Status, Timing};
-use crate::model::text::{ascii_json, printable};
+use crate::model::text::{compact_json, printable};
 use crate::model::{Condition, Responder, StackName, Timestamp, Until};
 
 /// Rows that a table shows before it folds.
@@ -383,7 +383,7 @@ fn until(gathering: &Gathering) -> Vec<String> {
 
 /// The original's own response, as Python's `json.dumps` writes it.
 pub fn workshop(gathering: &Gathering) -> String {
-    let text = |text: &str| ascii_json(&Value::from(text).to_string());
+    let text = |text: &str| compact_json(&text);
     let mut quotes: Vec<_> = gathering.quotes.iter().collect();
     quotes.sort_by(|a, b| a.responder.as_str().cmp(b.responder.as_str()));
     let quotes: Vec<_> = quotes

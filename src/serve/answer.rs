@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use crate::error::{Error, Kind};
 use crate::model::RfqId;
-use crate::model::text::{ascii_json, compact_json};
+use crate::model::text::compact_json;
 
 /// Seconds after which a client may try again where too much is asked for at once.
 const SOON: u32 = 1;
@@ -27,7 +27,7 @@ pub(super) fn json_answer(status: StatusCode, body: String) -> Response {
 
 /// `{"rfq-id": "..."}`, as Python writes it.
 pub(super) fn submitted(id: &RfqId) -> Response {
-    let id = ascii_json(&Value::from(id.as_str()).to_string());
+    let id = compact_json(&id.as_str());
     json_answer(StatusCode::CREATED, format!("{{\"rfq-id\": {id}}}"))
 }
 

@@ -316,7 +316,7 @@ proptest! {
     #[test]
     fn escaped_json_means_the_same(text in texts()) {
         let json = serde_json::Value::String(text).to_string();
-        let ascii = ascii_json(&json);
+        let ascii = ascii_json(json.clone());
         prop_assert!(ascii.bytes().all(|byte| (b' '..=b'~').contains(&byte)));
         prop_assert_eq!(
             serde_json::from_str::<String>(&ascii).expect("valid JSON"),

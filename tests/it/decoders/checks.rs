@@ -229,7 +229,7 @@ pub fn shown(bytes: &[u8]) {
 
 /// What a JSON text means, by itself and in ASCII; `None` where it is no JSON.
 fn same_in_ascii(json: &str) -> Option<Value> {
-    let ascii = ascii_json(json);
+    let ascii = ascii_json(json.to_owned());
     assert!(ascii.is_ascii() && !ascii.contains('\u{7f}'), "{ascii}");
     let meant = serde_json::from_str(json).ok()?;
     assert_eq!(serde_json::from_str(&ascii).ok().as_ref(), Some(&meant));
