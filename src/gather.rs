@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::aws::{Aws, Insert, Inserted, MAX_STATEMENTS, Outgoing, Polled, Table};
 use crate::error::{Error, Result};
@@ -89,7 +89,11 @@ pub async fn run(
         Notice::GivenBack => {}
         Notice::Again => again(Event::Again { queue: name.clone() }),
     };
-    let outcome = consumer.run(handle, notice).await;
+    // A task of its own: woken within its caller's future, it would have all of that looked at again.
+    let consumer = AbortOnDropHandle::new(tokio::spawn(consumer.run(handle, notice)));
+    let outcome = consumer
+        .await
+        .unwrap_or_else(|panic| Err(Error::other("the consumer broke down").because(panic)));
     tasks.close();
     tasks.wait().await;
     outcome
@@ -118,6 +122,10 @@ async fn insert(table: &Table, answers: &[Insert]) -> Result<Entries<Inserted>> 
     let mut chosen: Vec<usize> = standing.clone();
     chosen.sort_unstable();
     chosen.dedup();
+    // Mostly no two have the same key, and none has to be copied.
+    if chosen.len() == answers.len() {
+        return table.insert(answers).await;
+    }
     let unique: Vec<Insert> =
         chosen.iter().map(|position| with_failure(answers, *position)).collect();
     let results = table.insert(&unique).await?;

@@ -1,5 +1,5 @@
-//! Records a request for quotes, then publishes it, alone or together with others. No request is ever lost between the two: a row
-//! without its message is published again by submitting the same id.
+//! Records a request for quotes, then publishes it, alone or together with others. No request is ever
+//! lost between the two: a row without its message is published again by submitting the same id.
 
 use std::time::{Duration, Instant};
 

@@ -33,11 +33,7 @@ const HEALTH_MAX: u64 = 65_536;
 /// The clients of one stack. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Aws {
-    pub(super) sns: aws_sdk_sns::Client,
-    pub(super) sqs: aws_sdk_sqs::Client,
-    /// The same for receives: none is retried, and how long one may take depends on its wait.
-    pub(super) polls: aws_sdk_sqs::Client,
-    pub(super) dynamodb: aws_sdk_dynamodb::Client,
+    pub(super) clients: Clients,
     /// The names of the stack's resources.
     pub names: Names,
     /// The requests that went out.
@@ -48,6 +44,52 @@ pub struct Aws {
     /// The version of LocalStack, where it says so.
     version: Option<String>,
     place: Place,
+}
+
+/// The SDK's clients. Those that retry nothing are clients of their own: to say so on each call would
+/// have the SDK put its configuration together again for each.
+#[derive(Debug, Clone)]
+pub(super) struct Clients {
+    pub(super) sns: aws_sdk_sns::Client,
+    /// The same without retries.
+    pub(super) sns_once: aws_sdk_sns::Client,
+    pub(super) sqs: aws_sdk_sqs::Client,
+    /// The same for receives: none is retried, and how long one may take depends on its wait.
+    pub(super) polls: aws_sdk_sqs::Client,
+    pub(super) dynamodb: aws_sdk_dynamodb::Client,
+    /// The same without retries.
+    pub(super) dynamodb_once: aws_sdk_dynamodb::Client,
+}
+
+impl Clients {
+    /// Clients whose requests `meter` counts, at these endpoints or else at AWS's own.
+    fn new(config: &SdkConfig, endpoints: Option<&LocalStack>, meter: &Meter) -> Self {
+        let mut sns = aws_sdk_sns::config::Builder::from(config).interceptor(meter.clone());
+        let mut sqs = aws_sdk_sqs::config::Builder::from(config).interceptor(meter.clone());
+        let mut dynamodb =
+            aws_sdk_dynamodb::config::Builder::from(config).interceptor(meter.clone());
+        if let Some(endpoints) = endpoints {
+            sns = sns.endpoint_url(&endpoints.sns.url);
+            sqs = sqs.endpoint_url(&endpoints.sqs.url);
+            dynamodb = dynamodb.endpoint_url(&endpoints.dynamodb.url);
+        }
+        let once = RetryConfig::disabled;
+        let any_time = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .disable_operation_attempt_timeout()
+            .build();
+        let polls = sqs.clone().timeout_config(any_time).retry_config(once());
+        Self {
+            sns_once: aws_sdk_sns::Client::from_conf(sns.clone().retry_config(once()).build()),
+            sns: aws_sdk_sns::Client::from_conf(sns.build()),
+            polls: aws_sdk_sqs::Client::from_conf(polls.build()),
+            sqs: aws_sdk_sqs::Client::from_conf(sqs.build()),
+            dynamodb_once: aws_sdk_dynamodb::Client::from_conf(
+                dynamodb.clone().retry_config(once()).build(),
+            ),
+            dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb.build()),
+        }
+    }
 }
 
 /// What errors and the target line say about where the stack is.
@@ -201,24 +243,8 @@ impl Aws {
             digits => digits.to_owned(),
         };
         let meter = Meter::default();
-        let sqs = aws_sdk_sqs::config::Builder::from(&config)
-            .endpoint_url(&localstack.sqs.url)
-            .interceptor(meter.clone());
         Ok(Self {
-            sns: aws_sdk_sns::Client::from_conf(
-                aws_sdk_sns::config::Builder::from(&config)
-                    .endpoint_url(&localstack.sns.url)
-                    .interceptor(meter.clone())
-                    .build(),
-            ),
-            polls: polls(sqs.clone()),
-            sqs: aws_sdk_sqs::Client::from_conf(sqs.build()),
-            dynamodb: aws_sdk_dynamodb::Client::from_conf(
-                aws_sdk_dynamodb::config::Builder::from(&config)
-                    .endpoint_url(&localstack.dynamodb.url)
-                    .interceptor(meter.clone())
-                    .build(),
-            ),
+            clients: Clients::new(&config, Some(localstack), &meter),
             names: Names::new(&settings.stack),
             meter,
             account: Some(account),
@@ -256,16 +282,8 @@ impl Aws {
                 .hint("log in as the AWS CLI would, or name a profile: --profile NAME")
         })?;
         let meter = Meter::default();
-        let sqs = aws_sdk_sqs::config::Builder::from(&config).interceptor(meter.clone());
         Ok(Self {
-            sns: aws_sdk_sns::Client::from_conf(
-                aws_sdk_sns::config::Builder::from(&config).interceptor(meter.clone()).build(),
-            ),
-            polls: polls(sqs.clone()),
-            sqs: aws_sdk_sqs::Client::from_conf(sqs.build()),
-            dynamodb: aws_sdk_dynamodb::Client::from_conf(
-                aws_sdk_dynamodb::config::Builder::from(&config).interceptor(meter.clone()).build(),
-            ),
+            clients: Clients::new(&config, None, &meter),
             names: Names::new(&settings.stack),
             meter,
             account: credentials.account_id().map(|id| id.as_str().to_owned()),
@@ -295,16 +313,6 @@ fn timeouts() -> TimeoutConfig {
         .connect_timeout(CONNECT_TIMEOUT)
         .operation_attempt_timeout(ATTEMPT_TIMEOUT)
         .build()
-}
-
-/// A client for receives. To set each receive's own time limit and retries on the call would have the
-/// SDK put its configuration together again for each.
-fn polls(config: aws_sdk_sqs::config::Builder) -> aws_sdk_sqs::Client {
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(CONNECT_TIMEOUT)
-        .disable_operation_attempt_timeout();
-    let config = config.timeout_config(timeouts.build()).retry_config(RetryConfig::disabled());
-    aws_sdk_sqs::Client::from_conf(config.build())
 }
 
 fn app_name() -> AppName {

@@ -126,7 +126,7 @@ impl Queue {
     /// Any error of the request.
     pub async fn hold_letters(&self, most: usize) -> Result<Vec<HeldLetter>> {
         use MessageSystemAttributeName as Name;
-        let request = self.aws.sqs.receive_message();
+        let request = self.aws.clients.sqs.receive_message();
         let request = self
             .asking(request, most, WAIT, Some(VISIBILITY))
             .message_system_attribute_names(Name::DeadLetterQueueSourceArn)
@@ -168,16 +168,16 @@ impl Queue {
     }
 
     async fn send_letters(&self, letters: &[HeldLetter]) -> Result<Entries> {
-        let entries = letters.iter().enumerate().map(|(position, held)| {
+        self.send_entries(letters, |held, id| {
             let attributes = &held.attributes;
             SendMessageBatchRequestEntry::builder()
-                .id(position.to_string())
+                .id(id)
                 .message_body(&held.letter.body)
                 .set_message_attributes((!attributes.is_empty()).then(|| attributes.clone()))
                 .build()
                 .expect("id and body are set")
-        });
-        self.send_entries(entries.collect()).await
+        })
+        .await
     }
 }
 

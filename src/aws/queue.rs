@@ -98,7 +98,7 @@ impl Aws {
     /// # Errors
     /// Not set up when there is none.
     pub async fn queue(&self, name: String) -> Result<Queue> {
-        let found = self.sqs.get_queue_url().queue_name(&name).send().await;
+        let found = self.clients.sqs.get_queue_url().queue_name(&name).send().await;
         let found = found.map_err(|error| self.error(&format!("finding queue {name}"), &error))?;
         let url = found.queue_url().ok_or_else(|| self.not_set_up())?;
         Ok(Queue { aws: self.clone(), url: url.to_owned(), name })
@@ -130,7 +130,7 @@ impl Queue {
     ) -> Result<Vec<Message>> {
         let limit = wait + RECEIVE_SLACK;
         // The poller has a back-off of its own; retries here would only stretch a drain.
-        let request = self.aws.polls.receive_message();
+        let request = self.aws.clients.polls.receive_message();
         let request = self.asking(request, max, wait, visibility);
         let received = timeout(limit, request.send())
             .await
@@ -163,10 +163,9 @@ impl Queue {
     /// # Errors
     /// Any error of the request as a whole.
     pub async fn send(&self, messages: &[Outgoing]) -> Result<Entries> {
-        let entries = messages.iter().enumerate().map(|(position, message)| {
-            let mut entry = SendMessageBatchRequestEntry::builder()
-                .id(position.to_string())
-                .message_body(&message.body);
+        self.send_entries(messages, |message, id| {
+            let mut entry =
+                SendMessageBatchRequestEntry::builder().id(id).message_body(&message.body);
             for (name, value) in &message.attributes {
                 let value = MessageAttributeValue::builder()
                     .data_type("String")
@@ -176,26 +175,30 @@ impl Queue {
                 entry = entry.message_attributes(*name, value);
             }
             entry.build().expect("id and body are set")
-        });
-        self.send_entries(entries.collect()).await
+        })
+        .await
     }
 
-    /// Sends up to 10 entries whose ids are their positions; one result per entry, in order. Where one
-    /// fails the call as a whole, they are sent one by one.
-    pub(super) async fn send_entries(
+    /// Sends an entry for each of up to 10 messages, made of the message and the id that it is to
+    /// have; one result per message, in order. Where one fails the call as a whole, they are sent one
+    /// by one.
+    pub(super) async fn send_entries<T>(
         &self,
-        entries: Vec<SendMessageBatchRequestEntry>,
+        messages: &[T],
+        entry: impl Fn(&T, String) -> SendMessageBatchRequestEntry,
     ) -> Result<Entries> {
-        let count = entries.len();
-        match self.send_batch(entries.clone()).await? {
+        let entries = |messages: &[T]| {
+            let positions = (0..messages.len()).map(|position| position.to_string());
+            messages.iter().zip(positions).map(|(message, id)| entry(message, id)).collect()
+        };
+        match self.send_batch(entries(messages)).await? {
             Ok(results) => return Ok(results),
-            Err(rejection) if count == 1 => return Ok(vec![Err(rejection)]),
+            Err(rejection) if messages.len() == 1 => return Ok(vec![Err(rejection)]),
             Err(_) => {}
         }
-        let mut results = Vec::with_capacity(count);
-        for mut entry in entries {
-            "0".clone_into(&mut entry.id);
-            match self.send_batch(vec![entry]).await {
+        let mut results = Vec::with_capacity(messages.len());
+        for message in messages.chunks(1) {
+            match self.send_batch(entries(message)).await {
                 Ok(Ok(mut result)) => results.append(&mut result),
                 Ok(Err(rejection)) => results.push(Err(rejection)),
                 Err(error) if error.is_fatal() => return Err(error),
@@ -215,7 +218,7 @@ impl Queue {
         entries: Vec<SendMessageBatchRequestEntry>,
     ) -> Result<Result<Entries, Refusal>> {
         let count = entries.len();
-        let call = self.aws.sqs.send_message_batch().queue_url(&self.url);
+        let call = self.aws.clients.sqs.send_message_batch().queue_url(&self.url);
         let sent = match call.set_entries(Some(entries)).send().await {
             Ok(sent) => sent,
             Err(error) => {
@@ -242,6 +245,7 @@ impl Queue {
         });
         let deleted = self
             .aws
+            .clients
             .sqs
             .delete_message_batch()
             .queue_url(&self.url)
@@ -270,6 +274,7 @@ impl Queue {
         });
         let hidden = self
             .aws
+            .clients
             .sqs
             .change_message_visibility_batch()
             .queue_url(&self.url)
@@ -321,6 +326,7 @@ impl Queue {
         let names = [&ready, &delayed, &in_hand, &arn].map(Clone::clone);
         let found = self
             .aws
+            .clients
             .sqs
             .get_queue_attributes()
             .queue_url(&self.url)

@@ -1,9 +1,8 @@
 //! The DynamoDB table: request rows, answer rows, and the rank rule between them.
 
 use std::collections::HashMap;
-use std::fmt::{Display, Write as _};
+use std::fmt::Write as _;
 
-use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_dynamodb::types::{
     AttributeValue, BatchStatementError, BatchStatementErrorCodeEnum, BatchStatementRequest,
@@ -25,6 +24,9 @@ use crate::queue::{Entries, Fate, Lasting, Outcome, Refusal};
 /// Statements that a `BatchExecuteStatement` holds.
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchExecuteStatement.html>
 pub const MAX_STATEMENTS: usize = 25;
+/// Room for the text of an insertion and for its values, so that neither has to grow.
+const INSERTION: usize = 256;
+const ATTRIBUTES: usize = 12;
 /// The code of a statement whose key is taken.
 const DUPLICATE: &str = "DuplicateItem";
 
@@ -91,6 +93,7 @@ impl Table {
     pub async fn rows(&self, id: &RfqId) -> Result<Option<Rows>> {
         let mut pages = self
             .aws
+            .clients
             .dynamodb
             .query()
             .table_name(&self.name)
@@ -140,7 +143,7 @@ impl Table {
 
     /// Goes through the rows of answers, with all or some of their attributes.
     async fn scan(&self, wanted: Option<&str>, each: &mut dyn FnMut(RfqId, &Item)) -> Result<()> {
-        let scan = self.aws.dynamodb.scan().table_name(&self.name).consistent_read(true);
+        let scan = self.aws.clients.dynamodb.scan().table_name(&self.name).consistent_read(true);
         let scan = scan.set_projection_expression(wanted.map(str::to_owned));
         let mut items = scan.into_paginator().items().send();
         while let Some(item) = items.next().await {
@@ -162,6 +165,7 @@ impl Table {
     pub async fn request(&self, id: &RfqId) -> Result<Option<RequestRow>> {
         let found = self
             .aws
+            .clients
             .dynamodb
             .get_item()
             .table_name(&self.name)
@@ -181,11 +185,9 @@ impl Table {
     /// Not set up when there is no table; whether the row may be there all the same.
     pub async fn record(&self, row: &RequestRow) -> Result<Recorded, (Error, Fate)> {
         let put = || {
-            let call = self.aws.dynamodb.put_item().table_name(&self.name);
+            let call = self.aws.clients.dynamodb_once.put_item().table_name(&self.name);
             let call = call.set_item(Some(write_request(row)));
-            let call = call.condition_expression("attribute_not_exists(id)");
-            let once = aws_sdk_dynamodb::Config::builder().retry_config(RetryConfig::disabled());
-            call.customize().config_override(once).send()
+            call.condition_expression("attribute_not_exists(id)").send()
         };
         match attempt(put).await {
             Ok(_) => {
@@ -226,8 +228,9 @@ impl Table {
     /// # Errors
     /// Any error of the request as a whole but a refusal of some statement.
     pub async fn record_all(&self, rows: &[RequestRow]) -> Result<Entries<Inserted>> {
-        let statements = rows.iter().map(|row| self.insertion(write_request(row))).collect();
-        let inserted = self.execute(statements).await?.into_iter().map(|result| match result {
+        let insertion = |at: usize| self.insertion(write_request(&rows[at]));
+        let inserted = self.execute(rows.len(), insertion).await?;
+        let inserted = inserted.into_iter().map(|result| match result {
             Ok(()) => Ok(Inserted::New),
             Err(refusal) if refusal.code == DUPLICATE => Ok(Inserted::Duplicate),
             Err(refusal) => Err(refusal),
@@ -241,6 +244,7 @@ impl Table {
     /// Any error of the request.
     pub async fn forget(&self, row: &RequestRow) -> Result<()> {
         self.aws
+            .clients
             .dynamodb
             .delete_item()
             .table_name(&self.name)
@@ -261,7 +265,8 @@ impl Table {
     pub async fn close(&self, id: &RfqId, at: Timestamp) -> Result<()> {
         let update = self
             .aws
-            .dynamodb
+            .clients
+            .dynamodb_once
             .update_item()
             .table_name(&self.name)
             .set_key(Some(request_key(id)))
@@ -272,8 +277,7 @@ impl Table {
             )
             .expression_attribute_names("#closed", "closed-at")
             .expression_attribute_values(":at", time(at));
-        let once = aws_sdk_dynamodb::Config::builder().retry_config(RetryConfig::disabled());
-        match update.customize().config_override(once).send().await {
+        match update.send().await {
             Ok(_) => Ok(()),
             Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(()),
             Err(error) => Err(self.aws.error("closing the RFQ", &error)),
@@ -286,9 +290,11 @@ impl Table {
     /// # Errors
     /// Any error of the request as a whole but a refusal of some statement.
     pub async fn insert(&self, answers: &[Insert]) -> Result<Entries<Inserted>> {
-        let insertion = |answer| self.insertion(answer_key(answer).chain(write_answer(answer)));
-        let statements = answers.iter().map(insertion).collect();
-        let inserted = self.execute(statements).await?;
+        let insertion = |at: usize| {
+            let answer = &answers[at];
+            self.insertion(answer_key(answer).chain(write_answer(answer)))
+        };
+        let inserted = self.execute(answers.len(), insertion).await?;
         let mut results: Vec<_> =
             inserted.into_iter().map(|result| result.map(|()| Inserted::New)).collect();
         // Ranks only rise: a row that was silent may have failed by the second look, never the
@@ -306,8 +312,9 @@ impl Table {
             if open.is_empty() {
                 continue;
             }
-            let updates = open.iter().map(|at| self.replacement(&answers[*at], replaced)).collect();
-            for (position, result) in open.into_iter().zip(self.execute(updates).await?) {
+            let update = |at: usize| self.replacement(&answers[open[at]], replaced);
+            let updated = self.execute(open.len(), update).await?;
+            for (position, result) in open.into_iter().zip(updated) {
                 results[position] = match result {
                     Ok(()) => Ok(Inserted::Replaced),
                     // Something else is there: the next kind, or an answer that stays.
@@ -334,22 +341,23 @@ impl Table {
         answer: &Insert,
         refusal: Refusal,
     ) -> Result<Outcome<Inserted>> {
-        let update = self.replacement(answer, Lower::UntimedFailure);
-        Ok(match self.execute(vec![update]).await?.pop() {
+        let update = |_| self.replacement(answer, Lower::UntimedFailure);
+        Ok(match self.execute(1, update).await?.pop() {
             Some(Ok(())) => Ok(Inserted::Replaced),
             _ => Err(refusal),
         })
     }
 
-    fn insertion<N: Display>(
+    fn insertion<N: AsRef<str>>(
         &self,
         fields: impl IntoIterator<Item = (N, AttributeValue)>,
     ) -> BatchStatementRequest {
-        let mut insert = format!("INSERT INTO \"{}\" VALUE {{", self.name);
-        let mut values = Vec::new();
+        let mut insert = String::with_capacity(INSERTION);
+        insert.extend(["INSERT INTO \"", &self.name, "\" VALUE {"]);
+        let mut values = Vec::with_capacity(ATTRIBUTES);
         for (name, value) in fields {
             let comma = if values.is_empty() { "" } else { ", " };
-            _ = write!(insert, "{comma}'{name}': ?");
+            insert.extend([comma, "'", name.as_ref(), "': ?"]);
             values.push(value);
         }
         insert.push('}');
@@ -393,15 +401,20 @@ impl Table {
         statement(update, values)
     }
 
-    /// Executes statements in one call; one by one where one of them fails the call as a whole.
-    async fn execute(&self, statements: Vec<BatchStatementRequest>) -> Result<Entries> {
-        match self.execute_batch(statements.clone()).await {
+    /// Executes so many statements in one call; one by one where one of them fails the call as a
+    /// whole.
+    async fn execute(
+        &self,
+        count: usize,
+        statement: impl Fn(usize) -> BatchStatementRequest,
+    ) -> Result<Entries> {
+        match self.execute_batch((0..count).map(&statement).collect()).await {
             Ok(results) => Ok(results),
-            Err(Whole::Invalid(refusal)) if statements.len() == 1 => Ok(vec![Err(refusal)]),
+            Err(Whole::Invalid(refusal)) if count == 1 => Ok(vec![Err(refusal)]),
             Err(Whole::Invalid(_)) => {
-                let mut results = Vec::with_capacity(statements.len());
-                for statement in statements {
-                    match self.execute_batch(vec![statement]).await {
+                let mut results = Vec::with_capacity(count);
+                for position in 0..count {
+                    match self.execute_batch(vec![statement(position)]).await {
                         Ok(mut result) => results.append(&mut result),
                         Err(Whole::Invalid(refusal)) => results.push(Err(refusal)),
                         Err(Whole::Failed(error)) => return Err(error),
@@ -419,7 +432,8 @@ impl Table {
     ) -> Result<Entries, Whole> {
         let count = statements.len();
         let units = statements.iter().map(units).sum();
-        let call = self.aws.dynamodb.batch_execute_statement().set_statements(Some(statements));
+        let call =
+            self.aws.clients.dynamodb.batch_execute_statement().set_statements(Some(statements));
         let executed = call.send().boxed().await.map_err(|error| match &error {
             SdkError::ServiceError(_) if error.code() == Some("ValidationException") => {
                 Whole::Invalid(refusal(error.code(), error.message()))

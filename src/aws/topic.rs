@@ -1,6 +1,5 @@
 //! The SNS topic: who is subscribed, and publishing.
 
-use aws_sdk_sns::config::retry::RetryConfig;
 use aws_sdk_sns::types::{PublishBatchRequestEntry, PublishBatchResultEntry};
 use futures_util::FutureExt as _;
 
@@ -90,6 +89,7 @@ impl Topic {
     pub(super) async fn subscriptions(&self) -> Result<Vec<Subscription>> {
         let mut pages = self
             .aws
+            .clients
             .sns
             .list_subscriptions_by_topic()
             .topic_arn(&self.arn)
@@ -115,11 +115,8 @@ impl Topic {
     /// # Errors
     /// The last attempt's error, and whether the message may be out all the same.
     pub async fn publish(&self, message: &str) -> Result<(), (Error, Fate)> {
-        let publish = || {
-            let call = self.aws.sns.publish().topic_arn(&self.arn).message(message);
-            let once = aws_sdk_sns::Config::builder().retry_config(RetryConfig::disabled());
-            call.customize().config_override(once).send()
-        };
+        let publish =
+            || self.aws.clients.sns_once.publish().topic_arn(&self.arn).message(message).send();
         let error = |(error, fate)| (self.aws.error("publishing the request", &error), fate);
         attempt(publish).await.map(drop).map_err(error)
     }
@@ -137,10 +134,9 @@ impl Topic {
                 .build()
                 .expect("id and message are set")
         });
-        let call = self.aws.sns.publish_batch().topic_arn(&self.arn);
+        let call = self.aws.clients.sns_once.publish_batch().topic_arn(&self.arn);
         let call = call.set_publish_batch_request_entries(Some(entries.collect()));
-        let once = aws_sdk_sns::Config::builder().retry_config(RetryConfig::disabled());
-        let published = call.customize().config_override(once).send().boxed().await;
+        let published = call.send().boxed().await;
         let published =
             published.map_err(|error| self.aws.error("publishing the requests", &error))?;
         let done = published.successful().iter().filter_map(PublishBatchResultEntry::id);

@@ -6,6 +6,7 @@
 //! up, and the more there is to do the fuller the batches get.
 
 use std::future::Future;
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,7 +68,7 @@ where
         flush: F,
     ) -> Self
     where
-        F: Fn(Vec<T>) -> Fut + Send + Sync + 'static,
+        F: Fn(Arc<[T]>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Entries<R>>> + Send + 'static,
     {
         let (items, queue) = mpsc::channel(BUFFER);
@@ -82,19 +83,51 @@ where
     /// # Errors
     /// Why it was given up, and whether it may have been taken all the same.
     pub async fn submit(&self, item: T) -> Outcome<R> {
-        let gone = |fate| Refusal {
-            code: "Stopped".to_owned(),
-            message: "the batcher has stopped".to_owned(),
-            lasting: Lasting::Passing,
-            fate,
-        };
         let (result, outcome) = oneshot::channel();
-        self.items.send((item, result)).await.map_err(|_| gone(Fate::Refused))?;
+        let sent = self.items.send((item, Waiting::Here(result))).await;
+        sent.map_err(|_| gone(Fate::Refused))?;
         outcome.await.map_err(|_| gone(Fate::Unknown))?
+    }
+
+    /// Submits an item without waiting for it; returns when there is room for it. `told` is told what
+    /// becomes of it.
+    pub async fn hand_in(&self, item: T, told: impl FnOnce(Outcome<R>) + Send + 'static) {
+        let sent = self.items.send((item, Waiting::Elsewhere(Box::new(told)))).await;
+        if let Err(mpsc::error::SendError((_, waiting))) = sent {
+            waiting.tell(Err(gone(Fate::Refused)));
+        }
     }
 }
 
-type Item<T, R> = (T, oneshot::Sender<Outcome<R>>);
+/// There is nobody any more who would take an item.
+fn gone(fate: Fate) -> Refusal {
+    Refusal {
+        code: "Stopped".to_owned(),
+        message: "the batcher has stopped".to_owned(),
+        lasting: Lasting::Passing,
+        fate,
+    }
+}
+
+type Item<T, R> = (T, Waiting<R>);
+
+/// Who is to be told what becomes of an item.
+enum Waiting<R> {
+    /// Whoever submitted it.
+    Here(oneshot::Sender<Outcome<R>>),
+    /// Somebody else.
+    Elsewhere(Box<dyn FnOnce(Outcome<R>) + Send>),
+}
+
+impl<R> Waiting<R> {
+    fn tell(self, outcome: Outcome<R>) {
+        match self {
+            // Whoever submitted it may have gone; then nobody wants to know.
+            Self::Here(result) => drop(result.send(outcome)),
+            Self::Elsewhere(told) => told(outcome),
+        }
+    }
+}
 
 /// The loop that makes batches.
 struct Batches<T, R> {
@@ -126,7 +159,7 @@ where
 {
     async fn run<F, Fut>(mut self, tasks: TaskTracker, flush: Arc<F>)
     where
-        F: Fn(Vec<T>) -> Fut + Send + Sync + 'static,
+        F: Fn(Arc<[T]>) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Entries<R>>> + Send + 'static,
     {
         while let Some(batch) = self.next_batch().await {
@@ -221,16 +254,18 @@ async fn carry_out<T, R, F, Fut>(
     flights: &watch::Sender<usize>,
 ) where
     T: Clone,
-    F: Fn(Vec<T>) -> Fut,
+    F: Fn(Arc<[T]>) -> Fut,
     Fut: Future<Output = Result<Entries<R>>>,
 {
     let mut backoff = Backoff::default();
     let mut attempt = 0;
     let mut flight = Some(flight);
-    let mut batch: Vec<_> = batch.into_iter().map(|item| (item, Fate::Refused)).collect();
+    let (mut items, mut waiting): (Vec<T>, Vec<_>) =
+        batch.into_iter().map(|(item, done)| (item, (done, Fate::Refused))).unzip();
     loop {
         attempt += 1;
-        let results = flush(batch.iter().map(|((item, _), _)| item.clone()).collect()).await;
+        let batch: Arc<[T]> = mem::take(&mut items).into();
+        let results = flush(Arc::clone(&batch)).await;
         drop(flight.take());
         let results = results.unwrap_or_else(|error| {
             let refusal = whole(&error);
@@ -242,25 +277,25 @@ async fn carry_out<T, R, F, Fut>(
         });
         let mut results = results.into_iter();
         let mut again = Vec::new();
-        for ((item, done), before) in batch {
+        for (item, (done, before)) in batch.iter().zip(waiting) {
             match results.next().unwrap_or_else(|| Err(forgotten())) {
                 Err(refusal) => {
                     // What an earlier attempt may have done, a later refusal does not undo.
                     let fate = refusal.fate.max(before);
                     if refusal.lasting == Lasting::Passing && attempt < attempts {
-                        again.push(((item, done), fate));
+                        items.push(item.clone());
+                        again.push((done, fate));
                     } else {
-                        // Whoever submitted it may have gone; then nobody wants to know.
-                        drop(done.send(Err(Refusal { fate, ..refusal })));
+                        done.tell(Err(Refusal { fate, ..refusal }));
                     }
                 }
-                done_with => drop(done.send(done_with)),
+                done_with => done.tell(done_with),
             }
         }
         if again.is_empty() {
             return;
         }
-        batch = again;
+        waiting = again;
         sleep(backoff.next_wait()).await;
         flight = Some(Flight::begin(flights));
     }
@@ -307,9 +342,9 @@ mod tests {
         let log = Log::default();
         let seen = Arc::clone(&log);
         let tasks = TaskTracker::new();
-        let flush = move |items: Vec<u32>| {
+        let flush = move |items: Arc<[u32]>| {
             let mut seen = seen.lock().expect("no panic while locked");
-            seen.push(items.clone());
+            seen.push(items.to_vec());
             let answer = answer(seen.len(), &items);
             async move { answer }
         };
@@ -332,6 +367,27 @@ mod tests {
         );
         let sizes: Vec<_> = log.lock().expect("unpoisoned").iter().map(Vec::len).collect();
         assert_eq!(sizes, [10, 2]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_nobody_waits_for_is_told_of_all_the_same() {
+        let ending = Ending::with(&CancellationToken::new());
+        let (batcher, _) = batcher(limits(10, 5), &ending, |_, items| {
+            let answer = |n: &u32| if *n == 1 { Err(passing()) } else { Ok(*n) };
+            Ok(items.iter().map(answer).collect())
+        });
+        let (tell, mut told) = mpsc::unbounded_channel();
+        for item in [1, 2] {
+            let tell = tell.clone();
+            batcher.hand_in(item, move |outcome| drop(tell.send(outcome))).await;
+        }
+        assert_eq!(told.recv().await, Some(Ok(2)));
+        assert_eq!(told.recv().await, Some(Err(passing())), "after the last attempt");
+        let (items, queue) = mpsc::channel(1);
+        drop(queue);
+        let stopped: Batcher<u32, u32> = Batcher { items };
+        stopped.hand_in(3, move |outcome| drop(tell.send(outcome))).await;
+        assert_eq!(told.recv().await, Some(Err(gone(Fate::Refused))));
     }
 
     #[tokio::test(start_paused = true)]
@@ -414,7 +470,7 @@ mod tests {
         let left = Departures::default();
         let seen = Arc::clone(&left);
         let began = Instant::now();
-        let flush = move |items: Vec<u32>| {
+        let flush = move |items: Arc<[u32]>| {
             let mut left = seen.lock().expect("no panic while locked");
             left.push((began.elapsed().as_millis(), items.len()));
             let takes = takes(left.len());

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use futures_util::future::BoxFuture;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -13,7 +14,7 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::lease::{Held, Leases, Taken};
 use super::poller::{self, Delivery};
-use super::{Batcher, Ending, Limits, Message, Outcome, Source, Trouble};
+use super::{Batcher, Ending, Entries, Limits, Message, Outcome, Source, Trouble};
 use crate::error::{Kind, Result};
 
 /// How long deletes wait for company at the most; a message that is answered is in no hurry to be
@@ -67,6 +68,9 @@ pub struct Options {
     pub drain: Duration,
 }
 
+/// Acknowledges deliveries, in one way or the other.
+type Flush<S> = fn(Arc<S>, Arc<[String]>) -> BoxFuture<'static, Result<Entries>>;
+
 /// A consumer of one queue.
 pub struct Consumer<S> {
     /// The queue.
@@ -113,7 +117,11 @@ impl<S: Source> Consumer<S> {
             let overdue = overdue.clone();
             AbortOnDropHandle::new(tokio::spawn(async move {
                 ending.begins().await;
-                sleep(drain).await;
+                tokio::select! {
+                    biased;
+                    () = ending.fails() => {}
+                    () = sleep(drain) => {}
+                }
                 overdue.cancel();
             }))
         };
@@ -125,10 +133,11 @@ impl<S: Source> Consumer<S> {
             releases: self.batcher(&tasks, RELEASE_LINGER, |source, batch| {
                 async move { source.release(&batch).await }.boxed()
             }),
-            unacknowledged: Semaphore::new(UNACKNOWLEDGED),
-            name: self.source.name().to_owned(),
-            trouble: Arc::clone(&self.trouble),
-            ending: self.ending.clone(),
+            unacknowledged: Arc::new(Semaphore::new(UNACKNOWLEDGED)),
+            report: Arc::new(Report {
+                name: self.source.name().to_owned(),
+                trouble: Arc::clone(&self.trouble),
+            }),
             overdue,
             notice: Box::new(notice),
         });
@@ -148,17 +157,16 @@ impl<S: Source> Consumer<S> {
                         // The next message need not wait for the acknowledgement, only for room.
                         let room = work.room().await;
                         drop(permit);
-                        work.acknowledge(held, verdict).await;
-                        drop(room);
+                        work.acknowledge(held, verdict, room).await;
                     });
                 }
                 Taken::InHand => (work.notice)(Notice::Again),
                 Taken::Finished => {
                     (work.notice)(Notice::Again);
                     in_hand.spawn(async move {
-                        let _room = work.room().await;
+                        let room = work.room().await;
                         drop(permit);
-                        work.delete(message.receipt).await;
+                        work.delete(message.receipt, room).await;
                     });
                 }
             }
@@ -187,10 +195,7 @@ impl<S: Source> Consumer<S> {
         &self,
         tasks: &TaskTracker,
         linger: Duration,
-        flush: fn(
-            Arc<S>,
-            Vec<String>,
-        ) -> futures_util::future::BoxFuture<'static, Result<super::Entries>>,
+        flush: Flush<S>,
     ) -> Batcher<String, ()> {
         let source = Arc::new(self.source.clone());
         let limits = Limits {
@@ -211,11 +216,10 @@ impl<S: Source> Consumer<S> {
 struct Work {
     deletes: Batcher<String, ()>,
     releases: Batcher<String, ()>,
-    unacknowledged: Semaphore,
-    name: String,
-    trouble: Arc<dyn Fn(Trouble) + Send + Sync>,
-    ending: Ending,
-    /// Cancelled when the time to finish what is in hand is used up.
+    unacknowledged: Arc<Semaphore>,
+    report: Arc<Report>,
+    /// Cancelled when the time to finish what is in hand is used up, or when the end comes with an
+    /// error.
     overdue: CancellationToken,
     notice: Box<dyn Fn(Notice) + Send + Sync>,
 }
@@ -231,7 +235,6 @@ impl Work {
         tokio::select! {
             biased;
             () = self.overdue.cancelled() => {}
-            () = self.ending.fails() => {}
             // Not even begun when it is too late for that.
             verdict = async { handle(message).await } => return verdict,
         }
@@ -240,32 +243,48 @@ impl Work {
     }
 
     /// Room for one more message that waits for its acknowledgement.
-    async fn room(&self) -> SemaphorePermit<'_> {
-        self.unacknowledged.acquire().await.expect("the semaphore is never closed")
+    async fn room(&self) -> OwnedSemaphorePermit {
+        let room = Arc::clone(&self.unacknowledged).acquire_owned();
+        room.await.expect("the semaphore is never closed")
     }
 
     /// Acknowledges a message; it leaves the hand before anything is sent, so that no extension
     /// comes after that.
-    async fn acknowledge(&self, held: Held, verdict: Verdict) {
+    async fn acknowledge(&self, held: Held, verdict: Verdict, room: OwnedSemaphorePermit) {
         match verdict {
             Verdict::Leave => drop(held),
             Verdict::Done => {
                 if let Some(receipt) = held.finish() {
-                    self.delete(receipt).await;
+                    self.delete(receipt, room).await;
                 }
             }
             Verdict::Release => {
                 if let Some(receipt) = held.give_up().await {
-                    self.check("giving back to", self.releases.submit(receipt).await);
+                    self.report.check("giving back to", self.releases.submit(receipt).await);
                 }
             }
         }
     }
 
-    async fn delete(&self, receipt: String) {
-        self.check("deleting from", self.deletes.submit(receipt).await);
+    /// Has a delivery deleted. Nobody waits for that: what is left of it is its `room`.
+    async fn delete(&self, receipt: String, room: OwnedSemaphorePermit) {
+        let report = Arc::clone(&self.report);
+        let told = move |outcome| {
+            report.check("deleting from", outcome);
+            drop(room);
+        };
+        self.deletes.hand_in(receipt, told).await;
     }
+}
 
+/// Where it is reported to that a delivery could not be acknowledged.
+struct Report {
+    /// The queue.
+    name: String,
+    trouble: Arc<dyn Fn(Trouble) + Send + Sync>,
+}
+
+impl Report {
     fn check(&self, what: &str, result: Outcome<()>) {
         if let Err(refusal) = result {
             let subject = format!("{what} {}", self.name);

@@ -536,7 +536,7 @@ async fn a_message_that_waits_for_its_batch_stays_hidden() {
         attempts: 1,
     };
     let tasks = tokio_util::task::TaskTracker::new();
-    let flush = |batch: Vec<u32>| async move { Ok(batch.iter().map(|_| Ok(())).collect()) };
+    let flush = |batch: Arc<[u32]>| async move { Ok(batch.iter().map(|_| Ok(())).collect()) };
     let batcher: Batcher<u32, ()> =
         Batcher::start(&tasks, limits, Ending::with(&CancellationToken::new()), |_| 1, flush);
     let handle = move |_| {

@@ -125,13 +125,19 @@ fn requests() -> BTreeSet<String> {
                 continue;
             }
             let code = fs::read_to_string(&path).expect("it can be read");
-            let clients =
-                [("sns", "sns"), ("sqs", "sqs"), ("polls", "sqs"), ("dynamodb", "dynamodb")];
+            let clients = [
+                ("sns", "sns"),
+                ("sns_once", "sns"),
+                ("sqs", "sqs"),
+                ("polls", "sqs"),
+                ("dynamodb", "dynamodb"),
+                ("dynamodb_once", "dynamodb"),
+            ];
             for (client, service) in clients {
                 for (at, field) in code.match_indices(&format!(".{client}")) {
                     let rest = code[at + field.len()..].trim_start();
                     let call = rest.strip_prefix('.').and_then(|call| call.split_once("()"));
-                    let client = code[..at].trim_end().ends_with("aws");
+                    let client = code[..at].trim_end().ends_with("clients");
                     let Some((call, _)) = call.filter(|_| client) else { continue };
                     if call.chars().all(|c| c.is_ascii_lowercase() || c == '_') {
                         actions.extend(actions_of(service, call));

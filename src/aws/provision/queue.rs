@@ -145,18 +145,19 @@ impl Spec {
 /// Looks at a queue: its attributes and tags; `None` when there is none.
 pub(super) async fn look(aws: &Aws, name: &str) -> Result<Option<Found>> {
     let doing = || format!("looking at queue {name}");
-    let url = match aws.sqs.get_queue_url().queue_name(name).send().await {
+    let url = match aws.clients.sqs.get_queue_url().queue_name(name).send().await {
         Ok(found) => found.queue_url.unwrap_or_default(),
         Err(error) if error::is_not_found(&error) => return Ok(None),
         Err(error) => return Err(aws.error(&doing(), &error)),
     };
     let attributes = aws
+        .clients
         .sqs
         .get_queue_attributes()
         .queue_url(&url)
         .attribute_names(QueueAttributeName::All)
         .send();
-    let tags = aws.sqs.list_queue_tags().queue_url(&url).send();
+    let tags = aws.clients.sqs.list_queue_tags().queue_url(&url).send();
     let (attributes, tags) = tokio::join!(attributes, tags);
     // A queue that goes away in between was being deleted.
     let attributes = match attributes {
@@ -231,7 +232,8 @@ async fn set(
 ) -> Result<()> {
     let doing = format!("setting up queue {}", spec.name);
     if !attributes.is_empty() {
-        aws.sqs
+        aws.clients
+            .sqs
             .set_queue_attributes()
             .queue_url(&found.url)
             .set_attributes(Some(attributes))
@@ -240,7 +242,8 @@ async fn set(
             .map_err(|error| aws.error(&doing, &error))?;
     }
     if !tags.is_empty() {
-        aws.sqs
+        aws.clients
+            .sqs
             .tag_queue()
             .queue_url(&found.url)
             .set_tags(Some(tags))
@@ -258,6 +261,7 @@ async fn create(aws: &Aws, spec: &Spec, patience: Patience<'_>) -> Result<()> {
     let began = Instant::now();
     loop {
         let created = aws
+            .clients
             .sqs
             .create_queue()
             .queue_name(&spec.name)

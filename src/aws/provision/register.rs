@@ -151,7 +151,8 @@ pub async fn remove(aws: &Aws, name: &ProviderName, requests: Requests) -> Resul
     let subscriptions = aws.topic_at(place.topic_arn(&aws.names.topic())).subscriptions().await?;
     let ours: Vec<_> = subscriptions.iter().filter(|s| s.queue_arn == queue_arn).collect();
     for subscription in &ours {
-        aws.sns
+        aws.clients
+            .sns
             .unsubscribe()
             .subscription_arn(&subscription.arn)
             .send()
@@ -166,7 +167,7 @@ pub async fn remove(aws: &Aws, name: &ProviderName, requests: Requests) -> Resul
     if left > 0 && requests == Requests::Keep {
         return Ok(Removed::Kept(left));
     }
-    match aws.sqs.delete_queue().queue_url(&found.url).send().await {
+    match aws.clients.sqs.delete_queue().queue_url(&found.url).send().await {
         Ok(_) => Ok(Removed::Gone(left)),
         Err(error) if error::is_not_found(&error) => Ok(Removed::Gone(0)),
         Err(error) => Err(aws.error(&format!("deleting queue {queue_name}"), &error)),

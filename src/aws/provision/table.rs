@@ -66,7 +66,7 @@ pub(super) async fn look(aws: &Aws) -> Result<Option<Found>> {
     let mut tags = HashMap::new();
     let mut next = None;
     loop {
-        let call = aws.dynamodb.list_tags_of_resource().resource_arn(arn);
+        let call = aws.clients.dynamodb.list_tags_of_resource().resource_arn(arn);
         let page = match call.set_next_token(next).send().await {
             Ok(page) => page,
             Err(error) if error::is_not_found(&error) => return Ok(None),
@@ -82,7 +82,7 @@ pub(super) async fn look(aws: &Aws) -> Result<Option<Found>> {
 }
 
 async fn describe(aws: &Aws, name: &str) -> Result<Option<TableDescription>> {
-    match aws.dynamodb.describe_table().table_name(name).send().await {
+    match aws.clients.dynamodb.describe_table().table_name(name).send().await {
         Ok(found) => Ok(found.table),
         Err(error) if error::is_not_found(&error) => Ok(None),
         Err(error) => Err(aws.error(&format!("looking at table {name}"), &error)),
@@ -131,6 +131,7 @@ async fn create(aws: &Aws, name: &str, patience: Patience<'_>) -> Result<()> {
     let began = Instant::now();
     loop {
         let mut call = aws
+            .clients
             .dynamodb
             .create_table()
             .table_name(name)
@@ -185,7 +186,7 @@ async fn await_active(aws: &Aws, name: &str, patience: Patience<'_>) -> Result<(
 }
 
 async fn has_ttl(aws: &Aws, name: &str) -> Result<bool> {
-    let found = aws.dynamodb.describe_time_to_live().table_name(name).send().await;
+    let found = aws.clients.dynamodb.describe_time_to_live().table_name(name).send().await;
     let found = found.map_err(|error| aws.error(&format!("looking at table {name}"), &error))?;
     let status = found.time_to_live_description().and_then(|ttl| ttl.time_to_live_status());
     Ok(matches!(status, Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling)))
@@ -201,7 +202,8 @@ async fn enable_ttl(aws: &Aws, name: &str) -> Result<()> {
         .attribute_name(TTL_ATTRIBUTE)
         .build()
         .map_err(|error| Error::other("the table's TTL").because(error))?;
-    aws.dynamodb
+    aws.clients
+        .dynamodb
         .update_time_to_live()
         .table_name(name)
         .time_to_live_specification(ttl)
@@ -212,7 +214,8 @@ async fn enable_ttl(aws: &Aws, name: &str) -> Result<()> {
 }
 
 async fn tag(aws: &Aws, arn: &str) -> Result<()> {
-    aws.dynamodb
+    aws.clients
+        .dynamodb
         .tag_resource()
         .resource_arn(arn)
         .tags(stack_tag(aws)?)
@@ -233,7 +236,7 @@ fn stack_tag(aws: &Aws) -> Result<Tag> {
 /// Starts deleting the table; one that is gone or going already is fine.
 pub(super) async fn delete(aws: &Aws) -> Result<()> {
     let name = aws.names.table();
-    match aws.dynamodb.delete_table().table_name(&name).send().await {
+    match aws.clients.dynamodb.delete_table().table_name(&name).send().await {
         Ok(_) => Ok(()),
         Err(error) if error::is_not_found(&error) => Ok(()),
         Err(error) => Err(aws.error(&format!("deleting table {name}"), &error)),

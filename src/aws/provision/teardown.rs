@@ -76,6 +76,7 @@ pub async fn inventory(aws: &Aws) -> Result<Inventory> {
 async fn queues(aws: &Aws) -> Result<Vec<(String, queue::Found)>> {
     let mut urls = Vec::new();
     let mut pages = aws
+        .clients
         .sqs
         .list_queues()
         .queue_name_prefix(aws.names.prefix())
@@ -106,14 +107,16 @@ pub async fn teardown(aws: &Aws, found: &Inventory, patience: Patience<'_>) -> R
     if let Some(arn) = &found.topic {
         // On AWS the subscriptions go with their topic; LocalStack would keep them.
         for subscription in aws.topic_at(arn.clone()).subscriptions().await? {
-            aws.sns
+            aws.clients
+                .sns
                 .unsubscribe()
                 .subscription_arn(&subscription.arn)
                 .send()
                 .await
                 .map_err(|error| aws.error("unsubscribing a queue", &error))?;
         }
-        aws.sns
+        aws.clients
+            .sns
             .delete_topic()
             .topic_arn(arn)
             .send()
@@ -125,7 +128,7 @@ pub async fn teardown(aws: &Aws, found: &Inventory, patience: Patience<'_>) -> R
     }
     stream::iter(&found.urls)
         .map(|url| async move {
-            match aws.sqs.delete_queue().queue_url(url).send().await {
+            match aws.clients.sqs.delete_queue().queue_url(url).send().await {
                 Err(error) if !error::is_not_found(&error) => {
                     Err(aws.error("deleting a queue", &error))
                 }

@@ -28,12 +28,12 @@ pub(super) async fn look(aws: &Aws, place: Option<&Place>) -> Result<Option<Foun
     };
     let Some(arn) = arn else { return Ok(None) };
     // Tags alone would not tell: LocalStack has none for a topic that does not exist, and no error.
-    match aws.sns.get_topic_attributes().topic_arn(&arn).send().await {
+    match aws.clients.sns.get_topic_attributes().topic_arn(&arn).send().await {
         Err(error) if error::is_not_found(&error) => return Ok(None),
         Err(error) => return Err(aws.error(&format!("looking at topic {name}"), &error)),
         Ok(_) => {}
     }
-    match aws.sns.list_tags_for_resource().resource_arn(&arn).send().await {
+    match aws.clients.sns.list_tags_for_resource().resource_arn(&arn).send().await {
         Ok(found) => {
             let tags =
                 found.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned()));
@@ -48,7 +48,7 @@ pub(super) async fn look(aws: &Aws, place: Option<&Place>) -> Result<Option<Foun
 
 async fn search(aws: &Aws, name: &str) -> Result<Option<String>> {
     let ending = format!(":{name}");
-    let mut pages = aws.sns.list_topics().into_paginator().items().send();
+    let mut pages = aws.clients.sns.list_topics().into_paginator().items().send();
     while let Some(topic) = pages.next().await {
         let topic = topic.map_err(|error| aws.error("listing the topics", &error))?;
         if let Some(arn) = topic.topic_arn().filter(|arn| arn.ends_with(&ending)) {
@@ -69,7 +69,8 @@ pub(super) async fn ensure(aws: &Aws, found: Option<&Found>, mode: Mode) -> Resu
     match found {
         None => {
             if mode == Mode::Apply {
-                aws.sns
+                aws.clients
+                    .sns
                     .create_topic()
                     .name(&name)
                     .tags(tag)
@@ -82,7 +83,8 @@ pub(super) async fn ensure(aws: &Aws, found: Option<&Found>, mode: Mode) -> Resu
         Some(found) if is_ours(&found.tags, &aws.names) => Ok(Change::Kept),
         Some(found) => {
             if mode == Mode::Apply {
-                aws.sns
+                aws.clients
+                    .sns
                     .tag_resource()
                     .resource_arn(&found.arn)
                     .tags(tag)
@@ -110,7 +112,8 @@ pub(super) async fn ensure_subscription(
     let Some(found) = existing.iter().find(|found| found.queue_arn == queue_arn) else {
         if mode == Mode::Apply {
             let attributes = wanted.map(|(name, value)| (name.to_owned(), value));
-            aws.sns
+            aws.clients
+                .sns
                 .subscribe()
                 .topic_arn(place.topic_arn(&aws.names.topic()))
                 .protocol("sqs")
@@ -125,6 +128,7 @@ pub(super) async fn ensure_subscription(
     };
     let doing = format!("setting up the subscription of queue {queue}");
     let is = aws
+        .clients
         .sns
         .get_subscription_attributes()
         .subscription_arn(&found.arn)
@@ -136,7 +140,8 @@ pub(super) async fn ensure_subscription(
     for (name, value) in wanted.iter().filter(|(name, value)| !same(is.get(*name), value)) {
         changed.push((*name).to_owned());
         if mode == Mode::Apply {
-            aws.sns
+            aws.clients
+                .sns
                 .set_subscription_attributes()
                 .subscription_arn(&found.arn)
                 .attribute_name(*name)
