@@ -46,19 +46,18 @@ pub struct Aws {
     place: Place,
 }
 
-/// The SDK's clients. Those that retry nothing are clients of their own: to say so on each call would
-/// have the SDK put its configuration together again for each.
+/// The SDK's clients. To set time limits and retries on a call has the SDK put its configuration
+/// together again, so that calls that come often have clients of their own. Each client has its own
+/// connections, though: a call that comes once goes over one that is there.
 #[derive(Debug, Clone)]
 pub(super) struct Clients {
     pub(super) sns: aws_sdk_sns::Client,
-    /// The same without retries.
-    pub(super) sns_once: aws_sdk_sns::Client,
+    /// The same for batches of messages: none is retried.
+    pub(super) publishes: aws_sdk_sns::Client,
     pub(super) sqs: aws_sdk_sqs::Client,
     /// The same for receives: none is retried, and how long one may take depends on its wait.
     pub(super) polls: aws_sdk_sqs::Client,
     pub(super) dynamodb: aws_sdk_dynamodb::Client,
-    /// The same without retries.
-    pub(super) dynamodb_once: aws_sdk_dynamodb::Client,
 }
 
 impl Clients {
@@ -73,20 +72,17 @@ impl Clients {
             sqs = sqs.endpoint_url(&endpoints.sqs.url);
             dynamodb = dynamodb.endpoint_url(&endpoints.dynamodb.url);
         }
-        let once = RetryConfig::disabled;
+        let publishes = sns.clone().retry_config(RetryConfig::disabled());
         let any_time = TimeoutConfig::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .disable_operation_attempt_timeout()
             .build();
-        let polls = sqs.clone().timeout_config(any_time).retry_config(once());
+        let polls = sqs.clone().timeout_config(any_time).retry_config(RetryConfig::disabled());
         Self {
-            sns_once: aws_sdk_sns::Client::from_conf(sns.clone().retry_config(once()).build()),
+            publishes: aws_sdk_sns::Client::from_conf(publishes.build()),
             sns: aws_sdk_sns::Client::from_conf(sns.build()),
             polls: aws_sdk_sqs::Client::from_conf(polls.build()),
             sqs: aws_sdk_sqs::Client::from_conf(sqs.build()),
-            dynamodb_once: aws_sdk_dynamodb::Client::from_conf(
-                dynamodb.clone().retry_config(once()).build(),
-            ),
             dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb.build()),
         }
     }

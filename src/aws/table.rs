@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
+use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_dynamodb::types::{
     AttributeValue, BatchStatementError, BatchStatementErrorCodeEnum, BatchStatementRequest,
@@ -185,9 +186,11 @@ impl Table {
     /// Not set up when there is no table; whether the row may be there all the same.
     pub async fn record(&self, row: &RequestRow) -> Result<Recorded, (Error, Fate)> {
         let put = || {
-            let call = self.aws.clients.dynamodb_once.put_item().table_name(&self.name);
+            let call = self.aws.clients.dynamodb.put_item().table_name(&self.name);
             let call = call.set_item(Some(write_request(row)));
-            call.condition_expression("attribute_not_exists(id)").send()
+            let call = call.condition_expression("attribute_not_exists(id)");
+            let once = aws_sdk_dynamodb::Config::builder().retry_config(RetryConfig::disabled());
+            call.customize().config_override(once).send()
         };
         match attempt(put).await {
             Ok(_) => {
@@ -266,7 +269,7 @@ impl Table {
         let update = self
             .aws
             .clients
-            .dynamodb_once
+            .dynamodb
             .update_item()
             .table_name(&self.name)
             .set_key(Some(request_key(id)))
@@ -277,7 +280,8 @@ impl Table {
             )
             .expression_attribute_names("#closed", "closed-at")
             .expression_attribute_values(":at", time(at));
-        match update.send().await {
+        let once = aws_sdk_dynamodb::Config::builder().retry_config(RetryConfig::disabled());
+        match update.customize().config_override(once).send().await {
             Ok(_) => Ok(()),
             Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(()),
             Err(error) => Err(self.aws.error("closing the RFQ", &error)),

@@ -1,5 +1,6 @@
 //! The SNS topic: who is subscribed, and publishing.
 
+use aws_sdk_sns::config::retry::RetryConfig;
 use aws_sdk_sns::types::{PublishBatchRequestEntry, PublishBatchResultEntry};
 use futures_util::FutureExt as _;
 
@@ -115,8 +116,11 @@ impl Topic {
     /// # Errors
     /// The last attempt's error, and whether the message may be out all the same.
     pub async fn publish(&self, message: &str) -> Result<(), (Error, Fate)> {
-        let publish =
-            || self.aws.clients.sns_once.publish().topic_arn(&self.arn).message(message).send();
+        let publish = || {
+            let call = self.aws.clients.sns.publish().topic_arn(&self.arn).message(message);
+            let once = aws_sdk_sns::Config::builder().retry_config(RetryConfig::disabled());
+            call.customize().config_override(once).send()
+        };
         let error = |(error, fate)| (self.aws.error("publishing the request", &error), fate);
         attempt(publish).await.map(drop).map_err(error)
     }
@@ -134,7 +138,7 @@ impl Topic {
                 .build()
                 .expect("id and message are set")
         });
-        let call = self.aws.clients.sns_once.publish_batch().topic_arn(&self.arn);
+        let call = self.aws.clients.publishes.publish_batch().topic_arn(&self.arn);
         let call = call.set_publish_batch_request_entries(Some(entries.collect()));
         let published = call.send().boxed().await;
         let published =

@@ -188,8 +188,8 @@ impl Reply {
             Answer::Silent(reason) => message.silent = Some(reason),
             Answer::Failed { reason, attempts, attempted_at } => {
                 message.failed = Some(reason);
-                (message.attempts, message.attempted_at) =
-                    (*attempts, Some(attempted_at.as_slice()));
+                message.attempts = *attempts;
+                message.attempted_at = Some(attempted_at);
             }
         }
         compact_json(&message)

@@ -8,6 +8,7 @@
 use std::future::Future;
 use std::mem;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
@@ -90,9 +91,9 @@ where
     }
 
     /// Submits an item without waiting for it; returns when there is room for it. `told` is told what
-    /// becomes of it.
+    /// becomes of it, unless the runtime is shut down before.
     pub async fn hand_in(&self, item: T, told: impl FnOnce(Outcome<R>) + Send + 'static) {
-        let sent = self.items.send((item, Waiting::Elsewhere(Box::new(told)))).await;
+        let sent = self.items.send((item, Waiting::Elsewhere(Told(Some(Box::new(told)))))).await;
         if let Err(mpsc::error::SendError((_, waiting))) = sent {
             waiting.tell(Err(gone(Fate::Refused)));
         }
@@ -116,7 +117,26 @@ enum Waiting<R> {
     /// Whoever submitted it.
     Here(oneshot::Sender<Outcome<R>>),
     /// Somebody else.
-    Elsewhere(Box<dyn FnOnce(Outcome<R>) + Send>),
+    Elsewhere(Told<R>),
+}
+
+/// Somebody who is told once, and of a panic too: nobody sees from outside that a batch broke down.
+struct Told<R>(Option<Box<dyn FnOnce(Outcome<R>) + Send>>);
+
+impl<R> Told<R> {
+    fn tell(&mut self, outcome: Outcome<R>) {
+        if let Some(told) = self.0.take() {
+            told(outcome);
+        }
+    }
+}
+
+impl<R> Drop for Told<R> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.tell(Err(gone(Fate::Unknown)));
+        }
+    }
 }
 
 impl<R> Waiting<R> {
@@ -124,7 +144,7 @@ impl<R> Waiting<R> {
         match self {
             // Whoever submitted it may have gone; then nobody wants to know.
             Self::Here(result) => drop(result.send(outcome)),
-            Self::Elsewhere(told) => told(outcome),
+            Self::Elsewhere(mut told) => told.tell(outcome),
         }
     }
 }
@@ -386,8 +406,12 @@ mod tests {
         let (items, queue) = mpsc::channel(1);
         drop(queue);
         let stopped: Batcher<u32, u32> = Batcher { items };
-        stopped.hand_in(3, move |outcome| drop(tell.send(outcome))).await;
+        let of_stopped = tell.clone();
+        stopped.hand_in(3, move |outcome| drop(of_stopped.send(outcome))).await;
         assert_eq!(told.recv().await, Some(Err(gone(Fate::Refused))));
+        let (breaking, _) = self::batcher(limits(1, 0), &ending, |_, _| panic!("it breaks down"));
+        breaking.hand_in(4, move |outcome| drop(tell.send(outcome))).await;
+        assert_eq!(told.recv().await, Some(Err(gone(Fate::Unknown))));
     }
 
     #[tokio::test(start_paused = true)]

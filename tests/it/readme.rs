@@ -127,11 +127,10 @@ fn requests() -> BTreeSet<String> {
             let code = fs::read_to_string(&path).expect("it can be read");
             let clients = [
                 ("sns", "sns"),
-                ("sns_once", "sns"),
+                ("publishes", "sns"),
                 ("sqs", "sqs"),
                 ("polls", "sqs"),
                 ("dynamodb", "dynamodb"),
-                ("dynamodb_once", "dynamodb"),
             ];
             for (client, service) in clients {
                 for (at, field) in code.match_indices(&format!(".{client}")) {
