@@ -38,6 +38,8 @@ pub enum Kind {
     Other,
     /// Wrong usage or invalid input; exit 2.
     Invalid,
+    /// The id is taken by a request that says something else; exit 2.
+    Conflict,
     /// The request for quotes does not exist; exit 5.
     NoSuchRfq,
     /// The endpoint cannot be reached or refuses the credentials; exit 6.
@@ -191,7 +193,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self.kind {
             Kind::Other => exit::ERROR,
-            Kind::Invalid => exit::INVALID,
+            Kind::Invalid | Kind::Conflict => exit::INVALID,
             Kind::NoSuchRfq => exit::NO_SUCH_RFQ,
             Kind::Unreachable => exit::UNREACHABLE,
             Kind::NotSetUp => exit::NOT_SET_UP,

@@ -1,6 +1,9 @@
 //! Records a request for quotes, then publishes it, alone or together with others. No request is ever
 //! lost between the two: a row without its message is published again by submitting the same id.
 
+mod protocol;
+
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
@@ -8,12 +11,17 @@ use tokio::sync::Mutex;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 
+use uuid::Uuid;
+
+use self::protocol::Backend;
+pub use self::protocol::Scattered;
 use crate::aws::{
-    Aws, Inserted, MAX_PUBLISHED, MAX_PUBLISHED_BYTES, MAX_STATEMENTS, Recorded, Table, Topic,
+    Adopted, Aws, Forgotten, MAX_PUBLISHED, MAX_PUBLISHED_BYTES, MAX_STATEMENTS, Recorded,
+    RequestInsert, Table, Topic,
 };
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::model::text::is_unsafe;
-use crate::model::{Condition, Request, RequestRow, Responder, RfqId, Timestamp};
+use crate::model::{Condition, Request, RequestRow, Responder, RfqId, Timestamp, show_duration};
 use crate::queue::{Batcher, Ending, Fate, Lasting, Limits, Refusal};
 
 /// The longest text of a request, in characters.
@@ -33,20 +41,28 @@ pub struct Submission {
     /// Who asks.
     pub customer: String,
     /// How long after submission answers are wanted.
-    pub deadline: Duration,
-    /// What completes the gathering beside `all`.
+    pub deadline: Deadline,
+    /// What completes the gathering beside `all`; empty where the customer names nothing.
     pub until: Vec<Condition>,
 }
 
-/// A request that is out, or that may be.
-#[derive(Debug)]
-pub enum Scattered {
-    /// The topic has taken it.
-    Published(RequestRow),
-    /// It had been published before, and every expected provider has a row.
-    Answered(RequestRow),
-    /// Nobody knows how far it came; whatever was written stays, so that it can be submitted again.
-    Unknown(Error),
+/// How long after its submission an RFQ wants answers. Only what was named is compared with an RFQ of
+/// the same id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deadline {
+    /// The customer said so.
+    Named(Duration),
+    /// The customer said nothing.
+    Default(Duration),
+}
+
+impl Deadline {
+    /// How long it is, whoever chose it.
+    pub fn length(self) -> Duration {
+        match self {
+            Self::Named(length) | Self::Default(length) => length,
+        }
+    }
 }
 
 /// A text as the contract wants it: trimmed, 1 to 256 characters, nothing that a terminal would
@@ -119,7 +135,7 @@ enum Way {
     /// Each in a request of its own.
     Singly,
     /// Together with those of other requests.
-    Batched { rows: Batcher<RequestRow, Inserted>, messages: Batcher<String, ()> },
+    Batched { rows: Batcher<RequestInsert, Recorded>, messages: Batcher<String, ()> },
 }
 
 impl Scatter {
@@ -180,45 +196,12 @@ impl Scatter {
     /// Records a request, then publishes it.
     ///
     /// # Errors
-    /// When the table or the topic refused it, in which case its row is gone again; invalid when the
-    /// id is taken by a request of other content.
+    /// When the table or the topic refused it, in which case its row is gone again unless another
+    /// submission uses it; a conflict when the id is taken by a request that says something else.
     pub async fn submit(&self, submission: Submission) -> Result<Scattered> {
-        let row = row(submission, self.expected().await);
-        let recorded = match self.record(&row).await {
-            Ok(recorded) => recorded,
-            Err((error, Fate::Unknown)) => {
-                let message = "nobody knows whether the request was written; it was not published";
-                return Ok(Scattered::Unknown(Error::other(message).because(error)));
-            }
-            Err((error, Fate::Refused)) => return Err(error),
-        };
-        let (row, is_new) = match recorded {
-            Recorded::New => (row, true),
-            Recorded::Existing(stored) => {
-                check_same(&row, &stored)?;
-                (*stored, false)
-            }
-        };
-        if !is_new {
-            match self.everybody_has_a_row(&row).await {
-                Ok(true) => return Ok(Scattered::Answered(row)),
-                Ok(false) => {}
-                Err(error) => return Ok(unpublished(error)),
-            }
-        }
-        match self.publish(message(&row).encode()).await {
-            Ok(()) => Ok(Scattered::Published(row)),
-            Err((error, Fate::Unknown)) => Ok(unpublished(error)),
-            Err((error, Fate::Refused)) if is_new => match self.table.forget(&row).boxed().await {
-                Ok(()) => Err(error),
-                Err(second) => Err(Error::other(format!(
-                    "the topic refused the request, and its row {} could not be removed: {second}",
-                    row.id
-                ))
-                .because(error)),
-            },
-            Err((error, Fate::Refused)) => Err(error),
-        }
+        let row = row(&submission, self.expected().await);
+        let insert = RequestInsert { row, submission: Uuid::new_v4() };
+        protocol::submit(self, insert, |stored| check_same(&submission, stored)).await
     }
 
     /// Who is subscribed, as of a moment ago; where that cannot be seen, as of the last look.
@@ -236,20 +219,30 @@ impl Scatter {
         }
         register.providers.clone()
     }
+}
 
-    async fn record(&self, row: &RequestRow) -> Result<Recorded, (Error, Fate)> {
+impl Backend for Scatter {
+    async fn record(&self, insert: &RequestInsert) -> Result<Recorded, (Error, Fate)> {
         let Way::Batched { rows, .. } = &self.way else {
-            return self.table.record(row).boxed().await;
+            return self.table.record(insert).boxed().await;
         };
-        match rows.submit(row.clone()).await {
-            // An attempt whose confirmation was lost may have written it.
-            Ok(Inserted::Duplicate) => self.table.existing(row, Fate::Unknown).boxed().await,
-            Ok(Inserted::New | Inserted::Replaced) => Ok(Recorded::New),
-            Err(refusal) => Err(failed("writing the request row", &refusal)),
-        }
+        let failed = |refusal| failed("writing the request row", &refusal);
+        rows.submit(insert.clone()).await.map_err(failed)
     }
 
-    async fn publish(&self, message: String) -> Result<(), (Error, Fate)> {
+    async fn adopt(&self, insert: &RequestInsert) -> Result<Adopted> {
+        self.table.adopt(insert).boxed().await
+    }
+
+    async fn has_all_answers(&self, row: &RequestRow) -> Result<bool> {
+        let Some(rows) = self.table.rows(&row.id).boxed().await? else { return Ok(false) };
+        let expected = row.expected.as_deref().unwrap_or_default();
+        let has_row = |who: &Responder| rows.answers.iter().any(|answer| answer.responder == *who);
+        Ok(!expected.is_empty() && expected.iter().all(has_row))
+    }
+
+    async fn publish(&self, row: &RequestRow) -> Result<(), (Error, Fate)> {
+        let message = message(row).encode();
         let Way::Batched { messages, .. } = &self.way else {
             return self.topic.publish(&message).boxed().await;
         };
@@ -257,11 +250,8 @@ impl Scatter {
         messages.submit(message).await.map_err(failed)
     }
 
-    async fn everybody_has_a_row(&self, row: &RequestRow) -> Result<bool> {
-        let Some(rows) = self.table.rows(&row.id).boxed().await? else { return Ok(false) };
-        let expected = row.expected.as_deref().unwrap_or_default();
-        let has_row = |who: &Responder| rows.answers.iter().any(|answer| answer.responder == *who);
-        Ok(!expected.is_empty() && expected.iter().all(has_row))
+    async fn forget(&self, insert: &RequestInsert) -> Result<Forgotten> {
+        self.table.forget(insert).boxed().await
     }
 }
 
@@ -276,26 +266,25 @@ fn failed(doing: &str, refusal: &Refusal) -> (Error, Fate) {
 }
 
 /// The row of a request that is submitted now.
-fn row(submission: Submission, expected: Vec<Responder>) -> RequestRow {
+fn row(submission: &Submission, expected: Vec<Responder>) -> RequestRow {
     let submitted = Timestamp::now();
-    let asked = submission.until.into_iter().filter(|until| *until != Condition::All);
     RequestRow {
-        id: submission.id,
-        from: submission.from,
-        to: submission.to,
-        customer: submission.customer,
+        id: submission.id.clone(),
+        from: submission.from.clone(),
+        to: submission.to.clone(),
+        customer: submission.customer.clone(),
         submitted_at: Some(submitted),
-        deadline: Some(submitted.plus(submission.deadline)),
+        deadline: Some(submitted.plus(submission.deadline.length())),
         expected: Some(expected),
-        until: std::iter::once(Condition::All).chain(asked).collect(),
+        until: conditions(&submission.until),
         closed_at: None,
     }
 }
 
-/// The row is there, the message may be.
-fn unpublished(error: Error) -> Scattered {
-    let message = "nobody knows whether the request is out; its row was kept";
-    Scattered::Unknown(Error::other(message).because(error))
+/// The conditions of an RFQ: `all`, then what was asked for beside it.
+fn conditions(asked: &[Condition]) -> Vec<Condition> {
+    let asked = asked.iter().filter(|until| **until != Condition::All).cloned();
+    std::iter::once(Condition::All).chain(asked).collect()
 }
 
 /// The message of a request row.
@@ -310,14 +299,34 @@ fn message(row: &RequestRow) -> Request {
     }
 }
 
-fn check_same(row: &RequestRow, stored: &RequestRow) -> Result<()> {
-    let content = |row: &RequestRow| [row.from.clone(), row.to.clone(), row.customer.clone()];
-    if content(row) == content(stored) {
-        return Ok(());
+/// Whether the RFQ that has this id is the one that is submitted. What the submission does not name, or
+/// the row does not have, is not compared.
+fn check_same(submission: &Submission, stored: &RequestRow) -> Result<()> {
+    let conflict = |field: &'static str, with: String| {
+        let message = format!("RFQ {} exists with {with}; nothing was sent", stored.id);
+        Err(Error::new(Kind::Conflict, message).about(field))
+    };
+    let asked = [&submission.from, &submission.to, &submission.customer];
+    if asked != [&stored.from, &stored.to, &stored.customer] {
+        let RequestRow { from, to, customer, .. } = stored;
+        return conflict(
+            "rfq-id",
+            format!("other content: from {from:?} to {to:?} for {customer:?}"),
+        );
     }
-    Err(Error::invalid(format!(
-        "RFQ {} exists with other content: from {:?} to {:?} for {:?}; nothing was sent",
-        row.id, stored.from, stored.to, stored.customer
-    ))
-    .about("rfq-id"))
+    if let (Deadline::Named(named), Some(submitted), Some(deadline)) =
+        (submission.deadline, stored.submitted_at, stored.deadline)
+        && submitted.plus(named) != deadline
+    {
+        let length = show_duration(deadline.after(submitted));
+        return conflict("deadline", format!("another deadline: {length}"));
+    }
+    let words =
+        |until: &[Condition]| until.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
+    let (named, there) = (words(&conditions(&submission.until)), words(&stored.until));
+    if !submission.until.is_empty() && !there.is_empty() && named != there {
+        let there = there.into_iter().collect::<Vec<_>>().join(", ");
+        return conflict("until", format!("other conditions: {there}"));
+    }
+    Ok(())
 }

@@ -7,12 +7,12 @@ use serde_json::value::RawValue;
 use crate::error::{Error, Result};
 use crate::model::fields::{Fields, present};
 use crate::model::{Condition, RfqId, Until, parse_duration};
-use crate::scatter::{Submission, check_deadline, check_text};
+use crate::scatter::{Deadline, Submission, check_deadline, check_text};
 
 /// The longest JSON that is read of a request, in bytes: a request is far below it.
 pub const JSON_MAX: u64 = 65_536;
-/// How long answers are waited for where nobody says, as it is typed.
-pub const DEADLINE: &str = "15s";
+/// How long answers are waited for where the customer does not say.
+pub const DEADLINE: Duration = Duration::from_secs(15);
 
 /// A request before anything is checked.
 #[derive(Debug, Clone, Default)]
@@ -54,7 +54,7 @@ impl Typed {
     pub fn check(
         self,
         origin: Origin,
-        deadline: Duration,
+        deadline: Deadline,
         until: Vec<Condition>,
     ) -> Result<Submission> {
         let named = |name: &str| match origin {
@@ -108,7 +108,7 @@ impl Typed {
 pub fn of_json(
     name: &str,
     json: &str,
-    deadline: Duration,
+    deadline: Deadline,
     until: &[Condition],
 ) -> Result<Submission> {
     let event = object(name, json)?;
@@ -117,6 +117,7 @@ pub fn of_json(
         None => deadline,
         Some(typed) => parse_duration(&typed)
             .and_then(check_deadline)
+            .map(Deadline::Named)
             .map_err(|problem| invalid("deadline", &format!(": {problem}")))?,
     };
     let until = match present(&event, "until") {
@@ -175,7 +176,8 @@ mod tests {
     use super::*;
 
     fn line(line: &str) -> Result<Submission, String> {
-        of_json("the line", line, Duration::from_secs(15), &[]).map_err(|error| error.to_string())
+        of_json("the line", line, Deadline::Default(DEADLINE), &[])
+            .map_err(|error| error.to_string())
     }
 
     #[test]
@@ -185,14 +187,17 @@ mod tests {
         )
         .expect("a good line");
         assert_eq!((read.from.as_str(), read.customer.as_str()), ("A", "anonymous"));
-        assert_eq!((read.id.as_str(), read.deadline), ("x-1", Duration::from_secs(2)));
+        assert_eq!(
+            (read.id.as_str(), read.deadline),
+            ("x-1", Deadline::Named(Duration::from_secs(2)))
+        );
         assert_eq!(read.until.len(), 2);
         let read = line(r#"{"from": "A", "to": "B", "rfq-id": "\u2028x-1 \n"}"#).expect("good");
         assert_eq!(read.id.as_str(), "x-1");
         let read = line(r#"{"from": "A", "to": "B", "until": 3, "rfq-id": null}"#).expect("good");
         assert_eq!(
             (read.until, read.deadline),
-            (vec![Condition::Count(3)], Duration::from_secs(15))
+            (vec![Condition::Count(3)], Deadline::Default(DEADLINE))
         );
     }
 

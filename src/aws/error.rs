@@ -53,6 +53,10 @@ const PERMANENT: [&str; 13] = [
     "ItemCollectionSizeLimitExceeded",
 ];
 
+/// Codes of entries and statements that leave open whether they were carried out.
+const UNKNOWN: [&str; 5] =
+    ["InternalError", "InternalFailure", "InternalServerError", "ServiceUnavailable", "unknown"];
+
 /// Why an entry or a statement was not taken, as the service words it. `SenderFault` does not tell
 /// whether it would be refused again: it is false for contents that SQS never takes.
 pub(super) fn refusal(code: Option<&str>, message: Option<&str>) -> Refusal {
@@ -61,7 +65,7 @@ pub(super) fn refusal(code: Option<&str>, message: Option<&str>) -> Refusal {
     Refusal {
         message: message.unwrap_or("no message").to_owned(),
         lasting: if permanent { Lasting::Permanent } else { Lasting::Passing },
-        fate: Fate::Refused,
+        fate: if UNKNOWN.contains(&code.as_str()) { Fate::Unknown } else { Fate::Refused },
         code,
     }
 }
@@ -83,10 +87,7 @@ pub(super) fn per_entry<'a>(
     done: impl Iterator<Item = &'a str>,
     failed: impl Iterator<Item = (&'a str, &'a str, Option<&'a str>)>,
 ) -> Entries {
-    let unmentioned = Refusal {
-        fate: Fate::Unknown,
-        ..refusal(None, Some("the answer does not mention this entry"))
-    };
+    let unmentioned = refusal(None, Some("the answer does not mention this entry"));
     let mut results = vec![Err(unmentioned); entries];
     let mut set = |id: &str, result| {
         if let Some(slot) = id.parse::<usize>().ok().and_then(|n| results.get_mut(n)) {

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use uuid::Uuid;
 
 use super::table::Insert;
 use crate::model::{Answer, AnswerRow, Condition, Price, RequestRow, Responder, RfqId, Timestamp};
@@ -23,7 +24,8 @@ pub(super) fn request_key(id: &RfqId) -> Item {
     ])
 }
 
-pub(super) fn write_request(row: &RequestRow) -> Item {
+/// The request row, with the mark of the submission that writes it.
+pub(super) fn write_request(row: &RequestRow, submission: Uuid) -> Item {
     let mut item = request_key(&row.id);
     let mut set = |name: &str, value: Option<AttributeValue>| {
         if let Some(value) = value {
@@ -40,6 +42,7 @@ pub(super) fn write_request(row: &RequestRow) -> Item {
     let conditions: Vec<_> = row.until.iter().map(ToString::to_string).collect();
     set("until", Some(list(conditions.iter().map(String::as_str))));
     set("closed-at", row.closed_at.map(time));
+    set("submission", Some(text(&submission.to_string())));
     set("expires-at", row.deadline.or(row.submitted_at).map(expiry));
     item
 }

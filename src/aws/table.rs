@@ -1,26 +1,23 @@
-//! The DynamoDB table: request rows, answer rows, and the rank rule between them.
+//! The DynamoDB table: all rows of an RFQ, its answers, and the rank rule between them.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::error::{ProvideErrorMetadata as _, SdkError};
 use aws_sdk_dynamodb::types::{
     AttributeValue, BatchStatementError, BatchStatementErrorCodeEnum, BatchStatementRequest,
-    ReturnConsumedCapacity, ReturnValue,
+    ReturnConsumedCapacity,
 };
 use futures_util::FutureExt as _;
 
 use super::Aws;
-use super::attempt::attempt;
 use super::error::{is_fatal, refusal};
 use super::row::{
-    Item, REQUEST_KEY, read_answer, read_request, read_text, request_key, text, time, write_answer,
-    write_request, write_units,
+    Item, REQUEST_KEY, read_answer, read_request, read_text, text, write_answer, write_units,
 };
 use crate::error::{Error, Result};
-use crate::model::{AnswerRow, RequestRow, RfqId, Rows, Timestamp};
-use crate::queue::{Entries, Fate, Lasting, Outcome, Refusal};
+use crate::model::{AnswerRow, RfqId, Rows};
+use crate::queue::{Entries, Lasting, Outcome, Refusal};
 
 /// Statements that a `BatchExecuteStatement` holds.
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchExecuteStatement.html>
@@ -29,13 +26,13 @@ pub const MAX_STATEMENTS: usize = 25;
 const INSERTION: usize = 256;
 const ATTRIBUTES: usize = 12;
 /// The code of a statement whose key is taken.
-const DUPLICATE: &str = "DuplicateItem";
+pub(super) const DUPLICATE: &str = "DuplicateItem";
 
 /// The stack's table. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Table {
-    aws: Aws,
-    name: String,
+    pub(super) aws: Aws,
+    pub(super) name: String,
 }
 
 /// An answer on its way into the table.
@@ -57,15 +54,6 @@ impl Insert {
         let texts: usize = self.texts.iter().flatten().map(String::len).sum();
         REST + reason + texts
     }
-}
-
-/// Whether a request row was written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Recorded {
-    /// It was.
-    New,
-    /// Its id was there already, with this row.
-    Existing(Box<RequestRow>),
 }
 
 /// What became of an insert.
@@ -159,135 +147,6 @@ impl Table {
         Ok(())
     }
 
-    /// The request row alone, read consistently.
-    ///
-    /// # Errors
-    /// Not set up when there is no table.
-    pub async fn request(&self, id: &RfqId) -> Result<Option<RequestRow>> {
-        let found = self
-            .aws
-            .clients
-            .dynamodb
-            .get_item()
-            .table_name(&self.name)
-            .consistent_read(true)
-            .set_key(Some(request_key(id)))
-            .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .send()
-            .await
-            .map_err(|error| self.aws.error("reading the request row", &error))?;
-        self.aws.meter.read(found.consumed_capacity());
-        Ok(found.item().and_then(|item| read_request(id, item)))
-    }
-
-    /// Writes the request row if the id is new.
-    ///
-    /// # Errors
-    /// Not set up when there is no table; whether the row may be there all the same.
-    pub async fn record(&self, row: &RequestRow) -> Result<Recorded, (Error, Fate)> {
-        let put = || {
-            let call = self.aws.clients.dynamodb.put_item().table_name(&self.name);
-            let call = call.set_item(Some(write_request(row)));
-            let call = call.condition_expression("attribute_not_exists(id)");
-            let once = aws_sdk_dynamodb::Config::builder().retry_config(RetryConfig::disabled());
-            call.customize().config_override(once).send()
-        };
-        match attempt(put).await {
-            Ok(_) => {
-                self.aws.meter.wrote(write_units(write_request(row).values()));
-                Ok(Recorded::New)
-            }
-            Err((error, before)) if error.code() == Some("ConditionalCheckFailedException") => {
-                self.existing(row, before).await
-            }
-            Err((error, fate)) => Err((self.aws.error("writing the request row", &error), fate)),
-        }
-    }
-
-    /// What is there in the place of a row that was not written. `before` tells whether an attempt of
-    /// ours may have written it.
-    ///
-    /// # Errors
-    /// When it cannot be read, or is gone by now.
-    pub async fn existing(
-        &self,
-        row: &RequestRow,
-        before: Fate,
-    ) -> Result<Recorded, (Error, Fate)> {
-        let unread = |error| (error, Fate::Unknown);
-        match self.request(&row.id).await.map_err(unread)? {
-            // An attempt whose confirmation was lost has written it.
-            Some(existing) if before == Fate::Unknown && existing == *row => Ok(Recorded::New),
-            Some(existing) => Ok(Recorded::Existing(Box::new(existing))),
-            None => {
-                let message = format!("the request row of {} went away; try again", row.id);
-                Err((Error::other(message), Fate::Refused))
-            }
-        }
-    }
-
-    /// Writes up to 25 request rows whose ids are new. One result per row, in order.
-    ///
-    /// # Errors
-    /// Any error of the request as a whole but a refusal of some statement.
-    pub async fn record_all(&self, rows: &[RequestRow]) -> Result<Entries<Inserted>> {
-        let insertion = |at: usize| self.insertion(write_request(&rows[at]));
-        let inserted = self.execute(rows.len(), insertion).await?;
-        let inserted = inserted.into_iter().map(|result| match result {
-            Ok(()) => Ok(Inserted::New),
-            Err(refusal) if refusal.code == DUPLICATE => Ok(Inserted::Duplicate),
-            Err(refusal) => Err(refusal),
-        });
-        Ok(inserted.collect())
-    }
-
-    /// Removes the request row of an RFQ that was never published.
-    ///
-    /// # Errors
-    /// Any error of the request.
-    pub async fn forget(&self, row: &RequestRow) -> Result<()> {
-        self.aws
-            .clients
-            .dynamodb
-            .delete_item()
-            .table_name(&self.name)
-            .set_key(Some(request_key(&row.id)))
-            .return_values(ReturnValue::None)
-            .send()
-            .await
-            .map(drop)
-            .map_err(|error| self.aws.error("removing the request row", &error))
-    }
-
-    /// Sets `closed-at` in the request row, unless it is closed already or its deadline comes before
-    /// that time: whether it was set shows when the row is read. One attempt, no retry: the time would
-    /// be stale.
-    ///
-    /// # Errors
-    /// Not set up when there is no table; one that may pass leaves open whether it was set.
-    pub async fn close(&self, id: &RfqId, at: Timestamp) -> Result<()> {
-        let update = self
-            .aws
-            .clients
-            .dynamodb
-            .update_item()
-            .table_name(&self.name)
-            .set_key(Some(request_key(id)))
-            .update_expression("SET #closed = :at")
-            .condition_expression(
-                "attribute_exists(id) AND attribute_not_exists(#closed) \
-                 AND (attribute_not_exists(deadline) OR deadline >= :at)",
-            )
-            .expression_attribute_names("#closed", "closed-at")
-            .expression_attribute_values(":at", time(at));
-        let once = aws_sdk_dynamodb::Config::builder().retry_config(RetryConfig::disabled());
-        match update.customize().config_override(once).send().await {
-            Ok(_) => Ok(()),
-            Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(()),
-            Err(error) => Err(self.aws.error("closing the RFQ", &error)),
-        }
-    }
-
     /// Inserts up to 25 answers by the rank rule; no two may have the same key. One result per
     /// answer, in order.
     ///
@@ -352,7 +211,7 @@ impl Table {
         })
     }
 
-    fn insertion<N: AsRef<str>>(
+    pub(super) fn insertion<N: AsRef<str>>(
         &self,
         fields: impl IntoIterator<Item = (N, AttributeValue)>,
     ) -> BatchStatementRequest {
@@ -407,7 +266,7 @@ impl Table {
 
     /// Executes so many statements in one call; one by one where one of them fails the call as a
     /// whole.
-    async fn execute(
+    pub(super) async fn execute(
         &self,
         count: usize,
         statement: impl Fn(usize) -> BatchStatementRequest,

@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use super::lines::{Line, read_lines};
 use super::recent::Recent;
-use super::submit::{Command, retry};
+use super::submit::{Command, deadline_option, retry};
 use super::{Context, env};
 use crate::error::{Error, Result, exit};
 use crate::model::text::printable;
@@ -102,7 +102,7 @@ impl Requests {
             }
             Self::Lines { from, name, .. } => (from, name),
         };
-        let until = command.conditions();
+        let (deadline, until) = (command.deadline(), command.conditions());
         let (lines, read) = mpsc::channel(READ_AHEAD);
         // Stdin and pipes may have nothing to say for as long as they like.
         tokio::task::spawn_blocking(move || read_lines(BufReader::new(from), &lines));
@@ -111,8 +111,7 @@ impl Requests {
             let line = line
                 .map_err(|error| Error::other(format!("reading {name} failed")).because(error))?;
             let request = line.text.map_err(Error::invalid);
-            let request =
-                request.and_then(|text| of_json("the line", &text, command.deadline, &until));
+            let request = request.and_then(|text| of_json("the line", &text, deadline, &until));
             Ok(Wanted { line: Some(line.number), bytes: line.bytes, request })
         };
         received.map(wanted).boxed()
@@ -297,8 +296,7 @@ fn summary(context: &Context, settings: &Settings, account: &Account, began: Ins
 /// The options that the lines go by which say nothing else.
 fn options(command: &Command) -> String {
     let until = command.until.iter().map(|until| format!(" --until {until}"));
-    let deadline = format!(" --deadline {}ms", command.deadline.as_millis());
-    until.fold(deadline, |options, until| options + &until)
+    until.fold(deadline_option(command.deadline()), |options, until| options + &until)
 }
 
 /// What was done before the end that came early, and how to go on.

@@ -19,7 +19,7 @@ use crate::output::workers::Tally;
 use crate::output::{Format, Output};
 use crate::provider::{self, Behaviour, Receipts, Temper};
 use crate::queue::{Ending, Options};
-use crate::scatter::{self, Scattered, Submission};
+use crate::scatter::{self, Deadline, Scattered, Submission};
 use crate::settings::{Backend, Settings};
 use crate::timeline::Timeline;
 use crate::verify::verify;
@@ -179,7 +179,7 @@ async fn ask(context: &Context, settings: &Settings, aws: &Aws) -> Result<Gather
         from: "Frankfurt".to_owned(),
         to: "Las Vegas".to_owned(),
         customer: "demo".to_owned(),
-        deadline: DEADLINE,
+        deadline: Deadline::Default(DEADLINE),
         until: Vec::new(),
     };
     output.note(&format!(

@@ -43,9 +43,9 @@ pub(super) struct Command {
     /// Where to listen; there is no authentication, so beyond this machine only where all may submit
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
     listen: String,
-    /// The deadline of requests that name none, 10ms to 24h
-    #[arg(long, value_name = "TIME", default_value = DEADLINE, value_parser = deadline)]
-    deadline: Duration,
+    /// The deadline of requests that name none, 10ms to 24h [default: 15s]
+    #[arg(long, value_name = "TIME", value_parser = deadline)]
+    deadline: Option<Duration>,
 }
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
@@ -63,7 +63,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let mut serving = Box::pin(serve::run(
         listener,
         aws.clone(),
-        serve::Settings { deadline: command.deadline },
+        serve::Settings { deadline: command.deadline.unwrap_or(DEADLINE) },
         &context.shutdown.stop,
         reporter(output, &account, &recent),
     ));

@@ -16,7 +16,7 @@ use crate::model::{Condition, RequestRow, Until, parse_duration, show_duration};
 use crate::output::Format;
 use crate::output::setup::count_of;
 use crate::quotes::Patience;
-use crate::scatter::{self, Scattered, Submission, check_deadline};
+use crate::scatter::{self, Deadline, Scattered, Submission, check_deadline};
 use crate::settings::{Settings, quoted};
 use crate::submission::{DEADLINE, JSON_MAX, Origin, Typed, object};
 
@@ -43,9 +43,9 @@ pub(super) struct Command {
     /// Who asks [default: anonymous]
     #[arg(long, value_name = "NAME")]
     customer: Option<String>,
-    /// How long to wait for answers, 10ms to 24h
-    #[arg(long, value_name = "TIME", default_value = DEADLINE, value_parser = deadline)]
-    pub(super) deadline: Duration,
+    /// How long to wait for answers, 10ms to 24h [default: 15s]
+    #[arg(long, value_name = "TIME", value_parser = deadline)]
+    deadline: Option<Duration>,
     /// What completes it beside `all`: `3` quotes or `price:20`, for every reader; with --wait also
     /// `stall:5s`, for this wait; may be repeated
     #[arg(long, value_name = "CONDITION")]
@@ -181,10 +181,15 @@ fn deadline_of(row: &RequestRow) -> String {
 /// Validates everything before anything is sent.
 fn submission(command: &Command, typed: Typed) -> Result<Submission> {
     let origin = if command.file.is_some() { Origin::Json } else { Origin::Options };
-    typed.check(origin, command.deadline, command.conditions())
+    typed.check(origin, command.deadline(), command.conditions())
 }
 
 impl Command {
+    /// The deadline, typed or not.
+    pub(super) fn deadline(&self) -> Deadline {
+        self.deadline.map_or(Deadline::Default(DEADLINE), Deadline::Named)
+    }
+
     /// The conditions that are stored.
     pub(super) fn conditions(&self) -> Vec<Condition> {
         let stored = self.until.iter().filter_map(|until| match until {
@@ -233,16 +238,24 @@ fn read(from: impl std::io::Read) -> std::io::Result<String> {
     from.take(JSON_MAX + 1).read_to_string(&mut text).map(|_| text)
 }
 
+/// ` --deadline 15000ms` where it was named: what was not is not compared.
+pub(super) fn deadline_option(deadline: Deadline) -> String {
+    match deadline {
+        Deadline::Named(length) => format!(" --deadline {}ms", length.as_millis()),
+        Deadline::Default(_) => String::new(),
+    }
+}
+
 /// The command line that submits the same request again.
 pub(super) fn retry(settings: &Settings, submission: &Submission) -> String {
     let until = submission.until.iter().map(|until| format!(" --until {until}"));
     settings.command(&format!(
-        "submit --rfq-id {} --from {} --to {} --customer {} --deadline {}ms{}",
+        "submit --rfq-id {} --from {} --to {} --customer {}{}{}",
         quoted(submission.id.as_str()),
         quoted(&submission.from),
         quoted(&submission.to),
         quoted(&submission.customer),
-        submission.deadline.as_millis(),
+        deadline_option(submission.deadline),
         until.collect::<String>()
     ))
 }

@@ -57,7 +57,7 @@ impl Problem {
         Self { retry_after: Some(SOON), ..busy }
     }
 
-    /// Nobody knows whether the request went out; the same id may be submitted again.
+    /// The request may or may not have been published; the same id may be submitted again.
     pub(super) fn unknown(error: &Error, id: &RfqId) -> Self {
         let mut problem = Self::from(error);
         problem.body["rfq-id"] = json!(id.as_str());
@@ -68,13 +68,14 @@ impl Problem {
 
 /// Whether an error is no fault of the request's.
 pub(super) fn is_ours(error: &Error) -> bool {
-    !matches!(error.kind(), Kind::Invalid | Kind::NoSuchRfq)
+    !matches!(error.kind(), Kind::Invalid | Kind::Conflict | Kind::NoSuchRfq)
 }
 
 impl From<&Error> for Problem {
     fn from(error: &Error) -> Self {
         let status = match error.kind() {
             Kind::Invalid => StatusCode::BAD_REQUEST,
+            Kind::Conflict => StatusCode::CONFLICT,
             Kind::NoSuchRfq => StatusCode::NOT_FOUND,
             // Whatever lies behind and does not do as it should: it may be mended at any time.
             Kind::Other

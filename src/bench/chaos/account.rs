@@ -42,7 +42,7 @@ pub(super) fn expected(plan: &Plan, id: &RfqId) -> Vec<Expected> {
         to: submission.to,
         customer: submission.customer,
         submitted_at: Some(now),
-        deadline: Some(now.plus(submission.deadline)),
+        deadline: Some(now.plus(submission.deadline.length())),
     };
     let one = |provider: &ProviderName| {
         let received = now.by_clock(plan.behaviour.clock(provider, &request));

@@ -27,7 +27,7 @@ use crate::error::{Error, Result};
 use crate::model::{ProviderName, RfqId};
 use crate::provider::{Behaviour, FaultKind};
 use crate::queue::Ending;
-use crate::scatter::{Scatter, Scattered, Submission};
+use crate::scatter::{Deadline, Scatter, Scattered, Submission};
 
 /// Submissions under way at once.
 const IN_FLIGHT: usize = 500;
@@ -193,7 +193,7 @@ fn submission(id: &RfqId) -> Submission {
         from: "Frankfurt".to_owned(),
         to: "Las Vegas".to_owned(),
         customer: "chaos".to_owned(),
-        deadline: DEADLINE,
+        deadline: Deadline::Default(DEADLINE),
         until: Vec::new(),
     }
 }

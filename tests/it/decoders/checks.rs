@@ -16,7 +16,7 @@ use rydes::model::{
 };
 use rydes::output::trace::{Clock, time_of_day};
 use rydes::provider::{Fault, FaultKind};
-use rydes::scatter::Submission;
+use rydes::scatter::{Deadline, Submission};
 use rydes::submission::of_json;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -191,7 +191,8 @@ fn lines_with_something(bytes: &[u8]) -> Vec<u64> {
 }
 
 fn submission(line: &str) {
-    let submission = match of_json("the line", line, Duration::from_secs(15), &[]) {
+    let deadline = Deadline::Default(Duration::from_secs(15));
+    let submission = match of_json("the line", line, deadline, &[]) {
         Ok(submission) => submission,
         Err(error) => {
             is_refusal(&error.to_string());
@@ -209,7 +210,7 @@ fn submission(line: &str) {
         assert!((1..=256).contains(&text.chars().count()), "{text}");
         assert!(text.trim() == text && !text.contains(is_unsafe), "{text:?}");
     }
-    assert!(deadline >= Duration::from_millis(10) && deadline <= DAY, "{deadline:?}");
+    assert!((Duration::from_millis(10)..=DAY).contains(&deadline.length()), "{deadline:?}");
     until.iter().for_each(is_condition);
     let request = Request { id, from, to, customer, submitted_at: None, deadline: None };
     assert_eq!(Request::decode(&request.encode()), Ok(request));

@@ -1,6 +1,7 @@
 //! What holds when something breaks: requests that fail, programs that are killed, resources that go.
 
 mod backend;
+mod beside;
 mod chaos;
 mod gone;
 mod reads;

@@ -74,6 +74,10 @@ fn one_that_comes_again_finishes_what_was_broken_off() {
     let told = stack.quotes(id);
     assert_eq!((&told["answered"], &told["deadline"]), (&json!(3), &json!(deadline)));
     let again = format!("submit --rfq-id {id} --from Frankfurt --to Rome --customer cmr");
-    let again = stack.rydes(&again).run().exits(0);
-    assert!(again.stderr.contains("every provider has answered"), "{}", again.stderr);
+    let taken = stack.rydes(&again).run().exits(0);
+    assert!(taken.stderr.contains("every provider has answered"), "{}", taken.stderr);
+    // The row names no conditions, so that they are not compared.
+    stack.rydes(&format!("{again} --until 2")).run().exits(0);
+    let other = stack.rydes(&format!("{again} --deadline 20s")).run().exits(2);
+    assert!(other.stderr.contains("exists with another deadline: "), "{}", other.stderr);
 }

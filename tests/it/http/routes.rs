@@ -97,10 +97,23 @@ fn a_submission_has_what_a_line_of_a_batch_has() {
     assert!(full.body.is_ascii());
     let newest = stack.rydes("quotes --output json").run().exits(0);
     assert_eq!(json_of(&newest.stdout), full.json(), "it is the newest of this machine");
-    // The same again is the same RFQ; with other content it is refused.
-    assert_eq!(server.post(whole).status, 201);
-    let other = server.post(&whole.replace("Zürich", "Bern"));
-    assert_eq!((other.status, &other.json()["field"]), (400, &json!("rfq-id")));
+    // The same again is the same RFQ, in whatever order its conditions stand; what it does not name is
+    // not compared, and where it says something else it is refused.
+    let reversed = whole.replace(r#"[1, "price:20"]"#, r#"["price:20", "all", 1]"#);
+    let silent = r#"{"from": "Zürich", "to": "東京", "rfq-id": "mine/1 ü"}"#;
+    for same in [whole, &reversed, silent] {
+        assert_eq!(server.post(same).status, 201, "{same}");
+    }
+    for (was, is, field, said) in [
+        ("Zürich", "Bern", "rfq-id", "other content"),
+        (r#""2m""#, r#""3m""#, "deadline", "another deadline: 2 min"),
+        ("[1, ", "[2, ", "until", "other conditions: 1, all, price:20"),
+    ] {
+        let other = server.post(&whole.replace(was, is));
+        assert_eq!((other.status, &other.json()["field"]), (409, &json!(field)), "{other:?}");
+        assert!(other.body.contains(said), "{other:?}");
+    }
+    assert_eq!(stack.row_when("mine/1 ü", "-", |_| true)["until"], row["until"]);
     // Without a deadline it is the server's.
     let id = server.submit("");
     let full = server.get(&format!("/query-instant-ride-rfq/{id}?view=full")).json();
