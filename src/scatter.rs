@@ -10,7 +10,6 @@ use futures_util::FutureExt as _;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
-
 use uuid::Uuid;
 
 use self::protocol::Backend;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::submit::REFUSED;
 use crate::support::proxy::{Fault, Proxy};
 use crate::support::stack::{Stack, provider};
 use crate::support::{Ran, Rydes, wait_for};
@@ -11,12 +12,6 @@ use crate::support::{Ran, Rydes, wait_for};
 const ID: &str = "1f0a99e2-7d34-4b5c-9a61-00000000000b";
 const SUBMIT: &str = "submit --from Frankfurt --to Rome --customer cmr --deadline 60s --rfq-id";
 const KEPT: &str = "was kept, because another submission uses it";
-
-/// SNS says no, for good.
-const REFUSED: Fault = Fault::Answer(
-    403,
-    "<ErrorResponse><Error><Code>AuthorizationError</Code><Message>not you</Message></Error></ErrorResponse>",
-);
 
 fn submit(stack: &Stack, proxy: &Proxy) -> Rydes {
     stack

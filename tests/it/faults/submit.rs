@@ -16,7 +16,7 @@ const AWAY: Fault = Fault::Answer(
 );
 
 /// SNS says no.
-const REFUSED: Fault = Fault::Answer(
+pub(super) const REFUSED: Fault = Fault::Answer(
     403,
     "<ErrorResponse><Error><Code>AuthorizationError</Code><Message>not you</Message></Error></ErrorResponse>",
 );
