@@ -1,7 +1,7 @@
 //! Points in time and durations, as the contract writes them.
 
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use jiff::SignedDuration;
 use serde::{Serialize, Serializer};
@@ -16,9 +16,25 @@ impl Timestamp {
         jiff::Timestamp::from_millisecond(millis).ok().map(|_| Self(millis))
     }
 
-    /// The time of the system's clock.
+    /// The time of the system's clock, or the first or last time there is where that shows another.
     pub fn now() -> Self {
-        Self(jiff::Timestamp::now().as_millisecond())
+        Self::of(SystemTime::now())
+    }
+
+    /// A time of the system's clock.
+    fn of(time: SystemTime) -> Self {
+        let millis = |length: Duration| i64::try_from(length.as_millis()).unwrap_or(i64::MAX);
+        let millis = match time.duration_since(SystemTime::UNIX_EPOCH) {
+            Ok(since) => millis(since),
+            Err(before) => -millis(before.duration()),
+        };
+        let earliest = jiff::Timestamp::MIN.as_second() * 1_000;
+        Self(millis.clamp(earliest, Self::latest()))
+    }
+
+    /// The last millisecond that can be written, in milliseconds since the epoch.
+    fn latest() -> i64 {
+        jiff::Timestamp::MAX.as_second() * 1_000
     }
 
     /// Reads RFC 3339; `None` when it is something else.
@@ -38,8 +54,7 @@ impl Timestamp {
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
-        let latest = jiff::Timestamp::MAX.as_second() * 1_000;
-        Self(self.0.saturating_add(millis).min(latest))
+        Self(self.0.saturating_add(millis).min(Self::latest()))
     }
 
     /// What a clock shows at this time that is so many milliseconds fast, or slow where they are
@@ -136,6 +151,23 @@ mod tests {
         }
         let last = Timestamp::parse("9999-12-30T21:59:59Z").expect("in range");
         assert!(last.plus(Duration::MAX).to_string().starts_with("9999-"));
+    }
+
+    #[test]
+    fn a_clock_that_shows_any_time_can_be_read() {
+        let at = |seconds: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let before = |seconds: u64| SystemTime::UNIX_EPOCH - Duration::from_secs(seconds);
+        // 9999-12-31T23:59:50Z, which is later than the last time there is.
+        let late = Timestamp::of(at(253_402_300_790));
+        assert_eq!(late.to_string(), "9999-12-30T22:00:00.000Z");
+        assert_eq!(late.plus(Duration::from_secs(15)), late);
+        assert_eq!(Timestamp::parse(&late.to_string()), Some(late));
+        assert_eq!(Timestamp::of(at(1_769_860_800)).to_string(), "2026-01-31T12:00:00.000Z");
+        assert_eq!(Timestamp::of(before(1)).to_string(), "1969-12-31T23:59:59.000Z");
+        for time in [at(9_000_000_000_000), before(9_000_000_000_000)].map(Timestamp::of) {
+            assert!(!time.to_string().is_empty());
+            assert_eq!(Timestamp::from_millis(time.as_millis()), Some(time));
+        }
     }
 
     #[test]
