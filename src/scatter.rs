@@ -19,7 +19,7 @@ use crate::aws::{
     RequestInsert, Table, Topic,
 };
 use crate::error::{Error, Kind, Result};
-use crate::model::text::is_unsafe;
+use crate::model::text::{is_refused, trimmed};
 use crate::model::{Condition, Request, RequestRow, Responder, RfqId, Timestamp, show_duration};
 use crate::queue::{Batcher, Ending, Fate, Lasting, Limits, Refusal};
 
@@ -64,17 +64,17 @@ impl Deadline {
     }
 }
 
-/// A text as the contract wants it: trimmed, 1 to 256 characters, nothing that a terminal would
-/// obey. `name` says which, in messages.
+/// A city or a customer as the contract has it: trimmed, 1 to 256 characters, none that breaks a line
+/// or reorders its neighbours. `name` says which, in messages.
 ///
 /// # Errors
 /// Invalid, with what is wrong.
 pub fn check_text(name: &str, text: &str) -> Result<String> {
-    let text = text.trim();
+    let text = trimmed(text);
     let problem = match text.chars().count() {
         0 => "is empty",
         n if n > TEXT_MAX => "is longer than 256 characters",
-        _ if text.chars().any(is_unsafe) => "holds control characters",
+        _ if text.chars().any(is_refused) => "holds control characters",
         _ => return Ok(text.to_owned()),
     };
     Err(Error::invalid(format!("`{name}` {problem}; nothing was sent")))

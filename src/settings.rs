@@ -7,6 +7,7 @@ use ureq::http::Uri;
 
 use crate::error::{Error, Result};
 use crate::model::StackName;
+use crate::model::text::escaped;
 
 /// Where LocalStack answers unless told otherwise.
 pub const DEFAULT_ENDPOINT: &str = "http://localhost:4566";
@@ -199,12 +200,20 @@ impl Typed {
     }
 }
 
-/// A word as a shell takes it, safe to print.
+/// A word as a shell takes it, safe to print. What may not be printed is escaped as bash and zsh read it,
+/// so that the word stays the same.
 pub fn quoted(word: &str) -> String {
-    let word = crate::model::text::printable(word);
+    let mut is_plain = true;
+    let escaped = escaped(&word.replace('\\', r"\\").replace('\'', r"\'"), |safe, c| {
+        is_plain = false;
+        _ = write!(safe, "\\U{:08x}", u32::from(c));
+    });
+    if !is_plain {
+        return format!("$'{escaped}'");
+    }
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
     if !word.is_empty() && word.chars().all(plain) {
-        word
+        word.to_owned()
     } else if word.contains(['"', '$', '`', '\\', '!']) {
         format!("'{}'", word.replace('\'', r"'\''"))
     } else {
@@ -381,5 +390,7 @@ mod tests {
         assert_eq!(settings.command("setup"), "rydes --stack x setup");
         assert_eq!(quoted("Las Vegas"), "\"Las Vegas\"");
         assert_eq!(quoted("a$b'c"), r"'a$b'\''c'");
+        assert_eq!(quoted("می\u{200c}خواهم"), "\"می\u{200c}خواهم\"");
+        assert_eq!(quoted("it's\u{ad}\\ \u{1b}"), r"$'it\'s\U000000ad\\ \U0000001b'");
     }
 }

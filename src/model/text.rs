@@ -2,33 +2,142 @@
 
 use std::fmt::Write as _;
 
+use icu_properties::props::{
+    ExtendedPictographic, GeneralCategory, GeneralCategoryGroup, IndicSyllabicCategory, JoiningType,
+};
+use icu_properties::{CodePointMapData, CodePointSetData};
 use serde::Serialize;
-use unicode_properties::{GeneralCategory, GeneralCategoryGroup, UnicodeGeneralCategory as _};
 
-/// Whether a character may not be printed as it is: Unicode C* (control, format and with it bidi,
-/// surrogate, private use, unassigned), Zl and Zp.
+/// Control, format and with it bidi, surrogate, private use, unassigned; line and paragraph separators.
+const UNSAFE: GeneralCategoryGroup = GeneralCategoryGroup::Other
+    .union(GeneralCategoryGroup::LineSeparator)
+    .union(GeneralCategoryGroup::ParagraphSeparator);
+/// What some editors write before the first line.
+const BYTE_ORDER_MARK: char = '\u{feff}';
+const NON_JOINER: char = '\u{200c}';
+const JOINER: char = '\u{200d}';
+/// The flag that tags make another of: England's, for example.
+const BLACK_FLAG: char = '\u{1f3f4}';
+/// The end of a flag's tags.
+const CANCEL_TAG: char = '\u{e007f}';
+/// How many tags a flag has: a region of two letters or three digits, then one to four of either.
+/// <https://www.unicode.org/reports/tr51/#def_emoji_tag_sequence>
+const FLAG_TAGS: std::ops::RangeInclusive<usize> = 3..=7;
+
+/// Whether a character is escaped wherever no word is written with it: Unicode C*, Zl and Zp.
 pub fn is_unsafe(c: char) -> bool {
     if c.is_ascii() {
         return c.is_ascii_control();
     }
-    c.general_category_group() == GeneralCategoryGroup::Other
-        || matches!(
-            c.general_category(),
-            GeneralCategory::LineSeparator | GeneralCategory::ParagraphSeparator
-        )
+    UNSAFE.contains(category(c))
 }
 
-/// The text with every unsafe character escaped as `\u{1b}`.
+/// Whether a city or a customer may not have this character: Unicode Cc, Zl and Zp, and the bidi
+/// embeddings, overrides and isolates.
+pub fn is_refused(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// The text without byte order marks before it.
+pub fn without_mark(text: &str) -> &str {
+    text.trim_start_matches(BYTE_ORDER_MARK)
+}
+
+/// The text without spaces around it, nor byte order marks before it.
+pub fn trimmed(text: &str) -> &str {
+    text.trim_start_matches(|c: char| c == BYTE_ORDER_MARK || c.is_whitespace()).trim_end()
+}
+
+/// The text with every unsafe character escaped as `\u{1b}`, but where words are written with it:
+/// U+200D between pictographs, U+200C and U+200D beside letters of joining or Indic scripts, and the
+/// tags of a flag.
 pub fn printable(text: &str) -> String {
+    escaped(text, |safe, c| safe.extend(c.escape_unicode()))
+}
+
+/// The same with an escape of the caller's.
+pub fn escaped(text: &str, mut escape: impl FnMut(&mut String, char)) -> String {
     let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
-        if is_unsafe(c) {
-            safe.extend(c.escape_unicode());
-        } else {
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let (before, after) = (&text[..text.len() - rest.len()], &rest[c.len_utf8()..]);
+        let tags = if c == BLACK_FLAG { flag_tags(after) } else { "" };
+        if !is_unsafe(c) || is_in_place(before, c, after) {
             safe.push(c);
+            safe.push_str(tags);
+        } else {
+            escape(&mut safe, c);
         }
+        rest = &after[tags.len()..];
     }
     safe
+}
+
+/// The tags that make another flag of the one before them; empty where they make none.
+fn flag_tags(after: &str) -> &str {
+    let is_tag = |c: &char| matches!(c, '\u{e0030}'..='\u{e0039}' | '\u{e0061}'..='\u{e007a}');
+    let tags = after.chars().take_while(is_tag).take(FLAG_TAGS.end() + 1).count();
+    let length = tags * CANCEL_TAG.len_utf8();
+    if FLAG_TAGS.contains(&tags) && after[length..].starts_with(CANCEL_TAG) {
+        &after[..length + CANCEL_TAG.len_utf8()]
+    } else {
+        ""
+    }
+}
+
+/// Whether a joiner stands where a word or a pictograph is written with it, and is the only one there.
+fn is_in_place(before: &str, joiner: char, after: &str) -> bool {
+    if !matches!(joiner, JOINER | NON_JOINER) {
+        return false;
+    }
+    let (last, next) = (before.chars().next_back(), after.chars().next());
+    if last.into_iter().chain(next).any(is_unsafe) {
+        return false;
+    }
+    let mut letters = before.chars().rev().skip_while(|c| is_mark(*c) && !is_joined(*c));
+    let mut pictographs = before.chars().rev().skip_while(|c| is_variation(*c));
+    letters.next().is_some_and(is_joined)
+        || next.is_some_and(is_joined)
+        || joiner == JOINER
+            && pictographs.next().is_some_and(is_pictograph)
+            && next.is_some_and(is_pictograph)
+}
+
+/// Whether it is a letter, or part of one, of a script whose letters join or stack.
+fn is_joined(c: char) -> bool {
+    if c.is_ascii() {
+        return false;
+    }
+    let joins = CodePointMapData::<JoiningType>::new().get(c);
+    let is_joining = matches!(
+        joins,
+        JoiningType::DualJoining | JoiningType::LeftJoining | JoiningType::RightJoining
+    );
+    let syllabic = CodePointMapData::<IndicSyllabicCategory>::new().get(c);
+    // Marks of chanting stand on letters of other scripts too.
+    let is_indic =
+        !matches!(syllabic, IndicSyllabicCategory::Other | IndicSyllabicCategory::CantillationMark);
+    is_joining
+        || is_indic
+            && GeneralCategoryGroup::Letter.union(GeneralCategoryGroup::Mark).contains(category(c))
+}
+
+fn is_mark(c: char) -> bool {
+    category(c) == GeneralCategory::NonspacingMark
+}
+
+fn is_pictograph(c: char) -> bool {
+    CodePointSetData::new::<ExtendedPictographic>().contains(c)
+}
+
+/// Whether it says how the pictograph before it looks: in colour, or with which colour of skin.
+fn is_variation(c: char) -> bool {
+    matches!(c, '\u{fe0f}' | '\u{1f3fb}'..='\u{1f3ff}')
+}
+
+fn category(c: char) -> GeneralCategory {
+    CodePointMapData::<GeneralCategory>::new().get(c)
 }
 
 /// Escapes what is not printable ASCII in a JSON text. In JSON such characters occur within strings
@@ -67,6 +176,70 @@ mod tests {
         assert_eq!(printable("a\u{1b}[2Jb"), "a\\u{1b}[2Jb");
         assert_eq!(printable("x\u{202e}y\u{2028}z\u{7f}"), "x\\u{202e}y\\u{2028}z\\u{7f}");
         assert_eq!(printable("Zürich → 東京"), "Zürich → 東京");
+    }
+
+    /// Words that are written with a joiner, and pictographs.
+    const WRITTEN: [&str; 12] = [
+        "می\u{200c}خواهم",
+        "کار\u{200c}ها",
+        "PDF\u{200c}ها",
+        "مدیرِ\u{200c} ",
+        "۱۴۴۵ ه\u{200d}",
+        "ශ්\u{200d}රී ලංකාව",
+        "क्\u{200d}ष, क्\u{200c}ष",
+        "র\u{200d}্যাম",
+        "👨\u{200d}👩\u{200d}👧\u{200d}👦 👩🏽\u{200d}🚀 ❤\u{fe0f}\u{200d}🔥",
+        "🏳\u{fe0f}\u{200d}🌈 🏴\u{200d}☠\u{fe0f}",
+        "🏴\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}",
+        "🇩🇪 1\u{fe0f}\u{20e3}",
+    ];
+
+    #[test]
+    fn joiners_are_printed_where_words_are_written_with_them() {
+        for text in WRITTEN {
+            assert_eq!(printable(text), text);
+        }
+        for (text, shown) in [
+            ("Uni\u{200c}corn", "Uni\\u{200c}corn"),
+            ("Uni\u{200d}corn", "Uni\\u{200d}corn"),
+            ("e\u{301}\u{200d}x", "e\u{301}\\u{200d}x"),
+            ("\u{200d}", "\\u{200d}"),
+            ("東\u{200c}京 1\u{200d}2 -\u{200c}-", "東\\u{200c}京 1\\u{200d}2 -\\u{200c}-"),
+            // More than one is more than any word has.
+            ("ه\u{200d}\u{200d}", "ه\\u{200d}\\u{200d}"),
+            ("ه\u{200c}\u{202e}ه", "ه\\u{200c}\\u{202e}ه"),
+            ("👨\u{200c}👩", "👨\\u{200c}👩"),
+            ("👨\u{200d}x", "👨\\u{200d}x"),
+            ("👨\u{200d}\u{1f8ff}", "👨\\u{200d}\\u{1f8ff}"),
+            // Tags can say anything at all.
+            ("x\u{e0067}", "x\\u{e0067}"),
+            ("🏴\u{e0067}\u{e0062}", "🏴\\u{e0067}\\u{e0062}"),
+            ("🏴\u{e0067}\u{e007f}", "🏴\\u{e0067}\\u{e007f}"),
+            ("\u{ad}\u{feff}\u{200e}\u{200b}", "\\u{ad}\\u{feff}\\u{200e}\\u{200b}"),
+        ] {
+            assert_eq!(printable(text), shown);
+        }
+        let hidden = format!("🏴{}\u{e007f}", "\u{e0061}".repeat(8));
+        assert!(!printable(&hidden).contains('\u{e0061}'));
+    }
+
+    #[test]
+    fn letters_that_neither_join_nor_stack_hold_no_joiner() {
+        for c in ('\0'..='\u{5ff}').chain('\u{1e00}'..='\u{a63f}').chain('\u{ac00}'..='\u{d7ff}') {
+            assert!(!is_joined(c), "{c:?}");
+        }
+    }
+
+    #[test]
+    fn cities_are_refused_what_reorders_or_breaks_a_line_alone() {
+        for text in WRITTEN.into_iter().chain(["a\u{ad}\u{feff}\u{200e}b\u{e000}"]) {
+            assert!(!text.contains(is_refused), "{text}");
+        }
+        for c in ['\0', '\n', '\u{1b}', '\u{7f}', '\u{85}', '\u{2028}', '\u{2029}'] {
+            assert!(is_refused(c), "{c:?}");
+        }
+        assert!(('\u{202a}'..='\u{202e}').chain('\u{2066}'..='\u{2069}').all(is_refused));
+        assert_eq!(trimmed("\u{feff} \u{feff}Rome \u{feff}\n"), "Rome \u{feff}");
     }
 
     #[test]

@@ -12,14 +12,20 @@ use crate::model::text::printable;
 use crate::timeline::Timeline;
 
 /// The document: the fields of `quotes --output json`; `table`, a row for each provider with its
-/// `place`, `responder`, `quote`, `after`, `note` and `state`, in the order of the terminal; `truth`,
-/// sentences; `timeline`, as `trace --output json` has it, with `span-ms`, the end of its scale,
+/// `place`, `responder`, `quote`, `after`, `note` and `state`, in the order of the terminal; `shown`, the
+/// `from`, `to` and `customer` safe to be seen; `truth`, sentences; `timeline`, as `trace --output json` has it, with `span-ms`, the end of its scale,
 /// `ticks`, the labels on it, and `shown`, the `name`, `quote` and what is `unsaid` of each provider. It
 /// is the same as long as the rows say the same, but for what ends by the clock.
 pub fn document(rows: &Rows, gathering: &Gathering) -> Value {
     let timeline = Timeline::of(rows, gathering);
     let mut document = plain(gathering);
     document["table"] = table(gathering);
+    let request = &gathering.request;
+    document["shown"] = json!({
+        "from": printable(&request.from),
+        "to": printable(&request.to),
+        "customer": printable(&request.customer),
+    });
     document["truth"] = json!(said(gathering, None));
     document["timeline"] = timeline_document(&timeline, gathering);
     let span = span(&timeline, gathering);

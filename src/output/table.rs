@@ -3,7 +3,8 @@
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{Cell, CellAlignment, Table};
-use console::{measure_text_width, truncate_str};
+use console::{AnsiCodeIterator, measure_text_width};
+use unicode_segmentation::UnicodeSegmentation as _;
 
 use crate::model::Price;
 
@@ -75,9 +76,26 @@ pub(crate) fn width_of(title: &str, rows: &[Vec<String>], column: usize) -> usiz
     cells.map(|cell| measure_text_width(cell)).max().unwrap_or(0).max(title.len())
 }
 
-/// A text that is at most so wide; its end is what goes.
+/// A text that is at most so wide; its end is what goes, but for its colours. What is seen as one
+/// character stays whole.
 pub(crate) fn cut(text: &str, width: usize) -> String {
-    truncate_str(text, width, CUT).into_owned()
+    if measure_text_width(text) <= width {
+        return text.to_owned();
+    }
+    let mut room = Some(width.saturating_sub(CUT.len()));
+    let mut shown = String::new();
+    for (part, is_code) in AnsiCodeIterator::new(text) {
+        if is_code {
+            shown.push_str(part);
+            continue;
+        }
+        for seen in part.graphemes(true) {
+            let Some(left) = room else { break };
+            room = left.checked_sub(measure_text_width(seen));
+            shown.push_str(if room.is_some() { seen } else { CUT });
+        }
+    }
+    shown
 }
 
 /// A name that is at most so wide; its middle is what goes, since names differ at their ends.
@@ -86,17 +104,18 @@ pub(crate) fn cut_middle(name: &str, width: usize) -> String {
         return name.to_owned();
     }
     let room = width.saturating_sub(CUT.len());
-    // The width of a text is not the sum of the widths of its characters. What is far too long is
-    // not measured again and again.
-    let near = name.chars().count().min(4 * width);
-    let mut head: String = name.chars().take(near).collect();
-    while measure_text_width(&head) > room / 2 {
-        head.pop();
-    }
-    let mut tail: String = name.chars().skip(name.chars().count() - near).collect();
-    while measure_text_width(&tail) > room - room / 2 {
-        tail.remove(0);
-    }
+    let within = |mut room: usize| {
+        move |seen: &&str| match room.checked_sub(measure_text_width(seen)) {
+            Some(left) => {
+                room = left;
+                true
+            }
+            None => false,
+        }
+    };
+    let head: String = name.graphemes(true).take_while(within(room / 2)).collect();
+    let tail: Vec<_> = name.graphemes(true).rev().take_while(within(room - room / 2)).collect();
+    let tail: String = tail.into_iter().rev().collect();
     format!("{head}{CUT}{tail}")
 }
 
@@ -144,6 +163,16 @@ mod tests {
         let odd = cut_middle(&"1\u{fe0f}".repeat(32), 20);
         assert!(measure_text_width(&odd) <= 20, "{odd:?}");
         assert_eq!(cut_middle("東京東京東京東京", 9), "東...京");
+        let family = "👨\u{200d}👩\u{200d}👧";
+        assert_eq!(cut(&family.repeat(4), 7), format!("{family}{family}..."));
+        assert_eq!(cut_middle(&family.repeat(4), 7), format!("{family}...{family}"));
+        assert_eq!(cut(&format!("\u{1b}[1m{family}{family}\u{1b}[0m"), 3), "\u{1b}[1m...\u{1b}[0m");
+        let rows = [vec![family.into(), "1".into()], vec!["می\u{200c}خواهم".into(), "2".into()]];
+        let columns = [Column::Left("TO"), Column::Left("N")];
+        let drawn = lines(&columns, &rows);
+        assert_eq!(drawn[0].find('N'), Some(9));
+        assert_eq!(drawn[1], format!("{family}       1"));
+        assert_eq!(drawn[2], "می\u{200c}خواهم  2");
         assert_eq!(wrapped("one two three four five", Some(20)), ["one two three four", "  five"]);
     }
 }

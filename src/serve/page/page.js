@@ -144,7 +144,8 @@ const render = (state) => {
   const before = followed.state;
   followed.state = state;
   followed.at = new Date();
-  at("route").textContent = `${shown(state.from)} → ${shown(state.to)} for ${shown(state.customer)}`;
+  const { from, to, customer } = state.shown;
+  at("route").textContent = `${from} → ${to} for ${customer}`;
   at("asked").textContent = asked(state);
   const [truth, ...others] = state.truth;
   show("truth", truth);
@@ -154,7 +155,7 @@ const render = (state) => {
   renderTimeline(state.timeline);
   tick();
   tell(state, before);
-  document.title = `${count(state)} ${shown(state.from)} → ${shown(state.to)} - rydes`;
+  document.title = `${count(state)} ${from} → ${to} - rydes`;
 };
 
 // When it was asked, and how long answers are waited for.

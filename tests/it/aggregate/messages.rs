@@ -194,6 +194,11 @@ fn obeyed(c: char) -> bool {
     )
 }
 
+/// What words, pictographs and flags are written with.
+fn is_written(c: char) -> bool {
+    matches!(c, '\u{200c}' | '\u{200d}' | '\u{e0030}'..='\u{e007f}')
+}
+
 proptest! {
     #![proptest_config(config(1_500))]
 
@@ -304,13 +309,21 @@ proptest! {
     #[test]
     fn what_is_printable_holds_nothing_a_terminal_obeys(text in texts()) {
         let shown = printable(&text);
-        prop_assert!(!shown.contains(is_unsafe));
         prop_assert!(!shown.contains(|c: char| c.is_control()));
-        prop_assert!(!shown.contains(obeyed));
+        prop_assert!(!shown.contains(|c| (is_unsafe(c) || obeyed(c)) && !is_written(c)));
         prop_assert_eq!(printable(&shown), shown.clone());
         if !text.contains(is_unsafe) {
             prop_assert_eq!(shown, text);
         }
+    }
+
+    #[test]
+    fn what_joins_no_letters_is_always_seen(
+        text in "[ -~\\u{e9}\\u{df}\\u{3b1}\\u{416}\\u{6771}\\u{200c}\\u{200d}\\u{202e}\\u{e0067}\\u{e007f}]{0,12}",
+    ) {
+        let shown = printable(&text);
+        prop_assert!(!shown.contains(is_unsafe), "{:?}", shown);
+        prop_assert!(!shown.contains(obeyed), "{:?}", shown);
     }
 
     #[test]

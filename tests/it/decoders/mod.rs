@@ -53,7 +53,7 @@ fn seeds() -> Vec<(String, Vec<u8>)> {
 }
 
 /// Pieces that break a message, or make another one of it.
-const PIECES: [&str; 40] = [
+const PIECES: [&str; 46] = [
     "",
     "null",
     "\"",
@@ -86,6 +86,12 @@ const PIECES: [&str; 40] = [
     "\u{202e}",
     "\u{2028}",
     "\u{feff}",
+    "\u{200c}",
+    "\u{200d}",
+    "\u{647}",
+    "\u{1f469}",
+    "\u{1f3f4}\u{e0067}\u{e0062}\u{e0065}\u{e007f}",
+    "\u{e0067}",
     "\u{e000}",
     ",\"quote\":1",
     ",\"quote\":null",

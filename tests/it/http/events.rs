@@ -24,6 +24,8 @@ fn a_stream_tells_each_change_and_ends_with_the_final_state() {
     assert_eq!((&first["answered"], &first["status"]), (&json!(0), &json!("gathering")));
     assert_eq!(first["truth"], json!(["0 of 3 answered, 3 still out"]));
     assert_eq!(first["table"][0]["note"], "still out");
+    let shown = json!({"from": "Frankfurt", "to": "Rome", "customer": "cmr"});
+    assert_eq!(first["shown"], shown);
     for (answered, quote) in [(1, 40), (2, 100), (3, 30)] {
         stack.send(RESPONSES, &reply(&id, answered, quote));
         let name = if answered == 3 { "end" } else { "change" };
@@ -50,6 +52,20 @@ fn a_stream_tells_each_change_and_ends_with_the_final_state() {
     let again = ureq::get(format!("{}/rfqs/{id}/events", server.url));
     let again = again.header("Last-Event-ID", "end").call().expect("it answers");
     assert_eq!(again.status().as_u16(), 204);
+}
+
+#[test]
+fn the_page_is_told_names_that_are_safe_to_be_seen() {
+    let stack = Stack::set_up(1);
+    let server = stack.serve();
+    let (city, customer) =
+        ("\u{645}\u{6cc}\u{200c}\u{62e}", "Uni\u{200c}corn \u{1f468}\u{200d}\u{1f467}");
+    let body = json!({"from": city, "to": "B\u{ad}", "customer": customer, "rfq-id": "names"});
+    assert_eq!(server.post(&body.to_string()).status, 201);
+    let state = server.follow("names", "").until("change", |_| true);
+    assert_eq!((&state["from"], &state["customer"]), (&json!(city), &json!(customer)));
+    let customer = r"Uni\u{200c}corn ".to_owned() + "\u{1f468}\u{200d}\u{1f467}";
+    assert_eq!(state["shown"], json!({"from": city, "to": r"B\u{ad}", "customer": customer}));
 }
 
 #[test]

@@ -96,6 +96,24 @@ fn ten_quotes_arrive_on_the_page() {
 }
 
 #[test]
+fn names_of_all_scripts_are_shown_and_what_is_unseen_elsewhere_is_escaped() {
+    let stack = Stack::set_up(1);
+    let server = stack.serve();
+    let (from, to) =
+        ("\u{645}\u{6cc}\u{200c}\u{62e}", "Uni\u{200c}corn \u{1f468}\u{200d}\u{1f467}");
+    let body = json!({"from": from, "to": to, "customer": "\u{ad}", "rfq-id": "a/b"}).to_string();
+    assert_eq!(server.post(&body).status, 201);
+    let browser = Browser::start();
+    browser.open(&format!("{}/rfqs/a%2Fb", server.url));
+    let to = r"Uni\u{200c}corn ".to_owned() + "\u{1f468}\u{200d}\u{1f467}";
+    browser.sees("#route", &format!("{from} \u{2192} {to} for \\u{{ad}}"));
+    let title = browser.run("return document.title");
+    assert!(title.as_str().is_some_and(|title| title.contains(&to)), "{title}");
+    let link = browser.run("return document.querySelector('#link').href");
+    assert!(link.as_str().is_some_and(|link| link.ends_with("/rfqs/a%2Fb")), "{link}");
+}
+
+#[test]
 fn what_is_wrong_is_told_at_its_field() {
     let stack = Stack::set_up(1);
     let server = stack.serve();
