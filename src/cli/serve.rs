@@ -21,7 +21,7 @@ use crate::model::RequestRow;
 use crate::output::setup::count_of;
 use crate::output::{Format, Output, account};
 use crate::queue::persist;
-use crate::serve::{self, Report, Reporter, Work};
+use crate::serve::{self, Hosts, Report, Reporter, Work};
 use crate::submission::DEADLINE;
 
 /// How often the RFQs submitted through it are remembered, the newest of them.
@@ -32,6 +32,7 @@ const REMEMBER: Duration = Duration::from_millis(500);
 #[command(after_help = "Examples:
   rydes serve                            then open http://127.0.0.1:8080/
   rydes serve --listen 127.0.0.1:0       any free port; it is printed
+  rydes serve --listen 0.0.0.0:8080 --host rides.example
 
   curl -X POST http://127.0.0.1:8080/submit-instant-ride-rfq \\
        -d '{\"from\": \"Frankfurt\", \"to\": \"Las Vegas\", \"customer\": \"cmr\"}'
@@ -46,6 +47,10 @@ pub(super) struct Command {
     /// The deadline of requests that name none, 10ms to 24h [default: 15s]
     #[arg(long, value_name = "TIME", value_parser = deadline)]
     deadline: Option<Duration>,
+    /// Answer to this host name too; may be repeated. Without it: to addresses, and to `localhost`
+    /// while listening on this machine alone
+    #[arg(long = "host", value_name = "NAME", value_parser = Hosts::name)]
+    hosts: Vec<String>,
 }
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
@@ -63,7 +68,10 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let mut serving = Box::pin(serve::run(
         listener,
         aws.clone(),
-        serve::Settings { deadline: command.deadline.unwrap_or(DEADLINE) },
+        serve::Settings {
+            deadline: command.deadline.unwrap_or(DEADLINE),
+            hosts: Hosts::new(command.hosts, Some(at.ip())),
+        },
         &context.shutdown.stop,
         reporter(output, &account, &recent),
     ));

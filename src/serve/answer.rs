@@ -46,6 +46,12 @@ impl Problem {
         Self { status, retry_after: None, body: json!({"error": error}) }
     }
 
+    /// Its status.
+    #[cfg(test)]
+    pub(super) fn status(&self) -> StatusCode {
+        self.status
+    }
+
     /// There is no such RFQ.
     pub(super) fn no_such_rfq() -> Self {
         Self::new(StatusCode::NOT_FOUND, "no such RFQ")

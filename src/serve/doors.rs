@@ -1,13 +1,11 @@
 //! Connections: how many there may be, how slow their clients, and how they end.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::http::header::HOST;
-use axum::http::uri::{Authority, PathAndQuery};
-use axum::http::{HeaderValue, StatusCode, Uri};
+use axum::http::uri::PathAndQuery;
+use axum::http::{HeaderValue, Uri};
 use axum::response::IntoResponse as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -23,7 +21,7 @@ use tokio::time::sleep;
 use tokio_io_timeout::TimeoutStream;
 use tokio_util::sync::CancellationToken;
 
-use super::answer::Problem;
+use super::hosts::Hosts;
 use super::{Report, Reporter};
 
 /// Connections at once: more than streams of events, so that these leave room.
@@ -47,42 +45,16 @@ const HEADERS: [(&str, &str); 3] = [
     ("cross-origin-resource-policy", "same-origin"),
 ];
 
-/// Why a request is refused whose host is none of this machine's.
-const FOREIGN: &str = "this server listens on this machine alone, under `localhost` or an address";
-
-/// The names under which it may be asked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Hosts {
-    /// `localhost`, or an address: a name of somebody else's that leads here would let that
-    /// somebody's page read and submit.
-    Local,
-    /// Any: whoever listens beyond this machine may have any name.
-    Any,
-}
-
-impl Hosts {
-    fn know(self, headers: &HeaderMap) -> bool {
-        let host = headers.get(HOST).map(|host| host.to_str().unwrap_or_default());
-        let (Self::Local, Some(host)) = (self, host) else { return true };
-        let Ok(authority) = host.parse::<Authority>() else { return false };
-        let name = authority.host();
-        let address = name.trim_start_matches('[').trim_end_matches(']');
-        name.eq_ignore_ascii_case("localhost") || address.parse::<IpAddr>().is_ok()
-    }
-}
-
 /// Takes connections until `stop`; returns when the last of them has ended.
 pub(super) async fn open(
     listener: TcpListener,
     router: Router,
+    hosts: Hosts,
     stop: CancellationToken,
     report: Reporter,
 ) {
+    let hosts = Arc::new(hosts);
     let room = Arc::new(Semaphore::new(connections()));
-    let hosts = match listener.local_addr() {
-        Ok(at) if at.ip().is_loopback() => Hosts::Local,
-        Ok(_) | Err(_) => Hosts::Any,
-    };
     let mut connections = JoinSet::new();
     loop {
         let accepted = async {
@@ -95,8 +67,9 @@ pub(super) async fn open(
             Some(_) = connections.join_next() => {}
             accepted = accepted => match accepted {
                 Ok((stream, room)) => {
-                    let (router, report) = (router.clone(), Arc::clone(&report));
-                    connections.spawn(attend(stream, router, hosts, stop.clone(), report, room));
+                    let (router, hosts) = (router.clone(), Arc::clone(&hosts));
+                    let (stop, report) = (stop.clone(), Arc::clone(&report));
+                    connections.spawn(attend(stream, router, hosts, stop, report, room));
                 }
                 // Too many files are open, for example: some will be closed.
                 Err(_) => sleep(PAUSE).await,
@@ -120,7 +93,7 @@ fn connections() -> usize {
 async fn attend(
     stream: TcpStream,
     router: Router,
-    hosts: Hosts,
+    hosts: Arc<Hosts>,
     stop: CancellationToken,
     report: Reporter,
     _room: OwnedSemaphorePermit,
@@ -136,13 +109,12 @@ async fn attend(
         if let Some(plain) = plain(request.uri()) {
             *request.uri_mut() = plain;
         }
-        let is_known = hosts.know(request.headers());
-        let answered = is_known.then(|| router.call(request));
+        let answered = hosts.check(&request).map(|()| router.call(request));
         let report = Arc::clone(&report);
         async move {
             let mut response = match answered {
-                Some(answered) => answered.await?,
-                None => Problem::new(StatusCode::MISDIRECTED_REQUEST, FOREIGN).into_response(),
+                Ok(answered) => answered.await?,
+                Err(problem) => problem.into_response(),
             };
             add_headers(response.headers_mut());
             let status = response.status().as_u16();
@@ -154,6 +126,8 @@ async fn attend(
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(BUFFER)
+        // A client that has said all may close its side, and still waits for the answer.
+        .half_close(true)
         // The workshop prints `-H "Content-Type\:application/json"`, whose name is none.
         .ignore_invalid_headers(true)
         .serve_connection(TokioIo::new(Box::pin(stream)), service);

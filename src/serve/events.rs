@@ -24,8 +24,9 @@ pub(super) const END: &str = "end";
 /// How long an RFQ without a deadline is followed at a time: its stream stops without `end`, and a
 /// browser comes back by itself.
 const TIMEOUT: Duration = Duration::from_mins(1);
-/// How often something is sent at least, so that a client that is gone is found out.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How often something is sent at least. A client that has closed its side may still read: only sending
+/// shows whether it is gone.
+const KEEP_ALIVE: Duration = Duration::from_secs(2);
 /// When a client whose stream broke off is to come back.
 const RETRY: Duration = Duration::from_secs(2);
 
@@ -56,7 +57,9 @@ pub(super) fn answer(follower: Follower) -> Response {
         let event = stream.next().await?;
         Some((Ok::<_, Infallible>(event), stream))
     });
-    Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE)).into_response()
+    let events = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
+    // A proxy in front is to pass each event on as it comes.
+    ([("x-accel-buffering", "no")], events).into_response()
 }
 
 struct Stream {

@@ -5,6 +5,7 @@ mod answer;
 mod desk;
 mod doors;
 mod events;
+mod hosts;
 mod page;
 mod routes;
 mod watches;
@@ -21,6 +22,7 @@ use crate::aws::Aws;
 use crate::error::{Error, Result};
 use crate::model::RequestRow;
 use desk::Desk;
+pub use hosts::Hosts;
 use routes::Readiness;
 use watches::Watches;
 
@@ -70,6 +72,8 @@ pub type Reporter = Arc<dyn Fn(Report) + Send + Sync>;
 pub struct Settings {
     /// The deadline of an RFQ that names none.
     pub deadline: Duration,
+    /// The names that are answered to.
+    pub hosts: Hosts,
 }
 
 /// What every route is handed.
@@ -117,8 +121,9 @@ pub async fn run(
         settings,
     });
     let router = routes::router(Arc::clone(&house));
+    let hosts = house.settings.hosts.clone();
     let serving = async {
-        doors::open(listener, router, stop.clone(), report).await;
+        doors::open(listener, router, hosts, stop.clone(), report).await;
         house.desk.close().await;
     };
     let overdue = async {

@@ -7,7 +7,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, Request, State};
-use axum::http::header::{CONTENT_LENGTH, HOST, ORIGIN};
+use axum::http::header::CONTENT_LENGTH;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -78,7 +78,7 @@ async fn about(State(house): State<Arc<House>>) -> Response {
 /// `POST /submit-instant-ride-rfq`: 201 with the id.
 async fn submit(State(house): State<Arc<House>>, request: Request) -> Answer {
     let (head, body) = request.into_parts();
-    check_origin(&head.headers)?;
+    house.settings.hosts.check_origin(&head.headers)?;
     let body = timeout(BODY_TIMEOUT, read(&head.headers, body)).await.map_err(|_| {
         let error = format!("the body took longer than {} s", BODY_TIMEOUT.as_secs());
         Problem::new(StatusCode::REQUEST_TIMEOUT, error)
@@ -94,19 +94,6 @@ async fn submit(State(house): State<Arc<House>>, request: Request) -> Answer {
         Ok(Taken::Done(Scattered::Unknown(error))) => Err(Problem::unknown(&error, &id)),
         Err(error) => Err(error.into()),
     }
-}
-
-/// A page of somebody else's may not submit in the name of whoever looks at it: browsers say where a
-/// request comes from, other clients say nothing.
-fn check_origin(headers: &HeaderMap) -> Result<(), Problem> {
-    let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
-    let origin = origin.to_str().unwrap_or_default();
-    let from = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
-    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
-    if from.is_some() && from == host {
-        return Ok(());
-    }
-    Err(Problem::new(StatusCode::FORBIDDEN, "a page of another origin may not submit here"))
 }
 
 /// The body of a request, if it is no longer than a request may be.
