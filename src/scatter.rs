@@ -93,7 +93,7 @@ pub fn check_deadline(deadline: Duration) -> Result<Duration, String> {
 }
 
 /// How old the register of providers may be that a request goes by, where many go by it.
-const REGISTER_AGE: Duration = Duration::from_secs(30);
+const REGISTER_AGE: Duration = Duration::from_secs(5);
 /// How long a look at it may take, before the last one is gone by.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
 /// Statements under way at once, each with 25 rows, and messages in batches of ten.
@@ -179,7 +179,7 @@ impl Scatter {
         let topic = aws.topic().await?;
         let providers = topic.providers().await?;
         if providers.is_empty() {
-            return Err(Error::other("no provider is subscribed; nothing was written"));
+            return Err(no_provider());
         }
         let register = Mutex::new(Register { providers, looked: Instant::now() });
         Ok(Self { table: aws.table(), topic, register, register_age: REGISTER_AGE, way })
@@ -195,11 +195,15 @@ impl Scatter {
     /// Records a request, then publishes it.
     ///
     /// # Errors
-    /// When the table or the topic refused it, in which case its row is gone again unless another
-    /// submission uses it; a conflict when the id is taken by a request that says something else.
+    /// When no provider is subscribed any more; when the table or the topic refused it, in which case
+    /// its row is gone again unless another submission uses it; a conflict when the id is taken by a
+    /// request that says something else.
     pub async fn submit(&self, submission: Submission) -> Result<Scattered> {
-        let row = row(&submission, self.expected().await);
-        let insert = RequestInsert { row, submission: Uuid::new_v4() };
+        let expected = self.expected().await;
+        if expected.is_empty() {
+            return Err(no_provider());
+        }
+        let insert = RequestInsert { row: row(&submission, expected), submission: Uuid::new_v4() };
         protocol::submit(self, insert, |stored| check_same(&submission, stored)).await
     }
 
@@ -210,9 +214,7 @@ impl Scatter {
             let look = timeout(LOOK_TIMEOUT, self.topic.providers().boxed()).await;
             // Whoever has waited for this look goes by it, however long it took.
             register.looked = Instant::now();
-            if let Ok(Ok(providers)) = look
-                && !providers.is_empty()
-            {
+            if let Ok(Ok(providers)) = look {
                 register.providers = providers;
             }
         }
@@ -252,6 +254,10 @@ impl Backend for Scatter {
     async fn forget(&self, insert: &RequestInsert) -> Result<Forgotten> {
         self.table.forget(insert).boxed().await
     }
+}
+
+fn no_provider() -> Error {
+    Error::other("no provider is subscribed; nothing was written")
 }
 
 /// The error of an entry that was given up.
