@@ -6,6 +6,7 @@ use serde_json::value::RawValue;
 
 use crate::error::{Error, Result};
 use crate::model::fields::{Fields, present};
+use crate::model::text::{is_unsafe, without_mark};
 use crate::model::{Condition, RfqId, Until, parse_duration};
 use crate::scatter::{Deadline, Submission, check_deadline, check_text};
 
@@ -13,6 +14,9 @@ use crate::scatter::{Deadline, Submission, check_deadline, check_text};
 pub const JSON_MAX: u64 = 65_536;
 /// How long answers are waited for where the customer does not say.
 pub const DEADLINE: Duration = Duration::from_secs(15);
+
+/// How many conditions a request may name: each is read by every reader.
+pub const UNTIL_MAX: usize = 16;
 
 /// A request before anything is checked.
 #[derive(Debug, Clone, Default)]
@@ -77,15 +81,11 @@ impl Typed {
         let required = |name: &'static str, text: Option<String>| {
             checked(name, &text.ok_or_else(|| missing(name))?)
         };
-        let id_name = if origin == Origin::Json { "rfq-id" } else { "--rfq-id" };
         let id = match &self.rfq_id {
-            Some(id) => RfqId::parse(id)
-                .and_then(|id| check_text(id_name, id.as_str()).map_err(|error| error.to_string()))
-                // Trimmed, as it was checked.
-                .and_then(|text| RfqId::parse(&text))
-                .map_err(|problem| {
-                    Error::invalid(format!("`{id_name}`: {problem}")).about("rfq-id")
-                })?,
+            Some(id) => new_id(id).map_err(|problem| {
+                Error::invalid(format!("`{}`: {problem}; nothing was sent", named("rfq-id")))
+                    .about("rfq-id")
+            })?,
             None => RfqId::random(),
         };
         let customer = self.customer.unwrap_or_else(|| "anonymous".to_owned());
@@ -123,11 +123,25 @@ pub fn of_json(
     let until = match present(&event, "until") {
         None => until.to_vec(),
         Some(written) => match serde_json::from_str::<Vec<&RawValue>>(written) {
+            Ok(all) if all.len() > UNTIL_MAX => {
+                return Err(invalid("until", &format!(": at most {UNTIL_MAX} conditions")));
+            }
             Ok(all) => all.into_iter().map(|one| condition(one.get())).collect::<Result<_>>()?,
             Err(_) => vec![condition(written)?],
         },
     };
     typed.check(Origin::Json, deadline, until)
+}
+
+/// The id of a new request, trimmed: without a character that a terminal obeys, and no segment that a
+/// browser removes from a path, escaped or not.
+fn new_id(id: &str) -> Result<RfqId, String> {
+    let id = RfqId::parse(id.trim())?;
+    match id.as_str() {
+        "." | ".." => Err("browsers remove it from every path".to_owned()),
+        text if text.contains(is_unsafe) => Err("it holds control characters".to_owned()),
+        _ => Ok(id),
+    }
 }
 
 /// A condition as JSON has it: a text, or a number of quotes.
@@ -151,12 +165,29 @@ fn invalid(field: &'static str, problem: &str) -> Error {
     Error::invalid(format!("`{field}`{problem}")).about(field)
 }
 
-/// A JSON object.
+/// The text of JSON.
+///
+/// # Errors
+/// Invalid when it is no UTF-8. `name` says what it is, in messages.
+pub fn utf8(name: &str, bytes: Vec<u8>) -> Result<String> {
+    if is_utf16(&bytes) {
+        return Err(Error::invalid(format!("{name} is UTF-16, not UTF-8; nothing was sent")));
+    }
+    String::from_utf8(bytes).map_err(|_| Error::invalid(format!("{name} is not UTF-8")))
+}
+
+/// Whether it begins as UTF-16 does: with its byte order mark, or with a character that takes half of
+/// its two bytes, which no JSON in UTF-8 has.
+pub fn is_utf16(bytes: &[u8]) -> bool {
+    matches!(bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, ..] | [_, 0, ..])
+}
+
+/// A JSON object, perhaps behind a byte order mark.
 ///
 /// # Errors
 /// Invalid when it is something else. `name` says what it is, in messages.
 pub fn object<'a>(name: &str, json: &'a str) -> Result<Fields<'a>> {
-    serde_json::from_str(json).map_err(|error| {
+    serde_json::from_str(without_mark(json)).map_err(|error| {
         if error.is_data() {
             Error::invalid(format!("{name} is not a JSON object"))
         } else {
@@ -192,6 +223,11 @@ mod tests {
             ("x-1", Deadline::Named(Duration::from_secs(2)))
         );
         assert_eq!(read.until.len(), 2);
+        let read =
+            line("\u{feff}{\"from\": \"A\", \"to\": \"B\", \"until\": [1, 2]}").expect("good");
+        assert_eq!(read.until.len(), 2);
+        let read = line(r#"{"from": "\ufeffA", "to": "B\u00ad\u200e"}"#).expect("good");
+        assert_eq!((read.from.as_str(), read.to.as_str()), ("A", "B\u{ad}\u{200e}"));
         let read = line(r#"{"from": "A", "to": "B", "rfq-id": "\u2028x-1 \n"}"#).expect("good");
         assert_eq!(read.id.as_str(), "x-1");
         let read = line(r#"{"from": "A", "to": "B", "until": 3, "rfq-id": null}"#).expect("good");
@@ -211,6 +247,7 @@ mod tests {
 
     #[test]
     fn a_bad_line_says_what_is_wrong_with_it() {
+        let many = format!(r#"{{"from": "A", "to": "B", "until": [{}1]}}"#, "1, ".repeat(16));
         for (text, problem) in [
             ("{", "not JSON"),
             ("[1]", "not a JSON object"),
@@ -219,6 +256,12 @@ mod tests {
             (r#"{"from": " ", "to": "B"}"#, "`from` is empty"),
             (r#"{"from": "A", "to": "B", "rfq-id": ""}"#, "`rfq-id`"),
             (r#"{"from": "A", "to": "B", "rfq-id": "a\u001bb"}"#, "control characters"),
+            (r#"{"from": "A", "to": "B", "rfq-id": "a\u200db"}"#, "control characters"),
+            (r#"{"from": "A", "to": "B", "rfq-id": " . "}"#, "`rfq-id`: browsers"),
+            (r#"{"from": "A", "to": "B", "rfq-id": ".."}"#, "`rfq-id`: browsers"),
+            (r#"{"from": "A\u202e", "to": "B"}"#, "`from` holds control characters"),
+            (r#"{"from": "A", "to": "B", "customer": "\u2066"}"#, "`customer` holds control"),
+            (&many, "at most 16"),
             (r#"{"from": "A", "to": "B", "deadline": "soon"}"#, "`deadline`"),
             (r#"{"from": "A", "to": "B", "deadline": "5ms"}"#, "10 ms to 24 h"),
             (r#"{"from": "A", "to": "B", "until": {}}"#, "`until`"),

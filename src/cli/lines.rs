@@ -4,6 +4,7 @@ use std::io::{self, BufRead, Read as _};
 
 use tokio::sync::mpsc;
 
+use crate::model::text::without_mark;
 use crate::submission::JSON_MAX;
 
 /// A line that is not blank.
@@ -56,7 +57,7 @@ fn read_line(from: &mut impl BufRead) -> io::Result<Option<(u64, Result<String, 
     }
     let text = String::from_utf8(line).map_err(|_| "it is not UTF-8".to_owned());
     // What some editors write before the first line.
-    Ok(Some((length, text.map(|text| text.trim_start_matches('\u{feff}').to_owned()))))
+    Ok(Some((length, text.map(|text| without_mark(&text).to_owned()))))
 }
 
 #[cfg(test)]

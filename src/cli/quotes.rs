@@ -7,6 +7,7 @@ use serde_json::json;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::recent::Recent;
+use super::submit::check_until;
 use super::{Context, env};
 use crate::aggregate::{CompletedBy, Gathering, State, Status};
 use crate::aws::Aws;
@@ -98,6 +99,7 @@ pub(super) fn shortest_stall(until: &[Until]) -> Option<Duration> {
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let settings = context.settings()?;
+    check_until(&command.until)?;
     let aws = context.connect(&settings).await?;
     let recent = Recent::of(&aws, env);
     let id = recent.find(command.id.as_deref(), &settings)?;

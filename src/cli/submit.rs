@@ -18,7 +18,7 @@ use crate::output::setup::count_of;
 use crate::quotes::Patience;
 use crate::scatter::{self, Deadline, Scattered, Submission, check_deadline};
 use crate::settings::{Settings, quoted};
-use crate::submission::{DEADLINE, JSON_MAX, Origin, Typed, object};
+use crate::submission::{DEADLINE, JSON_MAX, Origin, Typed, UNTIL_MAX, object, utf8};
 
 /// Ask every subscribed provider for a quote.
 #[derive(Debug, Clone, Args)]
@@ -72,6 +72,17 @@ pub(super) fn deadline(text: &str) -> Result<Duration, String> {
     check_deadline(parse_duration(text)?)
 }
 
+/// As many conditions as a request may have, or fewer.
+///
+/// # Errors
+/// Invalid when there are more.
+pub(super) fn check_until(until: &[Until]) -> Result<()> {
+    if until.len() <= UNTIL_MAX {
+        return Ok(());
+    }
+    Err(Error::invalid(format!("`--until`: at most {UNTIL_MAX} conditions")))
+}
+
 pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let output = &context.output;
     let settings = context.settings()?;
@@ -79,6 +90,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         let problem = "`--until stall:...` is about a wait, so it needs `--wait`; nothing was sent";
         return Err(Error::invalid(problem));
     }
+    check_until(&command.until)?;
     if let Some(file) = &command.batch {
         // A pipe that nobody writes to yet cannot be opened yet either.
         let file = file.clone();
@@ -222,6 +234,7 @@ impl Command {
         if u64::try_from(text.len()).is_ok_and(|length| length > JSON_MAX) {
             return Err(Error::invalid(format!("{name} is longer than {JSON_MAX} bytes")));
         }
+        let text = utf8(&name, text)?;
         Ok(Typed { rfq_id, ..Typed::of_event(&name, &object(&name, &text)?)? })
     }
 }
@@ -233,9 +246,9 @@ pub(super) fn nobody_hint(error: Error, settings: &Settings) -> Error {
 }
 
 /// Everything, or a little more than a request may be.
-fn read(from: impl std::io::Read) -> std::io::Result<String> {
-    let mut text = String::new();
-    from.take(JSON_MAX + 1).read_to_string(&mut text).map(|_| text)
+fn read(from: impl std::io::Read) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    from.take(JSON_MAX + 1).read_to_end(&mut bytes).map(|_| bytes)
 }
 
 /// ` --deadline 15000ms` where it was named: what was not is not compared.

@@ -30,7 +30,7 @@ use crate::model::{RfqId, parse_duration, show_duration};
 use crate::output::quotes::{document, workshop};
 use crate::quotes::snapshot;
 use crate::scatter::{Deadline, Scattered};
-use crate::submission::{JSON_MAX, of_json};
+use crate::submission::{JSON_MAX, of_json, utf8};
 
 /// How much of a body that is too long is read all the same, so that its sender hears of it.
 const READ_ON: u64 = 1_048_576;
@@ -83,8 +83,8 @@ async fn submit(State(house): State<Arc<House>>, request: Request) -> Answer {
         let error = format!("the body took longer than {} s", BODY_TIMEOUT.as_secs());
         Problem::new(StatusCode::REQUEST_TIMEOUT, error)
     })??;
-    let text = str::from_utf8(&body).map_err(|_| Error::invalid("the body is not UTF-8"))?;
-    let submission = of_json("the body", text, Deadline::Default(house.settings.deadline), &[])?;
+    let text = utf8("the body", body.into())?;
+    let submission = of_json("the body", &text, Deadline::Default(house.settings.deadline), &[])?;
     let id = submission.id.clone();
     match house.desk.submit(submission).await {
         Ok(Taken::Refused) => Err(Problem::busy("too many requests at once; nothing was sent")),

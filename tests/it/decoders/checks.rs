@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rydes::cli::lines::{Line, read_lines};
-use rydes::model::text::{ascii_json, is_unsafe, printable};
+use rydes::model::text::{ascii_json, is_refused, is_unsafe, printable};
 use rydes::model::{
     Answer, Condition, Price, ProviderName, Reply, Request, Responder, RfqId, StackName, Timestamp,
     Until, parse_duration,
@@ -205,12 +205,15 @@ fn submission(line: &str) {
     }
     let Submission { id, from, to, customer, deadline, until } = submission;
     is_id(&id);
-    assert!(!id.as_str().contains(is_unsafe), "{id:?}");
+    assert!(!id.as_str().contains(is_unsafe) && ![".", ".."].contains(&id.as_str()), "{id:?}");
     for text in [&from, &to, &customer] {
         assert!((1..=256).contains(&text.chars().count()), "{text}");
-        assert!(text.trim() == text && !text.contains(is_unsafe), "{text:?}");
+        assert!(text.trim() == text && !text.contains(is_refused), "{text:?}");
+        assert!(!text.starts_with('\u{feff}'), "{text:?}");
+        is_safe(&printable(text));
     }
     assert!((Duration::from_millis(10)..=DAY).contains(&deadline.length()), "{deadline:?}");
+    assert!(until.len() <= 16, "{until:?}");
     until.iter().for_each(is_condition);
     let request = Request { id, from, to, customer, submitted_at: None, deadline: None };
     assert_eq!(Request::decode(&request.encode()), Ok(request));
@@ -242,9 +245,25 @@ fn is_refusal(problem: &str) {
     is_safe(problem);
 }
 
-/// Nothing in it would be obeyed by a terminal.
+/// Nothing in it would be obeyed by a terminal, and nothing is unseen but what words and pictographs are
+/// written with: one joiner beside a letter beyond ASCII, and the tags of a flag.
 pub fn is_safe(shown: &str) {
-    assert!(!shown.contains(is_unsafe), "{shown:?}");
+    let all: Vec<char> = shown.chars().collect();
+    for (place, c) in all.iter().enumerate().filter(|(_, c)| is_unsafe(**c)) {
+        let neighbours = [place.checked_sub(1), Some(place + 1)];
+        let mut neighbours = neighbours.into_iter().flatten().filter_map(|at| all.get(at));
+        let is_right = match c {
+            '\u{200c}' | '\u{200d}' => {
+                neighbours.clone().any(|c| !c.is_ascii()) && !neighbours.any(|c| is_unsafe(*c))
+            }
+            '\u{e0030}'..='\u{e007f}' => {
+                let before = all[..place].iter().rev().find(|c| !is_unsafe(**c));
+                before == Some(&'\u{1f3f4}')
+            }
+            _ => false,
+        };
+        assert!(is_right, "{c:?} at {place} of {shown:?}");
+    }
 }
 
 /// SQS takes it, and a terminal shows it as it is.

@@ -249,8 +249,19 @@ fn lines_of_a_batch() {
             .map_err(|error| error.to_string())
     };
     let mut cases = no_messages();
+    // A file's first line, or a body, may begin with it.
+    cases.retain(|(text, _)| !text.starts_with('\u{feff}'));
     cases.extend([
         case(line(""), None),
+        case("\u{feff}".to_owned() + &line(""), None),
+        case("\u{feff}{}", Some("missing")),
+        case(line(",\"from\":\"\\ufeffA\\u200d\\u00ad\\u200e\\ufeff\""), None),
+        case(line(",\"to\":\"\\u202a\""), Some("control characters")),
+        case(line(",\"rfq-id\":\".\""), Some("browsers remove")),
+        case(line(",\"rfq-id\":\"..\""), Some("browsers remove")),
+        case(line(",\"rfq-id\":\"...\""), None),
+        case(line(&format!(",\"until\":[{}1]", "1,".repeat(15))), None),
+        case(line(&format!(",\"until\":[{}1]", "1,".repeat(16))), Some("at most 16")),
         case(line(&format!(",\"new\":{}{}", "[".repeat(9_999), "]".repeat(9_999))), None),
         case(line(r#","new":"\ud800""#), None),
         case(line(r#","from":{"$serde_json::private::RawValue":"\"A\""}"#), Some("not a string")),

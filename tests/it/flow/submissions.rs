@@ -18,9 +18,18 @@ fn they_are_validated_before_anything_is_sent() {
         let refused = stack.rydes(arguments).run().exits(2);
         assert!(refused.stderr.contains(problem), "{arguments}: {}", refused.stderr);
     }
-    for text in [" ", "a\u{7}b", "a\u{2028}b"] {
+    for text in [" ", "\u{feff} ", "a\u{7}b", "a\u{2028}b", "a\u{202e}b", "\u{2066}a"] {
         let refused = stack.rydes("submit --to B --from").arg(text).run().exits(2);
         assert!(refused.stderr.contains("; nothing was sent"), "{}", refused.stderr);
+    }
+    for id in [".", "..", " .. ", "a\u{200d}b"] {
+        let refused = stack.rydes("submit --from A --to B --rfq-id").arg(id).run().exits(2);
+        assert!(refused.stderr.contains("; nothing was sent"), "{}", refused.stderr);
+    }
+    let many = format!("--until {}", ["3"; 17].join(" --until "));
+    for command in ["submit --from A --to B", "submit --batch /nonexistent", "quotes x --watch"] {
+        let refused = stack.rydes(&format!("{command} {many}")).run().exits(2);
+        assert!(refused.stderr.contains("at most 16"), "{}", refused.stderr);
     }
     assert_eq!(stack.depth(&provider(1)), 0);
     stack.rydes("providers remove UnicornManagementResource1").run().exits(0);
@@ -52,6 +61,51 @@ fn the_originals_event_is_taken_from_a_file_or_a_pipe() {
         let refused = stack.rydes("submit --file").arg(&file).run().exits(2);
         assert!(refused.stderr.contains(problem), "{text}: {}", refused.stderr);
     }
+}
+
+/// Persian, Sinhala, Hindi; a family and a flag; and what is pasted from elsewhere.
+#[test]
+fn names_of_all_scripts_are_taken_and_shown_and_what_is_unseen_elsewhere_is_escaped() {
+    let stack = Stack::set_up(1);
+    for (city, shown) in [
+        ("\u{645}\u{6cc}\u{200c}\u{62e}\u{648}", None),
+        ("\u{dc1}\u{dca}\u{200d}\u{dbb}\u{dd3}", None),
+        ("\u{915}\u{94d}\u{200d}\u{937}", None),
+        ("\u{1f468}\u{200d}\u{1f469}\u{200d}\u{1f467}", None),
+        ("\u{1f3f4}\u{e0067}\u{e0062}\u{e0065}\u{e006e}\u{e0067}\u{e007f}", None),
+        ("\u{feff}Rome", Some("Rome")),
+        ("Ro\u{ad}me\u{200e}", Some(r"Ro\u{ad}me\u{200e}")),
+        ("Uni\u{200c}corn", Some(r"Uni\u{200c}corn")),
+    ] {
+        let submit = stack.rydes("submit --to B -q --from").arg(city);
+        let id = submit.arg("--customer").arg(city).run().exits(0).stdout;
+        let id = id.trim_end();
+        assert_eq!(stack.quotes(id)["from"], city.trim_start_matches('\u{feff}'));
+        let table = stack.rydes("quotes").arg(id).run().exits(0).stdout;
+        let shown = shown.unwrap_or(city);
+        let title = format!("{shown} -> B  for {shown} ");
+        assert!(table.contains(&title), "{title}: {table}");
+        // The same request again is the same, however it is marked.
+        let again = stack.rydes("submit --to B -q --rfq-id").arg(id).arg("--from").arg(city);
+        again.arg("--customer").arg(city).run().exits(0);
+    }
+}
+
+#[test]
+fn a_file_may_begin_with_a_byte_order_mark_but_is_utf8() {
+    let stack = Stack::set_up(1);
+    let line = |recode: &str| {
+        format!(
+            r#"printf '\357\273\277{{"from": "A", "to": "B"}}' | {recode} | rydes submit --file -"#
+        )
+    };
+    let id = stack.shell(&line("cat")).exits(0).stdout;
+    assert_eq!(stack.quotes(id.trim_end())["from"], "A");
+    for recode in ["UTF-16", "UTF-16LE", "UTF-16BE"] {
+        let refused = stack.shell(&line(&format!("iconv -f UTF-8 -t {recode}"))).exits(2);
+        assert!(refused.stderr.contains("stdin is UTF-16, not UTF-8"), "{}", refused.stderr);
+    }
+    assert_eq!(stack.depth(&provider(1)), 1);
 }
 
 #[test]

@@ -128,6 +128,7 @@ fn what_is_wrong_is_named_with_its_field_and_nothing_is_sent() {
     let stack = Stack::set_up(1);
     let server = stack.serve();
     let field = |name: &str| json!(name);
+    let many = format!(r#"{{"from": "A", "to": "B", "until": [{}1]}}"#, "1, ".repeat(16));
     for (body, status, wrong, part) in [
         (r#"{"to": "B"}"#, 400, field("from"), "missing"),
         (r#"{"from": "A"}"#, 400, field("to"), "missing"),
@@ -144,7 +145,16 @@ fn what_is_wrong_is_named_with_its_field_and_nothing_is_sent() {
         ("", 400, Value::Null, "not JSON"),
         ("from=A&to=B", 400, Value::Null, "not JSON"),
         ("[]", 400, Value::Null, "not a JSON object"),
-        ("\u{feff}{}", 400, Value::Null, "not JSON"),
+        ("\u{feff}{}", 400, field("from"), "missing"),
+        (r#"{"from": "A\u202e", "to": "B"}"#, 400, field("from"), "control characters"),
+        (r#"{"from": "A", "to": "B", "rfq-id": ".."}"#, 400, field("rfq-id"), "browsers remove"),
+        (
+            r#"{"from": "A", "to": "B", "rfq-id": "\u002e"}"#,
+            400,
+            field("rfq-id"),
+            "browsers remove",
+        ),
+        (&many, 400, field("until"), "at most 16"),
     ] {
         let answer = server.post(body);
         let said = answer.json();
@@ -181,6 +191,46 @@ fn a_body_may_have_64_kib() {
              curl -s -o /dev/null -w '%{{http_code}}' {how} --data-binary @- $REQ_ENDPOINT"
         );
         assert_eq!(shell(&server, &line), "413", "{line}");
+    }
+}
+
+#[test]
+fn a_body_may_begin_with_a_byte_order_mark_but_is_utf8() {
+    let stack = Stack::set_up(1);
+    let server = stack.serve();
+    let id = "the mark";
+    let marked =
+        format!("\u{feff}{{\"from\": \"\u{feff}A\", \"to\": \"B\", \"rfq-id\": \"{id}\"}}");
+    assert_eq!(server.post(&marked).status, 201);
+    assert_eq!(stack.row_when(id, "-", |_| true)["from"], "A");
+    for recode in ["UTF-16", "UTF-16LE", "UTF-16BE"] {
+        let line = format!(
+            "iconv -f UTF-8 -t {recode} event.json | curl -s --data-binary @- $REQ_ENDPOINT"
+        );
+        let said = json_of(&shell(&server, &line));
+        assert_eq!(said["error"], "the body is UTF-16, not UTF-8; nothing was sent", "{recode}");
+    }
+    assert_eq!(stack.depth(&provider(1)), 1);
+}
+
+#[test]
+fn cities_are_written_as_their_people_write_them() {
+    let stack = Stack::set_up(1);
+    let server = stack.serve();
+    for city in [
+        "\u{645}\u{6cc}\u{200c}\u{62e}\u{648}",
+        "\u{dc1}\u{dca}\u{200d}\u{dbb}\u{dd3}",
+        "\u{1f468}\u{200d}\u{1f467}",
+        "A\u{ad}\u{200e}\u{feff}",
+    ] {
+        let body = json!({"from": city, "to": "B", "customer": city}).to_string();
+        let answer = server.post(&body);
+        assert_eq!(answer.status, 201, "{answer:?}");
+        let id = answer.json()["rfq-id"].as_str().expect("an id").to_owned();
+        assert_eq!(stack.quotes(&id)["from"], city);
+        let workshop = server.get(&format!("/query-instant-ride-rfq/{id}"));
+        assert!(workshop.body.is_ascii());
+        assert_eq!(workshop.json()["customer"], city);
     }
 }
 
