@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader, Cursor, Read};
 use std::path::Path;
 use std::time::Instant;
 
@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use super::lines::{Line, read_lines};
 use super::recent::Recent;
+use super::shape::look;
 use super::submit::{Command, deadline_option, retry};
 use super::{Context, env};
 use crate::error::{Error, Result, exit};
@@ -25,8 +26,8 @@ use crate::output::setup::count_of;
 use crate::output::{Format, Output};
 use crate::queue::Ending;
 use crate::scatter::{Scatter, Scattered, Submission};
-use crate::settings::Settings;
-use crate::submission::of_json;
+use crate::settings::{Settings, quoted};
+use crate::submission::{DEADLINE, of_json};
 
 /// Requests in hand at once: rows and messages of all batches that may be under way, and as many
 /// again.
@@ -61,14 +62,13 @@ pub(super) enum Requests {
 }
 
 impl Requests {
-    /// The lines of a file; of stdin with `-`.
+    /// The lines of a file; of stdin with `-`. `batch` is the command that reads them from stdin.
     ///
     /// # Errors
-    /// Invalid when it cannot be opened.
-    pub(super) fn of_file(file: &Path) -> Result<Self> {
+    /// Invalid when it cannot be opened, or is no batch.
+    pub(super) fn of_file(file: &Path, batch: &str) -> Result<Self> {
         if file.as_os_str() == "-" {
-            let (from, name) = (Box::new(io::stdin()), "stdin".to_owned());
-            return Ok(Self::Lines { from, name, bytes: None });
+            return Self::of_lines(io::stdin(), ("stdin".to_owned(), None), None, batch);
         }
         let name = printable(&file.display().to_string());
         let cannot =
@@ -79,7 +79,25 @@ impl Requests {
             return Err(Error::invalid(format!("cannot read {name}: it is a folder")));
         }
         let bytes = about.is_file().then_some(about.len());
-        Ok(Self::Lines { from: Box::new(opened), name, bytes })
+        let typed = quoted(&file.display().to_string());
+        Self::of_lines(opened, (name, Some(typed)), bytes, batch)
+    }
+
+    /// The lines of what is read, once it is seen to have such. It has a name for people, and perhaps
+    /// one for a shell.
+    fn of_lines(
+        from: impl Read + Send + 'static,
+        (name, typed): (String, Option<String>),
+        bytes: Option<u64>,
+        batch: &str,
+    ) -> Result<Self> {
+        let mut from = BufReader::new(from);
+        let (head, foreign) = look(&mut from)
+            .map_err(|error| Error::invalid(format!("cannot read {name}")).because(error))?;
+        if let Some(foreign) = foreign {
+            return Err(foreign.error(&name, typed.as_deref(), batch));
+        }
+        Ok(Self::Lines { from: Box::new(Cursor::new(head).chain(from)), name, bytes })
     }
 
     fn whole(&self) -> Whole {
@@ -293,10 +311,11 @@ fn summary(context: &Context, settings: &Settings, account: &Account, began: Ins
     output.note(&format!("next: {}", settings.command("status")));
 }
 
-/// The options that the lines go by which say nothing else.
-fn options(command: &Command) -> String {
+/// The command that reads lines from stdin, with the options that they go by which say nothing else.
+pub(super) fn from_stdin(settings: &Settings, command: &Command) -> String {
     let until = command.until.iter().map(|until| format!(" --until {until}"));
-    until.fold(deadline_option(command.deadline()), |options, until| options + &until)
+    let options = until.fold(deadline_option(command.deadline()), |options, until| options + &until);
+    settings.command(&format!("submit --batch -{options}"))
 }
 
 /// What was done before the end that came early, and how to go on.
@@ -310,8 +329,8 @@ fn ended_early(error: Error, settings: &Settings, command: &Command, account: &A
             error.hint(format!("lines 1 to {line} are done{but}; the others are not"))
         }
         (Some(line), Some(file)) => {
-            let rest = settings.command(&format!("submit --batch -{}", options(command)));
-            let file = crate::settings::quoted(&file.display().to_string());
+            let rest = from_stdin(settings, command);
+            let file = quoted(&file.display().to_string());
             error.hint(format!(
                 "lines 1 to {line} are done{but}; for the others: tail -n +{} {file} | {rest}",
                 line + 1

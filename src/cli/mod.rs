@@ -36,6 +36,7 @@ mod quotes;
 mod recent;
 mod serve;
 mod setup;
+pub mod shape;
 mod status;
 mod submit;
 mod teardown;

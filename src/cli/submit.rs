@@ -93,8 +93,8 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     check_until(&command.until)?;
     if let Some(file) = &command.batch {
         // A pipe that nobody writes to yet cannot be opened yet either.
-        let file = file.clone();
-        let requests = attended(context, move || Requests::of_file(&file)).await??;
+        let (file, batch) = (file.clone(), bulk::from_stdin(&settings, &command));
+        let requests = attended(context, move || Requests::of_file(&file, &batch)).await??;
         return Box::pin(bulk::run(context, command, requests)).await;
     }
     let submission = submission(&command, command.typed(context).await?)?;

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use rydes::cli::lines::{Line, read_lines};
+use rydes::cli::shape::look;
 use rydes::model::text::{ascii_json, is_refused, is_unsafe, printable};
 use rydes::model::{
     Answer, Condition, Price, ProviderName, Reply, Request, Responder, RfqId, StackName, Timestamp,
@@ -160,6 +161,9 @@ fn names(text: &str) {
 
 /// A file of requests, one on a line.
 pub fn batch_line(bytes: &[u8]) {
+    let mut rest = bytes;
+    let (head, _) = look(&mut rest).expect("bytes can be read");
+    assert_eq!([&head, rest].concat(), bytes, "what was looked at is read again");
     let (sender, mut read) = mpsc::channel(bytes.len() + 1);
     read_lines(bytes, &sender);
     drop(sender);

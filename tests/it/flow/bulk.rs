@@ -136,6 +136,70 @@ fn a_bad_line_is_named_and_stops_no_other() {
     assert_eq!((&told["failed"], &told["last-line"]), (&json!(4), &json!(8)));
 }
 
+/// Each holds lines that would be requests by themselves.
+#[test]
+fn what_has_no_request_on_each_line_is_told_once_and_nothing_of_it_is_submitted() {
+    let stack = Stack::set_up(1);
+    let (one, two) = (r#"{"from": "A", "to": "B"}"#, r#"{"from": "C", "to": "D"}"#);
+    let utf16 = |text: String| {
+        let units = [0xfeff].into_iter().chain(text.encode_utf16());
+        units.flat_map(u16::to_le_bytes).collect::<Vec<_>>()
+    };
+    for (text, what, how) in [
+        (format!("[\n{one},\n{two}\n]\n").into_bytes(), "one JSON array", "jq -c '.[]'"),
+        (format!("\u{feff}[{one}, {two}]").into_bytes(), "one JSON array", "jq -c '.[]'"),
+        (format!("{{\"all\": [\n{one},\n{two}\n]}}").into_bytes(), "JSON over several", "jq -c ."),
+        (format!("from,to\n{one}\n").into_bytes(), "CSV", "mlr --icsv"),
+        (utf16(format!("{one}\r\n{two}\r\n")), "UTF-16", "iconv -f UTF-16"),
+    ] {
+        let mut kept = tempfile::NamedTempFile::new().expect("a temporary file");
+        kept.write_all(&text).expect("it can be written");
+        let name = kept.path().display().to_string();
+        let refused = stack.rydes("submit -o jsonl --batch").arg(kept.path()).run().exits(2);
+        assert_eq!(refused.stdout, "");
+        let problem = format!("error: {name} is {what}");
+        assert!(refused.stderr.starts_with(&problem), "{}", refused.stderr);
+        assert!(refused.stderr.contains(&format!("hint: {how}")), "{}", refused.stderr);
+        assert_eq!(refused.stderr.lines().count(), 2, "{}", refused.stderr);
+        let piped = format!("rydes submit --deadline 2m --until 3 --batch - <{name}");
+        let piped = stack.shell(&piped).exits(2);
+        assert!(piped.stderr.starts_with(&format!("error: stdin is {what}")), "{}", piped.stderr);
+        let rest = "submit --batch - --deadline 120000ms --until 3";
+        assert!(piped.stderr.contains(rest), "{}", piped.stderr);
+    }
+    assert_eq!(stack.depth(&provider(1)), 0);
+    // One line that is spoiled is a line that is spoiled.
+    let kept = file(&format!("hello, world\n{one}\n"));
+    let ran = stack.rydes("submit --batch").arg(kept.path()).run().exits(1);
+    assert!(ran.stderr.contains("line 1: the line is not JSON"), "{}", ran.stderr);
+    assert_eq!(stack.letters(&provider(1), 1).len(), 1);
+}
+
+#[test]
+fn who_leaves_or_joins_while_a_stream_goes_on_is_seen_before_long() {
+    let stack = Stack::set_up(2);
+    let mut submit = stack.rydes("submit --batch -").piped().start();
+    let mut stdin = submit.stdin.take().expect("it is piped");
+    let mut ask = |id: &str| {
+        let line = format!("{{\"from\": \"A\", \"to\": \"B\", \"rfq-id\": \"{id}\"}}\n");
+        stdin.write_all(line.as_bytes()).expect("it reads");
+        stack.row_when(id, "-", |_| true)["expected"].clone()
+    };
+    assert_eq!(ask("both"), json!([provider(1), provider(2)]));
+    stack.rydes("providers remove UnicornManagementResource2 --force").run().exits(0);
+    std::thread::sleep(std::time::Duration::from_millis(5_100));
+    assert_eq!(ask("one"), json!([provider(1)]));
+    stack.rydes("providers remove UnicornManagementResource1 --force").run().exits(0);
+    std::thread::sleep(std::time::Duration::from_millis(5_100));
+    writeln!(stdin, r#"{{"from": "A", "to": "B", "rfq-id": "none"}}"#).expect("it reads");
+    drop(stdin);
+    let ended = submit.wait_with_output().expect("it ends");
+    assert_eq!(ended.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert!(said.contains("line 3: no provider is subscribed; nothing was written"), "{said}");
+    assert!(stack.rows("none").is_empty());
+}
+
 #[test]
 fn one_that_was_killed_is_completed_by_the_next() {
     const COUNT: usize = 120;
