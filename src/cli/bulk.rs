@@ -27,7 +27,7 @@ use crate::output::{Format, Output};
 use crate::queue::Ending;
 use crate::scatter::{Scatter, Scattered, Submission};
 use crate::settings::{Settings, quoted};
-use crate::submission::{DEADLINE, of_json};
+use crate::submission::of_json;
 
 /// Requests in hand at once: rows and messages of all batches that may be under way, and as many
 /// again.
@@ -314,7 +314,8 @@ fn summary(context: &Context, settings: &Settings, account: &Account, began: Ins
 /// The command that reads lines from stdin, with the options that they go by which say nothing else.
 pub(super) fn from_stdin(settings: &Settings, command: &Command) -> String {
     let until = command.until.iter().map(|until| format!(" --until {until}"));
-    let options = until.fold(deadline_option(command.deadline()), |options, until| options + &until);
+    let options =
+        until.fold(deadline_option(command.deadline()), |options, until| options + &until);
     settings.command(&format!("submit --batch -{options}"))
 }
 

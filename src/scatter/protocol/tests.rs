@@ -28,15 +28,21 @@ enum Op {
     Publish,
 }
 
+/// The request row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Row {
+    Absent,
+    Marked(Uuid),
+    Unmarked,
+}
+
 /// What a request finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Found {
     /// It was carried out.
     Done,
-    /// Its condition does not hold, and there is a row: with this mark, where it has one.
-    Unmet(Option<Uuid>),
-    /// Its condition does not hold, and there is no row.
-    Nothing,
+    /// Its condition does not hold for this row.
+    Unmet(Row),
 }
 
 /// What is left out of the protocol, to see that its absence is noticed.
@@ -53,8 +59,7 @@ enum Slip {
 struct World {
     chance: ChaCha8Rng,
     slip: Slip,
-    /// The mark of the request row, if there is one.
-    row: Option<Option<Uuid>>,
+    row: Row,
     messages: u32,
     /// Requests that were given up and are still under way.
     late: Vec<Op>,
@@ -62,22 +67,17 @@ struct World {
 
 impl World {
     fn apply(&mut self, op: Op) -> Found {
-        let unmet = |row: Option<Option<Uuid>>| row.map_or(Found::Nothing, Found::Unmet);
         match op {
             Op::Publish => self.messages += 1,
-            Op::Insert(own) if self.row.is_none() => self.row = Some(Some(own)),
-            Op::Adopt(own) if self.row.is_some_and(|mark| mark != Some(own)) => {
+            Op::Insert(own) if self.row == Row::Absent => self.row = Row::Marked(own),
+            Op::Adopt(own) if ![Row::Absent, Row::Marked(own)].contains(&self.row) => {
                 if self.slip != Slip::AdoptsNone {
-                    self.row = Some(None);
+                    self.row = Row::Unmarked;
                 }
             }
-            Op::Forget(own)
-                if self.row == Some(Some(own))
-                    || (self.slip == Slip::ForgetsAny && self.row.is_some()) =>
-            {
-                self.row = None;
-            }
-            Op::Insert(_) | Op::Adopt(_) | Op::Forget(_) => return unmet(self.row),
+            Op::Forget(own) if self.row == Row::Marked(own) => self.row = Row::Absent,
+            Op::Forget(_) if self.slip == Slip::ForgetsAny => self.row = Row::Absent,
+            Op::Insert(_) | Op::Adopt(_) | Op::Forget(_) => return Found::Unmet(self.row),
         }
         Found::Done
     }
@@ -143,11 +143,8 @@ impl Backend for Client<'_> {
         let found = self.request(Op::Adopt(insert.submission)).await.map_err(|(error, _)| error)?;
         Ok(match found {
             Found::Done => Adopted::Other(Box::new(insert.row.clone())),
-            Found::Unmet(mark) => {
-                assert_eq!(mark, Some(insert.submission));
-                Adopted::Own
-            }
-            Found::Nothing => Adopted::Gone,
+            Found::Unmet(Row::Marked(_)) => Adopted::Own,
+            Found::Unmet(_) => Adopted::Gone,
         })
     }
 
@@ -168,7 +165,7 @@ impl Backend for Client<'_> {
     async fn forget(&self, insert: &RequestInsert) -> Result<Forgotten> {
         let found =
             self.request(Op::Forget(insert.submission)).await.map_err(|(error, _)| error)?;
-        Ok(if found == Found::Unmet(None) { Forgotten::Kept } else { Forgotten::Removed })
+        Ok(if found == Found::Unmet(Row::Unmarked) { Forgotten::Kept } else { Forgotten::Removed })
     }
 }
 
@@ -201,7 +198,7 @@ enum Said {
 /// Runs one history; returns what was said in it, or what is wrong.
 fn history(seed: u64, slip: Slip) -> Result<BTreeSet<Said>, String> {
     let chance = ChaCha8Rng::seed_from_u64(seed);
-    let world = World { chance, slip, row: None, messages: 0, late: Vec::new() };
+    let world = World { chance, slip, row: Row::Absent, messages: 0, late: Vec::new() };
     let world = Mutex::new(world);
     let submissions = 2 + world.lock().expect("no test broke down").below(3);
     let clients: Vec<_> =
@@ -248,10 +245,10 @@ fn history(seed: u64, slip: Slip) -> Result<BTreeSet<Said>, String> {
             });
         }
         let world = world.lock().expect("no test broke down");
-        if said.contains(&Said::Accepted) && (world.row.is_none() || world.messages == 0) {
+        if said.contains(&Said::Accepted) && (world.row == Row::Absent || world.messages == 0) {
             return Err(format!("accepted, but row {:?}, {} messages", world.row, world.messages));
         }
-        if said.contains(&Said::RowKept) && world.row.is_none() {
+        if said.contains(&Said::RowKept) && world.row == Row::Absent {
             return Err("a row that was kept is gone".to_owned());
         }
     }
