@@ -12,10 +12,6 @@ use crate::model::{ProviderName, Responder, RfqId, Rows, Timestamp};
 
 /// How long after a first look a copy that nothing explains is looked for once more.
 const SECOND_LOOK: Duration = Duration::from_secs(1);
-/// How long after submission a copy may be on its way from the topic, or not counted yet: on AWS counts
-/// become right within a minute, LocalStack's are always right.
-/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html>
-const UNSEEN: (Duration, Duration) = (Duration::from_mins(1), Duration::from_secs(2));
 
 /// What accounts for a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -79,7 +75,8 @@ impl Account {
 /// # Errors
 /// Any error of a request.
 pub async fn verify(aws: &Aws, id: &RfqId) -> Result<Option<Account>> {
-    let unseen = if aws.is_real() { UNSEEN.0 } else { UNSEEN.1 };
+    // For as long a copy may be on its way from the topic, or not counted yet.
+    let unseen = aws.count_lag();
     let first = look(aws, id, unseen).await?;
     if first.as_ref().is_some_and(|account| !account.unexplained().is_empty()) {
         sleep(SECOND_LOOK).await;
@@ -190,8 +187,11 @@ mod tests {
         Timestamp::from_millis(millis).expect("in range")
     }
 
+    /// How long a copy may be unseen: where counts are always right, and on AWS.
+    const UNSEEN: (Duration, Duration) = (Duration::from_secs(2), Duration::from_mins(1));
+
     fn judged(rows: &Rows, depths: Option<&Depths>) -> Account {
-        account(rows, depths, at(10_000), UNSEEN.1)
+        account(rows, depths, at(10_000), UNSEEN.0)
     }
 
     fn found(account: &Account) -> Vec<Found> {
@@ -228,7 +228,7 @@ mod tests {
         assert!(!judged(&rows, Some(&empty)).is_settled());
         rows.request.submitted_at = Some(at(8_000));
         assert_eq!(found(&judged(&rows, Some(&empty))), [Found::Nothing]);
-        assert_eq!(found(&account(&rows, Some(&empty), at(10_000), UNSEEN.0)), [Found::Unseen]);
+        assert_eq!(found(&account(&rows, Some(&empty), at(10_000), UNSEEN.1)), [Found::Unseen]);
     }
 
     #[test]

@@ -1,12 +1,20 @@
 //! How many messages lie in the queues of a stack. Nothing is received: each receive would count
 //! towards redrive.
 
+use std::time::Duration;
+
 use futures_util::future::try_join_all;
 
 use super::topic::topic_arn;
 use super::{Aws, Queue, QueueCounts};
 use crate::error::{Kind, Result};
 use crate::model::{ProviderName, Responder};
+
+/// How long counts may take to become right on AWS.
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html>
+const COUNT_LAG: Duration = Duration::from_mins(1);
+/// The same on LocalStack, whose counts are always right: messages may be on their way.
+const COUNT_LAG_LOCALSTACK: Duration = Duration::from_secs(2);
 
 /// What the queues of a stack hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +51,11 @@ impl Aws {
         let (arn, counts) = responses.look().await?;
         let topic = self.topic_at(topic_arn(&arn, &self.names.topic()));
         self.depths_beside(&responses, &topic.providers().await?, Some(counts)).await
+    }
+
+    /// How long the count of a queue may differ from what the queue holds.
+    pub fn count_lag(&self) -> Duration {
+        if self.is_real() { COUNT_LAG } else { COUNT_LAG_LOCALSTACK }
     }
 
     async fn depths_beside(

@@ -391,6 +391,14 @@ fn waiting(output: &Output) -> impl Fn(Waiting) + Send + Sync + use<> {
                 format!("{name} was deleted less than a minute ago, at most {} s", left.as_secs()),
             ),
             Waiting::Table(name) => ("waiting".to_owned(), format!("for table {name}")),
+            Waiting::Counts(left) => (
+                "waiting".to_owned(),
+                // Never less than what is left.
+                format!(
+                    "until the counts of queues can be trusted, at most {} s",
+                    left.as_millis().div_ceil(1_000)
+                ),
+            ),
             Waiting::Gone(left) => ("waiting".to_owned(), format!("{left} are still going")),
         };
         if !output.is_attended() {

@@ -1,5 +1,7 @@
 //! `rydes providers run|list|add|remove`.
 
+use std::collections::HashSet;
+
 use clap::{Args, Subcommand};
 use serde_json::json;
 
@@ -38,6 +40,9 @@ enum Action {
     /// Make a queue and a subscription for a real provider
     Add(Add),
     /// Unsubscribe providers and delete their queues
+    ///
+    /// An empty queue is counted for a minute on AWS (2 s on LocalStack) before it is deleted, since
+    /// counts lag behind. A queue that holds requests is kept.
     Remove(Remove),
 }
 
@@ -207,9 +212,14 @@ async fn remove(context: &Context, command: Remove) -> Result<u8> {
     let aws = context.connect(&settings).await?;
     output.note(&aws.target_line());
     let requests = if command.force { Requests::Lose } else { Requests::Keep };
+    let mut names = command.names;
+    let mut seen = HashSet::new();
+    names.retain(|name| seen.insert(name.clone()));
+    let patience = waiting(output);
+    let removed = Box::pin(provision::remove(&aws, &names, requests, &patience)).await?;
+    drop(patience);
     let (mut code, mut report) = (exit::DONE, Vec::new());
-    for name in &command.names {
-        let removed = provision::remove(&aws, name, requests).await?;
+    for (name, removed) in names.iter().zip(removed) {
         let (state, left) = match removed {
             Removed::Gone(lost) => ("removed", lost),
             Removed::Kept(left) => ("unsubscribed", left),
@@ -219,8 +229,9 @@ async fn remove(context: &Context, command: Remove) -> Result<u8> {
         match removed {
             Removed::Gone(0) => output.note(&format!("{name} is removed")),
             Removed::Gone(lost) => {
+                let are = if lost == 1 { "is" } else { "are" };
                 let lost = count_of(lost, "request");
-                output.note(&format!("{name} is removed; {lost} in its queue are lost"));
+                output.note(&format!("{name} is removed; {lost} in its queue {are} lost"));
             }
             Removed::Nothing => output.note(&format!("{name} was not there")),
             Removed::Kept(left) => {

@@ -5,6 +5,7 @@
 
 mod queue;
 mod register;
+mod removal;
 mod setup;
 mod table;
 mod teardown;
@@ -13,7 +14,8 @@ mod topic;
 use std::collections::HashMap;
 use std::time::Duration;
 
-pub use register::{Added, Kind, Registered, Removed, Requests, add, register, remove};
+pub use register::{Added, Kind, Registered, add, register};
+pub use removal::{Removed, Requests, remove};
 pub use setup::{Report, Request, setup};
 pub use teardown::{Inventory, inventory, teardown};
 
@@ -62,6 +64,8 @@ pub enum Waiting {
     Table(String),
     /// So many resources are still there after they were deleted.
     Gone(usize),
+    /// The counts of queues may not be right yet; at most this long.
+    Counts(Duration),
 }
 
 /// Where [`Waiting`] is reported to.

@@ -4,8 +4,8 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::queue::{self, Spec};
 use super::setup::place_of;
-use super::{CONCURRENCY, Change, Mode, Patience, Place, Untagged, check_owner, is_ours, topic};
-use crate::aws::{Aws, error};
+use super::{CONCURRENCY, Change, Mode, Patience, Untagged, check_owner, topic};
+use crate::aws::Aws;
 use crate::error::{Error, Result};
 use crate::model::{ProviderName, Responder};
 
@@ -58,17 +58,6 @@ pub struct Added {
     pub response_queue_url: String,
     /// The ARN of the response queue.
     pub response_queue_arn: String,
-}
-
-/// What became of a provider that was removed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Removed {
-    /// It is unsubscribed, and its queue is gone with so many requests in it.
-    Gone(u64),
-    /// It is unsubscribed; its queue was kept for the sake of so many requests in it.
-    Kept(u64),
-    /// There was nothing to remove.
-    Nothing,
 }
 
 /// The register: every subscribed queue, in natural order.
@@ -133,52 +122,4 @@ pub async fn add(
         response_queue_url: response.url().to_owned(),
         response_queue_arn: place.queue_arn(response.name()),
     })
-}
-
-/// Unsubscribes a provider and deletes its queue: when it is empty, or whatever it holds with
-/// `force`.
-///
-/// # Errors
-/// Not set up when there is no stack; when the queue belongs to somebody else.
-pub async fn remove(aws: &Aws, name: &ProviderName, requests: Requests) -> Result<Removed> {
-    let place: Place = place_of(&aws.queue(aws.names.response_queue()).await?).await?;
-    let queue_name = aws.names.provider_queue(name);
-    let queue_arn = place.queue_arn(&queue_name);
-    let found = queue::look(aws, &queue_name).await?;
-    if let Some(found) = found.as_ref().filter(|found| !is_ours(&found.tags, &aws.names)) {
-        check_owner(&format!("queue {queue_name}"), &found.tags, &aws.names, Untagged::Refuse)?;
-    }
-    let subscriptions = aws.topic_at(place.topic_arn(&aws.names.topic())).subscriptions().await?;
-    let ours: Vec<_> = subscriptions.iter().filter(|s| s.queue_arn == queue_arn).collect();
-    for subscription in &ours {
-        aws.clients
-            .sns
-            .unsubscribe()
-            .subscription_arn(&subscription.arn)
-            .send()
-            .await
-            .map_err(|error| aws.error(&format!("unsubscribing {name}"), &error))?;
-    }
-    let Some(found) = found else {
-        return Ok(if ours.is_empty() { Removed::Nothing } else { Removed::Gone(0) });
-    };
-    // Looked at again after unsubscribing: nothing new comes in from here on.
-    let left = queue::look(aws, &queue_name).await?.map_or(0, |found| found.messages());
-    if left > 0 && requests == Requests::Keep {
-        return Ok(Removed::Kept(left));
-    }
-    match aws.clients.sqs.delete_queue().queue_url(&found.url).send().await {
-        Ok(_) => Ok(Removed::Gone(left)),
-        Err(error) if error::is_not_found(&error) => Ok(Removed::Gone(0)),
-        Err(error) => Err(aws.error(&format!("deleting queue {queue_name}"), &error)),
-    }
-}
-
-/// What to do with the requests that a removed provider's queue still holds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Requests {
-    /// Keep the queue for them.
-    Keep,
-    /// Lose them with it.
-    Lose,
 }

@@ -2,8 +2,9 @@
 
 use super::resources::{is_answered_as, is_provider_queue};
 use super::{document, says};
+use crate::support::proxy::{Fault, Proxy};
 use crate::support::resources::{clients, wait};
-use crate::support::stack::Stack;
+use crate::support::stack::{Stack, provider};
 
 #[test]
 fn one_that_joins_is_told_what_it_needs() {
@@ -111,6 +112,55 @@ fn requests_that_nobody_took_are_not_lost_by_accident() {
     let lost = stack.run("providers remove acme --force").exits(0);
     says(&lost, "acme is removed; 2 requests in its queue are lost");
     assert!(!stack.names().queues.contains(&stack.full("acme")));
+}
+
+#[test]
+fn a_queue_whose_count_was_too_early_is_kept_with_its_requests() {
+    const EMPTY: &str = r#"{"Attributes": {"ApproximateNumberOfMessages": "0"}}"#;
+    let stack = Stack::set_up(2);
+    stack.run("providers add acme").exits(0);
+    stack.run("submit --from A --to B").exits(0);
+    let proxy = Proxy::start();
+    let counts = || proxy.count("GetQueueAttributes");
+    // The response queue tells the place; then the queue looks empty, twice, which it is not.
+    proxy.pass("GetQueueAttributes", 1);
+    proxy.fail("GetQueueAttributes", 2, Fault::Answer(200, EMPTY));
+    let remove = |arguments: &str| {
+        stack.rydes(&format!("providers remove {arguments}")).env("AWS_ENDPOINT_URL", &proxy.url)
+    };
+    let kept = remove("acme").run().exits(1);
+    says(&kept, "waiting: until the counts of queues can be trusted, at most 2 s");
+    says(&kept, "acme is unsubscribed, but its queue was kept: it holds 1 request");
+    says(&kept, "rydes providers remove acme once it is empty, or with --force to lose them");
+    assert_eq!((stack.subscriptions().len(), stack.depth("acme")), (2, 1), "nothing is lost");
+
+    // Several wait together, and each that stays empty goes.
+    for name in [provider(1), provider(2)] {
+        let url = stack.queue_url(&name);
+        wait(clients().sqs.purge_queue().queue_url(url).send()).expect("it is emptied");
+    }
+    let before = counts();
+    let told = remove("acme -o json").arg(provider(1)).arg(provider(2)).run().exits(1);
+    let told = document(&told);
+    let states: Vec<_> = (0..3).map(|n| &told["providers"][n]["state"]).collect();
+    assert_eq!(states, ["unsubscribed", "removed", "removed"]);
+    assert!(counts() - before >= 1 + 3 + 3 + 2, "each that looks empty is counted again");
+    assert_eq!(stack.subscriptions().len(), 0);
+    assert!(!stack.names().queues.contains(&stack.full(&provider(1))));
+
+    // Where the requests may be lost, nothing is waited for.
+    let lost = remove("acme --force").run().exits(0);
+    says(&lost, "acme is removed; 1 request in its queue is lost");
+    assert!(!lost.stderr.contains("waiting"), "{}", lost.stderr);
+}
+
+#[test]
+fn of_several_none_leaves_where_one_is_somebody_elses() {
+    let stack = Stack::set_up(1);
+    stack.make_queue("acme");
+    let refused = stack.run("providers remove UnicornManagementResource1 acme").exits(1);
+    says(&refused, "lacks the tag rydes:stack");
+    assert_eq!(stack.subscriptions().len(), 1);
 }
 
 #[test]
