@@ -7,6 +7,9 @@ use std::time::Duration;
 
 use crate::model::{Answer, AnswerRow, Condition, Price, RequestRow, Responder, Rows, Timestamp};
 
+/// Why a provider may be missing whose subscription has a filter: the rows cannot tell.
+pub const FILTERED: &str = "its subscription has a filter";
+
 /// How the gathering stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Status {
@@ -141,7 +144,7 @@ pub struct Provider {
     pub state: State,
     /// Whether it was expected; `None` when nobody wrote down who was.
     pub expected: Option<bool>,
-    /// Its reason, if it gave one.
+    /// Its reason, if it gave one; of one that is missing, what may explain that.
     pub reason: Option<String>,
     /// How often it tried, if it failed and said so.
     pub attempts: Option<u32>,
@@ -216,6 +219,23 @@ impl Gathering {
     /// Whether every expected provider has answered, in time or not.
     pub fn is_settled(&self) -> bool {
         self.expected.is_some_and(|expected| self.answered + self.late >= expected)
+    }
+
+    /// The expected providers of which there is no trace after the end.
+    pub fn missing(&self) -> Vec<Responder> {
+        let missing = |provider: &&Provider| {
+            provider.state == State::Missing && provider.expected == Some(true)
+        };
+        self.providers.iter().filter(missing).map(|provider| provider.responder.clone()).collect()
+    }
+
+    /// Gives those that are missing, and whose subscription has a filter, that for a reason.
+    pub fn explain(&mut self, filtered: &[Responder]) {
+        for provider in &mut self.providers {
+            if provider.state == State::Missing && filtered.contains(&provider.responder) {
+                provider.reason = Some(FILTERED.to_owned());
+            }
+        }
     }
 
     /// How many providers are in this state.

@@ -1,8 +1,10 @@
 //! The read side: one snapshot, or snapshots until a condition or the deadline.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until};
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::aggregate::{CompletedBy, Gathering, Provider, State, Status, aggregate};
 use crate::aws::Aws;
@@ -15,6 +17,10 @@ const SHORTEST_WAIT: Duration = Duration::from_millis(250);
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 /// How many times as long as a read took the next one waits.
 const RESPITE: u32 = 10;
+/// How long a look for filters may hold up what has been read.
+const FILTERS_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long what was found of a filter stands for the next reader.
+const FILTERS_AGE: Duration = Duration::from_mins(1);
 /// A reply that was sent before the deadline may take this long into the table.
 const GRACE: Duration = Duration::from_millis(250);
 
@@ -43,6 +49,42 @@ async fn read(
         let gathering = aggregate(&rows, asked, until);
         (rows, gathering)
     }))
+}
+
+/// Which subscriptions have a filter, of those that were looked at. Readers that share this share its
+/// requests.
+#[derive(Debug, Default)]
+pub struct Filters {
+    known: Mutex<HashMap<Responder, (Instant, bool)>>,
+}
+
+impl Filters {
+    /// Gives expected providers that are missing after the end their filter for a reason. Asks for
+    /// nothing where none is missing; a look that fails or takes long says nothing, and is no error.
+    pub async fn explain(&self, aws: &Aws, gathering: &mut Gathering) {
+        let missing = gathering.missing();
+        if missing.is_empty() {
+            return;
+        }
+        let mut known = self.known.lock().await;
+        known.retain(|_, (looked, _)| looked.elapsed() < FILTERS_AGE);
+        let unknown: Vec<_> =
+            missing.iter().filter(|who| !known.contains_key(who)).cloned().collect();
+        if !unknown.is_empty() {
+            let looked = timeout(FILTERS_TIMEOUT, aws.filtered(&unknown)).await;
+            let filtered = looked.ok().and_then(Result::ok).unwrap_or_default();
+            let now = Instant::now();
+            known.extend(unknown.into_iter().map(|who| {
+                let has_filter = filtered.contains(&who);
+                (who, (now, has_filter))
+            }));
+        }
+        let has_filter =
+            |who: &Responder| known.get(who).is_some_and(|(_, has_filter)| *has_filter);
+        let filtered: Vec<_> = missing.into_iter().filter(has_filter).collect();
+        drop(known);
+        gathering.explain(&filtered);
+    }
 }
 
 /// How long a wait lasts.

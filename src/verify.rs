@@ -30,6 +30,8 @@ pub enum Found {
     Nothing,
     /// Nothing: no row, and its provider has no queue here.
     NoQueue,
+    /// Nothing either, but its provider's subscription has a filter, which may have held it back.
+    Filter,
 }
 
 impl Found {
@@ -67,6 +69,29 @@ impl Account {
         let unexplained = self.copies.iter().filter(|(_, found)| found.is_unexplained());
         unexplained.map(|(responder, _)| responder).collect()
     }
+
+    /// Takes in whose subscriptions have a filter.
+    fn held_back(&mut self, filtered: &[Responder]) {
+        for (responder, found) in &mut self.copies {
+            if found.is_unexplained() && filtered.contains(responder) {
+                *found = Found::Filter;
+            }
+        }
+    }
+}
+
+/// Looks once whether filters explain copies that nothing else does. Where a subscription may not be
+/// read its copy stays unexplained.
+///
+/// # Errors
+/// Any passing error of a request.
+pub async fn explain(aws: &Aws, account: &mut Account) -> Result<()> {
+    let unexplained: Vec<Responder> = account.unexplained().into_iter().cloned().collect();
+    if unexplained.is_empty() {
+        return Ok(());
+    }
+    account.held_back(&aws.filtered(&unexplained).await?);
+    Ok(())
 }
 
 /// Looks for every copy of an RFQ; `None` when there is no such RFQ. What nothing explains is looked
@@ -211,6 +236,18 @@ mod tests {
         let responses = judged(&rows, Some(&depths(&queues, holds(3, 0))));
         assert_eq!(responses.unexplained().len(), 0);
         assert_eq!(found(&responses)[2], Found::Responses(holds(3, 0)));
+    }
+
+    #[test]
+    fn a_filter_explains_what_nothing_else_does() {
+        let rows = rows(&["a", "b", "c", "d"], &["a"]);
+        let queues = [("b", Some(holds(0, 1))), ("c", Some(holds(0, 0))), ("d", None)];
+        let mut account = judged(&rows, Some(&depths(&queues, holds(0, 0))));
+        account.held_back(&["a", "b", "c"].map(Responder::stored));
+        let row = Found::Row(State::Quoted);
+        let queue = Found::Queue(holds(0, 1));
+        assert_eq!(found(&account), [row, queue, Found::Filter, Found::NoQueue]);
+        assert_eq!(account.unexplained(), [&Responder::stored("d")]);
     }
 
     #[test]

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use futures_util::future::try_join_all;
 
-use super::topic::topic_arn;
+use super::subscription::Subscribers;
+use super::topic::{Topic, topic_arn};
 use super::{Aws, Queue, QueueCounts};
 use crate::error::{Kind, Result};
 use crate::model::{ProviderName, Responder};
@@ -46,11 +47,31 @@ impl Aws {
     /// # Errors
     /// Not set up when there is no response queue or no topic.
     pub async fn all_depths(&self) -> Result<Depths> {
+        let (responses, counts, topic) = self.responses_and_topic().await?;
+        self.depths_beside(&responses, &topic.providers().await?, Some(counts)).await
+    }
+
+    /// The same, with who is subscribed and how each subscription delivers: one
+    /// `GetSubscriptionAttributes` each.
+    ///
+    /// # Errors
+    /// Not set up when there is no response queue or no topic.
+    pub async fn depths_and_subscribers(&self) -> Result<(Depths, Subscribers)> {
+        let (responses, counts, topic) = self.responses_and_topic().await?;
+        let listed = topic.listed().await?;
+        let providers = topic.responders(&listed.live);
+        tokio::try_join!(
+            self.depths_beside(&responses, &providers, Some(counts)),
+            topic.subscribers(listed),
+        )
+    }
+
+    /// The response queue with what it holds, and the topic, whose place the queue's ARN tells.
+    async fn responses_and_topic(&self) -> Result<(Queue, QueueCounts, Topic)> {
         let responses = self.queue(self.names.response_queue()).await?;
-        // The response queue tells where the topic is, and the topic who is subscribed.
         let (arn, counts) = responses.look().await?;
         let topic = self.topic_at(topic_arn(&arn, &self.names.topic()));
-        self.depths_beside(&responses, &topic.providers().await?, Some(counts)).await
+        Ok((responses, counts, topic))
     }
 
     /// How long the count of a queue may differ from what the queue holds.

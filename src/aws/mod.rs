@@ -14,6 +14,7 @@ pub mod provision;
 mod queue;
 mod request;
 mod row;
+mod subscription;
 mod table;
 mod topic;
 
@@ -25,5 +26,9 @@ pub use names::Names;
 pub use queue::{MAX_WAIT, Outgoing, Polled, Queue, QueueCounts};
 pub use request::{Adopted, Forgotten, Recorded, RequestInsert};
 pub use row::{Item, read_answer, read_request};
+pub use subscription::{Delivery, Filter, Inactive, Inactivity, Scope, Subscriber, Subscribers};
 pub use table::{Insert, Inserted, MAX_STATEMENTS, Table};
 pub use topic::{MAX_PUBLISHED, MAX_PUBLISHED_BYTES, Topic};
+
+/// How many requests are under way at once: more would only queue up at the service.
+const CONCURRENCY: usize = 8;

@@ -7,6 +7,7 @@ use futures_util::FutureExt as _;
 use super::Aws;
 use super::attempt::attempt;
 use super::error::per_entry;
+use super::subscription::Listed;
 use crate::error::{Error, Result};
 use crate::model::Responder;
 use crate::queue::{Entries, Fate};
@@ -20,11 +21,11 @@ pub const MAX_PUBLISHED_BYTES: usize = 262_144;
 /// The stack's topic. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Topic {
-    aws: Aws,
+    pub(super) aws: Aws,
     arn: String,
 }
 
-/// One subscription of an SQS queue.
+/// A live subscription of an SQS queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Subscription {
     /// The ARN of the subscription.
@@ -78,16 +79,25 @@ impl Topic {
     /// # Errors
     /// Not set up when there is no topic.
     pub async fn providers(&self) -> Result<Vec<Responder>> {
-        let subscriptions = self.subscriptions().await?;
+        Ok(self.responders(&self.subscriptions().await?))
+    }
+
+    /// The names that these count under, in natural order.
+    pub(super) fn responders(&self, subscriptions: &[Subscription]) -> Vec<Responder> {
         let name = |subscription: &Subscription| self.aws.names.responder(subscription.queue());
         let mut providers: Vec<_> = subscriptions.iter().map(name).collect();
         providers.sort();
         providers.dedup();
-        Ok(providers)
+        providers
+    }
+
+    /// The live subscriptions of SQS queues, all pages.
+    pub(super) async fn subscriptions(&self) -> Result<Vec<Subscription>> {
+        Ok(self.listed().await?.live)
     }
 
     /// The subscriptions of SQS queues, all pages.
-    pub(super) async fn subscriptions(&self) -> Result<Vec<Subscription>> {
+    pub(super) async fn listed(&self) -> Result<Listed> {
         let mut pages = self
             .aws
             .clients
@@ -97,18 +107,17 @@ impl Topic {
             .into_paginator()
             .items()
             .send();
-        let mut subscriptions = Vec::new();
+        let mut listed = Listed::default();
         while let Some(found) = pages.next().await {
             let found = found
                 .map_err(|error| self.aws.error("listing the topic's subscriptions", &error))?;
             if let (Some("sqs"), Some(arn), Some(queue_arn)) =
                 (found.protocol(), found.subscription_arn(), found.endpoint())
             {
-                subscriptions
-                    .push(Subscription { arn: arn.to_owned(), queue_arn: queue_arn.to_owned() });
+                listed.take(&self.aws, arn, queue_arn);
             }
         }
-        Ok(subscriptions)
+        Ok(listed.sorted())
     }
 
     /// Publishes a message.

@@ -35,7 +35,8 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let aws = context.connect(&settings).await?;
     let id = Recent::of(&aws, env).find(Some(&command.id), &settings)?;
     output.note(&aws.target_line());
-    let (after, closed) = close(&aws, &id).await?;
+    let (mut after, closed) = close(&aws, &id).await?;
+    quotes::explain(output, &aws, &mut after).await;
     let since = match closed {
         Some(at) => format!(
             "answers sent after {} are kept, and marked late",

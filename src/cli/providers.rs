@@ -8,11 +8,13 @@ use serde_json::json;
 use super::workers::{self, Working};
 use super::{Context, waiting};
 use crate::aws::provision::{self, Change, Kind, Registered, Removed, Requests, Untagged};
+use crate::aws::{Subscriber, Subscribers};
 use crate::error::{Error, Result, exit};
 use crate::model::ProviderName;
 use crate::model::text::printable;
 use crate::output::Format;
 use crate::output::setup::count_of;
+use crate::output::subscriptions::{self, add_delivery};
 use crate::output::table::{Column, lines};
 use crate::queue::persist;
 use crate::settings::Settings;
@@ -35,7 +37,7 @@ impl Command {
 enum Action {
     /// Answer requests as the simulated providers, and gather the answers
     Run(workers::Providers),
-    /// Show who is subscribed
+    /// Show who is subscribed, and what their subscriptions filter
     List,
     /// Make a queue and a subscription for a real provider
     Add(Add),
@@ -132,19 +134,26 @@ fn chosen(
 
 async fn list(context: &Context) -> Result<u8> {
     let aws = context.connect(&context.settings()?).await?;
-    let register =
-        context.visibly("reading the register", Box::pin(provision::register(&aws))).await?;
+    let look = Box::pin(provision::register_in_full(&aws));
+    let (register, subscribers) = context.visibly("reading the register", look).await?;
+    let delivery = |entry: &Registered| {
+        let is_its = |one: &&Subscriber| one.queue_arn == entry.queue_arn;
+        subscribers.live.iter().find(is_its)?.delivery.as_ref()
+    };
     if matches!(context.output.format, Format::Json | Format::Jsonl) {
         let entry = |entry: &Registered| {
-            json!({
+            let mut document = json!({
                 "provider": entry.responder.as_str(),
                 "kind": entry.kind.word(),
                 "queue": entry.queue,
                 "queue-arn": entry.queue_arn,
-            })
+            });
+            add_delivery(&mut document, delivery(entry));
+            document
         };
         context.output.json(&json!({
             "providers": register.iter().map(entry).collect::<Vec<_>>(),
+            "inactive": subscriptions::inactive(&subscribers.inactive),
         }));
         return Ok(exit::DONE);
     }
@@ -153,11 +162,17 @@ async fn list(context: &Context) -> Result<u8> {
             printable(entry.responder.as_str()),
             entry.kind.word().to_owned(),
             printable(&entry.queue),
+            subscriptions::note(delivery(entry)),
         ]
     };
     let rows: Vec<_> = register.iter().map(row).collect();
-    let columns = [Column::Left("PROVIDER"), Column::Left("KIND"), Column::Left("QUEUE")];
+    let columns = ["PROVIDER", "KIND", "QUEUE", ""].map(Column::Left);
     context.output.lines(&lines(&columns, &rows));
+    // The live ones have a row each.
+    let inactive = Subscribers { live: Vec::new(), ..subscribers.clone() };
+    for sentence in subscriptions::sentences(&inactive, None) {
+        context.output.note(&sentence);
+    }
     Ok(exit::DONE)
 }
 

@@ -18,7 +18,7 @@ use crate::output::live::{Live, is_foreground, size};
 use crate::output::quotes::{Frame, MOST_ROWS, document, news, table, workshop};
 use crate::output::table::wrapped;
 use crate::output::{Format, Output};
-use crate::quotes::{Patience, Watch, snapshot};
+use crate::quotes::{Filters, Patience, Watch, snapshot};
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;
 
@@ -108,9 +108,10 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         return wait(context, &settings, &aws, id, patience).await;
     }
     let read = context.visibly("reading the table", Box::pin(snapshot(&aws, &id, None)));
-    let Some(gathering) = read.await? else {
+    let Some(mut gathering) = read.await? else {
         return Err(unknown(&aws, &id));
     };
+    explain(&context.output, &aws, &mut gathering).await;
     print(&context.output, &aws, &gathering);
     if gathering.status == Status::Gathering && context.output.format == Format::Table {
         let watch = settings.command(&format!("quotes {} --watch", recent.prefix(&id)));
@@ -181,6 +182,10 @@ pub(super) async fn watch(
         if context.output.is_closed() {
             break;
         }
+    }
+    tokio::select! {
+        () = view.explain() => {}
+        () = shutdown.stop.cancelled() => {}
     }
     view.finish(id)
 }
@@ -346,6 +351,16 @@ impl<'a> View<'a> {
         }
     }
 
+    /// Looks, once it is over, whether filters explain who is missing. A line per change says
+    /// nothing of those.
+    async fn explain(&mut self) {
+        if let Some(gathering) =
+            self.latest.as_mut().filter(|_| self.output.format != Format::Jsonl)
+        {
+            explain(self.output, self.aws, gathering).await;
+        }
+    }
+
     /// Leaves the final state behind.
     pub(super) fn finish(mut self, id: &RfqId) -> Result<Gathering> {
         self.live = None;
@@ -361,6 +376,13 @@ impl<'a> View<'a> {
             print(self.output, self.aws, &gathering);
         }
         Ok(gathering)
+    }
+}
+
+/// Looks whether filters explain who is missing, where the format has room for that.
+pub(super) async fn explain(output: &Output, aws: &Aws, gathering: &mut Gathering) {
+    if output.format != Format::Workshop {
+        Box::pin(Filters::default().explain(aws, gathering)).await;
     }
 }
 

@@ -7,7 +7,7 @@ use super::{Context, waiting};
 use crate::aws::provision::{self, Mode, Request, Untagged};
 use crate::error::{Result, exit};
 use crate::output::setup::{Totals, document, full_table, table};
-use crate::output::{Format, Verbosity};
+use crate::output::{Format, Verbosity, subscriptions};
 
 /// Make the topic, the queues and the table of a stack, or mend what differs.
 #[derive(Debug, Args)]
@@ -61,6 +61,9 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
             "{created} created, {kept} kept, {changed} changed in {:.1} s",
             began.elapsed().as_secs_f64()
         )),
+    }
+    for sentence in subscriptions::sentences(&report.subscribers, None) {
+        output.note(&sentence);
     }
     if !report.beyond.is_empty() {
         let names: Vec<_> = report.beyond.iter().map(ToString::to_string).collect();

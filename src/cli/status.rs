@@ -1,17 +1,19 @@
 //! `rydes status`.
 
+use std::collections::HashSet;
+
 use clap::Args;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::recent::Recent;
 use super::{Context, env};
 use crate::aggregate::Gathering;
-use crate::aws::Aws;
+use crate::aws::{Aws, Subscribers};
 use crate::error::{Result, exit};
-use crate::model::{RfqId, Timestamp};
+use crate::model::{ProviderName, RfqId, Timestamp};
 use crate::output::Format;
 use crate::output::live::size;
-use crate::output::status::{Place, document, queues, rfqs};
+use crate::output::status::{Place, document, queues, rfqs, subscribers};
 use crate::quotes::snapshot;
 
 /// Reads of RFQs under way at once.
@@ -36,14 +38,16 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let settings = context.settings()?;
     let aws = context.connect(&settings).await?;
     let ids = Recent::of(&aws, env).ids(command.rfqs.into());
-    let look = Box::pin(async { tokio::try_join!(aws.all_depths(), gatherings(&aws, &ids)) });
-    let (depths, gatherings) = context.visibly("looking", look).await?;
+    let look = async { tokio::try_join!(aws.depths_and_subscribers(), gatherings(&aws, &ids)) };
+    let ((depths, subscribed), gatherings) = context.visibly("looking", Box::pin(look)).await?;
     let gone = ids.len() - gatherings.len();
     match output.format {
         Format::Table | Format::Workshop => {
             output.data(&aws.target_line_in_full());
             let width = output.is_terminal().then(|| size().0);
             output.lines(&queues(&depths, &settings.command("dlq list"), width));
+            let setup = settings.command(&format!("setup --providers {}", simulated(&subscribed)));
+            output.lines(&subscribers(&subscribed, &setup, width));
             output.lines(&rfqs(&gatherings, Timestamp::now(), width));
         }
         Format::Json | Format::Jsonl => {
@@ -53,7 +57,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
                 version: aws.version(),
                 region: aws.region(),
             };
-            output.json(&document(place, &depths, &gatherings));
+            output.json(&document(place, &depths, &subscribed, &gatherings));
         }
     }
     if ids.is_empty() {
@@ -64,6 +68,14 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         output.note(&format!("{gone} {what} submitted here {is} not in the table any more"));
     }
     Ok(exit::DONE)
+}
+
+/// So many simulated providers are there from number 1, so that a setup makes no others; at least 1.
+fn simulated(subscribers: &Subscribers) -> usize {
+    let names = subscribers.live.iter().filter_map(|one| one.name.as_ref());
+    let numbers: HashSet<usize> = names.filter_map(ProviderName::number).collect();
+    let in_a_row = (1..=numbers.len()).take_while(|number| numbers.contains(number));
+    in_a_row.count().max(1)
 }
 
 /// How these RFQs stand, those that are still there.

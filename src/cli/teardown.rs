@@ -11,6 +11,7 @@ use crate::aws::provision::{Inventory, inventory, teardown};
 use crate::error::{Error, Result, exit};
 use crate::output::Format;
 use crate::output::setup::inventory_line;
+use crate::output::subscriptions;
 
 /// Remove everything that carries the stack's tag.
 #[derive(Debug, Args)]
@@ -36,6 +37,9 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let aws = context.connect(&settings).await?;
     output.note(&aws.target_line());
     let found = context.visibly("looking for what there is", Box::pin(inventory(&aws))).await?;
+    for sentence in subscriptions::going(&found.inactive) {
+        output.note(&sentence);
+    }
     if found.count() == 0 || command.dry_run {
         if found.count() == 0 {
             output.note(&format!("nothing of {} is here", settings.stack));
@@ -66,6 +70,7 @@ fn print(context: &Context, found: &Inventory, removed: usize) {
         context.output.json(&json!({
             "topic": found.topic,
             "subscriptions": found.subscriptions,
+            "inactive": subscriptions::inactive(&found.inactive),
             "queues": found.queues,
             "unread": found.unread,
             "table": found.table,

@@ -44,7 +44,8 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let read = context.visibly("reading the table", Box::pin(table.rows(&id)));
     let rows = read.await?.ok_or_else(|| quotes::unknown(&aws, &id))?;
     let now = Timestamp::now();
-    let gathering = aggregate(&rows, now, None);
+    let mut gathering = aggregate(&rows, now, None);
+    quotes::explain(output, &aws, &mut gathering).await;
     let timeline = Timeline::of(&rows, &gathering);
     if let Some(file) = &command.svg {
         let picture = svg(&timeline, &gathering, now)?;

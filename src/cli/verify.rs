@@ -14,7 +14,7 @@ use crate::model::{RfqId, parse_duration};
 use crate::output::live::size;
 use crate::output::verify::{document, lines};
 use crate::output::{Format, Output};
-use crate::verify::{Account, verify};
+use crate::verify::{Account, explain, verify};
 
 /// How long to wait between two looks.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -48,7 +48,8 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let id = recent.find(command.id.as_deref(), &settings)?;
     let patience = command.wait.then_some(command.timeout);
     let looked = settle(&aws, &id, patience);
-    let account = context.visibly("looking for every copy", Box::pin(looked)).await?;
+    let mut account = context.visibly("looking for every copy", Box::pin(looked)).await?;
+    Box::pin(explain(&aws, &mut account)).await?;
     match output.format {
         Format::Table | Format::Workshop => print(output, &account),
         Format::Json | Format::Jsonl => output.json(&document(&account)),

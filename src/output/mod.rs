@@ -24,6 +24,7 @@ pub mod quotes;
 pub mod setup;
 pub mod status;
 pub mod steps;
+pub mod subscriptions;
 pub(crate) mod table;
 pub mod trace;
 pub mod verify;

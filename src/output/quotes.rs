@@ -159,6 +159,7 @@ fn other_row(gathering: &Gathering, provider: &Provider) -> Vec<String> {
             Some(Timing::Late(by)) => format!("late +{}{unexpected}", seconds(by)),
             Some(Timing::InTime) | None => "late".to_owned(),
         },
+        State::Missing if provider.reason.is_some() => format!("missing: {reason}"),
         State::Missing => match (gathering.completed_by, deadline_after(gathering)) {
             (Some(CompletedBy::Deadline), Some(deadline)) => {
                 format!("missing: no answer by {}", seconds(deadline))

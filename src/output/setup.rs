@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use super::subscriptions;
 use super::table::{Column, lines};
 use crate::aws::provision::{Change, Inventory, Mode, Report};
 
@@ -84,6 +85,8 @@ pub fn document(report: &Report, mode: Mode) -> Value {
         "created": totals.created,
         "kept": totals.kept,
         "changed": totals.changed,
+        "filters": subscriptions::filters(&report.subscribers),
+        "inactive": subscriptions::inactive(&report.subscribers.inactive),
         "resources": resources(report).into_iter().map(resource).collect::<Vec<_>>(),
     })
 }

@@ -4,9 +4,10 @@ use serde_json::{Value, json};
 
 use super::names::{follow, range};
 use super::quotes::{best, over};
-use super::table::{Column, cut, lines, width_of};
+use super::subscriptions::{self, add_delivery};
+use super::table::{Column, cut, lines, width_of, wrapped};
 use crate::aggregate::{CompletedBy, Gathering};
-use crate::aws::{Depths, QueueCounts};
+use crate::aws::{Depths, QueueCounts, Subscriber, Subscribers};
 use crate::model::text::printable;
 use crate::model::{Responder, Timestamp, show_duration};
 
@@ -47,6 +48,12 @@ pub fn queues(depths: &Depths, look: &str, width: Option<u16>) -> Vec<String> {
     let columns =
         [Column::Left("QUEUE"), Column::Right("READY"), Column::Right("IN HAND"), Column::Left("")];
     fitted(lines(&columns, &rows), width)
+}
+
+/// What is to be said of subscriptions, in lines. `setup` is the command that turns raw delivery on.
+pub fn subscribers(subscribers: &Subscribers, setup: &str, width: Option<u16>) -> Vec<String> {
+    let sentences = subscriptions::sentences(subscribers, Some(setup));
+    sentences.iter().flat_map(|sentence| wrapped(sentence, width)).collect()
 }
 
 /// Lines without what is too wide.
@@ -131,15 +138,24 @@ pub struct Place<'a> {
 }
 
 /// The document of `--output json`.
-pub fn document(place: Place<'_>, depths: &Depths, gatherings: &[Gathering]) -> Value {
+pub fn document(
+    place: Place<'_>,
+    depths: &Depths,
+    subscribers: &Subscribers,
+    gatherings: &[Gathering],
+) -> Value {
     let held = |counts: QueueCounts| json!({"ready": counts.ready, "in-hand": counts.in_hand});
     let provider = |(responder, counts): &Provider| {
-        json!({
+        let is_its = |one: &&Subscriber| one.responder == *responder;
+        let subscriber = subscribers.live.iter().find(is_its);
+        let mut provider = json!({
             "responder": responder.as_str(),
             "ready": counts.map(|counts| counts.ready),
             "in-hand": counts.map(|counts| counts.in_hand),
             "unread": counts.is_some_and(is_unread),
-        })
+        });
+        add_delivery(&mut provider, subscriber.and_then(|one| one.delivery.as_ref()));
+        provider
     };
     let rfq = |gathering: &Gathering| {
         json!({
@@ -163,6 +179,7 @@ pub fn document(place: Place<'_>, depths: &Depths, gatherings: &[Gathering]) -> 
         "version": place.version,
         "region": place.region,
         "providers": depths.providers.iter().map(provider).collect::<Vec<_>>(),
+        "inactive": subscriptions::inactive(&subscribers.inactive),
         "responses": held(depths.responses),
         "dead-letters": {
             "requests": held(depths.provider_dead_letters),

@@ -206,11 +206,12 @@ pub(super) fn is_receipt(lane: &Lane) -> bool {
 }
 
 /// What stands in the place of a bar that cannot be drawn.
-pub(super) fn unsaid(timeline: &Timeline, lane: &Lane) -> &'static str {
+pub(super) fn unsaid<'a>(timeline: &Timeline, lane: &'a Lane) -> &'a str {
     match lane.provider.state {
         _ if lane.end().is_some() => "",
         _ if lane.has_row => "no times",
         State::Waiting if timeline.origin.is_some() => "waiting",
+        State::Missing => lane.provider.reason.as_deref().unwrap_or("no trace"),
         _ => "no trace",
     }
 }

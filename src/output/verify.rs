@@ -6,7 +6,7 @@ use super::names::{follow, range};
 use super::setup::count_of;
 use super::table::wrapped;
 use super::trace::{Clock, time_of_day};
-use crate::aggregate::State;
+use crate::aggregate::{FILTERED, State};
 use crate::aws::QueueCounts;
 use crate::model::Responder;
 use crate::model::text::printable;
@@ -30,23 +30,25 @@ fn sentences(account: &Account) -> Vec<String> {
         |is: &dyn Fn(Found) -> bool| account.copies.iter().filter(|(_, found)| is(*found)).count();
     let in_flight = count(&Found::is_in_flight);
     let unexplained = count(&Found::is_unexplained);
+    let filtered = count(&|found| found == Found::Filter);
     let mut all = Vec::new();
-    if in_flight + unexplained == 0 {
+    if in_flight + unexplained + filtered == 0 {
         all.push(format!("{} of {id}: {}", plural_of(copies, "copy", "copies"), kinds(account)));
         all.push("in queues 0, unexplained 0: everything is accounted for".to_owned());
         return all;
     }
-    let rows = copies - in_flight - unexplained;
+    let rows = copies - in_flight - unexplained - filtered;
     let parts = [
         (rows > 0, kinds(account)),
         (in_flight > 0, format!("{in_flight} in flight")),
+        (filtered > 0, format!("{filtered} behind a filter")),
         (true, format!("{unexplained} unexplained")),
     ];
     let parts: Vec<_> = parts.into_iter().filter(|(is, _)| *is).map(|(_, text)| text).collect();
     let copies = plural_of(copies, "copy", "copies");
     let asked = account.gathering.request.submitted_at.map(|at| time_of_day(at, Clock::Seconds));
     let asked = asked.map_or_else(String::new, |at| format!(", asked {at}"));
-    let accounted = rows + in_flight;
+    let accounted = rows + in_flight + filtered;
     all.push(format!(
         "{accounted} of {copies} of {id}{asked}, accounted for: {}",
         parts.join(", ")
@@ -82,6 +84,7 @@ fn whereabouts(found: Found, copies: usize) -> String {
         Found::Unseen => "maybe on its way: it was asked a moment ago".to_owned(),
         Found::Elsewhere => "its queue cannot be looked at from here".to_owned(),
         Found::Nothing => "its queue and the response queue are empty".to_owned(),
+        Found::Filter => FILTERED.to_owned(),
         Found::NoQueue => "it has no queue here, and no reply waits".to_owned(),
     }
 }
@@ -125,6 +128,7 @@ pub fn document(account: &Account) -> Value {
             Found::Elsewhere => (Some("elsewhere"), None, None),
             Found::Nothing => (None, None, Some(QueueCounts::default())),
             Found::NoQueue => (None, None, None),
+            Found::Filter => (Some("filter"), None, None),
         };
         json!({
             "responder": responder.as_str(),

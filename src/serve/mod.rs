@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use crate::aws::Aws;
 use crate::error::{Error, Result};
 use crate::model::RequestRow;
+use crate::quotes::Filters;
 use desk::Desk;
 pub use hosts::Hosts;
 use routes::Readiness;
@@ -82,6 +83,7 @@ struct House {
     settings: Settings,
     desk: Desk,
     watches: Watches,
+    filters: Arc<Filters>,
     readiness: Readiness,
     streams: Arc<Semaphore>,
     /// Cancelled when no new request is taken any more.
@@ -110,9 +112,11 @@ pub async fn run(
     stop: &CancellationToken,
     report: Reporter,
 ) -> Result<()> {
+    let filters = Arc::<Filters>::default();
     let house = Arc::new(House {
         desk: Desk::new(aws.clone(), Arc::clone(&report)),
-        watches: Watches::new(aws.clone(), Arc::clone(&report)),
+        watches: Watches::new(aws.clone(), Arc::clone(&filters), Arc::clone(&report)),
+        filters,
         readiness: Readiness::default(),
         streams: Arc::new(Semaphore::new(STREAMS)),
         stop: stop.clone(),

@@ -158,7 +158,10 @@ async fn query(
     };
     let read = within(PATIENCE, snapshot(&house.aws, &id, None)).await;
     tell(&house.report, Work::Reading, read.as_ref().err());
-    let gathering = read?.ok_or_else(Problem::no_such_rfq)?;
+    let mut gathering = read?.ok_or_else(Problem::no_such_rfq)?;
+    if view.as_deref() == Some("full") {
+        house.filters.explain(&house.aws, &mut gathering).await;
+    }
     Ok(json_answer(StatusCode::OK, show(&gathering)))
 }
 

@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::model::text::compact_json;
 use crate::model::{RfqId, Timestamp};
 use crate::output::page::document;
-use crate::quotes::{Patience, Watch};
+use crate::quotes::{Filters, Patience, Watch};
 
 /// The longest that anybody may follow an RFQ after its end, for late answers.
 pub(super) const LONGEST_LINGER: Duration = Duration::from_mins(1);
@@ -26,6 +26,7 @@ const NO_DEADLINE: Duration = Duration::from_hours(24);
 /// The RFQs that are followed.
 pub(super) struct Watches {
     aws: Aws,
+    filters: Arc<Filters>,
     open: Arc<Open>,
     report: Reporter,
 }
@@ -75,8 +76,8 @@ fn lock(open: &Open) -> MutexGuard<'_, HashMap<RfqId, Weak<Followed>>> {
 }
 
 impl Watches {
-    pub(super) fn new(aws: Aws, report: Reporter) -> Self {
-        Self { aws, open: Arc::default(), report }
+    pub(super) fn new(aws: Aws, filters: Arc<Filters>, report: Reporter) -> Self {
+        Self { aws, filters, open: Arc::default(), report }
     }
 
     /// Follows an RFQ together with everybody else who does.
@@ -91,7 +92,8 @@ impl Watches {
         }
         let (sender, latest) = watch::channel(Latest::Unread);
         let report = Arc::clone(&self.report);
-        let poller = tokio::spawn(poll(self.aws.clone(), id.clone(), sender, report));
+        let filters = Arc::clone(&self.filters);
+        let poller = tokio::spawn(poll(self.aws.clone(), id.clone(), filters, sender, report));
         let new = Arc::new(Followed {
             id: id.clone(),
             latest,
@@ -122,7 +124,13 @@ impl Drop for Followed {
 }
 
 /// Reads an RFQ again and again, and tells what it says.
-async fn poll(aws: Aws, id: RfqId, tell: watch::Sender<Latest>, report: Reporter) {
+async fn poll(
+    aws: Aws,
+    id: RfqId,
+    filters: Arc<Filters>,
+    tell: watch::Sender<Latest>,
+    report: Reporter,
+) {
     let patience =
         Patience { until: None, stall: None, linger: LONGEST_LINGER, timeout: NO_DEADLINE };
     let mut watch = Watch::new(&aws, id, patience);
@@ -131,7 +139,10 @@ async fn poll(aws: Aws, id: RfqId, tell: watch::Sender<Latest>, report: Reporter
         let next = watch.next().await;
         super::tell(&report, Work::Reading, next.as_ref().err());
         let latest = match next {
-            Ok(Some(gathering)) => Latest::State(seen.take(&watch, &gathering)),
+            Ok(Some(mut gathering)) => {
+                filters.explain(&aws, &mut gathering).await;
+                Latest::State(seen.take(&watch, &gathering))
+            }
             Ok(None) => Latest::Unknown,
             Err(error) => match seen.trouble(&error) {
                 Some(state) => Latest::State(state),

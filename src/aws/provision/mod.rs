@@ -3,6 +3,7 @@
 //! Each resource is looked at first, then created, set or kept: creating what exists with other
 //! attributes fails on AWS. Whatever is interrupted is completed by the next run.
 
+mod others;
 mod queue;
 mod register;
 mod removal;
@@ -14,17 +15,14 @@ mod topic;
 use std::collections::HashMap;
 use std::time::Duration;
 
-pub use register::{Added, Kind, Registered, add, register};
+pub use register::{Added, Kind, Registered, add, register, register_in_full};
 pub use removal::{Removed, Requests, remove};
 pub use setup::{Report, Request, setup};
 pub use teardown::{Inventory, inventory, teardown};
 
 use super::names::STACK_TAG;
-use super::{Aws, Names};
+use super::{Aws, CONCURRENCY, Names};
 use crate::error::{Error, Result};
-
-/// How many requests are under way at once: more would only queue up at the service.
-const CONCURRENCY: usize = 8;
 
 /// What to do with a resource of the right name that lacks the stack's tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,7 +5,8 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use super::queue::{self, Spec};
 use super::setup::place_of;
 use super::{CONCURRENCY, Change, Mode, Patience, Untagged, check_owner, topic};
-use crate::aws::Aws;
+use crate::aws::subscription::Listed;
+use crate::aws::{Aws, Subscribers};
 use crate::error::{Error, Result};
 use crate::model::{ProviderName, Responder};
 
@@ -65,8 +66,22 @@ pub struct Added {
 /// # Errors
 /// Not set up when there is no topic.
 pub async fn register(aws: &Aws) -> Result<Vec<Registered>> {
-    let subscriptions = aws.topic().await?.subscriptions().await?;
-    let mut registered: Vec<Registered> = stream::iter(subscriptions)
+    of_listed(aws, &aws.topic().await?.listed().await?).await
+}
+
+/// The register with everything that the topic lists, and how each subscription delivers: one
+/// `GetSubscriptionAttributes` each more.
+///
+/// # Errors
+/// Not set up when there is no topic.
+pub async fn register_in_full(aws: &Aws) -> Result<(Vec<Registered>, Subscribers)> {
+    let topic = aws.topic().await?;
+    let listed = topic.listed().await?;
+    tokio::try_join!(of_listed(aws, &listed), topic.subscribers(listed.clone()))
+}
+
+async fn of_listed(aws: &Aws, listed: &Listed) -> Result<Vec<Registered>> {
+    let mut registered: Vec<Registered> = stream::iter(&listed.live)
         .map(|subscription| async move {
             let queue = subscription.queue().to_owned();
             let name = aws.names.provider(&queue);
@@ -79,7 +94,7 @@ pub async fn register(aws: &Aws) -> Result<Vec<Registered>> {
                 name,
                 kind: if simulated { Kind::Simulated } else { Kind::External },
                 queue,
-                queue_arn: subscription.queue_arn,
+                queue_arn: subscription.queue_arn.clone(),
             })
         })
         .buffered(CONCURRENCY)
@@ -112,7 +127,7 @@ pub async fn add(
         }
     }
     let queue = queue::ensure(aws, &spec, found.as_ref(), Mode::Apply, patience).await?;
-    let subscription =
+    let (subscription, _) =
         topic::ensure_subscription(aws, &place, &spec.name, &subscriptions, Mode::Apply).await?;
     Ok(Added {
         queue,

@@ -3,9 +3,12 @@
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::queue::{self, Spec};
-use super::{CONCURRENCY, Change, Mode, Patience, Place, Untagged, check_owner, table, topic};
+use super::{
+    CONCURRENCY, Change, Mode, Patience, Place, Untagged, check_owner, others, table, topic,
+};
+use crate::aws::subscription::Listed;
 use crate::aws::topic::Subscription;
-use crate::aws::{Aws, Queue};
+use crate::aws::{Aws, Queue, Subscribers};
 use crate::error::{Error, Result};
 use crate::model::ProviderName;
 
@@ -29,7 +32,8 @@ pub struct Report {
     pub topic: (String, Change),
     /// The providers' queues, in natural order.
     pub provider_queues: Vec<(String, Change)>,
-    /// Their subscriptions, in the same order.
+    /// Their subscriptions, in the same order; then those of other queues of the stack's own that
+    /// were mended.
     pub subscriptions: Vec<(String, Change)>,
     /// The response queue.
     pub response_queue: (String, Change),
@@ -39,6 +43,8 @@ pub struct Report {
     pub table: (String, Change),
     /// Simulated providers beyond the wanted number, which were kept.
     pub beyond: Vec<ProviderName>,
+    /// Everything that the topic lists, as it was found, and mended: what is new is not among it.
+    pub subscribers: Subscribers,
 }
 
 impl Report {
@@ -150,27 +156,17 @@ pub async fn setup(aws: &Aws, request: &Request, patience: Patience<'_>) -> Resu
             queue::ensure(aws, &response_spec, survey.response.as_ref(), mode, patience),
             ensure_providers(aws, &place, &survey, mode, patience),
         )?;
-        let subscriptions = match &found_topic {
-            Some(found) => aws.topic_at(found.arn.clone()).subscriptions().await?,
-            None => Vec::new(),
+        let listed = match &found_topic {
+            Some(found) => aws.topic_at(found.arn.clone()).listed().await?,
+            None => Listed::default(),
         };
-        let subscribed: Vec<(String, Change)> = stream::iter(&provider_queues)
-            .map(|(name, _)| {
-                let (place, existing) = (&place, subscriptions.as_slice());
-                async move {
-                    let change =
-                        topic::ensure_subscription(aws, place, name, existing, mode).await?;
-                    Ok::<_, Error>((name.clone(), change))
-                }
-            })
-            .buffered(CONCURRENCY)
-            .try_collect()
-            .await?;
-        let beyond = simulated_beyond(aws, request.providers, &subscriptions).await?;
+        let beyond = simulated_beyond(aws, request.providers, &listed.live).await?;
+        let subscribed = subscribe(aws, &place, &provider_queues, listed, mode).await?;
         Ok((topic, dead_letters, response, provider_queues, subscribed, beyond))
     };
-    let (table, (topic, dead_letters, response, provider_queues, subscriptions, beyond)) =
+    let (table, (topic, dead_letters, response, provider_queues, subscribed, beyond)) =
         tokio::try_join!(table, rest)?;
+    let (subscriptions, subscribers) = subscribed;
     let names = &aws.names;
     Ok(Report {
         account: Some(place.account).filter(|account| account != "unknown"),
@@ -184,7 +180,42 @@ pub async fn setup(aws: &Aws, request: &Request, patience: Patience<'_>) -> Resu
         ],
         table: (names.table(), table),
         beyond,
+        subscribers,
     })
+}
+
+/// Makes the subscriptions of these queues what they should be, and looks at all others that are
+/// listed.
+async fn subscribe(
+    aws: &Aws,
+    place: &Place,
+    queues: &[(String, Change)],
+    listed: Listed,
+    mode: Mode,
+) -> Result<(Vec<(String, Change)>, Subscribers)> {
+    let existing = listed.live.as_slice();
+    let ensured = stream::iter(queues).map(|(name, _)| async move {
+        let ensured = topic::ensure_subscription(aws, place, name, existing, mode).await?;
+        Ok::<_, Error>((name.clone(), ensured))
+    });
+    let ensured: Vec<_> = ensured.buffered(CONCURRENCY).try_collect().await?;
+    let topic = aws.topic_at(place.topic_arn(&aws.names.topic()));
+    let (mut changes, mut live) = (Vec::new(), Vec::new());
+    for (name, (change, delivery)) in ensured {
+        let arn = place.queue_arn(&name);
+        if let Some(found) = existing.iter().find(|found| found.queue_arn == arn) {
+            live.push(topic.subscriber(found, Some(delivery)));
+        }
+        changes.push((name, change));
+    }
+    let is_wanted = |arn: &String| queues.iter().any(|(name, _)| place.queue_arn(name) == *arn);
+    let others = existing.iter().filter(|found| !is_wanted(&found.queue_arn)).collect();
+    for (other, changed) in others::look(aws, place, &topic, others, mode).await? {
+        live.push(other);
+        changes.extend(changed);
+    }
+    live.sort_by(|a, b| a.responder.cmp(&b.responder));
+    Ok((changes, Subscribers { live, inactive: listed.inactive }))
 }
 
 async fn ensure_providers(

@@ -6,7 +6,8 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::time::{Instant, sleep};
 
 use super::{CONCURRENCY, Patience, Place, Waiting, is_ours, queue, table, topic};
-use crate::aws::{Aws, error};
+use crate::aws::subscription::Listed;
+use crate::aws::{Aws, Inactive, error};
 use crate::error::{Error, Result};
 
 /// How long deletions may take to show: SQS says up to 60 s.
@@ -22,6 +23,8 @@ pub struct Inventory {
     pub topic: Option<String>,
     /// How many queues are subscribed to it.
     pub subscriptions: usize,
+    /// Subscriptions that are listed, but receive nothing; they go with the topic.
+    pub inactive: Vec<Inactive>,
     /// The queues, by name.
     pub queues: Vec<String>,
     /// How many messages they hold.
@@ -55,14 +58,15 @@ pub async fn inventory(aws: &Aws) -> Result<Inventory> {
     let place = arn.and_then(Place::of).or_else(|| Place::known(aws));
     let topic = topic::look(aws, place.as_ref()).await?;
     let topic = topic.filter(|found| is_ours(&found.tags, &aws.names)).map(|found| found.arn);
-    let subscriptions = match &topic {
-        Some(arn) => aws.topic_at(arn.clone()).subscriptions().await?.len(),
-        None => 0,
+    let listed = match &topic {
+        Some(arn) => aws.topic_at(arn.clone()).listed().await?,
+        None => Listed::default(),
     };
     let table = table.filter(|found| is_ours(&found.tags, &aws.names));
     Ok(Inventory {
         topic,
-        subscriptions,
+        subscriptions: listed.live.len(),
+        inactive: listed.inactive,
         unread: queues.iter().map(|(_, found)| found.messages()).sum(),
         urls: queues.iter().map(|(_, found)| found.url.clone()).collect(),
         queues: queues.into_iter().map(|(name, _)| name).collect(),

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Change, Mode, Place, is_ours};
 use crate::aws::names::STACK_TAG;
+use crate::aws::subscription::Delivery;
 use crate::aws::topic::Subscription;
 use crate::aws::{Aws, error};
 use crate::error::{Error, Result};
@@ -97,21 +98,25 @@ pub(super) async fn ensure(aws: &Aws, found: Option<&Found>, mode: Mode) -> Resu
     }
 }
 
-/// Makes the subscription of a queue what it should be: raw delivery, its own redrive policy.
+/// What the subscription of a provider's queue should be like: raw delivery, its own redrive policy.
+fn wanted(aws: &Aws, place: &Place) -> [(&'static str, String); 2] {
+    let dead_letters = place.queue_arn(&aws.names.provider_dead_letters());
+    let redrive = json!({"deadLetterTargetArn": dead_letters}).to_string();
+    [("RawMessageDelivery", "true".to_owned()), ("RedrivePolicy", redrive)]
+}
+
+/// Makes the subscription of a queue what it should be; returns how it delivers then.
 pub(super) async fn ensure_subscription(
     aws: &Aws,
     place: &Place,
     queue: &str,
     existing: &[Subscription],
     mode: Mode,
-) -> Result<Change> {
+) -> Result<(Change, Delivery)> {
     let queue_arn = place.queue_arn(queue);
-    let dead_letters = place.queue_arn(&aws.names.provider_dead_letters());
-    let redrive = json!({"deadLetterTargetArn": dead_letters}).to_string();
-    let wanted = [("RawMessageDelivery", "true".to_owned()), ("RedrivePolicy", redrive)];
     let Some(found) = existing.iter().find(|found| found.queue_arn == queue_arn) else {
         if mode == Mode::Apply {
-            let attributes = wanted.map(|(name, value)| (name.to_owned(), value));
+            let attributes = wanted(aws, place).map(|(name, value)| (name.to_owned(), value));
             aws.clients
                 .sns
                 .subscribe()
@@ -124,18 +129,28 @@ pub(super) async fn ensure_subscription(
                 .await
                 .map_err(|error| aws.error(&format!("subscribing queue {queue}"), &error))?;
         }
-        return Ok(Change::Created);
+        return Ok((Change::Created, Delivery { filter: None, is_raw: true }));
     };
-    let doing = format!("setting up the subscription of queue {queue}");
-    let is = aws
-        .clients
-        .sns
-        .get_subscription_attributes()
-        .subscription_arn(&found.arn)
-        .send()
-        .await
-        .map_err(|error| aws.error(&doing, &error))?;
-    let is = is.attributes.unwrap_or_default();
+    let topic = aws.topic_at(place.topic_arn(&aws.names.topic()));
+    let is = topic.attributes(found, &setting_up(queue)).await?;
+    let change = mend(aws, place, found, &is, mode).await?;
+    Ok((change, Delivery { is_raw: true, ..Delivery::of(&is) }))
+}
+
+fn setting_up(queue: &str) -> String {
+    format!("setting up the subscription of queue {queue}")
+}
+
+/// Sets what differs on a subscription whose attributes are these.
+pub(super) async fn mend(
+    aws: &Aws,
+    place: &Place,
+    found: &Subscription,
+    is: &HashMap<String, String>,
+    mode: Mode,
+) -> Result<Change> {
+    let doing = setting_up(found.queue());
+    let wanted = wanted(aws, place);
     let mut changed = Vec::new();
     for (name, value) in wanted.iter().filter(|(name, value)| !same(is.get(*name), value)) {
         changed.push((*name).to_owned());

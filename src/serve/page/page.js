@@ -278,7 +278,7 @@ const lane = (timeline, provider, { name, quote, unsaid }) => {
     // Grows with time.
     part("waits", 0, 0, 8, 4, 0);
   } else if (unsaid) {
-    bar.append(element("span", "said", provider.state === "missing" ? "missing" : unsaid));
+    bar.append(element("span", "said", provider.state === "missing" ? provider.reason || "missing" : unsaid));
   }
   bar.prepend(picture);
   made.append(bar);

@@ -9,6 +9,7 @@ mod providers;
 mod resources;
 mod screens;
 mod status;
+mod subscriptions;
 mod teardown;
 mod usage;
 
