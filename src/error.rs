@@ -25,6 +25,8 @@ pub mod exit {
     pub const NOT_SET_UP: u8 = 7;
     /// `verify` found a copy that nothing explains.
     pub const UNEXPLAINED: u8 = 8;
+    /// A wait was ended by SIGHUP: the terminal was closed.
+    pub const HUNG_UP: u8 = 129;
     /// A wait was interrupted by SIGINT.
     pub const INTERRUPTED: u8 = 130;
     /// A wait was ended by SIGTERM.

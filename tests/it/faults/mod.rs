@@ -7,5 +7,6 @@ mod gone;
 mod reads;
 mod seeded;
 mod setup;
+mod signals;
 mod submit;
 mod workers;

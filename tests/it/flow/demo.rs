@@ -33,9 +33,11 @@ fn it_shows_every_state_and_leaves_nothing() {
 
 #[test]
 fn one_that_is_interrupted_leaves_nothing_either() {
-    for (said, signal, code) in
-        [("$ rydes setup", Signal::INT, 130), ("$ rydes quotes --watch", Signal::TERM, 143)]
-    {
+    for (said, signal, code) in [
+        ("$ rydes setup", Signal::INT, 130),
+        ("$ rydes quotes --watch", Signal::TERM, 143),
+        ("$ rydes providers run", Signal::HUP, 129),
+    ] {
         let stack = Stack::new();
         let demo = Background::start(stack.typed("demo"));
         demo.says(said);
