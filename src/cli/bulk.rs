@@ -207,7 +207,7 @@ pub(super) async fn run(context: &Context, command: Command, requests: Requests)
         }
     }
     drop((bar, scatter));
-    remember(context, &aws, &account);
+    Recent::of(&aws, env).remember(&account.newest, output).await;
     summary(context, &settings, &account, began);
     let ended = ending
         .outcome()
@@ -273,15 +273,6 @@ fn tell_failure(output: &Output, line: Option<u64>, error: &Error) {
     }
     if output.format == Format::Jsonl {
         output.json(&json!({"line": line, "error": text}));
-    }
-}
-
-fn remember(context: &Context, aws: &crate::aws::Aws, account: &Account) {
-    let recent = Recent::of(aws, env);
-    for row in &account.newest {
-        if let Err(error) = recent.remember(row) {
-            context.output.detail(&format!("the RFQ was not remembered: {error}"));
-        }
     }
 }
 

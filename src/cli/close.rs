@@ -33,7 +33,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let output = &context.output;
     let settings = context.settings()?;
     let aws = context.connect(&settings).await?;
-    let id = Recent::of(&aws, env).find(Some(&command.id), &settings)?;
+    let id = Recent::of(&aws, env).find(Some(&command.id), &settings).await?;
     output.note(&aws.target_line());
     let (mut after, closed) = close(&aws, &id).await?;
     quotes::explain(output, &aws, &mut after).await;
@@ -51,7 +51,10 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
 
 /// Closes an RFQ; returns how it stands then, and since when it is closed if this has closed it.
 async fn close(aws: &Aws, id: &RfqId) -> Result<(Gathering, Option<Timestamp>)> {
-    let read = async || snapshot(aws, id, None).await?.ok_or_else(|| quotes::unknown(aws, id));
+    let read = async || match snapshot(aws, id, None).await? {
+        Some(gathering) => Ok(gathering),
+        None => Err(quotes::unknown(aws, id).await),
+    };
     let mut tried = Vec::new();
     loop {
         let gathering = read().await?;

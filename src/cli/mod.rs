@@ -306,16 +306,16 @@ async fn interruptible(context: &Context, mut work: LocalBoxFuture<'_, Result<u8
     }
 }
 
-/// Waits for what a person or another program types, and is interrupted by a signal.
+/// Waits for what a person or another program types or reads, and is interrupted by a signal.
 async fn attended<T: Send + 'static>(
     context: &Context,
-    read: impl FnOnce() -> T + Send + 'static,
+    work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T> {
     tokio::select! {
         biased;
         () = context.shutdown.stop.cancelled() => Err(context.shutdown.error()),
-        read = tokio::task::spawn_blocking(read) => {
-            read.map_err(|panic| Error::other("cannot read stdin").because(panic))
+        done = tokio::task::spawn_blocking(work) => {
+            done.map_err(|panic| Error::other("the work was broken off").because(panic))
         }
     }
 }

@@ -102,28 +102,28 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     check_until(&command.until)?;
     let aws = context.connect(&settings).await?;
     let recent = Recent::of(&aws, env);
-    let id = recent.find(command.id.as_deref(), &settings)?;
+    let id = recent.find(command.id.as_deref(), &settings).await?;
     if command.watch {
         let patience = command.stay.patience(&command.until);
         return wait(context, &settings, &aws, id, patience).await;
     }
     let read = context.visibly("reading the table", Box::pin(snapshot(&aws, &id, None)));
     let Some(mut gathering) = read.await? else {
-        return Err(unknown(&aws, &id));
+        return Err(unknown(&aws, &id).await);
     };
     explain(&context.output, &aws, &mut gathering).await;
     print(&context.output, &aws, &gathering);
     if gathering.status == Status::Gathering && context.output.format == Format::Table {
-        let watch = settings.command(&format!("quotes {} --watch", recent.prefix(&id)));
+        let watch = settings.command(&format!("quotes {} --watch", recent.prefix(&id).await));
         context.output.note(&format!("next: {watch}"));
     }
     Ok(exit::DONE)
 }
 
 /// The error about an RFQ that is not in the table.
-pub(super) fn unknown(aws: &Aws, id: &RfqId) -> Error {
+pub(super) async fn unknown(aws: &Aws, id: &RfqId) -> Error {
     let id = printable(id.as_str());
-    Recent::of(aws, env).unknown(format!("no RFQ {id} on stack {}", aws.names.stack()))
+    Recent::of(aws, env).unknown(format!("no RFQ {id} on stack {}", aws.names.stack())).await
 }
 
 /// Watches an RFQ until it ends; the exit code says how.
@@ -135,7 +135,8 @@ pub(super) async fn wait(
     patience: Patience,
 ) -> Result<u8> {
     let gathering = watch(context, settings, aws, &id, patience).await?;
-    let again = settings.command(&format!("quotes {}", Recent::of(aws, env).prefix(&id)));
+    let prefix = Recent::of(aws, env).prefix(&id).await;
+    let again = settings.command(&format!("quotes {prefix}"));
     match gathering.status {
         _ if context.output.format != Format::Table => {}
         Status::Expired | Status::Closed => {
@@ -168,7 +169,7 @@ pub(super) async fn watch(
     while !watch.is_over() {
         let gathering = match view.animate(watch.next(), shutdown).await {
             Ok(Some(gathering)) => gathering,
-            Ok(None) => return Err(unknown(aws, id)),
+            Ok(None) => return Err(unknown(aws, id).await),
             Err(error) if error.is_transient() && view.has_time_left() => {
                 view.trouble(&error);
                 continue;
@@ -187,7 +188,7 @@ pub(super) async fn watch(
         () = view.explain() => {}
         () = shutdown.stop.cancelled() => {}
     }
-    view.finish(id)
+    view.finish(id).await
 }
 
 /// What a person or a program sees of a wait.
@@ -362,9 +363,9 @@ impl<'a> View<'a> {
     }
 
     /// Leaves the final state behind.
-    pub(super) fn finish(mut self, id: &RfqId) -> Result<Gathering> {
+    pub(super) async fn finish(mut self, id: &RfqId) -> Result<Gathering> {
         self.live = None;
-        let gathering = self.latest.ok_or_else(|| unknown(self.aws, id))?;
+        let Some(gathering) = self.latest else { return Err(unknown(self.aws, id).await) };
         if self.output.format == Format::Jsonl {
             self.output.json(&json!({
                 "rfq-id": id.as_str(),

@@ -1,30 +1,46 @@
 //! Remembers the RFQs submitted from this machine, so that `rydes quotes` finds the newest and a
-//! prefix of an id will do. Nothing depends on it: a file that cannot be read is an empty one.
+//! prefix of an id will do. Nothing depends on it: a file that cannot be read is an empty one, and a disk
+//! that hangs is waited for once.
 
-use std::fs;
-use std::io::Write as _;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
+use rustix::fs::OFlags;
 use serde_json::{Value, json};
+use tokio::sync::OnceCell;
+use tokio::time::timeout;
 
 use crate::aws::Aws;
 use crate::error::{Error, Kind, Result};
 use crate::model::text::{compact_json, printable};
 use crate::model::{RequestRow, RfqId, Timestamp, show_duration};
+use crate::output::Output;
 use crate::settings::Settings;
 
 /// RFQs that are remembered.
 const MOST: usize = 1_000;
+/// Bytes that are read of the file, the last ones: twice as many RFQs, with the longest ids, take less.
+const MOST_BYTES: u64 = 1 << 22;
 /// The shortest prefix of an id that will do.
 const SHORTEST_PREFIX: usize = 4;
 /// RFQs that a hint names.
 const HINTED: usize = 3;
+/// How long the disk may take.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The memory of one stack.
 pub(super) struct Recent {
     file: Option<PathBuf>,
     /// What tells stacks apart.
     place: String,
+    /// What was submitted to this stack, newest first, as of the first look; or why it is unknown.
+    entries: OnceCell<io::Result<Vec<Entry>>>,
+    /// The disk did not respond, and is left alone.
+    is_hung: AtomicBool,
 }
 
 /// An RFQ that was submitted here.
@@ -39,48 +55,68 @@ impl Recent {
         let state = env("XDG_STATE_HOME").map(PathBuf::from);
         let home = || env("HOME").map(|home| Path::new(&home).join(".local/state"));
         let file = state.or_else(home).map(|folder| folder.join("rydes/recent.jsonl"));
-        Self { file, place: format!("{} {}", aws.names.stack(), aws.address()) }
+        let place = format!("{} {}", aws.names.stack(), aws.address());
+        Self { file, place, entries: OnceCell::new(), is_hung: AtomicBool::new(false) }
     }
 
-    /// Remembers an RFQ.
-    ///
-    /// # Errors
-    /// When the file cannot be written, which is worth a word and no more.
-    pub(super) fn remember(&self, request: &RequestRow) -> std::io::Result<()> {
-        let Some(file) = &self.file else { return Ok(()) };
-        if let Some(folder) = file.parent() {
-            fs::create_dir_all(folder)?;
+    /// Remembers RFQs. What goes wrong is worth a word and no more.
+    pub(super) async fn remember(
+        &self,
+        requests: impl IntoIterator<Item = &RequestRow>,
+        output: &Output,
+    ) {
+        let line = |request: &RequestRow| {
+            compact_json(&json!({
+                "rfq-id": request.id.as_str(),
+                "place": self.place,
+                "submitted-at": request.submitted_at,
+            })) + "\n"
+        };
+        let lines: String = requests.into_iter().map(line).collect();
+        let Some(file) = self.file.clone().filter(|_| !lines.is_empty()) else { return };
+        if let Err(error) = self.in_time(move || append(&file, &lines)).await {
+            output.detail(&format!("the RFQ was not remembered: {error}"));
         }
-        let line = compact_json(&json!({
-            "rfq-id": request.id.as_str(),
-            "place": self.place,
-            "submitted-at": request.submitted_at,
-        }));
-        let text = fs::read_to_string(file).unwrap_or_default();
-        if text.lines().count() >= 2 * MOST {
-            let kept: Vec<_> = text.lines().skip(text.lines().count() - MOST).collect();
-            fs::write(file, format!("{}\n{line}\n", kept.join("\n")))
-        } else {
-            let mut file = fs::OpenOptions::new().append(true).create(true).open(file)?;
-            writeln!(file, "{line}")
+    }
+
+    /// Does work on the disk that may hang, and waits for it only so long.
+    async fn in_time<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        let hung = || io::Error::new(ErrorKind::TimedOut, "the disk does not respond");
+        if self.is_hung.load(Ordering::Relaxed) {
+            return Err(hung());
         }
+        let done = timeout(PATIENCE, tokio::task::spawn_blocking(work)).await;
+        self.is_hung.store(done.is_err(), Ordering::Relaxed);
+        done.map_err(|_| hung())?.unwrap_or_else(|panic| Err(io::Error::other(panic)))
     }
 
     /// The RFQ that was meant: a full id, a unique prefix of one submitted here, or the newest.
     ///
     /// # Errors
     /// No such RFQ; invalid when a prefix fits several.
-    pub(super) fn find(&self, typed: Option<&str>, settings: &Settings) -> Result<RfqId> {
-        let entries = self.entries();
+    pub(super) async fn find(&self, typed: Option<&str>, settings: &Settings) -> Result<RfqId> {
+        let entries = self.entries().await;
         let Some(typed) = typed else {
-            let newest = entries.first().ok_or_else(|| {
-                Error::new(Kind::NoSuchRfq, "no RFQ was submitted to this stack from this machine")
-                    .hint(format!(
-                        "name one by its id, or ask: {}",
-                        settings.command("submit --from A --to B")
-                    ))
-            })?;
-            return self.parse(&newest.id);
+            return match (self.unreadable(), entries.first()) {
+                (None, Some(newest)) => self.parse(&newest.id).await,
+                (None, None) => Err(Error::new(
+                    Kind::NoSuchRfq,
+                    "no RFQ was submitted to this stack from this machine",
+                )
+                .hint(format!(
+                    "name one by its id, or ask: {}",
+                    settings.command("submit --from A --to B")
+                ))),
+                (Some(why), _) => Err(Error::new(
+                    Kind::NoSuchRfq,
+                    "the RFQs submitted from this machine cannot be read",
+                )
+                .because(why)
+                .hint("name one by its id")),
+            };
         };
         if typed.chars().count() >= SHORTEST_PREFIX {
             let mut fitting: Vec<_> =
@@ -89,7 +125,7 @@ impl Recent {
             fitting.dedup();
             match fitting.as_slice() {
                 _ if fitting.contains(&typed) => {}
-                [only] => return self.parse(only),
+                [only] => return self.parse(only).await,
                 [] => {}
                 _ => {
                     let all = fitting.iter().map(|id| printable(id)).collect::<Vec<_>>();
@@ -101,24 +137,29 @@ impl Recent {
                 }
             }
         }
-        self.parse(typed)
+        self.parse(typed).await
     }
 
     /// A malformed id is the id of no RFQ.
-    fn parse(&self, id: &str) -> Result<RfqId> {
-        RfqId::parse(id)
-            .map_err(|problem| self.unknown(format!("no RFQ `{}`", printable(id))).because(problem))
+    async fn parse(&self, id: &str) -> Result<RfqId> {
+        match RfqId::parse(id) {
+            Ok(id) => Ok(id),
+            Err(problem) => {
+                let unknown = self.unknown(format!("no RFQ `{}`", printable(id)));
+                Err(unknown.await.because(problem))
+            }
+        }
     }
 
     /// The error about an RFQ that does not exist, with the ones that do.
-    pub(super) fn unknown(&self, message: String) -> Error {
-        let newest = self.newest().map(|newest| format!("; {newest}")).unwrap_or_default();
+    pub(super) async fn unknown(&self, message: String) -> Error {
+        let newest = self.newest().await.map(|newest| format!("; {newest}")).unwrap_or_default();
         Error::new(Kind::NoSuchRfq, message).hint(format!("RFQs are kept 7 days{newest}"))
     }
 
     /// The shortest prefix, of four characters or more, that names this RFQ here.
-    pub(super) fn prefix(&self, id: &RfqId) -> String {
-        let entries = self.entries();
+    pub(super) async fn prefix(&self, id: &RfqId) -> String {
+        let entries = self.entries().await;
         let others: Vec<_> =
             entries.iter().map(|e| e.id.as_str()).filter(|other| *other != id.as_str()).collect();
         let prefix = |length: usize| id.as_str().chars().take(length).collect::<String>();
@@ -128,9 +169,9 @@ impl Recent {
     }
 
     /// The RFQs submitted to this stack from this machine, newest first, each once.
-    pub(super) fn ids(&self, most: usize) -> Vec<RfqId> {
+    pub(super) async fn ids(&self, most: usize) -> Vec<RfqId> {
         let mut ids: Vec<RfqId> = Vec::new();
-        for id in self.entries().iter().filter_map(|entry| RfqId::parse(&entry.id).ok()) {
+        for id in self.entries().await.iter().filter_map(|entry| RfqId::parse(&entry.id).ok()) {
             if ids.len() < most && !ids.contains(&id) {
                 ids.push(id);
             }
@@ -139,9 +180,9 @@ impl Recent {
     }
 
     /// `newest here: 78c371f6 (3 min), 1f0a99e2 (1 h)`; nothing where there is none.
-    fn newest(&self) -> Option<String> {
+    async fn newest(&self) -> Option<String> {
         let now = Timestamp::now();
-        let entries = self.entries();
+        let entries = self.entries().await;
         let name = |entry: &Entry| {
             let id: String = entry.id.chars().take(8).collect();
             let age = entry.at.map(|at| format!(" ({})", show_duration(now.after(at))));
@@ -151,16 +192,91 @@ impl Recent {
         (!all.is_empty()).then(|| format!("newest here: {}", all.join(", ")))
     }
 
-    /// What was submitted to this stack, newest first.
-    fn entries(&self) -> Vec<Entry> {
-        let text = self.file.as_ref().and_then(|file| fs::read_to_string(file).ok());
-        let text = text.unwrap_or_default();
-        let entry = |line: &str| {
-            let line: Value = serde_json::from_str(line).ok()?;
-            (line["place"].as_str()? == self.place).then_some(())?;
-            let at = line["submitted-at"].as_str().and_then(Timestamp::parse);
-            Some(Entry { id: line["rfq-id"].as_str()?.to_owned(), at })
+    /// What was submitted to this stack, newest first; nothing where that cannot be read.
+    async fn entries(&self) -> &[Entry] {
+        let entries = self.entries.get_or_init(async || {
+            let Some(file) = self.file.clone() else { return Ok(Vec::new()) };
+            let text = self.in_time(move || read(&file)).await?;
+            Ok(text.lines().rev().filter_map(|line| self.entry(line)).collect())
+        });
+        entries.await.as_deref().unwrap_or_default()
+    }
+
+    /// Why it could not be read, after a look.
+    fn unreadable(&self) -> Option<String> {
+        let error = self.entries.get()?.as_ref().err()?;
+        let file = self.file.as_ref().map(|file| format!("{}: ", file.display()));
+        Some(format!("{}{error}", file.unwrap_or_default()))
+    }
+
+    fn entry(&self, line: &str) -> Option<Entry> {
+        let line: Value = serde_json::from_str(line).ok()?;
+        (line["place"].as_str()? == self.place).then_some(())?;
+        let at = line["submitted-at"].as_str().and_then(Timestamp::parse);
+        Some(Entry { id: line["rfq-id"].as_str()?.to_owned(), at })
+    }
+}
+
+/// Opens the file, which is no link and no pipe: one that was put in its place is left alone.
+fn open(file: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    // A pipe must not hold up the opening either.
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits();
+    let opened = options.custom_flags(flags.cast_signed()).open(file)?;
+    if opened.metadata()?.is_file() {
+        Ok(opened)
+    } else {
+        Err(io::Error::new(ErrorKind::InvalidInput, "not a regular file"))
+    }
+}
+
+/// What the file says; nothing, where there is none.
+fn read(file: &Path) -> io::Result<String> {
+    let mut opened = match open(file, OpenOptions::new().read(true)) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(String::new()),
+        opened => opened?,
+    };
+    let beyond = opened.metadata()?.len().saturating_sub(MOST_BYTES);
+    opened.seek(SeekFrom::Start(beyond))?;
+    let mut bytes = Vec::new();
+    opened.take(MOST_BYTES).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Adds lines, and drops the oldest where there are many.
+fn append(file: &Path, lines: &str) -> io::Result<()> {
+    if let Some(folder) = file.parent() {
+        fs::create_dir_all(folder)?;
+    }
+    let text = read(file)?;
+    let count = text.lines().count();
+    if count < 2 * MOST && (text.len() as u64) < MOST_BYTES {
+        return open(file, OpenOptions::new().append(true).create(true))?
+            .write_all(lines.as_bytes());
+    }
+    let kept = text.lines().skip(count.saturating_sub(MOST)).flat_map(|line| [line, "\n"]);
+    let text: String = kept.chain([lines]).collect();
+    open(file, OpenOptions::new().write(true).truncate(true))?.write_all(text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc::channel;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_disk_that_hangs_is_waited_for_once() {
+        let recent = Recent {
+            file: None,
+            place: String::new(),
+            entries: OnceCell::new(),
+            is_hung: AtomicBool::new(false),
         };
-        text.lines().rev().filter_map(entry).collect()
+        let (disk, hangs) = channel::<()>();
+        let hung = recent.in_time(move || hangs.recv().map_err(io::Error::other)).await;
+        assert_eq!(hung.expect_err("no disk").kind(), ErrorKind::TimedOut);
+        let again = recent.in_time(|| -> io::Result<()> { panic!("it is left alone") }).await;
+        assert_eq!(again.expect_err("no disk").to_string(), "the disk does not respond");
+        drop(disk);
     }
 }

@@ -9,7 +9,8 @@ use std::time::Duration;
 use clap::Args;
 use serde_json::json;
 use tokio::net::TcpListener;
-use tokio::time::{Instant, interval};
+use tokio::sync::Notify;
+use tokio::time::sleep;
 
 use super::bulk::REMEMBERED;
 use super::recent::Recent;
@@ -64,8 +65,8 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     context.visibly("looking for the stack", topic).await?;
     greet(output, &aws, at);
     let account = Arc::new(Served::default());
-    let recent = Arc::new(Recent::of(&aws, env));
-    let mut serving = Box::pin(serve::run(
+    let recent = Recent::of(&aws, env);
+    let serving = Box::pin(serve::run(
         listener,
         aws.clone(),
         serve::Settings {
@@ -73,16 +74,21 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
             hosts: Hosts::new(command.hosts, Some(at.ip())),
         },
         &context.shutdown.stop,
-        reporter(output, &account, &recent),
+        reporter(output, &account),
     ));
-    let mut remember = interval(REMEMBER);
-    let served = loop {
-        tokio::select! {
-            served = &mut serving => break served,
-            _ = remember.tick() => account.remember(output, &recent),
+    // The first of many at once, so that the next command finds it; the others at the next turn.
+    let remembering = async {
+        loop {
+            account.fresh.notified().await;
+            account.remember(output, &recent).await;
+            sleep(REMEMBER).await;
         }
     };
-    account.remember(output, &recent);
+    let served = tokio::select! {
+        served = serving => served,
+        () = remembering => Ok(()),
+    };
+    account.remember(output, &recent).await;
     account.summary(output, &aws);
     served.map(|()| exit::DONE)
 }
@@ -139,6 +145,8 @@ struct Served {
     failing: Mutex<HashSet<Work>>,
     /// The newest RFQs that are not remembered yet.
     newest: Mutex<VecDeque<RequestRow>>,
+    /// There are such RFQs.
+    fresh: Notify,
 }
 
 impl Served {
@@ -161,6 +169,7 @@ impl Served {
                 if newest.len() > REMEMBERED {
                     newest.pop_front();
                 }
+                self.fresh.notify_one();
                 None
             }
             // Once, however many requests meet it.
@@ -177,14 +186,10 @@ impl Served {
     }
 
     /// Remembers what was submitted, so that `rydes quotes` and `rydes status` find it.
-    fn remember(&self, output: &Output, recent: &Recent) {
+    async fn remember(&self, output: &Output, recent: &Recent) {
         let newest =
             std::mem::take(&mut *self.newest.lock().unwrap_or_else(PoisonError::into_inner));
-        for row in newest {
-            if let Err(error) = recent.remember(&row) {
-                output.detail(&format!("the RFQ was not remembered: {error}"));
-            }
-        }
+        recent.remember(&newest, output).await;
     }
 
     fn summary(&self, output: &Output, aws: &Aws) {
@@ -212,20 +217,11 @@ fn subject(work: Work) -> &'static str {
     }
 }
 
-fn reporter(output: &Output, served: &Arc<Served>, recent: &Arc<Recent>) -> Reporter {
-    let (output, served, recent) = (output.clone(), Arc::clone(served), Arc::clone(recent));
-    let remembered = Mutex::new(None::<Instant>);
+fn reporter(output: &Output, served: &Arc<Served>) -> Reporter {
+    let (output, served) = (output.clone(), Arc::clone(served));
     Arc::new(move |report| {
         if let Some(news) = served.count(&report) {
             output.note(&news);
-        }
-        // At once, so that the next command finds it; of many together, at the next turn.
-        if matches!(report, Report::Taken(_)) {
-            let mut last = remembered.lock().unwrap_or_else(PoisonError::into_inner);
-            if last.is_none_or(|last| last.elapsed() >= REMEMBER) {
-                *last = Some(Instant::now());
-                served.remember(&output, &recent);
-            }
         }
         if let Report::Answered { method, path, status, took } = &report {
             output.detail(&format!("{method} {path} {status} {} ms", took.as_millis()));

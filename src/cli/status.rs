@@ -37,7 +37,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let output = &context.output;
     let settings = context.settings()?;
     let aws = context.connect(&settings).await?;
-    let ids = Recent::of(&aws, env).ids(command.rfqs.into());
+    let ids = Recent::of(&aws, env).ids(command.rfqs.into()).await;
     let look = async { tokio::try_join!(aws.depths_and_subscribers(), gatherings(&aws, &ids)) };
     let ((depths, subscribed), gatherings) = context.visibly("looking", Box::pin(look)).await?;
     let gone = ids.len() - gatherings.len();

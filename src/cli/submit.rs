@@ -127,11 +127,9 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
             return Err(error.hint(format!("submit it again, nothing is doubled: {retry}")));
         }
     };
-    if let Err(error) = recent.remember(&row) {
-        output.detail(&format!("the RFQ was not remembered: {error}"));
-    }
+    recent.remember([&row], output).await;
     if command.wait {
-        let again = settings.command(&format!("quotes {} --watch", recent.prefix(&row.id)));
+        let again = settings.command(&format!("quotes {} --watch", recent.prefix(&row.id).await));
         let patience = Patience {
             stall: quotes::shortest_stall(&command.until),
             ..quotes::Stay::default().patience(&[])
@@ -142,7 +140,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
             _ => error.hint(format!("the request is out; to wait for its quotes: {again}")),
         });
     }
-    let prefix = recent.prefix(&row.id);
+    let prefix = recent.prefix(&row.id).await;
     output.note(&format!("next: {}", settings.command(&format!("quotes {prefix} --watch"))));
     Ok(exit::DONE)
 }

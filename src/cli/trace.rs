@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::recent::Recent;
-use super::{Context, env, quotes};
+use super::{Context, attended, env, quotes};
 use crate::aggregate::{Gathering, aggregate};
 use crate::error::{Error, Result, exit};
 use crate::model::Timestamp;
@@ -39,17 +39,19 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let output = &context.output;
     let settings = context.settings()?;
     let aws = context.connect(&settings).await?;
-    let id = Recent::of(&aws, env).find(command.id.as_deref(), &settings)?;
+    let id = Recent::of(&aws, env).find(command.id.as_deref(), &settings).await?;
     let table = aws.table();
     let read = context.visibly("reading the table", Box::pin(table.rows(&id)));
-    let rows = read.await?.ok_or_else(|| quotes::unknown(&aws, &id))?;
+    let Some(rows) = read.await? else { return Err(quotes::unknown(&aws, &id).await) };
     let now = Timestamp::now();
     let mut gathering = aggregate(&rows, now, None);
     quotes::explain(output, &aws, &mut gathering).await;
     let timeline = Timeline::of(&rows, &gathering);
     if let Some(file) = &command.svg {
         let picture = svg(&timeline, &gathering, now)?;
-        std::fs::write(file, picture).map_err(|error| {
+        let into = file.clone();
+        // A pipe that no program reads yet cannot be opened yet either.
+        attended(context, move || std::fs::write(into, picture)).await?.map_err(|error| {
             Error::other(format!("cannot write {}", file.display())).because(error)
         })?;
         output.note(&format!("drawn into {}", file.display()));

@@ -45,7 +45,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let settings = context.settings()?;
     let aws = context.connect(&settings).await?;
     let recent = Recent::of(&aws, env);
-    let id = recent.find(command.id.as_deref(), &settings)?;
+    let id = recent.find(command.id.as_deref(), &settings).await?;
     let patience = command.wait.then_some(command.timeout);
     let looked = settle(&aws, &id, patience);
     let mut account = context.visibly("looking for every copy", Box::pin(looked)).await?;
@@ -54,7 +54,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         Format::Table | Format::Workshop => print(output, &account),
         Format::Json | Format::Jsonl => output.json(&document(&account)),
     }
-    let (short, prefix) = (printable(&id.short()), recent.prefix(&id));
+    let (short, prefix) = (printable(&id.short()), recent.prefix(&id).await);
     let unexplained = account.unexplained().len();
     if unexplained > 0 {
         let copies = if unexplained == 1 { "copy" } else { "copies" };
@@ -87,7 +87,9 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
 async fn settle(aws: &Aws, id: &RfqId, patience: Option<Duration>) -> Result<Account> {
     let began = Instant::now();
     loop {
-        let account = verify(aws, id).await?.ok_or_else(|| quotes::unknown(aws, id))?;
+        let Some(account) = verify(aws, id).await? else {
+            return Err(quotes::unknown(aws, id).await);
+        };
         let over = patience.is_none_or(|patience| began.elapsed() >= patience);
         if account.is_settled() || over {
             return Ok(account);
