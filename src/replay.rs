@@ -72,7 +72,7 @@ enum NoWay {
 }
 
 /// Replays letters until all that were chosen are gone through, or `stop`. `told` hears what becomes of
-/// each. No more are replayed than lay there at the beginning: what cannot be handled comes back, and
+/// each, and may take its time. No more are replayed than lay there at the beginning: what cannot be handled comes back, and
 /// would be replayed for ever. Returns about how many of all were hidden, in somebody else's hands.
 ///
 /// # Errors
@@ -82,7 +82,7 @@ pub async fn replay(
     aws: &Aws,
     choice: &Choice,
     stop: &CancellationToken,
-    told: &mut dyn FnMut(Replayed),
+    told: &mut impl AsyncFnMut(Replayed),
 ) -> Result<u64> {
     let mut hidden = 0;
     let fallback = match &choice.to {
@@ -145,7 +145,7 @@ impl Round<'_> {
         &mut self,
         left: &mut Option<HashSet<String>>,
         stop: &CancellationToken,
-        told: &mut dyn FnMut(Replayed),
+        told: &mut impl AsyncFnMut(Replayed),
     ) -> Result<u64> {
         let mut most = self.queue.counts().await?.total();
         let (mut seen, mut kept, mut stale) = (HashSet::new(), Vec::new(), 0);
@@ -193,7 +193,7 @@ impl Round<'_> {
     async fn send_back(
         &mut self,
         letters: Vec<HeldLetter>,
-        told: &mut dyn FnMut(Replayed),
+        told: &mut impl AsyncFnMut(Replayed),
     ) -> Vec<String> {
         let mut ways = Vec::new();
         for held in letters {
@@ -229,7 +229,7 @@ impl Round<'_> {
             if !matches!(outcome, Outcome::Moved(_)) {
                 kept.push(held.receipt);
             }
-            told(Replayed { of: self.of, letter: held.letter, outcome });
+            told(Replayed { of: self.of, letter: held.letter, outcome }).await;
         }
         kept
     }

@@ -204,6 +204,12 @@ pub(super) async fn run(context: &Context, command: Command, requests: Requests)
             account.line = line.or(account.line);
             tell(output, &bar, &mut account, line, outcome);
             bar.at(account.done(), bytes);
+            context.room().await;
+            // No more are submitted whose ids nothing takes; those under way go to stderr.
+            if let Err(error) = output.delivered() {
+                broken.get_or_insert(error);
+                ending.stop();
+            }
         }
     }
     drop((bar, scatter));
@@ -249,9 +255,9 @@ fn tell(
         }
     };
     let print = || match output.format {
-        Format::Table | Format::Workshop => output.data(&printable(row.id.as_str())),
+        Format::Table | Format::Workshop => output.id(&printable(row.id.as_str())),
         Format::Jsonl => {
-            output.json(&json!({"rfq-id": row.id.as_str(), "line": line, "state": state}));
+            output.id_json(&json!({"rfq-id": row.id.as_str(), "line": line, "state": state}));
         }
         Format::Json => {}
     };

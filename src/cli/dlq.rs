@@ -95,7 +95,7 @@ async fn replay_letters(context: &Context, command: Replay) -> Result<u8> {
     let mut counts = Counts::default();
     let mut documents = Vec::new();
     let mut missing = choice.ids.clone().unwrap_or_default();
-    let mut told = |replayed: Replayed| {
+    let mut told = async |replayed: Replayed| {
         missing.remove(&replayed.letter.id);
         counts.count(&replayed.outcome);
         match output.format {
@@ -106,6 +106,7 @@ async fn replay_letters(context: &Context, command: Replay) -> Result<u8> {
             Format::Jsonl => output.json(&replayed_document(&replayed)),
             Format::Json => documents.push(replayed_document(&replayed)),
         }
+        context.room().await;
     };
     let ended = replay(&aws, &choice, &context.shutdown.stop, &mut told).await;
     let mut missing: Vec<_> = missing.into_iter().collect();

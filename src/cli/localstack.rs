@@ -240,6 +240,7 @@ impl Desk {
     fn logs(&self, follow: Option<Extent>) -> Result<u8> {
         let print = |line: &str| {
             self.output.data(&printable(line));
+            self.output.hold_for_room();
             if self.output.is_closed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
         localstack::logs(&self.place, follow.unwrap_or(Extent::SoFar), print)

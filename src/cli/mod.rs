@@ -1,6 +1,7 @@
 //! The command line: global options, one module per command, the exit code.
 
 use std::ffi::OsString;
+use std::io::ErrorKind::BrokenPipe;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -13,10 +14,10 @@ use futures_util::future::LocalBoxFuture;
 
 use crate::aws::Aws;
 use crate::aws::provision::Waiting;
-use crate::error::{Error, Result, exit};
+use crate::error::{Error, Kind, Result, exit};
 use crate::event::{Step, StepState};
 use crate::output::steps::Steps;
-use crate::output::{Color, Format, Output, Verbosity};
+use crate::output::{Color, Format, Output, Terminal, Verbosity};
 use crate::settings::{Backend, Settings, Typed};
 use crate::shutdown::Shutdown;
 
@@ -172,6 +173,14 @@ struct Context {
 }
 
 impl Context {
+    /// Waits until there is room for more answers, or a signal comes.
+    async fn room(&self) {
+        tokio::select! {
+            () = self.output.room() => {}
+            () = self.shutdown.stop.cancelled() => {}
+        }
+    }
+
     /// Where to work and on what.
     fn settings(&self) -> Result<Settings> {
         Settings::resolve(&self.typed, &env)
@@ -214,6 +223,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
     let arguments: Vec<_> = arguments.collect();
     let color = color(&arguments);
     let choice = match color {
+        Color::Auto if terminal() == Terminal::Dumb => ColorChoice::Never,
         Color::Auto => ColorChoice::Auto,
         Color::Always => ColorChoice::Always,
         Color::Never => ColorChoice::Never,
@@ -226,39 +236,68 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
     let output = cli.global.output();
     let Some(command) = cli.command else {
         output.data(SHORT_HELP);
-        return exit::DONE;
+        return conclude(&output, Ok(exit::DONE));
     };
-    match start(output.clone(), cli.global.typed(), command) {
-        Ok(code) => code,
-        Err(error) => {
-            output.error(&error);
-            error.exit_code()
-        }
-    }
+    start(&output, cli.global.typed(), command)
 }
 
-fn start(output: Output, typed: Typed, command: Command) -> Result<u8> {
+fn start(output: &Output, typed: Typed, command: Command) -> u8 {
     if output.format == Format::Workshop && !matches!(command, Command::Quotes(_)) {
-        return Err(Error::invalid("`--output workshop` is for `rydes quotes` alone"));
+        let error = Error::invalid("`--output workshop` is for `rydes quotes` alone");
+        return conclude(output, Err(error));
     }
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Error::other("cannot start the async runtime").because(error))?;
-    let outcome = runtime.block_on(async {
-        let shutdown = Shutdown::listen()
-            .map_err(|error| Error::other("cannot listen for signals").because(error))?;
-        let context = Context { output, typed, shutdown };
-        let work = execute(&context, command);
-        tokio::pin!(work);
-        tokio::select! {
-            code = &mut work => code,
-            () = context.shutdown.leave.cancelled() => Err(context.shutdown.error()),
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let error = Error::other("cannot start the async runtime").because(error);
+            return conclude(output, Err(error));
         }
+    };
+    let code = runtime.block_on(async {
+        let context = match Shutdown::listen() {
+            Ok(shutdown) => Context { output: output.clone(), typed, shutdown },
+            Err(error) => {
+                let error = Error::other("cannot listen for signals").because(error);
+                return conclude(output, Err(error));
+            }
+        };
+        let Shutdown { stop, leave, .. } = &context.shutdown;
+        let outcome = {
+            let work = execute(&context, command);
+            tokio::pin!(work);
+            tokio::select! {
+                code = &mut work => code,
+                () = leave.cancelled() => Err(context.shutdown.error()),
+            }
+        };
+        let judge = || judge(output, outcome, context.shutdown.error().kind());
+        output.finish(stop, leave, judge).await
     });
     // What a second signal left behind must not hold the program up.
     runtime.shutdown_background();
-    outcome
+    code
+}
+
+/// Prints the error that the program ends with, if any; returns the exit code. Work counts as done once
+/// its answer is written; `kind` is that of the signal that ends the wait for this.
+fn judge(output: &Output, outcome: Result<u8>, kind: Kind) -> u8 {
+    let delivered = output.delivered_in_full(kind);
+    let code = match (&outcome, &delivered) {
+        (Err(error), _) | (Ok(_), Err(error)) => error.exit_code(),
+        (Ok(code), Ok(())) => *code,
+    };
+    for error in outcome.err().into_iter().chain(delivered.err()) {
+        output.error(&error);
+    }
+    code
+}
+
+/// The same where no signal is listened for.
+fn conclude(output: &Output, outcome: Result<u8>) -> u8 {
+    output.finish_now();
+    let code = judge(output, outcome, Kind::Other);
+    output.finish_now();
+    code
 }
 
 async fn execute(context: &Context, command: Command) -> Result<u8> {
@@ -320,9 +359,25 @@ async fn attended<T: Send + 'static>(
     }
 }
 
+/// What the environment says about the terminal.
+fn terminal() -> Terminal {
+    match env("TERM") {
+        None => Terminal::Dumb,
+        Some(name) if name == "dumb" => Terminal::Dumb,
+        Some(_) if env("NO_COLOR").is_some() => Terminal::Colourless,
+        Some(_) => Terminal::Capable,
+    }
+}
+
 /// Prints what was wrong with the command line, or the help that was asked for.
 fn usage(error: &clap::Error, color: Color) -> u8 {
-    let output = Output::new(Format::Table, Verbosity::Normal, color, env("NO_COLOR").is_some());
+    let output = Output::new(Format::Table, Verbosity::Normal, color, terminal());
+    let code = print_usage(&output, error);
+    output.finish_now();
+    code
+}
+
+fn print_usage(output: &Output, error: &clap::Error) -> u8 {
     let help = matches!(
         error.kind(),
         ErrorKind::DisplayHelp
@@ -330,9 +385,15 @@ fn usage(error: &clap::Error, color: Color) -> u8 {
             | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
     );
     if help {
-        // A pipe that was closed is nobody's fault.
-        _ = error.print();
-        return u8::try_from(error.exit_code()).unwrap_or(exit::INVALID);
+        let printed = error.print();
+        // A pipe that was closed is no failure, and a failing stderr is ignored.
+        return match printed.err().filter(|failed| failed.kind() != BrokenPipe) {
+            Some(failed) if !error.use_stderr() => {
+                output.error(&Error::other("cannot write to stdout").because(failed));
+                exit::ERROR
+            }
+            _ => u8::try_from(error.exit_code()).unwrap_or(exit::INVALID),
+        };
     }
     let missing = match error.get(ContextKind::InvalidArg) {
         Some(ContextValue::Strings(missing)) => missing.as_slice(),
@@ -431,6 +492,6 @@ impl Global {
             (_, true) => Verbosity::Verbose,
             _ => Verbosity::Normal,
         };
-        Output::new(self.output, verbosity, self.color, env("NO_COLOR").is_some())
+        Output::new(self.output, verbosity, self.color, terminal())
     }
 }

@@ -14,7 +14,7 @@ use crate::aws::Aws;
 use crate::error::{Error, Result, exit};
 use crate::model::text::printable;
 use crate::model::{RfqId, Timestamp, Until, parse_duration};
-use crate::output::live::{Live, is_foreground, size};
+use crate::output::live::{Live, size};
 use crate::output::quotes::{Frame, MOST_ROWS, document, news, table, workshop};
 use crate::output::table::wrapped;
 use crate::output::{Format, Output};
@@ -180,6 +180,7 @@ pub(super) async fn watch(
             }
         };
         view.show(gathering).await;
+        view.written(shutdown).await;
         if context.output.is_closed() {
             break;
         }
@@ -207,12 +208,12 @@ pub(super) struct View<'a> {
 
 impl<'a> View<'a> {
     pub(super) fn new(output: &'a Output, aws: &'a Aws, settings: &'a Settings) -> Self {
-        let live = output.format == Format::Table && is_foreground();
+        let live = output.format == Format::Table && output.is_live();
         Self {
             output,
             aws,
             settings,
-            live: live.then(Live::new),
+            live: live.then(|| Live::new(output)),
             latest: None,
             began: Instant::now(),
             hint: None,
@@ -270,6 +271,18 @@ impl<'a> View<'a> {
         }
         self.latest = Some(gathering);
         self.draw();
+    }
+
+    /// Waits until the changes are written, or a signal comes; a region that is redrawn is not waited
+    /// for.
+    async fn written(&self, shutdown: &Shutdown) {
+        if self.live.is_some() {
+            return;
+        }
+        tokio::select! {
+            () = self.output.answered() => {}
+            () = shutdown.stop.cancelled() => {}
+        }
     }
 
     /// One look at the queues: who is not running?

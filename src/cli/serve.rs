@@ -129,8 +129,8 @@ fn greet(output: &Output, aws: &Aws, at: SocketAddr) {
     }
     let url = format!("http://{at}");
     match output.format {
-        Format::Table | Format::Workshop => output.data(&url),
-        Format::Json | Format::Jsonl => output.json(&json!({"url": url})),
+        Format::Table | Format::Workshop => output.event(&url),
+        Format::Json | Format::Jsonl => output.event_json(&json!({"url": url})),
     }
     output.note("Ctrl-C finishes what is open; twice leaves at once");
 }
@@ -227,7 +227,7 @@ fn reporter(output: &Output, served: &Arc<Served>) -> Reporter {
             output.detail(&format!("{method} {path} {status} {} ms", took.as_millis()));
             if output.format == Format::Jsonl {
                 let took = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-                output.json(&json!({
+                output.event_json(&json!({
                     "method": method, "path": path, "status": status, "took-ms": took,
                 }));
             }

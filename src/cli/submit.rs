@@ -151,7 +151,7 @@ fn tell(context: &Context, row: &RequestRow, wait: bool) {
     let id = printable(row.id.as_str());
     match output.format {
         _ if wait => output.note(&id),
-        Format::Json | Format::Jsonl => output.json(&json!({
+        Format::Json | Format::Jsonl => output.id_json(&json!({
             "rfq-id": row.id.as_str(),
             "from": row.from,
             "to": row.to,
@@ -161,7 +161,7 @@ fn tell(context: &Context, row: &RequestRow, wait: bool) {
             "expected": row.expected.as_ref().map(Vec::len),
             "until": row.until.iter().map(ToString::to_string).collect::<Vec<_>>(),
         })),
-        Format::Table | Format::Workshop => output.data(&id),
+        Format::Table | Format::Workshop => output.id(&id),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `rydes teardown`.
 
-use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::io::{self, BufRead as _, IsTerminal as _};
 
 use clap::Args;
 use serde_json::json;
@@ -99,8 +99,7 @@ async fn confirm(context: &Context, command: &Command, aws: &Aws, found: &Invent
             "not on a terminal, so nobody can be asked; nothing was removed: say `{option}`"
         )));
     }
-    let asked = write!(io::stderr(), "type {wanted}: ").and_then(|()| io::stderr().flush());
-    asked.map_err(|error| Error::other("cannot ask").because(error))?;
+    context.output.ask(&format!("type {wanted}:"));
     let answer = attended(context, || {
         let mut answer = String::new();
         io::stdin().lock().read_line(&mut answer).map(|_| answer)

@@ -14,7 +14,7 @@ use crate::error::{Error, Result, exit};
 use crate::event::{Event, Sink};
 use crate::gather;
 use crate::model::{ProviderName, Timestamp, parse_duration};
-use crate::output::live::{Live, is_foreground, size};
+use crate::output::live::{Live, size};
 use crate::output::table::wrapped;
 use crate::output::workers::{Part, Screen, Tally, document, line};
 use crate::output::{Format, Output};
@@ -211,7 +211,7 @@ pub(super) async fn run(
         // An error of the consumer's that came after the workers had ended is still there.
         workers.and(consumer).and_then(|()| ending.outcome())
     };
-    let mut live = (view == View::Live).then(Live::new);
+    let mut live = (view == View::Live).then(|| Live::new(output));
     let ended = {
         let drawn = draw(output, aws, &working, &tally, live.as_mut(), stop);
         tokio::pin!(work);
@@ -231,7 +231,10 @@ pub(super) async fn run(
         let (columns, _) = size();
         let screen = Screen { width: columns, now: Timestamp::now() };
         let table = tally.table(&aws.meter.account(), working.consumer(), usize::MAX, screen);
-        output.lines(&table);
+        // A terminal that was stopped does not make the workers fail.
+        for line in table {
+            output.event(&line);
+        }
     }
     if output.format == Format::Json {
         output.json(&tally.document(&aws.meter.account()));
@@ -283,7 +286,7 @@ impl View {
             (Format::Jsonl, _) => Self::Json,
             (Format::Json, _) | (_, Progress::None) => Self::Nothing,
             (_, Progress::Live) => Self::Live,
-            (_, Progress::Auto) if is_foreground() => Self::Live,
+            (_, Progress::Auto) if output.is_live() => Self::Live,
             (_, Progress::Plain | Progress::Auto) => Self::Plain,
         }
     }
@@ -330,12 +333,12 @@ fn sink(output: &Output, view: View, tally: &Arc<Mutex<Tally>>) -> Sink<Event> {
         match view {
             View::Plain => {
                 if let Some(line) = line(&event, now) {
-                    output.data(&line);
+                    output.event(&line);
                 }
             }
             View::Json => {
                 if let Some(document) = document(&event, now) {
-                    output.json(&document);
+                    output.event_json(&document);
                 }
             }
             View::Nothing if matches!(event, Event::Trouble(_)) => {

@@ -7,7 +7,9 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use super::screen::Screen;
 use super::table::cut;
+use super::{Output, Terminal};
 
 /// Lines that stay at the end of what is too high: they say how it stands.
 const LAST_LINES: usize = 4;
@@ -15,6 +17,7 @@ const LAST_LINES: usize = 4;
 /// Redraws text in place on stdout.
 #[derive(Debug)]
 pub struct Live {
+    output: Output,
     bar: ProgressBar,
     /// Heard of when the program was stopped and goes on.
     continued: Option<Signal>,
@@ -26,11 +29,12 @@ pub struct Live {
 
 impl Live {
     /// An empty region. Needs a tokio runtime.
-    pub fn new() -> Self {
+    pub fn new(output: &Output) -> Self {
         let number = rustix::process::Signal::CONT.as_raw();
         // Without the signal the region is drawn all the same.
         let continued = signal(SignalKind::from_raw(number)).ok();
-        Self { bar: region(), continued, away: false, modes: hush() }
+        let output = output.clone();
+        Self { bar: region(&output), output, continued, away: false, modes: hush() }
     }
 
     /// Draws lines; nothing while another program has the terminal. Lines that are too wide are
@@ -45,7 +49,7 @@ impl Live {
         if std::mem::take(&mut self.away) {
             // Others have written below the old region, which stays as it is.
             self.bar.set_draw_target(ProgressDrawTarget::hidden());
-            self.bar = region();
+            self.bar = region(&self.output);
         }
         let (columns, rows) = size();
         self.bar.set_message(fitted(lines, columns, rows).join("\n"));
@@ -60,8 +64,12 @@ impl Live {
     }
 }
 
-fn region() -> ProgressBar {
-    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout_with_hz(20));
+fn region(output: &Output) -> ProgressBar {
+    let target = match output.terminal {
+        Terminal::Capable | Terminal::Colourless => Screen::stdout(output),
+        Terminal::Dumb => ProgressDrawTarget::hidden(),
+    };
+    let bar = ProgressBar::with_draw_target(None, target);
     bar.set_style(ProgressStyle::with_template("{msg}").expect("the template is valid"));
     bar
 }
@@ -74,12 +82,6 @@ fn fitted(mut lines: Vec<String>, columns: u16, rows: u16) -> Vec<String> {
         lines.drain(height - below..lines.len() - below);
     }
     lines.iter().map(|line| cut(line, width)).collect()
-}
-
-impl Default for Live {
-    fn default() -> Self {
-        Self::new()
-    }
 }
 
 impl Drop for Live {

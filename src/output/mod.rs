@@ -1,15 +1,23 @@
 //! The only place that prints. Answers go to stdout, everything else to stderr; a closed pipe ends
 //! the output, not the program's manners.
+//!
+//! Printing waits for no reader: text is taken at once, and threads of their own write it. A command that
+//! prints without end waits for [`Output::room`], and the program ends with [`Output::finish`].
 
-use std::io::{self, IsTerminal as _, Write};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::io::{self, IsTerminal as _};
+use std::pin::pin;
+use std::time::Duration;
 
 use console::Style;
-use serde_json::Value;
+use serde_json::{Value, json};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
 
-use crate::error::Error;
+use crate::error::{Error, Kind, Result};
+use crate::model::Timestamp;
 use crate::model::text::{compact_json, printable};
+use waiting::{Stream, Words, Worth};
+use writer::Writer;
 
 pub mod account;
 pub mod bench;
@@ -21,6 +29,7 @@ pub mod page;
 pub mod picture;
 pub mod progress;
 pub mod quotes;
+mod screen;
 pub mod setup;
 pub mod status;
 pub mod steps;
@@ -28,7 +37,16 @@ pub mod subscriptions;
 pub(crate) mod table;
 pub mod trace;
 pub mod verify;
+mod waiting;
 pub mod workers;
+mod writer;
+
+/// How long the end of a command waits for a reader that takes nothing: for events and notes, and after a
+/// signal for answers too. With the 25 s of a drain it stays below the 30 s that supervisors commonly
+/// give.
+const FLUSH: Duration = Duration::from_secs(3);
+/// How long it waits after a second signal.
+const AT_ONCE: Duration = Duration::from_millis(200);
 
 /// How answers are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -55,6 +73,17 @@ pub enum Color {
     Never,
 }
 
+/// What the environment says about the terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Terminal {
+    /// It colours and redraws.
+    Capable,
+    /// `NO_COLOR`: it redraws.
+    Colourless,
+    /// `TERM=dumb`, or no `TERM`: it prints lines and no more.
+    Dumb,
+}
+
 /// How much is said beside the answer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verbosity {
@@ -76,29 +105,35 @@ pub struct Output {
     pub verbosity: Verbosity,
     out_color: bool,
     err_color: bool,
-    closed: Arc<AtomicBool>,
+    terminal: Terminal,
+    writer: Writer,
 }
 
 impl Output {
-    /// An output as the options want it. `no_color` is whether the environment asks for none.
-    pub fn new(format: Format, verbosity: Verbosity, color: Color, no_color: bool) -> Self {
-        let wanted = |terminal: bool| match color {
+    /// An output as the options and the environment ask for.
+    pub fn new(format: Format, verbosity: Verbosity, color: Color, terminal: Terminal) -> Self {
+        let wanted = |is_terminal: bool| match color {
             Color::Always => true,
             Color::Never => false,
-            Color::Auto => terminal && !no_color,
+            Color::Auto => is_terminal && terminal == Terminal::Capable,
         };
-        Self {
-            format,
-            verbosity,
-            out_color: wanted(io::stdout().is_terminal()),
-            err_color: wanted(io::stderr().is_terminal()),
-            closed: Arc::default(),
-        }
+        let (out_color, err_color) =
+            (wanted(io::stdout().is_terminal()), wanted(io::stderr().is_terminal()));
+        let yellow = Style::new().for_stderr().force_styling(err_color).yellow().bold();
+        let events = if format == Format::Jsonl { dropped_document } else { dropped_line };
+        let writer = Writer::new(&Words {
+            dropped: [events, dropped_notes],
+            trouble: format!(
+                "{} events are lost until stdout works again: ",
+                yellow.apply_to("warning:")
+            ),
+        });
+        Self { format, verbosity, out_color, err_color, terminal, writer }
     }
 
-    /// Whether whoever read stdout has gone away.
+    /// Whether stdout takes no more answers: its reader has gone, or it has refused one.
     pub fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Relaxed)
+        self.writer.is_closed()
     }
 
     /// Whether answers go to a person's terminal.
@@ -106,17 +141,127 @@ impl Output {
         io::stdout().is_terminal()
     }
 
-    /// Whether what is said beside the answer goes to a person's terminal.
+    /// Whether answers go to a terminal that redraws, and that is ours now.
+    pub fn is_live(&self) -> bool {
+        self.terminal != Terminal::Dumb && live::is_foreground()
+    }
+
+    /// Whether what is said beside the answer goes to a person's terminal that redraws.
     pub fn is_attended(&self) -> bool {
-        io::stderr().is_terminal()
+        self.terminal != Terminal::Dumb && io::stderr().is_terminal()
+    }
+
+    /// Returns when there is room for more answers. Signals do not end it.
+    pub async fn room(&self) {
+        self.writer.room(FLUSH).await;
+    }
+
+    /// The same for a thread that may block.
+    pub fn hold_for_room(&self) {
+        self.writer.hold_for_room();
+    }
+
+    /// Returns when every answer so far is written, or cannot be. Signals do not end it.
+    pub async fn answered(&self) {
+        self.writer.answered().await;
+    }
+
+    /// Ends a command: waits for the answers, lets `judge` say the last word, and waits for the rest.
+    ///
+    /// A reader may take its time for answers. For events and notes it has 3 s to take the next one; after
+    /// `stop` it has 3 s for everything. `leave` ends the wait at once.
+    pub async fn finish<T>(
+        &self,
+        stop: &CancellationToken,
+        leave: &CancellationToken,
+        judge: impl FnOnce() -> T,
+    ) -> T {
+        let after = async |token: &CancellationToken, more| {
+            token.cancelled().await;
+            sleep(more).await;
+        };
+        let mut over = pin!(async {
+            tokio::select! {
+                () = after(stop, FLUSH) => {}
+                () = after(leave, AT_ONCE) => {}
+            }
+        });
+        let is_over = tokio::select! {
+            () = self.answered() => false,
+            () = &mut over => true,
+        };
+        let judged = judge();
+        if is_over {
+            // Stderr may still be read.
+            _ = timeout(AT_ONCE, self.writer.written()).await;
+        } else {
+            tokio::select! {
+                () = self.rest() => {}
+                () = over => {}
+            }
+        }
+        judged
+    }
+
+    /// Returns when all is written, or when nothing was for 3 s.
+    async fn rest(&self) {
+        loop {
+            let before = self.writer.writes();
+            let is_written = timeout(FLUSH, self.writer.written()).await.is_ok();
+            if is_written || self.writer.writes() == before {
+                return;
+            }
+        }
+    }
+
+    /// Waits until all is written. For code that runs before the program listens for signals: there a
+    /// signal ends the program.
+    pub fn finish_now(&self) {
+        self.writer.hold();
+    }
+
+    /// Whether stdout has taken the answers so far. A failure is returned once; a reader that has gone is
+    /// no failure.
+    ///
+    /// # Errors
+    /// The failure of stdout.
+    pub fn delivered(&self) -> Result<()> {
+        match self.writer.take_failure() {
+            Some(why) => Err(Error::other("cannot write to stdout").because(why)),
+            None => Ok(()),
+        }
+    }
+
+    /// The same at the end: lines that still wait are not written any more. Only a signal ends the wait for
+    /// them, so the error has its `kind`.
+    ///
+    /// # Errors
+    /// The failure of stdout, or that its reader has stopped reading.
+    pub fn delivered_in_full(&self, kind: Kind) -> Result<()> {
+        self.delivered()?;
+        let lines = match self.writer.unwritten() {
+            0 => return Ok(()),
+            1 => "1 line was".to_owned(),
+            count => format!("{count} lines were"),
+        };
+        Err(Error::new(kind, format!("stdout is not read: {lines} not written")))
     }
 
     /// Writes a line of the answer to stdout. It must be safe to print.
     pub fn data(&self, line: &str) {
-        let mut stdout = io::stdout().lock();
-        if writeln!(stdout, "{line}").and_then(|()| stdout.flush()).is_err() {
-            self.closed.store(true, Ordering::Relaxed);
-        }
+        self.writer.push(Stream::Out, format!("{line}\n"), Worth::Answer);
+    }
+
+    /// Writes what names an RFQ that is out: to stderr, where stdout refuses it. It must be safe to
+    /// print.
+    pub fn id(&self, line: &str) {
+        self.writer.push(Stream::Out, format!("{line}\n"), Worth::Id);
+    }
+
+    /// Writes a line of a log to stdout; drops and counts it where the reader is too slow. It must be safe
+    /// to print.
+    pub fn event(&self, line: &str) {
+        self.writer.push(Stream::Out, format!("{line}\n"), Worth::Event);
     }
 
     /// Writes lines of the answer to stdout.
@@ -129,6 +274,16 @@ impl Output {
     /// Writes a JSON document to stdout, on one line, ASCII only.
     pub fn json(&self, value: &Value) {
         self.data(&compact_json(value));
+    }
+
+    /// The same for what names an RFQ that is out.
+    pub fn id_json(&self, value: &Value) {
+        self.id(&compact_json(value));
+    }
+
+    /// The same for a log.
+    pub fn event_json(&self, value: &Value) {
+        self.event(&compact_json(value));
     }
 
     /// Writes a line for people to stderr, made safe to print.
@@ -179,11 +334,30 @@ impl Output {
         Style::new().for_stderr().force_styling(self.err_color)
     }
 
-    #[expect(clippy::unused_self, reason = "every way out goes through an output")]
-    fn stderr(&self, line: &str) {
-        // Nobody can be told that stderr is closed.
-        _ = writeln!(io::stderr().lock(), "{line}");
+    /// Asks a question on stderr, which is answered on the same line.
+    pub fn ask(&self, question: &str) {
+        self.writer.push(Stream::Err, format!("{} ", safe(question)), Worth::Event);
     }
+
+    fn stderr(&self, line: &str) {
+        self.writer.push(Stream::Err, format!("{line}\n"), Worth::Event);
+    }
+}
+
+/// The line in place of events that a program did not read in time.
+fn dropped_document(count: u64) -> String {
+    compact_json(&json!({"event": "dropped", "count": count}))
+}
+
+/// The same for people.
+fn dropped_line(count: u64) -> String {
+    let now = Timestamp::now().to_string();
+    format!("{} dropped   {count} lines that were not read in time", &now[11..23])
+}
+
+/// The same on stderr.
+fn dropped_notes(count: u64) -> String {
+    format!("({count} lines were not read in time)")
 }
 
 /// Text made safe to print, its line breaks kept.

@@ -1,11 +1,11 @@
 //! How far a long piece of work is: a bar on a terminal, a line now and then elsewhere.
 
-use std::io::{self, IsTerminal as _};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::screen::Screen;
 use super::{Output, Verbosity};
 
 /// How often it is told where nothing can be redrawn.
@@ -36,15 +36,17 @@ pub struct Progress {
 impl Progress {
     /// A bar that is empty. `verb` says what happens to RFQs: `submitted`.
     pub fn new(output: &Output, whole: Whole, verb: &'static str) -> Self {
-        let live = io::stderr().is_terminal() && output.verbosity > Verbosity::Quiet;
-        let (bar, template) = match whole {
-            Whole::Rfqs(count) => (ProgressBar::new(count), "  {bar:30} {msg}, {eta} left"),
-            Whole::Bytes(bytes) => (ProgressBar::new(bytes), "  {bar:30} {msg}, {eta} left"),
-            Whole::Unknown => (ProgressBar::no_length(), "  {spinner} {msg}"),
+        let target = if output.is_attended() && output.verbosity > Verbosity::Quiet {
+            Screen::stderr(output)
+        } else {
+            ProgressDrawTarget::hidden()
         };
-        if !live {
-            bar.set_draw_target(indicatif::ProgressDrawTarget::hidden());
-        }
+        let (length, template) = match whole {
+            Whole::Rfqs(count) => (Some(count), "  {bar:30} {msg}, {eta} left"),
+            Whole::Bytes(bytes) => (Some(bytes), "  {bar:30} {msg}, {eta} left"),
+            Whole::Unknown => (None, "  {spinner} {msg}"),
+        };
+        let bar = ProgressBar::with_draw_target(length, target);
         let style = ProgressStyle::with_template(template).expect("the template is valid");
         bar.set_style(style.progress_chars("=> "));
         let now = Instant::now();

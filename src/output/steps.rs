@@ -1,13 +1,13 @@
 //! The steps of a longer piece of work: a spinner for the one under way on a terminal, a line for
 //! each that is done.
 
-use std::io::{self, IsTerminal as _};
 use std::mem::replace;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::screen::Screen;
 use super::{Output, Verbosity};
 use crate::event::{Step, StepState};
 use crate::model::show_duration;
@@ -28,8 +28,11 @@ pub struct Steps {
 impl Steps {
     /// Nothing is printed before the first step.
     pub fn new(output: &Output) -> Self {
-        let live = io::stderr().is_terminal() && output.verbosity > Verbosity::Quiet;
-        let spinner = if live { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
+        let spinner = if output.is_attended() && output.verbosity > Verbosity::Quiet {
+            ProgressBar::with_draw_target(None, Screen::stderr(output))
+        } else {
+            ProgressBar::hidden()
+        };
         let style = ProgressStyle::with_template("  {msg} {spinner} {elapsed}")
             .expect("the template is valid");
         spinner.set_style(style);

@@ -8,15 +8,21 @@ use crate::support::{Ran, free_port, rydes};
 /// The one document that a command wrote, after holding it against a schema.
 #[track_caller]
 fn document(schema: &str, ran: &Ran) -> Value {
+    assert!(ran.stdout.is_ascii(), "{}", ran.stdout);
+    let document = serde_json::from_str(&ran.stdout).expect("one JSON document");
+    conforms(schema, &document);
+    document
+}
+
+/// Holds a document against a schema.
+#[track_caller]
+pub fn conforms(schema: &str, document: &Value) {
     let file = format!("{}/tests/schemas/{schema}.json", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(file).expect("the schema is there");
     let schema: Value = serde_json::from_str(&text).expect("it is JSON");
     let validator = jsonschema::validator_for(&schema).expect("it is a schema");
-    assert!(ran.stdout.is_ascii(), "{}", ran.stdout);
-    let document = serde_json::from_str(&ran.stdout).expect("one JSON document");
-    let problems: Vec<_> = validator.iter_errors(&document).map(|e| e.to_string()).collect();
+    let problems: Vec<_> = validator.iter_errors(document).map(|e| e.to_string()).collect();
     assert!(problems.is_empty(), "{problems:?}\n{document:#}");
-    document
 }
 
 #[test]

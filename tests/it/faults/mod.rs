@@ -3,10 +3,13 @@
 mod backend;
 mod beside;
 mod chaos;
+mod disks;
 mod gone;
+mod readers;
 mod reads;
 mod seeded;
 mod setup;
 mod signals;
 mod submit;
+mod terminals;
 mod workers;

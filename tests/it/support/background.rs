@@ -1,7 +1,7 @@
 //! Commands that run in the background.
 
-use std::io::{BufRead as _, BufReader, Read};
-use std::process::Child;
+use std::io::{BufRead as _, BufReader, Read, empty};
+use std::process::{Child, ChildStdout};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -22,6 +22,9 @@ pub struct Background {
     stdout: Lines,
     stderr: Lines,
 }
+
+/// A stdout that is open and not read.
+pub struct Unread(ChildStdout);
 
 /// The lines of a stream, as they come.
 struct Lines {
@@ -56,9 +59,23 @@ impl Background {
     /// Starts a command.
     pub fn start(command: Rydes) -> Self {
         let mut child = command.start();
-        let stdout = Lines::of(child.stdout.take().expect("it is piped"));
-        let stderr = Lines::of(child.stderr.take().expect("it is piped"));
+        // One that goes elsewhere has no lines here.
+        let stdout = child.stdout.take().map_or_else(|| Lines::of(empty()), Lines::of);
+        let stderr = child.stderr.take().map_or_else(|| Lines::of(empty()), Lines::of);
         Self { child, stdout, stderr }
+    }
+
+    /// Starts a command whose stdout is not read, until it is.
+    pub fn unread(command: Rydes) -> (Self, Unread) {
+        let mut child = command.start();
+        let stdout = child.stdout.take().expect("it is piped");
+        let stderr = Lines::of(child.stderr.take().expect("it is piped"));
+        (Self { child, stdout: Lines::of(empty()), stderr }, Unread(stdout))
+    }
+
+    /// Reads what was unread, from now on.
+    pub fn read(&mut self, unread: Unread) {
+        self.stdout = Lines::of(unread.0);
     }
 
     /// What has happened so far, of a command that prints a line of JSON for each event.
@@ -94,10 +111,20 @@ impl Background {
         });
     }
 
+    /// Whether stderr holds this by now.
+    pub fn said(&self, text: &str) -> bool {
+        self.stderr.all().iter().any(|line| line.contains(text))
+    }
+
     /// Waits until stderr holds this.
     #[track_caller]
     pub fn says(&self, text: &str) {
-        wait_for(text, || self.stderr.all().iter().any(|line| line.contains(text)).then_some(()));
+        wait_for(text, || self.said(text).then_some(()));
+    }
+
+    /// Whether it has not ended yet.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("it can be waited for").is_none()
     }
 
     /// Ends by itself; returns how, and all that it printed.

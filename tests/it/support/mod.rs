@@ -17,9 +17,11 @@ pub mod background;
 pub mod browser;
 pub mod http;
 pub mod localstack;
+pub mod pipe;
 pub mod proxy;
 pub mod resources;
 pub mod stack;
+pub mod terminal;
 
 /// How long anything may take that is bound to happen.
 pub const PATIENCE: Duration = Duration::from_secs(90);
@@ -57,6 +59,13 @@ pub fn rydes(arguments: &str) -> Rydes {
     prepared(command)
 }
 
+/// The same as the first program of a terminal, which it takes from its stdin.
+pub fn on_terminal(arguments: &str) -> Rydes {
+    let mut command = Command::new("setsid");
+    command.args(["--ctty", BINARY]).args(arguments.split_whitespace());
+    prepared(command)
+}
+
 /// A line as a user types it, in a shell that finds `rydes`.
 pub fn shell(line: &str) -> Rydes {
     let folder = Path::new(BINARY).parent().expect("it is in a folder");
@@ -71,6 +80,7 @@ fn prepared(mut command: Command) -> Rydes {
     command.env_clear();
     command.envs(std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(is_kept)));
     command.env("XDG_STATE_HOME", state.path()).stdin(Stdio::null());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
     Rydes { command, limit: LIMIT, _state: state }
 }
 
@@ -104,6 +114,24 @@ impl Rydes {
         self
     }
 
+    /// Takes its stdin from elsewhere.
+    pub fn stdin(mut self, from: impl Into<Stdio>) -> Self {
+        self.command.stdin(from);
+        self
+    }
+
+    /// Sends its stdout elsewhere.
+    pub fn stdout(mut self, to: impl Into<Stdio>) -> Self {
+        self.command.stdout(to);
+        self
+    }
+
+    /// Sends its stderr elsewhere.
+    pub fn stderr(mut self, to: impl Into<Stdio>) -> Self {
+        self.command.stderr(to);
+        self
+    }
+
     /// Lets it take this long.
     pub fn within(mut self, limit: Duration) -> Self {
         self.limit = limit;
@@ -115,7 +143,6 @@ impl Rydes {
     /// # Panics
     /// With what it printed, when it takes too long.
     pub fn run(mut self) -> Ran {
-        self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = self.command.spawn().expect("rydes starts");
         let (stdout, stderr) = (read(child.stdout.take()), read(child.stderr.take()));
         let ended = ends_within(&mut child, self.limit);
@@ -131,9 +158,8 @@ impl Rydes {
         Ran { code, stdout: stdout.expect(open), stderr: stderr.expect(open) }
     }
 
-    /// Starts it; the caller ends it. Its stdout and stderr are piped.
+    /// Starts it; the caller ends it. Its stdout and stderr are piped, unless they go elsewhere.
     pub fn start(mut self) -> Child {
-        self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
         self.command.spawn().expect("rydes starts")
     }
 }
@@ -224,7 +250,9 @@ fn read(stream: Option<impl Read + Send + 'static>) -> Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     thread::spawn(move || {
         let mut bytes = Vec::new();
-        stream.expect("it is piped").read_to_end(&mut bytes).expect("it can be read");
+        if let Some(mut stream) = stream {
+            stream.read_to_end(&mut bytes).expect("it can be read");
+        }
         // Nobody waits for it any more when the command took too long.
         _ = sender.send(String::from_utf8_lossy(&bytes).into_owned());
     });

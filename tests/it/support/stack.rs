@@ -1,6 +1,7 @@
 //! A stack of its own for each test: worked through the program, looked into with the SDK.
 
 use std::collections::{HashMap, HashSet};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -11,7 +12,8 @@ use tempfile::TempDir;
 use super::background::Background;
 use super::localstack::endpoint;
 use super::resources::{clients, wait};
-use super::{PATIENCE, Ran, Rydes, json, rydes, shell, wait_for};
+use super::terminal::Terminal;
+use super::{PATIENCE, Ran, Rydes, json, on_terminal, rydes, shell, wait_for};
 
 /// The dead letters of the providers.
 pub const PROVIDER_DEAD_LETTERS: &str = "RequestForQuotesDeadLetters";
@@ -69,6 +71,22 @@ impl Stack {
             .env("RYDES_STACK", &self.name)
             .env("XDG_STATE_HOME", self.state.path())
             .within(PATIENCE)
+    }
+
+    /// The same as the first program of a terminal that redraws.
+    pub fn on_terminal(&self, terminal: &Terminal, arguments: &str) -> Rydes {
+        let command = on_terminal(arguments)
+            .env("AWS_ENDPOINT_URL", endpoint())
+            .env("RYDES_STACK", &self.name)
+            .env("XDG_STATE_HOME", self.state.path())
+            .env("TERM", "xterm")
+            .within(PATIENCE);
+        terminal.of(command)
+    }
+
+    /// Where this stack's memory of RFQs is kept.
+    pub fn memory(&self) -> PathBuf {
+        self.state.path().join("rydes/recent.jsonl")
     }
 
     /// `rydes` with this stack's memory of RFQs, but anywhere.

@@ -1,0 +1,110 @@
+//! The terminal that bars and regions are drawn on, through the writer: a terminal that was stopped holds
+//! nothing up.
+
+use std::fmt::Write as _;
+use std::io;
+use std::mem::take;
+use std::sync::{Mutex, PoisonError};
+
+use console::Term;
+use indicatif::{ProgressDrawTarget, TermLike};
+
+use super::Output;
+use super::waiting::{Stream, Worth};
+use super::writer::Writer;
+
+/// Redraws a second, at most.
+const HERTZ: u8 = 20;
+
+/// A terminal behind a writer.
+#[derive(Debug)]
+pub(super) struct Screen {
+    writer: Writer,
+    stream: Stream,
+    term: Term,
+    /// What is being drawn.
+    frame: Mutex<String>,
+}
+
+impl Screen {
+    /// Where to draw on stdout.
+    pub(super) fn stdout(output: &Output) -> ProgressDrawTarget {
+        Self::target(output, Stream::Out, Term::stdout())
+    }
+
+    /// Where to draw on stderr.
+    pub(super) fn stderr(output: &Output) -> ProgressDrawTarget {
+        Self::target(output, Stream::Err, Term::stderr())
+    }
+
+    fn target(output: &Output, stream: Stream, term: Term) -> ProgressDrawTarget {
+        let writer = output.writer.clone();
+        let screen = Self { writer, stream, term, frame: Mutex::default() };
+        ProgressDrawTarget::term_like_with_hz(Box::new(screen), HERTZ)
+    }
+
+    /// Adds to what is drawn. Where frames wait already, the first piece is refused: what is on the
+    /// screen then stays the one that the next redraw begins from.
+    fn add(&self, text: &str) -> io::Result<()> {
+        let mut frame = self.frame.lock().unwrap_or_else(PoisonError::into_inner);
+        if frame.is_empty() && !self.writer.takes_frames(self.stream) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        frame.push_str(text);
+        Ok(())
+    }
+
+    fn move_by(&self, count: usize, direction: char) -> io::Result<()> {
+        let mut sequence = String::new();
+        if count > 0 {
+            _ = write!(sequence, "\u{1b}[{count}{direction}");
+        }
+        self.add(&sequence)
+    }
+}
+
+impl TermLike for Screen {
+    fn width(&self) -> u16 {
+        self.term.size().1
+    }
+
+    fn height(&self) -> u16 {
+        self.term.size().0
+    }
+
+    fn move_cursor_up(&self, n: usize) -> io::Result<()> {
+        self.move_by(n, 'A')
+    }
+
+    fn move_cursor_down(&self, n: usize) -> io::Result<()> {
+        self.move_by(n, 'B')
+    }
+
+    fn move_cursor_right(&self, n: usize) -> io::Result<()> {
+        self.move_by(n, 'C')
+    }
+
+    fn move_cursor_left(&self, n: usize) -> io::Result<()> {
+        self.move_by(n, 'D')
+    }
+
+    fn write_line(&self, text: &str) -> io::Result<()> {
+        self.add(text).and_then(|()| self.add("\n"))
+    }
+
+    fn write_str(&self, text: &str) -> io::Result<()> {
+        self.add(text)
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        self.add("\r\u{1b}[2K")
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        let frame = take(&mut *self.frame.lock().unwrap_or_else(PoisonError::into_inner));
+        if !frame.is_empty() {
+            self.writer.push(self.stream, frame, Worth::Frame);
+        }
+        Ok(())
+    }
+}

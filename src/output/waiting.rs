@@ -1,0 +1,412 @@
+//! What waits to be written to a stream, as data: bounded, in order, and honest about what is lost.
+//!
+//! Events and notes that find no room are dropped and counted, and each gap has one line. Answers are
+//! never dropped: a command that produces many of them waits for room.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::mem::{replace, take};
+
+/// Bytes that may wait for a stream before events are dropped: some 8,000 lines.
+pub(super) const ROOM: usize = 1 << 20;
+/// Bytes that may wait before a redraw is left out: the next one shows more.
+pub(super) const FRAMES: usize = 1 << 14;
+/// Bytes that are written at once.
+const AT_ONCE: usize = 1 << 16;
+
+/// Where text goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stream {
+    /// Standard output.
+    Out = 0,
+    /// Standard error.
+    Err = 1,
+}
+
+/// What becomes of text that cannot be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Worth {
+    /// Never dropped. The first failure is kept, and no later answer is tried.
+    Answer,
+    /// An answer that goes to stderr if stdout refuses it.
+    Id,
+    /// Dropped and counted where there is no room. The first failure of stdout is told on stderr.
+    Event,
+    /// A redraw; nothing becomes of it.
+    Frame,
+}
+
+impl Worth {
+    fn is_answer(self) -> bool {
+        matches!(self, Self::Answer | Self::Id)
+    }
+}
+
+/// The lines that are added.
+#[derive(Debug, Clone)]
+pub(super) struct Words {
+    /// In place of so many events, by stream.
+    pub(super) dropped: [fn(u64) -> String; 2],
+    /// Before the reason why events are lost.
+    pub(super) trouble: String,
+}
+
+impl Words {
+    fn gap(&self, stream: Stream, events: u64) -> Piece {
+        let text = self.dropped[stream as usize](events) + "\n";
+        Piece { stream, text, worth: Worth::Event, events }
+    }
+}
+
+/// Text that waits.
+#[derive(Debug)]
+pub(super) struct Piece {
+    pub(super) stream: Stream,
+    pub(super) text: String,
+    worth: Worth,
+    /// How many events are lost with it.
+    events: u64,
+}
+
+/// How stdout takes answers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) enum Stdout {
+    /// It takes them.
+    #[default]
+    Works,
+    /// Its reader has gone.
+    Closed,
+    /// It has refused one.
+    Failed,
+}
+
+/// What waits for one thread that writes.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    pieces: VecDeque<Piece>,
+    /// Bytes that wait or are being written.
+    pub(super) bytes: usize,
+    /// Answers that wait or are being written.
+    pub(super) answers: usize,
+    /// Writes that were carried out so far, in part or in whole.
+    pub(super) writes: u64,
+    /// How stdout takes answers.
+    pub(super) stdout: Stdout,
+    /// Why it has failed.
+    pub(super) failure: Option<io::Error>,
+    /// Nothing was written for longer than a command waits.
+    pub(super) is_stuck: bool,
+    /// The thread that writes waits for something to write.
+    pub(super) is_asleep: bool,
+    /// Events that found no room since the last one that did, by stream.
+    dropped: [u64; 2],
+    /// Events whose writing failed since the last one that succeeded, by stream.
+    lost: [u64; 2],
+    /// The loss of events was told.
+    is_told: bool,
+}
+
+impl State {
+    /// Whether nothing waits, and no gap is without its line.
+    pub(super) fn is_idle(&self) -> bool {
+        self.bytes == 0 && self.dropped == [0, 0]
+    }
+
+    /// Takes text; gives an id back that stdout would refuse.
+    pub(super) fn add(
+        &mut self,
+        stream: Stream,
+        text: String,
+        worth: Worth,
+        words: &Words,
+    ) -> Option<String> {
+        match worth {
+            _ if stream == Stream::Out && self.stdout == Stdout::Closed => return None,
+            Worth::Answer if self.stdout == Stdout::Failed => return None,
+            Worth::Id if self.stdout == Stdout::Failed => return Some(text),
+            Worth::Event if !self.has_room(stream, text.len()) => {
+                self.dropped[stream as usize] += 1;
+                return None;
+            }
+            Worth::Answer | Worth::Id | Worth::Event | Worth::Frame => {}
+        }
+        self.close_gap(stream, words);
+        let events = u64::from(worth == Worth::Event);
+        self.push(Piece { stream, text, worth, events });
+        None
+    }
+
+    /// Once events were dropped, the next one is taken when half of the room is free: gaps are few.
+    fn has_room(&self, stream: Stream, bytes: usize) -> bool {
+        let room = if self.dropped[stream as usize] == 0 { ROOM } else { ROOM / 2 };
+        self.bytes == 0 || self.bytes + bytes <= room
+    }
+
+    fn push(&mut self, piece: Piece) {
+        self.bytes += piece.text.len();
+        self.answers += usize::from(piece.worth.is_answer());
+        self.pieces.push_back(piece);
+    }
+
+    /// Adds the line about events that found no room.
+    fn close_gap(&mut self, stream: Stream, words: &Words) {
+        let events = take(&mut self.dropped[stream as usize]);
+        if events > 0 {
+            self.push(words.gap(stream, events));
+        }
+    }
+
+    /// What is written next, as much of one stream as goes together.
+    pub(super) fn next(&mut self, words: &Words) -> Option<Vec<Piece>> {
+        if self.pieces.is_empty() {
+            self.close_gap(Stream::Out, words);
+            self.close_gap(Stream::Err, words);
+        }
+        let stream = self.pieces.front()?.stream;
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        // What failed came before everything that waits.
+        let lost = take(&mut self.lost[stream as usize]);
+        if lost > 0 {
+            let gap = words.gap(stream, lost);
+            self.bytes += gap.text.len();
+            batch.push(gap);
+        }
+        while bytes < AT_ONCE
+            && let Some(piece) = self.pieces.pop_front_if(|piece| piece.stream == stream)
+        {
+            bytes += piece.text.len();
+            batch.push(piece);
+        }
+        Some(batch)
+    }
+
+    /// Records that so many bytes of a batch were written; returns what stderr is to have instead.
+    pub(super) fn settle(
+        &mut self,
+        batch: Vec<Piece>,
+        written: usize,
+        outcome: io::Result<()>,
+        words: &Words,
+    ) -> Vec<String> {
+        self.writes += u64::from(written > 0);
+        self.is_stuck = false;
+        let (mut end, mut missing) = (0, Vec::new());
+        for piece in batch {
+            end += piece.text.len();
+            self.bytes -= piece.text.len();
+            self.answers -= usize::from(piece.worth.is_answer());
+            if end > written {
+                missing.push(piece);
+            }
+        }
+        let mut instead = Vec::new();
+        match outcome {
+            Err(error) if missing.first().is_some_and(|piece| piece.stream == Stream::Out) => {
+                instead.extend(self.fail(error, &mut missing, words));
+            }
+            // What stderr says cannot be told anywhere else.
+            Ok(()) | Err(_) => {}
+        }
+        for piece in missing {
+            match piece.worth {
+                Worth::Id if self.stdout == Stdout::Failed => instead.push(piece.text),
+                Worth::Event => self.lost[piece.stream as usize] += piece.events,
+                Worth::Answer | Worth::Id | Worth::Frame => {}
+            }
+        }
+        instead
+    }
+
+    /// Stdout has refused pieces; returns what there is to tell.
+    fn fail(
+        &mut self,
+        error: io::Error,
+        missing: &mut Vec<Piece>,
+        words: &Words,
+    ) -> Option<String> {
+        if error.kind() == ErrorKind::BrokenPipe {
+            self.stdout = Stdout::Closed;
+            return None;
+        }
+        let are_events = missing.iter().any(|piece| piece.worth == Worth::Event);
+        let is_news = are_events && !replace(&mut self.is_told, true);
+        let news = is_news.then(|| format!("{}{error}\n", words.trouble));
+        if missing.iter().any(|piece| piece.worth.is_answer()) {
+            self.stdout = Stdout::Failed;
+            self.failure = Some(error);
+            missing.extend(self.give_up());
+        }
+        news
+    }
+
+    /// Takes back the answers that still wait: they would follow a part that is missing.
+    fn give_up(&mut self) -> Vec<Piece> {
+        let pieces = take(&mut self.pieces).into_iter();
+        let (gone, kept) = pieces.partition::<Vec<_>, _>(|piece| piece.worth.is_answer());
+        self.pieces = kept.into();
+        self.bytes -= gone.iter().map(|piece| piece.text.len()).sum::<usize>();
+        self.answers -= gone.len();
+        gone
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WORDS: fn() -> Words = || Words {
+        dropped: [|count| format!("{count} events"), |count| format!("{count} notes")],
+        trouble: "lost: ".to_owned(),
+    };
+
+    fn full() -> io::Error {
+        io::Error::from(ErrorKind::StorageFull)
+    }
+
+    /// A state and its words, written by hand.
+    struct Hand(State, Words);
+
+    impl Hand {
+        fn new() -> Self {
+            Self(State::default(), WORDS())
+        }
+
+        fn add(&mut self, stream: Stream, text: &str, worth: Worth) -> Option<String> {
+            self.0.add(stream, format!("{text}\n"), worth, &self.1)
+        }
+
+        /// Writes the next batch.
+        fn write(&mut self) -> Option<String> {
+            let batch = self.0.next(&self.1)?;
+            let text: String = batch.iter().map(|piece| piece.text.as_str()).collect();
+            self.0.settle(batch, text.len(), Ok(()), &self.1);
+            Some(text)
+        }
+
+        /// Writes so much of the next batch, and then fails.
+        fn fail(&mut self, written: usize, error: io::Error) -> Vec<String> {
+            let batch = self.0.next(&self.1).expect("something waits");
+            self.0.settle(batch, written, Err(error), &self.1)
+        }
+
+        fn rest(&mut self) -> String {
+            std::iter::from_fn(|| self.write()).collect()
+        }
+    }
+
+    #[test]
+    fn each_gap_has_one_line_where_it_was_and_nothing_is_uncounted() {
+        let line = "x".repeat(999);
+        let (mut hand, mut number) = (Hand::new(), 0);
+        let mut send = |hand: &mut Hand, count: u64| {
+            for _ in 0..count {
+                number += 1;
+                assert_eq!(
+                    hand.add(Stream::Out, &format!("{number:04}{line}"), Worth::Event),
+                    None
+                );
+            }
+        };
+        send(&mut hand, 1_500);
+        assert!(hand.0.bytes <= ROOM);
+        // A little room is none: a slow reader would have a gap after each line.
+        hand.write().expect("a batch");
+        send(&mut hand, 100);
+        while hand.0.bytes > ROOM / 2 {
+            hand.write().expect("a batch");
+        }
+        send(&mut hand, 10);
+        let text = hand.rest();
+        assert!(hand.0.is_idle());
+        let gaps: Vec<_> = text.lines().filter(|line| line.ends_with(" events")).collect();
+        let [gap] = gaps[..] else { panic!("{gaps:?}") };
+        let dropped: u64 = gap.trim_end_matches(" events").parse().expect("a count");
+        assert!((500..700).contains(&dropped), "{dropped}");
+        let after = text.lines().skip_while(|line| *line != gap).nth(1).expect("a line");
+        assert!(after.starts_with("1601"), "{}", &after[..8]);
+    }
+
+    #[test]
+    fn a_gap_at_the_end_has_its_line_too() {
+        let mut hand = Hand::new();
+        hand.add(Stream::Err, &"x".repeat(ROOM), Worth::Event);
+        hand.add(Stream::Err, "y", Worth::Event);
+        assert!(!hand.0.is_idle());
+        hand.write().expect("a batch");
+        assert!(!hand.0.is_idle(), "the gap is not told yet");
+        assert_eq!(hand.write().as_deref(), Some("1 notes\n"));
+        assert!(hand.0.is_idle());
+    }
+
+    #[test]
+    fn answers_are_never_dropped() {
+        let mut hand = Hand::new();
+        for number in 0..3_000 {
+            hand.add(Stream::Out, &format!("{number:0999}"), Worth::Answer);
+        }
+        assert!(hand.0.bytes > 2 * ROOM && hand.0.answers == 3_000);
+        assert_eq!(hand.rest().lines().count(), 3_000);
+        assert_eq!(hand.0.answers, 0);
+    }
+
+    #[test]
+    fn one_stream_after_the_other_in_the_order_in_which_they_were_told() {
+        let mut hand = Hand::new();
+        for (stream, text) in
+            [(Stream::Out, "a"), (Stream::Out, "b"), (Stream::Err, "c"), (Stream::Out, "d")]
+        {
+            hand.add(stream, text, Worth::Event);
+        }
+        let parts: Vec<_> = std::iter::from_fn(|| hand.write()).collect();
+        assert_eq!(parts, ["a\nb\n", "c\n", "d\n"]);
+    }
+
+    #[test]
+    fn a_reader_that_has_gone_is_no_failure() {
+        let mut hand = Hand::new();
+        hand.add(Stream::Out, "a", Worth::Answer);
+        assert!(hand.fail(0, ErrorKind::BrokenPipe.into()).is_empty());
+        assert!(hand.0.stdout == Stdout::Closed && hand.0.failure.is_none());
+        assert_eq!(hand.add(Stream::Out, "b", Worth::Id), None);
+        assert!(hand.0.is_idle());
+    }
+
+    #[test]
+    fn an_answer_that_fails_is_kept_as_an_error_and_ids_go_to_stderr() {
+        let mut hand = Hand::new();
+        for (text, worth) in [("one", Worth::Id), ("two", Worth::Id), ("three", Worth::Answer)] {
+            hand.add(Stream::Out, text, worth);
+        }
+        // All of `one`, and a part of `two`.
+        let batch = hand.0.next(&hand.1).expect("something waits");
+        hand.add(Stream::Out, "four", Worth::Id);
+        let instead = hand.0.settle(batch, 5, Err(full()), &hand.1);
+        assert_eq!(instead, ["two\n", "four\n"]);
+        assert_eq!(hand.0.failure.take().expect("kept").kind(), ErrorKind::StorageFull);
+        assert_eq!(hand.add(Stream::Out, "five", Worth::Id).as_deref(), Some("five\n"));
+        assert_eq!(hand.add(Stream::Out, "six", Worth::Answer), None);
+        assert!(hand.0.is_idle() && hand.0.answers == 0);
+    }
+
+    #[test]
+    fn events_that_fail_are_told_once_and_counted_when_it_works_again() {
+        let mut hand = Hand::new();
+        for number in 0..3 {
+            hand.add(Stream::Out, &number.to_string(), Worth::Event);
+            let told = hand.fail(0, full());
+            assert_eq!(told.len(), usize::from(number == 0), "{told:?}");
+        }
+        assert!(hand.0.is_idle() && hand.0.stdout == Stdout::Works);
+        assert_eq!(hand.write(), None, "a gap alone is not tried over and over");
+        hand.add(Stream::Out, "3", Worth::Event);
+        assert_eq!(hand.rest(), "3 events\n3\n");
+    }
+
+    #[test]
+    fn what_stderr_refuses_is_told_nowhere() {
+        let mut hand = Hand::new();
+        hand.add(Stream::Err, "a", Worth::Event);
+        assert!(hand.fail(0, full()).is_empty());
+        assert!(hand.0.stdout == Stdout::Works && hand.0.is_idle());
+    }
+}

@@ -1,0 +1,103 @@
+//! Terminals that can do little, and one that was stopped with Ctrl-S.
+
+use std::process::Child;
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::support::background::signal;
+use crate::support::stack::Stack;
+use crate::support::terminal::Terminal;
+use crate::support::{PATIENCE, ends_within, wait_for};
+
+/// What begins every colour and every redraw.
+const ESCAPE: char = '\u{1b}';
+
+#[track_caller]
+fn ends(mut child: Child, code: i32) {
+    let ended = ends_within(&mut child, PATIENCE);
+    if !ended {
+        child.kill().expect("it runs");
+    }
+    assert!(ended, "it did not end");
+    assert_eq!(child.wait().expect("it has ended").code(), Some(code));
+}
+
+#[test]
+fn a_dumb_terminal_gets_neither_colours_nor_redraws() {
+    let stack = Stack::set_up(2);
+    for (term, is_dumb) in [("dumb", true), ("", true), ("xterm", false)] {
+        let terminal = Terminal::new();
+        let run = |line: &str| stack.on_terminal(&terminal, line).env("TERM", term).start();
+        ends(run("--aws setup"), 2);
+        ends(run("setup --help"), 0);
+        ends(run("setup --providers 2"), 0);
+        let workers = run("providers run --behavior steady --poll-wait 1s");
+        wait_for("the workers run", || terminal.text().contains("response consumer").then_some(()));
+        // The terminal is that of the workers.
+        let submit = stack.rydes("submit --from A --to B --deadline 60s --wait");
+        ends(terminal.of(submit).env("TERM", term).start(), 0);
+        signal(&workers, Signal::TERM);
+        ends(workers, 0);
+        wait_for("the last line", || terminal.text().contains("receives empty").then_some(()));
+        let text = terminal.text();
+        assert_eq!(text.contains(ESCAPE), !is_dumb, "{term}: {text}");
+        assert_eq!(text.contains(" received  "), is_dumb, "lines in place of a table: {text}");
+    }
+    // What was asked for is done.
+    let terminal = Terminal::new();
+    let always = stack.on_terminal(&terminal, "--color always --aws setup").env("TERM", "dumb");
+    ends(always.start(), 2);
+    wait_for("a colour", || terminal.text().contains(ESCAPE).then_some(()));
+}
+
+#[test]
+fn workers_run_on_while_their_terminal_is_stopped() {
+    let stack = Stack::set_up(2);
+    let terminal = Terminal::new();
+    let run = "providers run --behavior steady --poll-wait 1s --visibility 2s --think 4s..4s";
+    let workers = stack.on_terminal(&terminal, run).start();
+    wait_for("the table", || terminal.text().contains("SIMULATED PROVIDER").then_some(()));
+    terminal.stop();
+    for _ in 0..2 {
+        stack.submit("--deadline 60s");
+        stack.rydes("quotes --watch").run().exits(0);
+    }
+    terminal.go_on();
+    wait_for("the counts", || terminal.text().contains("4 gathered").then_some(()));
+    terminal.stop();
+    signal(&workers, Signal::TERM);
+    ends(workers, 0);
+}
+
+#[test]
+fn what_is_drawn_on_a_stopped_terminal_ends_at_a_signal() {
+    let stack = Stack::set_up(1);
+    stack.submit("--deadline 10m");
+    for signals in 1..=2 {
+        let terminal = Terminal::new();
+        let wait = stack.on_terminal(&terminal, "quotes --watch").start();
+        wait_for("the table", || terminal.text().contains("1 still out").then_some(()));
+        terminal.stop();
+        // A redraw is on its way.
+        thread::sleep(Duration::from_secs(1));
+        for _ in 0..signals {
+            signal(&wait, Signal::TERM);
+        }
+        ends(wait, 143);
+    }
+    // A spinner, and a bar.
+    let bench = Stack::new();
+    for (stack, line) in
+        [(&stack, "verify --wait"), (&bench, "bench --providers 2 --count 1000 --rate 5")]
+    {
+        let terminal = Terminal::new();
+        let working = stack.on_terminal(&terminal, line).start();
+        wait_for("something is drawn", || terminal.text().contains(ESCAPE).then_some(()));
+        terminal.stop();
+        thread::sleep(Duration::from_secs(1));
+        signal(&working, Signal::TERM);
+        ends(working, 143);
+    }
+}
