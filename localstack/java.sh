@@ -8,4 +8,19 @@ for argument do
     *) set -- "$@" "$argument" ;;
   esac
 done
-exec "$RYDES_JAVA" "$@"
+
+# Its process id and when it started, which src/localstack/identity.rs reads; `exec` keeps both.
+if [ -r "/proc/$$/stat" ]; then
+  read -r stat <"/proc/$$/stat"
+  started=$(set -f; set -- ${stat##*) }; shift 19; echo "$1")
+else
+  started=$(TZ=UTC LC_ALL=C ps -o lstart= -p $$)
+fi
+# Exit code 0 keeps LocalStack from starting it again: where it is being stopped, where its folder has
+# gone, and where it was started four times.
+echo "$$ $started" 2>/dev/null >>"$RYDES_RUN/java" || exit 0
+starts=0
+while read -r _; do starts=$((starts + 1)); done <"$RYDES_RUN/java"
+if [ -e "$RYDES_RUN/stopping" ] || [ "$starts" -gt 4 ]; then exit 0; fi
+# LocalStack throws away what Java says.
+exec "$RYDES_JAVA" "$@" 2>>"$RYDES_RUN/log"

@@ -344,6 +344,7 @@ async fn reach(endpoint: &Endpoint) -> std::result::Result<Option<String>, Strin
     let asked = spawn_blocking(move || {
         let config = ureq::Agent::config_builder()
             .proxy(None)
+            .max_redirects(0)
             .http_status_as_error(false)
             .timeout_global(Some(left));
         ureq::Agent::new_with_config(config.build()).get(health).call().map(version)

@@ -20,7 +20,7 @@ use crate::settings::Backend;
 mod listing;
 mod place;
 
-use listing::{document, listing, name};
+use listing::{cached, document, listing, name};
 use place::{chosen_port, free_port, options, surroundings, tilde};
 
 /// Bring LocalStack up or down on this machine.
@@ -50,7 +50,7 @@ struct UpArgs {
     /// What to run it by
     #[arg(long, value_enum, default_value_t = RuntimeArg::Auto)]
     runtime: RuntimeArg,
-    /// Only list what is needed, what is missing and how to install it
+    /// Only list what is needed, what is missing or damaged, and how to install it
     #[arg(long)]
     check: bool,
 }
@@ -194,13 +194,14 @@ impl Desk {
 
     fn check(&self, wanted: Wanted) -> u8 {
         let survey = Survey::look(&self.place, wanted);
+        let cache = survey.cache(&self.place);
         let plan = survey.plan();
         if self.output.format == Format::Table {
-            for line in listing(&survey) {
+            for line in listing(&survey).into_iter().chain(cached(&survey, &cache)) {
                 self.output.data(&line);
             }
         }
-        self.document(&document(&self.place, &survey, plan.as_ref().ok()));
+        self.document(&document(&self.place, &survey, &cache, plan.as_ref().ok()));
         match plan {
             Ok(plan) => {
                 let way = match plan {
@@ -222,6 +223,10 @@ impl Desk {
         let down = localstack::down(&self.place, self.sink())?;
         match down {
             Down::Stopped(_) => self.output.note("LocalStack is down; what it held is gone"),
+            Down::Ended(other) => self.output.warning(&format!(
+                "LocalStack on port {port} has ended, and process {other} has its id now: nothing was \
+                 stopped"
+            )),
             Down::Nothing => self.output.note(&format!("nothing to stop on port {port}")),
             Down::NotOurs => self.output.warning(&format!(
                 "LocalStack on port {port} was not started by `rydes`; it was left alone"

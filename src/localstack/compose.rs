@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::command::{last_lines, require, run};
 use super::steps::Steps;
-use super::{Place, health};
+use super::{Place, file, health};
 use crate::error::{Error, Result};
 
 /// The compose file, the same as at the root of the repository.
@@ -35,7 +35,7 @@ pub(super) fn start(place: &Place, steps: &Steps) -> Result<()> {
     steps.take("ready", &health::SERVICES.join(" "), || {
         let up = require("LocalStack", compose(place)?.args(["up", "-d", "--wait"]), COMPOSED);
         up.map_err(|error| error.because(tail(place)))?;
-        super::wait(place, || true)?;
+        super::wait(place, || None)?;
         Ok("running")
     })
 }
@@ -60,6 +60,11 @@ pub(super) fn stop(place: &Place) -> Result<()> {
     require("docker compose down", compose(place)?.args(["down", "-v"]), COMPOSED).map(drop)
 }
 
+/// Stops the container and keeps it, with its log.
+pub(super) fn halt(place: &Place) -> Result<()> {
+    require("docker compose stop", compose(place)?.arg("stop"), COMPOSED).map(drop)
+}
+
 /// A running `docker compose logs`, its stdout to be read.
 pub(super) fn logs(place: &Place, arguments: &[&str]) -> Result<Child> {
     let mut command = compose(place)?;
@@ -79,12 +84,12 @@ fn tail(place: &Place) -> String {
 
 /// `docker compose` for the project of this port; writes its file first.
 fn compose(place: &Place) -> Result<Command> {
-    let file = compose_file(place);
-    fs::create_dir_all(place.run())
-        .and_then(|()| fs::write(&file, COMPOSE))
-        .map_err(|error| Error::other(format!("cannot write {}", file.display())).because(error))?;
+    let compose_file = compose_file(place);
+    fs::create_dir_all(place.run()).and_then(|()| file::write(&compose_file, COMPOSE)).map_err(
+        |error| Error::other(format!("cannot write {}", compose_file.display())).because(error),
+    )?;
     let mut command = Command::new("docker");
-    command.args(["compose", "-p", &project(place), "-f"]).arg(file);
+    command.args(["compose", "-p", &project(place), "-f"]).arg(compose_file);
     command.env("RYDES_LOCALSTACK_PORT", place.port.to_string());
     match &place.surroundings.image {
         Some(image) => command.env("RYDES_LOCALSTACK_IMAGE", image),
@@ -119,5 +124,6 @@ mod tests {
             assert!(COMPOSE.contains(&format!("\"{service}\"")), "the health check asks for it");
         }
         assert!(!COMPOSE.contains("latest\n"));
+        assert!(COMPOSE.contains("OUTBOUND_HTTPS_PROXY: http://127.0.0.1:1\n"), "fetches nothing");
     }
 }

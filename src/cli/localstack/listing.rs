@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::localstack::{self, Answer, PieceState, Place, Plan, Runtime, Survey, Wanted};
+use crate::localstack::{
+    self, Answer, Condition, PieceState, Place, Plan, Runtime, Survey, Wanted,
+};
+use crate::model::text::printable;
 
 /// What is here and what is missing, in lines.
 pub(super) fn listing(survey: &Survey) -> Vec<String> {
@@ -28,8 +31,29 @@ pub(super) fn listing(survey: &Survey) -> Vec<String> {
     lines
 }
 
+/// How what was installed is, in lines; none where there is nothing, or Docker alone is wanted.
+pub(super) fn cached(survey: &Survey, cache: &[(&str, Condition)]) -> Vec<String> {
+    let is_empty = cache.iter().all(|(_, condition)| *condition == Condition::Missing);
+    if is_empty || survey.wanted() == Wanted::Only(Runtime::Docker) {
+        return Vec::new();
+    }
+    let line = |(part, condition): &(&str, Condition)| match condition {
+        Condition::Whole => format!("  {part:<20}  ok, contents checked"),
+        Condition::Missing => format!("  {part:<20}  not yet"),
+        Condition::Damaged(damage) => {
+            format!("  {part:<20}  damaged: {}; `up` installs it again", printable(damage))
+        }
+    };
+    ["installed from packages:".to_owned()].into_iter().chain(cache.iter().map(line)).collect()
+}
+
 /// What is here and what is missing, as a document.
-pub(super) fn document(place: &Place, survey: &Survey, plan: Option<&Plan>) -> Value {
+pub(super) fn document(
+    place: &Place,
+    survey: &Survey,
+    cache: &[(&str, Condition)],
+    plan: Option<&Plan>,
+) -> Value {
     let problems = survey.docker_problems().into_iter();
     let pieces = survey.pieces().into_iter().map(|piece| {
         json!({
@@ -42,6 +66,14 @@ pub(super) fn document(place: &Place, survey: &Survey, plan: Option<&Plan>) -> V
     let runtime = plan.map(|plan| match plan {
         Plan::Docker => name(Runtime::Docker),
         Plan::Packages(_) => name(Runtime::Packages),
+    });
+    let cache = cache.iter().map(|(part, condition)| {
+        let (state, damage) = match condition {
+            Condition::Whole => ("ok", None),
+            Condition::Missing => ("missing", None),
+            Condition::Damaged(damage) => ("damaged", Some(damage)),
+        };
+        json!({ "part": part, "state": state, "damage": damage })
     });
     let port = match localstack::ask(place.port) {
         Answer::Nothing => "free",
@@ -60,6 +92,7 @@ pub(super) fn document(place: &Place, survey: &Survey, plan: Option<&Plan>) -> V
                 .collect::<Vec<_>>(),
         },
         "packages": pieces.collect::<Vec<_>>(),
+        "installed": cache.collect::<Vec<_>>(),
     })
 }
 

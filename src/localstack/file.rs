@@ -1,0 +1,86 @@
+//! Opens files of ours: regular files alone, and never through a link, so that what stands at their
+//! place can neither hold this process up nor lead it elsewhere. Knows no contents.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use rustix::fs::OFlags;
+
+/// Opens a file to be read.
+///
+/// # Errors
+/// When it is not there, a link, or no regular file.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    regular(OpenOptions::new().read(true), path)
+}
+
+/// Opens a file to be written at its end; makes it where it is missing.
+///
+/// # Errors
+/// When it is a link, no regular file, or cannot be made.
+pub(super) fn append(path: &Path) -> io::Result<File> {
+    regular(OpenOptions::new().append(true).create(true), path)
+}
+
+/// Reads a file.
+///
+/// # Errors
+/// As `open`.
+pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    open(path)?.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Writes a file anew.
+///
+/// # Errors
+/// As `append`.
+pub(super) fn write(path: &Path, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+    let mut file = append(path)?;
+    file.set_len(0)?;
+    file.write_all(bytes.as_ref())
+}
+
+fn regular(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    let irregular = || io::Error::other("it is not a regular file");
+    // A pipe without another end would wait for one.
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let file = options.custom_flags(flags).open(path).map_err(|error| {
+        let is_other = fs::symlink_metadata(path).is_ok_and(|there| !there.is_file());
+        if is_other { irregular() } else { error }
+    })?;
+    if file.metadata()?.is_file() { Ok(file) } else { Err(irregular()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn only_regular_files_are_opened_and_no_link_is_followed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        write(&at("file"), "one").expect("writes");
+        write(&at("file"), "2").expect("writes");
+        assert_eq!(read(&at("file")).expect("reads"), b"2");
+
+        symlink(at("file"), at("link")).expect("links");
+        symlink(at("new"), at("dangling")).expect("links");
+        let made = Command::new("mkfifo").arg(at("pipe")).status().expect("mkfifo runs");
+        assert!(made.success());
+        for name in ["link", "dangling", "pipe", "."] {
+            for opened in [open(&at(name)), append(&at(name))] {
+                let error = opened.expect_err(name);
+                assert_eq!(error.to_string(), "it is not a regular file", "{name}");
+            }
+        }
+        assert!(!at("new").exists(), "nothing is made behind a link");
+        assert_eq!(read(&at("file")).expect("reads"), b"2");
+    }
+}

@@ -1,0 +1,269 @@
+//! A damaged cache, and a LocalStack that cannot start.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::sync::Once;
+use std::thread;
+
+use rustix::process::{Pid, test_kill_process};
+use tempfile::TempDir;
+
+use super::{Down, document, down, is_listening, up};
+use crate::support::{Rydes, free_port, rydes, script, wait_for};
+
+/// The folder of LocalStack's files when nothing else is said.
+pub(super) fn folder() -> PathBuf {
+    let folder = |name| std::env::var_os(name).map(PathBuf::from);
+    let cache = folder("RYDES_CACHE_DIR")
+        .or_else(|| folder("XDG_CACHE_HOME").map(|cache| cache.join("rydes")))
+        .or_else(|| folder("HOME").map(|home| home.join(".cache/rydes")));
+    cache.expect("a home").join("localstack")
+}
+
+/// The same, after everything was installed.
+fn installed() -> PathBuf {
+    static INSTALLED: Once = Once::new();
+    INSTALLED.call_once(|| {
+        let told = document(&rydes("localstack up --check -ojson").run());
+        let parts = told["installed"].as_array().expect("a list");
+        if parts.len() < 2 || parts.iter().any(|part| part["state"] != "ok") {
+            let port = free_port();
+            let _guard = Down(port);
+            up(port).arg("--runtime=packages").run().exits(0);
+        }
+    });
+    folder()
+}
+
+/// A copy of what is installed. Its files are the very same: they are replaced, never written to.
+struct Cache {
+    folder: TempDir,
+    port: u16,
+}
+
+impl Drop for Cache {
+    fn drop(&mut self) {
+        self.rydes("down").run();
+    }
+}
+
+impl Cache {
+    fn copy() -> Self {
+        let from = installed();
+        // Links to the same file lie on the same disk.
+        let folder = TempDir::new_in(from.parent().expect("it is in a folder")).expect("a folder");
+        for part in ["python-", "amplify-"] {
+            let part = newest(&from, part);
+            let name = part.file_name().expect("it has a name");
+            copy(&part, &folder.path().join("localstack").join(name)).expect("it can be copied");
+        }
+        Self { folder, port: free_port() }
+    }
+
+    fn rydes(&self, action: &str) -> Rydes {
+        let line = format!("localstack {action} --port {}", self.port);
+        rydes(&line).env("RYDES_CACHE_DIR", self.folder.path()).within(super::FIRST)
+    }
+
+    fn up(&self) -> Rydes {
+        self.rydes("up").arg("--runtime=packages")
+    }
+
+    fn run(&self) -> PathBuf {
+        self.folder.path().join(format!("localstack/run-{}", self.port))
+    }
+
+    /// A file of an installed part.
+    fn file(&self, part: &str, name: &str) -> PathBuf {
+        newest(&self.folder.path().join("localstack"), part).join(name)
+    }
+
+    fn jar(&self) -> PathBuf {
+        self.file("amplify-", "DynamoDBLocal.jar")
+    }
+}
+
+/// The folder that an installed part has now; those of older versions stay beside it.
+fn newest(folder: &Path, part: &str) -> PathBuf {
+    let entries = folder.read_dir().expect("it can be listed");
+    let mut found: Vec<_> = entries
+        .map(|entry| entry.expect("it can be listed").path())
+        .filter(|path| {
+            let name = path.file_name().expect("it has a name").to_string_lossy();
+            name.starts_with(part) && path.join("rydes-manifest").exists()
+        })
+        .collect();
+    found.sort_by_key(|path| fs::metadata(path).and_then(|there| there.modified()).ok());
+    found.pop().unwrap_or_else(|| panic!("there is no {part}"))
+}
+
+fn copy(from: &Path, to: &Path) -> io::Result<()> {
+    let kind = fs::symlink_metadata(from)?.file_type();
+    if kind.is_symlink() {
+        return symlink(fs::read_link(from)?, to);
+    }
+    if kind.is_file() {
+        return fs::hard_link(from, to);
+    }
+    fs::create_dir_all(to)?;
+    for entry in from.read_dir()? {
+        let name = entry?.file_name();
+        copy(&from.join(&name), &to.join(&name))?;
+    }
+    Ok(())
+}
+
+/// Puts other contents at a path.
+fn replace(path: &Path, contents: &[u8]) {
+    fs::remove_file(path).expect("it is there");
+    fs::write(path, contents).expect("writes");
+}
+
+/// The processes that a run has written down.
+pub(super) fn written_down(run: &Path) -> Vec<Pid> {
+    let read = |name| fs::read(run.join(name)).unwrap_or_default();
+    let first = |line: &[u8]| {
+        let line = String::from_utf8_lossy(line).into_owned();
+        Pid::from_raw(line.split(' ').next()?.parse::<u32>().ok()?.try_into().ok()?)
+    };
+    let main = first(&read("main"));
+    let java = read("java");
+    main.into_iter().chain(java.split(|byte| *byte == b'\n').filter_map(first)).collect()
+}
+
+/// # Panics
+/// When one of them still runs.
+#[track_caller]
+pub(super) fn assert_ended(pids: &[Pid]) {
+    assert!(!pids.is_empty(), "it was started");
+    for pid in pids {
+        // One that nothing reaps has no command line any more.
+        let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        assert!(test_kill_process(*pid).is_err() || command.is_empty(), "{pid} still runs");
+    }
+}
+
+#[test]
+fn a_damaged_cache_is_named_and_mended() {
+    let cache = Cache::copy();
+    let module = "lib/python3.13/site-packages/localstack/services/sns/provider.py";
+    fs::remove_file(cache.file("python-", module)).expect("it is there");
+    let jar = fs::read(cache.jar()).expect("it can be read");
+    replace(&cache.jar(), &jar[..jar.len() / 2]);
+    let library =
+        cache.file("amplify-", "DynamoDBLocal_lib/Apache-HttpComponents-HttpClient-4.5.x.jar");
+    let same_size = vec![0; fs::read(&library).expect("it can be read").len()];
+    replace(&library, &same_size);
+
+    let check = cache.rydes("up").arg("--check").run();
+    for said in [
+        format!("  python packages       damaged: {module} is missing; `up` installs it again\n"),
+        "  DynamoDB Local        damaged: DynamoDBLocal.jar has another size, and 1 more;"
+            .to_owned(),
+    ] {
+        assert!(check.stdout.contains(&said), "{said}: {}", check.stdout);
+    }
+    let mended = cache.up().run().exits(0);
+    for said in [
+        format!("  python packages   damaged: {module} is missing  mended"),
+        "  DynamoDB Local    damaged: DynamoDBLocal.jar has another size  mended".to_owned(),
+        "LocalStack is up".to_owned(),
+    ] {
+        assert!(mended.stderr.contains(&said), "{said}: {}", mended.stderr);
+    }
+    assert_eq!(fs::read(cache.jar()).expect("it can be read"), jar);
+    closed_to_the_world(&cache.run());
+    cache.rydes("down").run().exits(0);
+    let check = document(&cache.rydes("up").arg("--check").arg("-ojson").run());
+    for part in check["installed"].as_array().expect("a list") {
+        assert_eq!(part["state"], "ok", "{part}: a run changes nothing of what is installed");
+    }
+
+    let compiled = compiled(&cache.folder.path().join("localstack"), "/services/sns/provider.");
+    let contents = fs::read(&compiled).expect("it can be read");
+    replace(&compiled, &contents[..contents.len() / 2]);
+    let again = cache.up().run().exits(0);
+    assert_eq!(again.stderr.matches("  started").count(), 2, "{}", again.stderr);
+}
+
+/// The compiled file below `folder` with this in its path.
+fn compiled(folder: &Path, part: &str) -> PathBuf {
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in folder.read_dir().expect("it can be listed") {
+            let path = entry.expect("it can be listed").path();
+            let text = path.to_string_lossy();
+            if text.contains(".compiled/") && text.contains(part) {
+                return path;
+            }
+            if path.is_dir() && !path.is_symlink() {
+                folders.push(path);
+            }
+        }
+    }
+    panic!("nothing is compiled of {part}")
+}
+
+/// LocalStack and its Java reach nothing outside through a proxy that is closed.
+fn closed_to_the_world(run: &Path) {
+    if !Path::new("/proc/self/environ").exists() {
+        return;
+    }
+    let pids = written_down(run);
+    assert_eq!(pids.len(), 2, "LocalStack and its Java");
+    for pid in pids {
+        let environment = fs::read(format!("/proc/{pid}/environ")).expect("it runs");
+        let environment = String::from_utf8_lossy(&environment).replace('\0', "\n");
+        for name in ["HTTP_PROXY", "HTTPS_PROXY", "OUTBOUND_HTTPS_PROXY"] {
+            let set = format!("\n{name}=http://127.0.0.1:1\n");
+            assert!(environment.contains(&set), "{name}: {environment}");
+        }
+    }
+}
+
+#[test]
+fn what_goes_missing_while_it_starts_is_not_fetched_by_localstack() {
+    let cache = Cache::copy();
+    let bin = cache.folder.path().join("bin");
+    fs::create_dir(&bin).expect("a folder");
+    let npm =
+        "#!/bin/sh\n[ \"$1\" != --version ] || { echo 11.0.0; exit; }\necho no way >&2; exit 1\n";
+    script(&bin.join("npm"), npm);
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").expect("a path"));
+
+    let (jar, start) = (cache.jar(), cache.run().join("start.py"));
+    let missing = jar.clone();
+    let thief = thread::spawn(move || {
+        wait_for("the start", || start.exists().then_some(()));
+        fs::remove_file(missing).expect("it was there when it was checked");
+    });
+    let up = cache.up().env("PATH", path).run().exits(1);
+    thief.join().expect("it was there");
+    assert!(up.stderr.contains("caused by: no way"), "npm alone is asked: {}", up.stderr);
+    assert!(!jar.exists(), "no other one was fetched");
+    let logs = cache.rydes("logs").run().exits(0);
+    let told = "dynamodb-local 2 is missing and is not downloaded";
+    assert!(logs.stdout.contains(told), "{}", logs.stdout);
+    assert!(!is_listening(cache.port));
+    assert_ended(&written_down(&cache.run()));
+}
+
+#[test]
+fn a_java_that_ends_is_told_at_once_and_nothing_goes_on() {
+    let cache = Cache::copy();
+    let bin = cache.folder.path().join("bin");
+    fs::create_dir(&bin).expect("a folder");
+    let java = "#!/bin/sh\n[ \"$1\" != -version ] || { echo 'version \"17.0.1\"'; exit; }\n\
+                echo no room for the heap >&2; exit 1\n";
+    script(&bin.join("java"), java);
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").expect("a path"));
+    let up = cache.up().env("PATH", path).run().exits(1);
+    for said in ["error: DynamoDB Local ended each time it was started\n", "no room for the heap"] {
+        assert!(up.stderr.contains(said), "{said}: {}", up.stderr);
+    }
+    assert!(!is_listening(cache.port));
+    assert_ended(&written_down(&cache.run()));
+    assert!(down(cache.port).stderr.contains("nothing to stop"));
+}
