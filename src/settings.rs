@@ -3,21 +3,38 @@
 
 use std::fmt::{self, Write as _};
 
-use ureq::http::Uri;
+pub use env::Env;
+pub use region::check_region;
+use url::is_aws;
+pub use url::{host, is_local, is_loopback, plain_url};
 
 use crate::error::{Error, Result};
 use crate::model::StackName;
 use crate::model::text::escaped;
 
+mod env;
+mod region;
+mod url;
+
 /// Where LocalStack answers unless told otherwise.
 pub const DEFAULT_ENDPOINT: &str = "http://localhost:4566";
 /// The region unless told otherwise; LocalStack keeps one world per account and region.
-const DEFAULT_REGION: &str = "us-east-1";
+pub const DEFAULT_REGION: &str = "us-east-1";
 /// The variables that may name an endpoint for all services.
 const ENDPOINT_VARIABLE: &str = "AWS_ENDPOINT_URL";
 
-/// Reads a variable of the environment; empty counts as unset.
-pub type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
+/// Text that the SDK reads by itself with `--aws`, as if it were unset where it is not UTF-8.
+const OF_THE_SDK: [&str; 9] = [
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_ACCOUNT_ID",
+    "AWS_PROFILE",
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_ROLE_ARN",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+];
 
 /// What was typed, before anything is resolved.
 #[derive(Debug, Clone, Default)]
@@ -64,7 +81,7 @@ pub enum Target {
     Aws {
         /// `--profile`, if it was typed.
         profile: Option<String>,
-        /// `--region`, if it was typed.
+        /// `--region`, else what the environment says.
         region: Option<String>,
     },
 }
@@ -80,6 +97,8 @@ pub struct LocalStack {
     pub dynamodb: Endpoint,
     /// The region.
     pub region: String,
+    /// What said so: `--region`, `RYDES_REGION`, or `default region`.
+    pub region_origin: &'static str,
     /// `test`, or the twelve digits that choose an account.
     pub access_key: String,
 }
@@ -110,7 +129,7 @@ impl Settings {
             .stack
             .clone()
             .map(|name| (name, "--stack"))
-            .or_else(|| env("RYDES_STACK").map(|name| (name, "RYDES_STACK")));
+            .or(env.text("RYDES_STACK")?.map(|name| (name, "RYDES_STACK")));
         if named.is_none() && typed.backend == Backend::Aws {
             return Err(Error::invalid("with --aws name the stack: --stack NAME or RYDES_STACK"));
         }
@@ -227,17 +246,22 @@ impl LocalStack {
             return Err(Error::invalid("`--profile` is for --aws: LocalStack has no profiles"));
         }
         let endpoint = |service: &str| Endpoint::resolve(typed, env, service);
-        let access_key = env("AWS_ACCESS_KEY_ID")
+        let (region, region_origin) = typed
+            .region
+            .clone()
+            .map(|region| (region, "--region"))
+            .or(env.text("RYDES_REGION")?.map(|region| (region, "RYDES_REGION")))
+            .unwrap_or_else(|| (DEFAULT_REGION.to_owned(), "default region"));
+        check_region(&region, region_origin)?;
+        let access_key = env
+            .text("AWS_ACCESS_KEY_ID")?
             .filter(|key| key.len() == 12 && key.bytes().all(|b| b.is_ascii_digit()));
         Ok(Self {
             sns: endpoint("SNS")?,
             sqs: endpoint("SQS")?,
             dynamodb: endpoint("DYNAMODB")?,
-            region: typed
-                .region
-                .clone()
-                .or_else(|| env("RYDES_REGION"))
-                .unwrap_or_else(|| DEFAULT_REGION.to_owned()),
+            region,
+            region_origin,
             access_key: access_key.unwrap_or_else(|| "test".to_owned()),
         })
     }
@@ -250,8 +274,8 @@ impl Endpoint {
             .endpoint_url
             .clone()
             .map(|url| (url, "--endpoint-url".to_owned()))
-            .or_else(|| env(&specific).map(|url| (url, specific)))
-            .or_else(|| env(ENDPOINT_VARIABLE).map(|url| (url, ENDPOINT_VARIABLE.to_owned())))
+            .or(env.text(&specific)?.map(|url| (url, specific)))
+            .or(env.text(ENDPOINT_VARIABLE)?.map(|url| (url, ENDPOINT_VARIABLE.to_owned())))
             .unwrap_or_else(|| (DEFAULT_ENDPOINT.to_owned(), "default endpoint".to_owned()));
         let host = host(&url).ok_or_else(|| {
             Error::invalid(format!(
@@ -272,39 +296,27 @@ fn aws(typed: &Typed, env: Env<'_>) -> Result<Target> {
     if typed.endpoint_url.is_some() {
         return Err(Error::invalid("`--endpoint-url` and --aws exclude each other"));
     }
-    let variables = ["", "_SNS", "_SQS", "_DYNAMODB"].map(|s| format!("{ENDPOINT_VARIABLE}{s}"));
-    for variable in variables {
-        let local =
-            env(&variable).and_then(|url| host(&url)).is_some_and(|host| is_loopback(&host));
-        if local {
+    let services = ["", "_SNS", "_SQS", "_DYNAMODB", "_STS"];
+    for variable in services.map(|service| format!("{ENDPOINT_VARIABLE}{service}")) {
+        if env.text(&variable)?.is_some_and(|url| is_local(&url)) {
             return Err(Error::invalid(format!(
                 "{variable} points at this machine; unset it to work on AWS"
             )));
         }
     }
-    Ok(Target::Aws { profile: typed.profile.clone(), region: typed.region.clone() })
-}
-
-/// The host of an http or https URL, in lower case, without brackets or a final dot.
-fn host(url: &str) -> Option<String> {
-    let uri: Uri = url.parse().ok()?;
-    matches!(uri.scheme_str(), Some("http" | "https")).then_some(())?;
-    let host = uri.host()?.trim_matches(['[', ']']).trim_end_matches('.').to_lowercase();
-    (!host.is_empty()).then_some(host)
-}
-
-fn is_aws(host: &str) -> bool {
-    ["amazonaws.com", "amazonaws.com.cn", "api.aws"]
-        .into_iter()
-        .any(|domain| host.strip_suffix(domain).is_some_and(|h| h.is_empty() || h.ends_with('.')))
-}
-
-/// Whether the host is this machine, which AWS never is.
-pub fn is_loopback(host: &str) -> bool {
-    host == "localhost"
-        || host.ends_with(".localhost")
-        || host.ends_with("localhost.localstack.cloud")
-        || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback() || ip.is_unspecified())
+    for variable in OF_THE_SDK {
+        env.text(variable)?;
+    }
+    // In the order in which the SDK looks for it; a profile's is read and checked with the profile.
+    let mut region = typed.region.clone().map(|region| (region, "--region"));
+    for variable in ["AWS_REGION", "AWS_DEFAULT_REGION"] {
+        region = region.or(env.text(variable)?.map(|region| (region, variable)));
+    }
+    if let Some((region, origin)) = &region {
+        check_region(region, origin)?;
+    }
+    let region = region.map(|(region, _)| region);
+    Ok(Target::Aws { profile: typed.profile.clone(), region })
 }
 
 #[cfg(test)]
@@ -313,10 +325,10 @@ mod tests {
     use crate::error::Kind;
 
     fn resolve(typed: &Typed, variables: &[(&str, &str)]) -> Result<Settings> {
-        let env = |name: &str| {
-            variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+        let read = |name: &str| {
+            variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).into())
         };
-        Settings::resolve(typed, &env)
+        Settings::resolve(typed, Env::new(&read))
     }
 
     fn localstack(settings: Settings) -> LocalStack {

@@ -16,9 +16,10 @@ use crate::aws::Aws;
 use crate::aws::provision::Waiting;
 use crate::error::{Error, Kind, Result, exit};
 use crate::event::{Step, StepState};
+use crate::limits;
 use crate::output::steps::Steps;
 use crate::output::{Color, Format, Output, Terminal, Verbosity};
-use crate::settings::{Backend, Settings, Typed};
+use crate::settings::{Backend, Env, Settings, Typed};
 use crate::shutdown::Shutdown;
 
 mod bench;
@@ -105,7 +106,8 @@ struct Global {
         long,
         value_name = "REGION",
         global = true,
-        help = "The region [default: us-east-1] [env: RYDES_REGION]"
+        help = "The region [default: us-east-1] [env: RYDES_REGION]; with --aws [default: the \
+                profile's] [env: AWS_REGION, AWS_DEFAULT_REGION]"
     )]
     region: Option<String>,
     /// Work on AWS itself, with the ordinary chain of credentials; name the stack too
@@ -183,7 +185,7 @@ impl Context {
 
     /// Where to work and on what.
     fn settings(&self) -> Result<Settings> {
-        Settings::resolve(&self.typed, &env)
+        Settings::resolve(&self.typed, Env::new(&env))
     }
 
     /// Makes the clients, and sees that something answers.
@@ -213,9 +215,9 @@ impl Context {
     }
 }
 
-/// A variable of the environment; empty counts as unset.
-fn env(name: &str) -> Option<String> {
-    std::env::var(name).ok().filter(|value| !value.is_empty())
+/// A variable of the environment as it is; empty counts as unset.
+fn env(name: &str) -> Option<OsString> {
+    std::env::var_os(name).filter(|value| !value.is_empty())
 }
 
 /// Runs the program with these arguments; returns its exit code.
@@ -246,6 +248,7 @@ fn start(output: &Output, typed: Typed, command: Command) -> u8 {
         let error = Error::invalid("`--output workshop` is for `rydes quotes` alone");
         return conclude(output, Err(error));
     }
+    limits::raise();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

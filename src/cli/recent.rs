@@ -2,6 +2,7 @@
 //! prefix of an id will do. Nothing depends on it: a file that cannot be read is an empty one, and a disk
 //! that hangs is waited for once.
 
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -19,7 +20,7 @@ use crate::error::{Error, Kind, Result};
 use crate::model::text::{compact_json, printable};
 use crate::model::{RequestRow, RfqId, Timestamp, show_duration};
 use crate::output::Output;
-use crate::settings::Settings;
+use crate::settings::{Env, Settings, plain_url};
 
 /// RFQs that are remembered.
 const MOST: usize = 1_000;
@@ -51,11 +52,12 @@ struct Entry {
 
 impl Recent {
     /// The memory under `$XDG_STATE_HOME`, else `~/.local/state`; none without a home.
-    pub(super) fn of(aws: &Aws, env: impl Fn(&str) -> Option<String>) -> Self {
-        let state = env("XDG_STATE_HOME").map(PathBuf::from);
-        let home = || env("HOME").map(|home| Path::new(&home).join(".local/state"));
-        let file = state.or_else(home).map(|folder| folder.join("rydes/recent.jsonl"));
-        let place = format!("{} {}", aws.names.stack(), aws.address());
+    pub(super) fn of(aws: &Aws, env: impl Fn(&str) -> Option<OsString>) -> Self {
+        let env = Env::new(&env);
+        let home = || env.folder("HOME").map(|home| home.join(".local/state"));
+        let state = env.folder("XDG_STATE_HOME").or_else(home);
+        let file = state.map(|folder| folder.join("rydes/recent.jsonl"));
+        let place = plain(&format!("{} {}", aws.names.stack(), aws.address()));
         Self { file, place, entries: OnceCell::new(), is_hung: AtomicBool::new(false) }
     }
 
@@ -211,7 +213,7 @@ impl Recent {
 
     fn entry(&self, line: &str) -> Option<Entry> {
         let line: Value = serde_json::from_str(line).ok()?;
-        (line["place"].as_str()? == self.place).then_some(())?;
+        (plain(line["place"].as_str()?) == self.place).then_some(())?;
         let at = line["submitted-at"].as_str().and_then(Timestamp::parse);
         Some(Entry { id: line["rfq-id"].as_str()?.to_owned(), at })
     }
@@ -256,6 +258,12 @@ fn append(file: &Path, lines: &str) -> io::Result<()> {
     let kept = text.lines().skip(count.saturating_sub(MOST)).flat_map(|line| [line, "\n"]);
     let text: String = kept.chain([lines]).collect();
     open(file, OpenOptions::new().write(true).truncate(true))?.write_all(text.as_bytes())
+}
+
+/// A place with its URL in the one way of writing it: `localhost` and `127.0.0.1` are one memory.
+fn plain(place: &str) -> String {
+    let word = |word: &str| plain_url(word).unwrap_or_else(|| word.to_owned());
+    place.split(' ').map(word).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Where LocalStack runs and where its files are: one folder for what is installed, one for each port.
 //! Reads no environment.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt as _;
@@ -20,13 +21,13 @@ pub struct Surroundings {
     /// The image to run in place of the pinned one.
     pub image: Option<String>,
     /// The variables that LocalStack may see, `PATH` among them.
-    pub variables: Vec<(String, String)>,
+    pub variables: Vec<(String, OsString)>,
 }
 
 impl Surroundings {
     /// A variable that LocalStack may see.
-    pub(super) fn variable(&self, name: &str) -> Option<&str> {
-        self.variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    pub(super) fn variable(&self, name: &str) -> Option<&OsStr> {
+        self.variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_os_str())
     }
 
     /// Where the PATH has a program.

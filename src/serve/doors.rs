@@ -13,7 +13,6 @@ use hyper::service::{Service as _, service_fn};
 use hyper::{HeaderMap, Request};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
@@ -23,11 +22,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::hosts::Hosts;
 use super::{Report, Reporter};
+use crate::limits;
 
 /// Connections at once: more than streams of events, so that these leave room.
 const CONNECTIONS: u64 = 768;
-/// Files that are to be open at once: a connection is one, and so is each to the backend.
-const FILES: u64 = 2_048;
 /// How long the head of a request may take, and how long a connection may be idle.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a client may take nothing of what it is sent.
@@ -80,13 +78,10 @@ pub(super) async fn open(
     while connections.join_next().await.is_some() {}
 }
 
-/// How many connections the system leaves room for, after it was asked for more.
+/// How many connections the system leaves room for: each to the backend is a file too.
 fn connections() -> usize {
-    let (soft, hard) = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((FILES, FILES));
-    let wanted = FILES.min(hard);
-    let is_raised = soft < wanted && setrlimit(Resource::RLIMIT_NOFILE, wanted, hard).is_ok();
-    let files = if is_raised { wanted } else { soft };
-    usize::try_from(CONNECTIONS.min(files / 2)).unwrap_or(1).max(1)
+    let most = limits::files().map_or(CONNECTIONS, |files| CONNECTIONS.min(files / 2));
+    usize::try_from(most).unwrap_or(1).max(1)
 }
 
 /// Attends to one connection until it ends, or until its last request is answered after `stop`.

@@ -6,16 +6,17 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room with the rooms that it may name. A room that is missing here fails.
-const ROOMS: [(&str, &[&str]); 23] = [
+const ROOMS: [(&str, &[&str]); 24] = [
     ("model", &[]),
     ("error", &[]),
+    ("limits", &[]),
     ("aggregate", &["model"]),
     ("queue", &["error", "model"]),
     ("event", &["model", "queue"]),
     ("settings", &["error", "model"]),
     ("shutdown", &["error"]),
     ("timeline", &["aggregate", "model"]),
-    ("aws", &["error", "model", "queue", "settings"]),
+    ("aws", &["error", "limits", "model", "queue", "settings"]),
     ("usage", &[]),
     ("proxy", &[]),
     ("scatter", &["aws", "error", "model", "queue"]),
@@ -52,6 +53,7 @@ const ROOMS: [(&str, &[&str]); 23] = [
             "aggregate",
             "aws",
             "error",
+            "limits",
             "model",
             "output",
             "queue",
@@ -69,6 +71,7 @@ const ROOMS: [(&str, &[&str]); 23] = [
             "error",
             "event",
             "gather",
+            "limits",
             "localstack",
             "model",
             "output",

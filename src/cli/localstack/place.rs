@@ -7,6 +7,7 @@ use ureq::http::Uri;
 use super::super::{Context, env};
 use crate::error::{Error, Result};
 use crate::localstack::{DEFAULT_PORT, Place, Surroundings};
+use crate::settings::Env;
 
 /// The variables that LocalStack may see; anything else of a shell could only mislead it.
 const HANDED_ON: [&str; 9] = [
@@ -26,14 +27,13 @@ pub(super) fn chosen_port(context: &Context, port: Option<u16>) -> Result<u16> {
     if let Some(port) = port {
         return Ok(port);
     }
-    match &context.typed.endpoint_url {
-        Some(url) => loopback_port(url).ok_or_else(|| {
+    if let Some(url) = &context.typed.endpoint_url {
+        return loopback_port(url).ok_or_else(|| {
             Error::invalid("`--endpoint-url` is not on this machine, where `localstack` works")
-        }),
-        None => {
-            Ok(env("AWS_ENDPOINT_URL").and_then(|url| loopback_port(&url)).unwrap_or(DEFAULT_PORT))
-        }
+        });
     }
+    let url = Env::new(&env).text("AWS_ENDPOINT_URL")?;
+    Ok(url.and_then(|url| loopback_port(&url)).unwrap_or(DEFAULT_PORT))
 }
 
 /// The port of an http URL on this machine.
@@ -46,7 +46,8 @@ fn loopback_port(url: &str) -> Option<u16> {
 /// The options that other commands need to reach this LocalStack: none, where they do anyway.
 pub(super) fn options(context: &Context, place: &Place) -> String {
     let typed = context.typed.endpoint_url.clone();
-    let used = typed.clone().or_else(|| env("AWS_ENDPOINT_URL"));
+    let variable = || env("AWS_ENDPOINT_URL").and_then(|url| url.into_string().ok());
+    let used = typed.clone().or_else(variable);
     let reached = match used {
         Some(url) => loopback_port(&url) == Some(place.port),
         None => place.port == DEFAULT_PORT,
@@ -60,17 +61,19 @@ pub(super) fn options(context: &Context, place: &Place) -> String {
 
 /// What the environment says to the room below.
 pub(super) fn surroundings() -> Result<Surroundings> {
-    let home = env("HOME").map(PathBuf::from);
-    let cache = env("RYDES_CACHE_DIR")
+    let env = Env::new(&env);
+    let home = env.folder("HOME");
+    let cache = env
+        .raw("RYDES_CACHE_DIR")
         .map(PathBuf::from)
-        .or_else(|| env("XDG_CACHE_HOME").map(|folder| PathBuf::from(folder).join("rydes")))
+        .or_else(|| env.folder("XDG_CACHE_HOME").map(|folder| folder.join("rydes")))
         .or_else(|| home.as_ref().map(|home| home.join(".cache/rydes")))
         .ok_or_else(|| Error::other("there is no folder to keep files in: set RYDES_CACHE_DIR"))?;
     let cache = std::path::absolute(&cache)
         .map_err(|error| Error::other("the working folder is gone").because(error))?;
     let variables =
-        HANDED_ON.iter().filter_map(|name| Some(((*name).to_owned(), env(name)?))).collect();
-    Ok(Surroundings { cache, home, image: env("RYDES_LOCALSTACK_IMAGE"), variables })
+        HANDED_ON.iter().filter_map(|name| Some(((*name).to_owned(), env.raw(name)?))).collect();
+    Ok(Surroundings { cache, home, image: env.text("RYDES_LOCALSTACK_IMAGE")?, variables })
 }
 
 /// The folder of everything that is kept, short.
