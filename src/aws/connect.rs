@@ -1,34 +1,29 @@
 //! From settings to clients. The one place that decides whether real AWS is reached.
 
-use std::net::ToSocketAddrs as _;
+mod localstack;
+mod real;
+
 use std::time::Duration;
 
-use aws_config::{AppName, BehaviorVersion, Region, SdkConfig};
-use aws_sdk_dynamodb::config::StalledStreamProtectionConfig;
+use aws_config::{AppName, SdkConfig};
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_sqs::config::{Credentials, ProvideCredentials as _, SharedCredentialsProvider};
-use futures_util::future::try_join_all;
-use tokio::task::spawn_blocking;
-use tokio::time::{Instant, timeout};
-use ureq::http::Uri;
 
+use super::asked::Asked;
+use super::failure::{Failure, Passing};
 use super::{Meter, Names};
 use crate::error::{Error, Kind, Result};
-use crate::model::text::printable;
-use crate::settings::{Endpoint, LocalStack, Settings, Target};
+use crate::limits;
+use crate::settings::{Endpoint, LocalStack, Settings, Target, plain_url};
 
 /// How long one attempt of an ordinary request may take; the SDK itself has no such limit.
 /// Receives that wait for messages set their own.
-const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
+pub(super) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection may take to come about, so that an endpoint that is not there is named
 /// within 3 s.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long connection and first answer may take together.
-const REACH_TIMEOUT: Duration = Duration::from_millis(2_500);
-
-/// The longest answer about health that is read, in bytes.
-const HEALTH_MAX: u64 = 65_536;
+/// Open files that are enough for every command, to be named where there are too few.
+const ENOUGH_FILES: u32 = 2_048;
 
 /// The clients of one stack. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -41,6 +36,8 @@ pub struct Aws {
     /// The account, where the credentials tell.
     pub(super) account: Option<String>,
     pub(super) region: String,
+    /// The partition of AWS that the region is in, as ARNs name it.
+    pub(super) partition: String,
     /// The version of LocalStack, where it says so.
     version: Option<String>,
     place: Place,
@@ -63,10 +60,15 @@ pub(super) struct Clients {
 impl Clients {
     /// Clients whose requests `meter` counts, at these endpoints or else at AWS's own.
     fn new(config: &SdkConfig, endpoints: Option<&LocalStack>, meter: &Meter) -> Self {
-        let mut sns = aws_sdk_sns::config::Builder::from(config).interceptor(meter.clone());
-        let mut sqs = aws_sdk_sqs::config::Builder::from(config).interceptor(meter.clone());
-        let mut dynamodb =
-            aws_sdk_dynamodb::config::Builder::from(config).interceptor(meter.clone());
+        let mut sns = aws_sdk_sns::config::Builder::from(config)
+            .interceptor(meter.clone())
+            .interceptor(Asked);
+        let mut sqs = aws_sdk_sqs::config::Builder::from(config)
+            .interceptor(meter.clone())
+            .interceptor(Asked);
+        let mut dynamodb = aws_sdk_dynamodb::config::Builder::from(config)
+            .interceptor(meter.clone())
+            .interceptor(Asked);
         if let Some(endpoints) = endpoints {
             sns = sns.endpoint_url(&endpoints.sns.url);
             sqs = sqs.endpoint_url(&endpoints.sqs.url);
@@ -95,8 +97,10 @@ struct Place {
     name: String,
     /// The URL, or `AWS`.
     url: String,
-    /// The URL and where it was found, to be named when nothing answers.
-    endpoint: String,
+    /// LocalStack's endpoints and where they were found, SQS first; of AWS's own there are none.
+    endpoints: Vec<Endpoint>,
+    /// Where LocalStack's region was found.
+    region_origin: &'static str,
     setup: String,
     localstack_up: Option<String>,
 }
@@ -105,12 +109,13 @@ impl Aws {
     /// Makes clients; sees first that something answers at a local endpoint.
     ///
     /// # Errors
-    /// Unreachable when nothing does, or when there are no credentials for AWS.
+    /// Unreachable when nothing does, or when there are no credentials for AWS; invalid when the
+    /// region or the profile does not exist, or when an endpoint is on the wrong side.
     pub async fn connect(settings: &Settings) -> Result<Self> {
         match &settings.target {
             Target::LocalStack(localstack) => Self::localstack(settings, localstack).await,
             Target::Aws { profile, region } => {
-                Self::aws(settings, profile.as_deref(), region.clone()).await
+                Self::real(settings, profile.as_deref(), region.clone()).await
             }
         }
     }
@@ -193,115 +198,94 @@ impl Aws {
         &self.place.url
     }
 
-    /// Nothing answers.
-    pub(super) fn unreachable(&self) -> Error {
-        unreachable(&self.place)
+    /// Nothing answers at a URL; without one, nothing answers at all.
+    pub(super) fn unreachable(&self, url: Option<&str>) -> Error {
+        self.place.unreachable(url)
     }
 
-    async fn localstack(settings: &Settings, localstack: &LocalStack) -> Result<Self> {
-        let place = Place {
-            name: format!("LocalStack {}", localstack.sqs.url),
-            url: localstack.sqs.url.clone(),
-            endpoint: localstack.sqs.to_string(),
-            setup: settings.command("setup"),
-            localstack_up: Some(settings.command("localstack up")),
-        };
-        let mut endpoints = vec![&localstack.sqs, &localstack.sns, &localstack.dynamodb];
-        endpoints.sort_by_key(|endpoint| &endpoint.url);
-        endpoints.dedup_by_key(|endpoint| &endpoint.url);
-        let versions = try_join_all(endpoints.into_iter().map(async |endpoint| {
-            reach(endpoint).await.map_err(|cause| {
-                unreachable(&Place { endpoint: endpoint.to_string(), ..place.clone() })
-                    .because(cause)
-            })
-        }))
-        .await?;
-        let config = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new(localstack.region.clone()))
-            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
-                &localstack.access_key,
-                "test",
-                None,
-                None,
-                "rydes",
-            )))
-            .timeout_config(timeouts())
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .app_name(app_name())
-            .sleep_impl(aws_sdk_sqs::config::SharedAsyncSleep::new(
-                aws_smithy_async::rt::sleep::TokioSleep::new(),
-            ))
-            .build();
-        // LocalStack takes twelve digits for the account, and 000000000000 for everything else.
-        let account = match localstack.access_key.as_str() {
-            "test" => "000000000000".to_owned(),
-            digits => digits.to_owned(),
-        };
-        let meter = Meter::default();
-        Ok(Self {
-            clients: Clients::new(&config, Some(localstack), &meter),
-            names: Names::new(&settings.stack),
-            meter,
-            account: Some(account),
-            region: localstack.region.clone(),
-            version: versions.into_iter().flatten().next(),
-            place,
-        })
+    /// Our error for a request that was not answered, or else what is said of the silence.
+    pub(super) fn unanswered(
+        &self,
+        doing: &str,
+        error: &(dyn std::error::Error + 'static),
+    ) -> Result<Error, String> {
+        let url = super::failure::asked(error);
+        let host = self.place.host(url);
+        let unreachable = |said: String| Error::new(Kind::Unreachable, said);
+        match Failure::of(error) {
+            Failure::Files => Ok(too_many_files().passing()),
+            Failure::Certificate(why) => {
+                Ok(unreachable(format!("the certificate of {host} is not accepted"))
+                    .because(format!("{doing}: {why}"))
+                    .hint("trust what signs it: SSL_CERT_FILE=FILE names certificates in PEM"))
+            }
+            Failure::Tls(why) => Ok(unreachable(format!("no TLS connection with {host}"))
+                .because(format!("{doing}: {why}"))),
+            Failure::Credentials(why, passing) => {
+                let error = no_credentials().because(format!("{doing}: {why}"));
+                Ok(if passing == Passing::Maybe { error.passing() } else { error.fatal() })
+            }
+            Failure::NoSuchHost(said) if self.is_real() => {
+                let error = self.unreachable(url).because(format!("{doing}: {said}")).passing();
+                Ok(error.hint(format!("is `{}` the right region?", self.region)))
+            }
+            Failure::NoSuchHost(said) | Failure::Silence(said) => Err(said),
+        }
     }
 
-    async fn aws(
-        settings: &Settings,
-        profile: Option<&str>,
-        region: Option<String>,
-    ) -> Result<Self> {
-        let mut loader = aws_config::defaults(BehaviorVersion::latest())
-            .timeout_config(timeouts())
-            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
-            .app_name(app_name());
-        if let Some(profile) = profile {
-            loader = loader.profile_name(profile);
-        }
-        if let Some(region) = region {
-            loader = loader.region(Region::new(region));
-        }
-        let config = loader.load().await;
-        let region = config.region().ok_or_else(|| {
-            Error::invalid("no region for AWS: --region, AWS_REGION or the profile must name one")
-        })?;
-        let provider = config
-            .credentials_provider()
-            .ok_or_else(|| Error::new(Kind::Unreachable, "no credentials for AWS"))?;
-        let credentials = provider.provide_credentials().await.map_err(|cause| {
-            Error::new(Kind::Unreachable, "no credentials for AWS")
-                .because(cause)
-                .hint("log in as the AWS CLI would, or name a profile: --profile NAME")
-        })?;
-        let meter = Meter::default();
-        Ok(Self {
-            clients: Clients::new(&config, None, &meter),
-            names: Names::new(&settings.stack),
-            meter,
-            account: credentials.account_id().map(|id| id.as_str().to_owned()),
-            region: region.to_string(),
-            version: None,
-            place: Place {
-                name: "AWS".to_owned(),
-                url: "AWS".to_owned(),
-                endpoint: "AWS".to_owned(),
-                setup: settings.command("setup"),
-                localstack_up: None,
-            },
-        })
+    /// The credentials are not accepted.
+    pub(super) fn refuses_credentials(&self) -> Error {
+        let account = self.account.as_deref().map_or(String::new(), |a| format!("account {a}, "));
+        Error::new(
+            Kind::Unreachable,
+            format!("{} refuses the credentials ({account}region {})", self.place.url, self.region),
+        )
+    }
+
+    /// LocalStack does not know the region.
+    pub(super) fn refuses_region(&self) -> Error {
+        Error::invalid(format!(
+            "{} refuses the region `{}` ({})",
+            self.place.name, self.region, self.place.region_origin
+        ))
+        .hint("LocalStack knows AWS's commercial regions, as in --region eu-west-1")
     }
 }
 
-fn unreachable(place: &Place) -> Error {
-    let error = Error::new(Kind::Unreachable, format!("nothing answers at {}", place.endpoint));
-    match &place.localstack_up {
-        Some(up) => error.hint(up),
-        None => error,
+impl Place {
+    /// The endpoint with this URL and where it was found, else what can be said of where it is.
+    fn host(&self, url: Option<&str>) -> String {
+        let asked = url.and_then(plain_url);
+        let is_asked = |endpoint: &&Endpoint| {
+            let known = plain_url(&endpoint.url);
+            asked.as_ref().zip(known).is_some_and(|(asked, known)| asked.starts_with(&known))
+        };
+        match (self.endpoints.iter().find(is_asked).or(self.endpoints.first()), asked) {
+            (Some(endpoint), _) => endpoint.to_string(),
+            (None, Some(url)) => url,
+            (None, None) => self.name.clone(),
+        }
     }
+
+    fn unreachable(&self, url: Option<&str>) -> Error {
+        let error = Error::new(Kind::Unreachable, format!("nothing answers at {}", self.host(url)));
+        match &self.localstack_up {
+            Some(up) => error.hint(up),
+            None => error,
+        }
+    }
+}
+
+/// The process may open no further file, so no further connection.
+fn too_many_files() -> Error {
+    let limit = limits::files().map_or("no more".to_owned(), |files| files.to_string());
+    Error::other(format!("too many files are open: this process may open {limit}"))
+        .hint(format!("allow it more, in the shell that starts it: ulimit -n {ENOUGH_FILES}"))
+}
+
+fn no_credentials() -> Error {
+    Error::new(Kind::Unreachable, "no credentials for AWS")
+        .hint("log in as the AWS CLI would, or name a profile: --profile NAME")
 }
 
 fn timeouts() -> TimeoutConfig {
@@ -315,60 +299,53 @@ fn app_name() -> AppName {
     AppName::new("rydes").expect("letters alone are valid")
 }
 
-/// Sees whether something answers: a connection first, since its error says why, and then, where it
-/// is plain HTTP, the request for LocalStack's health, to which any answer will do. Returns the
-/// version that it tells.
-async fn reach(endpoint: &Endpoint) -> std::result::Result<Option<String>, String> {
-    let deadline = Instant::now() + REACH_TIMEOUT;
-    let address = address(&endpoint.url);
-    let connect = async {
-        let addresses =
-            spawn_blocking(move || address.to_socket_addrs().map(Iterator::collect::<Vec<_>>));
-        let addresses = addresses.await.map_err(std::io::Error::other)??;
-        tokio::net::TcpStream::connect(addresses.as_slice()).await
-    };
-    match timeout(CONNECT_TIMEOUT, connect).await {
-        Ok(Ok(_)) => {}
-        // The number that goes with it differs between systems, and tells nobody anything.
-        Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
-            return Err(error.kind().to_string());
-        }
-        Ok(Err(error)) => return Err(error.to_string()),
-        Err(_) => return Err(format!("no connection within {} s", CONNECT_TIMEOUT.as_secs())),
+#[cfg(test)]
+impl Aws {
+    /// Clients of a LocalStack that is never asked.
+    pub(super) fn sample() -> Self {
+        let origin = "default endpoint".to_owned();
+        let endpoint = Endpoint { url: crate::settings::DEFAULT_ENDPOINT.to_owned(), origin };
+        let place = Place {
+            name: format!("LocalStack {}", endpoint.url),
+            url: endpoint.url.clone(),
+            endpoints: vec![endpoint],
+            region_origin: "default region",
+            setup: "rydes setup".to_owned(),
+            localstack_up: Some("rydes localstack up".to_owned()),
+        };
+        Self::at(place, "000000000000", crate::settings::DEFAULT_REGION)
     }
-    if !endpoint.url.starts_with("http:") {
-        return Ok(None);
-    }
-    let health = format!("{}/_localstack/health", endpoint.url);
-    let left = deadline.duration_since(Instant::now());
-    let asked = spawn_blocking(move || {
-        let config = ureq::Agent::config_builder()
-            .proxy(None)
-            .max_redirects(0)
-            .http_status_as_error(false)
-            .timeout_global(Some(left));
-        ureq::Agent::new_with_config(config.build()).get(health).call().map(version)
-    });
-    match asked.await {
-        Ok(Ok(version)) => Ok(version),
-        Ok(Err(ureq::Error::Timeout(_))) => {
-            Err("it takes connections, but does not answer".to_owned())
-        }
-        Ok(Err(error)) => Err(format!("it takes connections, but does not speak HTTP: {error}")),
-        Err(panic) => Err(panic.to_string()),
-    }
-}
 
-/// What an answer about its health says of LocalStack's version; whatever else answers has none.
-fn version(answer: ureq::http::Response<ureq::Body>) -> Option<String> {
-    let body = answer.into_body().into_with_config().limit(HEALTH_MAX).read_to_string().ok()?;
-    let health: serde_json::Value = serde_json::from_str(&body).ok()?;
-    Some(printable(health["version"].as_str()?))
-}
+    /// Clients of AWS, which is never asked.
+    pub(super) fn real_sample() -> Self {
+        let place = Place {
+            name: "AWS".to_owned(),
+            url: "AWS".to_owned(),
+            endpoints: Vec::new(),
+            region_origin: "",
+            setup: "rydes --aws --stack x setup".to_owned(),
+            localstack_up: None,
+        };
+        Self::at(place, "123456789012", "eu-west-1")
+    }
 
-/// Host and port of a URL that settings have checked.
-fn address(url: &str) -> String {
-    let uri: Uri = url.parse().unwrap_or_default();
-    let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
-    format!("{}:{port}", uri.host().unwrap_or_default())
+    fn at(place: Place, account: &str, region: &str) -> Self {
+        let config = SdkConfig::builder()
+            .behavior_version(aws_config::BehaviorVersion::latest())
+            .region(aws_config::Region::new(region.to_owned()))
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .build();
+        let meter = Meter::default();
+        let stack = crate::model::StackName::parse("x").expect("it is valid");
+        Self {
+            clients: Clients::new(&config, None, &meter),
+            names: Names::new(&stack),
+            meter,
+            account: Some(account.to_owned()),
+            region: region.to_owned(),
+            partition: "aws".to_owned(),
+            version: None,
+            place,
+        }
+    }
 }

@@ -1,10 +1,12 @@
 //! From the SDK's errors to ours.
 
 use aws_sdk_sqs::config::http::HttpResponse;
-use aws_sdk_sqs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 
 use super::Aws;
-use crate::error::{Error, Kind};
+use super::connect::ATTEMPT_TIMEOUT;
+use super::failure::{asked, words};
+use crate::error::Error;
 use crate::queue::{Entries, Fate, Lasting, Refusal};
 
 /// Codes that say a resource is not there.
@@ -17,14 +19,29 @@ const NOT_FOUND: [&str; 6] = [
     "ResourceNotFound",
 ];
 /// Codes that say the credentials are not accepted at all.
-const REFUSED_CREDENTIALS: [&str; 8] = [
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/CommonErrors.html>, and the
+/// names that other services and versions of the protocols have for the same.
+const REFUSED_CREDENTIALS: [&str; 21] = [
+    "AuthFailure",
     "ExpiredToken",
     "ExpiredTokenException",
+    "IncompleteSignature",
+    "IncompleteSignatureException",
     "InvalidAccessKeyId",
     "InvalidClientTokenId",
-    "MissingAuthenticationToken",
-    "SignatureDoesNotMatch",
+    "InvalidSecurity",
+    "InvalidSignature",
     "InvalidSignatureException",
+    "InvalidToken",
+    "MissingAuthenticationToken",
+    "MissingAuthenticationTokenException",
+    "NotAuthorized",
+    "NotAuthorizedException",
+    "RequestExpired",
+    "RequestTimeTooSkewed",
+    "SignatureDoesNotMatch",
+    "TokenRefreshRequired",
+    "UnrecognizedClient",
     "UnrecognizedClientException",
 ];
 /// Codes that say the credentials do not suffice for this.
@@ -109,42 +126,67 @@ impl Aws {
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
-        let code = error.code().unwrap_or_default();
+        let failed = || Error::other(format!("{doing} failed"));
         match error {
-            SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) => {
-                self.unreachable().because(format!("{doing}: {}", root(error))).passing()
-            }
-            _ if NOT_FOUND.contains(&code) => self.not_set_up(),
-            _ if REFUSED_CREDENTIALS.contains(&code) => {
-                Error::new(Kind::Unreachable, format!("{} refuses the credentials", self.address()))
-                    .because(format!("{doing}: {code}"))
-                    .fatal()
-            }
             SdkError::ServiceError(context) => {
                 let status = context.raw().status().as_u16();
-                let ours = Error::other(format!("{doing} failed"));
-                let ours = match (code, error.message()) {
-                    ("", _) => ours.because(format!("HTTP {status}, and no error of AWS's")),
-                    (code, None) => ours.because(code),
-                    (code, Some(message)) => ours.because(format!("{code}: {message}")),
-                };
-                match code {
-                    "" if ![500, 502, 503, 504].contains(&status) => {
-                        ours.hint(format!("is it LocalStack that answers at {}?", self.url()))
-                    }
-                    _ if status >= 500 || is_throttled(code) => ours.passing(),
-                    _ if DENIED.contains(&code) => ours.fatal(),
-                    _ => ours,
-                }
+                self.answered(doing, status, error.code().unwrap_or_default(), error.message())
             }
             // An answer that is none: cut off, or not the service's.
-            SdkError::ResponseError(_) => {
-                Error::other(format!("{doing} failed")).because(root(error)).passing()
+            SdkError::ResponseError(_) => failed().because(words(error)).passing(),
+            SdkError::TimeoutError(_) => {
+                let cause = format!("{doing}: no answer within {} s", ATTEMPT_TIMEOUT.as_secs());
+                self.unreachable(asked(error)).because(cause).passing()
             }
-            _ => Error::other(format!("{doing} failed"))
-                .because(DisplayErrorContext(error).to_string()),
+            SdkError::DispatchFailure(failure) => {
+                let was_sent = asked(error).is_some() || failure.is_io() || failure.is_timeout();
+                self.unanswered(doing, error).unwrap_or_else(|said| {
+                    if was_sent {
+                        let cause = format!("{doing}: {said}");
+                        self.unreachable(asked(error)).because(cause).passing()
+                    } else {
+                        failed().because(format!("the request could not be sent: {said}")).passing()
+                    }
+                })
+            }
+            _ => self.unanswered(doing, error).unwrap_or_else(|said| {
+                failed().because(format!("the request could not be made: {said}"))
+            }),
         }
     }
+
+    /// Our error for a code of the service's, or for an answer without one.
+    fn answered(&self, doing: &str, status: u16, code: &str, message: Option<&str>) -> Error {
+        let said = match (code, message) {
+            ("", _) => format!("HTTP {status}, and no error of AWS's"),
+            (code, None) => code.to_owned(),
+            (code, Some(message)) => format!("{code}: {message}"),
+        };
+        if NOT_FOUND.contains(&code) {
+            return self.not_set_up();
+        }
+        if REFUSED_CREDENTIALS.contains(&code) {
+            return self.refuses_credentials().because(format!("{doing}: {said}")).fatal();
+        }
+        if !self.is_real() && is_about_region(code, message) {
+            return self.refuses_region().because(format!("{doing}: {said}")).fatal();
+        }
+        let ours = Error::other(format!("{doing} failed")).because(said);
+        match code {
+            "" if ![500, 502, 503, 504].contains(&status) && !self.is_real() => {
+                ours.hint(format!("is it LocalStack that answers at {}?", self.url()))
+            }
+            _ if status >= 500 || is_throttled(code) => ours.passing(),
+            _ if DENIED.contains(&code) => ours.fatal(),
+            _ => ours,
+        }
+    }
+}
+
+/// Whether LocalStack says that it does not know the region: it takes the ARN of a topic there for one
+/// of another region. Our ARNs are well-formed, so nothing else can be wrong with them.
+pub(super) fn is_about_region(code: &str, message: Option<&str>) -> bool {
+    code == "InvalidParameter" && message.is_some_and(|message| message.contains("TopicArn"))
 }
 
 /// Whether a code says that there were too many requests, or too many messages in hand.
@@ -164,11 +206,5 @@ pub(super) fn is_not_found<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResp
     error.code().is_some_and(|code| NOT_FOUND.contains(&code))
 }
 
-/// The innermost cause: `connection refused` rather than `dispatch failure`.
-fn root(error: &dyn std::error::Error) -> String {
-    let mut innermost = error;
-    while let Some(cause) = innermost.source() {
-        innermost = cause;
-    }
-    innermost.to_string()
-}
+#[cfg(test)]
+mod tests;

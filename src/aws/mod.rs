@@ -2,14 +2,17 @@
 //!
 //! Nothing here knows what a quote is worth; SDK errors end here and become ours.
 
+mod asked;
 mod attempt;
 mod connect;
 mod depths;
 mod error;
+mod failure;
 mod letter;
 mod meter;
 mod names;
 mod outbox;
+mod partition;
 pub mod provision;
 mod queue;
 mod request;

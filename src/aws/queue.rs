@@ -347,7 +347,7 @@ impl Queue {
     /// No answer came within this time.
     fn silent(&self, doing: &str, limit: Duration) -> crate::error::Error {
         let cause = format!("{doing} {}: no answer within {} s", self.name, limit.as_secs());
-        self.aws.unreachable().because(cause).passing()
+        self.aws.unreachable(Some(&self.url)).because(cause).passing()
     }
 
     pub(super) fn error<E>(

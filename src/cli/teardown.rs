@@ -92,7 +92,11 @@ async fn confirm(context: &Context, command: &Command, aws: &Aws, found: &Invent
         None if command.yes && !aws.is_real() => return Ok(()),
         None => {}
     }
-    context.output.note(&format!("remove {}?", inventory_line(found)));
+    let place = match (aws.is_real(), aws.account()) {
+        (true, Some(account)) => format!(" from AWS account {account} in {}", aws.region()),
+        _ => String::new(),
+    };
+    context.output.note(&format!("remove {}{place}?", inventory_line(found)));
     if !io::stdin().is_terminal() {
         let option = if aws.is_real() { "--confirm NAME" } else { "--yes" };
         return Err(Error::invalid(format!(

@@ -87,13 +87,8 @@ impl Place {
 
     /// The place that the credentials name, if they do.
     fn known(aws: &Aws) -> Option<Self> {
-        let partition = match aws.region.split('-').next() {
-            Some("cn") => "aws-cn",
-            _ if aws.region.starts_with("us-gov-") => "aws-us-gov",
-            _ => "aws",
-        };
         Some(Self {
-            partition: partition.to_owned(),
+            partition: aws.partition.clone(),
             region: aws.region.clone(),
             account: aws.account.clone()?,
         })

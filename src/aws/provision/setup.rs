@@ -138,7 +138,7 @@ pub async fn setup(aws: &Aws, request: &Request, patience: Patience<'_>) -> Resu
         (None, Mode::Apply) => place_of(&aws.queue(spec.name.clone()).await?).await?,
         // Nothing exists that could be compared with these.
         (None, Mode::DryRun) => Place {
-            partition: "aws".to_owned(),
+            partition: aws.partition.clone(),
             region: aws.region.clone(),
             account: "unknown".to_owned(),
         },

@@ -3,9 +3,11 @@
 
 mod completing;
 mod endpoint;
+mod environment;
 mod foreign;
 mod plan;
 mod providers;
+mod real;
 mod resources;
 mod screens;
 mod status;

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
+pub mod aws;
 pub mod background;
 pub mod browser;
 pub mod http;

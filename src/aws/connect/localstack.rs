@@ -1,0 +1,204 @@
+//! Clients of LocalStack: fixed credentials, no proxy, and a look at whether anything answers.
+
+use std::net::ToSocketAddrs as _;
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::config::StalledStreamProtectionConfig;
+use aws_sdk_sns::error::ProvideErrorMetadata as _;
+use aws_sdk_sqs::config::{
+    Credentials, SharedAsyncSleep, SharedCredentialsProvider, SharedHttpClient,
+};
+use aws_smithy_async::rt::sleep::TokioSleep;
+use aws_smithy_http_client::Builder;
+use aws_smithy_http_client::tls::Provider;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use futures_util::FutureExt as _;
+use futures_util::future::try_join_all;
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, timeout};
+use ureq::http::Uri;
+
+use super::{Aws, CONNECT_TIMEOUT, Clients, Place, app_name, timeouts, too_many_files};
+use crate::aws::error::is_about_region;
+use crate::aws::{Meter, Names, partition};
+use crate::error::{Error, Result};
+use crate::limits;
+use crate::model::text::printable;
+use crate::settings::{DEFAULT_REGION, Endpoint, LocalStack, Settings, host};
+
+/// How long connection and first answer may take together.
+const REACH_TIMEOUT: Duration = Duration::from_millis(2_500);
+/// The longest answer about health that is read, in bytes.
+const HEALTH_MAX: u64 = 65_536;
+
+impl Aws {
+    pub(super) async fn localstack(settings: &Settings, localstack: &LocalStack) -> Result<Self> {
+        let endpoints = [&localstack.sqs, &localstack.sns, &localstack.dynamodb];
+        if let Some(aws) =
+            endpoints.iter().find(|e| host(&e.url).is_some_and(|h| partition::owns(&h)))
+        {
+            return Err(Error::invalid(format!(
+                "{} points at real AWS; say --aws if you mean it",
+                aws.origin
+            )));
+        }
+        let place = Place {
+            name: format!("LocalStack {}", localstack.sqs.url),
+            url: localstack.sqs.url.clone(),
+            endpoints: endpoints.map(Clone::clone).to_vec(),
+            region_origin: localstack.region_origin,
+            setup: settings.command("setup"),
+            localstack_up: Some(settings.command("localstack up")),
+        };
+        let mut different = endpoints.to_vec();
+        different.sort_by_key(|endpoint| &endpoint.url);
+        different.dedup_by_key(|endpoint| &endpoint.url);
+        let reached = different.into_iter().map(async |endpoint| {
+            reach(endpoint).await.map_err(|unreached| match unreached {
+                Unreached::Files => too_many_files(),
+                Unreached::Because(cause) => place.unreachable(Some(&endpoint.url)).because(cause),
+            })
+        });
+        let versions = try_join_all(reached).await?;
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(localstack.region.clone()))
+            .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
+                &localstack.access_key,
+                "test",
+                None,
+                None,
+                "rydes",
+            )))
+            .http_client(direct(&endpoints))
+            .timeout_config(timeouts())
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+            .app_name(app_name())
+            .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+            .build();
+        // LocalStack takes twelve digits for the account, and 000000000000 for everything else.
+        let account = match localstack.access_key.as_str() {
+            "test" => "000000000000".to_owned(),
+            digits => digits.to_owned(),
+        };
+        let meter = Meter::default();
+        let aws = Self {
+            clients: Clients::new(&config, Some(localstack), &meter),
+            names: Names::new(&settings.stack),
+            meter,
+            account: Some(account),
+            region: localstack.region.clone(),
+            partition: partition::of(&localstack.region).to_owned(),
+            version: versions.into_iter().flatten().next(),
+            place,
+        };
+        aws.check_region().boxed().await?;
+        Ok(aws)
+    }
+
+    /// Fails where LocalStack does not know the region. It would answer for its default region, and
+    /// another stack would be worked on than was meant. Only SNS says so, of a topic there.
+    async fn check_region(&self) -> Result<()> {
+        if self.region == DEFAULT_REGION || self.version.is_none() {
+            return Ok(());
+        }
+        let account = self.account.as_deref().unwrap_or_default();
+        let (partition, region, topic) = (&self.partition, &self.region, self.names.topic());
+        let arn = format!("arn:{partition}:sns:{region}:{account}:{topic}");
+        match self.clients.sns.get_topic_attributes().topic_arn(arn).send().await {
+            Err(error) if is_about_region(error.code().unwrap_or_default(), error.message()) => {
+                Err(self.refuses_region())
+            }
+            // Whatever else is wrong shows when it matters.
+            _ => Ok(()),
+        }
+    }
+}
+
+/// A client that never goes through a proxy of the environment: that is for the world outside, and
+/// would see what is meant for this machine.
+fn direct(endpoints: &[&Endpoint]) -> SharedHttpClient {
+    if endpoints.iter().all(|endpoint| endpoint.url.starts_with("http:")) {
+        return Builder::new().build_http();
+    }
+    Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build_https()
+}
+
+/// Why an endpoint was not reached.
+enum Unreached {
+    /// Too many files are open.
+    Files,
+    /// Nothing answers, and how it shows.
+    Because(String),
+}
+
+impl From<std::io::Error> for Unreached {
+    fn from(error: std::io::Error) -> Self {
+        if limits::is_too_many(&error) || limits::are_reached() {
+            return Self::Files;
+        }
+        Self::Because(match error.kind() {
+            // The number that goes with it differs between systems, and tells nobody anything.
+            kind @ std::io::ErrorKind::ConnectionRefused => kind.to_string(),
+            _ => error.to_string(),
+        })
+    }
+}
+
+/// Sees whether something answers: a connection first, since its error says why, and then, where it
+/// is plain HTTP, the request for LocalStack's health, to which any answer will do. Returns the
+/// version that it tells.
+async fn reach(endpoint: &Endpoint) -> std::result::Result<Option<String>, Unreached> {
+    let because = |cause: String| Err(Unreached::Because(cause));
+    let deadline = Instant::now() + REACH_TIMEOUT;
+    let address = address(&endpoint.url);
+    let connect = async {
+        let addresses =
+            spawn_blocking(move || address.to_socket_addrs().map(Iterator::collect::<Vec<_>>));
+        let addresses = addresses.await.map_err(std::io::Error::other)??;
+        tokio::net::TcpStream::connect(addresses.as_slice()).await
+    };
+    match timeout(CONNECT_TIMEOUT, connect).await {
+        Ok(connected) => drop(connected?),
+        Err(_) => return because(format!("no connection within {} s", CONNECT_TIMEOUT.as_secs())),
+    }
+    if !endpoint.url.starts_with("http:") {
+        return Ok(None);
+    }
+    let health = format!("{}/_localstack/health", endpoint.url);
+    let left = deadline.duration_since(Instant::now());
+    let asked = spawn_blocking(move || {
+        let config = ureq::Agent::config_builder()
+            .proxy(None)
+            .max_redirects(0)
+            .http_status_as_error(false)
+            .timeout_global(Some(left));
+        ureq::Agent::new_with_config(config.build()).get(health).call().map(version)
+    });
+    match asked.await {
+        Ok(Ok(version)) => Ok(version),
+        Ok(Err(ureq::Error::Io(error))) if limits::is_too_many(&error) => Err(Unreached::Files),
+        Ok(Err(ureq::Error::Timeout(_))) => {
+            because("it takes connections, but does not answer".to_owned())
+        }
+        Ok(Err(error)) => {
+            because(format!("it takes connections, but does not speak HTTP: {error}"))
+        }
+        Err(panic) => because(panic.to_string()),
+    }
+}
+
+/// What an answer about its health says of LocalStack's version; whatever else answers has none.
+fn version(answer: ureq::http::Response<ureq::Body>) -> Option<String> {
+    let body = answer.into_body().into_with_config().limit(HEALTH_MAX).read_to_string().ok()?;
+    let health: serde_json::Value = serde_json::from_str(&body).ok()?;
+    Some(printable(health["version"].as_str()?))
+}
+
+/// Host and port of a URL that settings have checked.
+fn address(url: &str) -> String {
+    let uri: Uri = url.parse().unwrap_or_default();
+    let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
+    format!("{}:{port}", uri.host().unwrap_or_default())
+}

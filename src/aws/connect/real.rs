@@ -1,0 +1,197 @@
+//! Clients of AWS itself: the ordinary chain of credentials, regions and profiles, and whose account
+//! it leads to.
+
+use std::time::Duration;
+
+use aws_config::imds::region::ImdsRegionProvider;
+use aws_config::meta::region::RegionProviderChain;
+use aws_config::profile::{ProfileFileCredentialsProvider, ProfileFileRegionProvider, ProfileSet};
+use aws_config::provider_config::ProviderConfig;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_runtime::env_config::file::EnvConfigFiles;
+use aws_sdk_dynamodb::config::StalledStreamProtectionConfig;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_sqs::config::{ProvideCredentials as _, SharedCredentialsProvider};
+use aws_types::os_shim_internal::{Env, Fs};
+use aws_types::service_config::ServiceConfigKey;
+use futures_util::FutureExt as _;
+
+use super::{Aws, Clients, Place, app_name, no_credentials, timeouts};
+use crate::aws::asked::Asked;
+use crate::aws::failure::{lack, words};
+use crate::aws::{Meter, Names, partition};
+use crate::error::{Error, Kind, Result};
+use crate::model::text::printable;
+use crate::settings::{Settings, check_region, is_local};
+
+/// How long STS may take to say whose credentials these are: where it cannot be reached, other ways
+/// are left.
+const IDENTITY_TIMEOUT: Duration = Duration::from_secs(4);
+/// The profile where none is named.
+const DEFAULT_PROFILE: &str = "default";
+/// The services that are used, as the SDK's configuration names them.
+const SERVICES: [&str; 4] = ["SNS", "SQS", "DynamoDB", "STS"];
+
+impl Aws {
+    pub(super) async fn real(
+        settings: &Settings,
+        profile: Option<&str>,
+        region: Option<String>,
+    ) -> Result<Self> {
+        let selected = selected_profile(profile).await?;
+        let config = configuration(profile, &selected, region).boxed().await;
+        refuse_local(&config)?;
+        let region = config.region().map(ToString::to_string).ok_or_else(|| {
+            Error::invalid("no region for AWS: --region, AWS_REGION or the profile must name one")
+        })?;
+        check_region(&region, "region =")?;
+        let provider = config.credentials_provider().ok_or_else(no_credentials)?;
+        let credentials = provider.provide_credentials().await.map_err(|error| {
+            let named = profile.map(|name| format!("profile `{}`: ", printable(name)));
+            no_credentials().because(named.unwrap_or_default() + &lack(&error))
+        })?;
+        let meter = Meter::default();
+        let mut aws = Self {
+            clients: Clients::new(&config, None, &meter),
+            names: Names::new(&settings.stack),
+            meter,
+            account: credentials.account_id().map(|id| id.as_str().to_owned()),
+            partition: partition::of(&region).to_owned(),
+            region,
+            version: None,
+            place: Place {
+                name: "AWS".to_owned(),
+                url: "AWS".to_owned(),
+                endpoints: Vec::new(),
+                region_origin: "",
+                setup: settings.command("setup"),
+                localstack_up: None,
+            },
+        };
+        aws.ask_whose(&config).boxed().await?;
+        Ok(aws)
+    }
+
+    /// Learns the account that the credentials lead to: from STS, which needs no permission, else from
+    /// the ARN of a queue of the stack.
+    async fn ask_whose(&mut self, config: &SdkConfig) -> Result<()> {
+        let sts = aws_sdk_sts::config::Builder::from(config)
+            .interceptor(Asked)
+            .timeout_config(timeouts().to_builder().operation_timeout(IDENTITY_TIMEOUT).build())
+            .retry_config(RetryConfig::standard().with_max_attempts(2));
+        let sts = aws_sdk_sts::Client::from_conf(sts.build());
+        let arn = match sts.get_caller_identity().send().await {
+            Ok(identity) => identity.arn,
+            Err(error) => {
+                let error = self.error("asking STS whose credentials these are", &error);
+                if error.is_fatal() && error.kind() == Kind::Unreachable {
+                    return Err(error);
+                }
+                // What is not allowed, or not set up, says nothing; the command itself will say so.
+                match self.arn_of_a_queue().await {
+                    Err(error) if error.kind() == Kind::Unreachable => return Err(error),
+                    arn => arn.ok(),
+                }
+            }
+        };
+        if let Some((partition, account)) = arn.as_deref().and_then(owner) {
+            partition.clone_into(&mut self.partition);
+            self.account = Some(account.to_owned());
+        }
+        Ok(())
+    }
+
+    async fn arn_of_a_queue(&self) -> Result<String> {
+        self.queue(self.names.response_queue()).await?.arn().await
+    }
+}
+
+/// The configuration of the selected profile. One that was typed gives its own credentials: those of
+/// the environment may be another account's.
+async fn configuration(typed: Option<&str>, selected: &str, region: Option<String>) -> SdkConfig {
+    // What the environment says of the region is in the settings, where an empty one is none.
+    let of_profile = ProfileFileRegionProvider::builder().profile_name(selected).build();
+    let of_instance = ImdsRegionProvider::builder().build();
+    let region = RegionProviderChain::first_try(region.map(Region::new))
+        .or_else(of_profile)
+        .or_else(of_instance);
+    let loader = aws_config::defaults(BehaviorVersion::latest())
+        .timeout_config(timeouts())
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .app_name(app_name())
+        .profile_name(selected)
+        .region(region);
+    let config = loader.load().await;
+    let Some(profile) = typed else { return config };
+    let provider = ProviderConfig::without_region()
+        .with_region(config.region().cloned())
+        .with_use_fips(config.use_fips())
+        .with_use_dual_stack(config.use_dual_stack())
+        .with_behavior_version(Some(BehaviorVersion::latest()));
+    let provider = ProfileFileCredentialsProvider::builder()
+        .profile_name(profile)
+        .configure(&provider)
+        .build();
+    config.into_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build()
+}
+
+/// The profile that was typed, else that of the environment, else `default`.
+///
+/// # Errors
+/// Invalid for one that was named and does not exist: the chain would go on to other credentials.
+async fn selected_profile(typed: Option<&str>) -> Result<String> {
+    let files = EnvConfigFiles::default();
+    let named = typed.map(|name| name.to_owned().into());
+    let profiles = aws_config::profile::load(&Fs::real(), &Env::real(), &files, named).await;
+    let profiles = profiles.map_err(|error| {
+        Error::invalid("the files of AWS's configuration cannot be read").because(words(&error))
+    })?;
+    missing(&profiles, typed)?;
+    let selected = Some(profiles.selected_profile()).filter(|name| !name.is_empty());
+    Ok(selected.unwrap_or(DEFAULT_PROFILE).to_owned())
+}
+
+/// The error about the selected profile, if it was named and there is none.
+fn missing(profiles: &ProfileSet, typed: Option<&str>) -> Result<()> {
+    let name = profiles.selected_profile();
+    let is_named = typed.is_some() || !["", DEFAULT_PROFILE].contains(&name);
+    if !is_named || profiles.get_profile(name).is_some() {
+        return Ok(());
+    }
+    let origin = if typed.is_some() { "--profile" } else { "AWS_PROFILE" };
+    let error = Error::invalid(format!("`{origin} {}`: there is no such profile", printable(name)));
+    let mut known: Vec<_> = profiles.profiles().map(printable).collect();
+    known.sort_unstable();
+    Err(match known.as_slice() {
+        [] => error.hint("no profile is in ~/.aws/config or ~/.aws/credentials"),
+        known => error.hint(format!("profiles here: {}", known.join(", "))),
+    })
+}
+
+/// Fails where the configuration sends a service to this machine: AWS is never there. What the
+/// environment says was looked at before, so that what is left is a profile's.
+fn refuse_local(config: &SdkConfig) -> Result<()> {
+    let service = |id| {
+        let key = ServiceConfigKey::builder().service_id(id).env("AWS_ENDPOINT_URL");
+        let key = key.profile("endpoint_url").build().ok()?;
+        config.service_config()?.load_config(key)
+    };
+    let all = SERVICES.into_iter().filter_map(service);
+    let urls = all.chain(config.endpoint_url().map(str::to_owned));
+    match urls.into_iter().find(|url| is_local(url)) {
+        None => Ok(()),
+        Some(url) => Err(Error::invalid(format!(
+            "the profile's `endpoint_url = {}` points at this machine; remove it to work on AWS",
+            printable(&url)
+        ))),
+    }
+}
+
+/// Partition and account of an ARN.
+fn owner(arn: &str) -> Option<(&str, &str)> {
+    let parts: Vec<_> = arn.split(':').collect();
+    match parts.as_slice() {
+        ["arn", partition, _, _, account, ..] if !account.is_empty() => Some((partition, account)),
+        _ => None,
+    }
+}

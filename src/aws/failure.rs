@@ -1,0 +1,201 @@
+//! Why a request got no answer of the service, read from the SDK's chain of causes. The words are for
+//! people: what the SDK would print for programmers ends here.
+
+use std::error::Error as StdError;
+use std::io;
+use std::iter::successors;
+
+use aws_credential_types::provider::error::CredentialsError;
+use aws_smithy_types::error::ErrorMetadata;
+use rustls::CertificateError;
+
+use super::asked::Unanswered;
+use crate::limits;
+
+/// How the standard library words that a name has no address.
+const LOOKUP: &str = "failed to lookup address information";
+
+/// Why no answer came.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Failure {
+    /// Too many files are open.
+    Files,
+    /// The host's certificate is not accepted, and why.
+    Certificate(String),
+    /// What answers speaks no TLS, and how it shows.
+    Tls(String),
+    /// The host's name has no address, and what the system says.
+    NoSuchHost(String),
+    /// There are no credentials to sign with, and why; whether that may pass.
+    Credentials(String, Passing),
+    /// None came from a host that was asked.
+    Silence(String),
+}
+
+/// Whether a failure may be over a little later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Passing {
+    Maybe,
+    Never,
+}
+
+impl Failure {
+    /// What the causes of an error come down to.
+    pub(super) fn of(error: &(dyn StdError + 'static)) -> Self {
+        if let Some(error) = find::<CredentialsError>(error) {
+            let passing = match error {
+                CredentialsError::ProviderTimedOut(_) | CredentialsError::ProviderError(_) => {
+                    Passing::Maybe
+                }
+                _ => Passing::Never,
+            };
+            return Self::Credentials(lack(error), passing);
+        }
+        match find::<rustls::Error>(error) {
+            Some(rustls::Error::InvalidCertificate(why)) => return Self::Certificate(refusal(why)),
+            Some(error) => return Self::Tls(error.to_string()),
+            None => {}
+        }
+        let said = words(error);
+        let is_lookup = said.contains(LOOKUP);
+        let too_many = causes(error)
+            .filter_map(|cause| cause.downcast_ref::<io::Error>())
+            .any(limits::is_too_many);
+        if too_many || (is_lookup && limits::are_reached()) {
+            Self::Files
+        } else if is_lookup {
+            Self::NoSuchHost(said)
+        } else {
+            Self::Silence(said)
+        }
+    }
+}
+
+/// The URL that was asked, if the request went out.
+pub(super) fn asked<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a str> {
+    find::<Unanswered>(error).map(|unanswered| unanswered.url.as_str())
+}
+
+/// What AWS says in an error, else its innermost cause: `connection refused` rather than `dispatch
+/// failure`.
+pub(super) fn words(error: &(dyn StdError + 'static)) -> String {
+    if let Some(metadata) = find::<ErrorMetadata>(error)
+        && let Some(code) = metadata.code()
+    {
+        return match metadata.message() {
+            Some(message) => format!("{code}: {message}"),
+            None => code.to_owned(),
+        };
+    }
+    causes(error).last().map(ToString::to_string).unwrap_or_default()
+}
+
+/// Why there are no credentials: the two innermost causes, since `no such file` alone says little.
+pub(super) fn lack(error: &CredentialsError) -> String {
+    let innermost: Vec<_> = causes(error).skip(1).map(ToString::to_string).collect();
+    match innermost.as_slice() {
+        [] if matches!(error, CredentialsError::CredentialsNotLoaded(_)) => {
+            "it sets none".to_owned()
+        }
+        [.., outer, inner] if !outer.contains(inner) && find::<ErrorMetadata>(error).is_none() => {
+            format!("{outer}: {inner}")
+        }
+        _ => words(error),
+    }
+}
+
+/// An error and what caused it, outermost first. An error of the system's may hold another one, which
+/// its `source` passes over.
+fn causes<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    successors(Some(error), |&error| match error.downcast_ref::<io::Error>() {
+        Some(io) => io.get_ref().map(|inner| inner as &(dyn StdError + 'static)),
+        None => error.source(),
+    })
+}
+
+fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
+    causes(error).find_map(|cause| cause.downcast_ref::<T>())
+}
+
+/// Why a certificate is not accepted.
+fn refusal(why: &CertificateError) -> String {
+    let said = match why {
+        CertificateError::UnknownIssuer => {
+            "this machine does not trust the authority that signed it"
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired",
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "it is not valid yet"
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "it is for another host"
+        }
+        CertificateError::Revoked => "it was revoked",
+        CertificateError::BadEncoding => "it cannot be read",
+        CertificateError::BadSignature => "its signature is wrong",
+        _ => "it does not pass the check",
+    };
+    said.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    fn io(error: impl Into<Box<dyn StdError + Send + Sync>>) -> io::Error {
+        io::Error::other(error)
+    }
+
+    #[test]
+    fn causes_within_an_error_of_the_system_are_found() {
+        let certificate = rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer);
+        let Failure::Certificate(why) = Failure::of(&io(io(certificate))) else {
+            panic!("it is about a certificate");
+        };
+        assert_eq!(why, "this machine does not trust the authority that signed it");
+        let cut = rustls::Error::General("cut off".to_owned());
+        assert!(matches!(Failure::of(&io(cut)), Failure::Tls(_)));
+    }
+
+    #[test]
+    fn too_many_files_are_no_silence() {
+        assert_eq!(Failure::of(&io(io::Error::from_raw_os_error(24))), Failure::Files);
+        let refused = io::Error::from(io::ErrorKind::ConnectionRefused);
+        assert_eq!(Failure::of(&refused), Failure::Silence("connection refused".to_owned()));
+    }
+
+    #[test]
+    fn a_name_without_an_address_is_told_from_silence() {
+        let said = format!("{LOOKUP}: Name or service not known");
+        assert_eq!(Failure::of(&io(said.clone())), Failure::NoSuchHost(said));
+    }
+
+    #[test]
+    fn credentials_that_cannot_be_had_say_why() {
+        use CredentialsError as E;
+        for (error, said, passing) in [
+            (E::not_loaded_no_source(), "it sets none", Passing::Never),
+            (E::not_loaded("no profile"), "no profile", Passing::Never),
+            (E::invalid_configuration("a loop"), "a loop", Passing::Never),
+            (
+                E::provider_error(io("the token has expired")),
+                "the token has expired",
+                Passing::Maybe,
+            ),
+            (E::unhandled("not UTF-8"), "not UTF-8", Passing::Never),
+            (
+                E::provider_timed_out(Duration::from_secs(5)),
+                "credentials provider timed out after 5 seconds",
+                Passing::Maybe,
+            ),
+        ] {
+            assert_eq!(Failure::of(&io(error)), Failure::Credentials(said.to_owned(), passing));
+        }
+        let denied = ErrorMetadata::builder().code("AccessDenied").message("not for you").build();
+        assert_eq!(words(&io(denied)), "AccessDenied: not for you");
+    }
+}

@@ -1,0 +1,107 @@
+//! Partitions of AWS: which one a region is in, and which hosts are AWS's. Both come from the SDK's
+//! own data, so that a new partition comes with a new SDK.
+
+use aws_sdk_sqs::config::endpoint::{DefaultResolver, Params, ResolveEndpoint as _};
+use futures_util::FutureExt as _;
+
+/// A region of each partition that the SDK knows of.
+const REGIONS: [&str; 8] = [
+    "us-east-1",
+    "cn-north-1",
+    "us-gov-west-1",
+    "eusc-de-east-1",
+    "us-iso-east-1",
+    "us-isob-east-1",
+    "eu-isoe-west-1",
+    "us-isof-south-1",
+];
+
+/// Addresses that the SDK knows under two suffixes: for IPv4 alone, and for IPv6 too.
+#[derive(Debug, Clone, Copy)]
+enum Stack {
+    Single,
+    Dual,
+}
+
+/// The name that ARNs have for a region's partition: `aws`, `aws-cn`, ...
+pub(super) fn of(region: &str) -> &'static str {
+    match suffix(region, Stack::Single).as_deref() {
+        Some("amazonaws.com.cn") => "aws-cn",
+        Some("amazonaws.eu") => "aws-eusc",
+        Some("c2s.ic.gov") => "aws-iso",
+        Some("sc2s.sgov.gov") => "aws-iso-b",
+        Some("cloud.adc-e.uk") => "aws-iso-e",
+        Some("csp.hci.ic.gov") => "aws-iso-f",
+        // It shares its suffix with the partition of everybody.
+        _ if region.starts_with("us-gov-") => "aws-us-gov",
+        _ => "aws",
+    }
+}
+
+/// Whether a host, in lower case, is one of AWS's own in any partition.
+pub(super) fn owns(host: &str) -> bool {
+    // A region of a partition that is newer than the list stands in the host itself.
+    let regions = REGIONS.into_iter().chain(host.split('.').filter(|part| part.contains('-')));
+    let suffixes =
+        regions.flat_map(|region| [Stack::Single, Stack::Dual].map(|stack| (region, stack)));
+    suffixes.filter_map(|(region, stack)| suffix(region, stack)).any(|suffix| {
+        host.strip_suffix(&suffix).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    })
+}
+
+/// What the hosts of a region's services end with: `amazonaws.com`.
+fn suffix(region: &str, stack: Stack) -> Option<String> {
+    let params = Params::builder().region(region).use_dual_stack(matches!(stack, Stack::Dual));
+    let params = params.build().ok()?;
+    let endpoint = DefaultResolver::new().resolve_endpoint(&params).now_or_never()?.ok()?;
+    let suffix = endpoint.url().strip_prefix(&format!("https://sqs.{region}."))?;
+    (!suffix.is_empty()).then(|| suffix.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn regions_are_in_the_partitions_that_the_sdk_knows() {
+        for (region, partition) in [
+            ("us-east-1", "aws"),
+            ("ap-southeast-7", "aws"),
+            ("cn-northwest-1", "aws-cn"),
+            ("us-gov-east-1", "aws-us-gov"),
+            ("eusc-de-east-1", "aws-eusc"),
+            ("us-iso-west-1", "aws-iso"),
+            ("us-isob-east-1", "aws-iso-b"),
+            ("eu-isoe-west-1", "aws-iso-e"),
+            ("us-isof-east-1", "aws-iso-f"),
+            ("us-esat-1", "aws"),
+        ] {
+            assert_eq!(of(region), partition, "{region}");
+        }
+    }
+
+    #[test]
+    fn hosts_of_every_partition_are_aws_s() {
+        for host in [
+            "sqs.eu-central-1.amazonaws.com",
+            "sqs.cn-north-1.amazonaws.com.cn",
+            "sqs.cn-north-1.api.amazonwebservices.com.cn",
+            "sqs.us-gov-west-1.amazonaws.com",
+            "sqs.us-east-1.api.aws",
+            "sqs.eusc-de-east-1.amazonaws.eu",
+            "amazonaws.eu",
+            "dynamodb.eusc-de-east-1.api.amazonwebservices.eu",
+            "sns.us-iso-east-1.c2s.ic.gov",
+            "sns.us-isob-east-1.sc2s.sgov.gov",
+            "sns.eu-isoe-west-1.cloud.adc-e.uk",
+            "sns.us-isof-south-1.csp.hci.ic.gov",
+        ] {
+            assert!(owns(host), "{host}");
+        }
+        for host in
+            ["localhost", "notamazonaws.com", "amazonaws.com.example.org", "ic.gov", "my-host", ""]
+        {
+            assert!(!owns(host), "{host}");
+        }
+    }
+}
