@@ -279,8 +279,10 @@ impl Place {
 /// The process may open no further file, so no further connection.
 fn too_many_files() -> Error {
     let limit = limits::files().map_or("no more".to_owned(), |files| files.to_string());
-    Error::other(format!("too many files are open: this process may open {limit}"))
-        .hint(format!("allow it more, in the shell that starts it: ulimit -n {ENOUGH_FILES}"))
+    Error::other(format!(
+        "too many files are open: this process may open {limit} (`ulimit -n {ENOUGH_FILES}`, in the \
+         shell that starts it, allows more)"
+    ))
 }
 
 fn no_credentials() -> Error {

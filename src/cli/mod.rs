@@ -113,7 +113,7 @@ struct Global {
     /// Work on AWS itself, with the ordinary chain of credentials; name the stack too
     #[arg(long, global = true)]
     aws: bool,
-    /// The profile of the AWS credentials, with --aws
+    /// The profile of the AWS credentials, with --aws; it beats keys in the environment
     #[arg(long, value_name = "NAME", global = true)]
     profile: Option<String>,
     /// How the answer is written

@@ -10,9 +10,10 @@ use tempfile::TempDir;
 
 use super::{document, says};
 use crate::support::aws::Aws;
+use crate::support::background::Background;
 use crate::support::localstack::endpoint;
 use crate::support::stack::Stack;
-use crate::support::{Rydes, rydes, shell};
+use crate::support::{Rydes, rydes, shell, wait_for};
 
 /// A proxy that is not meant for LocalStack, in every variable that may name one.
 fn with_proxy(line: Rydes, url: &str) -> Rydes {
@@ -235,11 +236,26 @@ fn too_few_files_are_named_with_the_limit() {
             break;
         }
         if ran.stderr.contains(&format!("this process may open {files}")) {
-            says(&ran, "hint: allow it more, in the shell that starts it: ulimit -n 2048");
+            says(&ran, " (`ulimit -n 2048`, in the shell that starts it, allows more)\n");
             said += 1;
         }
     }
     assert!(said > 0, "no limit was ever named");
+}
+
+#[test]
+fn workers_with_too_few_files_say_so() {
+    let stack = Stack::set_up(40);
+    let run = with_files(&stack, "-n 30", "providers run -o jsonl --poll-wait 1s");
+    let workers = Background::start(run);
+    let troubles = || workers.events().into_iter().filter(|event| event["event"] == "trouble");
+    let said = wait_for("a trouble", || troubles().next());
+    let why = said["reason"].as_str().expect("a reason");
+    assert!(
+        why.starts_with("too many files are open: this process may open 30 (`ulimit "),
+        "{why}"
+    );
+    assert!(troubles().all(|event| event["reason"] == said["reason"]), "{said}");
 }
 
 #[test]
