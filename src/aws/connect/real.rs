@@ -78,7 +78,7 @@ impl Aws {
         let sts = aws_sdk_sts::config::Builder::from(config)
             .interceptor(Asked)
             .timeout_config(timeouts().to_builder().operation_timeout(IDENTITY_TIMEOUT).build())
-            .retry_config(RetryConfig::standard().with_max_attempts(2));
+            .retry_config(RetryConfig::disabled());
         let sts = aws_sdk_sts::Client::from_conf(sts.build());
         let arn = match sts.get_caller_identity().send().await {
             Ok(identity) => identity.arn,

@@ -4,6 +4,7 @@
 use std::fs;
 use std::net::TcpListener;
 
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::says;
@@ -28,6 +29,13 @@ impl Files {
 
     fn config(&self) -> std::path::PathBuf {
         self.0.path().join("config")
+    }
+
+    /// Writes a file below the user's home.
+    fn write(&self, name: &str, document: &Value) {
+        let file = self.0.path().join(name);
+        fs::create_dir_all(file.parent().expect("it has a folder")).expect("it can be made");
+        fs::write(file, document.to_string()).expect("it can be written");
     }
 
     /// A program that prints the credentials of an account.
@@ -92,6 +100,37 @@ fn a_profile_that_is_typed_beats_keys_in_the_environment() {
     let line = aws.rydes("", "--stack x teardown --dry-run").env("AWS_SECRET_ACCESS_KEY", "");
     let line = line.env("AWS_CONFIG_FILE", files.config()).env("AWS_PROFILE", "work");
     says(&line.run().exits(0), &format!("stack x on AWS account {ours} in eu-west-1"));
+}
+
+#[test]
+fn profiles_of_sso_and_of_a_login_give_credentials() {
+    let (aws, of_sso, of_login) = (Aws::start(), account(6), account(7));
+    let files = Files::with(&format!(
+        "[profile sso]\nregion = eu-west-1\nsso_session = s\nsso_account_id = {of_sso}\n\
+         sso_role_name = r\n\
+         [sso-session s]\nsso_region = eu-west-1\nsso_start_url = https://example.com/start\n\
+         [profile login]\nregion = eu-west-1\nlogin_session = arn:aws:iam::012345678901:user/A\n"
+    ));
+    // The SHA-1 of the session's name, and the SHA-256 of the login's.
+    files.write(
+        ".aws/sso/cache/a0f1490a20d0211c997b44bc357e1972deab8ae3.json",
+        &json!({"accessToken": "token", "expiresAt": "2099-01-01T00:00:00Z"}),
+    );
+    files.write(
+        ".aws/login/cache/cd902e2c7f03fbc1fa5e317f58117cb62da99601ca971c363111a0b2ab89f162.json",
+        &json!({
+            "accessToken": {
+                "accessKeyId": of_login, "secretAccessKey": "s", "sessionToken": "t",
+                "accountId": of_login, "expiresAt": "2099-01-01T00:00:00Z",
+            },
+            "tokenType": "aws_sigv4", "refreshToken": "r", "clientId": "c", "dpopKey": "k",
+        }),
+    );
+    for (profile, account) in [("sso", of_sso), ("login", of_login)] {
+        let line = aws.rydes("A", &format!("--stack x --profile {profile} teardown --dry-run"));
+        let line = line.env("AWS_CONFIG_FILE", files.config()).env("HOME", files.0.path());
+        says(&line.run().exits(0), &format!("stack x on AWS account {account} in eu-west-1"));
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! AWS as `--aws` sees it, without AWS: a proxy that `HTTPS_PROXY` names takes each connection to
-//! `*.eu-west-1.amazonaws.com`, ends its TLS with a certificate of the tests, answers for STS and hands
-//! everything else to LocalStack. LocalStack takes an access key of twelve digits for the account.
+//! `*.eu-west-1.amazonaws.com`, ends its TLS with a certificate of the tests, answers for STS and for the
+//! portal of SSO, and hands everything else to LocalStack. LocalStack takes an access key of twelve digits for the account.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -11,6 +11,7 @@ use std::thread;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
+use serde_json::json;
 
 use super::localstack::endpoint;
 use super::{Rydes, rydes};
@@ -102,10 +103,10 @@ impl Shared {
         let first = head.lines().next().unwrap_or_default();
         let key = head.split_once("Credential=").and_then(|(_, rest)| rest.split('/').next());
         self.note(format!("{host} {first} {}", key.unwrap_or_default()));
-        let answer = if host.starts_with("sts.") {
-            self.identity(key.unwrap_or_default())
-        } else {
-            forward(&head, &body)?
+        let answer = match host.split('.').next() {
+            Some("sts") => self.identity(key.unwrap_or_default()),
+            Some("portal") => role(first),
+            _ => forward(&head, &body)?,
         };
         client.write_all(&answer)?;
         client.conn.send_close_notify();
@@ -126,16 +127,32 @@ impl Shared {
                  </GetCallerIdentityResult></GetCallerIdentityResponse>"
             ),
         ));
-        let length = body.len();
-        format!(
-            "HTTP/1.1 {status} Answer\r\ncontent-type: text/xml\r\nconnection: close\r\n\
-             content-length: {length}\r\n\r\n{body}"
-        )
-        .into_bytes()
+        answer(status, "text/xml", &body)
     }
 }
 
-/// Reads the head of a request and, as long as it says, its body.
+/// What SSO's portal answers to the holder of a token that asks for a role: the credentials of the
+/// account that is named.
+fn role(line: &str) -> Vec<u8> {
+    let account = line.split_once("account_id=").map_or("", |(_, rest)| rest);
+    let account = account.split(['&', ' ']).next().unwrap_or_default();
+    let never = 4_102_444_800_000_u64;
+    let credentials = json!({
+        "accessKeyId": account, "secretAccessKey": "s", "sessionToken": "t", "expiration": never,
+    });
+    answer(200, "application/json", &json!({"roleCredentials": credentials}).to_string())
+}
+
+fn answer(status: u16, kind: &str, body: &str) -> Vec<u8> {
+    let length = body.len();
+    format!(
+        "HTTP/1.1 {status} Answer\r\ncontent-type: {kind}\r\nconnection: close\r\n\
+         content-length: {length}\r\n\r\n{body}"
+    )
+    .into_bytes()
+}
+
+/// Reads the head of a request or an answer and, as long as it says, its body.
 fn read(stream: &mut impl Read) -> std::io::Result<(String, Vec<u8>)> {
     let mut bytes = Vec::new();
     let end = loop {
@@ -167,7 +184,6 @@ fn forward(head: &str, body: &[u8]) -> std::io::Result<Vec<u8>> {
     let head = head.replacen("\r\n", "\r\nconnection: close\r\n", 1);
     localstack.write_all(head.as_bytes())?;
     localstack.write_all(body)?;
-    let mut answer = Vec::new();
-    localstack.read_to_end(&mut answer)?;
-    Ok(answer)
+    let (head, body) = read(&mut localstack)?;
+    Ok([head.as_bytes(), &body].concat())
 }
