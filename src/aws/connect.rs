@@ -2,6 +2,8 @@
 
 mod localstack;
 mod real;
+#[cfg(test)]
+mod sample;
 
 use std::time::Duration;
 
@@ -299,55 +301,4 @@ fn timeouts() -> TimeoutConfig {
 
 fn app_name() -> AppName {
     AppName::new("rydes").expect("letters alone are valid")
-}
-
-#[cfg(test)]
-impl Aws {
-    /// Clients of a LocalStack that is never asked.
-    pub(super) fn sample() -> Self {
-        let origin = "default endpoint".to_owned();
-        let endpoint = Endpoint { url: crate::settings::DEFAULT_ENDPOINT.to_owned(), origin };
-        let place = Place {
-            name: format!("LocalStack {}", endpoint.url),
-            url: endpoint.url.clone(),
-            endpoints: vec![endpoint],
-            region_origin: "default region",
-            setup: "rydes setup".to_owned(),
-            localstack_up: Some("rydes localstack up".to_owned()),
-        };
-        Self::at(place, "000000000000", crate::settings::DEFAULT_REGION)
-    }
-
-    /// Clients of AWS, which is never asked.
-    pub(super) fn real_sample() -> Self {
-        let place = Place {
-            name: "AWS".to_owned(),
-            url: "AWS".to_owned(),
-            endpoints: Vec::new(),
-            region_origin: "",
-            setup: "rydes --aws --stack x setup".to_owned(),
-            localstack_up: None,
-        };
-        Self::at(place, "123456789012", "eu-west-1")
-    }
-
-    fn at(place: Place, account: &str, region: &str) -> Self {
-        let config = SdkConfig::builder()
-            .behavior_version(aws_config::BehaviorVersion::latest())
-            .region(aws_config::Region::new(region.to_owned()))
-            .http_client(aws_smithy_http_client::Builder::new().build_http())
-            .build();
-        let meter = Meter::default();
-        let stack = crate::model::StackName::parse("x").expect("it is valid");
-        Self {
-            clients: Clients::new(&config, None, &meter),
-            names: Names::new(&stack),
-            meter,
-            account: Some(account.to_owned()),
-            region: region.to_owned(),
-            partition: "aws".to_owned(),
-            version: None,
-            place,
-        }
-    }
 }

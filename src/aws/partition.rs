@@ -32,7 +32,7 @@ pub(super) fn of(region: &str) -> &'static str {
         Some("sc2s.sgov.gov") => "aws-iso-b",
         Some("cloud.adc-e.uk") => "aws-iso-e",
         Some("csp.hci.ic.gov") => "aws-iso-f",
-        // It shares its suffix with the partition of everybody.
+        // It shares its suffix with the commercial partition.
         _ if region.starts_with("us-gov-") => "aws-us-gov",
         _ => "aws",
     }

@@ -110,7 +110,7 @@ impl Aws {
             Err(error) if is_about_region(error.code().unwrap_or_default(), error.message()) => {
                 Err(self.refuses_region())
             }
-            // Whatever else is wrong shows when it matters.
+            // Any other fault shows in the command's own requests.
             _ => Ok(()),
         }
     }
@@ -139,7 +139,7 @@ impl From<std::io::Error> for Unreached {
             return Self::Files;
         }
         Self::Because(match error.kind() {
-            // The number that goes with it differs between systems, and tells nobody anything.
+            // The number that goes with it differs between systems and explains nothing.
             kind @ std::io::ErrorKind::ConnectionRefused => kind.to_string(),
             _ => error.to_string(),
         })
@@ -189,7 +189,7 @@ async fn reach(endpoint: &Endpoint) -> std::result::Result<Option<String>, Unrea
     }
 }
 
-/// What an answer about its health says of LocalStack's version; whatever else answers has none.
+/// What an answer about its health says of LocalStack's version; any other server's has none.
 fn version(answer: ureq::http::Response<ureq::Body>) -> Option<String> {
     let body = answer.into_body().into_with_config().limit(HEALTH_MAX).read_to_string().ok()?;
     let health: serde_json::Value = serde_json::from_str(&body).ok()?;

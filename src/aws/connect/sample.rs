@@ -1,0 +1,59 @@
+//! Clients for tests that make no request.
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_smithy_http_client::Builder;
+
+use super::{Aws, Clients, Place};
+use crate::aws::{Meter, Names};
+use crate::model::StackName;
+use crate::settings::{DEFAULT_ENDPOINT, DEFAULT_REGION, Endpoint};
+
+impl Aws {
+    /// Clients of a LocalStack that is never asked.
+    pub(in crate::aws) fn sample() -> Self {
+        let origin = "default endpoint".to_owned();
+        let endpoint = Endpoint { url: DEFAULT_ENDPOINT.to_owned(), origin };
+        let place = Place {
+            name: format!("LocalStack {}", endpoint.url),
+            url: endpoint.url.clone(),
+            endpoints: vec![endpoint],
+            region_origin: "default region",
+            setup: "rydes setup".to_owned(),
+            localstack_up: Some("rydes localstack up".to_owned()),
+        };
+        Self::at(place, "000000000000", DEFAULT_REGION)
+    }
+
+    /// Clients of AWS, which is never asked.
+    pub(in crate::aws) fn real_sample() -> Self {
+        let place = Place {
+            name: "AWS".to_owned(),
+            url: "AWS".to_owned(),
+            endpoints: Vec::new(),
+            region_origin: "",
+            setup: "rydes --aws --stack x setup".to_owned(),
+            localstack_up: None,
+        };
+        Self::at(place, "123456789012", "eu-west-1")
+    }
+
+    fn at(place: Place, account: &str, region: &str) -> Self {
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(region.to_owned()))
+            .http_client(Builder::new().build_http())
+            .build();
+        let meter = Meter::default();
+        let stack = StackName::parse("x").expect("it is valid");
+        Self {
+            clients: Clients::new(&config, None, &meter),
+            names: Names::new(&stack),
+            meter,
+            account: Some(account.to_owned()),
+            region: region.to_owned(),
+            partition: "aws".to_owned(),
+            version: None,
+            place,
+        }
+    }
+}
