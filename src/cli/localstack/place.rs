@@ -7,7 +7,7 @@ use ureq::http::Uri;
 use super::super::{Context, env};
 use crate::error::{Error, Result};
 use crate::localstack::{DEFAULT_PORT, Place, Surroundings};
-use crate::settings::Env;
+use crate::settings::{Env, host};
 
 /// The variables that LocalStack may see; anything else of a shell could only mislead it.
 const HANDED_ON: [&str; 9] = [
@@ -39,7 +39,8 @@ pub(super) fn chosen_port(context: &Context, port: Option<u16>) -> Result<u16> {
 /// The port of an http URL on this machine.
 fn loopback_port(url: &str) -> Option<u16> {
     let uri: Uri = url.parse().ok()?;
-    let local = matches!(uri.host()?, "localhost" | "127.0.0.1" | "localhost.localstack.cloud");
+    let host = host(url)?;
+    let local = matches!(host.as_str(), "localhost" | "127.0.0.1" | "localhost.localstack.cloud");
     (local && uri.scheme_str() == Some("http")).then(|| uri.port_u16().unwrap_or(80))
 }
 

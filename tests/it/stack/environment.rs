@@ -139,6 +139,8 @@ fn one_machine_under_several_names_is_one_memory() {
         let found = at(url, "quotes -o json").exits(0);
         assert_eq!(document(&found)["rfq-id"], id.stdout.trim());
     }
+    let up = rydes("localstack up").env("AWS_ENDPOINT_URL", format!("HTTP://LocalHost:{port}/"));
+    says(&up.run().exits(0), "is up already");
 }
 
 #[test]
