@@ -55,11 +55,31 @@ pub enum Fault {
     /// It is carried out; of a batch, the entries whose bit is set, or else the first, are told to have
     /// failed.
     Entries(u32),
+    /// It is carried out; the body of its answer is changed.
+    Rewrite(Rewrite),
     /// It goes no further and is not answered as long as the proxy lives.
     Hold,
     /// It is carried out, and not answered as long as the proxy lives.
     HoldAfter,
 }
+
+/// Makes another body of an answer's; two are the same where they are one.
+#[derive(Clone)]
+pub struct Rewrite(pub Arc<dyn Fn(&str) -> String + Send + Sync>);
+
+impl fmt::Debug for Rewrite {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rewrite").finish_non_exhaustive()
+    }
+}
+
+impl PartialEq for Rewrite {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Rewrite {}
 
 /// The errors that any service may answer with at any time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,13 +92,13 @@ pub enum ServiceError {
     Throttled,
 }
 
-/// Says what becomes of a request: by its operation, and how often that was asked for before.
-pub type Plan = Arc<dyn Fn(&str, u64) -> Option<Fault> + Send + Sync>;
+/// Says what becomes of a request: by its operation, how often that was asked for before, and its body.
+pub type Plan = Arc<dyn Fn(&str, u64, &[u8]) -> Option<Fault> + Send + Sync>;
 
 /// A plan in which so large a share of the requests fails, and as large a share is late. What happens
 /// to a request depends on the seed, its operation and how often that was asked for before.
 pub fn seeded(seed: u64, share: f64) -> Plan {
-    Arc::new(move |operation, turn| {
+    Arc::new(move |operation, turn, _body| {
         // A request for health is none to a service.
         if operation.starts_with('/') {
             return None;
@@ -232,8 +252,9 @@ async fn answer(shared: &Shared, request: Request<Incoming>) -> Result<Response<
     let target = head.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
     let service = Service::of(target);
     let operation = operation(target, &body, head.uri.path());
+    let fault = shared.fault(&operation, &body);
     let request = Request::from_parts(head, Full::new(body));
-    match shared.fault(&operation) {
+    match fault {
         None => forward(shared, request).await,
         Some(Fault::Answer(status, body)) => Ok(response(status, service, body.to_owned())),
         Some(Fault::Error(error)) => Ok(service.error(error)),
@@ -250,6 +271,12 @@ async fn answer(shared: &Shared, request: Request<Incoming>) -> Result<Response<
             let answered = forward(shared, request).await?;
             Ok(service.with_failures(answered, which).await)
         }
+        Some(Fault::Rewrite(rewrite)) => {
+            let (head, body) = forward(shared, request).await?.into_parts();
+            let Ok(body) = body.collect().await.map(http_body_util::Collected::to_bytes);
+            let body = rewrite.0(&String::from_utf8_lossy(&body));
+            Ok(Response::from_parts(head, Full::new(body.into())))
+        }
         Some(Fault::Hold) => shared.hold().await,
         Some(Fault::HoldAfter) => {
             forward(shared, request).await?;
@@ -259,10 +286,10 @@ async fn answer(shared: &Shared, request: Request<Incoming>) -> Result<Response<
 }
 
 impl Shared {
-    fn fault(&self, operation: &str) -> Option<Fault> {
+    fn fault(&self, operation: &str, body: &[u8]) -> Option<Fault> {
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         let before = asked.by_operation.entry(operation.to_owned()).or_default();
-        let fault = (self.plan)(operation, *before);
+        let fault = (self.plan)(operation, *before, body);
         *before += 1;
         asked.counts.requests += 1;
         let fails = fault.as_ref().is_some_and(|fault| !matches!(fault, Fault::Delay(_)));
@@ -457,7 +484,7 @@ mod tests {
     fn a_seeded_plan_fails_its_share_and_fails_the_same_again() {
         let turns = |seed| -> Vec<_> {
             let plan = seeded(seed, 0.05);
-            (0..20_000).map(|turn| plan("SendMessageBatch", turn)).collect()
+            (0..20_000).map(|turn| plan("SendMessageBatch", turn, b"")).collect()
         };
         let (one, again, other) = (turns(1), turns(1), turns(2));
         assert!(one == again && one != other);
@@ -473,7 +500,7 @@ mod tests {
         ] {
             assert!((100..240).contains(&of(wanted)), "{}", of(wanted));
         }
-        assert_eq!(seeded(1, 1.0)("/_localstack/health", 0), None);
+        assert_eq!(seeded(1, 1.0)("/_localstack/health", 0, b""), None);
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub mod aws;
 pub mod background;
 pub mod browser;
 pub mod http;
+pub mod late;
 pub mod localstack;
 pub mod pipe;
 pub mod proxy;

@@ -1,9 +1,12 @@
 //! The proxy in front of LocalStack, going wrong where a test wants it to.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
 
+use rydes::proxy::Rewrite;
 pub use rydes::proxy::{Fault, ServiceError};
 
+use super::late::Late;
 use super::localstack::endpoint;
 use super::resources::wait;
 use super::wait_for;
@@ -26,6 +29,8 @@ struct Shared {
 struct State {
     /// The operations that go wrong, and how often yet.
     plan: Vec<(String, usize, Option<Fault>)>,
+    /// What reads do not see yet.
+    late: Late,
     /// The operations that were asked for, in order.
     seen: Vec<String>,
 }
@@ -35,7 +40,8 @@ impl Proxy {
     pub fn start() -> Self {
         let shared = Arc::<Shared>::default();
         let asked = Arc::clone(&shared);
-        let plan: rydes::proxy::Plan = Arc::new(move |operation, _| asked.take(operation));
+        let plan: rydes::proxy::Plan =
+            Arc::new(move |operation, _, body| asked.take(operation, body));
         let proxy = wait(rydes::proxy::Proxy::start(endpoint(), plan)).expect("a port is free");
         Self { url: proxy.url.clone(), shared, inner: proxy }
     }
@@ -48,6 +54,32 @@ impl Proxy {
     /// Lets the next `times` requests of an operation pass, before those that go wrong.
     pub fn pass(&self, operation: &str, times: usize) {
         self.shared.state().plan.push((operation.to_owned(), times, None));
+    }
+
+    /// Lets the next `times` answers of an operation have another body.
+    pub fn rewrite(
+        &self,
+        operation: &str,
+        times: usize,
+        rewrite: impl Fn(&str) -> String + Send + Sync + 'static,
+    ) {
+        self.fail(operation, times, Fault::Rewrite(Rewrite(Arc::new(rewrite))));
+    }
+
+    /// Lets reads of this kind see a resource only this long after it was made through the proxy.
+    /// `kind` is an operation, or `RedrivePolicy` for the target of one.
+    pub fn late(&self, kind: &str, by: Duration) {
+        self.shared.state().late.lag(kind, by);
+    }
+
+    /// Lets reads of this kind see nothing of a stack for this long from the first request on.
+    pub fn blind(&self, kind: &str, during: Duration) {
+        self.shared.state().late.blind(kind, during);
+    }
+
+    /// The operations that were asked for, in order.
+    pub fn seen(&self) -> Vec<String> {
+        self.shared.state().seen.clone()
     }
 
     /// From now on nothing goes wrong any more.
@@ -85,13 +117,14 @@ impl Shared {
     }
 
     /// Takes down a request; says how it goes wrong.
-    fn take(&self, operation: &str) -> Option<Fault> {
+    fn take(&self, operation: &str, body: &[u8]) -> Option<Fault> {
         let mut state = self.state();
         let planned = state.plan.iter_mut().find(|(name, left, _)| name == operation && *left > 0);
         let fault = planned.and_then(|(_, left, fault)| {
             *left -= 1;
             fault.clone()
         });
+        let fault = fault.or_else(|| state.late.take(operation, body));
         state.seen.push(operation.to_owned());
         self.changed.notify_all();
         fault
