@@ -64,6 +64,13 @@ impl Names {
         ProviderName::parse(queue.strip_prefix(&self.prefix())?).ok()
     }
 
+    /// Whether a queue of the stack may have this name.
+    pub fn may_name(&self, queue: &str) -> bool {
+        let own =
+            [self.provider_dead_letters(), self.response_dead_letters(), self.response_queue()];
+        own.iter().any(|name| name == queue) || self.provider(queue).is_some()
+    }
+
     /// The name under which a subscribed queue counts: the provider, else the full queue name.
     pub fn responder(&self, queue: &str) -> Responder {
         self.provider(queue)
@@ -86,5 +93,8 @@ mod tests {
         assert_eq!(wild.responder("acme").as_str(), "acme");
         assert_eq!(wild.responder("wild-acme").as_str(), "acme");
         assert_eq!(wild.provider("wild-RequestForQuotesDeadLetters"), None);
+        assert!(wild.may_name("wild-RequestForQuotesDeadLetters") && wild.may_name("wild-acme"));
+        assert!(!wild.may_name("wild-rydes-RequestForQuotesDeadLetters"));
+        assert!(!wild.may_name("acme") && !wild.may_name("wild-rydes-acme"));
     }
 }

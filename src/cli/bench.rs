@@ -9,7 +9,7 @@ use super::chaos::{self, Chaos};
 use super::conduct::Conduct;
 use super::workers::GATHER_CONCURRENCY;
 use super::{Context, waiting};
-use crate::aws::provision::{self, Mode, Request, Untagged, inventory, teardown};
+use crate::aws::provision::{self, Mode, Request, Untagged, find, inventory, teardown};
 use crate::aws::{Aws, MAX_WAIT};
 use crate::bench::{self, Arrival, Measured, Plan};
 use crate::error::{Error, Result, exit};
@@ -141,8 +141,9 @@ impl Place {
             done = work => done,
         };
         let removed = async {
-            let found = inventory(&self.aws).await?;
-            teardown(&self.aws, &found, &waiting(output)).await
+            let patience = waiting(output);
+            let found = find(&self.aws, &patience).await?;
+            teardown(&self.aws, &found, &patience).await.map(drop)
         };
         match (done, removed.await) {
             (done, Ok(())) => done,

@@ -10,7 +10,7 @@ use super::quotes::{Stay, watch};
 use super::{Context, localstack, trace, waiting};
 use crate::aggregate::{Gathering, State, aggregate};
 use crate::aws::Aws;
-use crate::aws::provision::{self, Mode, Request, Untagged, inventory, teardown};
+use crate::aws::provision::{self, Mode, Request, Untagged, find, inventory, teardown};
 use crate::error::{Error, Result, exit};
 use crate::event::{Event, Sink};
 use crate::gather;
@@ -198,11 +198,12 @@ async fn ask(context: &Context, settings: &Settings, aws: &Aws) -> Result<Gather
 
 /// Removes the stack, also after an error or a signal.
 async fn clean_up(context: &Context, aws: &Aws) -> Result<()> {
-    let found = inventory(aws).await?;
-    teardown(aws, &found, &waiting(&context.output)).await?;
+    let patience = waiting(&context.output);
+    let found = find(aws, &patience).await?;
+    let removed = teardown(aws, &found, &patience).await?;
+    drop(patience);
     context.output.note(&format!(
-        "\n$ rydes teardown --yes\n  removed {}; looked again: nothing is left",
-        found.count()
+        "\n$ rydes teardown --yes\n  removed {removed}; looked again: nothing is left"
     ));
     Ok(())
 }

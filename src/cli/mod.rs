@@ -463,6 +463,13 @@ fn waiting(output: &Output) -> impl Fn(Waiting) + Send + Sync + use<> {
                     left.as_millis().div_ceil(1_000)
                 ),
             ),
+            Waiting::Shows(what) => ("waiting".to_owned(), format!("for {what} to become visible")),
+            Waiting::Trace => {
+                ("waiting".to_owned(), "for recently made resources to become visible".to_owned())
+            }
+            Waiting::Unlisted => {
+                ("waiting".to_owned(), "a removed subscription is still listed".to_owned())
+            }
             Waiting::Gone(left) => ("waiting".to_owned(), format!("{left} are still going")),
         };
         if !output.is_attended() {

@@ -65,6 +65,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     for sentence in subscriptions::sentences(&report.subscribers, None) {
         output.note(&sentence);
     }
+    report.remarks.iter().for_each(|remark| output.warning(remark));
     if !report.beyond.is_empty() {
         let names: Vec<_> = report.beyond.iter().map(ToString::to_string).collect();
         let kept = match names.len() {

@@ -7,11 +7,13 @@ use serde_json::json;
 
 use super::{Context, attended, waiting};
 use crate::aws::Aws;
-use crate::aws::provision::{Inventory, inventory, teardown};
+use crate::aws::provision::{Inventory, find, teardown};
 use crate::error::{Error, Result, exit};
+use crate::model::text::printable;
 use crate::output::Format;
 use crate::output::setup::inventory_line;
 use crate::output::subscriptions;
+use crate::settings::{Settings, Target, quoted};
 
 /// Remove everything that carries the stack's tag.
 #[derive(Debug, Args)]
@@ -36,33 +38,75 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let settings = context.settings()?;
     let aws = context.connect(&settings).await?;
     output.note(&aws.target_line());
-    let found = context.visibly("looking for what there is", Box::pin(inventory(&aws))).await?;
+    let told = waiting(output);
+    // On a terminal the wait is shown as one.
+    let patience = |waiting| {
+        if !output.is_attended() {
+            told(waiting);
+        }
+    };
+    let found = Box::pin(find(&aws, &patience));
+    let found = context.visibly("looking for what there is", found).await?;
     for sentence in subscriptions::going(&found.inactive) {
         output.note(&sentence);
     }
+    if !found.untagged.is_empty() {
+        let (stack, left) = (&settings.stack, found.untagged.join(", "));
+        output.note(&format!("left alone, without the tag rydes:stack = {stack}: {left}"));
+    }
+    let obstacle = found
+        .obstacle()
+        .map(|error| error.hint(unprotect(&settings, &aws.names.table(), aws.region())));
     if found.count() == 0 || command.dry_run {
         if found.count() == 0 {
             output.note(&format!("nothing of {} is here", settings.stack));
         } else {
             output.note(&format!("would remove {}; nothing was touched", inventory_line(&found)));
+            if let Some(obstacle) = obstacle {
+                output.warning(&obstacle.to_string());
+                obstacle.hints().iter().for_each(|hint| output.hint(hint));
+            }
         }
         print(context, &found, 0);
         return Ok(exit::DONE);
     }
+    if let Some(obstacle) = obstacle {
+        return Err(obstacle);
+    }
     confirm(context, &command, &aws, &found).await?;
     let patience = waiting(output);
-    teardown(&aws, &found, &patience).await?;
+    let removed = teardown(&aws, &found, &patience).await;
     drop(patience);
-    print(context, &found, found.count());
-    output.note(&format!(
-        "removed {}; looked again: nothing of {} is left",
-        found.count(),
-        settings.stack
-    ));
+    let removed =
+        removed.map_err(|error| error.hint(format!("{} goes on", settings.command("teardown"))))?;
+    print(context, &found, removed);
+    output.note(&format!("removed {removed}; looked again: nothing of {} is left", settings.stack));
     if !aws.is_real() {
         output.note(&format!("LocalStack is still up: {}", settings.command("localstack down")));
     }
     Ok(exit::DONE)
+}
+
+/// The command line that lifts the table's deletion protection. LocalStack keeps a world for each
+/// access key, so there the key goes with it.
+fn unprotect(settings: &Settings, table: &str, region: &str) -> String {
+    let region = quoted(region);
+    let place = match &settings.target {
+        Target::LocalStack(local) => format!("--endpoint-url {}", quoted(&local.dynamodb.url)),
+        Target::Aws { profile: Some(profile), .. } => format!("--profile {}", quoted(profile)),
+        Target::Aws { profile: None, .. } => String::new(),
+    };
+    let keys = match &settings.target {
+        Target::LocalStack(local) => {
+            format!("AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY=test ", local.access_key)
+        }
+        Target::Aws { .. } => String::new(),
+    };
+    let command = format!(
+        "{keys}aws {place} --region {region} dynamodb update-table --table-name {table} \
+         --no-deletion-protection-enabled"
+    );
+    printable(&command.replace("aws  ", "aws "))
 }
 
 fn print(context: &Context, found: &Inventory, removed: usize) {
@@ -113,5 +157,34 @@ async fn confirm(context: &Context, command: &Command, aws: &Aws, found: &Invent
         Ok(())
     } else {
         Err(Error::invalid("not confirmed; nothing was removed"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::{Backend, Env, Typed};
+
+    #[test]
+    fn the_line_that_lifts_the_protection_names_the_same_place() {
+        let line = |typed: &Typed, key: Option<&str>| {
+            let env = |name: &str| (name == "AWS_ACCESS_KEY_ID").then_some(key?).map(Into::into);
+            let settings = Settings::resolve(typed, Env::new(&env)).expect("valid");
+            unprotect(&settings, "x-RidesBookingTable", "eu-west-1")
+        };
+        let rest = "--region eu-west-1 dynamodb update-table --table-name x-RidesBookingTable \
+                    --no-deletion-protection-enabled";
+        let aws = |profile: Option<&str>| Typed {
+            stack: Some("x".to_owned()),
+            profile: profile.map(str::to_owned),
+            backend: Backend::Aws,
+            ..Typed::default()
+        };
+        assert_eq!(line(&aws(None), None), format!("aws {rest}"));
+        assert_eq!(line(&aws(Some("my team")), None), format!("aws --profile \"my team\" {rest}"));
+        let local = line(&Typed::default(), Some("111122223333"));
+        let place = "--endpoint-url http://localhost:4566";
+        let keys = "AWS_ACCESS_KEY_ID=111122223333 AWS_SECRET_ACCESS_KEY=test";
+        assert_eq!(local, format!("{keys} aws {place} {rest}"));
     }
 }

@@ -3,11 +3,14 @@
 //! Each resource is looked at first, then created, set or kept: creating what exists with other
 //! attributes fails on AWS. Whatever is interrupted is completed by the next run.
 
+mod late;
+mod made;
 mod others;
 mod queue;
 mod register;
 mod removal;
 mod setup;
+mod spec;
 mod table;
 mod teardown;
 mod topic;
@@ -18,7 +21,7 @@ use std::time::Duration;
 pub use register::{Added, Kind, Registered, add, register, register_in_full};
 pub use removal::{Removed, Requests, remove};
 pub use setup::{Report, Request, setup};
-pub use teardown::{Inventory, inventory, teardown};
+pub use teardown::{Inventory, find, inventory, teardown};
 
 use super::names::STACK_TAG;
 use super::{Aws, CONCURRENCY, Names};
@@ -58,8 +61,14 @@ pub enum Change {
 pub enum Waiting {
     /// The name of a queue deleted less than a minute ago is not free yet; at most this long.
     QueueName(String, Duration),
-    /// A table is still being deleted or created.
+    /// A table is still being deleted, created or changed.
     Table(String),
+    /// This was made by this run and does not show yet.
+    Shows(String),
+    /// Less than all of a stack shows: some of it may have been made a moment ago.
+    Trace,
+    /// A subscription was removed and is still listed.
+    Unlisted,
     /// So many resources are still there after they were deleted.
     Gone(usize),
     /// The counts of queues may not be right yet; at most this long.

@@ -2,9 +2,11 @@
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::queue::{self, Spec};
+use super::late::{Origin, look_at_queue};
+use super::made::Made;
 use super::setup::place_of;
-use super::{CONCURRENCY, Change, Mode, Patience, Untagged, check_owner, topic};
+use super::spec::Spec;
+use super::{CONCURRENCY, Change, Mode, Patience, Untagged, check_owner, queue, topic};
 use crate::aws::subscription::Listed;
 use crate::aws::{Aws, Subscribers};
 use crate::error::{Error, Result};
@@ -119,7 +121,7 @@ pub async fn add(
     let topic = aws.topic_at(place.topic_arn(&aws.names.topic()));
     let subscriptions = topic.subscriptions().await?;
     let spec = Spec::provider(aws, &place, name, Kind::External.word());
-    let found = queue::look(aws, &spec.name).await?;
+    let found = look_at_queue(aws, &spec.name, untagged, patience).await?;
     if let Some(found) = &found {
         check_owner(&format!("queue {}", spec.name), &found.tags, &aws.names, untagged)?;
         if found.is_simulated() {
@@ -127,8 +129,14 @@ pub async fn add(
         }
     }
     let queue = queue::ensure(aws, &spec, found.as_ref(), Mode::Apply, patience).await?;
+    let beside = (Origin::Found, patience);
     let (subscription, _) =
-        topic::ensure_subscription(aws, &place, &spec.name, &subscriptions, Mode::Apply).await?;
+        topic::ensure_subscription(aws, &place, &spec.name, &subscriptions, Mode::Apply, beside)
+            .await?;
+    let mut made = Made::default();
+    made.queue(&spec.name, &queue);
+    made.subscription(&spec.name, &subscription);
+    Box::pin(made.shows(aws, &place, patience)).await?;
     Ok(Added {
         queue,
         subscription,

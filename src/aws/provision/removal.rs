@@ -6,6 +6,8 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::time::{Instant, sleep};
 
+use super::late::look_at_queue;
+use super::made::until_unlisted;
 use super::setup::place_of;
 use super::{CONCURRENCY, Patience, Untagged, Waiting, check_owner, queue};
 use crate::aws::{Aws, error};
@@ -48,10 +50,14 @@ pub async fn remove(
     patience: Patience<'_>,
 ) -> Result<Vec<Removed>> {
     let place = place_of(&aws.queue(aws.names.response_queue()).await?).await?;
-    let urls: Vec<Option<String>> =
-        stream::iter(names).map(|name| find(aws, name)).buffered(CONCURRENCY).try_collect().await?;
-    let subscriptions = aws.topic_at(place.topic_arn(&aws.names.topic())).subscriptions().await?;
-    let mut left = Vec::new();
+    let urls: Vec<Option<String>> = stream::iter(names)
+        .map(|name| find(aws, name, patience))
+        .buffered(CONCURRENCY)
+        .try_collect()
+        .await?;
+    let topic = aws.topic_at(place.topic_arn(&aws.names.topic()));
+    let subscriptions = topic.subscriptions().await?;
+    let (mut left, mut ended) = (Vec::new(), Vec::new());
     for name in names {
         let queue_arn = place.queue_arn(&aws.names.provider_queue(name));
         let own: Vec<_> = subscriptions.iter().filter(|s| s.queue_arn == queue_arn).collect();
@@ -59,8 +65,12 @@ pub async fn remove(
             let call = aws.clients.sns.unsubscribe().subscription_arn(&subscription.arn);
             let gone = call.send().await;
             gone.map_err(|error| aws.error(&format!("unsubscribing {name}"), &error))?;
+            ended.push(subscription.arn.as_str());
         }
         left.push(!own.is_empty());
+    }
+    if !ended.is_empty() {
+        until_unlisted(&topic, &ended, patience).await?;
     }
     // Nothing new comes in from here on.
     let there = names.iter().zip(&urls).filter(|(_, url)| url.is_some());
@@ -88,9 +98,10 @@ pub async fn remove(
 }
 
 /// The URL of a provider's queue, if there is one.
-async fn find(aws: &Aws, name: &ProviderName) -> Result<Option<String>> {
+async fn find(aws: &Aws, name: &ProviderName, patience: Patience<'_>) -> Result<Option<String>> {
     let queue = aws.names.provider_queue(name);
-    let Some(found) = queue::look(aws, &queue).await? else { return Ok(None) };
+    let found = look_at_queue(aws, &queue, Untagged::Refuse, patience).await?;
+    let Some(found) = found else { return Ok(None) };
     check_owner(&format!("queue {queue}"), &found.tags, &aws.names, Untagged::Refuse)?;
     Ok(Some(found.url))
 }

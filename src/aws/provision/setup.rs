@@ -2,9 +2,11 @@
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::queue::{self, Spec};
+use super::late::{Origin, Seen, look_at_queue, look_twice, until_shown};
+use super::made::Made;
+use super::spec::Spec;
 use super::{
-    CONCURRENCY, Change, Mode, Patience, Place, Untagged, check_owner, others, table, topic,
+    CONCURRENCY, Change, Mode, Patience, Place, Untagged, check_owner, others, queue, table, topic,
 };
 use crate::aws::subscription::Listed;
 use crate::aws::topic::Subscription;
@@ -45,6 +47,8 @@ pub struct Report {
     pub beyond: Vec<ProviderName>,
     /// Everything that the topic lists, as it was found, and mended: what is new is not among it.
     pub subscribers: Subscribers,
+    /// What is not as it should be and was left to the owner.
+    pub remarks: Vec<String>,
 }
 
 impl Report {
@@ -69,23 +73,24 @@ struct Survey {
 }
 
 impl Survey {
-    async fn of(aws: &Aws, wanted: usize) -> Result<Self> {
-        let names = &aws.names;
+    async fn of(aws: &Aws, request: &Request, patience: Patience<'_>) -> Result<Self> {
+        let (names, untagged) = (&aws.names, request.untagged);
         let (dead, response_dead, response) =
             (names.provider_dead_letters(), names.response_dead_letters(), names.response_queue());
-        let providers = stream::iter((1..=wanted).map(ProviderName::simulated))
+        let providers = stream::iter((1..=request.providers).map(ProviderName::simulated))
             .map(|name| async move {
-                let found = queue::look(aws, &aws.names.provider_queue(&name)).await?;
+                let queue = names.provider_queue(&name);
+                let found = look_at_queue(aws, &queue, untagged, patience).await?;
                 Ok((name, found))
             })
             .buffered(CONCURRENCY)
             .try_collect();
         let (provider_dead_letters, response_dead_letters, response, providers, table) = tokio::try_join!(
-            queue::look(aws, &dead),
-            queue::look(aws, &response_dead),
-            queue::look(aws, &response),
+            look_at_queue(aws, &dead, untagged, patience),
+            look_at_queue(aws, &response_dead, untagged, patience),
+            look_at_queue(aws, &response, untagged, patience),
             providers,
-            table::look(aws),
+            table::look_once_made(aws, untagged, patience),
         )?;
         Ok(Self { provider_dead_letters, response_dead_letters, response, providers, table })
     }
@@ -122,10 +127,11 @@ impl Survey {
 /// # Errors
 /// When a resource belongs to somebody else, before anything is changed; any error of a request.
 pub async fn setup(aws: &Aws, request: &Request, patience: Patience<'_>) -> Result<Report> {
-    let survey = Box::pin(Survey::of(aws, request.providers)).await?;
+    let survey = Box::pin(Survey::of(aws, request, patience)).await?;
     let arn = survey.queues().find_map(queue::Found::arn);
     let known = arn.and_then(Place::of).or_else(|| Place::known(aws));
-    let found_topic = topic::look(aws, known.as_ref()).await?;
+    let look = async || topic::look(aws, known.as_ref()).await;
+    let found_topic = look_twice(aws, request.untagged, patience, look, |t| &t.tags).await?;
     survey.check(aws, found_topic.as_ref(), request.untagged)?;
     let mode = request.mode;
 
@@ -135,7 +141,9 @@ pub async fn setup(aws: &Aws, request: &Request, patience: Patience<'_>) -> Resu
         queue::ensure(aws, &spec, survey.response_dead_letters.as_ref(), mode, patience).await?;
     let place = match (known, mode) {
         (Some(place), _) => place,
-        (None, Mode::Apply) => place_of(&aws.queue(spec.name.clone()).await?).await?,
+        (None, Mode::Apply) => {
+            place_beside(aws, &spec.name, &response_dead_letters, patience).await?
+        }
         // Nothing exists that could be compared with these.
         (None, Mode::DryRun) => Place {
             partition: aws.partition.clone(),
@@ -151,20 +159,35 @@ pub async fn setup(aws: &Aws, request: &Request, patience: Patience<'_>) -> Resu
             topic::ensure(aws, found_topic.as_ref(), mode),
             queue::ensure(aws, &dead_spec, survey.provider_dead_letters.as_ref(), mode, patience),
         )?;
-        let response_spec = Spec::response(aws, &place);
+        let response_spec = Spec::response(aws, &place).after(&response_dead_letters);
         let (response, provider_queues) = tokio::try_join!(
             queue::ensure(aws, &response_spec, survey.response.as_ref(), mode, patience),
-            ensure_providers(aws, &place, &survey, mode, patience),
+            ensure_providers(aws, &place, &survey, (mode, &dead_letters), patience),
         )?;
         let listed = match &found_topic {
             Some(found) => aws.topic_at(found.arn.clone()).listed().await?,
             None => Listed::default(),
         };
         let beyond = simulated_beyond(aws, request.providers, &listed.live).await?;
-        let subscribed = subscribe(aws, &place, &provider_queues, listed, mode).await?;
+        let beside = (Origin::from(&topic), patience);
+        let subscribed = subscribe(aws, &place, &provider_queues, listed, mode, beside).await?;
+        if mode == Mode::Apply {
+            let mut new = Made::default();
+            new.topic(&topic);
+            new.queue(&aws.names.provider_dead_letters(), &dead_letters);
+            new.queue(&aws.names.response_dead_letters(), &response_dead_letters);
+            new.queue(&aws.names.response_queue(), &response);
+            for (name, change) in &provider_queues {
+                new.queue(name, change);
+            }
+            for (queue, change) in &subscribed.0 {
+                new.subscription(queue, change);
+            }
+            Box::pin(new.shows(aws, &place, patience)).await?;
+        }
         Ok((topic, dead_letters, response, provider_queues, subscribed, beyond))
     };
-    let (table, (topic, dead_letters, response, provider_queues, subscribed, beyond)) =
+    let ((table, remark), (topic, dead_letters, response, provider_queues, subscribed, beyond)) =
         tokio::try_join!(table, rest)?;
     let (subscriptions, subscribers) = subscribed;
     let names = &aws.names;
@@ -181,6 +204,7 @@ pub async fn setup(aws: &Aws, request: &Request, patience: Patience<'_>) -> Resu
         table: (names.table(), table),
         beyond,
         subscribers,
+        remarks: remark.into_iter().collect(),
     })
 }
 
@@ -192,10 +216,11 @@ async fn subscribe(
     queues: &[(String, Change)],
     listed: Listed,
     mode: Mode,
+    beside: (Origin, Patience<'_>),
 ) -> Result<(Vec<(String, Change)>, Subscribers)> {
     let existing = listed.live.as_slice();
     let ensured = stream::iter(queues).map(|(name, _)| async move {
-        let ensured = topic::ensure_subscription(aws, place, name, existing, mode).await?;
+        let ensured = topic::ensure_subscription(aws, place, name, existing, mode, beside).await?;
         Ok::<_, Error>((name.clone(), ensured))
     });
     let ensured: Vec<_> = ensured.buffered(CONCURRENCY).try_collect().await?;
@@ -222,12 +247,12 @@ async fn ensure_providers(
     aws: &Aws,
     place: &Place,
     survey: &Survey,
-    mode: Mode,
+    (mode, dead_letters): (Mode, &Change),
     patience: Patience<'_>,
 ) -> Result<Vec<(String, Change)>> {
     stream::iter(&survey.providers)
         .map(|(name, found)| async move {
-            let spec = Spec::provider(aws, place, name, "simulated");
+            let spec = Spec::provider(aws, place, name, "simulated").after(dead_letters);
             let change = queue::ensure(aws, &spec, found.as_ref(), mode, patience).await?;
             Ok((spec.name, change))
         })
@@ -256,6 +281,23 @@ async fn simulated_beyond(
     let mut simulated: Vec<_> = simulated.await?.into_iter().flatten().collect();
     simulated.sort();
     Ok(simulated)
+}
+
+/// The place of a queue that this run may have made a moment ago.
+async fn place_beside(
+    aws: &Aws,
+    queue: &str,
+    change: &Change,
+    patience: Patience<'_>,
+) -> Result<Place> {
+    let look = async || place_of(&aws.queue(queue.to_owned()).await?).await;
+    match Origin::from(change) {
+        Origin::Found => look().await,
+        Origin::Made => {
+            let what = format!("queue {queue}");
+            until_shown(patience, async || Seen::of(look().await, &what)).await
+        }
+    }
 }
 
 /// The place of a queue that exists.

@@ -6,7 +6,8 @@ use aws_sdk_sns::error::ProvideErrorMetadata as _;
 use aws_sdk_sns::types::Tag;
 use serde_json::{Value, json};
 
-use super::{Change, Mode, Place, is_ours};
+use super::late::{Origin, Seen, until_shown};
+use super::{Change, Mode, Patience, Place, is_ours};
 use crate::aws::names::STACK_TAG;
 use crate::aws::subscription::Delivery;
 use crate::aws::topic::Subscription;
@@ -105,29 +106,45 @@ fn wanted(aws: &Aws, place: &Place) -> [(&'static str, String); 2] {
     [("RawMessageDelivery", "true".to_owned()), ("RedrivePolicy", redrive)]
 }
 
-/// Makes the subscription of a queue what it should be; returns how it delivers then.
+/// Subscribes a queue to a topic that may have been made a moment ago.
+async fn subscribe(
+    aws: &Aws,
+    place: &Place,
+    queue: &str,
+    attributes: HashMap<String, String>,
+    (topic, patience): (Origin, Patience<'_>),
+) -> Result<()> {
+    let name = aws.names.topic();
+    let subscribe = async || {
+        let call = aws.clients.sns.subscribe().topic_arn(place.topic_arn(&name)).protocol("sqs");
+        let call = call.endpoint(place.queue_arn(queue)).return_subscription_arn(true);
+        match call.set_attributes(Some(attributes.clone())).send().await {
+            Ok(_) => Ok(Seen::Shown(())),
+            Err(error) if topic == Origin::Made && error::is_not_found(&error) => {
+                Ok(Seen::Missing(format!("topic {name}")))
+            }
+            Err(error) => Err(aws.error(&format!("subscribing queue {queue}"), &error)),
+        }
+    };
+    until_shown(patience, subscribe).await
+}
+
+/// Makes the subscription of a queue what it should be; returns how it delivers then. `topic` says
+/// whether the topic is new, so that it may not show yet.
 pub(super) async fn ensure_subscription(
     aws: &Aws,
     place: &Place,
     queue: &str,
     existing: &[Subscription],
     mode: Mode,
+    (topic, patience): (Origin, Patience<'_>),
 ) -> Result<(Change, Delivery)> {
     let queue_arn = place.queue_arn(queue);
     let Some(found) = existing.iter().find(|found| found.queue_arn == queue_arn) else {
         if mode == Mode::Apply {
             let attributes = wanted(aws, place).map(|(name, value)| (name.to_owned(), value));
-            aws.clients
-                .sns
-                .subscribe()
-                .topic_arn(place.topic_arn(&aws.names.topic()))
-                .protocol("sqs")
-                .endpoint(&queue_arn)
-                .set_attributes(Some(HashMap::from(attributes)))
-                .return_subscription_arn(true)
-                .send()
-                .await
-                .map_err(|error| aws.error(&format!("subscribing queue {queue}"), &error))?;
+            let attributes = HashMap::from(attributes);
+            subscribe(aws, place, queue, attributes, (topic, patience)).await?;
         }
         return Ok((Change::Created, Delivery { filter: None, is_raw: true }));
     };

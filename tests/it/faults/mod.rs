@@ -5,6 +5,7 @@ mod beside;
 mod chaos;
 mod disks;
 mod gone;
+mod late;
 mod readers;
 mod reads;
 mod seeded;

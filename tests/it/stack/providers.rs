@@ -1,5 +1,7 @@
 //! `providers add`, `list`, `remove` and whom `run` refuses.
 
+use aws_sdk_sqs::types::QueueAttributeName;
+
 use super::resources::{is_answered_as, is_provider_queue};
 use super::{document, says};
 use crate::support::proxy::{Fault, Proxy};
@@ -30,6 +32,18 @@ fn one_that_joins_is_told_what_it_needs() {
     assert_eq!(told["queue-url"], stack.queue_url("acme"));
     assert_eq!(told["response-queue-arn"], stack.queue_arn("RequestForQuotesResponseQueue"));
     assert_eq!(stack.subscriptions().len(), 2);
+}
+
+#[test]
+fn one_that_is_added_again_may_take_longer_over_a_request() {
+    let stack = Stack::set_up(1);
+    stack.run("providers add acme").exits(0);
+    stack.set("acme", QueueAttributeName::VisibilityTimeout, "300");
+    says(&stack.run("providers add acme").exits(0), "acme was there already");
+    assert_eq!(stack.queue("acme").get("VisibilityTimeout"), "300");
+    stack.set("acme", QueueAttributeName::VisibilityTimeout, "5");
+    says(&stack.run("providers add acme").exits(0), "acme is ready");
+    assert_eq!(stack.queue("acme").get("VisibilityTimeout"), "30");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! What `setup` makes (contract, section 2), and that it mends what somebody changed.
 
-use aws_sdk_dynamodb::types::{BillingMode, KeyType, TimeToLiveSpecification, TimeToLiveStatus};
+use aws_sdk_dynamodb::types::{
+    BillingMode, KeyType, ProvisionedThroughput, TimeToLiveSpecification, TimeToLiveStatus,
+};
 use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::{Value, json};
 
@@ -216,4 +218,61 @@ fn an_owners_own_statement_survives() {
     assert!(statements.contains(&owners), "{policy}");
     assert!(policy.to_string().contains(&stack.topic_arn()), "{policy}");
     says(&stack.run("setup --providers 1").exits(0), "0 created, 7 kept, 0 changed in ");
+}
+
+#[test]
+fn a_key_of_the_owners_is_kept() {
+    let stack = Stack::set_up(1);
+    let queues = [&provider(1), PROVIDER_DEAD_LETTERS, RESPONSES, RESPONSE_DEAD_LETTERS];
+    for queue in queues {
+        stack.set(queue, QueueAttributeName::KmsMasterKeyId, "alias/mine");
+        stack.set(queue, QueueAttributeName::SqsManagedSseEnabled, "false");
+    }
+    says(&stack.run("setup --providers 1").exits(0), "0 created, 7 kept, 0 changed in ");
+    // Another setting is mended beside it.
+    stack.set(&provider(1), QueueAttributeName::VisibilityTimeout, "5");
+    says(&stack.run("setup --providers 1").exits(0), "0 created, 6 kept, 1 changed in ");
+    for queue in queues {
+        let queue = stack.queue(queue);
+        assert_eq!(queue.get("KmsMasterKeyId"), "alias/mine");
+        assert_eq!(queue.get("SqsManagedSseEnabled"), "false");
+    }
+    assert_eq!(stack.queue(&provider(1)).get("VisibilityTimeout"), "30");
+
+    // Without a key it is encrypted by SQS again.
+    stack.set(RESPONSES, QueueAttributeName::KmsMasterKeyId, "");
+    says(&stack.run("setup --providers 1").exits(0), "0 created, 6 kept, 1 changed in ");
+    assert_eq!(stack.queue(RESPONSES).get("SqsManagedSseEnabled"), "true");
+}
+
+#[test]
+fn a_tables_settings_that_are_its_owners_are_left_alone_and_said() {
+    let stack = Stack::set_up(1);
+    let table = stack.full("RidesBookingTable");
+    let live = |attribute: &str, is_on| {
+        let live = TimeToLiveSpecification::builder().attribute_name(attribute).enabled(is_on);
+        let call = clients().dynamodb.update_time_to_live().table_name(&table);
+        let call = call.time_to_live_specification(live.build().expect("valid"));
+        wait(call.send()).expect("it is set");
+    };
+    live("expires-at", false);
+    live("ttl", true);
+    let throughput =
+        ProvisionedThroughput::builder().read_capacity_units(5).write_capacity_units(5);
+    let call = clients().dynamodb.update_table().table_name(&table);
+    let call = call.billing_mode(BillingMode::Provisioned);
+    wait(call.provisioned_throughput(throughput.build().expect("valid")).send())
+        .expect("it is set");
+
+    for options in ["", " --dry-run"] {
+        let kept = stack.run(&format!("setup --providers 1{options}")).exits(0);
+        says(
+            &kept,
+            &format!("table {table} expires rows by `ttl`, not by `expires-at`: rows stay"),
+        );
+        assert!(!kept.stdout.contains("change"), "{}", kept.stdout);
+    }
+    assert_eq!(stack.time_to_live().attribute_name(), Some("ttl"));
+    let billing = stack.table().billing_mode_summary().and_then(|all| all.billing_mode().cloned());
+    assert_eq!(billing, Some(BillingMode::Provisioned));
 }

@@ -3,8 +3,9 @@
 use super::completing::killed_at;
 use super::resources::is_complete;
 use super::{document, says};
+use crate::support::localstack::endpoint;
 use crate::support::proxy::Fault;
-use crate::support::resources::Names;
+use crate::support::resources::{Names, clients, wait};
 use crate::support::stack::Stack;
 
 #[test]
@@ -61,7 +62,9 @@ fn what_is_not_tagged_is_left_alone() {
     let stack = Stack::set_up(1);
     stack.make_queue("of-somebody");
     stack.make_queue("acme");
-    stack.run("teardown --yes").exits(0);
+    let removed = stack.run("teardown --yes").exits(0);
+    let (name, acme) = (&stack.name, stack.full("acme"));
+    says(&removed, &format!("left alone, without the tag rydes:stack = {name}: queue {acme}\n"));
     let queues = ["acme", "of-somebody"].map(|name| stack.full(name)).into();
     assert_eq!(stack.names(), Names { queues, ..Names::default() });
 }
@@ -87,4 +90,39 @@ fn one_that_was_killed_is_completed_by_the_next() {
             assert_eq!(stack.names(), Names::default(), "{operation}");
         }
     }
+}
+
+#[test]
+fn a_protected_table_keeps_all_of_its_stack_and_says_how_to_lift_that() {
+    let stack = Stack::set_up(1);
+    let protect = |is_protected| {
+        let table = stack.full("RidesBookingTable");
+        let call = clients().dynamodb.update_table().table_name(table);
+        wait(call.deletion_protection_enabled(is_protected).send()).expect("it is set");
+    };
+    protect(true);
+    let before = stack.names();
+    let table = stack.full("RidesBookingTable");
+    let lift = format!(
+        "hint: AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test aws --endpoint-url {} --region \
+         us-east-1 dynamodb update-table --table-name {table} --no-deletion-protection-enabled\n",
+        endpoint()
+    );
+    for command in ["teardown", "teardown --yes", "teardown --yes"] {
+        let refused = stack.run(command).exits(1);
+        says(
+            &refused,
+            &format!("table {table} is protected against deletion; nothing was removed"),
+        );
+        says(&refused, &lift);
+        assert!(!refused.stderr.contains("remove 1 topic"), "{}", refused.stderr);
+        assert_eq!(stack.names(), before, "nothing was removed");
+        is_complete(&stack, 1);
+    }
+    let dry = stack.run("teardown --dry-run").exits(0);
+    says(&dry, "nothing was touched");
+    says(&dry, &lift);
+    protect(false);
+    stack.run("teardown --yes").exits(0);
+    assert_eq!(stack.names(), Names::default());
 }

@@ -1,0 +1,216 @@
+//! What a run has made or tagged, until all of it shows where commands look.
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use tokio::time::{Instant, sleep};
+
+use super::late::{LOOK_EVERY, SHOWS_WITHIN, Seen, until_shown};
+use super::{CONCURRENCY, Change, Patience, Place, Waiting, is_ours, queue, topic};
+use crate::aws::names::STACK_TAG;
+use crate::aws::{Aws, Topic};
+use crate::error::{Error, Result};
+
+/// What a run has made or tagged.
+#[derive(Debug, Default)]
+pub(super) struct Made {
+    is_topic_new: bool,
+    queues: Vec<String>,
+    subscribed: Vec<String>,
+}
+
+impl Made {
+    /// The topic, if it is new to the stack.
+    pub(super) fn topic(&mut self, change: &Change) {
+        self.is_topic_new = is_new(change);
+    }
+
+    /// A queue, if it is new to the stack.
+    pub(super) fn queue(&mut self, name: &str, change: &Change) {
+        self.queues.extend(is_new(change).then(|| name.to_owned()));
+    }
+
+    /// The subscription of a queue, if it is new.
+    pub(super) fn subscription(&mut self, queue: &str, change: &Change) {
+        self.subscribed.extend(is_new(change).then(|| queue.to_owned()));
+    }
+
+    /// Waits until all of it shows in the lists and looks that commands go by. One request for each
+    /// queue that is new, since no list has tags, and at most six for the rest; none where nothing is
+    /// new.
+    ///
+    /// # Errors
+    /// Any error of a request; when something does not show within [`SHOWS_WITHIN`].
+    pub(super) async fn shows(
+        &self,
+        aws: &Aws,
+        place: &Place,
+        patience: Patience<'_>,
+    ) -> Result<()> {
+        let topic = async {
+            if self.is_topic_new { topic_shows(aws, place, patience).await } else { Ok(()) }
+        };
+        tokio::try_join!(
+            topic,
+            self.queues_show(aws, patience),
+            self.queues_are_listed(aws, patience),
+            self.subscriptions_are_listed(aws, place, patience),
+        )?;
+        Ok(())
+    }
+
+    /// Looks at one of the queues in every way. Only where that shows late are the others looked at so
+    /// too; else their tags say enough, with the list.
+    async fn queues_show(&self, aws: &Aws, patience: Patience<'_>) -> Result<()> {
+        let response = aws.names.response_queue();
+        let one = self.queues.iter().find(|name| **name == response).or(self.queues.first());
+        let Some(one) = one else { return Ok(()) };
+        let (url, is_late) = queue_shows(aws, one, patience).await?;
+        let url = if is_late { None } else { Some(url) };
+        stream::iter(self.queues.iter().filter(|name| *name != one))
+            .map(|name| {
+                let url = url.as_deref();
+                async move {
+                    match url {
+                        Some(url) => tags_show(aws, name, url, patience).await,
+                        None => queue_shows(aws, name, patience).await.map(drop),
+                    }
+                }
+            })
+            .buffer_unordered(CONCURRENCY)
+            .try_collect()
+            .await
+    }
+
+    async fn queues_are_listed(&self, aws: &Aws, patience: Patience<'_>) -> Result<()> {
+        if self.queues.is_empty() {
+            return Ok(());
+        }
+        let look = async || {
+            let listed = queue::list(aws).await?;
+            let listed: Vec<_> = listed.iter().map(|url| queue::name_of(url)).collect();
+            Ok(all("queue", &self.queues, |name| listed.contains(&name)))
+        };
+        until_shown(patience, look).await
+    }
+
+    async fn subscriptions_are_listed(
+        &self,
+        aws: &Aws,
+        place: &Place,
+        patience: Patience<'_>,
+    ) -> Result<()> {
+        if self.subscribed.is_empty() {
+            return Ok(());
+        }
+        let topic = aws.topic_at(place.topic_arn(&aws.names.topic()));
+        let look = async || match Seen::of(topic.subscriptions().await, &name(&topic))? {
+            Seen::Shown(listed) => Ok(all("subscription", &self.subscribed, |name| {
+                let arn = place.queue_arn(name);
+                listed.iter().any(|subscription| subscription.queue_arn == arn)
+            })),
+            Seen::Missing(what) => Ok(Seen::Missing(what)),
+        };
+        until_shown(patience, look).await
+    }
+}
+
+/// Whether it was made, or given to the stack by its tag.
+fn is_new(change: &Change) -> bool {
+    match change {
+        Change::Created => true,
+        Change::Changed(settings) => settings.iter().any(|setting| setting == STACK_TAG),
+        Change::Kept => false,
+    }
+}
+
+/// Which of these does not show, or how many.
+fn all(kind: &str, wanted: &[String], shows: impl Fn(&str) -> bool) -> Seen<()> {
+    let missing: Vec<_> = wanted.iter().filter(|name| !shows(name)).collect();
+    match missing.as_slice() {
+        [] => Seen::Shown(()),
+        [one] => Seen::Missing(format!("{kind} {one}")),
+        several => Seen::Missing(format!("{} {kind}s", several.len())),
+    }
+}
+
+async fn topic_shows(aws: &Aws, place: &Place, patience: Patience<'_>) -> Result<()> {
+    let what = format!("topic {}", aws.names.topic());
+    let look = async || {
+        let found = topic::look(aws, Some(place)).await?;
+        let found = found.filter(|found| is_ours(&found.tags, &aws.names));
+        Ok(found.map_or_else(|| Seen::Missing(what.clone()), |_| Seen::Shown(())))
+    };
+    until_shown(patience, look).await
+}
+
+/// Returns the URL of the queue, and whether it did not show at once.
+async fn queue_shows(aws: &Aws, name: &str, patience: Patience<'_>) -> Result<(String, bool)> {
+    let mut looks = 0;
+    let look = async || {
+        looks += 1;
+        let found = queue::look(aws, name).await?;
+        let found = found.filter(|found| is_ours(&found.tags, &aws.names));
+        Ok(found.map_or_else(
+            || Seen::Missing(format!("queue {name}")),
+            |found| Seen::Shown((found.url, looks > 1)),
+        ))
+    };
+    until_shown(patience, look).await
+}
+
+/// Waits until the stack's tag on a queue shows; `beside` is the URL of a queue in the same place.
+async fn tags_show(aws: &Aws, name: &str, beside: &str, patience: Patience<'_>) -> Result<()> {
+    let url = queue::beside(beside, name);
+    let look = async || {
+        let tags = queue::tags(aws, name, &url).await?;
+        let is_shown = tags.is_some_and(|tags| is_ours(&tags, &aws.names));
+        Ok(if is_shown { Seen::Shown(()) } else { Seen::Missing(format!("queue {name}")) })
+    };
+    until_shown(patience, look).await
+}
+
+/// Waits until a topic does not list these subscriptions any more: a request submitted before that
+/// would wait for their providers.
+///
+/// # Errors
+/// Any error of a request; when one is still listed after [`SHOWS_WITHIN`].
+pub(super) async fn until_unlisted(
+    topic: &Topic,
+    arns: &[&str],
+    patience: Patience<'_>,
+) -> Result<()> {
+    let began = Instant::now();
+    loop {
+        let listed = topic.subscriptions().await?;
+        if !listed.iter().any(|subscription| arns.contains(&subscription.arn.as_str())) {
+            return Ok(());
+        }
+        if began.elapsed() >= SHOWS_WITHIN {
+            let (topic, limit) = (name(topic), SHOWS_WITHIN.as_secs());
+            return Err(Error::other(format!(
+                "{topic} still lists a subscription {limit} s after it was removed"
+            ))
+            .hint("run it again in a minute"));
+        }
+        patience(Waiting::Unlisted);
+        sleep(LOOK_EVERY).await;
+    }
+}
+
+/// `topic x`.
+fn name(topic: &Topic) -> String {
+    format!("topic {}", topic.arn().rsplit(':').next().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_named_or_counted() {
+        let wanted = ["a", "b", "c"].map(str::to_owned);
+        let seen = |shown: &str| all("queue", &wanted, |name| shown.contains(name));
+        assert_eq!(seen("abc"), Seen::Shown(()));
+        assert_eq!(seen("ac"), Seen::Missing("queue b".to_owned()));
+        assert_eq!(seen("c"), Seen::Missing("2 queues".to_owned()));
+    }
+}
