@@ -3,6 +3,7 @@
 //! Knows nothing of AWS, clocks or terminals.
 
 mod condition;
+mod envelope;
 pub mod fields;
 mod ids;
 mod message;
@@ -12,6 +13,7 @@ pub mod text;
 mod time;
 
 pub use condition::{Condition, Until};
+pub use envelope::opened;
 pub use ids::{ProviderName, Responder, RfqId, StackName};
 pub use message::{Answer, Reply, Request};
 pub use price::Price;

@@ -55,7 +55,7 @@ impl Worker {
 
     /// Handles one delivery of a request.
     pub(super) async fn handle(&self, message: Message) -> Verdict {
-        let request = match Request::decode(&message.body) {
+        let request = match Request::delivered(&message.body) {
             Ok(request) => request,
             Err(reason) => return self.bury(&message, reason).await,
         };

@@ -13,14 +13,14 @@ use rydes::cli::shape::look;
 use rydes::model::text::{ascii_json, is_refused, is_unsafe, printable};
 use rydes::model::{
     Answer, Condition, Price, ProviderName, Reply, Request, Responder, RfqId, StackName, Timestamp,
-    Until, parse_duration,
+    Until, opened, parse_duration,
 };
 use rydes::output::trace::{Clock, time_of_day};
 use rydes::provider::{Fault, FaultKind};
 use rydes::scatter::{Deadline, Submission};
 use rydes::submission::of_json;
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
 const DAY: Duration = Duration::from_hours(24);
@@ -35,10 +35,20 @@ fn text(bytes: &[u8]) -> Cow<'_, str> {
 
 /// The body of a request.
 pub fn request(bytes: &[u8]) {
-    let request = match Request::decode(&text(bytes)) {
+    let body = text(bytes);
+    let read = Request::decode(&body);
+    let delivered = Request::delivered(&body);
+    let enveloped = json!({"Type": "Notification", "Message": body}).to_string();
+    assert_eq!(opened(&enveloped).as_deref(), Some(&*body));
+    assert_eq!(Request::delivered(&enveloped).ok(), read.clone().ok());
+    if let Err(problem) = &delivered {
+        is_refusal(problem);
+    }
+    let request = match read {
         Ok(request) => request,
         Err(problem) => return is_refusal(&problem),
     };
+    assert_eq!(delivered.as_ref(), Ok(&request), "a request is no envelope");
     is_id(&request.id);
     [request.submitted_at, request.deadline].into_iter().flatten().for_each(is_time);
     let sent = request.encode();

@@ -8,6 +8,7 @@ mod clocks;
 mod conditions;
 mod conservation;
 mod demo;
+mod envelopes;
 mod hostile;
 mod letters;
 mod states;
