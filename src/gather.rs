@@ -79,7 +79,7 @@ pub async fn run(
         ending: ending.clone(),
         trouble: Arc::new(move |trouble| troubles(Event::Trouble(trouble))),
     };
-    let handle = move |message| {
+    let handle = move |message, _| {
         let gatherer = Arc::clone(&gatherer);
         async move { gatherer.handle(message).await }
     };

@@ -157,7 +157,7 @@ impl Post {
             ending: self.ending.part(),
             trouble: Arc::new(move |trouble: Trouble| troubles(Event::Trouble(trouble))),
         };
-        let handle = move |message| {
+        let handle = move |message, _| {
             let worker = Arc::clone(&worker);
             async move { worker.handle(message).await }
         };

@@ -1,6 +1,6 @@
 //! Poll, lease, handle, acknowledge, drain: one consumer of one queue.
 
-use std::future::Future;
+use std::future::{Future, pending};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,13 +8,14 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::lease::{Held, Leases, Taken};
+use super::place::WAITING;
 use super::poller::{self, Delivery};
-use super::{Batcher, Ending, Entries, Limits, Message, Outcome, Source, Trouble};
+use super::{Batcher, Ending, Entries, Limits, Message, Outcome, Place, Source, Trouble};
 use crate::error::{Kind, Result};
 
 /// How long deletes wait for company at the most; a message that is answered is in no hurry to be
@@ -59,7 +60,7 @@ pub enum Notice {
 /// How a queue is consumed.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// Messages in hand at once.
+    /// Messages worked on at once; those that made way for others do not count.
     pub concurrency: usize,
     /// How long the queue hides what was received.
     pub visibility: Duration,
@@ -89,7 +90,8 @@ pub struct Consumer<S> {
 impl<S: Source> Consumer<S> {
     /// Consumes until the end begins, then drains: the polls under way are let finish, what they bring
     /// and what is in hand is finished or, when the time for that is used up, given back, and
-    /// everything is acknowledged. `notice` is told of what becomes of messages beside being handled.
+    /// everything is acknowledged. `handle` gets each message with its [`Place`]; `notice` is told of what
+    /// becomes of messages beside being handled.
     ///
     /// Dropped half way it is as if its process had been killed: what is in hand is lost to it, and
     /// comes back when its visibility runs out.
@@ -102,7 +104,7 @@ impl<S: Source> Consumer<S> {
         notice: impl Fn(Notice) + Send + Sync + 'static,
     ) -> Result<()>
     where
-        H: Fn(Message) -> Fut + Send + Sync + 'static,
+        H: Fn(Message, Place) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Verdict> + Send,
     {
         let tasks = TaskTracker::new();
@@ -139,10 +141,13 @@ impl<S: Source> Consumer<S> {
                 trouble: Arc::clone(&self.trouble),
             }),
             overdue,
+            ending: self.ending.clone(),
+            drain: self.options.drain,
             notice: Box::new(notice),
         });
         let overdue = work.overdue.clone();
         let permits = Arc::new(Semaphore::new(self.options.concurrency));
+        let waiting = Arc::new(Semaphore::new(WAITING));
         let handle = Arc::new(handle);
         // Dropped with this future, and everything in hand with it.
         let mut in_hand = JoinSet::new();
@@ -152,11 +157,12 @@ impl<S: Source> Consumer<S> {
             match leases.take(&message.id, &message.receipt, asked) {
                 Taken::New(held) => {
                     let handle = Arc::clone(&handle);
+                    let place = Place::new(&message, permit, &waiting, held.watch());
                     in_hand.spawn(async move {
-                        let verdict = work.verdict(message, handle.as_ref()).await;
+                        let verdict = work.verdict(message, &place, handle.as_ref()).await;
                         // The next message need not wait for the acknowledgement, only for room.
                         let room = work.room().await;
-                        drop(permit);
+                        drop(place);
                         work.acknowledge(held, verdict, room).await;
                     });
                 }
@@ -221,25 +227,37 @@ struct Work {
     /// Cancelled when the time to finish what is in hand is used up, or when the end comes with an
     /// error.
     overdue: CancellationToken,
+    ending: Ending,
+    /// How long what is in hand may take once the end has begun.
+    drain: Duration,
     notice: Box<dyn Fn(Notice) + Send + Sync>,
 }
 
 impl Work {
-    /// Handles a message; gives it back when it is not finished within the drain, or when the end
-    /// comes with an error.
-    async fn verdict<H, Fut>(&self, message: Message, handle: &H) -> Verdict
+    /// Handles a message; gives it back when it is not finished within the drain, as soon as that is
+    /// known, or when the end comes with an error.
+    async fn verdict<H, Fut>(&self, message: Message, place: &Place, handle: &H) -> Verdict
     where
-        H: Fn(Message) -> Fut,
+        H: Fn(Message, Place) -> Fut,
         Fut: Future<Output = Verdict>,
     {
         tokio::select! {
             biased;
             () = self.overdue.cancelled() => {}
+            () = self.is_too_long(place) => {}
             // Not even begun when it is too late for that.
-            verdict = async { handle(message).await } => return verdict,
+            verdict = async { handle(message, place.clone()).await } => return verdict,
         }
         (self.notice)(Notice::GivenBack);
         Verdict::Release
+    }
+
+    /// Returns when the end begins for a message that waits for longer than the drain.
+    async fn is_too_long(&self, place: &Place) {
+        self.ending.begins().await;
+        if !place.waits_beyond(Instant::now() + self.drain) {
+            pending::<()>().await;
+        }
     }
 
     /// Room for one more message that waits for its acknowledgement.

@@ -2,7 +2,7 @@
 //! hand: one task extends what is about to run out, in batches; what leaves the hand is never
 //! extended again. A message that is delivered again is not handled again.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,7 +11,7 @@ use futures_util::stream::{self, StreamExt as _};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Lasting, Source};
+use super::{Lasting, Recent, Source};
 
 /// Entries that one extension holds.
 const MAX_BATCH: usize = 10;
@@ -37,14 +37,12 @@ struct Shared {
     seeds: [RandomState; 2],
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Hand {
     leases: HashMap<Key, Lease>,
     /// When the next look at them is due; `None` while there is nothing to look at.
     next_look: Option<Instant>,
-    finished: HashSet<Key>,
-    /// The same, the oldest first.
-    order: VecDeque<Key>,
+    finished: Recent<Key>,
 }
 
 /// A message's id, hashed to 128 bits: two that fall together do not come.
@@ -56,8 +54,13 @@ struct Lease {
     receipt: String,
     /// When to extend it.
     due: Instant,
+    /// When its visibility runs out. Once it has, an extension does not bring the message back: another
+    /// receiver may have it. A new delivery does.
+    until: Instant,
     /// Whether an extension is under way.
     extending: bool,
+    /// Whether it is to leave the hand, so that no other extension may begin.
+    leaving: bool,
 }
 
 /// What a delivery is.
@@ -85,19 +88,18 @@ impl Held {
     pub(super) fn finish(mut self) -> Option<String> {
         self.open = false;
         let mut hand = self.leases.hand();
-        if hand.finished.insert(self.key) {
-            hand.order.push_back(self.key);
-            if hand.order.len() > FINISHED
-                && let Some(oldest) = hand.order.pop_front()
-            {
-                hand.finished.remove(&oldest);
-            }
-        }
+        hand.finished.insert(self.key);
         hand.leases.remove(&self.key).map(|lease| lease.receipt)
     }
 
+    /// Looks after the lease without keeping it.
+    pub(super) fn watch(&self) -> Watch {
+        Watch { key: self.key, leases: self.leases.clone() }
+    }
+
     /// The message is to be given back. Returns its newest handle once no extension is under way,
-    /// which could overtake what gives it back.
+    /// which could overtake what gives it back; `None` when its visibility has run out: there is nothing
+    /// to give back then but what another receiver may have.
     pub(super) async fn give_up(mut self) -> Option<String> {
         loop {
             // Asked for before the look, so that what happens in between is not missed.
@@ -105,13 +107,37 @@ impl Held {
             let extended = leases.0.extended.notified();
             {
                 let mut hand = leases.hand();
-                if !hand.leases.get(&self.key).is_some_and(|lease| lease.extending) {
-                    self.open = false;
-                    return hand.leases.remove(&self.key).map(|lease| lease.receipt);
+                match hand.leases.get_mut(&self.key) {
+                    Some(lease) if lease.extending => lease.leaving = true,
+                    _ => {
+                        self.open = false;
+                        let lease = hand.leases.remove(&self.key)?;
+                        return (!lease.has_lapsed()).then_some(lease.receipt);
+                    }
                 }
             }
             extended.await;
         }
+    }
+}
+
+/// A look at a lease, for as long as the message is in hand.
+#[derive(Debug)]
+pub(super) struct Watch {
+    key: Key,
+    leases: Leases,
+}
+
+impl Watch {
+    /// Whether the visibility of the message has run out.
+    pub(super) fn has_lapsed(&self) -> bool {
+        self.leases.hand().leases.get(&self.key).is_some_and(Lease::has_lapsed)
+    }
+}
+
+impl Lease {
+    fn has_lapsed(&self) -> bool {
+        self.until <= Instant::now()
     }
 }
 
@@ -128,7 +154,11 @@ impl Leases {
     pub(super) fn new(visibility: Duration) -> Self {
         Self(Arc::new(Shared {
             visibility,
-            hand: Mutex::default(),
+            hand: Mutex::new(Hand {
+                leases: HashMap::new(),
+                next_look: None,
+                finished: Recent::new(FINISHED),
+            }),
             changed: Notify::new(),
             extended: Notify::new(),
             seeds: [RandomState::new(), RandomState::new()],
@@ -143,17 +173,20 @@ impl Leases {
         // Its visibility began to run when the receive was asked for at the earliest. But a long poll
         // may have waited for it all that time: half the visibility is left at least, unless the
         // answer took the other half to travel.
-        let due = self.due(asked).max(Instant::now() + self.0.visibility / 2);
+        let now = Instant::now();
+        let due = self.due(asked).max(now + self.0.visibility / 2);
+        let until = now + self.0.visibility;
         let mut hand = self.hand();
         if hand.finished.contains(&key) {
             return Taken::Finished;
         }
         if let Some(lease) = hand.leases.get_mut(&key) {
             receipt.clone_into(&mut lease.receipt);
-            lease.due = due;
+            (lease.due, lease.until) = (due, until);
             return Taken::InHand;
         }
-        hand.leases.insert(key, Lease { receipt: receipt.to_owned(), due, extending: false });
+        let receipt = receipt.to_owned();
+        hand.leases.insert(key, Lease { receipt, due, until, extending: false, leaving: false });
         if hand.next_look.is_none_or(|look| due < look) {
             self.0.changed.notify_one();
         }
@@ -166,7 +199,8 @@ impl Leases {
         loop {
             let next = {
                 let mut hand = self.hand();
-                hand.next_look = hand.leases.values().map(|lease| lease.due).min();
+                let staying = hand.leases.values().filter(|lease| !lease.leaving);
+                hand.next_look = staying.map(|lease| lease.due).min();
                 hand.next_look
             };
             match next {
@@ -181,7 +215,8 @@ impl Leases {
 
     async fn extend_due(&self, source: &impl Source) {
         let now = Instant::now();
-        let due = |(key, lease): (&Key, &Lease)| (lease.due <= now).then_some(*key);
+        let due =
+            |(key, lease): (&Key, &Lease)| (lease.due <= now && !lease.leaving).then_some(*key);
         let due: Vec<_> = self.hand().leases.iter().filter_map(due).collect();
         // A few at a time, so that one that takes long does not let the others run out.
         let batches = stream::iter(due.chunks(MAX_BATCH).map(<[Key]>::to_vec));
@@ -224,11 +259,18 @@ impl Leases {
                 continue;
             }
             match results.get(position) {
-                Some(Ok(())) => lease.due = self.due(began),
+                Some(Ok(())) => {
+                    lease.due = self.due(began);
+                    // Confirmed in time, or else it may have come too late.
+                    if !lease.has_lapsed() {
+                        lease.until = began + self.0.visibility;
+                    }
+                }
                 // The delivery is not ours any more: extending it again would change nothing. It
                 // stays in hand, so that it is not begun again when it comes again.
                 Some(Err(refusal)) if refusal.lasting == Lasting::Permanent => {
                     lease.due = began + Duration::from_hours(24);
+                    lease.until = lease.until.min(began);
                 }
                 Some(Err(_)) | None => lease.due = began + RETRY.min(self.0.visibility / 4),
             }

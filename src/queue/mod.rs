@@ -8,7 +8,9 @@ mod batcher;
 mod consume;
 mod ending;
 mod lease;
+mod place;
 mod poller;
+mod recent;
 #[cfg(test)]
 mod tests;
 mod troubles;
@@ -20,6 +22,8 @@ pub use backoff::{Backoff, persist};
 pub use batcher::{Batcher, Limits, Outcome};
 pub use consume::{Consumer, Notice, Options, Verdict};
 pub use ending::Ending;
+pub use place::Place;
+pub use recent::Recent;
 pub use troubles::Troubles;
 
 use crate::error::Result;

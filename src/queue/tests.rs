@@ -1,5 +1,7 @@
 //! The machine under the paused clock: each fault that the field has met, as a test.
 
+mod places;
+
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -202,7 +204,7 @@ async fn one_that_is_dropped_leaves_nothing_at_work() {
     let finished = Arc::new(Mutex::new(0));
     let handle = {
         let finished = Arc::clone(&finished);
-        move |_| {
+        move |_, _| {
             let finished = Arc::clone(&finished);
             async move {
                 sleep(Duration::from_secs(40)).await;
@@ -224,7 +226,7 @@ async fn nothing_is_fetched_that_cannot_start() {
     let source = Written::new([brings(0, &["a", "b", "c"])]);
     let stop = CancellationToken::new();
     let (consumer, _) = consumer(&source, 3, &stop);
-    let handle = |_| async {
+    let handle = |_, _| async {
         sleep(Duration::from_secs(5)).await;
         Verdict::Done
     };
@@ -245,7 +247,7 @@ async fn a_message_in_hand_stays_hidden_and_its_heartbeat_does_not_outlive_it() 
     let stop = CancellationToken::new();
     let (consumer, _) = consumer(&source, 10, &stop);
     let began = Instant::now();
-    let handle = |_| async {
+    let handle = |_, _| async {
         sleep(Duration::from_secs(70)).await;
         Verdict::Done
     };
@@ -263,7 +265,7 @@ async fn an_error_loop_backs_off_is_reported_once_and_recovers() {
     let source = Written::new((0..20).map(|_| fails(true)).chain([brings(0, &["a"])]));
     let stop = CancellationToken::new();
     let (consumer, troubles) = consumer(&source, 10, &stop);
-    let run = consumer.run(|_| async { Verdict::Done }, |_| {});
+    let run = consumer.run(|_, _| async { Verdict::Done }, |_| {});
     tokio::join!(run, stop_after(&stop, Duration::from_mins(30))).0.expect("it recovered");
     assert_eq!(source.state().deleted, ["a"]);
     let troubles = troubles.lock().expect("unpoisoned");
@@ -278,7 +280,7 @@ async fn one_that_ends_in_trouble_says_so() {
     let source = Written::new((0..20).map(|_| fails(true)));
     let stop = CancellationToken::new();
     let (consumer, troubles) = consumer(&source, 10, &stop);
-    let run = consumer.run(|_| async { Verdict::Done }, |_| {});
+    let run = consumer.run(|_, _| async { Verdict::Done }, |_| {});
     tokio::join!(run, stop_after(&stop, Duration::from_secs(3))).0.expect("a stop is no error");
     let troubles = troubles.lock().expect("unpoisoned");
     let told = troubles.as_slice();
@@ -292,7 +294,7 @@ async fn a_queue_that_is_gone_lets_go_of_what_is_in_hand_at_once() {
     let stop = CancellationToken::new();
     let (consumer, _) = consumer(&source, 10, &stop);
     let began = Instant::now();
-    let handle = |_| async {
+    let handle = |_, _| async {
         sleep(Duration::from_mins(10)).await;
         Verdict::Done
     };
@@ -307,7 +309,7 @@ async fn an_error_that_will_not_pass_ends_it_after_what_is_in_hand() {
     let source = Written::new([brings(0, &["a"]), (Duration::from_secs(1), error)]);
     let stop = CancellationToken::new();
     let (consumer, _) = consumer(&source, 10, &stop);
-    let handle = |_| async {
+    let handle = |_, _| async {
         sleep(Duration::from_secs(3)).await;
         Verdict::Done
     };
@@ -322,7 +324,7 @@ async fn acknowledgements_that_wait_at_the_stop_are_not_lost() {
     source.state().refusals = 3;
     let stop = CancellationToken::new();
     let (consumer, troubles) = consumer(&source, 10, &stop);
-    let handle = |message: Message| async move {
+    let handle = |message: Message, _| async move {
         sleep(Duration::from_millis(if message.body == "a" { 0 } else { 900 })).await;
         Verdict::Done
     };
@@ -341,7 +343,7 @@ async fn what_does_not_finish_within_the_drain_is_given_back() {
     let (consumer, _) = consumer(&source, 10, &stop);
     let given_back = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&given_back);
-    let handle = |message: Message| async move {
+    let handle = |message: Message, _| async move {
         let long = if message.body == "quick" { 10 } else { 1_000_000 };
         sleep(Duration::from_secs(long)).await;
         Verdict::Done
@@ -364,7 +366,7 @@ async fn a_handler_that_panics_costs_its_own_message_alone() {
     let source = Written::new([brings(0, &["bad", "good"])]);
     let stop = CancellationToken::new();
     let (consumer, _) = consumer(&source, 2, &stop);
-    let handle = |message: Message| async move {
+    let handle = |message: Message, _| async move {
         assert_eq!(message.body, "good", "this one is meant to panic");
         Verdict::Done
     };
@@ -400,7 +402,7 @@ async fn consumed(
     let (consumer, _) = consumer(source, 100, &stop);
     let (handled, notices) = (Arc::<Mutex<Vec<_>>>::default(), Arc::<Mutex<Vec<_>>>::default());
     let (seen, heard) = (Arc::clone(&handled), Arc::clone(&notices));
-    let handle = move |message: Message| {
+    let handle = move |message: Message, _| {
         seen.lock().expect("unpoisoned").push(message.receipt);
         async move {
             sleep(takes).await;
@@ -447,7 +449,7 @@ async fn a_busy_queue_is_asked_for_ten_rather_than_for_one_at_a_time() {
     let (consumer, _) = consumer(&source, 20, &stop);
     // The twenty in hand are finished one every 5 ms.
     let number = std::sync::atomic::AtomicU64::new(0);
-    let handle = move |_| {
+    let handle = move |_, _| {
         let turn = number.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         async move {
             sleep(Duration::from_millis(1_000 + 5 * turn)).await;
@@ -539,7 +541,7 @@ async fn a_message_that_waits_for_its_batch_stays_hidden() {
     let flush = |batch: Arc<[u32]>| async move { Ok(batch.iter().map(|_| Ok(())).collect()) };
     let batcher: Batcher<u32, ()> =
         Batcher::start(&tasks, limits, Ending::with(&CancellationToken::new()), |_| 1, flush);
-    let handle = move |_| {
+    let handle = move |_, _| {
         let batcher = batcher.clone();
         async move {
             batcher.submit(1).await.expect("it is taken");
@@ -569,7 +571,7 @@ async fn a_queue_that_brings_a_little_is_polled_again_after_a_breath() {
     let (mut consumer, _) = consumer(&source, 100, &stop);
     consumer.breath = Duration::from_millis(50);
     let began = Instant::now();
-    let handle = |_| async { Verdict::Done };
+    let handle = |_, _| async { Verdict::Done };
     let run = consumer.run(handle, |_| {});
     let looked = async {
         let mut asked = Vec::new();
@@ -591,7 +593,7 @@ async fn a_receive_that_brings_all_that_was_asked_for_is_followed_by_another_at_
     let stop = CancellationToken::new();
     let (mut consumer, _) = consumer(&source, 1, &stop);
     consumer.breath = Duration::from_millis(50);
-    let run = consumer.run(|_| async { Verdict::Done }, |_| {});
+    let run = consumer.run(|_, _| async { Verdict::Done }, |_| {});
     tokio::join!(run, stop_after(&stop, Duration::from_millis(20))).0.expect("a stop is no error");
     assert_eq!(source.state().asked, [1; 5], "one at a time is all there is to be had");
 }
@@ -623,7 +625,7 @@ async fn deletes_that_hang_hold_up_the_receives_before_memory_is_full() {
     let handled = Arc::new(Mutex::new(0));
     let handle = {
         let handled = Arc::clone(&handled);
-        move |_| {
+        move |_, _| {
             *handled.lock().expect("unpoisoned") += 1;
             async { Verdict::Done }
         }

@@ -1,0 +1,80 @@
+//! What a handler holds of its message beside the text: the place that it takes among those in hand.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
+use super::Message;
+use super::lease::Watch;
+
+/// The room for messages of one queue that made way, counted in messages of up to a KiB. It is far below the
+/// 120,000 messages that SQS allows in flight per queue, and holds ten MiB of bodies at most.
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
+pub(super) const WAITING: usize = 10_000;
+/// Each so many bytes of a body take the room of one more message.
+const UNIT: usize = 1_024;
+
+/// A message's place. Clones are the same place, which is free when the last of them is gone.
+#[derive(Debug, Clone)]
+pub struct Place(Arc<Taken>);
+
+#[derive(Debug)]
+struct Taken {
+    now: Mutex<Now>,
+    waiting: Arc<Semaphore>,
+    /// How much room it needs there.
+    size: u32,
+    lease: Watch,
+}
+
+/// What a message takes at the moment.
+#[derive(Debug)]
+struct Now {
+    /// One of the permits of those that are worked on, or room among those that wait.
+    _permit: OwnedSemaphorePermit,
+    /// Until when it waits.
+    until: Option<Instant>,
+}
+
+impl Place {
+    /// The place of `message`, which takes this permit and may wait among those others.
+    pub(super) fn new(
+        message: &Message,
+        permit: OwnedSemaphorePermit,
+        waiting: &Arc<Semaphore>,
+        lease: Watch,
+    ) -> Self {
+        let size = u32::try_from(1 + message.body.len() / UNIT).unwrap_or(u32::MAX);
+        let now = Mutex::new(Now { _permit: permit, until: None });
+        Self(Arc::new(Taken { now, waiting: Arc::clone(waiting), size, lease }))
+    }
+
+    /// Lets another message be received in its place, since this one only waits for `wait` and is finished
+    /// soon after. It stays hidden meanwhile. False where too many wait already: then it keeps its place.
+    /// A consumer that stops gives it back at once if the drain is shorter than the wait.
+    #[must_use]
+    pub fn make_way(&self, wait: Duration) -> bool {
+        let Ok(room) = Arc::clone(&self.0.waiting).try_acquire_many_owned(self.0.size) else {
+            return false;
+        };
+        *self.now() = Now { _permit: room, until: Some(Instant::now() + wait) };
+        true
+    }
+
+    /// Whether it made way to wait beyond this time.
+    pub(super) fn waits_beyond(&self, time: Instant) -> bool {
+        self.now().until.is_some_and(|until| until > time)
+    }
+
+    /// Whether the message may be in another receiver's hand: its visibility ran out before it could be
+    /// extended, as happens where a process is stopped for a while.
+    pub fn has_lapsed(&self) -> bool {
+        self.0.lease.has_lapsed()
+    }
+
+    fn now(&self) -> MutexGuard<'_, Now> {
+        self.0.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
