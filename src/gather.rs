@@ -11,12 +11,12 @@ use futures_util::FutureExt as _;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
-use crate::aws::{Aws, Insert, Inserted, MAX_STATEMENTS, Outgoing, Polled, Table};
+use crate::aws::{Aws, DeadLetters, Insert, Inserted, MAX_STATEMENTS, Polled, Table};
 use crate::error::{Error, Result};
 use crate::event::{Event, Gathered, Sink};
 use crate::model::{Answer, AnswerRow, Reply, Timestamp};
 use crate::queue::{
-    Batcher, Consumer, Ending, Entries, Lasting, Limits, Message, Notice, Options, Trouble,
+    Batcher, Consumer, Ending, Entries, Lasting, Limits, Message, Notice, Options, Place, Trouble,
     Verdict, persist,
 };
 
@@ -59,7 +59,7 @@ pub async fn run(
     let gatherer = Arc::new(Gatherer {
         table: aws.table(),
         rows: inserts(&tasks, aws.table(), &ending),
-        dead_letters: dead_letters.outbox(&tasks, &ending),
+        dead_letters: dead_letters.dead_letters(&tasks, &ending),
         ending: ending.clone(),
         sink: Arc::clone(sink),
         queue: queue.name().to_owned(),
@@ -79,9 +79,9 @@ pub async fn run(
         ending: ending.clone(),
         trouble: Arc::new(move |trouble| troubles(Event::Trouble(trouble))),
     };
-    let handle = move |message, _| {
+    let handle = move |message, place| {
         let gatherer = Arc::clone(&gatherer);
-        async move { gatherer.handle(message).await }
+        async move { gatherer.handle(message, place).await }
     };
     let (again, name) = (Arc::clone(sink), queue_name);
     let notice = move |notice| match notice {
@@ -167,23 +167,23 @@ fn collapse(answers: &[Insert]) -> Vec<usize> {
 struct Gatherer {
     table: Table,
     rows: Batcher<Insert, Inserted>,
-    dead_letters: Batcher<Outgoing, ()>,
+    dead_letters: DeadLetters,
     ending: Ending,
     sink: Sink<Event>,
     queue: String,
 }
 
 impl Gatherer {
-    async fn handle(&self, message: Message) -> Verdict {
+    async fn handle(&self, message: Message, place: Place) -> Verdict {
         let reply = match Reply::decode(&message.body) {
             Ok(reply) => reply,
-            Err(reason) => return self.refuse(&message, reason).await,
+            Err(reason) => return self.refuse(&message, &place, reason).await,
         };
         let texts = match self.texts(&reply).await {
             Ok(texts) => texts,
             Err(Untold::NoRequest) => {
                 let reason = "`from`, `to` or `customer` is missing, and there is no request row";
-                return self.refuse(&message, reason.to_owned()).await;
+                return self.refuse(&message, &place, reason.to_owned()).await;
             }
             Err(Untold::Trouble(error)) => {
                 let verdict = self.leave("reading the table", error.to_string());
@@ -215,7 +215,7 @@ impl Gatherer {
                 Verdict::Done
             }
             Err(refusal) if refusal.lasting == Lasting::Permanent => {
-                self.refuse(&message, format!("the table refuses it: {refusal}")).await
+                self.refuse(&message, &place, format!("the table refuses it: {refusal}")).await
             }
             Err(refusal) => self.leave("writing the table", refusal.to_string()),
         }
@@ -241,9 +241,12 @@ impl Gatherer {
     }
 
     /// Moves a reply to the dead letters; it is done with once they have confirmed it.
-    async fn refuse(&self, message: &Message, reason: String) -> Verdict {
-        let copy = Outgoing::dead_letter(&message.body, &reason, &self.queue);
-        match self.dead_letters.submit(copy).await {
+    async fn refuse(&self, message: &Message, place: &Place, reason: String) -> Verdict {
+        if place.has_lapsed() {
+            // Its next receiver refuses it too: a second letter would be one too many.
+            return Verdict::Leave;
+        }
+        match self.dead_letters.bury(message, &reason, &self.queue).await {
             Ok(()) => {
                 (self.sink)(Event::Refused { reason });
                 Verdict::Done

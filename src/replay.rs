@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::aws::{Aws, DeadLetter, HeldLetter, Queue, Source};
+use crate::aws::{Aws, Cut, DeadLetter, HeldLetter, Queue, Source};
 use crate::error::{Error, Kind, Result};
 use crate::model::ProviderName;
 use crate::queue::{Batcher, Ending, Fate};
@@ -60,11 +60,15 @@ pub enum Outcome {
     Homeless(String),
     /// Where it was: sending it failed, and why.
     Unsent(String),
+    /// Where it was: its body was cut, so the message is not whole.
+    Cut(Cut),
 }
 
 /// Why there is no way for a letter.
 #[derive(Debug, Clone)]
 enum NoWay {
+    /// It is not whole.
+    Cut(Cut),
     /// Nobody said where it came from, or that is no queue of ours, or gone.
     Nowhere(String),
     /// It could not be found out.
@@ -206,6 +210,7 @@ impl Round<'_> {
         let moved = join_all(ways.into_iter().map(async |(held, target)| {
             let (name, letterbox) = match target {
                 Ok(target) => target,
+                Err(NoWay::Cut(cut)) => return (held, Outcome::Cut(cut)),
                 Err(NoWay::Nowhere(why)) => return (held, Outcome::Homeless(why)),
                 Err(NoWay::Trouble(why)) => return (held, Outcome::Unsent(why)),
             };
@@ -239,6 +244,9 @@ impl Round<'_> {
         &mut self,
         letter: &DeadLetter,
     ) -> Result<(String, Batcher<HeldLetter, ()>), NoWay> {
+        if let Some(cut) = &letter.cut {
+            return Err(NoWay::Cut(cut.clone()));
+        }
         let target = match self.source(letter) {
             Ok(name) => self.letterbox(&name).await.map(|letterbox| (name, letterbox)),
             Err(why) => Err(NoWay::Nowhere(why)),

@@ -54,10 +54,11 @@ const DENIED: [&str; 6] = [
     "KmsAccessDenied",
 ];
 /// Codes of entries and statements that would fail again however often they are sent.
-const PERMANENT: [&str; 13] = [
+const PERMANENT: [&str; 14] = [
     "InvalidMessageContents",
     "AWS.SimpleQueueService.InvalidMessageContents",
     "InvalidParameterValue",
+    "InvalidParameterValueException",
     "InvalidParameter",
     "InvalidAttributeValue",
     "MessageTooLong",

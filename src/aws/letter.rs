@@ -11,6 +11,7 @@ use futures_util::FutureExt as _;
 use tokio_util::task::TaskTracker;
 
 use super::Queue;
+use super::burial::{CUT_LENGTH, CUT_SHA256, REASON, SOURCE};
 use super::outbox::limits;
 use super::queue::{MAX_BATCH, attribute_size};
 use crate::error::Result;
@@ -23,7 +24,7 @@ const VISIBILITY: Duration = Duration::from_secs(30);
 const WAIT: Duration = Duration::from_secs(1);
 /// Attributes that say why a message became a dead letter: ours, and those of SNS.
 /// <https://docs.aws.amazon.com/sns/latest/dg/sns-dead-letter-queues.html>
-const POSTMARKS: [&str; 5] = ["reason", "rydes-source", "RequestID", "ErrorCode", "ErrorMessage"];
+const POSTMARKS: [&str; 5] = [REASON, SOURCE, "RequestID", "ErrorCode", "ErrorMessage"];
 
 /// A message in a dead letter queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +41,17 @@ pub struct DeadLetter {
     pub receive_count: u32,
     /// When it came into this queue.
     pub sent_at: Option<Timestamp>,
+    /// What the body was before it was cut to fit; `None` where it is whole.
+    pub cut: Option<Cut>,
+}
+
+/// What a body was before it was cut, as the attributes of its letter say.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cut {
+    /// How many bytes it had.
+    pub length: u64,
+    /// Its SHA-256, in hexadecimal.
+    pub sha256: String,
 }
 
 /// Who says which queue a dead letter came from.
@@ -194,10 +206,14 @@ fn held(message: aws_sdk_sqs::types::Message) -> Option<HeldLetter> {
     let letter = DeadLetter {
         id: message.message_id?,
         body: message.body?,
-        reason: said("reason").or_else(|| said("ErrorMessage")),
-        source: source.map(Source::Queue).or_else(|| said("rydes-source").map(Source::Sender)),
+        reason: said(REASON).or_else(|| said("ErrorMessage")),
+        source: source.map(Source::Queue).or_else(|| said(SOURCE).map(Source::Sender)),
         receive_count: count.and_then(|count| count.parse().ok()).unwrap_or(1),
         sent_at: sent.and_then(|at| at.parse().ok()).and_then(Timestamp::from_millis),
+        cut: said(CUT_LENGTH)
+            .and_then(|length| length.parse().ok())
+            .zip(said(CUT_SHA256))
+            .map(|(length, sha256)| Cut { length, sha256 }),
     };
     attributes.retain(|name, _| !POSTMARKS.contains(&name.as_str()));
     Some(HeldLetter { letter, receipt: message.receipt_handle?, attributes })

@@ -4,6 +4,7 @@
 
 mod asked;
 mod attempt;
+mod burial;
 mod connect;
 mod depths;
 mod error;
@@ -21,9 +22,10 @@ mod subscription;
 mod table;
 mod topic;
 
+pub use burial::DeadLetters;
 pub use connect::Aws;
 pub use depths::Depths;
-pub use letter::{DeadLetter, HeldLetter, Source};
+pub use letter::{Cut, DeadLetter, HeldLetter, Source};
 pub use meter::{Account, Cost, Meter};
 pub use names::Names;
 pub use queue::{MAX_WAIT, Outgoing, Polled, Queue, QueueCounts};

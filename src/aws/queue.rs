@@ -27,8 +27,6 @@ pub const MAX_WAIT: Duration = Duration::from_secs(20);
 pub const MAX_BATCH: usize = 10;
 /// How long a receive waits that is one of several, or must not hold up the end.
 const SHORT_WAIT: Duration = Duration::from_secs(1);
-/// The longest reason that goes with a dead letter.
-const MAX_REASON: usize = 1_024;
 /// How much longer than its wait a receive may take.
 const RECEIVE_SLACK: Duration = Duration::from_secs(5);
 
@@ -53,14 +51,6 @@ impl Outgoing {
     /// A message without attributes.
     pub fn plain(body: String) -> Self {
         Self { body, attributes: Vec::new() }
-    }
-
-    /// A copy for the dead letters, with why it is there and which queue it came from.
-    pub fn dead_letter(body: &str, reason: &str, source: &str) -> Self {
-        // Attribute values may not hold everything that a reason may quote.
-        let reason: String = reason.escape_default().take(MAX_REASON).collect();
-        let attributes = vec![("reason", reason), ("rydes-source", source.to_owned())];
-        Self { body: body.to_owned(), attributes }
     }
 
     /// How many bytes it counts for in a batch: body, names, types and values.

@@ -33,7 +33,8 @@ enum Action {
     ///
     /// Each letter is deleted once its queue has confirmed it. A request that is replayed before its
     /// deadline, and quoted now, replaces what had failed; after it, it is declined. What cannot be
-    /// handled comes back, so no more are replayed than lie there at the beginning.
+    /// handled comes back, so no more are replayed than lie there at the beginning. A letter that was cut to
+    /// fit stays where it is.
     Replay(Replay),
 }
 
@@ -144,6 +145,7 @@ struct Counts {
     copied: u64,
     homeless: u64,
     unsent: u64,
+    cut: u64,
 }
 
 impl Counts {
@@ -153,15 +155,15 @@ impl Counts {
             Outcome::Copied(..) => self.copied += 1,
             Outcome::Homeless(_) => self.homeless += 1,
             Outcome::Unsent(_) => self.unsent += 1,
+            Outcome::Cut(_) => self.cut += 1,
         }
     }
 
     fn sentence(&self) -> String {
         let mut sentence = format!("{} replayed", self.moved);
-        for (count, what) in [
-            (self.copied, "replayed, but not deleted"),
-            (self.homeless + self.unsent, "where they were"),
-        ] {
+        for (count, what) in
+            [(self.copied, "replayed, but not deleted"), (self.stay(), "where they were")]
+        {
             if count > 0 {
                 sentence = format!("{sentence}, {count} {what}");
             }
@@ -169,15 +171,26 @@ impl Counts {
         sentence
     }
 
+    /// How many stay where they were.
+    fn stay(&self) -> u64 {
+        self.homeless + self.unsent + self.cut
+    }
+
     /// The error, if there is one.
     fn judge(&self) -> Result<()> {
-        let stay = self.homeless + self.unsent;
-        if stay > 0 {
-            let error = Error::other(format!("{} could not be replayed", count_of(stay, "letter")));
-            return Err(match self.homeless {
-                0 => error,
-                _ => error.hint("name a provider for requests without a source: --to PROVIDER"),
-            });
+        if self.stay() > 0 {
+            let stay = count_of(self.stay(), "letter");
+            let mut error = Error::other(format!("{stay} could not be replayed"));
+            if self.homeless > 0 {
+                error = error.hint("name a provider for requests without a source: --to PROVIDER");
+            }
+            if self.cut > 0 {
+                error = error.hint(
+                    "a letter that was cut is not the whole message: length and SHA-256 say which one \
+                     its sender has to send again",
+                );
+            }
+            return Err(error);
         }
         if self.copied > 0 {
             let copied = count_of(self.copied, "letter");

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::setup::count_of;
 use super::table::cut;
-use crate::aws::{DeadLetter, Source};
+use crate::aws::{Cut, DeadLetter, Source};
 use crate::model::text::printable;
 use crate::model::{Timestamp, show_duration};
 use crate::replay::{self, Outcome, Replayed};
@@ -55,9 +55,20 @@ pub fn lines(what: &str, letter: &DeadLetter, now: Timestamp, width: Option<u16>
             letter.reason.as_deref().map_or("none given".to_owned(), printable)
         ),
     ];
+    if let Some(cut) = &letter.cut {
+        let left = letter.body.len();
+        all.push(format!("  cut: {left} of {} bytes are left; the whole has", cut.length));
+        // On a line of its own it fits into a terminal.
+        all.push(format!("  SHA-256 {}", printable(&cut.sha256)));
+    }
     let lines = letter.body.lines().take(BODY_LINES);
     all.extend(lines.map(|line| format!("  {}", printable(&start(line)))));
     all.iter().map(|line| cut(line, width)).collect()
+}
+
+/// What a body was before it was cut: `1048576 bytes, SHA-256 6b86...`.
+fn whole(cut: &Cut) -> String {
+    format!("{} bytes, SHA-256 {}", cut.length, printable(&cut.sha256))
 }
 
 /// As much of a line as can be shown at all.
@@ -77,12 +88,17 @@ pub fn document(all: &[Letters<'_>]) -> Value {
                 "reason": letter.reason,
                 "receive-count": letter.receive_count,
                 "sent-at": letter.sent_at,
+                "cut": letter.cut.as_ref().map(cut_document),
                 "body": letter.body,
             })
         })
     });
     let held = all.iter().map(|of| (of.what.to_owned(), json!(of.held))).collect();
     json!({"letters": letters.collect::<Vec<_>>(), "held": Value::Object(held)})
+}
+
+fn cut_document(cut: &Cut) -> Value {
+    json!({"length": cut.length, "sha256": cut.sha256})
 }
 
 /// What a letter of these is called.
@@ -106,6 +122,9 @@ pub fn replayed_line(replayed: &Replayed) -> String {
         Outcome::Homeless(why) | Outcome::Unsent(why) => {
             format!("{letter} stays: {}", printable(why))
         }
+        Outcome::Cut(cut) => {
+            format!("{letter} stays: it was cut to fit, the whole has {}", whole(cut))
+        }
     }
 }
 
@@ -113,13 +132,15 @@ pub fn replayed_line(replayed: &Replayed) -> String {
 pub fn replayed_document(replayed: &Replayed) -> Value {
     let (to, stays) = match &replayed.outcome {
         Outcome::Moved(queue) => (Some(queue), None),
-        Outcome::Copied(queue, why) => (Some(queue), Some(why)),
-        Outcome::Homeless(why) | Outcome::Unsent(why) => (None, Some(why)),
+        Outcome::Copied(queue, why) => (Some(queue), Some(why.clone())),
+        Outcome::Homeless(why) | Outcome::Unsent(why) => (None, Some(why.clone())),
+        Outcome::Cut(cut) => (None, Some(format!("cut to fit, the whole has {}", whole(cut)))),
     };
     json!({
         "kind": word(replayed.of),
         "message-id": replayed.letter.id,
         "to": to,
         "stays": stays,
+        "cut": replayed.letter.cut.as_ref().map(cut_document),
     })
 }

@@ -20,7 +20,7 @@ pub use behaviour::{Behaviour, Decision, Delivery, Intent, Moment, Temper, When}
 pub use fault::{Fault, FaultKind};
 
 use self::worker::Worker;
-use crate::aws::{Aws, Outgoing, Polled, Queue};
+use crate::aws::{Aws, DeadLetters, Outgoing, Polled, Queue};
 use crate::error::{Error, Kind, Result};
 use crate::event::{Event, Sink};
 use crate::model::ProviderName;
@@ -73,7 +73,7 @@ pub async fn run(
     let queues = try_join_all(queues).await?;
     let tasks = TaskTracker::new();
     let answers = response.outbox(&tasks, ending);
-    let dead_letters = dead_letters.outbox(&tasks, ending);
+    let dead_letters = dead_letters.dead_letters(&tasks, ending);
     let mut workers = JoinSet::new();
     for (provider, queue) in providers.iter().zip(queues) {
         let post = Post {
@@ -112,7 +112,7 @@ struct Post {
     queue: Queue,
     settings: Settings,
     answers: Batcher<Outgoing, ()>,
-    dead_letters: Batcher<Outgoing, ()>,
+    dead_letters: DeadLetters,
     ending: Ending,
     sink: Sink<Event>,
 }
@@ -157,9 +157,9 @@ impl Post {
             ending: self.ending.part(),
             trouble: Arc::new(move |trouble: Trouble| troubles(Event::Trouble(trouble))),
         };
-        let handle = move |message, _| {
+        let handle = move |message, place| {
             let worker = Arc::clone(&worker);
-            async move { worker.handle(message).await }
+            async move { worker.handle(message, place).await }
         };
         let (provider, sink) = (self.provider.clone(), Arc::clone(&self.sink));
         let queue = self.queue.name().to_owned();

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::future::pending;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -10,10 +10,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::behaviour::{Delivery, Intent, Moment, When};
 use super::{Receipts, Settings};
-use crate::aws::Outgoing;
+use crate::aws::{DeadLetters, Outgoing};
 use crate::event::{Event, Sink, Stray};
 use crate::model::{Answer, ProviderName, Reply, Request, Timestamp};
-use crate::queue::{Batcher, Lasting, Message, Outcome, Trouble, Verdict};
+use crate::queue::{Batcher, Lasting, Message, Place, Trouble, Verdict};
 
 /// Attempts after which a worker gives up, earlier than the queue's own redrive.
 const ATTEMPTS: u32 = 5;
@@ -30,7 +30,7 @@ pub(super) struct Worker {
     pub(super) provider: ProviderName,
     settings: Settings,
     answers: Batcher<Outgoing, ()>,
-    dead_letters: Batcher<Outgoing, ()>,
+    dead_letters: DeadLetters,
     sink: Sink<Event>,
     queue: String,
     /// When the requests in hand were tried, by message id.
@@ -45,7 +45,7 @@ impl Worker {
         provider: ProviderName,
         settings: Settings,
         answers: Batcher<Outgoing, ()>,
-        dead_letters: Batcher<Outgoing, ()>,
+        dead_letters: DeadLetters,
         sink: Sink<Event>,
         queue: String,
     ) -> Self {
@@ -54,10 +54,10 @@ impl Worker {
     }
 
     /// Handles one delivery of a request.
-    pub(super) async fn handle(&self, message: Message) -> Verdict {
+    pub(super) async fn handle(&self, message: Message, place: Place) -> Verdict {
         let request = match Request::delivered(&message.body) {
             Ok(request) => request,
-            Err(reason) => return self.bury(&message, reason).await,
+            Err(reason) => return self.bury(&message, &place, reason).await,
         };
         let received = self.now(&request);
         let (provider, id) = (self.provider.clone(), request.id.clone());
@@ -66,7 +66,8 @@ impl Worker {
         let decision = self.settings.behaviour.decide(&self.provider, &request, received);
         let answer = match decision.intent {
             Intent::Fail(reason) => {
-                return self.fail(&message, &request, received, reason, &decision.delivery).await;
+                let failing = Failing { received, reason, delivery: &decision.delivery };
+                return self.fail(&message, &place, &request, failing).await;
             }
             Intent::Silence(_) if self.settings.receipts == Receipts::Withhold => {
                 let (provider, id) = (self.provider.clone(), request.id);
@@ -85,7 +86,8 @@ impl Worker {
         if !think.is_zero() {
             sleep(think).await;
         }
-        let sent = self.answer(&message, &request, received, answer, &decision.delivery).await;
+        let reply = self.reply(&request, received, answer);
+        let sent = self.answer(&message, &place, &request, reply, &decision.delivery).await;
         sent.map_or_else(|unsent| unsent, |()| Verdict::Done)
     }
 
@@ -97,35 +99,39 @@ impl Worker {
     async fn answer(
         &self,
         message: &Message,
+        place: &Place,
         request: &Request,
-        received: Timestamp,
-        answer: Answer,
+        reply: Reply,
         delivery: &Delivery,
     ) -> Result<(), Verdict> {
-        let reply = self.reply(request, received, answer);
         let crashes = |at| message.receive_count == 1 && *delivery == Delivery::Crash(at);
         if crashes(Moment::BeforeSend) {
             self.die(request, false).await;
         }
         match delivery {
-            Delivery::Sound | Delivery::Crash(_) => self.send(message, &reply, request).await?,
+            Delivery::Sound | Delivery::Crash(_) => {
+                self.send(message, place, &reply, request).await?;
+            }
             Delivery::Twice(price) => {
-                self.send(message, &reply, request).await?;
+                self.send(message, place, &reply, request).await?;
                 let answer = match &reply.answer {
                     Answer::Quote(_) => Answer::Quote(price.clone()),
                     same => same.clone(),
                 };
                 let second = Reply { answer: answer.clone(), ..reply };
-                self.stray(message, request, second.encode(), Stray::Second(answer)).await?;
+                self.post(message, place, second.encode()).await?;
+                self.strayed(request, Stray::Second(answer));
             }
             Delivery::Poison => {
                 let mut body = reply.encode();
                 body.pop();
-                self.stray(message, request, body, Stray::Poison).await?;
+                self.post(message, place, body).await?;
+                self.strayed(request, Stray::Poison);
             }
             Delivery::Astray(id) => {
                 let body = Reply { id: id.clone(), ..reply }.encode();
-                self.stray(message, request, body, Stray::WrongId(id.clone())).await?;
+                self.post(message, place, body).await?;
+                self.strayed(request, Stray::WrongId(id.clone()));
             }
         }
         if crashes(Moment::AfterSend) {
@@ -158,10 +164,11 @@ impl Worker {
     async fn send(
         &self,
         message: &Message,
+        place: &Place,
         reply: &Reply,
         request: &Request,
     ) -> Result<(), Verdict> {
-        self.post(message, reply.encode()).await?;
+        self.post(message, place, reply.encode()).await?;
         let late = request.deadline.zip(reply.answered_at).map(|(end, at)| at.after(end));
         self.report(Event::Answered {
             provider: self.provider.clone(),
@@ -172,26 +179,19 @@ impl Worker {
         Ok(())
     }
 
-    /// Sends what a fault makes of a reply.
-    async fn stray(
-        &self,
-        message: &Message,
-        request: &Request,
-        body: String,
-        what: Stray,
-    ) -> Result<(), Verdict> {
-        self.post(message, body).await?;
+    /// Reports what a fault made of a reply, which was sent.
+    fn strayed(&self, request: &Request, what: Stray) {
         let (provider, id) = (self.provider.clone(), request.id.clone());
         self.report(Event::Strayed { provider, id, what });
-        Ok(())
     }
 
     /// Puts a body into the response queue.
-    async fn post(&self, message: &Message, body: String) -> Result<(), Verdict> {
+    async fn post(&self, message: &Message, place: &Place, body: String) -> Result<(), Verdict> {
         match self.answers.submit(Outgoing::plain(body)).await {
             Ok(()) => Ok(()),
             Err(refusal) if refusal.lasting == Lasting::Permanent => {
-                Err(self.bury(message, format!("its answer cannot be sent: {refusal}")).await)
+                let reason = format!("its answer cannot be sent: {refusal}");
+                Err(self.bury(message, place, reason).await)
             }
             Err(refusal) => {
                 let subject = format!("answering from {}", self.queue);
@@ -215,11 +215,11 @@ impl Worker {
     async fn fail(
         &self,
         message: &Message,
+        place: &Place,
         request: &Request,
-        received: Timestamp,
-        reason: String,
-        delivery: &Delivery,
+        failing: Failing<'_>,
     ) -> Verdict {
+        let Failing { received, reason, delivery } = failing;
         let attempt = message.receive_count;
         let attempted_at = self.attempted(&message.id, received);
         let again_in = FIRST_RETRY * 2_u32.saturating_pow(attempt.saturating_sub(1).min(8));
@@ -233,28 +233,33 @@ impl Worker {
         }
         let failed =
             Answer::Failed { reason: reason.clone(), attempts: Some(attempt), attempted_at };
-        let verdict = match self.answer(message, request, received, failed, delivery).await {
-            Ok(()) => self.dead_letter(message, reason).await,
+        let reply = self.reply(request, received, failed);
+        let verdict = match self.answer(message, place, request, reply, delivery).await {
+            Ok(()) => self.dead_letter(message, place, &reason).await,
             Err(unsent) => unsent,
         };
         if verdict == Verdict::Done {
-            self.forget(&message.id);
+            self.attempts().remove(&message.id);
         }
         verdict
     }
 
     /// A request that cannot be read, or whose answer cannot be sent.
-    async fn bury(&self, message: &Message, reason: String) -> Verdict {
-        let provider = self.provider.clone();
-        self.report(Event::Unreadable { provider, reason: reason.clone() });
-        self.dead_letter(message, reason).await
+    async fn bury(&self, message: &Message, place: &Place, reason: String) -> Verdict {
+        let verdict = self.dead_letter(message, place, &reason).await;
+        if verdict == Verdict::Done {
+            self.report(Event::Unreadable { provider: self.provider.clone(), reason });
+        }
+        verdict
     }
 
     /// Moves a copy to the dead letters; the request is done with once they have confirmed it.
-    async fn dead_letter(&self, message: &Message, reason: String) -> Verdict {
-        let copy = Outgoing::dead_letter(&message.body, &reason, &self.queue);
-        let sent: Outcome<()> = self.dead_letters.submit(copy).await;
-        match sent {
+    async fn dead_letter(&self, message: &Message, place: &Place, reason: &str) -> Verdict {
+        if place.has_lapsed() {
+            // Its next receiver buries it too: a second letter would be one too many.
+            return Verdict::Leave;
+        }
+        match self.dead_letters.bury(message, reason, &self.queue).await {
             Ok(()) => Verdict::Done,
             Err(refusal) => {
                 let subject = format!("moving a request of {} to the dead letters", self.queue);
@@ -267,7 +272,7 @@ impl Worker {
 
     /// Notes an attempt; returns all that this process knows of.
     fn attempted(&self, message: &str, at: Timestamp) -> Vec<Timestamp> {
-        let mut attempts = self.attempts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut attempts = self.attempts();
         if attempts.len() >= MOST_ATTEMPTED {
             // Requests that went on to another process are never finished here.
             attempts.retain(|_, times| times.last().is_some_and(|last| at.after(*last) < RECENT));
@@ -277,13 +282,20 @@ impl Worker {
         times.clone()
     }
 
-    fn forget(&self, message: &str) {
-        self.attempts.lock().unwrap_or_else(PoisonError::into_inner).remove(message);
+    fn attempts(&self) -> MutexGuard<'_, HashMap<String, Vec<Timestamp>>> {
+        self.attempts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn report(&self, event: Event) {
         (self.sink)(event);
     }
+}
+
+/// An attempt that fails.
+struct Failing<'a> {
+    received: Timestamp,
+    reason: String,
+    delivery: &'a Delivery,
 }
 
 /// Reports, however the handling ends, that the request is in hand no more.

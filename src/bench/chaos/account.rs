@@ -305,7 +305,8 @@ mod tests {
 
     fn letter(body: &str) -> DeadLetter {
         let (id, body) = ("m".to_owned(), body.to_owned());
-        DeadLetter { id, body, reason: None, source: None, receive_count: 1, sent_at: None }
+        let (reason, source, sent_at, cut) = (None, None, None, None);
+        DeadLetter { id, body, reason, source, receive_count: 1, sent_at, cut }
     }
 
     fn judged(id: &RfqId, expected: &[Expected], found: (Rows, Letters)) -> Outcome {

@@ -11,6 +11,7 @@ mod reads;
 mod seeded;
 mod setup;
 mod signals;
+mod stopped;
 mod submit;
 mod terminals;
 mod workers;

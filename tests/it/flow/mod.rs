@@ -10,6 +10,7 @@ mod conservation;
 mod demo;
 mod envelopes;
 mod hostile;
+mod large;
 mod letters;
 mod states;
 mod submissions;

@@ -1,0 +1,218 @@
+//! Dead letters on their way: copies of messages that cannot be handled. A body that does not fit is cut, and
+//! no message is sent twice.
+
+use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use sha2::{Digest as _, Sha256};
+use tokio_util::task::TaskTracker;
+
+use super::queue::{Outgoing, Queue};
+use crate::queue::{Batcher, Ending, Lasting, Message, Outcome, Recent};
+
+/// The most bytes that a queue takes in one message, attributes included: the limit since August 2025, and
+/// the one that older queues keep.
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
+const LIMITS: [usize; 2] = [1_048_576, 262_144];
+/// The longest reason that goes with a dead letter.
+const MAX_REASON: usize = 1_024;
+/// Messages that are remembered after they went to the dead letters.
+const REMEMBERED: usize = 10_000;
+/// Why a message is a dead letter.
+pub(super) const REASON: &str = "reason";
+/// The name of the queue that it came from.
+pub(super) const SOURCE: &str = "rydes-source";
+/// Of a body that was cut: how many bytes the whole had.
+pub(super) const CUT_LENGTH: &str = "rydes-cut-length";
+/// Of a body that was cut: SHA-256 of the whole, in hexadecimal.
+pub(super) const CUT_SHA256: &str = "rydes-cut-sha256";
+
+/// The dead letters of requests or of replies. Cheap to clone; clones remember the same.
+#[derive(Clone)]
+pub struct DeadLetters {
+    outbox: Batcher<Outgoing, ()>,
+    /// The ids of those that went there last.
+    buried: Arc<Mutex<Recent<String>>>,
+}
+
+impl Queue {
+    /// This queue as a queue of dead letters, which are sent on `tasks`.
+    pub fn dead_letters(&self, tasks: &TaskTracker, ending: &Ending) -> DeadLetters {
+        let buried = Arc::new(Mutex::new(Recent::new(REMEMBERED)));
+        DeadLetters { outbox: self.outbox(tasks, ending), buried }
+    }
+}
+
+impl DeadLetters {
+    /// Sends a copy of a message that came from the queue `source`; returns once the copy is confirmed. A
+    /// message that is among the last 10,000 that were sent is not sent again.
+    ///
+    /// # Errors
+    /// Why it could not be sent.
+    pub async fn bury(&self, message: &Message, reason: &str, source: &str) -> Outcome<()> {
+        let remembered = || self.buried.lock().unwrap_or_else(PoisonError::into_inner);
+        if remembered().contains(&message.id) {
+            return Ok(());
+        }
+        let [usual, older] = LIMITS;
+        let copy = letter(&message.body, reason, source, usual);
+        let size = copy.size();
+        let mut sent = self.outbox.submit(copy).await;
+        let is_refused = sent.as_ref().is_err_and(|refusal| refusal.lasting == Lasting::Permanent);
+        if is_refused && size > older {
+            sent = self.outbox.submit(letter(&message.body, reason, source, older)).await;
+        }
+        if sent.is_ok() {
+            remembered().insert(message.id.clone());
+        }
+        sent
+    }
+}
+
+/// A dead letter of at most `limit` bytes, with its reason and the queue that it came from. A body that does
+/// not fit is cut between two characters; attributes then hold the length and the hash of the whole.
+fn letter(body: &str, reason: &str, source: &str, limit: usize) -> Outgoing {
+    let attributes = vec![(REASON, shortened(reason)), (SOURCE, source.to_owned())];
+    let mut letter = Outgoing { body: String::new(), attributes };
+    if letter.size() + body.len() > limit {
+        letter.attributes.push((CUT_LENGTH, body.len().to_string()));
+        letter.attributes.push((CUT_SHA256, hexadecimal(&Sha256::digest(body))));
+    }
+    let room = limit.saturating_sub(letter.size());
+    body[..body.floor_char_boundary(room)].clone_into(&mut letter.body);
+    letter
+}
+
+/// A reason as an attribute takes it: ASCII, since values may not hold every character that a reason may
+/// quote; never empty, and 1,024 bytes at most.
+fn shortened(reason: &str) -> String {
+    const REST: &str = "...";
+    let mut text = reason.escape_default().to_string();
+    if text.is_empty() {
+        "none given".clone_into(&mut text);
+    }
+    if text.len() > MAX_REASON {
+        text.truncate(MAX_REASON - REST.len());
+        text.push_str(REST);
+    }
+    text
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        write!(text, "{byte:02x}").expect("writing to a string cannot fail");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_util::sync::CancellationToken;
+
+    use super::super::outbox::limits;
+    use super::*;
+    use crate::queue::{Fate, Limits, Refusal};
+
+    fn value<'a>(letter: &'a Outgoing, name: &str) -> Option<&'a str> {
+        letter.attributes.iter().find(|(other, _)| *other == name).map(|(_, value)| value.as_str())
+    }
+
+    #[test]
+    fn what_fits_is_whole_to_the_last_byte() {
+        let bare = letter("", "why", "queue", LIMITS[0]).size();
+        for length in [0, 1, LIMITS[0] - bare] {
+            let body = "x".repeat(length);
+            let letter = letter(&body, "why", "queue", LIMITS[0]);
+            assert!(letter.body == body && letter.size() <= LIMITS[0]);
+            assert_eq!(
+                (value(&letter, REASON), value(&letter, SOURCE)),
+                (Some("why"), Some("queue"))
+            );
+            assert_eq!((value(&letter, CUT_LENGTH), value(&letter, CUT_SHA256)), (None, None));
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_cut_between_characters_and_says_what_it_was() {
+        let bare = letter("", "why", "queue", LIMITS[0]).size();
+        for (body, limit) in [
+            ("x".repeat(LIMITS[0] - bare + 1), LIMITS[0]),
+            ("x".repeat(LIMITS[0]), LIMITS[0]),
+            (format!("x{}", "\u{1f984}".repeat(LIMITS[0] / 4 - 1)), LIMITS[0]),
+            ("é".repeat(LIMITS[1] / 2), LIMITS[1]),
+        ] {
+            let reason = "\u{202e}".repeat(MAX_REASON);
+            let letter = letter(&body, &reason, &"q".repeat(80), limit);
+            assert!(body.starts_with(&letter.body) && letter.body.len() < body.len());
+            assert!((limit - 3..=limit).contains(&letter.size()), "{}", letter.size());
+            assert_eq!(value(&letter, CUT_LENGTH), Some(body.len().to_string().as_str()));
+            let hash = value(&letter, CUT_SHA256).expect("a hash");
+            assert_eq!(hash, hexadecimal(&Sha256::digest(&body)));
+            assert_eq!(value(&letter, REASON).map(str::len), Some(MAX_REASON));
+        }
+    }
+
+    /// Dead letters without a queue: each of these refuses one letter, and all others are taken.
+    fn letters(refusals: &[Lasting]) -> (DeadLetters, Arc<Mutex<Vec<usize>>>) {
+        let left = Mutex::new(refusals.iter().rev().copied().collect::<Vec<_>>());
+        let sizes = Arc::<Mutex<Vec<usize>>>::default();
+        let seen = Arc::clone(&sizes);
+        let flush = move |batch: Arc<[Outgoing]>| {
+            let answer = |letter: &Outgoing| {
+                seen.lock().expect("unpoisoned").push(letter.size());
+                let next = left.lock().expect("unpoisoned").pop();
+                next.map_or(Ok(()), |lasting| {
+                    let (code, message) = ("code".to_owned(), "message".to_owned());
+                    Err(Refusal { code, message, lasting, fate: Fate::Refused })
+                })
+            };
+            let results: Vec<_> = batch.iter().map(answer).collect();
+            async move { Ok(results) }
+        };
+        let limits = Limits { attempts: 1, ..limits() };
+        let ending = Ending::with(&CancellationToken::new());
+        let tasks = TaskTracker::new();
+        let outbox = Batcher::start(&tasks, limits, ending, Outgoing::size, flush);
+        (DeadLetters { outbox, buried: Arc::new(Mutex::new(Recent::new(2))) }, sizes)
+    }
+
+    fn message(number: usize, body: &str) -> Message {
+        let (id, receipt) = (format!("message {number}"), "r".to_owned());
+        Message { id, body: body.to_owned(), receipt, receive_count: 1, sent_at: None }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_message_is_sent_once_as_long_as_it_is_remembered() {
+        let (letters, sizes) = letters(&[Lasting::Passing]);
+        let bury = async |number| letters.bury(&message(number, "x"), "why", "queue").await;
+        assert!(bury(1).await.is_err(), "what was refused is not remembered");
+        for number in [1, 1, 2, 1, 2, 3, 3, 1] {
+            assert_eq!(bury(number).await, Ok(()));
+        }
+        assert_eq!(sizes.lock().expect("unpoisoned").len(), 1 + 3 + 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_an_older_queue_does_not_take_is_cut_shorter() {
+        let large = "x".repeat(LIMITS[1]);
+        let (letters, sizes) = letters(&[Lasting::Permanent]);
+        assert_eq!(letters.bury(&message(1, &large), "why", "queue").await, Ok(()));
+        assert_eq!(sizes.lock().expect("unpoisoned")[1], LIMITS[1]);
+        for (body, lasting) in [(large.as_str(), Lasting::Passing), ("small", Lasting::Permanent)] {
+            let (letters, sizes) = self::letters(&[lasting]);
+            assert!(letters.bury(&message(1, body), "why", "queue").await.is_err());
+            assert_eq!(sizes.lock().expect("unpoisoned").len(), 1, "the size is not to blame");
+        }
+    }
+
+    #[test]
+    fn a_reason_is_never_empty_and_never_too_long() {
+        assert_eq!(shortened(""), "none given");
+        assert_eq!(shortened("caf\u{e9}"), "caf\\u{e9}");
+        assert_eq!(shortened(&"x".repeat(MAX_REASON)), "x".repeat(MAX_REASON));
+        let long = shortened(&"x".repeat(MAX_REASON + 1));
+        assert!(long.len() == MAX_REASON && long.ends_with("x..."), "{long}");
+        assert_eq!(hexadecimal(&[0, 0xab]), "00ab");
+    }
+}
