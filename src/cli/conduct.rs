@@ -25,7 +25,7 @@ pub(super) struct Conduct {
     /// Make something go wrong on purpose; repeatable
     #[arg(long = "fault", value_name = "FAULT")]
     faults: Vec<Fault>,
-    /// Requests in hand per provider
+    /// Requests worked on at once per provider
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     concurrency: u16,
 }
@@ -45,7 +45,7 @@ impl Conduct {
         }
     }
 
-    /// Requests in hand per provider.
+    /// Requests worked on at once per provider.
     pub(super) fn concurrency(&self) -> usize {
         self.concurrency.into()
     }

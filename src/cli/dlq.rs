@@ -32,9 +32,9 @@ enum Action {
     /// Send letters back to the queues that they came from
     ///
     /// Each letter is deleted once its queue has confirmed it. A request that is replayed before its
-    /// deadline, and quoted now, replaces what had failed; after it, it is declined. What cannot be
-    /// handled comes back, so no more are replayed than lie there at the beginning. A letter that was cut to
-    /// fit stays where it is.
+    /// deadline, and quoted now, replaces what had failed; after it, a receipt replaces nothing. What cannot
+    /// be handled comes back, so no more are replayed than lie there at the beginning. A letter that was
+    /// cut to fit stays where it is.
     Replay(Replay),
 }
 

@@ -17,8 +17,11 @@ use sha2::{Digest as _, Sha256};
 use super::fault::{Fault, FaultKind};
 use crate::model::{Price, ProviderName, Request, RfqId, Timestamp};
 
-/// An RFQ whose deadline is further away than this is answered in time even by `demo`'s latecomers.
+/// An RFQ whose deadline is further away than this is answered in time even by `demo`'s latecomers. They
+/// never wait longer than this for a deadline to pass: a customer's clock may be wrong.
 const FAR_DEADLINE: Duration = Duration::from_mins(1);
+/// The receipt for a request that was received after its deadline.
+const RECEIVED_LATE: &str = "received after its deadline";
 /// Why simulated providers decline.
 const DECLINES: [&str; 3] = ["fully booked", "too far", "no unicorn awake"];
 
@@ -124,8 +127,9 @@ impl Behaviour {
         if self.temper != Temper::Workshop
             && request.deadline.is_some_and(|deadline| received > deadline)
         {
-            let why = "received after its deadline".to_owned();
-            return Decision::sound(When::After(Duration::ZERO), Intent::Decline(why));
+            // A receipt replaces nothing: what the rows said before stands.
+            let receipt = Intent::Silence(RECEIVED_LATE.to_owned());
+            return Decision::sound(When::After(Duration::ZERO), receipt);
         }
         let chance = Chance::of(self.seed, provider, request);
         let decision = self.by_temper(&chance, request, received);
@@ -183,7 +187,9 @@ impl Behaviour {
                     30..40 => match near_deadline(request, received) {
                         Some(deadline) => {
                             let extra = Duration::from_millis(2_000 + below(chance.extra, 2_001));
-                            Decision::sound(When::At(deadline.plus(extra)), quote(1, 9))
+                            // The deadline is by the customer's clock, the wait by our own.
+                            let over = deadline.min(received.plus(FAR_DEADLINE));
+                            Decision::sound(When::At(over.plus(extra)), quote(1, 9))
                         }
                         None => Decision::sound(thinking, quote(10, 100)),
                     },
@@ -235,7 +241,8 @@ fn failure() -> Intent {
     Intent::Fail("engine fault".to_owned())
 }
 
-/// The deadline, where it is near enough to be missed on purpose.
+/// The deadline, where it is near enough to be missed on purpose. The request alone decides that, where
+/// it says when it was submitted: so each delivery is answered the same.
 fn near_deadline(request: &Request, received: Timestamp) -> Option<Timestamp> {
     let since = request.submitted_at.unwrap_or(received);
     request.deadline.filter(|deadline| deadline.after(since) <= FAR_DEADLINE)
@@ -400,11 +407,46 @@ mod tests {
     }
 
     #[test]
-    fn what_is_received_after_its_deadline_is_declined_unpriced() {
-        let all = decisions(&behaviour(Temper::Steady), Some(Duration::ZERO));
-        assert!(
-            all.iter().all(|d| d.intent == Intent::Decline("received after its deadline".into()))
-        );
+    fn what_is_received_after_its_deadline_leaves_a_receipt_alone() {
+        let faults = ["error", "decline:no", "poison"].map(|text| text.parse().expect("valid"));
+        for faults in [Vec::new()].into_iter().chain(faults.map(|fault| vec![fault])) {
+            for temper in [Temper::Steady, Temper::Demo] {
+                let all = decisions(
+                    &Behaviour { faults: faults.clone(), ..behaviour(temper) },
+                    Some(Duration::ZERO),
+                );
+                let receipt = Intent::Silence("received after its deadline".into());
+                assert!(all.iter().all(|decision| decision.intent == receipt));
+                assert!(all.iter().all(|decision| decision.delivery == Delivery::Sound));
+            }
+        }
+    }
+
+    #[test]
+    fn no_customer_s_clock_makes_an_answer_wait_longer_than_a_far_deadline() {
+        let received = Timestamp::from_millis(1_000_100).expect("in range");
+        let latest = received.plus(FAR_DEADLINE + Duration::from_secs(4));
+        let demo = behaviour(Temper::Demo);
+        let times = ["2126-01-01T00:00:00Z", "9999-12-30T21:59:58Z", "9999-12-30T22:00:00Z"];
+        let fast = times.iter().filter_map(|time| Timestamp::parse(time));
+        for submitted in fast.chain([received.plus(Duration::from_mins(10))]) {
+            let mut late = 0;
+            for number in 0..1_000 {
+                let mut asked = request(number, Some(Duration::from_secs(15)));
+                asked.submitted_at = Some(submitted);
+                asked.deadline = Some(submitted.plus(Duration::from_secs(15)));
+                let provider = ProviderName::simulated(1);
+                let decision = demo.decide(&provider, &asked, received);
+                if let When::At(at) = decision.when {
+                    assert!(at <= latest, "{at} for {submitted}");
+                    late += 1;
+                }
+                // Delivered again while it waits, it is answered with the same price.
+                let again = demo.decide(&provider, &asked, received.plus(Duration::from_secs(30)));
+                assert_eq!(again.intent, decision.intent);
+            }
+            assert!(late > 50, "{late} of 1,000 for {submitted}");
+        }
     }
 
     #[test]

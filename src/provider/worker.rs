@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
-use super::behaviour::{Delivery, Intent, Moment, When};
+use super::behaviour::{Decision, Delivery, Intent, Moment, When};
 use super::{Receipts, Settings};
 use crate::aws::{DeadLetters, Outgoing};
 use crate::event::{Event, Sink, Stray};
@@ -63,7 +63,7 @@ impl Worker {
         let (provider, id) = (self.provider.clone(), request.id.clone());
         self.report(Event::Received { provider, id, count: message.receive_count });
         let _in_hand = InHand(self);
-        let decision = self.settings.behaviour.decide(&self.provider, &request, received);
+        let decision = self.decide(&message, &request, received);
         let answer = match decision.intent {
             Intent::Fail(reason) => {
                 let failing = Failing { received, reason, delivery: &decision.delivery };
@@ -80,7 +80,11 @@ impl Worker {
         };
         let think = match decision.when {
             When::After(think) => think,
-            When::At(time) => time.after(self.now(&request)),
+            When::At(time) => {
+                let wait = time.after(self.now(&request));
+                // Other requests take its place while it waits. If too many wait, it is answered now.
+                if place.make_way(wait) { wait } else { Duration::ZERO }
+            }
         };
         // Even the shortest sleep lasts until the clock's next millisecond.
         if !think.is_zero() {
@@ -89,6 +93,15 @@ impl Worker {
         let reply = self.reply(&request, received, answer);
         let sent = self.answer(&message, &place, &request, reply, &decision.delivery).await;
         sent.map_or_else(|unsent| unsent, |()| Verdict::Done)
+    }
+
+    /// What the provider does. A request that failed here, and comes again after its deadline, has failed for
+    /// good; without that attempt it would leave a receipt alone.
+    fn decide(&self, message: &Message, request: &Request, received: Timestamp) -> Decision {
+        let is_over = request.deadline.is_some_and(|deadline| received > deadline);
+        let tried = if is_over { self.attempts().get(&message.id).cloned() } else { None };
+        let last = tried.and_then(|times| times.last().copied());
+        self.settings.behaviour.decide(&self.provider, request, last.unwrap_or(received))
     }
 
     /// Sends an answer the way it is to go; the request is done with once the response queue has
@@ -220,11 +233,16 @@ impl Worker {
         failing: Failing<'_>,
     ) -> Verdict {
         let Failing { received, reason, delivery } = failing;
-        let attempt = message.receive_count;
-        let attempted_at = self.attempted(&message.id, received);
+        let is_in_time = |at: Timestamp| request.deadline.is_none_or(|deadline| at <= deadline);
+        let tried = self.attempts().get(&message.id).cloned().unwrap_or_default();
+        let (attempt, attempted_at) = if is_in_time(received) || tried.is_empty() {
+            (message.receive_count, self.attempted(&message.id, received))
+        } else {
+            // Received too late to be tried once more.
+            (message.receive_count.saturating_sub(1), tried)
+        };
         let again_in = FIRST_RETRY * 2_u32.saturating_pow(attempt.saturating_sub(1).min(8));
-        let in_time = request.deadline.is_none_or(|deadline| received.plus(again_in) <= deadline);
-        if attempt < ATTEMPTS && in_time {
+        if attempt < ATTEMPTS && is_in_time(received.plus(again_in)) {
             let (provider, id) = (self.provider.clone(), request.id.clone());
             self.report(Event::Attempt { provider, id, reason, attempt, again_in });
             // Visibility counts in whole seconds, so the shorter waits are spent holding it.

@@ -188,6 +188,23 @@ fn requests_that_come_again_to_another_process_are_answered_the_same() {
 }
 
 #[test]
+fn a_request_that_failed_and_comes_again_after_its_deadline_has_failed() {
+    let stack = Stack::set_up(1);
+    let proxy = Proxy::start();
+    // It cannot be given back, so that it comes again only when its visibility runs out.
+    proxy.fail("ChangeMessageVisibilityBatch", usize::MAX, INTERNAL);
+    let workers = workers(&stack, &proxy, "--visibility 8s --fault error");
+    workers.says(" on LocalStack ");
+    let id = stack.submit("--deadline 5s");
+    let row = stack.row_when(&id, &provider(1), |_| true);
+    assert_eq!((&row["failed"], &row["attempts"]), (&json!("engine fault"), &json!(1)), "{row}");
+    assert_eq!(row["attempted-at"].as_array().map(Vec::len), Some(1), "{row}");
+    stack.drained(&provider(1));
+    assert_eq!(stack.letters(PROVIDER_DEAD_LETTERS, 1).len(), 1);
+    workers.stop();
+}
+
+#[test]
 fn what_is_refused_ends_them_and_loses_nothing() {
     for operation in ["ReceiveMessage", "SendMessageBatch", "BatchExecuteStatement"] {
         let stack = Stack::set_up(PROVIDERS);

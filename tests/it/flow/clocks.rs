@@ -1,5 +1,10 @@
 //! Clocks that are minutes apart: what holds all the same.
 
+use std::collections::HashMap;
+use std::time::Duration;
+
+use rydes::model::{ProviderName, Request, RfqId, Timestamp};
+use rydes::provider::{Behaviour, Decision, Intent, Temper, When};
 use serde_json::{Value, json};
 
 use crate::support::stack::{RESPONSE_DEAD_LETTERS, Stack, provider};
@@ -12,7 +17,7 @@ const DEADLINE: i64 = 60_000;
 
 /// The time, so many milliseconds from now.
 fn time(from_now: i64) -> String {
-    let now = rydes::model::Timestamp::now();
+    let now = Timestamp::now();
     now.by_clock(from_now).to_string()
 }
 
@@ -50,12 +55,13 @@ fn a_provider_s_clock_decides_only_whether_it_still_prices() {
     let faults = "--fault UnicornManagementResource1=clock:+5m \
                   --fault UnicornManagementResource2=clock:-5m";
     let workers = stack.providers(&format!("--behavior steady {faults}"));
-    let id = stack.submit("--deadline 60s");
-    let watched = stack.rydes("quotes --watch").run().exits(0);
-    // One believes that it is too late; the others answer in time, whatever they believe.
-    let said = "complete: 3 of 3 answered (2 quotes, 1 declined)";
+    let id = stack.submit("--deadline 20s");
+    let watched = stack.rydes("quotes --watch").run().exits(3);
+    // One believes that it is too late, and leaves a receipt alone. The others answer in time.
+    let said = "over by deadline: 2 of 3 answered (2 quotes), best ";
     assert!(watched.stdout.contains(said), "{}", watched.stdout);
-    assert!(watched.stdout.contains("declined: received after its deadline"), "{}", watched.stdout);
+    let said = "silent: received after its deadline (receipt)";
+    assert!(watched.stdout.contains(said), "{}", watched.stdout);
     let told = stack.quotes(&id);
     assert!(told["quotes"].as_array().expect("a list").iter().all(|quote| {
         quote["late"] == false && quote["after-ms"].as_i64().is_some_and(|ms| ms < DEADLINE)
@@ -89,8 +95,8 @@ fn a_customer_s_clock_that_is_fast_makes_the_deadline_later() {
 
 #[test]
 fn a_customer_s_clock_that_is_slow_makes_the_deadline_earlier_and_every_answer_late() {
-    // They decline what they receive after its deadline; the original's do not ask.
-    for (behavior, kind) in [("steady", "declined"), ("workshop --speed 1000 --seed 3", "quote")] {
+    // They leave a receipt for what they receive after its deadline; the original's do not ask.
+    for (behavior, kind) in [("steady", "silent"), ("workshop --speed 1000 --seed 3", "quote")] {
         let stack = Stack::set_up(2);
         let workers = stack.providers(&format!("--behavior {behavior}"));
         let id = submit(&stack, 2, -OFF);
@@ -102,4 +108,65 @@ fn a_customer_s_clock_that_is_slow_makes_the_deadline_earlier_and_every_answer_l
         stack.rydes("quotes --watch").arg(id).run().exits(4);
         workers.stop();
     }
+}
+
+/// A request of a customer whose clock is wrong: it was submitted at this time, and has 15 s.
+fn asked(id: &str, submitted: Timestamp) -> Request {
+    Request {
+        id: RfqId::parse(id).expect("an id"),
+        from: "A".to_owned(),
+        to: "B".to_owned(),
+        customer: "c".to_owned(),
+        submitted_at: Some(submitted),
+        deadline: Some(submitted.plus(Duration::from_secs(15))),
+    }
+}
+
+#[test]
+fn a_customer_whose_clock_is_fast_holds_up_no_other() {
+    const HANDS: usize = 3;
+    const PROVIDERS: usize = 2;
+    let stack = Stack::set_up(PROVIDERS);
+    let demo =
+        Behaviour { temper: Temper::Demo, seed: 0, think: None, speed: 1.0, faults: Vec::new() };
+    let now = Timestamp::now();
+    let is = |number: usize, id: &str, submitted, wanted: fn(&Decision) -> bool| {
+        let name = ProviderName::simulated(number);
+        wanted(&demo.decide(&name, &asked(id, submitted), now))
+    };
+    let fast = now.plus(Duration::from_mins(10));
+    let last = Timestamp::parse("9999-12-30T21:00:00Z").expect("a time");
+    let mut waiting = HashMap::from([(fast, 0), (last, 0)]);
+    // Each of these, at each provider, is answered too late on purpose: twice as many as there are hands.
+    for number in 1..=PROVIDERS {
+        let late = |decision: &Decision| matches!(decision.when, When::At(_));
+        for submitted in [fast, last] {
+            let ids = (0..).map(|turn| format!("late-{number}-{turn}-{submitted}"));
+            for id in ids.filter(|id| is(number, id, submitted, late)).take(HANDS) {
+                stack.send(&provider(number), &asked(&id, submitted).encode());
+                *waiting.get_mut(&submitted).expect("one of them") += 1;
+            }
+        }
+    }
+    assert_eq!(waiting.values().sum::<usize>(), 2 * HANDS * PROVIDERS);
+    let workers = stack.providers(&format!("--behavior demo --concurrency {HANDS}"));
+    workers.until("received", HANDS * PROVIDERS);
+    let quotes = |decision: &Decision| {
+        matches!((&decision.when, &decision.intent), (When::After(_), Intent::Quote(_)))
+    };
+    let honest = (0..).map(|turn| format!("honest-{turn}"));
+    let honest =
+        honest.filter(|id| (1..=PROVIDERS).all(|number| is(number, id, now, quotes))).take(3);
+    for id in honest.collect::<Vec<_>>() {
+        stack.submit(&format!("--deadline 40s --rfq-id {id}"));
+        stack.rydes("quotes --watch").arg(&id).run().exits(0);
+        let told = stack.quotes(&id);
+        assert_eq!(told["quotes"].as_array().map(Vec::len), Some(PROVIDERS), "{told}");
+    }
+    // Those wait no longer than a minute and some seconds by the workers' own clock, then are answered.
+    workers.until("gathered", 2 * HANDS * PROVIDERS + 3 * PROVIDERS);
+    (1..=PROVIDERS).for_each(|number| stack.drained(&provider(number)));
+    assert_eq!(workers.count("delivered-again"), 0);
+    assert!(workers.events().iter().all(|event| event["count"].is_null() || event["count"] == 1));
+    workers.stop();
 }

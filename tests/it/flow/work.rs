@@ -170,8 +170,8 @@ fn a_request_of_the_originals_form_is_answered() {
 }
 
 #[test]
-fn a_request_that_is_received_too_late_is_declined_without_a_price() {
-    for (behavior, declines) in [("steady", 4), ("workshop --speed 1000", 0)] {
+fn a_request_that_is_received_too_late_leaves_a_receipt_without_a_price() {
+    for (behavior, receipts) in [("steady", 4), ("workshop --speed 1000", 0)] {
         let stack = Stack::set_up(4);
         let id = stack.submit("--deadline 10ms");
         // The wait is over before anybody looks at the queues.
@@ -180,11 +180,28 @@ fn a_request_that_is_received_too_late_is_declined_without_a_price() {
         workers.until("gathered", 4);
         let rows = stack.rows(&id);
         let late = "received after its deadline";
-        let declined = rows.iter().filter(|row| row["declined"] == late).count();
-        assert_eq!(declined, declines, "{behavior}: {rows:?}");
+        let silent = rows.iter().filter(|row| row["silent"] == late).count();
+        assert_eq!(silent, receipts, "{behavior}: {rows:?}");
+        assert_eq!(rows.iter().filter(|row| row.get("declined").is_some()).count(), 0);
         assert_eq!(stack.quotes(&id)["status"], "expired");
+        stack.rydes("verify --wait").arg(&id).run().exits(0);
         workers.stop();
     }
+}
+
+#[test]
+fn without_receipts_a_request_that_is_received_too_late_leaves_nothing_and_verify_says_so() {
+    let stack = Stack::set_up(2);
+    let id = stack.submit("--deadline 10ms");
+    stack.rydes("quotes --watch").run().exits(4);
+    let workers = stack.providers("--behavior steady --no-receipts");
+    workers.until("mute", 2);
+    (1..=2).for_each(|number| stack.drained(&provider(number)));
+    workers.stop();
+    assert_eq!(stack.rows(&id).len(), 1, "the request alone");
+    let told = stack.rydes("verify --wait").arg(&id).run().exits(8);
+    assert!(told.stderr.contains("2 copies of "), "{}", told.stderr);
+    assert!(told.stderr.contains("`--no-receipts` workers"), "{}", told.stderr);
 }
 
 #[test]
