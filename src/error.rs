@@ -116,6 +116,15 @@ impl Error {
         self
     }
 
+    /// Adds what the error means to the caller: this message comes first, the error becomes its cause.
+    /// Kind, hints and course stay.
+    #[must_use]
+    pub fn within(self, message: impl Into<String>) -> Self {
+        let (kind, hints, course, field) = (self.kind, self.hints.clone(), self.course, self.field);
+        let cause: Option<Box<dyn StdError + Send + Sync>> = Some(Box::new(self));
+        Self { kind, message: message.into(), cause, hints, course, field }
+    }
+
     /// Adds a line that says what to do about it.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {

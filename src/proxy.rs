@@ -57,6 +57,8 @@ pub enum Fault {
     Entries(u32),
     /// It is carried out; the body of its answer is changed.
     Rewrite(Rewrite),
+    /// It goes on once the proxy is told to resume.
+    Pause,
     /// It goes no further and is not answered as long as the proxy lives.
     Hold,
     /// It is carried out, and not answered as long as the proxy lives.
@@ -160,6 +162,7 @@ struct Shared {
     plan: Plan,
     asked: Mutex<Asked>,
     held: watch::Sender<usize>,
+    resumed: watch::Sender<bool>,
 }
 
 #[derive(Default)]
@@ -190,6 +193,7 @@ impl Proxy {
             plan,
             asked: Mutex::default(),
             held,
+            resumed: watch::Sender::new(false),
         });
         let listening = tokio::spawn(listen(listener, Arc::clone(&shared)));
         Ok(Self {
@@ -198,6 +202,11 @@ impl Proxy {
             held: watched,
             _listening: AbortOnDropHandle::new(listening),
         })
+    }
+
+    /// Lets the requests go on that pause, and those that would.
+    pub fn resume(&self) {
+        self.shared.resumed.send_replace(true);
     }
 
     /// How many requests there were by now.
@@ -265,6 +274,11 @@ async fn answer(shared: &Shared, request: Request<Incoming>) -> Result<Response<
         }
         Some(Fault::Delay(time)) => {
             sleep(time).await;
+            forward(shared, request).await
+        }
+        Some(Fault::Pause) => {
+            // It can be waited for as long as the proxy lives.
+            _ = shared.resumed.subscribe().wait_for(|resumed| *resumed).await;
             forward(shared, request).await
         }
         Some(Fault::Entries(which)) => {

@@ -38,28 +38,36 @@ pub struct Submission {
     /// Where it ends.
     pub to: String,
     /// Who asks.
-    pub customer: String,
+    pub customer: Term<String>,
     /// How long after submission answers are wanted.
-    pub deadline: Deadline,
+    pub deadline: Term<Duration>,
     /// What completes the gathering beside `all`; empty where the customer names nothing.
     pub until: Vec<Condition>,
 }
 
-/// How long after its submission an RFQ wants answers. Only what was named is compared with an RFQ of
-/// the same id.
+/// A part of a request that may be left out. Only what a request names is compared with an RFQ of the
+/// same id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Deadline {
-    /// The customer said so.
-    Named(Duration),
-    /// The customer said nothing.
-    Default(Duration),
+pub enum Term<T> {
+    /// The request names it.
+    Named(T),
+    /// The request leaves it out.
+    Default(T),
 }
 
-impl Deadline {
-    /// How long it is, whoever chose it.
-    pub fn length(self) -> Duration {
+impl<T> Term<T> {
+    /// The value, named or default.
+    pub fn value(self) -> T {
         match self {
-            Self::Named(length) | Self::Default(length) => length,
+            Self::Named(value) | Self::Default(value) => value,
+        }
+    }
+
+    /// The value, if the request names it.
+    fn named(&self) -> Option<&T> {
+        match self {
+            Self::Named(value) => Some(value),
+            Self::Default(_) => None,
         }
     }
 }
@@ -277,9 +285,9 @@ fn row(submission: &Submission, expected: Vec<Responder>) -> RequestRow {
         id: submission.id.clone(),
         from: submission.from.clone(),
         to: submission.to.clone(),
-        customer: submission.customer.clone(),
+        customer: submission.customer.clone().value(),
         submitted_at: Some(submitted),
-        deadline: Some(submitted.plus(submission.deadline.length())),
+        deadline: Some(submitted.plus(submission.deadline.value())),
         expected: Some(expected),
         until: conditions(&submission.until),
         closed_at: None,
@@ -311,17 +319,15 @@ fn check_same(submission: &Submission, stored: &RequestRow) -> Result<()> {
         let message = format!("RFQ {} exists with {with}; nothing was sent", stored.id);
         Err(Error::new(Kind::Conflict, message).about(field))
     };
-    let asked = [&submission.from, &submission.to, &submission.customer];
-    if asked != [&stored.from, &stored.to, &stored.customer] {
-        let RequestRow { from, to, customer, .. } = stored;
-        return conflict(
-            "rfq-id",
-            format!("other content: from {from:?} to {to:?} for {customer:?}"),
-        );
+    let RequestRow { from, to, customer, .. } = stored;
+    let is_same_customer = submission.customer.named().is_none_or(|named| named == customer);
+    if submission.from != *from || submission.to != *to || !is_same_customer {
+        let content = format!("other content: from `{from}` to `{to}` for `{customer}`");
+        return conflict("rfq-id", content);
     }
-    if let (Deadline::Named(named), Some(submitted), Some(deadline)) =
-        (submission.deadline, stored.submitted_at, stored.deadline)
-        && submitted.plus(named) != deadline
+    if let (Some(named), Some(submitted), Some(deadline)) =
+        (submission.deadline.named(), stored.submitted_at, stored.deadline)
+        && submitted.plus(*named) != deadline
     {
         let length = show_duration(deadline.after(submitted));
         return conflict("deadline", format!("another deadline: {length}"));

@@ -8,10 +8,12 @@ use crate::error::{Error, Result};
 use crate::model::fields::{Fields, present};
 use crate::model::text::{is_unsafe, without_mark};
 use crate::model::{Condition, RfqId, Until, parse_duration};
-use crate::scatter::{Deadline, Submission, check_deadline, check_text};
+use crate::scatter::{Submission, Term, check_deadline, check_text};
 
 /// The longest JSON that is read of a request, in bytes: a request is far below it.
 pub const JSON_MAX: u64 = 65_536;
+/// The customer of a request that names none.
+const ANONYMOUS: &str = "anonymous";
 /// How long answers are waited for where the customer does not say.
 pub const DEADLINE: Duration = Duration::from_secs(15);
 
@@ -58,7 +60,7 @@ impl Typed {
     pub fn check(
         self,
         origin: Origin,
-        deadline: Deadline,
+        deadline: Term<Duration>,
         until: Vec<Condition>,
     ) -> Result<Submission> {
         let named = |name: &str| match origin {
@@ -88,12 +90,15 @@ impl Typed {
             })?,
             None => RfqId::random(),
         };
-        let customer = self.customer.unwrap_or_else(|| "anonymous".to_owned());
+        let customer = match self.customer {
+            Some(named) => Term::Named(checked("customer", &named)?),
+            None => Term::Default(ANONYMOUS.to_owned()),
+        };
         Ok(Submission {
             id,
             from: required("from", self.from)?,
             to: required("to", self.to)?,
-            customer: checked("customer", &customer)?,
+            customer,
             deadline,
             until,
         })
@@ -108,7 +113,7 @@ impl Typed {
 pub fn of_json(
     name: &str,
     json: &str,
-    deadline: Deadline,
+    deadline: Term<Duration>,
     until: &[Condition],
 ) -> Result<Submission> {
     let event = object(name, json)?;
@@ -117,7 +122,7 @@ pub fn of_json(
         None => deadline,
         Some(typed) => parse_duration(&typed)
             .and_then(check_deadline)
-            .map(Deadline::Named)
+            .map(Term::Named)
             .map_err(|problem| invalid("deadline", &format!(": {problem}")))?,
     };
     let until = match present(&event, "until") {
@@ -207,8 +212,7 @@ mod tests {
     use super::*;
 
     fn line(line: &str) -> Result<Submission, String> {
-        of_json("the line", line, Deadline::Default(DEADLINE), &[])
-            .map_err(|error| error.to_string())
+        of_json("the line", line, Term::Default(DEADLINE), &[]).map_err(|error| error.to_string())
     }
 
     #[test]
@@ -217,11 +221,11 @@ mod tests {
             r#"{"from": " A ", "to": "B", "rfq-id": "x-1", "deadline": "2s", "until": ["3", "price:20"]}"#,
         )
         .expect("a good line");
-        assert_eq!((read.from.as_str(), read.customer.as_str()), ("A", "anonymous"));
         assert_eq!(
-            (read.id.as_str(), read.deadline),
-            ("x-1", Deadline::Named(Duration::from_secs(2)))
+            (read.from.as_str(), read.customer),
+            ("A", Term::Default("anonymous".to_owned()))
         );
+        assert_eq!((read.id.as_str(), read.deadline), ("x-1", Term::Named(Duration::from_secs(2))));
         assert_eq!(read.until.len(), 2);
         let read =
             line("\u{feff}{\"from\": \"A\", \"to\": \"B\", \"until\": [1, 2]}").expect("good");
@@ -233,7 +237,7 @@ mod tests {
         let read = line(r#"{"from": "A", "to": "B", "until": 3, "rfq-id": null}"#).expect("good");
         assert_eq!(
             (read.until, read.deadline),
-            (vec![Condition::Count(3)], Deadline::Default(DEADLINE))
+            (vec![Condition::Count(3)], Term::Default(DEADLINE))
         );
     }
 

@@ -22,7 +22,7 @@ use crate::gather;
 use crate::model::{Answer, ProviderName, Responder, RfqId};
 use crate::provider;
 use crate::queue::Ending;
-use crate::scatter::{Deadline, Scatter, Scattered, Submission};
+use crate::scatter::{Scatter, Scattered, Submission, Term};
 use crate::usage::{peak_memory, processor_time};
 
 /// Submissions under way at once where there is no rate: both kinds of batches get full.
@@ -193,8 +193,8 @@ async fn submit(rfqs: u32, arrival: Arrival, scatter: &Scatter, ledger: &Ledger)
             id,
             from: "Frankfurt".to_owned(),
             to: "Las Vegas".to_owned(),
-            customer: "bench".to_owned(),
-            deadline: Deadline::Default(DEADLINE),
+            customer: Term::Named("bench".to_owned()),
+            deadline: Term::Default(DEADLINE),
             until: Vec::new(),
         };
         match scatter.submit(submission).await? {

@@ -19,7 +19,7 @@ use crate::output::workers::Tally;
 use crate::output::{Format, Output};
 use crate::provider::{self, Behaviour, Receipts, Temper};
 use crate::queue::{Ending, Options};
-use crate::scatter::{self, Deadline, Scattered, Submission};
+use crate::scatter::{self, Scattered, Submission, Term};
 use crate::settings::{Backend, Settings};
 use crate::timeline::Timeline;
 use crate::verify::verify;
@@ -178,8 +178,8 @@ async fn ask(context: &Context, settings: &Settings, aws: &Aws) -> Result<Gather
         id: RfqId::parse(RFQ).map_err(Error::other)?,
         from: "Frankfurt".to_owned(),
         to: "Las Vegas".to_owned(),
-        customer: "demo".to_owned(),
-        deadline: Deadline::Default(DEADLINE),
+        customer: Term::Named("demo".to_owned()),
+        deadline: Term::Default(DEADLINE),
         until: Vec::new(),
     };
     output.note(&format!(

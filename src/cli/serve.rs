@@ -48,8 +48,8 @@ pub(super) struct Command {
     /// The deadline of requests that name none, 10ms to 24h [default: 15s]
     #[arg(long, value_name = "TIME", value_parser = deadline)]
     deadline: Option<Duration>,
-    /// Answer to this host name too; may be repeated. Without it: to addresses, and to `localhost`
-    /// while listening on this machine alone
+    /// Answer to this host name too, and let its pages submit from the standard port; may be
+    /// repeated. Without it: to addresses, and to `localhost` while listening on this machine alone
     #[arg(long = "host", value_name = "NAME", value_parser = Hosts::name)]
     hosts: Vec<String>,
 }

@@ -16,7 +16,7 @@ use crate::model::{Condition, RequestRow, Until, parse_duration, show_duration};
 use crate::output::Format;
 use crate::output::setup::count_of;
 use crate::quotes::Patience;
-use crate::scatter::{self, Deadline, Scattered, Submission, check_deadline};
+use crate::scatter::{self, Scattered, Submission, Term, check_deadline};
 use crate::settings::{Settings, quoted};
 use crate::submission::{DEADLINE, JSON_MAX, Origin, Typed, UNTIL_MAX, object, utf8};
 
@@ -196,8 +196,8 @@ fn submission(command: &Command, typed: Typed) -> Result<Submission> {
 
 impl Command {
     /// The deadline, typed or not.
-    pub(super) fn deadline(&self) -> Deadline {
-        self.deadline.map_or(Deadline::Default(DEADLINE), Deadline::Named)
+    pub(super) fn deadline(&self) -> Term<Duration> {
+        self.deadline.map_or(Term::Default(DEADLINE), Term::Named)
     }
 
     /// The conditions that are stored.
@@ -250,22 +250,25 @@ fn read(from: impl std::io::Read) -> std::io::Result<Vec<u8>> {
 }
 
 /// ` --deadline 15000ms` where it was named: what was not is not compared.
-pub(super) fn deadline_option(deadline: Deadline) -> String {
+pub(super) fn deadline_option(deadline: Term<Duration>) -> String {
     match deadline {
-        Deadline::Named(length) => format!(" --deadline {}ms", length.as_millis()),
-        Deadline::Default(_) => String::new(),
+        Term::Named(length) => format!(" --deadline {}ms", length.as_millis()),
+        Term::Default(_) => String::new(),
     }
 }
 
 /// The command line that submits the same request again.
 pub(super) fn retry(settings: &Settings, submission: &Submission) -> String {
     let until = submission.until.iter().map(|until| format!(" --until {until}"));
+    let customer = match &submission.customer {
+        Term::Named(name) => format!(" --customer {}", quoted(name)),
+        Term::Default(_) => String::new(),
+    };
     settings.command(&format!(
-        "submit --rfq-id {} --from {} --to {} --customer {}{}{}",
+        "submit --rfq-id {} --from {} --to {}{customer}{}{}",
         quoted(submission.id.as_str()),
         quoted(&submission.from),
         quoted(&submission.to),
-        quoted(&submission.customer),
         deadline_option(submission.deadline),
         until.collect::<String>()
     ))

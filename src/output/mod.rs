@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::error::{Error, Kind, Result};
 use crate::model::Timestamp;
 use crate::model::text::{compact_json, printable};
+use setup::count_of;
 use waiting::{Stream, Words, Worth};
 use writer::Writer;
 
@@ -352,12 +353,12 @@ fn dropped_document(count: u64) -> String {
 /// The same for people.
 fn dropped_line(count: u64) -> String {
     let now = Timestamp::now().to_string();
-    format!("{} dropped   {count} lines that were not read in time", &now[11..23])
+    format!("{} dropped   {} not written in time", &now[11..23], count_of(count, "line"))
 }
 
 /// The same on stderr.
 fn dropped_notes(count: u64) -> String {
-    format!("({count} lines were not read in time)")
+    format!("({} not written in time)", count_of(count, "line"))
 }
 
 /// Text made safe to print, its line breaks kept.

@@ -30,6 +30,8 @@ pub(super) enum Worth {
     Answer,
     /// An answer that goes to stderr if stdout refuses it.
     Id,
+    /// What stderr has in the place of stdout. Never dropped.
+    Rescued,
     /// Dropped and counted where there is no room. The first failure of stdout is told on stderr.
     Event,
     /// A redraw; nothing becomes of it.
@@ -68,6 +70,13 @@ pub(super) struct Piece {
     events: u64,
 }
 
+impl Piece {
+    /// Its bytes, unless it is an answer.
+    fn aside(&self) -> usize {
+        if self.worth.is_answer() { 0 } else { self.text.len() }
+    }
+}
+
 /// How stdout takes answers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Stdout {
@@ -86,6 +95,8 @@ pub(super) struct State {
     pieces: VecDeque<Piece>,
     /// Bytes that wait or are being written.
     pub(super) bytes: usize,
+    /// Those of them that are no answers: a command that answers at length keeps its notes.
+    aside: usize,
     /// Answers that wait or are being written.
     pub(super) answers: usize,
     /// Writes that were carried out so far, in part or in whole.
@@ -128,7 +139,7 @@ impl State {
                 self.dropped[stream as usize] += 1;
                 return None;
             }
-            Worth::Answer | Worth::Id | Worth::Event | Worth::Frame => {}
+            Worth::Answer | Worth::Id | Worth::Rescued | Worth::Event | Worth::Frame => {}
         }
         self.close_gap(stream, words);
         let events = u64::from(worth == Worth::Event);
@@ -139,11 +150,12 @@ impl State {
     /// Once events were dropped, the next one is taken when half of the room is free: gaps are few.
     fn has_room(&self, stream: Stream, bytes: usize) -> bool {
         let room = if self.dropped[stream as usize] == 0 { ROOM } else { ROOM / 2 };
-        self.bytes == 0 || self.bytes + bytes <= room
+        self.aside == 0 || self.aside + bytes <= room
     }
 
     fn push(&mut self, piece: Piece) {
         self.bytes += piece.text.len();
+        self.aside += piece.aside();
         self.answers += usize::from(piece.worth.is_answer());
         self.pieces.push_back(piece);
     }
@@ -169,6 +181,7 @@ impl State {
         if lost > 0 {
             let gap = words.gap(stream, lost);
             self.bytes += gap.text.len();
+            self.aside += gap.aside();
             batch.push(gap);
         }
         while bytes < AT_ONCE
@@ -194,6 +207,7 @@ impl State {
         for piece in batch {
             end += piece.text.len();
             self.bytes -= piece.text.len();
+            self.aside -= piece.aside();
             self.answers -= usize::from(piece.worth.is_answer());
             if end > written {
                 missing.push(piece);
@@ -211,7 +225,7 @@ impl State {
             match piece.worth {
                 Worth::Id if self.stdout == Stdout::Failed => instead.push(piece.text),
                 Worth::Event => self.lost[piece.stream as usize] += piece.events,
-                Worth::Answer | Worth::Id | Worth::Frame => {}
+                Worth::Answer | Worth::Id | Worth::Rescued | Worth::Frame => {}
             }
         }
         instead

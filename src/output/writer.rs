@@ -56,7 +56,7 @@ impl Writer {
     /// Takes text that is to be written, in order.
     pub(super) fn push(&self, stream: Stream, text: String, worth: Worth) {
         if let Some(refused) = self.lane(stream).push(stream, text, worth) {
-            self.err.push(Stream::Err, refused, Worth::Event);
+            self.err.push(Stream::Err, refused, Worth::Rescued);
         }
     }
 
@@ -213,9 +213,9 @@ impl Lane {
         let mut state = self.lock();
         for said in state.settle(batch, written, outcome, &self.words) {
             if std::ptr::eq(self, err) {
-                state.add(Stream::Err, said, Worth::Event, &self.words);
+                state.add(Stream::Err, said, Worth::Rescued, &self.words);
             } else {
-                err.push(Stream::Err, said, Worth::Event);
+                err.push(Stream::Err, said, Worth::Rescued);
             }
         }
         drop(state);

@@ -1,5 +1,5 @@
-//! How one submission behaves beside others of the same id: whatever they do, in whatever order and in
-//! whichever process, what was accepted keeps its row.
+//! How one submission behaves beside others of the same id. An accepted submission keeps its row; no
+//! other submission can remove it, in any order and from any process.
 //!
 //! A row carries the mark of the submission that wrote it. A submission that finds the id taken takes
 //! the mark off before anything else. A submission whose publish is refused removes its row only while
@@ -8,6 +8,7 @@
 use crate::aws::{Adopted, Forgotten, Recorded, RequestInsert};
 use crate::error::{Error, Result};
 use crate::model::RequestRow;
+use crate::model::text::printable;
 use crate::queue::Fate;
 
 /// How often the id may be found taken and its row gone a moment later.
@@ -20,7 +21,7 @@ pub enum Scattered {
     Published(RequestRow),
     /// It had been published before, and every expected provider has a row.
     Answered(RequestRow),
-    /// It is not known how far it came; whatever was written stays, so that it can be submitted again.
+    /// It is not known how far it came; a row that was written stays, so that it can be submitted again.
     Unknown(Error),
 }
 
@@ -78,8 +79,10 @@ pub(super) async fn submit(
         Ok(()) => Ok(Scattered::Published(row.clone())),
         Err((error, Fate::Unknown)) => Ok(unpublished(error)),
         Err((error, Fate::Refused)) => Err(match claim {
-            Claim::Own => withdrawn(error, &insert, backend.forget(&insert).await),
-            Claim::Shared(_) => error,
+            Claim::Own => withdrawn(error, row, backend.forget(&insert).await),
+            Claim::Shared(_) => {
+                refused(error, row, "was kept, because another submission wrote it")
+            }
         }),
     }
 }
@@ -118,19 +121,19 @@ fn unpublished(error: Error) -> Scattered {
 }
 
 /// The error of a publish that was refused, with what became of the row that was written for it.
-fn withdrawn(error: Error, insert: &RequestInsert, forgotten: Result<Forgotten>) -> Error {
-    let id = &insert.row.id;
+fn withdrawn(error: Error, row: &RequestRow, forgotten: Result<Forgotten>) -> Error {
     match forgotten {
         Ok(Forgotten::Removed) => error,
-        Ok(Forgotten::Kept) => Error::other(format!(
-            "the topic refused the request; its row {id} was kept, because another submission uses it"
-        ))
-        .because(error),
-        Err(second) => Error::other(format!(
-            "the topic refused the request, and its row {id} could not be removed: {second}"
-        ))
-        .because(error),
+        Ok(Forgotten::Kept) => {
+            refused(error, row, "was kept, because another submission has found it")
+        }
+        Err(second) => refused(error, row, &format!("could not be removed: {second}")),
     }
+}
+
+fn refused(error: Error, row: &RequestRow, became: &str) -> Error {
+    let id = printable(row.id.as_str());
+    error.within(format!("the topic refused the request; its row {id} {became}"))
 }
 
 #[cfg(test)]

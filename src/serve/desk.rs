@@ -76,7 +76,7 @@ impl Desk {
     /// Submits a request, unless there is no room for it.
     ///
     /// # Errors
-    /// As [`Scatter::submit`]: nothing was sent then, nor is anything left behind.
+    /// As [`Scatter::submit`]: nothing was sent then. A row that other submissions go by stays.
     pub(super) async fn submit(&self, submission: Submission) -> Result<Taken> {
         let Ok(room) = Arc::clone(&self.0.room).try_acquire_owned() else {
             return Ok(Taken::Refused);

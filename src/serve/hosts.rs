@@ -14,7 +14,12 @@ const OPTION: &str = "`rydes serve --host NAME` adds a name";
 
 /// The names that the server answers to, beside every address.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Hosts(Vec<String>);
+pub struct Hosts {
+    /// The names that were typed.
+    names: Vec<String>,
+    /// Whether `localhost` is one too. Pages of other local servers have that name, on other ports.
+    is_local: bool,
+}
 
 impl Hosts {
     /// A host name, as it was typed.
@@ -31,11 +36,8 @@ impl Hosts {
     }
 
     /// These names, and `localhost` where the server listens at `at`, an address of this machine alone.
-    pub fn new(mut names: Vec<String>, at: Option<IpAddr>) -> Self {
-        if at.is_some_and(|at| at.is_loopback()) {
-            names.push("localhost".to_owned());
-        }
-        Self(names)
+    pub fn new(names: Vec<String>, at: Option<IpAddr>) -> Self {
+        Self { names, is_local: at.is_some_and(|at| at.is_loopback()) }
     }
 
     /// Whether a request may be answered: it names one host, and that is a known one.
@@ -84,13 +86,15 @@ impl Hosts {
         let Some((name, port)) = from else { return false };
         let port = port.unwrap_or(standard);
         host.is_some_and(|(host, at)| host == name && at.unwrap_or(standard) == port)
-            || port == standard && self.0.contains(&name)
+            || port == standard && self.names.contains(&name)
     }
 
     /// Whether this name, in lower case, or this address is answered to.
     fn know(&self, host: &str) -> bool {
         let address = host.trim_start_matches('[').trim_end_matches(']');
-        address.parse::<IpAddr>().is_ok() || self.0.iter().any(|name| name == host)
+        address.parse::<IpAddr>().is_ok()
+            || (self.is_local && host == "localhost")
+            || self.names.iter().any(|name| name == host)
     }
 }
 
@@ -172,6 +176,9 @@ mod tests {
             // Behind a proxy that names the server in its own way.
             ("127.0.0.1:8080", "https://rides.example", 200),
             ("127.0.0.1:8080", "http://rides.example:3000", 403),
+            // Another server of this machine.
+            ("127.0.0.1:8080", "http://localhost", 403),
+            ("localhost:8080", "https://localhost", 403),
             ("127.0.0.1:8080", "https://127.0.0.1", 403),
             ("127.0.0.1:8080", "http://127.0.0.1:9090", 403),
             ("localhost", "ftp://localhost", 403),

@@ -29,7 +29,7 @@ use crate::model::text::compact_json;
 use crate::model::{RfqId, parse_duration, show_duration};
 use crate::output::quotes::{document, workshop};
 use crate::quotes::snapshot;
-use crate::scatter::{Deadline, Scattered};
+use crate::scatter::{Scattered, Term};
 use crate::submission::{JSON_MAX, of_json, utf8};
 
 /// How much of a body that is too long is read all the same, so that its sender hears of it.
@@ -84,7 +84,7 @@ async fn submit(State(house): State<Arc<House>>, request: Request) -> Answer {
         Problem::new(StatusCode::REQUEST_TIMEOUT, error)
     })??;
     let text = utf8("the body", body.into())?;
-    let submission = of_json("the body", &text, Deadline::Default(house.settings.deadline), &[])?;
+    let submission = of_json("the body", &text, Term::Default(house.settings.deadline), &[])?;
     let id = submission.id.clone();
     match house.desk.submit(submission).await {
         Ok(Taken::Refused) => Err(Problem::busy("too many requests at once; nothing was sent")),

@@ -40,9 +40,9 @@ pub(super) fn expected(plan: &Plan, id: &RfqId) -> Vec<Expected> {
         id: submission.id,
         from: submission.from,
         to: submission.to,
-        customer: submission.customer,
+        customer: submission.customer.value(),
         submitted_at: Some(now),
-        deadline: Some(now.plus(submission.deadline.length())),
+        deadline: Some(now.plus(submission.deadline.value())),
     };
     let one = |provider: &ProviderName| {
         let received = now.by_clock(plan.behaviour.clock(provider, &request));

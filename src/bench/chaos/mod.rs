@@ -27,7 +27,7 @@ use crate::error::{Error, Result};
 use crate::model::{ProviderName, RfqId};
 use crate::provider::{Behaviour, FaultKind};
 use crate::queue::Ending;
-use crate::scatter::{Deadline, Scatter, Scattered, Submission};
+use crate::scatter::{Scatter, Scattered, Submission, Term};
 
 /// Submissions under way at once.
 const IN_FLIGHT: usize = 500;
@@ -192,8 +192,8 @@ fn submission(id: &RfqId) -> Submission {
         id: id.clone(),
         from: "Frankfurt".to_owned(),
         to: "Las Vegas".to_owned(),
-        customer: "chaos".to_owned(),
-        deadline: Deadline::Default(DEADLINE),
+        customer: Term::Named("chaos".to_owned()),
+        deadline: Term::Default(DEADLINE),
         until: Vec::new(),
     }
 }

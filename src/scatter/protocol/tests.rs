@@ -49,7 +49,7 @@ enum Found {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Slip {
     None,
-    /// Rows are removed whatever mark they carry.
+    /// Rows are removed without a look at their mark.
     ForgetsAny,
     /// Marks stay where they are.
     AdoptsNone,
@@ -255,7 +255,7 @@ fn history(seed: u64, slip: Slip) -> Result<BTreeSet<Said>, String> {
 }
 
 #[test]
-fn what_was_accepted_keeps_its_row_whatever_other_submissions_do() {
+fn what_was_accepted_keeps_its_row_beside_other_submissions() {
     let mut seen = BTreeSet::new();
     let mut together = 0;
     for seed in 0..HISTORIES {

@@ -17,7 +17,7 @@ use rydes::model::{
 };
 use rydes::output::trace::{Clock, time_of_day};
 use rydes::provider::{Fault, FaultKind};
-use rydes::scatter::{Deadline, Submission};
+use rydes::scatter::{Submission, Term};
 use rydes::submission::of_json;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -205,7 +205,7 @@ fn lines_with_something(bytes: &[u8]) -> Vec<u64> {
 }
 
 fn submission(line: &str) {
-    let deadline = Deadline::Default(Duration::from_secs(15));
+    let deadline = Term::Default(Duration::from_secs(15));
     let submission = match of_json("the line", line, deadline, &[]) {
         Ok(submission) => submission,
         Err(error) => {
@@ -218,6 +218,7 @@ fn submission(line: &str) {
         assert!(fields[name].get().starts_with('"'), "{line}");
     }
     let Submission { id, from, to, customer, deadline, until } = submission;
+    let customer = customer.value();
     is_id(&id);
     assert!(!id.as_str().contains(is_unsafe) && ![".", ".."].contains(&id.as_str()), "{id:?}");
     for text in [&from, &to, &customer] {
@@ -226,7 +227,7 @@ fn submission(line: &str) {
         assert!(!text.starts_with('\u{feff}'), "{text:?}");
         is_safe(&printable(text));
     }
-    assert!((Duration::from_millis(10)..=DAY).contains(&deadline.length()), "{deadline:?}");
+    assert!((Duration::from_millis(10)..=DAY).contains(&deadline.value()), "{deadline:?}");
     assert!(until.len() <= 16, "{until:?}");
     until.iter().for_each(is_condition);
     let request = Request { id, from, to, customer, submitted_at: None, deadline: None };

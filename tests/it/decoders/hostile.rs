@@ -10,7 +10,7 @@ use rydes::model::{
     parse_duration,
 };
 use rydes::provider::Fault;
-use rydes::scatter::Deadline;
+use rydes::scatter::Term;
 use rydes::submission::of_json;
 
 use super::check;
@@ -245,7 +245,7 @@ fn names() {
 fn lines_of_a_batch() {
     let line = |fields: &str| format!(r#"{{"from":"A","to":"B"{fields}}}"#);
     let read = |line: &str| {
-        of_json("the line", line, Deadline::Default(Duration::from_secs(15)), &[])
+        of_json("the line", line, Term::Default(Duration::from_secs(15)), &[])
             .map_err(|error| error.to_string())
     };
     let mut cases = no_messages();

@@ -1,7 +1,5 @@
 //! Submissions of one id beside each other, one of which is refused: what was accepted stays.
 
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use super::submit::REFUSED;
@@ -11,7 +9,7 @@ use crate::support::{Ran, Rydes, wait_for};
 
 const ID: &str = "1f0a99e2-7d34-4b5c-9a61-00000000000b";
 const SUBMIT: &str = "submit --from Frankfurt --to Rome --customer cmr --deadline 60s --rfq-id";
-const KEPT: &str = "was kept, because another submission uses it";
+const KEPT: &str = "was kept, because another submission has found it";
 
 fn submit(stack: &Stack, proxy: &Proxy) -> Rydes {
     stack
@@ -33,16 +31,15 @@ fn is_answered(stack: &Stack, id: &str) {
     assert_eq!(stack.quotes(id)["completed-by"], "all");
 }
 
-/// Starts a submission whose publish is refused and whose removal of its row arrives this late; returns
-/// once the removal is under way.
+/// Starts a submission whose publish is refused, and whose removal of its row pauses; returns once the
+/// removal is under way.
 fn refused<'a>(
     scope: &'a std::thread::Scope<'a, '_>,
     stack: &'a Stack,
     proxy: &'a Proxy,
-    late: Duration,
 ) -> std::thread::ScopedJoinHandle<'a, Ran> {
     proxy.fail("Publish", 1, REFUSED);
-    proxy.fail("DeleteItem", 1, Fault::Delay(late));
+    proxy.fail("DeleteItem", usize::MAX, Fault::Pause);
     let first = scope.spawn(|| submit(stack, proxy).run());
     proxy.until("DeleteItem");
     first
@@ -54,10 +51,11 @@ fn a_refusal_does_not_take_the_row_of_one_that_was_accepted_meanwhile() {
     let _workers = stack.providers("--behavior steady");
     let proxy = Proxy::start();
     std::thread::scope(|scope| {
-        let first = refused(scope, &stack, &proxy, Duration::from_secs(8));
+        let first = refused(scope, &stack, &proxy);
         assert!(request_row(&stack, ID)["submission"].is_string(), "it carries its writer's mark");
         stack.rydes(SUBMIT).arg(ID).run().exits(0);
         assert_eq!(request_row(&stack, ID)["submission"], Value::Null, "the mark is gone");
+        proxy.resume();
         let first = first.join().expect("it ends").exits(1);
         assert!(first.stderr.contains(KEPT), "{}", first.stderr);
         assert!(first.stderr.contains("AuthorizationError: not you"), "{}", first.stderr);
@@ -70,14 +68,33 @@ fn one_that_finds_the_row_going_starts_over() {
     let stack = Stack::set_up(2);
     let _workers = stack.providers("--behavior steady");
     let (proxy, second) = (Proxy::start(), Proxy::start());
-    second.fail("UpdateItem", 1, Fault::Delay(Duration::from_secs(9)));
+    second.fail("UpdateItem", usize::MAX, Fault::Pause);
     std::thread::scope(|scope| {
-        let first = refused(scope, &stack, &proxy, Duration::from_secs(4));
-        submit(&stack, &second).run().exits(0);
+        let first = refused(scope, &stack, &proxy);
+        let again = scope.spawn(|| submit(&stack, &second).run());
+        second.until("UpdateItem");
+        proxy.resume();
         first.join().expect("it ends").exits(1);
+        second.resume();
+        again.join().expect("it ends").exits(0);
     });
-    assert_eq!((second.count("PutItem"), second.count("UpdateItem")), (2, 1));
+    assert_eq!(second.count("PutItem"), 2);
     is_answered(&stack, ID);
+}
+
+#[test]
+fn of_two_that_are_refused_the_second_says_that_the_row_is_kept() {
+    let stack = Stack::set_up(1);
+    let (proxy, second) = (Proxy::start(), Proxy::start());
+    second.fail("Publish", 1, REFUSED);
+    std::thread::scope(|scope| {
+        let first = refused(scope, &stack, &proxy);
+        let again = submit(&stack, &second).run().exits(1);
+        assert!(again.stderr.contains("was kept, because another submission wrote it"));
+        proxy.resume();
+        assert!(first.join().expect("it ends").exits(1).stderr.contains(KEPT));
+    });
+    assert_eq!(stack.rows(ID).len(), 1);
 }
 
 #[test]
@@ -97,11 +114,12 @@ fn one_that_finds_every_answer_there_keeps_the_row_too() {
     let stack = Stack::set_up(1);
     let proxy = Proxy::start();
     std::thread::scope(|scope| {
-        let first = refused(scope, &stack, &proxy, Duration::from_secs(6));
+        let first = refused(scope, &stack, &proxy);
         // Another program may have published it.
         stack.put(&json!({"id": ID, "responder": provider(1), "quote": 7}));
         let second = stack.rydes(SUBMIT).arg(ID).run().exits(0);
         assert!(second.stderr.contains("every provider has answered"), "{}", second.stderr);
+        proxy.resume();
         assert!(first.join().expect("it ends").exits(1).stderr.contains(KEPT));
     });
     assert_eq!(stack.quotes(ID)["answered"], 1);
@@ -115,7 +133,7 @@ fn a_server_keeps_what_it_accepted_when_an_earlier_try_is_refused() {
     let server = stack.serve_through(&proxy.url);
     server.submit("");
     proxy.fail("PublishBatch", 1, REFUSED);
-    proxy.fail("DeleteItem", 1, Fault::Delay(Duration::from_secs(8)));
+    proxy.fail("DeleteItem", usize::MAX, Fault::Pause);
     let body = json!({"from": "A", "to": "B", "rfq-id": "twice"}).to_string();
     std::thread::scope(|scope| {
         let first = scope.spawn(|| server.post(&body));
@@ -125,6 +143,7 @@ fn a_server_keeps_what_it_accepted_when_an_earlier_try_is_refused() {
             (answer.status == 201).then_some(answer)
         });
         assert_eq!(second.json(), json!({"rfq-id": "twice"}));
+        proxy.resume();
         let first = first.join().expect("it is answered");
         assert_eq!(first.status, 503, "{first:?}");
     });

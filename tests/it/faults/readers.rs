@@ -66,6 +66,21 @@ fn leases_are_extended_while_no_event_can_be_written() {
 }
 
 #[test]
+fn a_second_signal_ends_workers_whose_reader_has_stopped() {
+    let stack = Stack::set_up(1);
+    let (_unread, full, _) = full_pipe();
+    let run = "providers run -o jsonl --behavior steady --poll-wait 1s --think 20s..20s";
+    let workers = Background::start(stack.rydes(run).stdout(full));
+    stack.submit("--deadline 60s");
+    wait_for("the request is in hand", || (stack.in_hand(&provider(1)) == 1).then_some(()));
+    workers.signal(Signal::TERM);
+    workers.says("stopping");
+    workers.signal(Signal::TERM);
+    // One signal alone would let it drain and end with 0.
+    workers.ends(PATIENCE).exits(143);
+}
+
+#[test]
 fn a_server_serves_on_while_its_log_is_not_read() {
     let stack = Stack::set_up(1);
     let at = format!("127.0.0.1:{}", free_port());

@@ -188,7 +188,10 @@ fn a_row_that_is_refused_or_cannot_be_removed_is_told() {
     proxy.fail("Publish", 1, REFUSED);
     proxy.fail("DeleteItem", 1, DENIED);
     let left = submit(&stack, &proxy).run().exits(1);
-    for said in [&format!("its row {ID} could not be removed"), "AuthorizationError: not you"] {
+    for said in [
+        &format!("the topic refused the request; its row {ID} could not be removed"),
+        "AuthorizationError: not you",
+    ] {
         assert!(left.stderr.contains(said), "{said}: {}", left.stderr);
     }
     assert_eq!(stack.rows(ID).len(), 1);

@@ -97,8 +97,8 @@ fn a_submission_has_what_a_line_of_a_batch_has() {
     assert!(full.body.is_ascii());
     let newest = stack.rydes("quotes --output json").run().exits(0);
     assert_eq!(json_of(&newest.stdout), full.json(), "it is the newest of this machine");
-    // The same again is the same RFQ, in whatever order its conditions stand; what it does not name is
-    // not compared, and where it says something else it is refused.
+    // The same again is the same RFQ, in any order of its conditions; what it does not name is not
+    // compared, and where it says something else it is refused.
     let reversed = whole.replace(r#"[1, "price:20"]"#, r#"["price:20", "all", 1]"#);
     let silent = r#"{"from": "Zürich", "to": "東京", "rfq-id": "mine/1 ü"}"#;
     for same in [whole, &reversed, silent] {
@@ -114,6 +114,11 @@ fn a_submission_has_what_a_line_of_a_batch_has() {
         assert!(other.body.contains(said), "{other:?}");
     }
     assert_eq!(stack.row_when("mine/1 ü", "-", |_| true)["until"], row["until"]);
+    // The same holds for a customer.
+    let named = r#"{"from": "A", "to": "B", "customer": "cmr", "rfq-id": "of-cmr"}"#;
+    assert_eq!(server.post(named).status, 201);
+    assert_eq!(server.post(r#"{"from": "A", "to": "B", "rfq-id": "of-cmr"}"#).status, 201);
+    assert_eq!(server.post(&named.replace("cmr\",", "other\",")).status, 409);
     // Without a deadline it is the server's.
     let id = server.submit("");
     let full = server.get(&format!("/query-instant-ride-rfq/{id}?view=full")).json();

@@ -105,6 +105,11 @@ impl Proxy {
         assert!(!waited.timed_out(), "no {operation} among {seen:?}");
     }
 
+    /// Lets the requests go on that pause.
+    pub fn resume(&self) {
+        self.inner.resume();
+    }
+
     /// Waits until a request is held.
     pub fn until_held(&self) {
         wait_for("a request that is held", || (*self.inner.held.borrow() > 0).then_some(()));

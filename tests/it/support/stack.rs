@@ -221,10 +221,22 @@ impl Stack {
 
     /// How many messages a queue holds, received ones included.
     pub fn depth(&self, queue: &str) -> usize {
-        let names = [
-            QueueAttributeName::ApproximateNumberOfMessages,
-            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
-        ];
+        self.counted(
+            queue,
+            &[
+                QueueAttributeName::ApproximateNumberOfMessages,
+                QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+            ],
+        )
+    }
+
+    /// How many messages of a queue are in the hands of receivers.
+    pub fn in_hand(&self, queue: &str) -> usize {
+        self.counted(queue, &[QueueAttributeName::ApproximateNumberOfMessagesNotVisible])
+    }
+
+    /// The sum of these counts, which are of one moment.
+    fn counted(&self, queue: &str, names: &[QueueAttributeName]) -> usize {
         let attributes = clients()
             .sqs
             .get_queue_attributes()
