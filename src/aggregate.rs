@@ -221,7 +221,7 @@ impl Gathering {
         self.expected.is_some_and(|expected| self.answered + self.late >= expected)
     }
 
-    /// The expected providers of which there is no trace after the end.
+    /// The expected providers without a trace after the end.
     pub fn missing(&self) -> Vec<Responder> {
         let missing = |provider: &&Provider| {
             provider.state == State::Missing && provider.expected == Some(true)

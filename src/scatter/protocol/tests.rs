@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::*;
 use crate::model::RfqId;
 
-/// Seeds, each of which is one history.
+/// Seeds; each makes one history.
 const HISTORIES: u64 = 50_000;
 /// How often a request is tried, as [`crate::aws`] does.
 const ATTEMPTS: u32 = 3;

@@ -1,4 +1,4 @@
-//! Submissions of one id beside each other, one of which is refused: what was accepted stays.
+//! Submissions of one id beside each other; one is refused. What was accepted stays.
 
 use serde_json::{Value, json};
 
