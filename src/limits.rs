@@ -5,8 +5,9 @@ use std::io;
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-/// Files that are to be open at once: a hundred providers that poll, and as many requests more.
-const FILES: u64 = 2_048;
+/// Open files that are enough for every command: a hundred providers that poll, and as many requests
+/// more.
+pub const FILES: u64 = 2_048;
 /// `EMFILE` and `ENFILE` on every Unix: the process, or the system, has too many files open.
 const TOO_MANY: [i32; 2] = [24, 23];
 

@@ -4,8 +4,8 @@
 use std::fmt::{self, Write as _};
 
 pub use env::Env;
+pub use partition::partition_of;
 pub use region::check_region;
-use url::is_aws;
 pub use url::{host, is_local, is_loopback, plain_url};
 
 use crate::error::{Error, Result};
@@ -13,7 +13,9 @@ use crate::model::StackName;
 use crate::model::text::escaped;
 
 mod env;
+mod partition;
 mod region;
+mod sdk;
 mod url;
 
 /// Where LocalStack answers unless told otherwise.
@@ -22,19 +24,6 @@ pub const DEFAULT_ENDPOINT: &str = "http://localhost:4566";
 pub const DEFAULT_REGION: &str = "us-east-1";
 /// The variables that may name an endpoint for all services.
 const ENDPOINT_VARIABLE: &str = "AWS_ENDPOINT_URL";
-
-/// Text that the SDK reads by itself with `--aws`, as if it were unset where it is not UTF-8.
-const OF_THE_SDK: [&str; 9] = [
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AWS_ACCOUNT_ID",
-    "AWS_PROFILE",
-    "AWS_CONFIG_FILE",
-    "AWS_SHARED_CREDENTIALS_FILE",
-    "AWS_ROLE_ARN",
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-];
 
 /// What was typed, before anything is resolved.
 #[derive(Debug, Clone, Default)]
@@ -283,7 +272,7 @@ impl Endpoint {
                 crate::model::text::printable(&url)
             ))
         })?;
-        if is_aws(&host) {
+        if partition::owns(&host) {
             return Err(Error::invalid(format!(
                 "{origin} points at real AWS; say --aws if you mean it"
             )));
@@ -304,9 +293,7 @@ fn aws(typed: &Typed, env: Env<'_>) -> Result<Target> {
             )));
         }
     }
-    for variable in OF_THE_SDK {
-        env.text(variable)?;
-    }
+    sdk::check(env)?;
     // In the order in which the SDK looks for it; a profile's is read and checked with the profile.
     let mut region = typed.region.clone().map(|region| (region, "--region"));
     for variable in ["AWS_REGION", "AWS_DEFAULT_REGION"] {
@@ -373,6 +360,7 @@ mod tests {
             "https://dynamodb.cn-north-1.amazonaws.com.cn",
             "https://sqs.us-east-1.api.aws",
             "http://localhost@amazonaws.com",
+            "https://sqs.eusc-de-east-1.amazonaws.eu",
         ] {
             let refused = resolve(&Typed::default(), &[("AWS_ENDPOINT_URL", url)]);
             assert_eq!(refused.expect_err(url).kind(), Kind::Invalid);
@@ -387,7 +375,12 @@ mod tests {
         let aws = Typed { backend: Backend::Aws, ..Typed::default() };
         assert!(resolve(&aws, &[]).expect_err("no stack").to_string().contains("name the stack"));
         assert!(resolve(&aws, &[("RYDES_STACK", "x")]).is_ok());
-        for url in ["http://127.0.0.1:4566", "http://[::1]:1", "http://localhost"] {
+        for url in [
+            "http://127.0.0.1:4566",
+            "http://[::1]:1",
+            "http://[::ffff:127.0.0.1]",
+            "http://localhost",
+        ] {
             let variables = [("RYDES_STACK", "x"), ("AWS_ENDPOINT_URL_SNS", url)];
             assert!(resolve(&aws, &variables).is_err(), "{url}");
         }

@@ -13,7 +13,6 @@ mod letter;
 mod meter;
 mod names;
 mod outbox;
-mod partition;
 pub mod provision;
 mod queue;
 mod request;

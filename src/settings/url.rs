@@ -12,12 +12,6 @@ pub fn host(url: &str) -> Option<String> {
     (!host.is_empty()).then_some(host)
 }
 
-pub(super) fn is_aws(host: &str) -> bool {
-    ["amazonaws.com", "amazonaws.com.cn", "api.aws"]
-        .into_iter()
-        .any(|domain| host.strip_suffix(domain).is_some_and(|h| h.is_empty() || h.ends_with('.')))
-}
-
 /// Whether a URL leads to this machine, which AWS never is.
 pub fn is_local(url: &str) -> bool {
     host(url).is_some_and(|host| is_loopback(&host))
@@ -28,7 +22,7 @@ pub fn is_loopback(host: &str) -> bool {
     host == "localhost"
         || host.ends_with(".localhost")
         || host.ends_with("localhost.localstack.cloud")
-        || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback() || ip.is_unspecified())
+        || address(host).is_some_and(|ip| ip.is_loopback() || ip.is_unspecified())
 }
 
 /// An http or https URL in the one way of writing it: lower case, no default port, no slash at the
@@ -38,15 +32,21 @@ pub fn plain_url(url: &str) -> Option<String> {
     let host = host(url)?;
     let (scheme, default) =
         if uri.scheme_str() == Some("https") { ("https", 443) } else { ("http", 80) };
-    let host = match host.parse::<IpAddr>() {
-        Ok(IpAddr::V6(ip)) if !is_itself(ip.into()) => format!("[{ip}]"),
-        Ok(ip) if is_itself(ip) => "localhost".to_owned(),
-        Err(_) if is_loopback(&host) => "localhost".to_owned(),
-        _ => host,
+    let host = match address(&host) {
+        Some(ip) if is_itself(ip) => "localhost".to_owned(),
+        Some(IpAddr::V6(ip)) => format!("[{ip}]"),
+        Some(IpAddr::V4(ip)) => ip.to_string(),
+        None if is_loopback(&host) => "localhost".to_owned(),
+        None => host,
     };
     let port = uri.port_u16().filter(|port| *port != default);
     let port = port.map(|port| format!(":{port}")).unwrap_or_default();
     Some(format!("{scheme}://{host}{port}{}", uri.path().trim_end_matches('/')))
+}
+
+/// The address that a host is; one of IPv4's, where IPv6 only wraps it.
+fn address(host: &str) -> Option<IpAddr> {
+    host.parse().ok().map(|ip: IpAddr| ip.to_canonical())
 }
 
 /// Whether an address is the one that `localhost` has; others of 127.0.0.0/8 may be other servers.
@@ -71,6 +71,8 @@ mod tests {
             "http://[::1]:4566/",
             "http://[0:0:0:0:0:0:0:1]:4566",
             "http://0.0.0.0:4566",
+            "http://[::ffff:127.0.0.1]:4566",
+            "http://[::ffff:7f00:1]:4566",
             "http://localhost.localstack.cloud:4566",
             "http://sqs.localhost:4566",
         ] {
@@ -81,6 +83,7 @@ mod tests {
             ("https://example.com.:443", "https://example.com"),
             ("https://example.com:80/a/", "https://example.com:80/a"),
             ("http://127.0.0.2:4566", "http://127.0.0.2:4566"),
+            ("http://[::ffff:10.0.0.1]", "http://10.0.0.1"),
             ("http://[2001:DB8::1]", "http://[2001:db8::1]"),
         ] {
             assert_eq!(plain_url(url).as_deref(), Some(plain), "{url}");

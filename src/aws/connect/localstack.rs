@@ -21,11 +21,11 @@ use ureq::http::Uri;
 
 use super::{Aws, CONNECT_TIMEOUT, Clients, Place, app_name, timeouts, too_many_files};
 use crate::aws::error::is_about_region;
-use crate::aws::{Meter, Names, partition};
-use crate::error::{Error, Result};
+use crate::aws::{Meter, Names};
+use crate::error::Result;
 use crate::limits;
 use crate::model::text::printable;
-use crate::settings::{DEFAULT_REGION, Endpoint, LocalStack, Settings, host};
+use crate::settings::{DEFAULT_REGION, Endpoint, LocalStack, Settings, partition_of};
 
 /// How long connection and first answer may take together.
 const REACH_TIMEOUT: Duration = Duration::from_millis(2_500);
@@ -35,14 +35,6 @@ const HEALTH_MAX: u64 = 65_536;
 impl Aws {
     pub(super) async fn localstack(settings: &Settings, localstack: &LocalStack) -> Result<Self> {
         let endpoints = [&localstack.sqs, &localstack.sns, &localstack.dynamodb];
-        if let Some(aws) =
-            endpoints.iter().find(|e| host(&e.url).is_some_and(|h| partition::owns(&h)))
-        {
-            return Err(Error::invalid(format!(
-                "{} points at real AWS; say --aws if you mean it",
-                aws.origin
-            )));
-        }
         let place = Place {
             name: format!("LocalStack {}", localstack.sqs.url),
             url: localstack.sqs.url.clone(),
@@ -89,7 +81,7 @@ impl Aws {
             meter,
             account: Some(account),
             region: localstack.region.clone(),
-            partition: partition::of(&localstack.region).to_owned(),
+            partition: partition_of(&localstack.region).to_owned(),
             version: versions.into_iter().flatten().next(),
             place,
         };

@@ -19,10 +19,10 @@ use futures_util::FutureExt as _;
 use super::{Aws, Clients, Place, app_name, no_credentials, timeouts};
 use crate::aws::asked::Asked;
 use crate::aws::failure::{lack, words};
-use crate::aws::{Meter, Names, partition};
+use crate::aws::{Meter, Names};
 use crate::error::{Error, Kind, Result};
 use crate::model::text::printable;
-use crate::settings::{Settings, check_region, is_local};
+use crate::settings::{Settings, check_region, is_local, partition_of};
 
 /// How long STS may take to say whose credentials these are: where it cannot be reached, other ways
 /// are left.
@@ -56,7 +56,7 @@ impl Aws {
             names: Names::new(&settings.stack),
             meter,
             account: credentials.account_id().map(|id| id.as_str().to_owned()),
-            partition: partition::of(&region).to_owned(),
+            partition: partition_of(&region).to_owned(),
             region,
             version: None,
             place: Place {
@@ -163,7 +163,7 @@ fn missing(profiles: &ProfileSet, typed: Option<&str>) -> Result<()> {
     let mut known: Vec<_> = profiles.profiles().map(printable).collect();
     known.sort_unstable();
     Err(match known.as_slice() {
-        [] => error.hint("no profile is in ~/.aws/config or ~/.aws/credentials"),
+        [] => error.hint("no profile is in the files of AWS's configuration"),
         known => error.hint(format!("profiles here: {}", known.join(", "))),
     })
 }

@@ -71,6 +71,14 @@ fn a_variable_that_is_not_text_is_refused_by_name() {
         "AWS_SHARED_CREDENTIALS_FILE",
         "AWS_ENDPOINT_URL",
         "AWS_ENDPOINT_URL_STS",
+        "AWS_ROLE_SESSION_NAME",
+        "AWS_USE_FIPS_ENDPOINT",
+        "AWS_USE_DUALSTACK_ENDPOINT",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+        "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+        "HTTPS_PROXY",
+        "no_proxy",
+        "HOME",
     ] {
         let ran = rydes("--aws --stack x status").env(variable, latin).run().exits(2);
         says(&ran, &format!("error: the variable {variable} is not UTF-8\n"));

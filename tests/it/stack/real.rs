@@ -166,7 +166,9 @@ fn profiles_that_give_nothing_say_why() {
     says(&unknown, "error: `--profile nobody`: there is no such profile\n");
     says(&unknown, "hint: profiles here: broken, elsewhere, empty, login, sso\n");
     let line = aws.rydes("A", "--stack x status").env("AWS_PROFILE", "nobody");
-    says(&line.run().exits(2), "error: `AWS_PROFILE nobody`: there is no such profile\n");
+    let unknown = line.run().exits(2);
+    says(&unknown, "error: `AWS_PROFILE nobody`: there is no such profile\n");
+    says(&unknown, "hint: no profile is in the files of AWS's configuration\n");
     assert!(aws.seen().is_empty(), "{:?}", aws.seen());
 }
 

@@ -24,7 +24,7 @@ enum Stack {
 }
 
 /// The name that ARNs have for a region's partition: `aws`, `aws-cn`, ...
-pub(super) fn of(region: &str) -> &'static str {
+pub fn partition_of(region: &str) -> &'static str {
     match suffix(region, Stack::Single).as_deref() {
         Some("amazonaws.com.cn") => "aws-cn",
         Some("amazonaws.eu") => "aws-eusc",
@@ -76,7 +76,7 @@ mod tests {
             ("us-isof-east-1", "aws-iso-f"),
             ("us-esat-1", "aws"),
         ] {
-            assert_eq!(of(region), partition, "{region}");
+            assert_eq!(partition_of(region), partition, "{region}");
         }
     }
 
