@@ -92,7 +92,7 @@ impl Aws {
     /// Fails where LocalStack does not know the region. It would answer for its default region, and
     /// another stack would be worked on than was meant. Only SNS says so, of a topic there.
     async fn check_region(&self) -> Result<()> {
-        if self.region == DEFAULT_REGION || self.version.is_none() {
+        if self.region == DEFAULT_REGION {
             return Ok(());
         }
         let account = self.account.as_deref().unwrap_or_default();

@@ -12,6 +12,7 @@ use super::{document, says};
 use crate::support::aws::Aws;
 use crate::support::background::Background;
 use crate::support::localstack::endpoint;
+use crate::support::proxy::Proxy;
 use crate::support::stack::Stack;
 use crate::support::{Rydes, rydes, shell, wait_for};
 
@@ -202,6 +203,18 @@ fn regions_that_localstack_does_not_know_are_refused_by_every_command() {
     let set = stack.rydes("status").env("RYDES_REGION", "mars-north-7").run().exits(2);
     says(&set, "refuses the region `mars-north-7` (RYDES_REGION)\n");
     stack.run("providers list").exits(0);
+}
+
+/// The same behind an endpoint that tells no version, as one over TLS does not either.
+#[test]
+fn regions_are_checked_where_no_version_is_told_too() {
+    let (stack, proxy) = (Stack::set_up(1), Proxy::start());
+    proxy.rewrite("/_localstack/health", usize::MAX, |_| "{}".to_owned());
+    let before = stack.names();
+    let line = stack.rydes("--region us-esat-1 teardown --yes");
+    let ran = line.env("AWS_ENDPOINT_URL", &proxy.url).run().exits(2);
+    says(&ran, &format!("LocalStack {} refuses the region `us-esat-1` (--region)\n", proxy.url));
+    assert_eq!(stack.names(), before, "nothing was removed");
 }
 
 #[test]
