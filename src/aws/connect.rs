@@ -4,6 +4,8 @@ mod localstack;
 mod real;
 #[cfg(test)]
 mod sample;
+#[cfg(test)]
+mod tests;
 
 use std::time::Duration;
 
@@ -24,8 +26,6 @@ pub(super) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a connection may take to come about, so that an endpoint that is not there is named
 /// within 3 s.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// Open files that are enough for every command, to be named where there are too few.
-const ENOUGH_FILES: u32 = 2_048;
 
 /// The clients of one stack. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -260,7 +260,7 @@ impl Place {
         let asked = url.and_then(plain_url);
         let is_asked = |endpoint: &&Endpoint| {
             let known = plain_url(&endpoint.url);
-            asked.as_ref().zip(known).is_some_and(|(asked, known)| asked.starts_with(&known))
+            asked.as_ref().zip(known).is_some_and(|(asked, known)| is_below(asked, &known))
         };
         match (self.endpoints.iter().find(is_asked).or(self.endpoints.first()), asked) {
             (Some(endpoint), _) => endpoint.to_string(),
@@ -278,12 +278,18 @@ impl Place {
     }
 }
 
+/// Whether a URL is another one or a path below it.
+fn is_below(url: &str, other: &str) -> bool {
+    url.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
 /// The process may open no further file, so no further connection.
 fn too_many_files() -> Error {
     let limit = limits::files().map_or("no more".to_owned(), |files| files.to_string());
     Error::other(format!(
-        "too many files are open: this process may open {limit} (`ulimit -n {ENOUGH_FILES}`, in the \
-         shell that starts it, allows more)"
+        "too many files are open: this process may open {limit} (`ulimit -n {}`, in the shell \
+         that starts it, allows more)",
+        limits::FILES
     ))
 }
 

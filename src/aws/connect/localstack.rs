@@ -172,10 +172,10 @@ async fn reach(endpoint: &Endpoint) -> std::result::Result<Option<String>, Unrea
         Ok(Ok(version)) => Ok(version),
         Ok(Err(ureq::Error::Io(error))) if limits::is_too_many(&error) => Err(Unreached::Files),
         Ok(Err(ureq::Error::Timeout(_))) => {
-            because("it takes connections, but does not answer".to_owned())
+            because("it accepts connections but does not respond".to_owned())
         }
         Ok(Err(error)) => {
-            because(format!("it takes connections, but does not speak HTTP: {error}"))
+            because(format!("it accepts connections but does not speak HTTP: {error}"))
         }
         Err(panic) => because(panic.to_string()),
     }
