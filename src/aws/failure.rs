@@ -5,6 +5,7 @@ use std::error::Error as StdError;
 use std::io;
 use std::iter::successors;
 
+use aws_config::meta::ProviderChainError;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_types::error::ErrorMetadata;
 use rustls::CertificateError;
@@ -92,6 +93,9 @@ pub(super) fn words(error: &(dyn StdError + 'static)) -> String {
 
 /// Why there are no credentials: the two innermost causes, since `no such file` alone says little.
 pub(super) fn lack(error: &CredentialsError) -> String {
+    if find::<ProviderChainError<CredentialsError>>(error).is_some() {
+        return "neither the environment, a profile nor this machine's role has any".to_owned();
+    }
     let innermost: Vec<_> = causes(error).skip(1).map(ToString::to_string).collect();
     match innermost.as_slice() {
         [] if matches!(error, CredentialsError::CredentialsNotLoaded(_)) => {

@@ -162,6 +162,15 @@ fn profiles_that_give_nothing_say_why() {
         says(&ran, "hint: log in as the AWS CLI would");
     }
     says(&run("elsewhere").exits(2), "error: `region = EU West`: a region is made of ");
+    // No profile is typed, and nothing of the ordinary chain gives any.
+    let line = aws.rydes("", "--stack x status").env("AWS_SECRET_ACCESS_KEY", "");
+    let none = line.env("HOME", "/nonexistent").run().exits(6);
+    says(
+        &none,
+        "error: no credentials for AWS\n  caused by: neither the environment, a profile nor this \
+         machine's role has any\nhint: log in as the AWS CLI would",
+    );
+    assert_eq!(none.stderr.lines().count(), 3, "{}", none.stderr);
     let unknown = run("nobody").exits(2);
     says(&unknown, "error: `--profile nobody`: there is no such profile\n");
     says(&unknown, "hint: profiles here: broken, elsewhere, empty, login, sso\n");
