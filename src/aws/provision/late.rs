@@ -62,7 +62,8 @@ impl<T> Seen<T> {
     }
 }
 
-/// Looks until what was made shows.
+/// Looks until what was made shows. Its time begins after the first look: the one that makes a queue
+/// may first wait for the name.
 ///
 /// # Errors
 /// Any error of `look`; when something does not show within [`SHOWS_WITHIN`].
@@ -70,11 +71,13 @@ pub(super) async fn until_shown<T>(
     patience: Patience<'_>,
     mut look: impl AsyncFnMut() -> Result<Seen<T>>,
 ) -> Result<T> {
-    let began = Instant::now();
+    let mut began = None;
     loop {
-        match look().await? {
+        let seen = look().await?;
+        let waited = began.get_or_insert_with(Instant::now).elapsed();
+        match seen {
             Seen::Shown(shown) => return Ok(shown),
-            Seen::Missing(what) if began.elapsed() >= SHOWS_WITHIN => return Err(overdue(&what)),
+            Seen::Missing(what) if waited >= SHOWS_WITHIN => return Err(overdue(&what)),
             Seen::Missing(what) => patience(Waiting::Shows(what)),
         }
         sleep(LOOK_EVERY).await;
@@ -167,6 +170,19 @@ mod tests {
         assert_eq!(error.to_string(), "made, but not visible after 30 s: queue q");
         assert_eq!((error.exit_code(), took), (1, SHOWS_WITHIN));
         assert_eq!(said.len(), 60);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_first_look_that_takes_long_takes_nothing_of_the_time() {
+        let mut looks = 0;
+        let shown = until_shown(&|_| {}, async || {
+            looks += 1;
+            if looks == 1 {
+                sleep(Duration::from_secs(75)).await;
+            }
+            Ok(if looks > 3 { Seen::Shown(looks) } else { Seen::Missing("queue q".to_owned()) })
+        });
+        assert_eq!(shown.await.expect("it shows"), 4);
     }
 
     #[tokio::test(start_paused = true)]

@@ -33,9 +33,9 @@ impl Made {
         self.subscribed.extend(is_new(change).then(|| queue.to_owned()));
     }
 
-    /// Waits until all of it shows in the lists and looks that commands go by. One request for each
-    /// queue that is new, since no list has tags, and at most six for the rest; none where nothing is
-    /// new.
+    /// Waits until all of it shows in the lists and looks that commands go by. Three requests for each
+    /// queue that is new, since each may show later than the others, and at most four for the rest;
+    /// none where nothing is new.
     ///
     /// # Errors
     /// Any error of a request; when something does not show within [`SHOWS_WITHIN`].
@@ -57,24 +57,10 @@ impl Made {
         Ok(())
     }
 
-    /// Looks at one of the queues in every way. Only where that shows late are the others looked at so
-    /// too; else their tags say enough, with the list.
+    /// Looks at each queue that is new in every way that commands do.
     async fn queues_show(&self, aws: &Aws, patience: Patience<'_>) -> Result<()> {
-        let response = aws.names.response_queue();
-        let one = self.queues.iter().find(|name| **name == response).or(self.queues.first());
-        let Some(one) = one else { return Ok(()) };
-        let (url, is_late) = queue_shows(aws, one, patience).await?;
-        let url = if is_late { None } else { Some(url) };
-        stream::iter(self.queues.iter().filter(|name| *name != one))
-            .map(|name| {
-                let url = url.as_deref();
-                async move {
-                    match url {
-                        Some(url) => tags_show(aws, name, url, patience).await,
-                        None => queue_shows(aws, name, patience).await.map(drop),
-                    }
-                }
-            })
+        stream::iter(&self.queues)
+            .map(|name| queue_shows(aws, name, patience))
             .buffer_unordered(CONCURRENCY)
             .try_collect()
             .await
@@ -142,27 +128,10 @@ async fn topic_shows(aws: &Aws, place: &Place, patience: Patience<'_>) -> Result
     until_shown(patience, look).await
 }
 
-/// Returns the URL of the queue, and whether it did not show at once.
-async fn queue_shows(aws: &Aws, name: &str, patience: Patience<'_>) -> Result<(String, bool)> {
-    let mut looks = 0;
+async fn queue_shows(aws: &Aws, name: &str, patience: Patience<'_>) -> Result<()> {
     let look = async || {
-        looks += 1;
         let found = queue::look(aws, name).await?;
-        let found = found.filter(|found| is_ours(&found.tags, &aws.names));
-        Ok(found.map_or_else(
-            || Seen::Missing(format!("queue {name}")),
-            |found| Seen::Shown((found.url, looks > 1)),
-        ))
-    };
-    until_shown(patience, look).await
-}
-
-/// Waits until the stack's tag on a queue shows; `beside` is the URL of a queue in the same place.
-async fn tags_show(aws: &Aws, name: &str, beside: &str, patience: Patience<'_>) -> Result<()> {
-    let url = queue::beside(beside, name);
-    let look = async || {
-        let tags = queue::tags(aws, name, &url).await?;
-        let is_shown = tags.is_some_and(|tags| is_ours(&tags, &aws.names));
+        let is_shown = found.is_some_and(|found| is_ours(&found.tags, &aws.names));
         Ok(if is_shown { Seen::Shown(()) } else { Seen::Missing(format!("queue {name}")) })
     };
     until_shown(patience, look).await

@@ -54,11 +54,6 @@ pub(super) fn name_of(url: &str) -> &str {
     url.rsplit('/').next().unwrap_or_default()
 }
 
-/// The URL of a queue in the same place as the one that has this URL.
-pub(super) fn beside(url: &str, name: &str) -> String {
-    url.rsplit_once('/').map_or_else(String::new, |(place, _)| format!("{place}/{name}"))
-}
-
 /// Looks at a queue: its attributes and tags; `None` when there is none.
 pub(super) async fn look(aws: &Aws, name: &str) -> Result<Option<Found>> {
     let doing = || format!("looking at queue {name}");

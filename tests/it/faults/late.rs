@@ -86,6 +86,17 @@ fn setup_returns_when_all_that_it_made_shows() {
 }
 
 #[test]
+fn setup_waits_for_each_queue_by_its_name() {
+    let (stack, proxy) = (Stack::new(), Proxy::start());
+    // Its attributes and tags show at once, as on another replica.
+    let one = stack.full("UnicornManagementResource2");
+    proxy.late(&format!("GetQueueUrl {one}"), Duration::from_secs(5));
+    let made = through(&stack, &proxy, "setup --providers 2").exits(0);
+    says(&made, &format!("waiting: for queue {one} to become visible"));
+    is_found_by_all(&stack, &proxy);
+}
+
+#[test]
 fn setup_returns_when_all_that_it_made_shows_with_every_read_late() {
     for lag in [500, 5_000] {
         let (stack, proxy) = (Stack::new(), Proxy::start());

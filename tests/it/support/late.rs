@@ -20,7 +20,7 @@ const NO_TOPIC: &str = "<ErrorResponse><Error><Type>Sender</Type><Code>NotFound<
 /// Which kinds of reads are late, and what they are late about.
 #[derive(Default)]
 pub struct Late {
-    /// How long each kind of read lags behind.
+    /// How long each kind of read lags behind; of one resource alone, by kind and name.
     lags: HashMap<String, Duration>,
     /// For how long each kind of read sees nothing.
     blind: HashMap<String, Duration>,
@@ -69,7 +69,8 @@ impl Late {
     /// Whether this kind of read does not see a resource yet.
     fn hides(&self, kind: &str, name: &str) -> bool {
         let is_young = |lag: &Duration| self.made.get(name).is_some_and(|at| at.elapsed() < *lag);
-        self.lags.get(kind).is_some_and(is_young)
+        let lag = self.lags.get(&format!("{kind} {name}")).or(self.lags.get(kind));
+        lag.is_some_and(is_young)
             || self
                 .blind
                 .get(kind)

@@ -67,7 +67,8 @@ impl Proxy {
     }
 
     /// Lets reads of this kind see a resource only this long after it was made through the proxy.
-    /// `kind` is an operation, or `RedrivePolicy` for the target of one.
+    /// `kind` is an operation, or `RedrivePolicy` for the target of one; with the name of a resource
+    /// behind it, it is about that one alone.
     pub fn late(&self, kind: &str, by: Duration) {
         self.shared.state().late.lag(kind, by);
     }
