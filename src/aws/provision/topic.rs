@@ -12,7 +12,7 @@ use crate::aws::names::STACK_TAG;
 use crate::aws::subscription::Delivery;
 use crate::aws::topic::Subscription;
 use crate::aws::{Aws, error};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 
 /// A topic that exists.
 #[derive(Debug, Clone)]
@@ -140,18 +140,24 @@ pub(super) async fn ensure_subscription(
     (topic, patience): (Origin, Patience<'_>),
 ) -> Result<(Change, Delivery)> {
     let queue_arn = place.queue_arn(queue);
-    let Some(found) = existing.iter().find(|found| found.queue_arn == queue_arn) else {
-        if mode == Mode::Apply {
-            let attributes = wanted(aws, place).map(|(name, value)| (name.to_owned(), value));
-            let attributes = HashMap::from(attributes);
-            subscribe(aws, place, queue, attributes, (topic, patience)).await?;
+    if let Some(found) = existing.iter().find(|found| found.queue_arn == queue_arn) {
+        let topic = aws.topic_at(place.topic_arn(&aws.names.topic()));
+        match topic.attributes(found, &setting_up(queue)).await {
+            Ok(is) => {
+                let change = mend(aws, place, found, &is, mode).await?;
+                return Ok((change, Delivery { is_raw: true, ..Delivery::of(&is) }));
+            }
+            // It is still listed, but has gone.
+            Err(error) if error.kind() == Kind::NotSetUp => {}
+            Err(error) => return Err(error),
         }
-        return Ok((Change::Created, Delivery { filter: None, is_raw: true }));
-    };
-    let topic = aws.topic_at(place.topic_arn(&aws.names.topic()));
-    let is = topic.attributes(found, &setting_up(queue)).await?;
-    let change = mend(aws, place, found, &is, mode).await?;
-    Ok((change, Delivery { is_raw: true, ..Delivery::of(&is) }))
+    }
+    if mode == Mode::Apply {
+        let attributes = wanted(aws, place).map(|(name, value)| (name.to_owned(), value));
+        let attributes = HashMap::from(attributes);
+        subscribe(aws, place, queue, attributes, (topic, patience)).await?;
+    }
+    Ok((Change::Created, Delivery { filter: None, is_raw: true }))
 }
 
 fn setting_up(queue: &str) -> String {

@@ -296,3 +296,15 @@ fn raw_delivery_that_is_off_is_named_and_mended_where_the_queue_is_the_stacks_ow
     assert_eq!(stack.subscription("globex")["RawMessageDelivery"], "false");
     says(&stack.run("setup --providers 2").exits(0), "0 created, 9 kept, 0 changed in ");
 }
+
+#[test]
+fn a_subscription_that_is_listed_but_gone_is_made_again() {
+    let (stack, proxy) = (Stack::set_up(1), Proxy::start());
+    let queue = provider(1);
+    let arn = stack.subscriptions().remove(&stack.full(&queue)).expect("it is subscribed");
+    wait(clients().sns.unsubscribe().subscription_arn(&arn).send()).expect("it is removed");
+    proxy.fail("ListSubscriptionsByTopic", 1, listing(&[(arn, stack.queue_arn(&queue))]));
+    let line = stack.rydes("setup --providers 1").env("AWS_ENDPOINT_URL", &proxy.url);
+    says(&line.run().exits(0), "1 created, 6 kept, 0 changed in ");
+    assert!(stack.subscriptions().contains_key(&stack.full(&queue)));
+}
