@@ -175,6 +175,14 @@ impl Aws {
         self.account.as_deref()
     }
 
+    /// Takes in the account of AWS that a resource names, where nothing else did; returns the target
+    /// line that shows it.
+    pub fn learn_account(&mut self, named: Option<&str>) -> Option<String> {
+        let named = named.filter(|_| self.is_real() && self.account.is_none())?;
+        self.account = Some(named.to_owned());
+        Some(self.target_line())
+    }
+
     /// The stack, or a part of it, does not exist.
     pub fn not_set_up(&self) -> Error {
         let account = self.account.as_deref().map_or(String::new(), |a| format!("account {a}, "));

@@ -30,7 +30,7 @@ pub(super) struct Command {
 pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let output = &context.output;
     let settings = context.settings()?;
-    let aws = context.connect(&settings).await?;
+    let mut aws = context.connect(&settings).await?;
     let mode = if command.dry_run { Mode::DryRun } else { Mode::Apply };
     let account = aws.account().map(|account| format!(" (account {account})"));
     let account = account.filter(|_| !aws.is_real()).unwrap_or_default();
@@ -44,6 +44,9 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let patience = waiting(output);
     let report = Box::pin(provision::setup(&aws, &request, &patience)).await?;
     drop(patience);
+    if let Some(line) = aws.learn_account(report.account.as_deref()) {
+        output.note(&line);
+    }
     match output.format {
         Format::Json | Format::Jsonl => output.json(&document(&report, mode)),
         Format::Table | Format::Workshop => {

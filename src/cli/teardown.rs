@@ -36,7 +36,7 @@ pub(super) struct Command {
 pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let output = &context.output;
     let settings = context.settings()?;
-    let aws = context.connect(&settings).await?;
+    let mut aws = context.connect(&settings).await?;
     output.note(&aws.target_line());
     let told = waiting(output);
     // On a terminal the wait is shown as one.
@@ -47,6 +47,9 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     };
     let found = Box::pin(find(&aws, &patience));
     let found = context.visibly("looking for what there is", found).await?;
+    if let Some(line) = aws.learn_account(found.account()) {
+        output.note(&line);
+    }
     for sentence in subscriptions::going(&found.inactive) {
         output.note(&sentence);
     }
@@ -77,8 +80,9 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let patience = waiting(output);
     let removed = teardown(&aws, &found, &patience).await;
     drop(patience);
-    let removed =
-        removed.map_err(|error| error.hint(format!("{} goes on", settings.command("teardown"))))?;
+    let removed = removed.map_err(|error| {
+        error.hint(format!("to remove the rest: {}", settings.command("teardown")))
+    })?;
     print(context, &found, removed);
     output.note(&format!("removed {removed}; looked again: nothing of {} is left", settings.stack));
     if !aws.is_real() {

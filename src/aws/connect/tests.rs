@@ -16,3 +16,14 @@ fn silence_is_told_of_the_endpoint_that_was_asked() {
         assert_eq!(place.host(Some(asked)), named, "{asked}");
     }
 }
+
+#[test]
+fn the_account_that_a_resource_names_is_taken_where_none_is_known() {
+    let mut aws = Aws::real_sample();
+    assert_eq!(aws.learn_account(Some("999999999999")), None);
+    assert_eq!(aws.account(), Some("123456789012"));
+    aws.account = None;
+    assert_eq!(aws.learn_account(None), None);
+    let line = aws.learn_account(Some("999999999999"));
+    assert_eq!(line.as_deref(), Some("stack x on AWS account 999999999999 in eu-west-1"));
+}

@@ -65,7 +65,7 @@ impl Found {
         self.description.table_status() == Some(&TableStatus::Deleting)
     }
 
-    fn arn(&self) -> &str {
+    pub(super) fn arn(&self) -> &str {
         self.description.table_arn().unwrap_or_default()
     }
 }

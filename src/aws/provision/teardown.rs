@@ -43,6 +43,7 @@ pub struct Inventory {
     /// Resources with names of the stack's that carry no tag of any stack: `queue x`.
     pub untagged: Vec<String>,
     urls: Vec<String>,
+    place: Option<Place>,
     is_whole: bool,
     is_table_hidden: bool,
     described: Option<table::Found>,
@@ -55,6 +56,11 @@ impl Inventory {
             + self.subscriptions
             + self.queues.len()
             + usize::from(self.table.is_some())
+    }
+
+    /// The account that the ARN of one of them names.
+    pub fn account(&self) -> Option<&str> {
+        self.place.as_ref().map(|place| place.account.as_str())
     }
 
     /// What forbids to remove it: the table's deletion protection.
@@ -140,6 +146,8 @@ pub async fn inventory(aws: &Aws) -> Result<Inventory> {
         None => Listed::default(),
     };
     let table = table.filter(|found| is_ours(&found.tags, names));
+    let mut arns = topic.as_deref().into_iter().chain(table.as_ref().map(table::Found::arn));
+    let place = place.or_else(|| arns.find_map(Place::of));
     let mut fixed =
         [names.provider_dead_letters(), names.response_dead_letters(), names.response_queue()]
             .into_iter();
@@ -152,6 +160,7 @@ pub async fn inventory(aws: &Aws) -> Result<Inventory> {
             && fixed.all(|name| has(&name))
             && are_subscribed_listed,
         is_table_hidden,
+        place,
         topic,
         subscriptions: listed.live.len(),
         inactive: listed.inactive,
@@ -262,6 +271,7 @@ impl Removal<'_> {
         if self.begun.contains(arn) {
             return Ok(());
         }
+        let before = self.refused.len();
         for found in subscriptions(self.aws, arn).await?.live {
             if self.begun.insert(found.arn.clone()) {
                 let queue = found.queue().to_owned();
@@ -277,6 +287,9 @@ impl Removal<'_> {
         }
         self.begun.insert(arn.to_owned());
         let deleted = self.aws.clients.sns.delete_topic().topic_arn(arn).send().await;
+        if deleted.is_ok() && self.aws.is_real() {
+            self.refused.truncate(before);
+        }
         let deleted = deleted.map(drop).map_err(|e| self.aws.error("deleting the topic", &e));
         self.note(format!("topic {}", self.aws.names.topic()), deleted)
     }

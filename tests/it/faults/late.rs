@@ -315,7 +315,7 @@ fn what_may_not_be_removed_holds_up_nothing_else_and_is_named() {
         let refused = through(&stack, &proxy, "teardown --yes").exits(1);
         says(&refused, left);
         says(&refused, "not authorized to perform this");
-        says(&refused, "teardown goes on");
+        says(&refused, "hint: to remove the rest: rydes teardown\n");
         let names = stack.names();
         assert_eq!(names.topics.is_empty(), operation != "DeleteTopic");
         assert_eq!(names.tables.is_empty(), operation != "DeleteTable");

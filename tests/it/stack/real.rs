@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::net::TcpListener;
+use std::thread;
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -11,6 +12,13 @@ use super::says;
 use crate::support::aws::{Aws, authority};
 use crate::support::stack::Stack;
 use crate::support::{free_port, rydes, script};
+
+const DENIED_BY_SNS: &str = "<ErrorResponse><Error><Type>Sender</Type>\
+    <Code>AuthorizationError</Code><Message>not authorized</Message></Error></ErrorResponse>";
+const DENIED_BY_STS: &str = "<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message>\
+    </Error></ErrorResponse>";
+const DENIED_BY_DYNAMODB: &str =
+    r#"{"__type": "com.amazonaws#AccessDeniedException", "message": "not authorized"}"#;
 
 /// An account of LocalStack's that no other test has.
 fn account(number: u32) -> String {
@@ -71,13 +79,67 @@ fn an_account_that_sts_does_not_tell_is_that_of_a_queue() {
     let (aws, account, name) = (Aws::start(), account(2), Stack::new().name);
     let run = |arguments: &str| aws.rydes(&account, &format!("--stack {name} {arguments}")).run();
     run("setup --providers 1").exits(0);
-    let denied = "<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error>\
-                  </ErrorResponse>";
-    aws.sts_answers(403, denied);
+    aws.sts_answers(403, DENIED_BY_STS);
     let listed = run("teardown --dry-run").exits(0);
     says(&listed, &format!("stack {name} on AWS account {account} in eu-west-1"));
     run(&format!("teardown --confirm {name}")).exits(0);
     says(&run("teardown --dry-run").exits(0), &format!("stack {name} on AWS in eu-west-1"));
+}
+
+#[test]
+fn an_account_that_the_first_queue_tells_is_shown_by_setup() {
+    let (aws, account, name) = (Aws::start(), account(8), Stack::new().name);
+    let run = |arguments: &str| aws.rydes(&account, &format!("--stack {name} {arguments}")).run();
+    aws.sts_answers(403, DENIED_BY_STS);
+    let setup = run("setup --providers 1").exits(0);
+    says(&setup, &format!("stack {name} on AWS in eu-west-1\n"));
+    says(&setup, &format!("stack {name} on AWS account {account} in eu-west-1\n"));
+    let again = run("setup --providers 1").exits(0);
+    assert!(!again.stderr.contains(&format!("stack {name} on AWS in ")), "{}", again.stderr);
+    run(&format!("teardown --confirm {name}")).exits(0);
+}
+
+#[test]
+fn an_account_that_only_the_rest_of_a_stack_tells_is_shown_by_teardown() {
+    let account = account(9);
+    let test = |request: &str, denied: &str, left: &str| {
+        let (aws, name) = (Aws::start(), Stack::new().name);
+        let run = |line: &str| aws.rydes(&account, &format!("--stack {name} {line}")).run();
+        aws.sts_answers(403, DENIED_BY_STS);
+        run("setup --providers 1").exits(0);
+        aws.refuses(request, denied);
+        let confirmed = format!("teardown --confirm {name}");
+        let refused = run(&confirmed).exits(1);
+        says(&refused, "1 of 7 could not be removed: ");
+        says(&refused, &format!("hint: to remove the rest: rydes --aws --stack {name} teardown\n"));
+        aws.heal();
+        let asked = run("teardown").exits(2);
+        says(&asked, &format!("stack {name} on AWS account {account} in eu-west-1\n"));
+        says(&asked, &format!("remove {left} from AWS account {account} in eu-west-1?\n"));
+        run(&confirmed).exits(0);
+    };
+    // Each looks for 15 s whether there is more.
+    thread::scope(|scope| {
+        scope.spawn(|| test("Action=DeleteTopic", DENIED_BY_SNS, "1 topic"));
+        scope.spawn(|| test(".DeleteTable", DENIED_BY_DYNAMODB, "1 table (about 0 rows)"));
+    });
+}
+
+#[test]
+fn subscriptions_that_went_with_their_topic_are_no_failure_of_a_teardown() {
+    let (aws, account) = (Aws::start(), account(0));
+    let teardown = || {
+        let name = Stack::new().name;
+        let run = |line: &str| aws.rydes(&account, &format!("--stack {name} {line}")).run();
+        run("setup --providers 1").exits(0);
+        aws.refuses("Action=Unsubscribe", DENIED_BY_SNS);
+        let ran = run(&format!("teardown --confirm {name}"));
+        aws.heal();
+        ran
+    };
+    says(&teardown().exits(0), "removed 7; looked again: nothing of ");
+    aws.refuses("Action=DeleteTopic", DENIED_BY_SNS);
+    says(&teardown().exits(1), "2 of 7 could not be removed: the subscription of ");
 }
 
 #[test]
@@ -293,7 +355,7 @@ fn a_certificate_that_is_not_trusted_is_no_silence() {
 fn an_endpoint_without_tls_is_told_from_one_that_is_silent() {
     let port = free_port();
     let listener = TcpListener::bind(("127.0.0.1", port)).expect("it is free");
-    std::thread::spawn(move || {
+    thread::spawn(move || {
         for mut stream in listener.incoming().map_while(Result::ok) {
             // The client may have gone.
             _ = std::io::Write::write_all(&mut stream, b"HTTP/1.1 400 Bad Request\r\n\r\n");

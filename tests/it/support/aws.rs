@@ -33,6 +33,8 @@ struct Shared {
     seen: Mutex<Vec<String>>,
     /// Status and body of what STS answers, where it does not say whose the key is.
     sts: Mutex<Option<(u16, String)>>,
+    /// What it refuses, with status 403: a part of the request, and the answer's body.
+    refused: Mutex<Vec<(String, String)>>,
 }
 
 /// The file with the authority that signed the certificates.
@@ -49,8 +51,8 @@ impl Aws {
         let tls = tls.with_single_cert(chain.collect(), key).expect("the key is the certificate's");
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
         let port = listener.local_addr().expect("it has an address").port();
-        let (seen, sts) = (Mutex::default(), Mutex::default());
-        let shared = Arc::new(Shared { tls: Arc::new(tls), seen, sts });
+        let (seen, sts, refused) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let shared = Arc::new(Shared { tls: Arc::new(tls), seen, sts, refused });
         let of_thread = Arc::clone(&shared);
         thread::spawn(move || {
             for stream in listener.incoming().map_while(Result::ok) {
@@ -81,6 +83,17 @@ impl Aws {
         *self.shared.sts.lock().expect("no thread broke down") = Some((status, body.to_owned()));
     }
 
+    /// From now on requests with this text in them are refused with this body.
+    pub fn refuses(&self, request: &str, body: &str) {
+        let refused = (request.to_owned(), body.to_owned());
+        self.shared.refused.lock().expect("no thread broke down").push(refused);
+    }
+
+    /// From now on nothing is refused any more.
+    pub fn heal(&self) {
+        self.shared.refused.lock().expect("no thread broke down").clear();
+    }
+
     /// What it was asked for.
     pub fn seen(&self) -> Vec<String> {
         self.shared.seen.lock().expect("no thread broke down").clone()
@@ -106,7 +119,10 @@ impl Shared {
         let answer = match host.split('.').next() {
             Some("sts") => self.identity(key.unwrap_or_default()),
             Some("portal") => role(first),
-            _ => forward(&head, &body)?,
+            _ => match self.refusal(&format!("{head}{}", String::from_utf8_lossy(&body))) {
+                Some(refusal) => answer(403, "text/xml", &refusal),
+                None => forward(&head, &body)?,
+            },
         };
         client.write_all(&answer)?;
         client.conn.send_close_notify();
@@ -115,6 +131,12 @@ impl Shared {
 
     fn note(&self, line: String) {
         self.seen.lock().expect("no thread broke down").push(line);
+    }
+
+    /// The body of the answer to a request that is refused.
+    fn refusal(&self, request: &str) -> Option<String> {
+        let refused = self.refused.lock().expect("no thread broke down");
+        refused.iter().find(|(part, _)| request.contains(part)).map(|(_, body)| body.clone())
     }
 
     /// What STS answers to the holder of a key.
