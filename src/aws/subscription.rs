@@ -276,7 +276,7 @@ mod tests {
             assert_eq!(filter, Some(Filter { policy: "{\"a\":[1]}".to_owned(), scope: means }));
         }
         let unreadable = delivery(&[("FilterPolicy", "{")]);
-        assert!(unreadable.filter.is_some(), "who cannot read it does not call it empty");
+        assert!(unreadable.filter.is_some(), "a policy that cannot be read is not empty");
     }
 
     #[test]

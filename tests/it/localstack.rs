@@ -145,7 +145,7 @@ fn a_port_that_something_else_has_is_named_and_left_alone() {
 }
 
 #[test]
-fn a_localstack_that_somebody_else_started_is_used_and_left_alone() {
+fn a_localstack_that_was_started_otherwise_is_used_and_left_alone() {
     let server = FakeLocalStack::start(free_port(), "200 OK", || true, || false);
     let used = up(server.port).arg("-ojson").run().exits(0);
     assert_eq!(document(&used)["runtime"], Value::Null);
@@ -383,7 +383,7 @@ fn answer(stream: TcpStream, tables: &str) {
     let body = r#"{"services": {"sns": "running", "sqs": "running", "dynamodb": "running"},
                    "version": "9.9.9"}"#;
     let head = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length");
-    // Who only looked whether somebody listens has gone.
+    // A client that only probed the port has gone.
     _ = write!(stream.get_mut(), "{head}: {}\r\n\r\n{body}", body.len());
 }
 
@@ -392,7 +392,7 @@ fn a_killed_test_process_leaves_nothing_running() {
     if std::env::var_os(HOLD).is_some() {
         // The process that the test below starts, to be killed while it has a LocalStack up.
         let up = format!("up at {}\n", crate::support::localstack::endpoint());
-        std::io::stdout().write_all(up.as_bytes()).expect("somebody reads it");
+        std::io::stdout().write_all(up.as_bytes()).expect("the test reads it");
         thread::sleep(Duration::from_mins(10));
         return;
     }

@@ -177,7 +177,7 @@ fn what_never_shows_is_named_and_what_was_not_made_is_not_waited_for() {
 }
 
 #[test]
-fn a_teardown_soon_after_finds_all_the_same() {
+fn a_teardown_soon_after_finds_everything() {
     let kinds = [
         ("ListQueueTags", 5_000),
         ("ListQueues", 4_000),
@@ -218,7 +218,7 @@ fn a_setup_soon_after_one_that_was_killed_knows_its_own() {
 }
 
 #[test]
-fn a_bench_makes_and_removes_its_stack_all_the_same() {
+fn a_bench_makes_and_removes_its_stack_where_reads_are_late() {
     let (stack, proxy) = (Stack::new(), Proxy::start());
     for (kind, _) in KINDS {
         proxy.late(kind, Duration::from_secs(1));
@@ -268,7 +268,7 @@ fn a_table_that_is_being_made_or_changed_is_waited_for_before_anything_is_remove
 }
 
 #[test]
-fn a_table_that_hides_its_tags_while_it_is_made_is_known_all_the_same() {
+fn a_table_that_hides_its_tags_while_it_is_made_is_known() {
     let not_active = r#"{"__type": "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException",
         "message": "Requested resource not found"}"#;
     for (command, outcome) in [
@@ -339,8 +339,8 @@ fn a_queue_that_may_not_be_looked_at_is_no_obstacle_unless_it_may_be_the_stacks(
     stack.run("teardown --yes").exits(0);
 
     let (stack, proxy) = (Stack::new(), Proxy::start());
-    stack.make_queue("of-somebody");
+    stack.make_queue("of-another");
     proxy.fail("ListQueueTags", usize::MAX, Fault::Answer(403, DENIED));
     says(&through(&stack, &proxy, "teardown --yes").exits(0), "is here");
-    assert_eq!(stack.names().queues, [stack.full("of-somebody")]);
+    assert_eq!(stack.names().queues, [stack.full("of-another")]);
 }

@@ -20,7 +20,7 @@ fn no_redirect_of_a_health_probe_is_followed() {
             while stream.read_line(&mut head).is_ok_and(|read| read > 2) {}
             let answer = format!("HTTP/1.1 302 Found\r\nLocation: {location}\r\n");
             let end = "Connection: close\r\nContent-Length: 0\r\n\r\n";
-            // Who only looked whether somebody listens has gone.
+            // A client that only probed the port has gone.
             _ = write!(stream.get_mut(), "{answer}{end}");
         }
     });
