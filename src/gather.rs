@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::event::{Event, Gathered, Sink};
 use crate::model::{Answer, AnswerRow, Reply, Timestamp};
 use crate::queue::{
-    Batcher, Consumer, Ending, Entries, Lasting, Limits, Message, Notice, Options, Place, Trouble,
+    Batcher, Consumer, Ending, Entries, Lasting, Limits, Message, Notice, Options, Seat, Trouble,
     Verdict, persist,
 };
 
@@ -79,9 +79,9 @@ pub async fn run(
         ending: ending.clone(),
         trouble: Arc::new(move |trouble| troubles(Event::Trouble(trouble))),
     };
-    let handle = move |message, place| {
+    let handle = move |message, seat| {
         let gatherer = Arc::clone(&gatherer);
-        async move { gatherer.handle(message, place).await }
+        async move { gatherer.handle(message, seat).await }
     };
     let (again, name) = (Arc::clone(sink), queue_name);
     let notice = move |notice| match notice {
@@ -174,16 +174,16 @@ struct Gatherer {
 }
 
 impl Gatherer {
-    async fn handle(&self, message: Message, place: Place) -> Verdict {
+    async fn handle(&self, message: Message, seat: Seat) -> Verdict {
         let reply = match Reply::decode(&message.body) {
             Ok(reply) => reply,
-            Err(reason) => return self.refuse(&message, &place, reason).await,
+            Err(reason) => return self.refuse(&message, &seat, reason).await,
         };
         let texts = match self.texts(&reply).await {
             Ok(texts) => texts,
             Err(Untold::NoRequest) => {
                 let reason = "`from`, `to` or `customer` is missing, and there is no request row";
-                return self.refuse(&message, &place, reason.to_owned()).await;
+                return self.refuse(&message, &seat, reason.to_owned()).await;
             }
             Err(Untold::Trouble(error)) => {
                 let verdict = self.leave("reading the table", error.to_string());
@@ -215,7 +215,7 @@ impl Gatherer {
                 Verdict::Done
             }
             Err(refusal) if refusal.lasting == Lasting::Permanent => {
-                self.refuse(&message, &place, format!("the table refuses it: {refusal}")).await
+                self.refuse(&message, &seat, format!("the table refuses it: {refusal}")).await
             }
             Err(refusal) => self.leave("writing the table", refusal.to_string()),
         }
@@ -241,8 +241,8 @@ impl Gatherer {
     }
 
     /// Moves a reply to the dead letters; it is done with once they have confirmed it.
-    async fn refuse(&self, message: &Message, place: &Place, reason: String) -> Verdict {
-        if place.has_lapsed() {
+    async fn refuse(&self, message: &Message, seat: &Seat, reason: String) -> Verdict {
+        if seat.has_lapsed() {
             // Its next receiver refuses it too: a second letter would be one too many.
             return Verdict::Leave;
         }

@@ -1,14 +1,14 @@
 //! Dead letters on their way: copies of messages that cannot be handled. A body that does not fit is cut, and
 //! no message is sent twice.
 
-use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use sha2::{Digest as _, Sha256};
 use tokio_util::task::TaskTracker;
 
 use super::queue::{Outgoing, Queue};
-use crate::queue::{Batcher, Ending, Lasting, Message, Outcome, Recent};
+use crate::model::text::hexadecimal;
+use crate::queue::{Batcher, Ending, LastFew, Lasting, Message, Outcome};
 
 /// The most bytes that a queue takes in one message, attributes included: the limit since August 2025, and
 /// the one that older queues keep.
@@ -32,13 +32,13 @@ pub(super) const CUT_SHA256: &str = "rydes-cut-sha256";
 pub struct DeadLetters {
     outbox: Batcher<Outgoing, ()>,
     /// The ids of those that went there last.
-    buried: Arc<Mutex<Recent<String>>>,
+    buried: Arc<Mutex<LastFew<String>>>,
 }
 
 impl Queue {
     /// This queue as a queue of dead letters, which are sent on `tasks`.
     pub fn dead_letters(&self, tasks: &TaskTracker, ending: &Ending) -> DeadLetters {
-        let buried = Arc::new(Mutex::new(Recent::new(REMEMBERED)));
+        let buried = Arc::new(Mutex::new(LastFew::new(REMEMBERED)));
         DeadLetters { outbox: self.outbox(tasks, ending), buried }
     }
 }
@@ -94,14 +94,6 @@ fn shortened(reason: &str) -> String {
     if text.len() > MAX_REASON {
         text.truncate(MAX_REASON - REST.len());
         text.push_str(REST);
-    }
-    text
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(2 * bytes.len());
-    for byte in bytes {
-        write!(text, "{byte:02x}").expect("writing to a string cannot fail");
     }
     text
 }
@@ -174,7 +166,7 @@ mod tests {
         let ending = Ending::with(&CancellationToken::new());
         let tasks = TaskTracker::new();
         let outbox = Batcher::start(&tasks, limits, ending, Outgoing::size, flush);
-        (DeadLetters { outbox, buried: Arc::new(Mutex::new(Recent::new(2))) }, sizes)
+        (DeadLetters { outbox, buried: Arc::new(Mutex::new(LastFew::new(2))) }, sizes)
     }
 
     fn message(number: usize, body: &str) -> Message {
@@ -213,6 +205,5 @@ mod tests {
         assert_eq!(shortened(&"x".repeat(MAX_REASON)), "x".repeat(MAX_REASON));
         let long = shortened(&"x".repeat(MAX_REASON + 1));
         assert!(long.len() == MAX_REASON && long.ends_with("x..."), "{long}");
-        assert_eq!(hexadecimal(&[0, 0xab]), "00ab");
     }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use sha2::{Digest as _, Sha256};
 
 use super::command::require;
-use super::manifest::{self, Condition, Depth};
+use super::manifest::{self, Depth, Soundness};
 use super::place::{Lock, Place};
 use super::steps::Steps;
 use super::survey::Tools;
@@ -48,7 +48,7 @@ struct Part {
     /// What it is.
     name: &'static str,
     folder: PathBuf,
-    condition: Condition,
+    soundness: Soundness,
 }
 
 /// Installs what is not there yet, and anew what is damaged. Two of these at once wait for one another.
@@ -74,37 +74,37 @@ pub(super) fn install(
 }
 
 /// How the cache is: each part with its name. Without a Python its packages have no place.
-pub(super) fn conditions(
+pub(super) fn soundness(
     place: &Place,
     python: Option<&Tool>,
     depth: Depth,
-) -> Vec<(&'static str, Condition)> {
+) -> Vec<(&'static str, Soundness)> {
     let venv = python.map(|python| python_part(place, python, depth));
     let parts = venv.into_iter().chain([dynamodb_local_part(place, depth)]);
-    parts.map(|part| (part.name, part.condition)).collect()
+    parts.map(|part| (part.name, part.soundness)).collect()
 }
 
 /// Whether DynamoDB Local is in the cache, so that npm is not needed.
 pub(super) fn has_dynamodb_local(place: &Place) -> bool {
-    dynamodb_local_part(place, Depth::Sizes).condition == Condition::Whole
+    dynamodb_local_part(place, Depth::Sizes).soundness == Soundness::Whole
 }
 
 fn python_part(place: &Place, python: &Tool, depth: Depth) -> Part {
     let folder = venv(place, python);
-    let condition = match manifest::check(&folder, depth) {
+    let soundness = match manifest::check(&folder, depth) {
         // A virtual environment is broken when the Python it was made of has gone.
-        Condition::Whole if !folder.join("bin/python").exists() => {
-            Condition::Damaged("the Python it was made of has gone".to_owned())
+        Soundness::Whole if !folder.join("bin/python").exists() => {
+            Soundness::Damaged("the Python it was made of has gone".to_owned())
         }
-        condition => condition,
+        soundness => soundness,
     };
-    Part { name: "python packages", folder, condition }
+    Part { name: "python packages", folder, soundness }
 }
 
 fn dynamodb_local_part(place: &Place, depth: Depth) -> Part {
     let folder = place.root().join(DYNAMODB_LOCAL.replace('@', "-"));
-    let condition = manifest::check(&folder, depth);
-    Part { name: "DynamoDB Local", folder, condition }
+    let soundness = manifest::check(&folder, depth);
+    Part { name: "DynamoDB Local", folder, soundness }
 }
 
 impl Part {
@@ -116,13 +116,13 @@ impl Part {
         steps: &Steps,
         fill: impl FnOnce(&Path) -> Result<()>,
     ) -> Result<()> {
-        let (detail, outcome) = match &self.condition {
-            Condition::Whole => {
+        let (detail, outcome) = match &self.soundness {
+            Soundness::Whole => {
                 steps.kept(self.name, kept);
                 return Ok(());
             }
-            Condition::Missing => (installed.to_owned(), "installed"),
-            Condition::Damaged(damage) => (format!("damaged: {damage}"), "mended"),
+            Soundness::Missing => (installed.to_owned(), "installed"),
+            Soundness::Damaged(damage) => (format!("damaged: {damage}"), "mended"),
         };
         steps.take(self.name, &detail, || build(&self.folder, fill).map(|()| outcome))
     }
@@ -248,7 +248,7 @@ mod tests {
             fs::write(partial.join("x"), "").map_err(|error| Error::other("x").because(error))
         })
         .expect("fills");
-        assert_eq!(manifest::check(&place, Depth::Hashes), Condition::Whole);
+        assert_eq!(manifest::check(&place, Depth::Hashes), Soundness::Whole);
         build(&place, |_| Err(Error::other("no"))).expect_err("fails");
         assert!(place.join("x").exists(), "what was there stays");
     }

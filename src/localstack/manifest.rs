@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use super::file;
+use crate::model::text::hexadecimal;
 
 /// The manifest's name in the folder that it is about.
 const NAME: &str = "rydes-manifest";
@@ -32,7 +33,7 @@ pub(super) enum Depth {
 
 /// How a folder is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Condition {
+pub enum Soundness {
     /// It holds what it was filled with.
     Whole,
     /// It is not there.
@@ -55,26 +56,26 @@ struct Entry {
 pub(super) fn write(folder: &Path) -> io::Result<()> {
     let mut lines = Vec::new();
     list(folder, Path::new(""), &mut lines)?;
-    let manifest = [hex(&Sha256::digest(&lines)).as_bytes(), b"\n", &lines].concat();
+    let manifest = [hexadecimal(&Sha256::digest(&lines)).as_bytes(), b"\n", &lines].concat();
     file::write(&folder.join(NAME), manifest)
 }
 
 /// Compares a folder with its manifest.
-pub(super) fn check(folder: &Path, depth: Depth) -> Condition {
+pub(super) fn check(folder: &Path, depth: Depth) -> Soundness {
     if fs::symlink_metadata(folder).is_err() {
-        return Condition::Missing;
+        return Soundness::Missing;
     }
     let Some(entries) = file::read(&folder.join(NAME)).ok().and_then(|bytes| parse(&bytes)) else {
-        return Condition::Damaged("its list of files cannot be read".to_owned());
+        return Soundness::Damaged("its list of files cannot be read".to_owned());
     };
     let mut damages =
         entries.iter().filter_map(|entry| Some((entry, entry.damage(folder, depth)?)));
-    let Some((first, damage)) = damages.next() else { return Condition::Whole };
+    let Some((first, damage)) = damages.next() else { return Soundness::Whole };
     let others = match damages.count() {
         0 => String::new(),
         others => format!(", and {others} more"),
     };
-    Condition::Damaged(format!("{} {damage}{others}", first.path.display()))
+    Soundness::Damaged(format!("{} {damage}{others}", first.path.display()))
 }
 
 impl Entry {
@@ -136,7 +137,7 @@ fn list(folder: &Path, inside: &Path, lines: &mut Vec<u8>) -> io::Result<()> {
 fn parse(bytes: &[u8]) -> Option<Vec<Entry>> {
     let end = bytes.iter().position(|byte| *byte == b'\n')?;
     let (hash, lines) = (&bytes[..end], &bytes[end + 1..]);
-    if hash != hex(&Sha256::digest(lines)).as_bytes() {
+    if hash != hexadecimal(&Sha256::digest(lines)).as_bytes() {
         return None;
     }
     lines.strip_suffix(b"\n")?.split(|byte| *byte == b'\n').map(entry).collect()
@@ -155,17 +156,9 @@ fn size(metadata: &Metadata) -> u64 {
 
 fn hash(path: &Path, metadata: &Metadata) -> io::Result<String> {
     if metadata.is_symlink() {
-        return Ok(hex(&Sha256::digest(fs::read_link(path)?.as_os_str().as_bytes())));
+        return Ok(hexadecimal(&Sha256::digest(fs::read_link(path)?.as_os_str().as_bytes())));
     }
-    Ok(hex(&Sha256::digest(file::read(path)?)))
-}
-
-fn hex(hash: &[u8]) -> String {
-    use std::fmt::Write as _;
-    hash.iter().fold(String::new(), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("a text takes what is written to it");
-        text
-    })
+    Ok(hexadecimal(&Sha256::digest(file::read(path)?)))
 }
 
 #[cfg(test)]
@@ -177,7 +170,7 @@ mod tests {
     type Harm = fn(&Path) -> io::Result<()>;
 
     /// A folder that was just filled, after this was done to it.
-    fn after(harm: impl FnOnce(&Path) -> io::Result<()>, depth: Depth) -> Condition {
+    fn after(harm: impl FnOnce(&Path) -> io::Result<()>, depth: Depth) -> Soundness {
         let folder = tempfile::tempdir().expect("a folder");
         let fill = || {
             fs::create_dir_all(folder.path().join("lib/__pycache__"))?;
@@ -188,7 +181,7 @@ mod tests {
             write(folder.path())
         };
         fill().expect("it can be filled");
-        assert_eq!(check(folder.path(), Depth::Hashes), Condition::Whole);
+        assert_eq!(check(folder.path(), Depth::Hashes), Soundness::Whole);
         harm(folder.path()).expect("it can be harmed");
         check(folder.path(), depth)
     }
@@ -217,13 +210,13 @@ mod tests {
         ];
         for (harm, told) in harms {
             for depth in [Depth::Sizes, Depth::Hashes] {
-                assert_eq!(after(harm, depth), Condition::Damaged(told.to_owned()));
+                assert_eq!(after(harm, depth), Soundness::Damaged(told.to_owned()));
             }
         }
         let swapped = |at: &Path| fs::write(at.join("lib/a.py"), "4321");
-        assert_eq!(after(swapped, Depth::Sizes), Condition::Whole);
+        assert_eq!(after(swapped, Depth::Sizes), Soundness::Whole);
         let told = "lib/a.py has other contents".to_owned();
-        assert_eq!(after(swapped, Depth::Hashes), Condition::Damaged(told));
+        assert_eq!(after(swapped, Depth::Hashes), Soundness::Damaged(told));
     }
 
     #[test]
@@ -232,7 +225,7 @@ mod tests {
             fs::write(at.join("lib/__pycache__/a.pyc"), "2")?;
             fs::write(at.join("lib/c.py"), "new")
         };
-        assert_eq!(after(later, Depth::Hashes), Condition::Whole);
-        assert_eq!(check(Path::new("/nowhere/at/all"), Depth::Sizes), Condition::Missing);
+        assert_eq!(after(later, Depth::Hashes), Soundness::Whole);
+        assert_eq!(check(Path::new("/nowhere/at/all"), Depth::Sizes), Soundness::Missing);
     }
 }

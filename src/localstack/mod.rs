@@ -28,7 +28,7 @@ mod tools;
 
 pub use health::{Answer, Health, ask};
 pub use logs::{Extent, logs};
-pub use manifest::Condition;
+pub use manifest::Soundness;
 pub use place::{Place, Surroundings};
 pub use survey::{Piece, PieceState, Plan, Survey, Tools, Wanted};
 

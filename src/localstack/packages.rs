@@ -12,8 +12,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::command::last_lines;
-use super::install::{Installed, conditions, install, remove};
-use super::manifest::{Condition, Depth};
+use super::install::{Installed, install, remove, soundness};
+use super::manifest::{Depth, Soundness};
 use super::process::{self, Processes};
 use super::steps::Steps;
 use super::survey::Tools;
@@ -69,8 +69,8 @@ pub(super) fn start(place: &Place, tools: &Tools, steps: &Steps) -> Result<()> {
     stop(place)?;
     // Python compiles anew what is not there.
     _ = remove(&installed.compiled);
-    let mut conditions = conditions(place, Some(&tools.python), Depth::Hashes).into_iter();
-    if may_be_compiled || conditions.any(|(_, condition)| condition != Condition::Whole) {
+    let mut parts = soundness(place, Some(&tools.python), Depth::Hashes).into_iter();
+    if may_be_compiled || parts.any(|(_, soundness)| soundness != Soundness::Whole) {
         let installed = install(place, tools, Depth::Hashes, steps)?;
         return launch(place, tools, &installed, steps);
     }

@@ -4,7 +4,7 @@ use std::thread;
 
 use super::advice::Manager;
 use super::docker::Docker;
-use super::manifest::{Condition, Depth};
+use super::manifest::{Depth, Soundness};
 use super::tools::{self, Found, Tool};
 use super::{Place, Runtime, install};
 use crate::error::{Error, Result};
@@ -129,12 +129,12 @@ impl Survey {
     }
 
     /// How what was installed is, its contents compared: each part with its name.
-    pub fn cache(&self, place: &Place) -> Vec<(&'static str, Condition)> {
+    pub fn cache(&self, place: &Place) -> Vec<(&'static str, Soundness)> {
         let python = match &self.python {
             Found::Fits(python) => Some(python),
             Found::Unfit(..) | Found::Missing => None,
         };
-        install::conditions(place, python, Depth::Hashes)
+        install::soundness(place, python, Depth::Hashes)
     }
 
     /// Why packages are taken, or Docker is, in lines.

@@ -16,7 +16,7 @@ const UNSAFE: GeneralCategoryGroup = GeneralCategoryGroup::Other
 const BYTE_ORDER_MARK: char = '\u{feff}';
 const NON_JOINER: char = '\u{200c}';
 const JOINER: char = '\u{200d}';
-/// The flag that tags make another of: England's, for example.
+/// The black flag. Tags after it make it the flag of a region, England for example.
 const BLACK_FLAG: char = '\u{1f3f4}';
 /// The end of a flag's tags.
 const CANCEL_TAG: char = '\u{e007f}';
@@ -24,7 +24,7 @@ const CANCEL_TAG: char = '\u{e007f}';
 /// <https://www.unicode.org/reports/tr51/#def_emoji_tag_sequence>
 const FLAG_TAGS: std::ops::RangeInclusive<usize> = 3..=7;
 
-/// Whether a character is escaped wherever no word is written with it: Unicode C*, Zl and Zp.
+/// Whether a character is escaped unless it is part of a word or a pictograph: Unicode C*, Zl and Zp.
 pub fn is_unsafe(c: char) -> bool {
     if c.is_ascii() {
         return c.is_ascii_control();
@@ -74,7 +74,7 @@ pub fn escaped(text: &str, mut escape: impl FnMut(&mut String, char)) -> String 
     safe
 }
 
-/// The tags that make another flag of the one before them; empty where they make none.
+/// The tags that make a region's flag of the black flag before them; empty where they make none.
 fn flag_tags(after: &str) -> &str {
     let is_tag = |c: &char| matches!(c, '\u{e0030}'..='\u{e0039}' | '\u{e0061}'..='\u{e007a}');
     let tags = after.chars().take_while(is_tag).take(FLAG_TAGS.end() + 1).count();
@@ -160,6 +160,15 @@ pub fn ascii_json(json: String) -> String {
     ascii
 }
 
+/// Bytes as hexadecimal digits.
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(2 * bytes.len());
+    for byte in bytes {
+        write!(text, "{byte:02x}").expect("writing to a string cannot fail");
+    }
+    text
+}
+
 /// A JSON document on one line, ASCII only.
 pub fn compact_json(document: &impl Serialize) -> String {
     ascii_json(serde_json::to_string(document).expect("our own documents can be written"))
@@ -240,6 +249,11 @@ mod tests {
         }
         assert!(('\u{202a}'..='\u{202e}').chain('\u{2066}'..='\u{2069}').all(is_refused));
         assert_eq!(trimmed("\u{feff} \u{feff}Rome \u{feff}\n"), "Rome \u{feff}");
+    }
+
+    #[test]
+    fn bytes_have_two_digits_each() {
+        assert_eq!(hexadecimal(&[0, 0xab]), "00ab");
     }
 
     #[test]

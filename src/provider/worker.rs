@@ -13,7 +13,7 @@ use super::{Receipts, Settings};
 use crate::aws::{DeadLetters, Outgoing};
 use crate::event::{Event, Sink, Stray};
 use crate::model::{Answer, ProviderName, Reply, Request, Timestamp};
-use crate::queue::{Batcher, Lasting, Message, Place, Trouble, Verdict};
+use crate::queue::{Batcher, Lasting, Message, Seat, Trouble, Verdict};
 
 /// Attempts after which a worker gives up, earlier than the queue's own redrive.
 const ATTEMPTS: u32 = 5;
@@ -54,10 +54,10 @@ impl Worker {
     }
 
     /// Handles one delivery of a request.
-    pub(super) async fn handle(&self, message: Message, place: Place) -> Verdict {
+    pub(super) async fn handle(&self, message: Message, seat: Seat) -> Verdict {
         let request = match Request::delivered(&message.body) {
             Ok(request) => request,
-            Err(reason) => return self.bury(&message, &place, reason).await,
+            Err(reason) => return self.bury(&message, &seat, reason).await,
         };
         let received = self.now(&request);
         let (provider, id) = (self.provider.clone(), request.id.clone());
@@ -67,7 +67,7 @@ impl Worker {
         let answer = match decision.intent {
             Intent::Fail(reason) => {
                 let failing = Failing { received, reason, delivery: &decision.delivery };
-                return self.fail(&message, &place, &request, failing).await;
+                return self.fail(&message, &seat, &request, failing).await;
             }
             Intent::Silence(_) if self.settings.receipts == Receipts::Withhold => {
                 let (provider, id) = (self.provider.clone(), request.id);
@@ -82,8 +82,8 @@ impl Worker {
             When::After(think) => think,
             When::At(time) => {
                 let wait = time.after(self.now(&request));
-                // Other requests take its place while it waits. If too many wait, it is answered now.
-                if place.make_way(wait) { wait } else { Duration::ZERO }
+                // Other requests take its seat while it waits. If too many wait, it is answered now.
+                if seat.make_way(wait) { wait } else { Duration::ZERO }
             }
         };
         // Even the shortest sleep lasts until the clock's next millisecond.
@@ -91,8 +91,8 @@ impl Worker {
             sleep(think).await;
         }
         let reply = self.reply(&request, received, answer);
-        let sent = self.answer(&message, &place, &request, reply, &decision.delivery).await;
-        sent.map_or_else(|unsent| unsent, |()| Verdict::Done)
+        let answered = self.answer(&message, &seat, &request, reply, &decision.delivery).await;
+        answered.map_or_else(|unsent| unsent, |()| Verdict::Done)
     }
 
     /// What the provider does. A request that failed here, and comes again after its deadline, has failed for
@@ -112,7 +112,7 @@ impl Worker {
     async fn answer(
         &self,
         message: &Message,
-        place: &Place,
+        seat: &Seat,
         request: &Request,
         reply: Reply,
         delivery: &Delivery,
@@ -123,27 +123,27 @@ impl Worker {
         }
         match delivery {
             Delivery::Sound | Delivery::Crash(_) => {
-                self.send(message, place, &reply, request).await?;
+                self.send(message, seat, &reply, request).await?;
             }
             Delivery::Twice(price) => {
-                self.send(message, place, &reply, request).await?;
+                self.send(message, seat, &reply, request).await?;
                 let answer = match &reply.answer {
                     Answer::Quote(_) => Answer::Quote(price.clone()),
                     same => same.clone(),
                 };
                 let second = Reply { answer: answer.clone(), ..reply };
-                self.post(message, place, second.encode()).await?;
+                self.post(message, seat, second.encode()).await?;
                 self.strayed(request, Stray::Second(answer));
             }
             Delivery::Poison => {
                 let mut body = reply.encode();
                 body.pop();
-                self.post(message, place, body).await?;
+                self.post(message, seat, body).await?;
                 self.strayed(request, Stray::Poison);
             }
             Delivery::Astray(id) => {
                 let body = Reply { id: id.clone(), ..reply }.encode();
-                self.post(message, place, body).await?;
+                self.post(message, seat, body).await?;
                 self.strayed(request, Stray::WrongId(id.clone()));
             }
         }
@@ -177,11 +177,11 @@ impl Worker {
     async fn send(
         &self,
         message: &Message,
-        place: &Place,
+        seat: &Seat,
         reply: &Reply,
         request: &Request,
     ) -> Result<(), Verdict> {
-        self.post(message, place, reply.encode()).await?;
+        self.post(message, seat, reply.encode()).await?;
         let late = request.deadline.zip(reply.answered_at).map(|(end, at)| at.after(end));
         self.report(Event::Answered {
             provider: self.provider.clone(),
@@ -199,12 +199,12 @@ impl Worker {
     }
 
     /// Puts a body into the response queue.
-    async fn post(&self, message: &Message, place: &Place, body: String) -> Result<(), Verdict> {
+    async fn post(&self, message: &Message, seat: &Seat, body: String) -> Result<(), Verdict> {
         match self.answers.submit(Outgoing::plain(body)).await {
             Ok(()) => Ok(()),
             Err(refusal) if refusal.lasting == Lasting::Permanent => {
                 let reason = format!("its answer cannot be sent: {refusal}");
-                Err(self.bury(message, place, reason).await)
+                Err(self.bury(message, seat, reason).await)
             }
             Err(refusal) => {
                 let subject = format!("answering from {}", self.queue);
@@ -228,7 +228,7 @@ impl Worker {
     async fn fail(
         &self,
         message: &Message,
-        place: &Place,
+        seat: &Seat,
         request: &Request,
         failing: Failing<'_>,
     ) -> Verdict {
@@ -252,8 +252,8 @@ impl Worker {
         let failed =
             Answer::Failed { reason: reason.clone(), attempts: Some(attempt), attempted_at };
         let reply = self.reply(request, received, failed);
-        let verdict = match self.answer(message, place, request, reply, delivery).await {
-            Ok(()) => self.dead_letter(message, place, &reason).await,
+        let verdict = match self.answer(message, seat, request, reply, delivery).await {
+            Ok(()) => self.dead_letter(message, seat, &reason).await,
             Err(unsent) => unsent,
         };
         if verdict == Verdict::Done {
@@ -263,8 +263,8 @@ impl Worker {
     }
 
     /// A request that cannot be read, or whose answer cannot be sent.
-    async fn bury(&self, message: &Message, place: &Place, reason: String) -> Verdict {
-        let verdict = self.dead_letter(message, place, &reason).await;
+    async fn bury(&self, message: &Message, seat: &Seat, reason: String) -> Verdict {
+        let verdict = self.dead_letter(message, seat, &reason).await;
         if verdict == Verdict::Done {
             self.report(Event::Unreadable { provider: self.provider.clone(), reason });
         }
@@ -272,8 +272,8 @@ impl Worker {
     }
 
     /// Moves a copy to the dead letters; the request is done with once they have confirmed it.
-    async fn dead_letter(&self, message: &Message, place: &Place, reason: &str) -> Verdict {
-        if place.has_lapsed() {
+    async fn dead_letter(&self, message: &Message, seat: &Seat, reason: &str) -> Verdict {
+        if seat.has_lapsed() {
             // Its next receiver buries it too: a second letter would be one too many.
             return Verdict::Leave;
         }

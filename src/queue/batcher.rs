@@ -93,7 +93,8 @@ where
     /// Submits an item without waiting for it; returns when there is room for it. `told` is told what
     /// becomes of it, unless the runtime is shut down before.
     pub async fn hand_in(&self, item: T, told: impl FnOnce(Outcome<R>) + Send + 'static) {
-        let sent = self.items.send((item, Waiting::Elsewhere(Told(Some(Box::new(told)))))).await;
+        let sent =
+            self.items.send((item, Waiting::Elsewhere(ToldOnce(Some(Box::new(told)))))).await;
         if let Err(mpsc::error::SendError((_, waiting))) = sent {
             waiting.tell(Err(gone(Fate::Refused)));
         }
@@ -117,13 +118,13 @@ enum Waiting<R> {
     /// Whoever submitted it.
     Here(oneshot::Sender<Outcome<R>>),
     /// Somebody else.
-    Elsewhere(Told<R>),
+    Elsewhere(ToldOnce<R>),
 }
 
-/// Somebody who is told once, and of a panic too: nobody sees from outside that a batch broke down.
-struct Told<R>(Option<Box<dyn FnOnce(Outcome<R>) + Send>>);
+/// Calls its function once, also when the batch panics.
+struct ToldOnce<R>(Option<Box<dyn FnOnce(Outcome<R>) + Send>>);
 
-impl<R> Told<R> {
+impl<R> ToldOnce<R> {
     fn tell(&mut self, outcome: Outcome<R>) {
         if let Some(told) = self.0.take() {
             told(outcome);
@@ -131,7 +132,7 @@ impl<R> Told<R> {
     }
 }
 
-impl<R> Drop for Told<R> {
+impl<R> Drop for ToldOnce<R> {
     fn drop(&mut self) {
         if thread::panicking() {
             self.tell(Err(gone(Fate::Unknown)));

@@ -13,9 +13,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::lease::{Held, Leases, Taken};
-use super::place::WAITING;
 use super::poller::{self, Delivery};
-use super::{Batcher, Ending, Entries, Limits, Message, Outcome, Place, Source, Trouble};
+use super::seat::WAITING;
+use super::{Batcher, Ending, Entries, Limits, Message, Outcome, Seat, Source, Trouble};
 use crate::error::{Kind, Result};
 
 /// How long deletes wait for company at the most; a message that is answered is in no hurry to be
@@ -90,7 +90,7 @@ pub struct Consumer<S> {
 impl<S: Source> Consumer<S> {
     /// Consumes until the end begins, then drains: the polls under way are let finish, what they bring
     /// and what is in hand is finished or, when the time for that is used up, given back, and
-    /// everything is acknowledged. `handle` gets each message with its [`Place`]; `notice` is told of what
+    /// everything is acknowledged. `handle` gets each message with its [`Seat`]; `notice` is told of what
     /// becomes of messages beside being handled.
     ///
     /// Dropped half way it is as if its process had been killed: what is in hand is lost to it, and
@@ -104,7 +104,7 @@ impl<S: Source> Consumer<S> {
         notice: impl Fn(Notice) + Send + Sync + 'static,
     ) -> Result<()>
     where
-        H: Fn(Message, Place) -> Fut + Send + Sync + 'static,
+        H: Fn(Message, Seat) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Verdict> + Send,
     {
         let tasks = TaskTracker::new();
@@ -157,12 +157,12 @@ impl<S: Source> Consumer<S> {
             match leases.take(&message.id, &message.receipt, asked) {
                 Taken::New(held) => {
                     let handle = Arc::clone(&handle);
-                    let place = Place::new(&message, permit, &waiting, held.watch());
+                    let seat = Seat::new(&message, permit, &waiting, held.watch());
                     in_hand.spawn(async move {
-                        let verdict = work.verdict(message, &place, handle.as_ref()).await;
+                        let verdict = work.verdict(message, &seat, handle.as_ref()).await;
                         // The next message need not wait for the acknowledgement, only for room.
                         let room = work.room().await;
-                        drop(place);
+                        drop(seat);
                         work.acknowledge(held, verdict, room).await;
                     });
                 }
@@ -236,26 +236,26 @@ struct Work {
 impl Work {
     /// Handles a message; gives it back when it is not finished within the drain, as soon as that is
     /// known, or when the end comes with an error.
-    async fn verdict<H, Fut>(&self, message: Message, place: &Place, handle: &H) -> Verdict
+    async fn verdict<H, Fut>(&self, message: Message, seat: &Seat, handle: &H) -> Verdict
     where
-        H: Fn(Message, Place) -> Fut,
+        H: Fn(Message, Seat) -> Fut,
         Fut: Future<Output = Verdict>,
     {
         tokio::select! {
             biased;
             () = self.overdue.cancelled() => {}
-            () = self.is_too_long(place) => {}
+            () = self.is_too_long(seat) => {}
             // Not even begun when it is too late for that.
-            verdict = async { handle(message, place.clone()).await } => return verdict,
+            verdict = async { handle(message, seat.clone()).await } => return verdict,
         }
         (self.notice)(Notice::GivenBack);
         Verdict::Release
     }
 
     /// Returns when the end begins for a message that waits for longer than the drain.
-    async fn is_too_long(&self, place: &Place) {
+    async fn is_too_long(&self, seat: &Seat) {
         self.ending.begins().await;
-        if !place.waits_beyond(Instant::now() + self.drain) {
+        if !seat.waits_beyond(Instant::now() + self.drain) {
             pending::<()>().await;
         }
     }

@@ -11,7 +11,7 @@ use futures_util::stream::{self, StreamExt as _};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use super::{Lasting, Recent, Source};
+use super::{LastFew, Lasting, Source};
 
 /// Entries that one extension holds.
 const MAX_BATCH: usize = 10;
@@ -42,7 +42,7 @@ struct Hand {
     leases: HashMap<Key, Lease>,
     /// When the next look at them is due; `None` while there is nothing to look at.
     next_look: Option<Instant>,
-    finished: Recent<Key>,
+    finished: LastFew<Key>,
 }
 
 /// A message's id, hashed to 128 bits: two that fall together do not come.
@@ -157,7 +157,7 @@ impl Leases {
             hand: Mutex::new(Hand {
                 leases: HashMap::new(),
                 next_look: None,
-                finished: Recent::new(FINISHED),
+                finished: LastFew::new(FINISHED),
             }),
             changed: Notify::new(),
             extended: Notify::new(),

@@ -7,10 +7,10 @@ mod backoff;
 mod batcher;
 mod consume;
 mod ending;
+mod last_few;
 mod lease;
-mod place;
 mod poller;
-mod recent;
+mod seat;
 #[cfg(test)]
 mod tests;
 mod troubles;
@@ -22,8 +22,8 @@ pub use backoff::{Backoff, persist};
 pub use batcher::{Batcher, Limits, Outcome};
 pub use consume::{Consumer, Notice, Options, Verdict};
 pub use ending::Ending;
-pub use place::Place;
-pub use recent::Recent;
+pub use last_few::LastFew;
+pub use seat::Seat;
 pub use troubles::Troubles;
 
 use crate::error::Result;

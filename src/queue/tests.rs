@@ -1,6 +1,6 @@
 //! The machine under the paused clock: each fault that the field has met, as a test.
 
-mod places;
+mod seats;
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};

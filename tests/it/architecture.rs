@@ -30,7 +30,7 @@ const ROOMS: [(&str, &[&str]); 24] = [
         "bench",
         &["aws", "error", "event", "gather", "model", "provider", "queue", "scatter", "usage"],
     ),
-    ("localstack", &["error", "event"]),
+    ("localstack", &["error", "event", "model"]),
     (
         "output",
         &[

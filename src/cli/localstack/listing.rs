@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::localstack::{
-    self, Answer, Condition, PieceState, Place, Plan, Runtime, Survey, Wanted,
+    self, Answer, PieceState, Place, Plan, Runtime, Soundness, Survey, Wanted,
 };
 use crate::model::text::printable;
 
@@ -32,15 +32,15 @@ pub(super) fn listing(survey: &Survey) -> Vec<String> {
 }
 
 /// How what was installed is, in lines; none where there is nothing, or Docker alone is wanted.
-pub(super) fn cached(survey: &Survey, cache: &[(&str, Condition)]) -> Vec<String> {
-    let is_empty = cache.iter().all(|(_, condition)| *condition == Condition::Missing);
+pub(super) fn cached(survey: &Survey, cache: &[(&str, Soundness)]) -> Vec<String> {
+    let is_empty = cache.iter().all(|(_, soundness)| *soundness == Soundness::Missing);
     if is_empty || survey.wanted() == Wanted::Only(Runtime::Docker) {
         return Vec::new();
     }
-    let line = |(part, condition): &(&str, Condition)| match condition {
-        Condition::Whole => format!("  {part:<20}  ok, contents checked"),
-        Condition::Missing => format!("  {part:<20}  not yet"),
-        Condition::Damaged(damage) => {
+    let line = |(part, soundness): &(&str, Soundness)| match soundness {
+        Soundness::Whole => format!("  {part:<20}  ok, contents checked"),
+        Soundness::Missing => format!("  {part:<20}  not yet"),
+        Soundness::Damaged(damage) => {
             format!("  {part:<20}  damaged: {}; `up` installs it again", printable(damage))
         }
     };
@@ -51,7 +51,7 @@ pub(super) fn cached(survey: &Survey, cache: &[(&str, Condition)]) -> Vec<String
 pub(super) fn document(
     place: &Place,
     survey: &Survey,
-    cache: &[(&str, Condition)],
+    cache: &[(&str, Soundness)],
     plan: Option<&Plan>,
 ) -> Value {
     let problems = survey.docker_problems().into_iter();
@@ -67,11 +67,11 @@ pub(super) fn document(
         Plan::Docker => name(Runtime::Docker),
         Plan::Packages(_) => name(Runtime::Packages),
     });
-    let cache = cache.iter().map(|(part, condition)| {
-        let (state, damage) = match condition {
-            Condition::Whole => ("ok", None),
-            Condition::Missing => ("missing", None),
-            Condition::Damaged(damage) => ("damaged", Some(damage)),
+    let cache = cache.iter().map(|(part, soundness)| {
+        let (state, damage) = match soundness {
+            Soundness::Whole => ("ok", None),
+            Soundness::Missing => ("missing", None),
+            Soundness::Damaged(damage) => ("damaged", Some(damage)),
         };
         json!({ "part": part, "state": state, "damage": damage })
     });

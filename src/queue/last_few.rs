@@ -5,14 +5,14 @@ use std::hash::Hash;
 
 /// A set that forgets what was put into it longest ago.
 #[derive(Debug)]
-pub struct Recent<T> {
+pub struct LastFew<T> {
     most: usize,
     known: HashSet<T>,
     /// The same, the oldest first.
     order: VecDeque<T>,
 }
 
-impl<T: Eq + Hash + Clone> Recent<T> {
+impl<T: Eq + Hash + Clone> LastFew<T> {
     /// Remembers so many.
     pub fn new(most: usize) -> Self {
         Self { most, known: HashSet::new(), order: VecDeque::new() }
@@ -42,10 +42,10 @@ mod tests {
 
     #[test]
     fn the_oldest_is_forgotten_first() {
-        let mut recent = Recent::new(2);
+        let mut last = LastFew::new(2);
         for number in [1, 2, 1, 1, 3] {
-            recent.insert(number);
+            last.insert(number);
         }
-        assert_eq!([1, 2, 3].map(|number| recent.contains(&number)), [false, true, true]);
+        assert_eq!([1, 2, 3].map(|number| last.contains(&number)), [false, true, true]);
     }
 }

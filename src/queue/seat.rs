@@ -1,4 +1,4 @@
-//! What a handler holds of its message beside the text: the place that it takes among those in hand.
+//! What a handler holds of its message beside the text: the seat that it takes among those in hand.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -16,12 +16,12 @@ pub(super) const WAITING: usize = 10_000;
 /// Each so many bytes of a body take the room of one more message.
 const UNIT: usize = 1_024;
 
-/// A message's place. Clones are the same place, which is free when the last of them is gone.
+/// A message's seat. Clones are the same seat, which is free when the last of them is gone.
 #[derive(Debug, Clone)]
-pub struct Place(Arc<Taken>);
+pub struct Seat(Arc<SeatState>);
 
 #[derive(Debug)]
-struct Taken {
+struct SeatState {
     now: Mutex<Now>,
     waiting: Arc<Semaphore>,
     /// How much room it needs there.
@@ -38,8 +38,8 @@ struct Now {
     until: Option<Instant>,
 }
 
-impl Place {
-    /// The place of `message`, which takes this permit and may wait among those others.
+impl Seat {
+    /// The seat of `message`, which takes this permit and may wait among those others.
     pub(super) fn new(
         message: &Message,
         permit: OwnedSemaphorePermit,
@@ -48,11 +48,11 @@ impl Place {
     ) -> Self {
         let size = u32::try_from(1 + message.body.len() / UNIT).unwrap_or(u32::MAX);
         let now = Mutex::new(Now { _permit: permit, until: None });
-        Self(Arc::new(Taken { now, waiting: Arc::clone(waiting), size, lease }))
+        Self(Arc::new(SeatState { now, waiting: Arc::clone(waiting), size, lease }))
     }
 
-    /// Lets another message be received in its place, since this one only waits for `wait` and is finished
-    /// soon after. It stays hidden meanwhile. False where too many wait already: then it keeps its place.
+    /// Lets another message be received in its seat, since this one only waits for `wait` and is finished
+    /// soon after. It stays hidden meanwhile. False where too many wait already: then it keeps its seat.
     /// A consumer that stops gives it back at once if the drain is shorter than the wait.
     #[must_use]
     pub fn make_way(&self, wait: Duration) -> bool {

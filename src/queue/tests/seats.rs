@@ -1,4 +1,4 @@
-//! Places: a message that only waits takes none, and one that has lapsed is left to its next receiver.
+//! Seats: a message that only waits takes none, and one that has lapsed is left to its next receiver.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::super::{Message, Notice, Place, Verdict};
+use super::super::{Message, Notice, Seat, Verdict};
 use super::{Written, again, brings, consumer, message, stop_after};
 
 #[tokio::test(start_paused = true)]
@@ -24,13 +24,13 @@ async fn hundreds_that_wait_hold_up_no_other_stay_hidden_and_are_finished() {
     let began = Instant::now();
     let answered = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&answered);
-    let handle = move |message: Message, place: Place| {
+    let handle = move |message: Message, seat: Seat| {
         let seen = Arc::clone(&seen);
         async move {
             if message.body != "honest" {
-                assert!(place.make_way(Duration::from_mins(1)), "there is room for all of them");
+                assert!(seat.make_way(Duration::from_mins(1)), "there is room for all of them");
                 sleep(Duration::from_mins(1)).await;
-                assert!(!place.has_lapsed(), "it was hidden all the time");
+                assert!(!seat.has_lapsed(), "it was hidden all the time");
             }
             seen.lock().expect("unpoisoned").push((message.body, began.elapsed()));
             Verdict::Done
@@ -48,7 +48,7 @@ async fn hundreds_that_wait_hold_up_no_other_stay_hidden_and_are_finished() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_waits_is_bounded_by_its_size_and_what_exceeds_it_keeps_its_place() {
+async fn what_waits_is_bounded_by_its_size_and_what_exceeds_it_keeps_its_seat() {
     // Each takes 1,025 of 10,000.
     let large =
         |number: usize| Message { body: "x".repeat(1 << 20), ..message(&format!("{number}")) };
@@ -60,8 +60,8 @@ async fn what_waits_is_bounded_by_its_size_and_what_exceeds_it_keeps_its_place()
     let (consumer, _) = consumer(&source, 100, &stop);
     let waited = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&waited);
-    let handle = move |_, place: Place| {
-        let may_wait = place.make_way(Duration::from_secs(20));
+    let handle = move |_, seat: Seat| {
+        let may_wait = seat.make_way(Duration::from_secs(20));
         seen.lock().expect("unpoisoned").push(may_wait);
         async move {
             if may_wait {
@@ -85,9 +85,9 @@ async fn a_stop_finishes_what_waits_within_the_drain_and_gives_the_rest_back_at_
     let (consumer, _) = consumer(&source, 3, &stop);
     let notices = Arc::new(Mutex::new(Vec::new()));
     let told = Arc::clone(&notices);
-    let handle = |message: Message, place: Place| async move {
+    let handle = |message: Message, seat: Seat| async move {
         let wait = Duration::from_secs(message.body.parse().expect("seconds"));
-        assert!(place.make_way(wait));
+        assert!(seat.make_way(wait));
         sleep(wait).await;
         Verdict::Done
     };
@@ -112,12 +112,12 @@ async fn what_has_lapsed_is_not_given_back_until_it_is_delivered_again() {
         let (consumer, _) = consumer(&source, 10, &stop);
         let lapsed = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&lapsed);
-        let handle = move |_, place: Place| {
+        let handle = move |_, seat: Seat| {
             let seen = Arc::clone(&seen);
             async move {
                 for wait in [29, 2, 10] {
                     sleep(Duration::from_secs(wait)).await;
-                    seen.lock().expect("unpoisoned").push(place.has_lapsed());
+                    seen.lock().expect("unpoisoned").push(seat.has_lapsed());
                 }
                 Verdict::Release
             }
