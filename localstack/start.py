@@ -1,9 +1,10 @@
 """Starts LocalStack from its Python packages, reachable from this machine alone.
 
 It writes down which process it is before anything else. Then it changes LocalStack 4.14.0 in two
-places. It binds every interface whatever the host in GATEWAY_LISTEN says: the endpoint it binds is
-replaced by one that keeps to the loopback interface. And it downloads parts of itself that are
-missing, from elsewhere and without a hash: it refuses to, and its service fails.
+places. LocalStack binds every interface, also where GATEWAY_LISTEN names one host: the
+endpoint it binds is replaced by one that keeps to the loopback interface. And LocalStack downloads
+parts of itself that are missing, from elsewhere and without a hash: here it refuses to, and the
+service fails.
 """
 
 import os

@@ -83,8 +83,8 @@ impl Requests {
         Self::of_lines(opened, (name, Some(typed)), bytes, batch)
     }
 
-    /// The lines of what is read, once it is seen to have such. It has a name for people, and perhaps
-    /// one for a shell.
+    /// The lines of `from`, after a look at whether it is a batch. `name` is for messages; `typed`, if there
+    /// is one, for command lines.
     fn of_lines(
         from: impl Read + Send + 'static,
         (name, typed): (String, Option<String>),

@@ -17,7 +17,7 @@ const PS: Duration = Duration::from_secs(10);
 pub(super) struct Identity {
     /// Its id.
     pub(super) pid: Pid,
-    /// When it started: on Linux in ticks since the system did, elsewhere as `ps` tells it.
+    /// When it started: on Linux in ticks since the system did, elsewhere the time that `ps` prints.
     started: String,
 }
 
@@ -81,7 +81,7 @@ impl Identity {
 #[derive(Debug)]
 pub(super) struct CommandLine {
     pub(super) text: Vec<u8>,
-    /// NUL on Linux. `ps` parts arguments by spaces, and so tells less.
+    /// NUL on Linux. A space elsewhere: `ps` prints no other, also where an argument holds one.
     separator: u8,
 }
 
