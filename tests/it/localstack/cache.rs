@@ -10,7 +10,7 @@ use std::thread;
 use rustix::process::{Pid, test_kill_process};
 use tempfile::TempDir;
 
-use super::{Down, document, down, is_listening, up};
+use super::{Down, document, is_listening, up};
 use crate::support::{Rydes, free_port, rydes, script, wait_for};
 
 /// The folder of LocalStack's files when nothing else is said.
@@ -265,5 +265,5 @@ fn a_java_that_ends_is_told_at_once_and_nothing_goes_on() {
     }
     assert!(!is_listening(cache.port));
     assert_ended(&written_down(&cache.run()));
-    assert!(down(cache.port).stderr.contains("nothing to stop"));
+    assert!(cache.rydes("down").run().exits(0).stderr.contains("nothing to stop"));
 }
