@@ -15,6 +15,9 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// How long the first request to a service may take: 5 s where nothing else is going on.
 const FIRST: Duration = Duration::from_mins(1);
 
+/// The longest answer that is read, in bytes; LocalStack's has 1 KiB.
+const BODY: u64 = 65_536;
+
 /// What answers on a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
@@ -60,7 +63,8 @@ pub fn ask(port: u16) -> Answer {
 fn get(port: u16) -> Result<(u16, String), ureq::Error> {
     let url = format!("http://127.0.0.1:{port}/_localstack/health");
     let mut response = agent(ANSWER).get(url).call()?;
-    Ok((response.status().as_u16(), response.body_mut().read_to_string()?))
+    let body = response.body_mut().with_config().limit(BODY).read_to_string()?;
+    Ok((response.status().as_u16(), body))
 }
 
 /// Asks each service for a list. The first request takes seconds, while LocalStack reads what its
