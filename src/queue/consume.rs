@@ -1,14 +1,14 @@
 //! Poll, lease, handle, acknowledge, drain: one consumer of one queue.
 
-use std::future::{Future, pending};
-use std::sync::Arc;
+use std::future::Future;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
@@ -113,16 +113,17 @@ impl<S: Source> Consumer<S> {
             let (leases, source) = (leases.clone(), self.source.clone());
             AbortOnDropHandle::new(tokio::spawn(async move { leases.keep(source).await }))
         };
-        let overdue = CancellationToken::new();
+        let (overdue, drained) = (CancellationToken::new(), Arc::<OnceLock<Instant>>::default());
         let _timer = {
             let (ending, drain) = (self.ending.clone(), self.options.drain);
-            let overdue = overdue.clone();
+            let (overdue, drained) = (overdue.clone(), Arc::clone(&drained));
             AbortOnDropHandle::new(tokio::spawn(async move {
                 ending.begins().await;
+                let drained = *drained.get_or_init(|| Instant::now() + drain);
                 tokio::select! {
                     biased;
                     () = ending.fails() => {}
-                    () = sleep(drain) => {}
+                    () = sleep_until(drained) => {}
                 }
                 overdue.cancel();
             }))
@@ -143,6 +144,7 @@ impl<S: Source> Consumer<S> {
             overdue,
             ending: self.ending.clone(),
             drain: self.options.drain,
+            drained,
             notice: Box::new(notice),
         });
         let overdue = work.overdue.clone();
@@ -230,6 +232,8 @@ struct Work {
     ending: Ending,
     /// How long what is in hand may take once the end has begun.
     drain: Duration,
+    /// When that is used up.
+    drained: Arc<OnceLock<Instant>>,
     notice: Box<dyn Fn(Notice) + Send + Sync>,
 }
 
@@ -252,12 +256,12 @@ impl Work {
         Verdict::Release
     }
 
-    /// Returns when the end begins for a message that waits for longer than the drain.
+    /// Returns once the end has begun for a message that waits for longer than the drain, also where the
+    /// message came, or made way, only after that.
     async fn is_too_long(&self, seat: &Seat) {
         self.ending.begins().await;
-        if !seat.waits_beyond(Instant::now() + self.drain) {
-            pending::<()>().await;
-        }
+        let drained = *self.drained.get_or_init(|| Instant::now() + self.drain);
+        seat.waits_beyond(drained).await;
     }
 
     /// Room for one more message that waits for its acknowledgement.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::Message;
@@ -27,6 +27,8 @@ struct SeatState {
     /// How much room it needs there.
     size: u32,
     lease: Watch,
+    /// Notified when it makes way.
+    made_way: Notify,
 }
 
 /// What a message takes at the moment.
@@ -48,7 +50,8 @@ impl Seat {
     ) -> Self {
         let size = u32::try_from(1 + message.body.len() / UNIT).unwrap_or(u32::MAX);
         let now = Mutex::new(Now { _permit: permit, until: None });
-        Self(Arc::new(SeatState { now, waiting: Arc::clone(waiting), size, lease }))
+        let (waiting, made_way) = (Arc::clone(waiting), Notify::new());
+        Self(Arc::new(SeatState { now, waiting, size, lease, made_way }))
     }
 
     /// Lets another message be received in its seat, since this one only waits for `wait` and is finished
@@ -60,12 +63,15 @@ impl Seat {
             return false;
         };
         *self.now() = Now { _permit: room, until: Some(Instant::now() + wait) };
+        self.0.made_way.notify_one();
         true
     }
 
-    /// Whether it made way to wait beyond this time.
-    pub(super) fn waits_beyond(&self, time: Instant) -> bool {
-        self.now().until.is_some_and(|until| until > time)
+    /// Returns when it has made way to wait beyond this time.
+    pub(super) async fn waits_beyond(&self, time: Instant) {
+        while self.now().until.is_none_or(|until| until <= time) {
+            self.0.made_way.notified().await;
+        }
     }
 
     /// Whether the message may be in another receiver's hand: its visibility ran out before it could be

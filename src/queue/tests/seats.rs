@@ -103,6 +103,28 @@ async fn a_stop_finishes_what_waits_within_the_drain_and_gives_the_rest_back_at_
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_received_after_the_stop_is_given_back_at_once_if_it_waits_beyond_the_drain() {
+    // The poll under way brings them 10 s after the stop, 15 s before the drain ends.
+    let source = Written::new([brings(10_500, &["14", "16", "90"])]);
+    let stop = CancellationToken::new();
+    let (consumer, _) = consumer(&source, 3, &stop);
+    let handle = |message: Message, seat: Seat| async move {
+        let wait = Duration::from_secs(message.body.parse().expect("seconds"));
+        sleep(Duration::from_millis(100)).await;
+        assert!(seat.make_way(wait));
+        sleep(wait).await;
+        Verdict::Done
+    };
+    let began = Instant::now();
+    let run = consumer.run(handle, |_| {});
+    tokio::join!(run, stop_after(&stop, Duration::from_millis(500))).0.expect("no error");
+    let state = source.state();
+    assert_eq!((state.deleted.as_slice(), state.released.len()), (&["14".to_owned()][..], 2));
+    let latest = *state.released_at.iter().max().expect("two") - began;
+    assert!(latest < Duration::from_secs(11), "{latest:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_has_lapsed_is_not_given_back_until_it_is_delivered_again() {
     for (script, is_back) in [(None, false), (Some(again(40_000, "a", "newer")), true)] {
         let source = Written::new([brings(0, &["a"])].into_iter().chain(script));
