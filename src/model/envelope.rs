@@ -3,11 +3,12 @@
 
 use super::Request;
 use super::fields::{Fields, present};
+use super::text::without_mark;
 
 /// The message in an SNS envelope, as it was published; `None` when the body is no envelope: a JSON object
 /// whose `Type` is `Notification` and whose `Message` is a string.
 pub fn opened(body: &str) -> Option<String> {
-    let fields: Fields = serde_json::from_str(body).ok()?;
+    let fields: Fields = serde_json::from_str(without_mark(body)).ok()?;
     let text = |name| serde_json::from_str::<String>(present(&fields, name)?).ok();
     if text("Type")? == "Notification" { text("Message") } else { None }
 }
@@ -46,7 +47,15 @@ mod tests {
     fn an_envelope_is_opened_and_a_bare_request_is_read_as_it_is() {
         let bare = Request::decode(REQUEST).expect("a request");
         assert_eq!(Request::delivered(REQUEST), Ok(bare.clone()));
-        assert_eq!(Request::delivered(&envelope(&json!(REQUEST))), Ok(bare));
+        let marked = |text: &str| format!("\u{feff}{text}");
+        for body in [
+            envelope(&json!(REQUEST)),
+            marked(REQUEST),
+            marked(&envelope(&json!(REQUEST))),
+            envelope(&json!(marked(REQUEST))),
+        ] {
+            assert_eq!(Request::delivered(&body), Ok(bare.clone()), "{body}");
+        }
         assert_eq!(opened(&envelope(&json!(REQUEST))).as_deref(), Some(REQUEST), "byte for byte");
     }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Number;
 
 use super::fields::{Fields, present};
-use super::text::compact_json;
+use super::text::{compact_json, without_mark};
 use super::{Price, Responder, RfqId, Timestamp};
 
 /// The longest reason that is accepted, in characters (contract, section 3).
@@ -257,7 +257,7 @@ fn attempted_at(fields: &Fields) -> Vec<Timestamp> {
 }
 
 fn object(body: &str) -> Result<Fields<'_>, String> {
-    serde_json::from_str(body).map_err(|error| {
+    serde_json::from_str(without_mark(body)).map_err(|error| {
         if error.is_data() { "not a JSON object".to_owned() } else { format!("not JSON: {error}") }
     })
 }

@@ -46,7 +46,7 @@ fn no_messages() -> Vec<Case> {
         case("{\"a\":".repeat(10_000), Some("not JSON")),
         case("\"".to_owned() + &"x".repeat(200_000) + "\"", Some("not a JSON object")),
         case("{} {}", Some("not JSON")),
-        case("\u{feff}{}", Some("not JSON")),
+        case("\u{feff}{}", Some("missing")),
         case("{\"a\":1,}", Some("not JSON")),
         case("{'a':1}", Some("not JSON")),
         case("{\"a\":\"\\x\"}", Some("not JSON")),
@@ -65,6 +65,7 @@ fn replies() {
     let mut cases = no_messages();
     cases.extend([
         case(quote("57"), None),
+        case("\u{feff}".to_owned() + &quote("57"), None),
         case(quote("-0"), None),
         case(quote("1E-130"), None),
         case(quote("-1"), Some("negative")),
