@@ -246,11 +246,10 @@ impl Gatherer {
             // Its next receiver refuses it too: a second letter would be one too many.
             return Verdict::Leave;
         }
-        match self.dead_letters.bury(message, &reason, &self.queue).await {
-            Ok(()) => {
-                (self.sink)(Event::Refused { reason });
-                Verdict::Done
-            }
+        let (sink, told) = (Arc::clone(&self.sink), reason.clone());
+        let report = move || sink(Event::Refused { reason: told.clone() });
+        match self.dead_letters.bury(message, &reason, &self.queue, report).await {
+            Ok(()) => Verdict::Done,
             Err(refusal) => self.leave("moving a reply to the dead letters", refusal.to_string()),
         }
     }

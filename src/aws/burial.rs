@@ -1,7 +1,7 @@
 //! Dead letters on their way: copies of messages that cannot be handled. A body that does not fit is cut, and
 //! no message is sent twice.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sha2::{Digest as _, Sha256};
 use tokio_util::task::TaskTracker;
@@ -45,28 +45,47 @@ impl Queue {
 
 impl DeadLetters {
     /// Sends a copy of a message that came from the queue `source`; returns once the copy is confirmed. A
-    /// message that is among the last 10,000 that were sent is not sent again.
+    /// message that is among the last 10,000 that were sent is not sent again. `report` is called once for
+    /// each letter, when it is confirmed, also where the caller is dropped before that.
     ///
     /// # Errors
     /// Why it could not be sent.
-    pub async fn bury(&self, message: &Message, reason: &str, source: &str) -> Outcome<()> {
-        let remembered = || self.buried.lock().unwrap_or_else(PoisonError::into_inner);
-        if remembered().contains(&message.id) {
+    pub async fn bury(
+        &self,
+        message: &Message,
+        reason: &str,
+        source: &str,
+        report: impl Fn() + Clone + Send + 'static,
+    ) -> Outcome<()> {
+        if known(&self.buried).contains(&message.id) {
             return Ok(());
         }
+        let send = async |copy| {
+            let (buried, id, report) =
+                (Arc::clone(&self.buried), message.id.clone(), report.clone());
+            let note = move |sent: &Outcome<()>| {
+                if sent.is_ok() {
+                    known(&buried).insert(id);
+                    report();
+                }
+            };
+            self.outbox.submit_noted(copy, note).await
+        };
         let [usual, older] = LIMITS;
         let copy = letter(&message.body, reason, source, usual);
         let size = copy.size();
-        let mut sent = self.outbox.submit(copy).await;
-        let is_refused = sent.as_ref().is_err_and(|refusal| refusal.lasting == Lasting::Permanent);
+        let outcome = send(copy).await;
+        let is_refused =
+            outcome.as_ref().is_err_and(|refusal| refusal.lasting == Lasting::Permanent);
         if is_refused && size > older {
-            sent = self.outbox.submit(letter(&message.body, reason, source, older)).await;
+            return send(letter(&message.body, reason, source, older)).await;
         }
-        if sent.is_ok() {
-            remembered().insert(message.id.clone());
-        }
-        sent
+        outcome
     }
+}
+
+fn known(buried: &Mutex<LastFew<String>>) -> MutexGuard<'_, LastFew<String>> {
+    buried.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A dead letter of at most `limit` bytes, with its reason and the queue that it came from. A body that does
@@ -100,6 +119,10 @@ fn shortened(reason: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Duration;
+
+    use tokio::time::{sleep, timeout};
     use tokio_util::sync::CancellationToken;
 
     use super::super::outbox::limits;
@@ -177,23 +200,52 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_message_is_sent_once_as_long_as_it_is_remembered() {
         let (letters, sizes) = letters(&[Lasting::Passing]);
-        let bury = async |number| letters.bury(&message(number, "x"), "why", "queue").await;
+        let reports = Arc::new(AtomicUsize::new(0));
+        let bury = async |number| {
+            let reports = Arc::clone(&reports);
+            let report = move || _ = reports.fetch_add(1, Ordering::Relaxed);
+            letters.bury(&message(number, "x"), "why", "queue", report).await
+        };
         assert!(bury(1).await.is_err(), "what was refused is not remembered");
         for number in [1, 1, 2, 1, 2, 3, 3, 1] {
             assert_eq!(bury(number).await, Ok(()));
         }
         assert_eq!(sizes.lock().expect("unpoisoned").len(), 1 + 3 + 1);
+        assert_eq!(reports.load(Ordering::Relaxed), 3 + 1, "once for each letter");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_letter_whose_sender_was_dropped_meanwhile_is_remembered_and_reported() {
+        let (letters, sizes) = letters(&[]);
+        let reports = Arc::new(AtomicUsize::new(0));
+        let bury = async || {
+            let reports = Arc::clone(&reports);
+            let report = move || _ = reports.fetch_add(1, Ordering::Relaxed);
+            letters.bury(&message(1, "x"), "why", "queue", report).await
+        };
+        // It hands its letter in, and is dropped before that leaves.
+        assert!(timeout(Duration::ZERO, bury()).await.is_err());
+        sleep(Duration::from_mins(1)).await;
+        assert_eq!(reports.load(Ordering::Relaxed), 1);
+        assert_eq!(bury().await, Ok(()));
+        assert_eq!(
+            (sizes.lock().expect("unpoisoned").len(), reports.load(Ordering::Relaxed)),
+            (1, 1)
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_an_older_queue_does_not_take_is_cut_shorter() {
         let large = "x".repeat(LIMITS[1]);
         let (letters, sizes) = letters(&[Lasting::Permanent]);
-        assert_eq!(letters.bury(&message(1, &large), "why", "queue").await, Ok(()));
+        let bury = async |letters: DeadLetters, body: &str| {
+            letters.bury(&message(1, body), "why", "queue", || {}).await
+        };
+        assert_eq!(bury(letters, &large).await, Ok(()));
         assert_eq!(sizes.lock().expect("unpoisoned")[1], LIMITS[1]);
         for (body, lasting) in [(large.as_str(), Lasting::Passing), ("small", Lasting::Permanent)] {
             let (letters, sizes) = self::letters(&[lasting]);
-            assert!(letters.bury(&message(1, body), "why", "queue").await.is_err());
+            assert!(bury(letters, body).await.is_err());
             assert_eq!(sizes.lock().expect("unpoisoned").len(), 1, "the size is not to blame");
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::future::pending;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -253,7 +253,8 @@ impl Worker {
             Answer::Failed { reason: reason.clone(), attempts: Some(attempt), attempted_at };
         let reply = self.reply(request, received, failed);
         let verdict = match self.answer(message, seat, request, reply, delivery).await {
-            Ok(()) => self.dead_letter(message, seat, &reason).await,
+            // The failed answer was reported.
+            Ok(()) => self.dead_letter(message, seat, &reason, || {}).await,
             Err(unsent) => unsent,
         };
         if verdict == Verdict::Done {
@@ -264,20 +265,25 @@ impl Worker {
 
     /// A request that cannot be read, or whose answer cannot be sent.
     async fn bury(&self, message: &Message, seat: &Seat, reason: String) -> Verdict {
-        let verdict = self.dead_letter(message, seat, &reason).await;
-        if verdict == Verdict::Done {
-            self.report(Event::Unreadable { provider: self.provider.clone(), reason });
-        }
-        verdict
+        let sink = Arc::clone(&self.sink);
+        let event = Event::Unreadable { provider: self.provider.clone(), reason: reason.clone() };
+        self.dead_letter(message, seat, &reason, move || sink(event.clone())).await
     }
 
-    /// Moves a copy to the dead letters; the request is done with once they have confirmed it.
-    async fn dead_letter(&self, message: &Message, seat: &Seat, reason: &str) -> Verdict {
+    /// Moves a copy to the dead letters, and reports it; the request is done with once they have confirmed
+    /// the copy.
+    async fn dead_letter(
+        &self,
+        message: &Message,
+        seat: &Seat,
+        reason: &str,
+        report: impl Fn() + Clone + Send + 'static,
+    ) -> Verdict {
         if seat.has_lapsed() {
             // Its next receiver buries it too: a second letter would be one too many.
             return Verdict::Leave;
         }
-        match self.dead_letters.bury(message, reason, &self.queue).await {
+        match self.dead_letters.bury(message, reason, &self.queue, report).await {
             Ok(()) => Verdict::Done,
             Err(refusal) => {
                 let subject = format!("moving a request of {} to the dead letters", self.queue);

@@ -90,6 +90,25 @@ where
         outcome.await.map_err(|_| gone(Fate::Unknown))?
     }
 
+    /// As `submit`; `note` gets the outcome first, also where the caller is dropped before that.
+    ///
+    /// # Errors
+    /// As `submit`.
+    pub async fn submit_noted(
+        &self,
+        item: T,
+        note: impl FnOnce(&Outcome<R>) + Send + 'static,
+    ) -> Outcome<R> {
+        let (result, outcome) = oneshot::channel();
+        let told = move |outcome| {
+            note(&outcome);
+            // The caller may have gone.
+            _ = result.send(outcome);
+        };
+        self.hand_in(item, told).await;
+        outcome.await.map_err(|_| gone(Fate::Unknown))?
+    }
+
     /// Submits an item without waiting for it; returns when there is room for it. `told` is told what
     /// becomes of it, unless the runtime is shut down before.
     pub async fn hand_in(&self, item: T, told: impl FnOnce(Outcome<R>) + Send + 'static) {
