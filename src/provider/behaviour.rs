@@ -22,6 +22,8 @@ use crate::model::{Price, ProviderName, Request, RfqId, Timestamp};
 const FAR_DEADLINE: Duration = Duration::from_mins(1);
 /// The receipt for a request that was received after its deadline.
 const RECEIVED_LATE: &str = "received after its deadline";
+/// The receipt of a latecomer where too many others wait.
+const CROWDED: &str = "too many requests are waiting";
 /// Why simulated providers decline.
 const DECLINES: [&str; 3] = ["fully booked", "too far", "no unicorn awake"];
 
@@ -114,6 +116,13 @@ impl Decision {
     fn sound(when: When, intent: Intent) -> Self {
         Self { when, intent, delivery: Delivery::Sound }
     }
+
+    /// What becomes of it where it cannot wait for its time: a receipt.
+    #[must_use]
+    pub(super) fn crowded_out(self) -> Self {
+        let intent = Intent::Silence(CROWDED.to_owned());
+        Self { when: When::After(Duration::ZERO), intent, ..self }
+    }
 }
 
 impl Behaviour {
@@ -188,8 +197,9 @@ impl Behaviour {
                         Some(deadline) => {
                             let extra = Duration::from_millis(2_000 + below(chance.extra, 2_001));
                             // The deadline is by the customer's clock, the wait by our own.
-                            let over = deadline.min(received.plus(FAR_DEADLINE));
-                            Decision::sound(When::At(over.plus(extra)), quote(1, 9))
+                            let far = received.plus(FAR_DEADLINE);
+                            let at = if deadline > far { far } else { deadline.plus(extra) };
+                            Decision::sound(When::At(at), quote(1, 9))
                         }
                         None => Decision::sound(thinking, quote(10, 100)),
                     },
@@ -425,7 +435,7 @@ mod tests {
     #[test]
     fn no_customer_s_clock_makes_an_answer_wait_longer_than_a_far_deadline() {
         let received = Timestamp::from_millis(1_000_100).expect("in range");
-        let latest = received.plus(FAR_DEADLINE + Duration::from_secs(4));
+        let latest = received.plus(FAR_DEADLINE);
         let demo = behaviour(Temper::Demo);
         let times = ["2126-01-01T00:00:00Z", "9999-12-30T21:59:58Z", "9999-12-30T22:00:00Z"];
         let fast = times.iter().filter_map(|time| Timestamp::parse(time));
@@ -447,6 +457,19 @@ mod tests {
             }
             assert!(late > 50, "{late} of 1,000 for {submitted}");
         }
+    }
+
+    #[test]
+    fn who_cannot_wait_gives_a_receipt_in_place_of_the_best_price() {
+        let all = decisions(&behaviour(Temper::Demo), Some(Duration::from_secs(15)));
+        let mut latecomers = 0;
+        for decision in all.into_iter().filter(|d| matches!(d.when, When::At(_))) {
+            let receipt = decision.crowded_out();
+            assert_eq!(receipt.intent, Intent::Silence("too many requests are waiting".into()));
+            assert_eq!(receipt.when, When::After(Duration::ZERO));
+            latecomers += 1;
+        }
+        assert!(latecomers > 0);
     }
 
     #[test]

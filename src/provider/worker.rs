@@ -63,7 +63,8 @@ impl Worker {
         let (provider, id) = (self.provider.clone(), request.id.clone());
         self.report(Event::Received { provider, id, count: message.receive_count });
         let _in_hand = InHand(self);
-        let decision = self.decide(&message, &request, received);
+        let (decision, think) =
+            self.seated(&seat, &request, self.decide(&message, &request, received));
         let answer = match decision.intent {
             Intent::Fail(reason) => {
                 let failing = Failing { received, reason, delivery: &decision.delivery };
@@ -78,14 +79,6 @@ impl Worker {
             Intent::Decline(reason) => Answer::Declined(reason),
             Intent::Silence(reason) => Answer::Silent(reason),
         };
-        let think = match decision.when {
-            When::After(think) => think,
-            When::At(time) => {
-                let wait = time.after(self.now(&request));
-                // Other requests take its seat while it waits. If too many wait, it is answered now.
-                if seat.make_way(wait) { wait } else { Duration::ZERO }
-            }
-        };
         // Even the shortest sleep lasts until the clock's next millisecond.
         if !think.is_zero() {
             sleep(think).await;
@@ -93,6 +86,22 @@ impl Worker {
         let reply = self.reply(&request, received, answer);
         let answered = self.answer(&message, &seat, &request, reply, &decision.delivery).await;
         answered.map_or_else(|unsent| unsent, |()| Verdict::Done)
+    }
+
+    /// How long an answer waits. One for later gives its seat to other requests; where too many wait already,
+    /// it becomes a receipt, since a latecomer's price would win if it were in time.
+    fn seated(&self, seat: &Seat, request: &Request, decision: Decision) -> (Decision, Duration) {
+        match decision.when {
+            When::After(think) => (decision, think),
+            When::At(time) => {
+                let wait = time.after(self.now(request));
+                if seat.make_way(wait) {
+                    (decision, wait)
+                } else {
+                    (decision.crowded_out(), Duration::ZERO)
+                }
+            }
+        }
     }
 
     /// What the provider does. A request that failed here, and comes again after its deadline, has failed for
