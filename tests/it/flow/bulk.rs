@@ -148,8 +148,19 @@ fn what_has_no_request_on_each_line_is_told_once_and_nothing_of_it_is_submitted(
     for (text, what, how) in [
         (format!("[\n{one},\n{two}\n]\n").into_bytes(), "one JSON array", "jq -c '.[]'"),
         (format!("\u{feff}[{one}, {two}]").into_bytes(), "one JSON array", "jq -c '.[]'"),
-        (format!("{{\"all\": [\n{one},\n{two}\n]}}").into_bytes(), "JSON over several", "jq -c ."),
-        (format!("from,to\n{one}\n").into_bytes(), "CSV", "mlr --icsv"),
+        (
+            format!("{{\"all\": [\n{one},\n{two}\n]}}").into_bytes(),
+            "JSON over several",
+            "jq -c '.[][]?'",
+        ),
+        (
+            format!("{{\"all\":\n[\n{one},\n{two}\n]}}").into_bytes(),
+            "JSON over several",
+            "jq -c '.[][]?'",
+        ),
+        (format!("# exported\n[\n{one},\n{two}\n]").into_bytes(), "JSON within", "remove what"),
+        (format!("var rides = [\n{one},\n{two}\n];").into_bytes(), "JSON within", "remove what"),
+        (format!("from,to\n{one}\n").into_bytes(), "CSV", "mlr -S --icsv"),
         (utf16(format!("{one}\r\n{two}\r\n")), "UTF-16", "iconv -f UTF-16"),
     ] {
         let mut kept = tempfile::NamedTempFile::new().expect("a temporary file");
