@@ -193,7 +193,7 @@ impl Desk {
     }
 
     fn check(&self, wanted: Wanted) -> u8 {
-        let survey = Survey::look(&self.place, wanted);
+        let mut survey = Survey::look(&self.place, wanted);
         let cache = survey.cache(&self.place);
         let plan = survey.plan();
         if self.output.format == Format::Table {

@@ -79,9 +79,22 @@ pub(super) fn soundness(
     python: Option<&Tool>,
     depth: Depth,
 ) -> Vec<(&'static str, Soundness)> {
+    parts(place, python, depth).map(|part| (part.name, part.soundness)).collect()
+}
+
+fn parts(place: &Place, python: Option<&Tool>, depth: Depth) -> impl Iterator<Item = Part> {
     let venv = python.map(|python| python_part(place, python, depth));
-    let parts = venv.into_iter().chain([dynamodb_local_part(place, depth)]);
-    parts.map(|part| (part.name, part.soundness)).collect()
+    venv.into_iter().chain([dynamodb_local_part(place, depth)])
+}
+
+/// How the cache is, its contents compared; `install` mends what is found damaged here.
+pub(super) fn examine(place: &Place, python: Option<&Tool>) -> Vec<(&'static str, Soundness)> {
+    let examined = |part: Part| {
+        // A folder that cannot be written to cannot be mended either.
+        _ = manifest::note(&part.folder, &part.soundness);
+        (part.name, part.soundness)
+    };
+    parts(place, python, Depth::Hashes).map(examined).collect()
 }
 
 /// Whether DynamoDB Local is in the cache, so that npm is not needed.

@@ -4,7 +4,7 @@ use std::thread;
 
 use super::advice::Manager;
 use super::docker::Docker;
-use super::manifest::{Depth, Soundness};
+use super::manifest::Soundness;
 use super::tools::{self, Found, Tool};
 use super::{Place, Runtime, install};
 use crate::error::{Error, Result};
@@ -128,13 +128,16 @@ impl Survey {
         ]
     }
 
-    /// How what was installed is, its contents compared: each part with its name.
-    pub fn cache(&self, place: &Place) -> Vec<(&'static str, Soundness)> {
+    /// How what was installed is, its contents compared: each part with its name. Of what is damaged, this
+    /// survey and the next `up` know.
+    pub fn cache(&mut self, place: &Place) -> Vec<(&'static str, Soundness)> {
         let python = match &self.python {
             Found::Fits(python) => Some(python),
             Found::Unfit(..) | Found::Missing => None,
         };
-        install::soundness(place, python, Depth::Hashes)
+        let parts = install::examine(place, python);
+        self.fetched = install::has_dynamodb_local(place);
+        parts
     }
 
     /// Why packages are taken, or Docker is, in lines.
