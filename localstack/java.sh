@@ -17,10 +17,16 @@ else
   started=$(TZ=UTC LC_ALL=C ps -o lstart= -p $$)
 fi
 # Exit code 0 keeps LocalStack from starting it again: where it is being stopped, where its folder has
-# gone, and where it was started four times.
+# gone, and where it was started four times before LocalStack was ready. One that was ready always gets its
+# DynamoDB Local back, after the first few times with a pause.
 echo "$$ $started" 2>/dev/null >>"$RYDES_RUN/java" || exit 0
 starts=0
 while read -r _; do starts=$((starts + 1)); done <"$RYDES_RUN/java"
-if [ -e "$RYDES_RUN/stopping" ] || [ "$starts" -gt 4 ]; then exit 0; fi
+if [ "$starts" -gt 4 ]; then
+  [ -e "$RYDES_RUN/ready" ] || exit 0
+  tail -n 4 "$RYDES_RUN/java" >"$RYDES_RUN/java.new" && mv "$RYDES_RUN/java.new" "$RYDES_RUN/java"
+  sleep 1
+fi
+if [ -e "$RYDES_RUN/stopping" ]; then exit 0; fi
 # LocalStack throws away what Java says.
 exec "$RYDES_JAVA" "$@" 2>>"$RYDES_RUN/log"

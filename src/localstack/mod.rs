@@ -43,6 +43,8 @@ const READY: Duration = Duration::from_mins(2);
 /// How long a port may stay taken after its LocalStack has ended.
 const FREED: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(200);
+/// How long a LocalStack that was ready may take to start a service again; it took 3 s when tried.
+const AGAIN: Duration = Duration::from_secs(15);
 
 /// What LocalStack is run by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +90,8 @@ pub enum Down {
     Nothing,
 }
 
-/// The LocalStack that answers already, if one does.
+/// The LocalStack that answers already, if one does. One of ours must answer a request to each service too:
+/// LocalStack still calls a service `running` after that has ended.
 ///
 /// # Errors
 /// When something else has the port, or a LocalStack without the services that are needed.
@@ -100,7 +103,8 @@ pub fn answering(place: &Place) -> Result<Option<Up>> {
     match health::ask(port) {
         Answer::Nothing => Ok(None),
         Answer::LocalStack(health) if health.lacking.is_empty() && !is_starting => {
-            Ok(Some(up_now(place, health)))
+            let answers = runtime.is_none() || health::first_requests(port).is_ok();
+            Ok(answers.then(|| up_now(place, health)))
         }
         _ if runtime.is_some() => Ok(None),
         Answer::LocalStack(health) => Err(Error::other(format!(
@@ -202,16 +206,23 @@ fn up_now(place: &Place, health: Health) -> Up {
 
 /// Waits until LocalStack is ready, or there is `trouble`.
 fn wait(place: &Place, trouble: impl Fn() -> Option<&'static str>) -> Result<()> {
-    let deadline = Instant::now() + READY;
-    while Instant::now() < deadline {
+    let began = Instant::now();
+    while began.elapsed() < READY {
         if let Some(trouble) = trouble() {
             return Err(Error::other(trouble));
         }
         match health::ask(place.port) {
             Answer::LocalStack(health) if health.lacking.is_empty() => {
-                return health::first_requests(place.port).map_err(|error| {
-                    Error::other("LocalStack does not answer its first requests").because(error)
-                });
+                match health::first_requests(place.port) {
+                    Ok(()) => return Ok(()),
+                    Err(_) if place.has_been_ready() && began.elapsed() < AGAIN => {
+                        thread::sleep(LOOK);
+                    }
+                    Err(error) => {
+                        let what = "LocalStack does not answer its first requests";
+                        return Err(Error::other(what).because(error));
+                    }
+                }
             }
             Answer::LocalStack(health) if health.has_failed() => {
                 return Err(Error::other(format!("LocalStack: {}", health.lacking.join(", "))));

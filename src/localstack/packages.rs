@@ -101,7 +101,11 @@ fn launch(place: &Place, tools: &Tools, installed: &Installed, steps: &Steps) ->
 /// At once when it has ended, with the last lines of its log.
 pub(super) fn ready(place: &Place, steps: &Steps) -> Result<()> {
     steps.take("ready", &health::SERVICES.join(" "), || {
-        super::wait(place, || trouble(place)).map_err(|error| error.because(log_tail(place)))?;
+        super::wait(place, || trouble(place)).map_err(|error| {
+            let mut causes = error.causes();
+            causes.push(log_tail(place));
+            error.because(causes.join("\n"))
+        })?;
         Ok("running")
     })
 }
@@ -109,7 +113,7 @@ pub(super) fn ready(place: &Place, steps: &Steps) -> Result<()> {
 fn trouble(place: &Place) -> Option<&'static str> {
     if !is_ours(place) {
         Some("LocalStack ended while it was starting")
-    } else if process::starts_of_java(&place.run()) > STARTS {
+    } else if !place.has_been_ready() && process::starts_of_java(&place.run()) > STARTS {
         Some("DynamoDB Local ended each time it was started")
     } else {
         None

