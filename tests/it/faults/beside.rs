@@ -2,22 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::submit::REFUSED;
+use super::submit::{ID, REFUSED, SUBMIT, submit};
 use crate::support::proxy::{Fault, Proxy};
 use crate::support::stack::{Stack, provider};
-use crate::support::{Ran, Rydes, wait_for};
+use crate::support::{Ran, wait_for};
 
-const ID: &str = "1f0a99e2-7d34-4b5c-9a61-00000000000b";
-const SUBMIT: &str = "submit --from Frankfurt --to Rome --customer cmr --deadline 60s --rfq-id";
 const KEPT: &str = "was kept, because another submission has found it";
-
-fn submit(stack: &Stack, proxy: &Proxy) -> Rydes {
-    stack
-        .rydes(SUBMIT)
-        .arg(ID)
-        .env("AWS_ENDPOINT_URL_SNS", &proxy.url)
-        .env("AWS_ENDPOINT_URL_DYNAMODB", &proxy.url)
-}
 
 /// The request row of an RFQ.
 fn request_row(stack: &Stack, id: &str) -> Value {

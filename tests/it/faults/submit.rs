@@ -6,8 +6,9 @@ use crate::support::proxy::{Fault, Proxy};
 use crate::support::stack::{Stack, provider};
 use crate::support::{Ran, Rydes};
 
-const ID: &str = "1f0a99e2-7d34-4b5c-9a61-00000000000a";
-const SUBMIT: &str = "submit --from Frankfurt --to Rome --customer cmr --deadline 60s --rfq-id";
+pub(super) const ID: &str = "1f0a99e2-7d34-4b5c-9a61-00000000000a";
+pub(super) const SUBMIT: &str =
+    "submit --from Frankfurt --to Rome --customer cmr --deadline 60s --rfq-id";
 
 /// SNS is away.
 const AWAY: Fault = Fault::Answer(
@@ -26,7 +27,8 @@ const DENIED: Fault = Fault::Answer(
     r#"{"__type": "com.amazon.coral.service#AccessDeniedException", "message": "not you"}"#,
 );
 
-fn submit(stack: &Stack, proxy: &Proxy) -> Rydes {
+/// A submission whose row and message go through the proxy.
+pub(super) fn submit(stack: &Stack, proxy: &Proxy) -> Rydes {
     stack
         .rydes(SUBMIT)
         .arg(ID)
