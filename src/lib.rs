@@ -37,6 +37,7 @@
 //! | [`aws`] | clients, names, queues, topic, table, provisioning |
 //! | [`proxy`] | a proxy in front of LocalStack that goes wrong on purpose |
 //! | [`usage`] | processor time and memory of this process |
+//! | [`mod@file`] | regular files of ours, opened through no link |
 //! | [`limits`] | how many files may be open |
 //! | [`localstack`] | brings LocalStack up or down |
 //! | [`settings`] | flag before environment before default, each value with its origin |
@@ -57,6 +58,7 @@ pub mod bench;
 pub mod cli;
 pub mod error;
 pub mod event;
+pub mod file;
 pub mod gather;
 pub mod limits;
 pub mod localstack;

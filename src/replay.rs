@@ -75,9 +75,10 @@ enum NoWay {
     Trouble(String),
 }
 
-/// Replays letters until all that were chosen are gone through, or `stop`. `told` hears what becomes of
-/// each, and may take its time. No more are replayed than lay there at the beginning: what cannot be handled comes back, and
-/// would be replayed for ever. Returns about how many of all were hidden, in somebody else's hands.
+/// Replays letters until all that were chosen are gone through, or `stop`. `told` is called with what
+/// becomes of each, and may take its time. No more are replayed than lay there at the beginning: what
+/// cannot be handled comes back, and would be replayed for ever. Returns about how many of all were
+/// hidden, because another receiver has them.
 ///
 /// # Errors
 /// Invalid when there is no such provider to send to; any error of a request, after which what was in

@@ -3,20 +3,19 @@
 //! that hangs is waited for once.
 
 use std::ffi::OsString;
-use std::fs::{self, File, OpenOptions};
+use std::fs;
 use std::io::{self, ErrorKind, Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use rustix::fs::OFlags;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use crate::aws::Aws;
 use crate::error::{Error, Kind, Result};
+use crate::file;
 use crate::model::text::{compact_json, printable};
 use crate::model::{RequestRow, RfqId, Timestamp, show_duration};
 use crate::output::Output;
@@ -219,21 +218,9 @@ impl Recent {
     }
 }
 
-/// Opens the file, which is no link and no pipe: one that was put in its place is left alone.
-fn open(file: &Path, options: &mut OpenOptions) -> io::Result<File> {
-    // A pipe must not hold up the opening either.
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits();
-    let opened = options.custom_flags(flags.cast_signed()).open(file)?;
-    if opened.metadata()?.is_file() {
-        Ok(opened)
-    } else {
-        Err(io::Error::new(ErrorKind::InvalidInput, "not a regular file"))
-    }
-}
-
 /// What the file says; nothing, where there is none.
-fn read(file: &Path) -> io::Result<String> {
-    let mut opened = match open(file, OpenOptions::new().read(true)) {
+fn read(path: &Path) -> io::Result<String> {
+    let mut opened = match file::open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(String::new()),
         opened => opened?,
     };
@@ -245,19 +232,18 @@ fn read(file: &Path) -> io::Result<String> {
 }
 
 /// Adds lines, and drops the oldest where there are many.
-fn append(file: &Path, lines: &str) -> io::Result<()> {
-    if let Some(folder) = file.parent() {
+fn append(path: &Path, lines: &str) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
-    let text = read(file)?;
+    let text = read(path)?;
     let count = text.lines().count();
     if count < 2 * MOST && (text.len() as u64) < MOST_BYTES {
-        return open(file, OpenOptions::new().append(true).create(true))?
-            .write_all(lines.as_bytes());
+        return file::append(path)?.write_all(lines.as_bytes());
     }
     let kept = text.lines().skip(count.saturating_sub(MOST)).flat_map(|line| [line, "\n"]);
     let text: String = kept.chain([lines]).collect();
-    open(file, OpenOptions::new().write(true).truncate(true))?.write_all(text.as_bytes())
+    file::write(path, text)
 }
 
 /// A place with its URL in the one way of writing it: `localhost` and `127.0.0.1` are one memory.

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use super::command::{last_lines, require, run};
 use super::steps::Steps;
-use super::{Place, file, health};
+use super::{Place, health};
 use crate::error::{Error, Result};
+use crate::file;
 
 /// The compose file, the same as at the root of the repository.
 const COMPOSE: &str = include_str!("../../docker-compose.yml");

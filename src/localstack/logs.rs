@@ -5,8 +5,9 @@ use std::ops::ControlFlow;
 use std::thread;
 use std::time::Duration;
 
-use super::{Place, compose, file, packages};
+use super::{Place, compose, packages};
 use crate::error::{Error, Result};
+use crate::file;
 
 /// How often a log that is followed is looked at.
 const LOOK: Duration = Duration::from_millis(200);

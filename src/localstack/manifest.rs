@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use super::file;
+use crate::file;
 use crate::model::text::hexadecimal;
 
 /// The manifest's name in the folder that it is about.

@@ -12,7 +12,6 @@ mod advice;
 mod command;
 mod compose;
 mod docker;
-mod file;
 mod health;
 mod identity;
 mod install;

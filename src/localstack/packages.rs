@@ -17,8 +17,9 @@ use super::manifest::{Depth, Soundness};
 use super::process::{self, Processes};
 use super::steps::Steps;
 use super::survey::Tools;
-use super::{Answer, Place, file, health};
+use super::{Answer, Place, health};
 use crate::error::{Error, Result};
+use crate::file;
 
 /// Starts LocalStack, bound to the loopback interface.
 const START: &str = include_str!("../../localstack/start.py");

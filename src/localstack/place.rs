@@ -7,9 +7,9 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::file;
 use super::steps::Steps;
 use crate::error::{Error, Result};
+use crate::file;
 
 /// What the machine lends; the caller reads it from the environment.
 #[derive(Debug, Clone, Default)]

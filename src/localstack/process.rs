@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use super::command::run;
-use super::file;
 use super::identity::{CommandLine, Identity};
+use crate::file;
 
 /// How long LocalStack may take to end in order; it took 2 s when tried.
 const ORDERLY: Duration = Duration::from_secs(10);

@@ -6,9 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Each room with the rooms that it may name. A room that is missing here fails.
-const ROOMS: [(&str, &[&str]); 24] = [
+const ROOMS: [(&str, &[&str]); 25] = [
     ("model", &[]),
     ("error", &[]),
+    ("file", &[]),
     ("limits", &[]),
     ("aggregate", &["model"]),
     ("queue", &["error", "model"]),
@@ -30,7 +31,7 @@ const ROOMS: [(&str, &[&str]); 24] = [
         "bench",
         &["aws", "error", "event", "gather", "model", "provider", "queue", "scatter", "usage"],
     ),
-    ("localstack", &["error", "event", "model"]),
+    ("localstack", &["error", "event", "file", "model"]),
     (
         "output",
         &[
@@ -70,6 +71,7 @@ const ROOMS: [(&str, &[&str]); 24] = [
             "bench",
             "error",
             "event",
+            "file",
             "gather",
             "limits",
             "localstack",

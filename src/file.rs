@@ -12,7 +12,7 @@ use rustix::fs::OFlags;
 ///
 /// # Errors
 /// When it is not there, a link, or no regular file.
-pub(super) fn open(path: &Path) -> io::Result<File> {
+pub fn open(path: &Path) -> io::Result<File> {
     regular(OpenOptions::new().read(true), path)
 }
 
@@ -20,7 +20,7 @@ pub(super) fn open(path: &Path) -> io::Result<File> {
 ///
 /// # Errors
 /// When it is a link, no regular file, or cannot be made.
-pub(super) fn append(path: &Path) -> io::Result<File> {
+pub fn append(path: &Path) -> io::Result<File> {
     regular(OpenOptions::new().append(true).create(true), path)
 }
 
@@ -28,7 +28,7 @@ pub(super) fn append(path: &Path) -> io::Result<File> {
 ///
 /// # Errors
 /// As `open`.
-pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
+pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     open(path)?.read_to_end(&mut bytes)?;
     Ok(bytes)
@@ -38,16 +38,16 @@ pub(super) fn read(path: &Path) -> io::Result<Vec<u8>> {
 ///
 /// # Errors
 /// As `append`.
-pub(super) fn write(path: &Path, bytes: impl AsRef<[u8]>) -> io::Result<()> {
+pub fn write(path: &Path, bytes: impl AsRef<[u8]>) -> io::Result<()> {
     let mut file = append(path)?;
     file.set_len(0)?;
     file.write_all(bytes.as_ref())
 }
 
 fn regular(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
-    let irregular = || io::Error::other("it is not a regular file");
+    let irregular = || io::Error::other("not a regular file");
     // A pipe without another end would wait for one.
-    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+    let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
     let file = options.custom_flags(flags).open(path).map_err(|error| {
         let is_other = fs::symlink_metadata(path).is_ok_and(|there| !there.is_file());
         if is_other { irregular() } else { error }
@@ -77,7 +77,7 @@ mod tests {
         for name in ["link", "dangling", "pipe", "."] {
             for opened in [open(&at(name)), append(&at(name))] {
                 let error = opened.expect_err(name);
-                assert_eq!(error.to_string(), "it is not a regular file", "{name}");
+                assert_eq!(error.to_string(), "not a regular file", "{name}");
             }
         }
         assert!(!at("new").exists(), "nothing is made behind a link");
