@@ -51,9 +51,11 @@ def in_venv():
 
 
 def build():
-    say("cargo build --release")
-    subprocess.run(["cargo", "build", "--release"], cwd=ROOT, check=True)
-    return TARGET / "release" / "rydes"
+    """The program as it is shipped."""
+    line = ["cargo", "build", "--locked", "--profile", "dist", "--features", "jemalloc"]
+    say(" ".join(line))
+    subprocess.run(line, cwd=ROOT, check=True)
+    return TARGET / "dist" / "rydes"
 
 
 def environment():

@@ -1,9 +1,8 @@
 //! The pure heart, without any request: messages in and out, what stands, what is printed.
 
 use std::hint::black_box;
-use std::time::Duration;
 
-use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use divan::Bencher;
 use rydes::aggregate::aggregate;
 use rydes::model::text::printable;
 use rydes::model::{
@@ -73,33 +72,42 @@ fn rows(providers: usize) -> Rows {
     }
 }
 
-fn messages(criterion: &mut Criterion) {
-    let (request, reply) = (request(), reply());
-    let (asked, answered) = (request.encode(), reply.encode());
-    criterion.bench_function("request/encode", |b| b.iter(|| black_box(&request).encode()));
-    criterion.bench_function("request/decode", |b| b.iter(|| Request::decode(black_box(&asked))));
-    criterion.bench_function("reply/encode", |b| b.iter(|| black_box(&reply).encode()));
-    criterion.bench_function("reply/decode", |b| b.iter(|| Reply::decode(black_box(&answered))));
+#[divan::bench]
+fn encode_request(bencher: Bencher) {
+    let request = request();
+    bencher.bench(|| black_box(&request).encode());
 }
 
-fn gathering(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("aggregate");
-    for providers in [10, 100] {
-        let (rows, now) = (rows(providers), at(2_000));
-        group.bench_with_input(BenchmarkId::from_parameter(providers), &rows, |b, rows| {
-            b.iter(|| aggregate(black_box(rows), now, None));
-        });
-    }
+#[divan::bench]
+fn decode_request(bencher: Bencher) {
+    let asked = request().encode();
+    bencher.bench(|| Request::decode(black_box(&asked)));
 }
 
-fn printing(criterion: &mut Criterion) {
+#[divan::bench]
+fn encode_reply(bencher: Bencher) {
+    let reply = reply();
+    bencher.bench(|| black_box(&reply).encode());
+}
+
+#[divan::bench]
+fn decode_reply(bencher: Bencher) {
+    let answered = reply().encode();
+    bencher.bench(|| Reply::decode(black_box(&answered)));
+}
+
+#[divan::bench(args = [10, 100])]
+fn aggregate_answers(bencher: Bencher, providers: usize) {
+    let (rows, now) = (rows(providers), at(2_000));
+    bencher.bench(|| aggregate(black_box(&rows), now, None));
+}
+
+#[divan::bench]
+fn make_printable(bencher: Bencher) {
     let hostile = "\u{1b}[2J a city with \u{202e} in it, and nothing else to be seen";
-    criterion.bench_function("printable", |b| b.iter(|| printable(black_box(hostile))));
+    bencher.bench(|| printable(black_box(hostile)));
 }
 
-criterion_group! {
-    name = heart;
-    config = Criterion::default().measurement_time(Duration::from_secs(2));
-    targets = messages, gathering, printing
+fn main() {
+    divan::main();
 }
-criterion_main!(heart);

@@ -5,6 +5,7 @@ mod aggregate;
 mod architecture;
 mod decoders;
 mod faults;
+mod features;
 mod flow;
 mod frames;
 mod http;

@@ -11,15 +11,13 @@ use aws_sdk_sqs::config::{
 };
 use aws_smithy_async::rt::sleep::TokioSleep;
 use aws_smithy_http_client::Builder;
-use aws_smithy_http_client::tls::Provider;
-use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use futures_util::FutureExt as _;
 use futures_util::future::try_join_all;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout};
 use ureq::http::Uri;
 
-use super::{Aws, CONNECT_TIMEOUT, Clients, Place, app_name, timeouts, too_many_files};
+use super::{Aws, CONNECT_TIMEOUT, Clients, Place, TLS, app_name, timeouts, too_many_files};
 use crate::aws::error::is_about_region;
 use crate::aws::{Meter, Names};
 use crate::error::Result;
@@ -114,7 +112,7 @@ fn direct(endpoints: &[&Endpoint]) -> SharedHttpClient {
     if endpoints.iter().all(|endpoint| endpoint.url.starts_with("http:")) {
         return Builder::new().build_http();
     }
-    Builder::new().tls_provider(Provider::Rustls(CryptoMode::AwsLc)).build_https()
+    Builder::new().tls_provider(TLS).build_https()
 }
 
 /// Why an endpoint was not reached.

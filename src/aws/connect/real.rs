@@ -11,12 +11,16 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_runtime::env_config::file::EnvConfigFiles;
 use aws_sdk_dynamodb::config::StalledStreamProtectionConfig;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
-use aws_sdk_sqs::config::{ProvideCredentials as _, SharedCredentialsProvider};
+use aws_sdk_sqs::config::{
+    ProvideCredentials as _, RuntimeComponents, SharedCredentialsProvider, SharedHttpClient,
+};
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::{Builder, Connector};
 use aws_types::os_shim_internal::{Env, Fs};
 use aws_types::service_config::ServiceConfigKey;
 use futures_util::FutureExt as _;
 
-use super::{Aws, Clients, Place, app_name, no_credentials, timeouts};
+use super::{Aws, Clients, Place, TLS, app_name, no_credentials, timeouts};
 use crate::aws::asked::Asked;
 use crate::aws::failure::{lack, words};
 use crate::aws::{Meter, Names};
@@ -110,12 +114,15 @@ impl Aws {
 /// the environment may be another account's.
 async fn configuration(typed: Option<&str>, selected: &str, region: Option<String>) -> SdkConfig {
     // What the environment says of the region is in the settings, where an empty one is none.
+    let client = through_proxy();
+    let provider = ProviderConfig::without_region().with_http_client(client.clone());
     let of_profile = ProfileFileRegionProvider::builder().profile_name(selected).build();
-    let of_instance = ImdsRegionProvider::builder().build();
+    let of_instance = ImdsRegionProvider::builder().configure(&provider).build();
     let region = RegionProviderChain::first_try(region.map(Region::new))
         .or_else(of_profile)
         .or_else(of_instance);
     let loader = aws_config::defaults(BehaviorVersion::latest())
+        .http_client(client)
         .timeout_config(timeouts())
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .app_name(app_name())
@@ -123,7 +130,7 @@ async fn configuration(typed: Option<&str>, selected: &str, region: Option<Strin
         .region(region);
     let config = loader.load().await;
     let Some(profile) = typed else { return config };
-    let provider = ProviderConfig::without_region()
+    let provider = provider
         .with_region(config.region().cloned())
         .with_use_fips(config.use_fips())
         .with_use_dual_stack(config.use_dual_stack())
@@ -133,6 +140,18 @@ async fn configuration(typed: Option<&str>, selected: &str, region: Option<Strin
         .configure(&provider)
         .build();
     config.into_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build()
+}
+
+/// A client that goes through the proxy that the environment names.
+fn through_proxy() -> SharedHttpClient {
+    Builder::new().build_with_connector_fn(|settings, components| {
+        let mut connector = Connector::builder().tls_provider(TLS);
+        connector
+            .set_connector_settings(settings.cloned())
+            .set_sleep_impl(components.and_then(RuntimeComponents::sleep_impl))
+            .set_proxy_config(Some(ProxyConfig::from_env()));
+        connector.build()
+    })
 }
 
 /// The profile that was typed, else that of the environment, else `default`.

@@ -6,6 +6,7 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::process::Command;
 
+use rustix::fs::{Mode, OFlags, open};
 use tempfile::TempDir;
 
 use super::{document, says};
@@ -215,6 +216,24 @@ fn regions_are_checked_where_no_version_is_told_too() {
     let ran = line.env("AWS_ENDPOINT_URL", &proxy.url).run().exits(2);
     says(&ran, &format!("LocalStack {} refuses the region `us-esat-1` (--region)\n", proxy.url));
     assert_eq!(stack.names(), before, "nothing was removed");
+}
+
+/// The file of authorities is a pipe: a program that opens it to read waits for a writer, and none comes.
+#[test]
+fn no_authorities_are_read_where_the_endpoint_is_plain_http() {
+    let (stack, folder) = (Stack::set_up(1), TempDir::new().expect("a folder"));
+    let authorities = folder.path().join("authorities.pem");
+    let made = Command::new("mkfifo").arg(&authorities).status().expect("mkfifo runs");
+    assert!(made.success());
+    stack.rydes("submit --from A --to B").env("SSL_CERT_FILE", &authorities).run().exits(0);
+    let mut over_tls =
+        Aws::start().rydes("111122223333", "--stack plain status").env("SSL_CERT_FILE", &authorities).start();
+    // A pipe without a reader cannot be opened so.
+    wait_for("one that uses TLS to read the authorities", || {
+        open(&authorities, OFlags::WRONLY | OFlags::NONBLOCK, Mode::empty()).ok()
+    });
+    over_tls.kill().expect("it runs");
+    over_tls.wait().expect("it has ended");
 }
 
 #[test]

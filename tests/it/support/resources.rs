@@ -7,6 +7,7 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::types::{TableDescription, TimeToLiveDescription};
 use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_sqs::types::QueueAttributeName;
+use aws_smithy_http_client::Builder;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
@@ -54,6 +55,7 @@ pub fn clients() -> &'static Clients {
             .region(Region::new("us-east-1"))
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .endpoint_url(endpoint())
+            .http_client(Builder::new().build_http())
             .build();
         Clients {
             sns: aws_sdk_sns::Client::new(&config),
