@@ -31,6 +31,7 @@ mod conduct;
 mod consumer;
 mod demo;
 mod dlq;
+mod help;
 pub mod lines;
 mod localstack;
 mod providers;
@@ -44,6 +45,7 @@ mod submit;
 mod teardown;
 mod trace;
 mod verify;
+mod version;
 mod workers;
 
 /// What bare `rydes` prints: the commands in the order of use.
@@ -67,7 +69,7 @@ More: status verify trace close dlq providers consumer bench serve completions
 #[derive(Debug, Parser)]
 #[command(
     name = "rydes",
-    version,
+    version = version::VERSION,
     disable_help_subcommand = true,
     max_term_width = 100,
     after_help = "Examples:
@@ -165,12 +167,18 @@ enum Command {
     Teardown(teardown::Command),
     /// Print the completions of a shell
     Completions(completions::Command),
+    /// Print the help of a command
+    Help(help::Command),
+    /// Print the version, and the commit that it was built from
+    Version(version::Command),
 }
 
 /// What every command is handed.
 struct Context {
     output: Output,
     typed: Typed,
+    /// When help is coloured.
+    color: ColorChoice,
     shutdown: Shutdown,
 }
 
@@ -240,10 +248,10 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
         output.data(SHORT_HELP);
         return conclude(&output, Ok(exit::DONE));
     };
-    start(&output, cli.global.typed(), command)
+    start(&output, cli.global.typed(), choice, command)
 }
 
-fn start(output: &Output, typed: Typed, command: Command) -> u8 {
+fn start(output: &Output, typed: Typed, color: ColorChoice, command: Command) -> u8 {
     if output.format == Format::Workshop && !matches!(command, Command::Quotes(_)) {
         let error = Error::invalid("`--output workshop` is for `rydes quotes` alone");
         return conclude(output, Err(error));
@@ -258,7 +266,7 @@ fn start(output: &Output, typed: Typed, command: Command) -> u8 {
     };
     let code = runtime.block_on(async {
         let context = match Shutdown::listen() {
-            Ok(shutdown) => Context { output: output.clone(), typed, shutdown },
+            Ok(shutdown) => Context { output: output.clone(), typed, color, shutdown },
             Err(error) => {
                 let error = Error::other("cannot listen for signals").because(error);
                 return conclude(output, Err(error));
@@ -306,6 +314,8 @@ fn conclude(output: &Output, outcome: Result<u8>) -> u8 {
 async fn execute(context: &Context, command: Command) -> Result<u8> {
     let work: LocalBoxFuture<'_, Result<u8>> = match command {
         Command::Completions(command) => return Ok(completions::run(context, &command)),
+        Command::Help(command) => return Ok(help::run(context, &command)),
+        Command::Version(command) => return Ok(version::run(context, &command)),
         // These stop by themselves, in good order; a submission is not broken off half way.
         Command::Submit(command) => return submit::run(context, command).boxed_local().await,
         Command::Demo(command) => return demo::run(context, command).boxed_local().await,

@@ -17,3 +17,4 @@ mod stack;
 mod support;
 mod tables;
 mod timeline;
+mod version;
