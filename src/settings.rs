@@ -230,6 +230,11 @@ pub fn quoted(word: &str) -> String {
 }
 
 impl LocalStack {
+    /// The account: LocalStack takes twelve digits for one, and 000000000000 for everything else.
+    pub fn account(&self) -> &str {
+        if self.access_key == "test" { "000000000000" } else { &self.access_key }
+    }
+
     fn resolve(typed: &Typed, env: Env<'_>) -> Result<Self> {
         if typed.profile.is_some() {
             return Err(Error::invalid("`--profile` is for --aws: LocalStack has no profiles"));

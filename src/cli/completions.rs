@@ -3,13 +3,16 @@
 use clap::{Args, CommandFactory as _};
 use clap_complete::Shell;
 
+use super::version::VERSION;
 use super::{Cli, Context};
 use crate::error::exit;
 
 /// Print the completions of a shell.
 #[derive(Debug, Args)]
-#[command(after_help = "Example:
-  rydes completions bash > ~/.local/share/bash-completion/completions/rydes")]
+#[command(after_help = "Examples:
+  rydes completions bash > ~/.local/share/bash-completion/completions/rydes
+  rydes completions zsh > ~/.zfunc/_rydes        a folder of $fpath, before compinit
+  rydes completions fish > ~/.config/fish/completions/rydes.fish")]
 pub(super) struct Command {
     /// The shell
     #[arg(value_enum, value_name = "SHELL")]
@@ -17,8 +20,29 @@ pub(super) struct Command {
 }
 
 pub(super) fn run(context: &Context, command: &Command) -> u8 {
-    let mut script = Vec::new();
-    clap_complete::generate(command.shell, &mut Cli::command(), "rydes", &mut script);
-    context.output.data(String::from_utf8_lossy(&script).trim_end());
+    // These ask the program, which knows what was submitted. `clap_complete` has such scripts too, but they
+    // have to be made anew for each version, and in bash they take `--fault NAME=KIND` for three words.
+    let script = match command.shell {
+        Shell::Bash => include_str!("completions/rydes.bash").to_owned(),
+        Shell::Zsh => include_str!("completions/rydes.zsh").to_owned(),
+        Shell::Fish => include_str!("completions/rydes.fish").to_owned(),
+        shell => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut shown(), "rydes", &mut script);
+            String::from_utf8_lossy(&script).into_owned()
+        }
+    };
+    context.output.data(script.trim_end());
     exit::DONE
+}
+
+/// The program without the commands that are hidden, which `clap_complete` would offer.
+fn shown() -> clap::Command {
+    let program = Cli::command();
+    let commands = program.get_subcommands().filter(|command| !command.is_hide_set());
+    clap::Command::new("rydes")
+        .version(VERSION)
+        .disable_help_subcommand(true)
+        .args(program.get_arguments())
+        .subcommands(commands)
 }

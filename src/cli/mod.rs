@@ -24,6 +24,7 @@ use crate::shutdown::Shutdown;
 
 mod bench;
 mod bulk;
+mod candidates;
 mod chaos;
 mod close;
 mod completions;
@@ -166,11 +167,17 @@ enum Command {
     /// Remove everything that carries the stack's tag
     Teardown(teardown::Command),
     /// Print the completions of a shell
+    ///
+    /// Those of bash, zsh and fish know values too: formats, faults, stacks, and the RFQs submitted from this
+    /// machine. They ask the program, and it connects to nothing.
     Completions(completions::Command),
     /// Print the help of a command
     Help(help::Command),
     /// Print the version, and the commit that it was built from
     Version(version::Command),
+    /// Print what may stand at the end of a command line, for the scripts of `completions`
+    #[command(hide = true)]
+    Candidates(candidates::Command),
 }
 
 /// What every command is handed.
@@ -316,6 +323,9 @@ async fn execute(context: &Context, command: Command) -> Result<u8> {
         Command::Completions(command) => return Ok(completions::run(context, &command)),
         Command::Help(command) => return Ok(help::run(context, &command)),
         Command::Version(command) => return Ok(version::run(context, &command)),
+        Command::Candidates(command) => {
+            return candidates::run(context, command).boxed_local().await;
+        }
         // These stop by themselves, in good order; a submission is not broken off half way.
         Command::Submit(command) => return submit::run(context, command).boxed_local().await,
         Command::Demo(command) => return demo::run(context, command).boxed_local().await,

@@ -19,7 +19,7 @@ use crate::file;
 use crate::model::text::{compact_json, printable};
 use crate::model::{RequestRow, RfqId, Timestamp, show_duration};
 use crate::output::Output;
-use crate::settings::{Env, Settings, plain_url};
+use crate::settings::{Env, Settings, Target, plain_url};
 
 /// RFQs that are remembered.
 const MOST: usize = 1_000;
@@ -49,15 +49,72 @@ struct Entry {
     at: Option<Timestamp>,
 }
 
+/// An RFQ and where it was submitted, as the file says it: each text may be anything.
+pub(super) struct Submitted {
+    /// Its id.
+    pub(super) id: String,
+    /// When, if the file says so.
+    pub(super) at: Option<Timestamp>,
+    place: String,
+}
+
+impl Submitted {
+    fn read(line: &str) -> Option<Self> {
+        let line: Value = serde_json::from_str(line).ok()?;
+        let at = line["submitted-at"].as_str().and_then(Timestamp::parse);
+        let id = line["rfq-id"].as_str()?.to_owned();
+        Some(Self { id, at, place: plain(line["place"].as_str()?) })
+    }
+
+    /// The name of its stack.
+    pub(super) fn stack(&self) -> &str {
+        self.place.split(' ').next().unwrap_or_default()
+    }
+
+    /// Whether it was submitted to the stack that is meant, as far as that is known without asking it:
+    /// only AWS itself says which account and region it is.
+    pub(super) fn is_of(&self, settings: &Settings) -> bool {
+        let stack = &settings.stack;
+        match &settings.target {
+            Target::LocalStack(local) => {
+                let (url, region) = (&local.sqs.url, &local.region);
+                self.place == plain(&format!("{stack} {url} {} {region}", local.account()))
+            }
+            Target::Aws { region, .. } => {
+                let place: Vec<_> = self.place.split(' ').collect();
+                let [named, "AWS", _, found] = place[..] else { return false };
+                named == stack.as_str() && region.as_ref().is_none_or(|region| region == found)
+            }
+        }
+    }
+}
+
 impl Recent {
-    /// The memory under `$XDG_STATE_HOME`, else `~/.local/state`; none without a home.
+    /// The memory of a stack that is reached.
     pub(super) fn of(aws: &Aws, env: impl Fn(&str) -> Option<OsString>) -> Self {
+        Self::at(&format!("{} {}", aws.names.stack(), aws.address()), env)
+    }
+
+    /// The memory under `$XDG_STATE_HOME`, else `~/.local/state`; none without a home.
+    fn at(place: &str, env: impl Fn(&str) -> Option<OsString>) -> Self {
         let env = Env::new(&env);
         let home = || env.folder("HOME").map(|home| home.join(".local/state"));
         let state = env.folder("XDG_STATE_HOME").or_else(home);
         let file = state.map(|folder| folder.join("rydes/recent.jsonl"));
-        let place = plain(&format!("{} {}", aws.names.stack(), aws.address()));
-        Self { file, place, entries: OnceCell::new(), is_hung: AtomicBool::new(false) }
+        Self {
+            file,
+            place: plain(place),
+            entries: OnceCell::new(),
+            is_hung: AtomicBool::new(false),
+        }
+    }
+
+    /// All that was submitted from this machine, newest first; nothing where that cannot be read.
+    pub(super) async fn all(env: impl Fn(&str) -> Option<OsString>) -> Vec<Submitted> {
+        let memory = Self::at("", env);
+        let Some(file) = memory.file.clone() else { return Vec::new() };
+        let text = memory.in_time(move || read(&file)).await.unwrap_or_default();
+        text.lines().rev().filter_map(Submitted::read).collect()
     }
 
     /// Remembers RFQs. What goes wrong is worth a word and no more.
@@ -211,10 +268,8 @@ impl Recent {
     }
 
     fn entry(&self, line: &str) -> Option<Entry> {
-        let line: Value = serde_json::from_str(line).ok()?;
-        (plain(line["place"].as_str()?) == self.place).then_some(())?;
-        let at = line["submitted-at"].as_str().and_then(Timestamp::parse);
-        Some(Entry { id: line["rfq-id"].as_str()?.to_owned(), at })
+        let Submitted { id, at, place } = Submitted::read(line)?;
+        (place == self.place).then_some(Entry { id, at })
     }
 }
 

@@ -61,6 +61,20 @@ const PLAIN: [(&str, FaultKind); 7] = [
     ("crash-after-send", FaultKind::CrashAfterSend),
 ];
 
+/// Each kind as it is typed, with a colon where an argument follows, and what the provider does then.
+pub const KINDS: [(&str, &str); 10] = [
+    ("decline:", "declines with this reason"),
+    ("silent", "leaves a receipt and no answer"),
+    ("error", "fails at every attempt"),
+    ("slow:", "thinks so long"),
+    ("clock:", "believes that it is later, or earlier"),
+    ("poison", "sends a body that is not JSON"),
+    ("duplicate", "answers twice, the second time dearer"),
+    ("wrong-id", "answers to an id that belongs to no RFQ"),
+    ("crash-before-send", "its worker dies before the answer is sent"),
+    ("crash-after-send", "its worker dies before the request is deleted"),
+];
+
 impl Fault {
     /// Whether it concerns this provider.
     pub(super) fn concerns(&self, provider: &ProviderName) -> bool {
@@ -174,6 +188,18 @@ mod tests {
             let fault: Fault = format!("acme={name}@0.5").parse().expect("valid");
             assert_eq!((fault.kind, fault.chance), (kind, 500_000));
         }
+    }
+
+    #[test]
+    fn every_kind_is_listed() {
+        let listed = |name: &str| KINDS.iter().any(|(kind, _)| *kind == name);
+        assert!(PLAIN.iter().all(|(name, _)| listed(name)));
+        for (kind, _) in KINDS {
+            let text = if kind.ends_with(':') { format!("{kind}5m") } else { kind.to_owned() };
+            assert!(text.parse::<Fault>().is_ok(), "{text}");
+        }
+        // With an argument: decline, slow and clock.
+        assert_eq!(KINDS.len(), PLAIN.len() + 3);
     }
 
     #[test]

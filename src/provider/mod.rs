@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use behaviour::{Behaviour, Decision, Delivery, Intent, Moment, Temper, When};
-pub use fault::{Fault, FaultKind};
+pub use fault::{Fault, FaultKind, KINDS as FAULT_KINDS};
 
 use self::worker::Worker;
 use crate::aws::{Aws, DeadLetters, Outgoing, Polled, Queue};

@@ -3,6 +3,7 @@
 
 mod aggregate;
 mod architecture;
+mod completions;
 mod decoders;
 mod faults;
 mod features;

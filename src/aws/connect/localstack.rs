@@ -67,17 +67,12 @@ impl Aws {
             .app_name(app_name())
             .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
             .build();
-        // LocalStack takes twelve digits for the account, and 000000000000 for everything else.
-        let account = match localstack.access_key.as_str() {
-            "test" => "000000000000".to_owned(),
-            digits => digits.to_owned(),
-        };
         let meter = Meter::default();
         let aws = Self {
             clients: Clients::new(&config, Some(localstack), &meter),
             names: Names::new(&settings.stack),
             meter,
-            account: Some(account),
+            account: Some(localstack.account().to_owned()),
             region: localstack.region.clone(),
             partition: partition_of(&localstack.region).to_owned(),
             version: versions.into_iter().flatten().next(),

@@ -77,6 +77,16 @@ pub fn shell(line: &str) -> Rydes {
     prepared(command)
 }
 
+/// Another program, whose first words are its own, where it finds `rydes`.
+pub fn beside_rydes(line: &str) -> Rydes {
+    let folder = Path::new(BINARY).parent().expect("it is in a folder");
+    let path = std::env::var("PATH").unwrap_or_default();
+    let mut words = line.split_whitespace();
+    let mut command = Command::new(words.next().expect("a program"));
+    command.args(words);
+    prepared(command).env("PATH", format!("{}:{path}", folder.display()))
+}
+
 fn prepared(mut command: Command) -> Rydes {
     let state = TempDir::new().expect("a temporary folder");
     command.env_clear();

@@ -1,7 +1,7 @@
 //! A terminal of our own, which can be stopped as with Ctrl-S.
 
 use std::fs::{File, OpenOptions};
-use std::io::Read as _;
+use std::io::{Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::process::Stdio;
@@ -18,7 +18,7 @@ use super::Rydes;
 pub struct Terminal {
     side: File,
     written: Arc<Mutex<String>>,
-    _keeper: Arc<OwnedFd>,
+    keeper: Arc<OwnedFd>,
 }
 
 impl Terminal {
@@ -44,7 +44,7 @@ impl Terminal {
                 seen.lock().expect("no reader broke down").push_str(&text);
             }
         });
-        Self { side, written, _keeper: keeper }
+        Self { side, written, keeper }
     }
 
     /// This side of it, for a program.
@@ -60,6 +60,12 @@ impl Terminal {
     /// All that was written to it so far.
     pub fn text(&self) -> String {
         self.written.lock().expect("no reader broke down").clone()
+    }
+
+    /// Types this.
+    pub fn keys(&self, text: &str) {
+        let keeper = self.keeper.try_clone().expect("it can be copied");
+        File::from(keeper).write_all(text.as_bytes()).expect("it takes keys");
     }
 
     /// Stops it: what is written from now on waits.
