@@ -35,6 +35,7 @@ mod dlq;
 mod help;
 pub mod lines;
 mod localstack;
+mod man;
 mod providers;
 mod quotes;
 mod recent;
@@ -175,6 +176,9 @@ enum Command {
     Help(help::Command),
     /// Print the version, and the commit that it was built from
     Version(version::Command),
+    /// Write the man pages into a folder
+    #[command(hide = true)]
+    Man(man::Command),
     /// Print what may stand at the end of a command line, for the scripts of `completions`
     #[command(hide = true)]
     Candidates(candidates::Command),
@@ -323,6 +327,7 @@ async fn execute(context: &Context, command: Command) -> Result<u8> {
         Command::Completions(command) => return Ok(completions::run(context, &command)),
         Command::Help(command) => return Ok(help::run(context, &command)),
         Command::Version(command) => return Ok(version::run(context, &command)),
+        Command::Man(command) => return man::run(context, &command),
         Command::Candidates(command) => {
             return candidates::run(context, command).boxed_local().await;
         }

@@ -74,14 +74,17 @@ enum Progress {
   rydes providers run --fault silent@0.1 --fault UnicornManagementResource3=slow:20s
 
 Faults: [NAME=]KIND[@CHANCE][:ARGUMENT], the first that strikes counts:
-  decline:REASON   silent   error   slow:TIME
+  decline:REASON     declines
+  silent             leaves a receipt and no answer
+  error              fails at every attempt
+  slow:TIME          thinks so long
   clock:+5m          its clock is 5 minutes fast (clock:-5m slow)
   poison             sends a body that is not JSON
   duplicate          answers twice, the second time dearer
   wrong-id           answers to an id that belongs to no RFQ
-  crash-before-send, crash-after-send
-                     its worker dies once and is replaced; the request comes back
-                     after 30 s: a --deadline of 60s suits it")]
+  crash-before-send  its worker dies once and is replaced; the request comes back
+                     after 30 s: a --deadline of 60s suits it
+  crash-after-send   the same, after its answer was sent")]
 pub(super) struct Providers {
     /// Run only these
     #[arg(value_name = "NAME", value_parser = ProviderName::parse)]

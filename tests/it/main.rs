@@ -11,6 +11,7 @@ mod flow;
 mod frames;
 mod http;
 mod localstack;
+mod manual;
 mod readme;
 mod schemas;
 
