@@ -221,7 +221,8 @@ fn one_that_was_killed_is_completed_by_the_next() {
     proxy.fail("PublishBatch", 1, Fault::HoldAfter);
     proxy.fail("PublishBatch", usize::MAX, Fault::Hold);
     let kept = file(&lines(COUNT));
-    let submit = || stack.rydes("submit -o jsonl --batch").arg(kept.path());
+    // The deadline of each counts from its first submission.
+    let submit = || stack.rydes("submit -o jsonl --deadline 5m --batch").arg(kept.path());
     let mut killed = submit().env("AWS_ENDPOINT_URL_SNS", &proxy.url).start();
     proxy.until_held();
     killed.kill().and_then(|()| killed.wait()).expect("it can be killed");

@@ -115,7 +115,8 @@ fn many_who_follow_one_rfq_share_one_poller_which_ends_with_the_last_of_them() {
     assert!(alone > 0 && together <= alone, "{alone} reads for one, {together} for 41");
     // Forty go away, one of them stays.
     streams.truncate(1);
-    assert!(reads_in(&streams) > 0);
+    let before = proxy.count("Query");
+    wait_for("a read for the last of them", || (proxy.count("Query") > before).then_some(()));
     drop(streams);
     // A read that is under way may still be counted.
     let mut last = proxy.count("Query");
@@ -126,8 +127,9 @@ fn many_who_follow_one_rfq_share_one_poller_which_ends_with_the_last_of_them() {
     });
     assert!(is_quiet, "nobody follows it any more, and it is still read");
     // It begins again for the next.
-    server.follow(&id, "").until("change", |_| true);
-    assert!(proxy.count("Query") > last);
+    let stream = server.follow(&id, "");
+    stream.until("change", |_| true);
+    wait_for("a read for the next", || (proxy.count("Query") > last).then_some(()));
 }
 
 #[test]

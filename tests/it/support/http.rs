@@ -17,7 +17,7 @@ use super::{PATIENCE, Ran, Rydes, json, wait_for};
 /// Files that a test process may want to have open.
 const FILES: u64 = 8_192;
 
-/// A server of a stack; stops in good order when dropped.
+/// A server of a stack; killed when dropped.
 pub struct Server {
     /// Where it listens, without a slash at the end.
     pub url: String,

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -27,6 +28,8 @@ pub struct Stack {
     /// Its name.
     pub name: String,
     state: TempDir,
+    /// The URLs of its queues, each kept once it was found.
+    urls: Mutex<HashMap<String, String>>,
 }
 
 /// A message that was received.
@@ -54,7 +57,8 @@ impl Stack {
 
     /// This name; nothing is made.
     pub fn called(name: String) -> Self {
-        Self { name, state: TempDir::new().expect("a temporary folder") }
+        let state = TempDir::new().expect("a temporary folder");
+        Self { name, state, urls: Mutex::default() }
     }
 
     /// A stack with so many simulated providers.
@@ -141,7 +145,7 @@ impl Stack {
 
     /// Puts a message into a queue.
     pub fn send(&self, queue: &str, body: &str) {
-        let send = clients().sqs.send_message().queue_url(self.queue_url(queue)).message_body(body);
+        let send = clients().sqs.send_message().queue_url(self.known_url(queue)).message_body(body);
         wait(send.send()).expect("the queue takes it");
     }
 
@@ -183,7 +187,7 @@ impl Stack {
         let receive = clients()
             .sqs
             .receive_message()
-            .queue_url(self.queue_url(queue))
+            .queue_url(self.known_url(queue))
             .max_number_of_messages(10)
             .visibility_timeout(1)
             .wait_time_seconds(1)
@@ -219,6 +223,14 @@ impl Stack {
         found
     }
 
+    /// The URL of a queue, which stays the same when the queue is made again. Tests that count messages
+    /// until something happens would otherwise ask for it each time.
+    fn known_url(&self, queue: &str) -> String {
+        let mut urls = self.urls.lock().expect("no test broke down");
+        let url = urls.entry(queue.to_owned()).or_insert_with(|| self.queue_url(queue));
+        url.clone()
+    }
+
     /// How many messages a queue holds, received ones included.
     pub fn depth(&self, queue: &str) -> usize {
         self.counted(
@@ -240,7 +252,7 @@ impl Stack {
         let attributes = clients()
             .sqs
             .get_queue_attributes()
-            .queue_url(self.queue_url(queue))
+            .queue_url(self.known_url(queue))
             .set_attribute_names(Some(names.to_vec()));
         let found = wait(attributes.send()).expect("the queue answers");
         let found = found.attributes.unwrap_or_default();
