@@ -37,10 +37,20 @@ fn installed() -> PathBuf {
     folder()
 }
 
-/// A copy of what is installed. Its files are the very same: they are replaced, never written to.
+/// A cache that holds what is installed. Its files are the very same: they are replaced, never written
+/// to.
 struct Cache {
     folder: TempDir,
     port: u16,
+}
+
+/// What becomes of Python's 25,000 files in a `Cache`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Python {
+    /// They may be replaced.
+    Copied,
+    /// One link leads to all of them, and one to what was compiled of them.
+    Linked,
 }
 
 impl Drop for Cache {
@@ -50,15 +60,20 @@ impl Drop for Cache {
 }
 
 impl Cache {
-    fn copy() -> Self {
+    fn with(python: Python) -> Self {
         let from = installed();
         // Links to the same file lie on the same disk.
         let folder = TempDir::new_in(from.parent().expect("it is in a folder")).expect("a folder");
-        for part in ["python-", "amplify-"] {
-            let part = newest(&from, part);
-            let name = part.file_name().expect("it has a name");
-            copy(&part, &folder.path().join("localstack").join(name)).expect("it can be copied");
+        let to = folder.path().join("localstack");
+        let place = |part: &Path| to.join(part.file_name().expect("it has a name"));
+        let dynamodb_local = newest(&from, "amplify-");
+        copy(&dynamodb_local, &place(&dynamodb_local)).expect("it can be copied");
+        let packages = newest(&from, "python-");
+        match python {
+            Python::Copied => copy(&packages, &place(&packages)),
+            Python::Linked => link(&packages, &place(&packages)),
         }
+        .expect("it can be linked");
         Self { folder, port: free_port() }
     }
 
@@ -115,6 +130,30 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Makes links to Python's packages and to what was compiled of them. Python keeps that by the path of
+/// its source, below a folder of its own that a failed start may remove without following links.
+fn link(from: &Path, to: &Path) -> io::Result<()> {
+    let compiled = |packages: &Path| PathBuf::from(format!("{}.compiled", packages.display()));
+    let inside = |packages: &Path| {
+        let below = packages.strip_prefix("/").expect("the cache has an absolute path");
+        compiled(packages).join(below)
+    };
+    symlink(from, to)?;
+    if !inside(from).exists() {
+        return Ok(());
+    }
+    fs::create_dir_all(inside(to).parent().expect("it is in a folder"))?;
+    symlink(inside(from), inside(to))?;
+    for entry in compiled(from).read_dir()? {
+        let entry = entry?;
+        // The index of services.
+        if entry.file_type()?.is_file() {
+            fs::hard_link(entry.path(), compiled(to).join(entry.file_name()))?;
+        }
+    }
+    Ok(())
+}
+
 /// Puts other contents at a path.
 fn replace(path: &Path, contents: &[u8]) {
     fs::remove_file(path).expect("it is there");
@@ -147,7 +186,7 @@ pub(super) fn assert_ended(pids: &[Pid]) {
 
 #[test]
 fn a_damaged_cache_is_named_and_mended() {
-    let cache = Cache::copy();
+    let cache = Cache::with(Python::Copied);
     let module = "lib/python3.13/site-packages/localstack/services/sns/provider.py";
     fs::remove_file(cache.file("python-", module)).expect("it is there");
     let jar = fs::read(cache.jar()).expect("it can be read");
@@ -190,7 +229,7 @@ fn a_damaged_cache_is_named_and_mended() {
 
 #[test]
 fn damage_that_sizes_do_not_show_is_named_and_then_mended() {
-    let cache = Cache::copy();
+    let cache = Cache::with(Python::Linked);
     let library =
         cache.file("amplify-", "DynamoDBLocal_lib/Apache-HttpComponents-HttpClient-4.5.x.jar");
     let good = fs::read(&library).expect("it can be read");
@@ -265,7 +304,7 @@ fn closed_to_the_world(run: &Path) {
 
 #[test]
 fn what_goes_missing_while_it_starts_is_not_fetched_by_localstack() {
-    let cache = Cache::copy();
+    let cache = Cache::with(Python::Linked);
     let bin = cache.folder.path().join("bin");
     fs::create_dir(&bin).expect("a folder");
     let npm =
@@ -292,7 +331,7 @@ fn what_goes_missing_while_it_starts_is_not_fetched_by_localstack() {
 
 #[test]
 fn a_java_that_ends_is_told_at_once_and_nothing_goes_on() {
-    let cache = Cache::copy();
+    let cache = Cache::with(Python::Linked);
     let bin = cache.folder.path().join("bin");
     fs::create_dir(&bin).expect("a folder");
     let java = "#!/bin/sh\n[ \"$1\" != -version ] || { echo 'version \"17.0.1\"'; exit; }\n\
@@ -310,7 +349,7 @@ fn a_java_that_ends_is_told_at_once_and_nothing_goes_on() {
 
 #[test]
 fn dynamodb_local_is_started_again_each_time_and_missed_while_it_is_not() {
-    let cache = Cache::copy();
+    let cache = Cache::with(Python::Linked);
     let bin = cache.folder.path().join("bin");
     fs::create_dir(&bin).expect("a folder");
     let path = std::env::var("PATH").expect("a path");
