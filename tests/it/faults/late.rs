@@ -1,6 +1,5 @@
 //! Services that show what was made only some time later, as AWS's do.
 
-use std::thread;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -9,7 +8,7 @@ use crate::support::background::Background;
 use crate::support::proxy::{Fault, Proxy};
 use crate::support::resources::Names;
 use crate::support::stack::Stack;
-use crate::support::{PATIENCE, Ran, json};
+use crate::support::{PATIENCE, Ran, json, side_by_side};
 
 /// Every kind of read that may not see what was made, and how late it is.
 const KINDS: [(&str, u64); 14] = [
@@ -40,16 +39,11 @@ fn through(stack: &Stack, proxy: &Proxy, command: &str) -> Ran {
     stack.rydes(command).env("AWS_ENDPOINT_URL", &proxy.url).run()
 }
 
-/// Runs a test for each kind, several at a time: it waits most of the time.
+/// Runs a test for each kind, seven at a time.
 fn for_each_kind(kinds: &[(&str, u64)], test: impl Fn(&str, Duration) + Sync) {
-    thread::scope(|scope| {
-        for some in kinds.chunks(kinds.len().div_ceil(3)) {
-            let test = &test;
-            scope.spawn(move || {
-                for (kind, lag) in some {
-                    test(kind, Duration::from_millis(*lag));
-                }
-            });
+    side_by_side(kinds.chunks(kinds.len().div_ceil(7)), |some| {
+        for (kind, lag) in some {
+            test(kind, Duration::from_millis(*lag));
         }
     });
 }
@@ -98,14 +92,14 @@ fn setup_waits_for_each_queue_by_its_name() {
 
 #[test]
 fn setup_returns_when_all_that_it_made_shows_with_every_read_late() {
-    for lag in [500, 5_000] {
+    side_by_side([500, 5_000], |lag| {
         let (stack, proxy) = (Stack::new(), Proxy::start());
         for (kind, _) in KINDS {
             proxy.late(kind, Duration::from_millis(lag));
         }
         through(&stack, &proxy, "setup --providers 2").exits(0);
         is_found_by_all(&stack, &proxy);
-    }
+    });
 }
 
 #[test]
@@ -128,7 +122,7 @@ fn a_provider_that_joins_or_leaves_is_seen_by_the_next_request() {
         "ListQueues",
         "ListSubscriptionsByTopic",
     ];
-    for kind in kinds {
+    side_by_side(kinds, |kind| {
         let (stack, proxy) = (Stack::set_up(1), Proxy::start());
         proxy.late(kind, Duration::from_secs(2));
         let added = through(&stack, &proxy, "providers add acme").exits(0);
@@ -137,7 +131,7 @@ fn a_provider_that_joins_or_leaves_is_seen_by_the_next_request() {
         let id = through(&stack, &proxy, "submit --from A --to B --deadline 1s").exits(0).stdout;
         assert_eq!(stack.quotes(id.trim())["expected"], 2, "{kind}");
         through(&stack, &proxy, "providers remove acme --force").exits(0);
-    }
+    });
 }
 
 #[test]
@@ -231,7 +225,7 @@ fn a_bench_makes_and_removes_its_stack_where_reads_are_late() {
 
 #[test]
 fn a_bench_that_is_stopped_while_its_stack_is_made_leaves_nothing_behind() {
-    for kind in ["ListQueues", "ListQueueTags", "GetTopicAttributes"] {
+    side_by_side(["ListQueues", "ListQueueTags", "GetTopicAttributes"], |kind| {
         let (stack, proxy) = (Stack::new(), Proxy::start());
         proxy.late(kind, Duration::from_secs(3));
         proxy.fail("CreateTable", usize::MAX, Fault::Hold);
@@ -243,12 +237,12 @@ fn a_bench_that_is_stopped_while_its_stack_is_made_leaves_nothing_behind() {
         bench.signal(Signal::INT);
         bench.ends(PATIENCE).exits(130);
         assert_eq!(stack.names(), Names::default(), "{kind}");
-    }
+    });
 }
 
 #[test]
 fn a_table_that_is_being_made_or_changed_is_waited_for_before_anything_is_removed() {
-    for status in ["CREATING", "UPDATING"] {
+    side_by_side(["CREATING", "UPDATING"], |status| {
         let (stack, proxy) = (Stack::set_up(1), Proxy::start());
         let status = format!(r#""TableStatus":"{status}""#);
         proxy.rewrite("DescribeTable", 5, move |body| {
@@ -264,17 +258,18 @@ fn a_table_that_is_being_made_or_changed_is_waited_for_before_anything_is_remove
         let first = seen.iter().position(removal).expect("something was removed");
         let looks = seen[..first].iter().filter(|name| *name == "DescribeTable").count();
         assert_eq!(looks, 6, "{seen:?}");
-    }
+    });
 }
 
 #[test]
 fn a_table_that_hides_its_tags_while_it_is_made_is_known() {
     let not_active = r#"{"__type": "com.amazonaws.dynamodb.v20120810#ResourceNotFoundException",
         "message": "Requested resource not found"}"#;
-    for (command, outcome) in [
+    let commands = [
         ("setup --providers 1", "0 created, 7 kept, 0 changed in "),
         ("teardown --yes", "removed 7; looked again: nothing of"),
-    ] {
+    ];
+    side_by_side(commands, |(command, outcome)| {
         let (stack, proxy) = (Stack::set_up(1), Proxy::start());
         // More looks than fit into the time that is given to everything else.
         proxy.rewrite("DescribeTable", 12, |body| body.replace("ACTIVE", "CREATING"));
@@ -283,7 +278,7 @@ fn a_table_that_hides_its_tags_while_it_is_made_is_known() {
         says(&ran, "waiting: for ");
         says(&ran, outcome);
         assert!(proxy.count("DescribeTable") > 12);
-    }
+    });
 }
 
 #[test]
@@ -304,12 +299,13 @@ fn what_may_not_be_removed_holds_up_nothing_else_and_is_named() {
     const DENIED_BY_SNS: &str = "<ErrorResponse><Error><Type>Sender</Type>\
         <Code>AuthorizationError</Code><Message>not authorized to perform this</Message></Error>\
         </ErrorResponse>";
-    for (operation, answer, left) in [
+    let refusals = [
         ("DeleteTopic", DENIED_BY_SNS, "1 of 7 could not be removed: topic "),
         ("Unsubscribe", DENIED_BY_SNS, "1 of 7 could not be removed: the subscription of "),
         ("DeleteTable", DENIED, "1 of 7 could not be removed: table "),
         ("DeleteQueue", DENIED, "4 of 7 could not be removed: queue "),
-    ] {
+    ];
+    side_by_side(refusals, |(operation, answer, left)| {
         let (stack, proxy) = (Stack::set_up(1), Proxy::start());
         proxy.fail(operation, usize::MAX, Fault::Answer(403, answer));
         let refused = through(&stack, &proxy, "teardown --yes").exits(1);
@@ -323,7 +319,7 @@ fn what_may_not_be_removed_holds_up_nothing_else_and_is_named() {
         proxy.heal();
         through(&stack, &proxy, "teardown --yes").exits(0);
         assert_eq!(stack.names(), Names::default());
-    }
+    });
 }
 
 #[test]

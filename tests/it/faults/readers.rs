@@ -12,7 +12,7 @@ use crate::schemas::conforms;
 use crate::support::background::{Background, signal};
 use crate::support::pipe::full_pipe;
 use crate::support::stack::{Stack, provider};
-use crate::support::{PATIENCE, ends_within, free_port, json_lines, wait_for};
+use crate::support::{PATIENCE, ends_within, free_port, json_lines, side_by_side, wait_for};
 
 /// How many events these lines tell of, and how many of them were dropped.
 fn counted(lines: &[Value]) -> (u64, u64) {
@@ -52,8 +52,8 @@ fn a_reader_that_stops_reading_costs_events_and_nothing_else() {
 
 #[test]
 fn leases_are_extended_while_no_event_can_be_written() {
-    let stack = Stack::set_up(2);
-    for options in ["--progress plain", "-o jsonl"] {
+    side_by_side(["--progress plain", "-o jsonl"], |options| {
+        let stack = Stack::set_up(2);
         let (_unread, full, _) = full_pipe();
         let run = "providers run --behavior steady --poll-wait 1s --visibility 2s --think 8s..8s";
         let workers = Background::start(stack.rydes(&format!("{run} {options}")).stdout(full));
@@ -62,7 +62,7 @@ fn leases_are_extended_while_no_event_can_be_written() {
         let said = workers.stop().stderr;
         assert!(said.contains("done: 2 received, 2 quoted, 0 declined"), "{options}: {said}");
         assert!(!said.contains("delivered again"), "{options}: {said}");
-    }
+    });
 }
 
 #[test]
@@ -135,7 +135,7 @@ fn a_batch_waits_for_its_reader_and_loses_no_line() {
 #[test]
 fn a_batch_that_waits_for_its_reader_ends_at_a_signal() {
     let (stack, file) = (Stack::set_up(1), bad_lines());
-    for signals in 1..=2 {
+    side_by_side(1..=2, |signals| {
         let submit = stack.rydes("submit -o jsonl --batch").arg(file.path());
         let (submit, _unread) = Background::unread(submit);
         submit.says("line 2000: ");
@@ -145,7 +145,7 @@ fn a_batch_that_waits_for_its_reader_ends_at_a_signal() {
         let said = submit.ends(PATIENCE).exits(143).stderr;
         assert!(said.contains("error: terminated"), "{said}");
         assert!(said.contains("error: stdout is not read: "), "{said}");
-    }
+    });
 }
 
 #[test]
@@ -157,7 +157,7 @@ fn a_wait_whose_reader_has_stopped_ends_at_a_signal_and_is_whole_when_it_reads_o
     workers.stop();
     let watch =
         |stdout| Background::start(stack.rydes("quotes --watch -v -o jsonl").stdout(stdout));
-    for signals in 1..=2 {
+    side_by_side(1..=2, |signals| {
         let (_unread, full, _) = full_pipe();
         let waiting = watch(full);
         thread::sleep(Duration::from_secs(1));
@@ -165,7 +165,7 @@ fn a_wait_whose_reader_has_stopped_ends_at_a_signal_and_is_whole_when_it_reads_o
             waiting.signal(Signal::INT);
         }
         waiting.ends(PATIENCE).exits(130);
-    }
+    });
     let (mut reader, full, held) = full_pipe();
     let waiting = watch(full);
     thread::sleep(Duration::from_secs(1));

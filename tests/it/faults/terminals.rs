@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use crate::support::background::signal;
 use crate::support::stack::Stack;
 use crate::support::terminal::Terminal;
-use crate::support::{PATIENCE, ends_within, wait_for};
+use crate::support::{PATIENCE, ends_within, side_by_side, wait_for};
 
 /// What begins every colour and every redraw.
 const ESCAPE: char = '\u{1b}';
@@ -75,7 +75,7 @@ fn workers_run_on_while_their_terminal_is_stopped() {
 fn what_is_drawn_on_a_stopped_terminal_ends_at_a_signal() {
     let stack = Stack::set_up(1);
     stack.submit("--deadline 10m");
-    for signals in 1..=2 {
+    side_by_side(1..=2, |signals| {
         let terminal = Terminal::new();
         let wait = stack.on_terminal(&terminal, "quotes --watch").start();
         wait_for("the table", || terminal.text().contains("1 still out").then_some(()));
@@ -86,12 +86,11 @@ fn what_is_drawn_on_a_stopped_terminal_ends_at_a_signal() {
             signal(&wait, Signal::TERM);
         }
         ends(wait, 143);
-    }
+    });
     // A spinner, and a bar.
     let bench = Stack::new();
-    for (stack, line) in
-        [(&stack, "verify --wait"), (&bench, "bench --providers 2 --count 1000 --rate 5")]
-    {
+    let lines = [(&stack, "verify --wait"), (&bench, "bench --providers 2 --count 1000 --rate 5")];
+    side_by_side(lines, |(stack, line)| {
         let terminal = Terminal::new();
         let working = stack.on_terminal(&terminal, line).start();
         wait_for("something is drawn", || terminal.text().contains(ESCAPE).then_some(()));
@@ -99,5 +98,5 @@ fn what_is_drawn_on_a_stopped_terminal_ends_at_a_signal() {
         thread::sleep(Duration::from_secs(1));
         signal(&working, Signal::TERM);
         ends(working, 143);
-    }
+    });
 }

@@ -8,7 +8,7 @@ use crate::support::proxy::{Fault, Proxy, ServiceError};
 use crate::support::stack::{
     PROVIDER_DEAD_LETTERS, RESPONSE_DEAD_LETTERS, RESPONSES, Stack, provider,
 };
-use crate::support::{PATIENCE, wait_for};
+use crate::support::{PATIENCE, side_by_side, wait_for};
 
 const PROVIDERS: usize = 3;
 /// More than the SDK itself tries.
@@ -86,7 +86,7 @@ fn receives_that_are_never_answered_are_given_up_and_told() {
 
 #[test]
 fn answers_and_rows_that_fail_in_passing_are_sent_again() {
-    for operation in ["SendMessageBatch", "BatchExecuteStatement"] {
+    side_by_side(["SendMessageBatch", "BatchExecuteStatement"], |operation| {
         let stack = Stack::set_up(PROVIDERS);
         let proxy = Proxy::start();
         proxy.fail(operation, A_WHILE, INTERNAL);
@@ -98,7 +98,7 @@ fn answers_and_rows_that_fail_in_passing_are_sent_again() {
         assert_eq!(workers.count("received"), PROVIDERS, "they were in hand all the time");
         assert_eq!(workers.count("gathered"), PROVIDERS);
         workers.stop();
-    }
+    });
 }
 
 #[test]
@@ -206,7 +206,7 @@ fn a_request_that_failed_and_comes_again_after_its_deadline_has_failed() {
 
 #[test]
 fn what_is_refused_ends_them_and_loses_nothing() {
-    for operation in ["ReceiveMessage", "SendMessageBatch", "BatchExecuteStatement"] {
+    side_by_side(["ReceiveMessage", "SendMessageBatch", "BatchExecuteStatement"], |operation| {
         let stack = Stack::set_up(PROVIDERS);
         let proxy = Proxy::start();
         proxy.fail(operation, usize::MAX, DENIED);
@@ -218,7 +218,7 @@ fn what_is_refused_ends_them_and_loses_nothing() {
         let again = stack.providers("--behavior steady");
         nothing_is_lost_or_doubled(&stack, &id);
         again.stop();
-    }
+    });
 }
 
 #[test]

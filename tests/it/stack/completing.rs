@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use super::resources::is_complete;
 use super::says;
-use crate::support::Rydes;
 use crate::support::proxy::{Fault, Proxy};
 use crate::support::stack::Stack;
+use crate::support::{Rydes, side_by_side};
 
 /// All that a setup asks for.
 const REQUESTS: [&str; 5] =
@@ -24,7 +24,7 @@ pub(super) fn killed_at(stack: &Stack, command: &str, operation: &str, hold: &Fa
 
 #[test]
 fn one_that_was_killed_is_completed_by_the_next() {
-    for operation in REQUESTS {
+    side_by_side(REQUESTS, |operation| {
         for hold in [Fault::Hold, Fault::HoldAfter] {
             let stack = Stack::new();
             killed_at(&stack, "setup --providers 3", operation, &hold);
@@ -32,7 +32,7 @@ fn one_that_was_killed_is_completed_by_the_next() {
             is_complete(&stack, 3);
             says(&stack.run("setup --providers 3").exits(0), "0 created, 11 kept, 0 changed in ");
         }
-    }
+    });
 }
 
 #[test]

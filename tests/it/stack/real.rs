@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::says;
 use crate::support::aws::{Aws, authority};
 use crate::support::stack::Stack;
-use crate::support::{free_port, rydes, script};
+use crate::support::{free_port, rydes, script, side_by_side};
 
 const DENIED_BY_SNS: &str = "<ErrorResponse><Error><Type>Sender</Type>\
     <Code>AuthorizationError</Code><Message>not authorized</Message></Error></ErrorResponse>";
@@ -149,19 +149,30 @@ fn a_profile_that_is_typed_beats_keys_in_the_environment() {
     let program = files.process(&ours);
     let config = format!("[profile work]\nregion = eu-west-1\ncredential_process = {program}\n");
     fs::write(files.config(), config).expect("it can be written");
-    let line = aws.rydes(&other, "--stack x --profile work teardown --dry-run");
-    let ran = line.env("AWS_CONFIG_FILE", files.config()).env("AWS_SESSION_TOKEN", "t").run();
-    says(&ran.exits(0), &format!("stack x on AWS account {ours} in eu-west-1"));
-    let signed: Vec<_> = aws.seen().into_iter().filter(|line| line.contains("HTTP/1.1")).collect();
-    assert!(signed.len() > 3, "{signed:?}");
-    assert!(signed.iter().all(|line| line.ends_with(&ours)), "{signed:?}");
+    let typed = || {
+        let line = aws.rydes(&other, "--stack x --profile work teardown --dry-run");
+        let ran = line.env("AWS_CONFIG_FILE", files.config()).env("AWS_SESSION_TOKEN", "t").run();
+        says(&ran.exits(0), &format!("stack x on AWS account {ours} in eu-west-1"));
+        let seen = aws.seen().into_iter();
+        let signed: Vec<_> = seen.filter(|line| line.contains("HTTP/1.1")).collect();
+        assert!(signed.len() > 3, "{signed:?}");
+        assert!(signed.iter().all(|line| line.ends_with(&ours)), "{signed:?}");
+    };
     // Without it the ordinary chain holds: the environment first, then `AWS_PROFILE`.
-    let line = aws.rydes(&other, "--stack x teardown --dry-run").env("AWS_PROFILE", "work");
-    let ran = line.env("AWS_CONFIG_FILE", files.config()).run();
-    says(&ran.exits(0), &format!("stack x on AWS account {other} in eu-west-1"));
-    let line = aws.rydes("", "--stack x teardown --dry-run").env("AWS_SECRET_ACCESS_KEY", "");
-    let line = line.env("AWS_CONFIG_FILE", files.config()).env("AWS_PROFILE", "work");
-    says(&line.run().exits(0), &format!("stack x on AWS account {ours} in eu-west-1"));
+    let chain = Aws::start();
+    let environment = || {
+        let line = chain.rydes(&other, "--stack x teardown --dry-run").env("AWS_PROFILE", "work");
+        let ran = line.env("AWS_CONFIG_FILE", files.config()).run();
+        says(&ran.exits(0), &format!("stack x on AWS account {other} in eu-west-1"));
+    };
+    let variable = || {
+        let line = chain.rydes("", "--stack x teardown --dry-run").env("AWS_SECRET_ACCESS_KEY", "");
+        let line = line.env("AWS_CONFIG_FILE", files.config()).env("AWS_PROFILE", "work");
+        says(&line.run().exits(0), &format!("stack x on AWS account {ours} in eu-west-1"));
+    };
+    // Each looks for 15 s whether there is more.
+    let tests: [&(dyn Fn() + Sync); 3] = [&typed, &environment, &variable];
+    side_by_side(tests, |test| test());
 }
 
 #[test]
@@ -188,11 +199,11 @@ fn profiles_of_sso_and_of_a_login_give_credentials() {
             "tokenType": "aws_sigv4", "refreshToken": "r", "clientId": "c", "dpopKey": "k",
         }),
     );
-    for (profile, account) in [("sso", of_sso), ("login", of_login)] {
+    side_by_side([("sso", of_sso), ("login", of_login)], |(profile, account)| {
         let line = aws.rydes("A", &format!("--stack x --profile {profile} teardown --dry-run"));
         let line = line.env("AWS_CONFIG_FILE", files.config()).env("HOME", files.0.path());
         says(&line.run().exits(0), &format!("stack x on AWS account {account} in eu-west-1"));
-    }
+    });
 }
 
 #[test]

@@ -6,6 +6,7 @@ use super::{document, says};
 use crate::support::localstack::endpoint;
 use crate::support::proxy::Fault;
 use crate::support::resources::{Names, clients, wait};
+use crate::support::side_by_side;
 use crate::support::stack::Stack;
 
 #[test]
@@ -82,14 +83,14 @@ fn what_a_killed_setup_left_is_removed() {
 
 #[test]
 fn one_that_was_killed_is_completed_by_the_next() {
-    for operation in ["Unsubscribe", "DeleteTopic", "DeleteQueue", "DeleteTable"] {
+    side_by_side(["Unsubscribe", "DeleteTopic", "DeleteQueue", "DeleteTable"], |operation| {
         for hold in [Fault::Hold, Fault::HoldAfter] {
             let stack = Stack::set_up(2);
             killed_at(&stack, "teardown --yes", operation, &hold);
             stack.run("teardown --yes").exits(0);
             assert_eq!(stack.names(), Names::default(), "{operation}");
         }
-    }
+    });
 }
 
 #[test]

@@ -221,6 +221,16 @@ pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// Runs a test for each of these, all at the same time: for what waits more than it works.
+pub fn side_by_side<T: Send>(each: impl IntoIterator<Item = T>, test: impl Fn(T) + Sync) {
+    thread::scope(|scope| {
+        for one in each {
+            let test = &test;
+            scope.spawn(move || test(one));
+        }
+    });
+}
+
 /// One JSON document.
 ///
 /// # Panics
