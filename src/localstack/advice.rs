@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::command::run;
@@ -47,9 +48,7 @@ impl Manager {
         match self {
             Self::Brew => "brew install python@3.13".to_owned(),
             Self::Dnf => sudo("dnf install python3.13"),
-            Self::Apt if apt_offers("python3.13") => {
-                sudo("apt-get install python3.13 python3.13-venv")
-            }
+            Self::Apt if apt_offers_python() => sudo("apt-get install python3.13 python3.13-venv"),
             Self::Apt | Self::Other => "curl -LsSf https://astral.sh/uv/install.sh | sh && \
                 ~/.local/bin/uv python install 3.13"
                 .to_owned(),
@@ -120,10 +119,14 @@ fn sudo(command: &str) -> String {
     format!("{prefix}{command}")
 }
 
-/// Whether apt can install a package.
-fn apt_offers(name: &str) -> bool {
-    let policy = run(Command::new(APT_CACHE).args(["policy", name]), Duration::from_secs(10));
-    policy.is_ok_and(|policy| {
-        policy.out.lines().any(|line| line.contains("Candidate: ") && !line.contains("(none)"))
+/// Whether apt can install Python 3.13. It is asked once: it reads its lists for a second.
+fn apt_offers_python() -> bool {
+    static OFFERS: OnceLock<bool> = OnceLock::new();
+    *OFFERS.get_or_init(|| {
+        let mut policy = Command::new(APT_CACHE);
+        let policy = run(policy.args(["policy", "python3.13"]), Duration::from_secs(10));
+        policy.is_ok_and(|policy| {
+            policy.out.lines().any(|line| line.contains("Candidate: ") && !line.contains("(none)"))
+        })
     })
 }

