@@ -1,5 +1,6 @@
 //! What holds when something breaks: requests that fail, programs that are killed, resources that go.
 
+mod again;
 mod backend;
 mod beside;
 mod chaos;

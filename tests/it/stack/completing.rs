@@ -1,7 +1,6 @@
 //! A `setup` that was killed or that is not alone.
 
 use std::thread;
-use std::time::Duration;
 
 use super::resources::is_complete;
 use super::says;
@@ -55,13 +54,4 @@ fn several_at_the_same_time_all_succeed() {
     }
     is_complete(&stack, 3);
     says(&stack.run("setup --providers 3").exits(0), "0 created, 11 kept, 0 changed in ");
-}
-
-#[test]
-fn the_name_of_a_deleted_queue_is_waited_for() {
-    let stack = Stack::set_up(1);
-    stack.run("teardown --yes").exits(0);
-    let again = stack.typed("setup --providers 1").within(Duration::from_mins(2)).run().exits(0);
-    says(&again, "was deleted less than a minute ago");
-    is_complete(&stack, 1);
 }

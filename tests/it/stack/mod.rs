@@ -8,7 +8,7 @@ mod foreign;
 mod plan;
 mod providers;
 mod real;
-mod resources;
+pub(crate) mod resources;
 mod screens;
 mod status;
 mod subscriptions;

@@ -20,7 +20,7 @@ fn provider(number: u8) -> String {
 
 /// Makes sure that every resource of a stack with so many simulated providers is there, as it should
 /// be, and no other.
-pub(super) fn is_complete(stack: &Stack, providers: u8) {
+pub(crate) fn is_complete(stack: &Stack, providers: u8) {
     all_is_there(stack, providers);
     for number in 1..=providers {
         is_answered_as(stack, &provider(number), "simulated");
