@@ -35,7 +35,7 @@ fn poison_goes_to_the_dead_letters_and_harms_nobody() {
     );
     assert_eq!(stack.rows(&id).len(), 3, "the request and two quotes");
     // Nobody can tell whose answer it was: the copy is named.
-    let told = stack.rydes("verify").arg(&id).run().exits(8);
+    let told = stack.rydes("verify --wait").arg(&id).run().exits(8);
     assert!(told.stdout.contains(STRUCK), "{}", told.stdout);
 }
 
