@@ -12,6 +12,7 @@ mod frames;
 mod http;
 mod localstack;
 mod manual;
+mod packaging;
 mod readme;
 mod schemas;
 
