@@ -226,8 +226,10 @@ fn no_authorities_are_read_where_the_endpoint_is_plain_http() {
     let made = Command::new("mkfifo").arg(&authorities).status().expect("mkfifo runs");
     assert!(made.success());
     stack.rydes("submit --from A --to B").env("SSL_CERT_FILE", &authorities).run().exits(0);
-    let mut over_tls =
-        Aws::start().rydes("111122223333", "--stack plain status").env("SSL_CERT_FILE", &authorities).start();
+    let mut over_tls = Aws::start()
+        .rydes("111122223333", "--stack plain status")
+        .env("SSL_CERT_FILE", &authorities)
+        .start();
     // A pipe without a reader cannot be opened so.
     wait_for("one that uses TLS to read the authorities", || {
         open(&authorities, OFlags::WRONLY | OFlags::NONBLOCK, Mode::empty()).ok()
