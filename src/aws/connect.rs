@@ -29,7 +29,7 @@ pub(super) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 /// within 3 s.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// TLS by rustls and ring. The SDK's own choice, aws-lc, takes four times as long to build.
+/// TLS by rustls and ring. The SDK's own choice is aws-lc, which takes far longer to build.
 const TLS: Provider = Provider::Rustls(CryptoMode::Ring);
 
 /// The clients of one stack. Cheap to clone.

@@ -40,7 +40,7 @@ pub(super) enum End<'a> {
 }
 
 impl<'a> Line<'a> {
-    /// Reads the words after the program's name, the last of which is unfinished. The command has to be
+    /// Reads the words after the program's name. The last one is not finished yet. `program` has to be
     /// built.
     pub(super) fn read(program: &'a clap::Command, words: &[String]) -> Self {
         let empty = String::new();
