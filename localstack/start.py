@@ -1,14 +1,16 @@
 """Starts LocalStack from its Python packages, reachable from this machine alone.
 
-It writes down which process it is before anything else. Then it changes LocalStack 4.14.0 in four
-places. LocalStack binds every interface, also where GATEWAY_LISTEN names one host: the
-endpoint it binds is replaced by one that keeps to the loopback interface. LocalStack downloads
-parts of itself that are missing, from elsewhere and without a hash: here it refuses to, and the
-service fails. Its web server parses the content type of every request as that of a mail, which
-takes a sixth of the processor time of a small request: here it remembers what it has parsed. And
+It writes down which process it is before anything else. Then it changes LocalStack 4.14.0 in five
+places. LocalStack binds every interface, also where GATEWAY_LISTEN names one host: the endpoint it
+binds is replaced by one that keeps to the loopback interface; and where it lets 50 connections
+wait, so that the next ones are tried again after a second, this one lets 1,024. LocalStack
+downloads parts of itself that are missing, from elsewhere and without a hash: here it refuses to,
+and the service fails. Its web server parses the content type of every request as that of a mail,
+which takes a sixth of the processor time of a small request: here it remembers what it has parsed.
+It also writes a line about every request to a log that nothing reads: here it does not. And
 LocalStack reads the descriptions of all 400 services at its first request, to make an index of
-them: here the first start keeps the index for later ones, which saves those half of their processor
-time and half of their memory.
+them: here the first start makes it in a process of its own meanwhile, and keeps it for later ones,
+which saves those half of their processor time and half of their memory.
 """
 
 import functools
@@ -17,6 +19,7 @@ import runpy
 import shutil
 import subprocess
 import sys
+import threading
 
 
 def identity():
@@ -55,7 +58,7 @@ from twisted.web import http  # noqa: E402
 
 
 class LoopbackEndpoint(endpoints.TCP4ServerEndpoint):
-    def __init__(self, reactor, port, backlog=50, interface="127.0.0.1"):
+    def __init__(self, reactor, port, backlog=1024, interface="127.0.0.1"):
         super().__init__(reactor, port, backlog, interface)
 
 
@@ -64,9 +67,13 @@ def install(self, target=None):
         raise api.PackageException(f"{self.name} {self.version} is missing and is not downloaded")
 
 
+def kept_index():
+    """Beside what Python compiled: both are thrown away where a start fails."""
+    return os.path.join(sys.pycache_prefix, spec._get_catalog_filename())
+
+
 def index_of_services(path, build=spec.build_service_index_cache):
-    """The index, kept beside what Python compiled: both are thrown away where a start fails."""
-    kept = os.path.join(sys.pycache_prefix, os.path.basename(path))
+    kept = kept_index()
     try:
         return spec.load_service_index_cache(kept)
     except Exception:  # It is not there, or damaged.
@@ -81,8 +88,23 @@ def index_of_services(path, build=spec.build_service_index_cache):
     return index
 
 
+def index_ahead():
+    """Makes the index in another process, while this one compiles what it imports."""
+    helper = os.fork()
+    if helper:
+        threading.Thread(target=os.waitpid, args=(helper, 0), daemon=True).start()
+        return
+    try:
+        index_of_services(os.path.join(os.environ["RYDES_RUN"], "index"))
+    finally:
+        os._exit(0)
+
+
 endpoints.TCP4ServerEndpoint = LoopbackEndpoint
 api.PackageInstaller.install = install
+http.HTTPFactory.log = lambda self, request: None
 http._parseContentType = functools.lru_cache(http._parseContentType)
 spec.build_service_index_cache = index_of_services
+if not os.path.exists(kept_index()):
+    index_ahead()
 runpy.run_module("localstack.runtime.main", run_name="__main__", alter_sys=True)

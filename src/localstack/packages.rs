@@ -26,7 +26,7 @@ const START: &str = include_str!("../../localstack/start.py");
 /// Stands where LocalStack looks for its own Java.
 const JAVA: &str = include_str!("../../localstack/java.sh");
 /// What makes LocalStack run outside its image, and only the services that are needed.
-const SETTINGS: [(&str, &str); 9] = [
+const SETTINGS: [(&str, &str); 10] = [
     // Within some other container it would take that one for its own.
     ("OVERRIDE_IN_DOCKER", "0"),
     ("SERVICES", "sns,sqs,dynamodb"),
@@ -37,6 +37,8 @@ const SETTINGS: [(&str, &str); 9] = [
     ("DNS_ADDRESS", "0"),
     ("DYNAMODB_IN_MEMORY", "1"),
     ("PYTHONWARNINGS", "ignore"),
+    // SNS asks SQS by a call, not by a request over HTTP: it takes half the processor time.
+    ("IN_MEMORY_CLIENT", "1"),
 ];
 /// What keeps LocalStack, and all that it starts, from fetching anything: a proxy that is closed.
 const CLOSED: [(&str, &str); 6] = [
