@@ -10,7 +10,7 @@ use super::Context;
 use crate::error::{Error, Result, exit};
 use crate::event::{Sink, Step};
 use crate::localstack::{
-    self, DEFAULT_PORT, Down, Extent, Place, Plan, Runtime, Started, Survey, Up, Wanted,
+    self, DEFAULT_PORT, Down, Extent, Place, Plan, Runtime, Scope, Started, Survey, Up, Wanted,
 };
 use crate::model::text::printable;
 use crate::output::steps::Steps;
@@ -129,24 +129,21 @@ impl Desk {
             error.hint(format!("another port: rydes localstack up --port {}", free_port()))
         };
         if let Some(up) = localstack::answering(&self.place).map_err(another)? {
-            self.output.note(&format!(
-                "LocalStack {} is up already at {}; using it",
-                printable(&up.version),
-                self.place.endpoint()
-            ));
+            self.say_is_up_already(&up);
             return Ok(up);
         }
-        let survey = Survey::look(&self.place, wanted);
-        let plan = match survey.plan() {
-            Ok(plan) => plan,
-            Err(error) => return Err(self.incomplete(&survey, error)),
-        };
+        let survey = Survey::look(&self.place, wanted, Scope::Needed);
+        let plan = survey.plan().map_err(|error| self.incomplete(wanted, error))?;
         for line in survey.why(&plan) {
             self.output.note(&line);
         }
         let up = localstack::up(&self.place, &plan, self.sink()).map_err(|error| {
             error.hint(format!("its log, if it has started: {}", self.command("logs")))
         })?;
+        if up.started == Started::Before {
+            self.say_is_up_already(&up);
+            return Ok(up);
+        }
         let size = match (&plan, up.memory) {
             (Plan::Packages(_), Some(memory)) => {
                 format!(" ({} MB of memory, {})", memory / 1_000_000, tilde(&self.place))
@@ -156,6 +153,14 @@ impl Desk {
         self.output.note(&format!("LocalStack is up{size}"));
         self.output.note("It forgets everything when it stops.");
         Ok(up)
+    }
+
+    fn say_is_up_already(&self, up: &Up) {
+        self.output.note(&format!(
+            "LocalStack {} is up already at {}; using it",
+            printable(&up.version),
+            self.place.endpoint()
+        ));
     }
 
     /// Writes what to do next, or the document that says what is up.
@@ -180,11 +185,12 @@ impl Desk {
     }
 
     /// Tells what is missing before the error that it leads to.
-    fn incomplete(&self, survey: &Survey, error: Error) -> Error {
-        if survey.wanted() == Wanted::Only(Runtime::Docker) {
+    fn incomplete(&self, wanted: Wanted, error: Error) -> Error {
+        if wanted == Wanted::Only(Runtime::Docker) {
             return error;
         }
-        for line in listing(survey) {
+        let survey = Survey::look(&self.place, wanted, Scope::All);
+        for line in listing(&survey) {
             self.output.note(&line);
         }
         error
@@ -193,7 +199,7 @@ impl Desk {
     }
 
     fn check(&self, wanted: Wanted) -> u8 {
-        let mut survey = Survey::look(&self.place, wanted);
+        let mut survey = Survey::look(&self.place, wanted, Scope::All);
         let cache = survey.cache(&self.place);
         let plan = survey.plan();
         if self.output.format == Format::Table {

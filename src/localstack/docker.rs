@@ -33,7 +33,7 @@ impl Docker {
     pub(super) fn look() -> Self {
         let client = version_of("docker", "--version");
         if client.is_none() {
-            return Self { client, engine: Engine::Silent("no client".to_owned()), compose: None };
+            return Self::missing();
         }
         let compose = run(Command::new("docker").args(["compose", "version", "--short"]), ENGINE);
         let compose = compose.ok().filter(|c| c.ok).and_then(|c| Version::find(&c.out));
@@ -45,6 +45,11 @@ impl Docker {
             Err(error) => Engine::Silent(error.to_string()),
         };
         Self { client, engine, compose }
+    }
+
+    /// None of it.
+    pub(super) fn missing() -> Self {
+        Self { client: None, engine: Engine::Silent("no client".to_owned()), compose: None }
     }
 
     /// Whether LocalStack can be run with it.

