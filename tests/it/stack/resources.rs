@@ -128,6 +128,13 @@ fn are_dead_letters(stack: &Stack) {
 }
 
 #[test]
+fn the_stack_that_other_tests_begin_with_is_one_that_setup_has_nothing_to_do_on() {
+    let stack = Stack::set_up(3);
+    is_complete(&stack, 3);
+    says(&stack.run("setup --providers 3").exits(0), "0 created, 11 kept, 0 changed in ");
+}
+
+#[test]
 fn setup_makes_all_of_the_contract_and_a_second_one_nothing() {
     let stack = Stack::new();
     let first = stack.run("setup").exits(0);

@@ -16,6 +16,7 @@ use tempfile::TempDir;
 pub mod aws;
 pub mod background;
 pub mod browser;
+pub mod fixture;
 pub mod http;
 pub mod late;
 pub mod localstack;
@@ -28,7 +29,7 @@ pub mod terminal;
 /// How long anything may take that is bound to happen.
 pub const PATIENCE: Duration = Duration::from_secs(90);
 /// How often it is looked for.
-const PAUSE: Duration = Duration::from_millis(150);
+const PAUSE: Duration = Duration::from_millis(250);
 /// How long a command may take unless told otherwise.
 const LIMIT: Duration = Duration::from_mins(1);
 

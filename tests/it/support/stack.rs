@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::QueueAttributeName;
@@ -30,6 +30,19 @@ pub struct Stack {
     state: TempDir,
     /// The URLs of its queues, each kept once it was found.
     urls: Mutex<HashMap<String, String>>,
+    /// Whether a table may have to be removed in the end.
+    pub(super) may_have_table: AtomicBool,
+}
+
+impl Drop for Stack {
+    /// LocalStack looks through the list of all tables at most requests about one.
+    fn drop(&mut self) {
+        if *self.may_have_table.get_mut() {
+            let table = self.full("RidesBookingTable");
+            // Many tests remove it themselves.
+            _ = wait(clients().dynamodb.delete_table().table_name(table).send());
+        }
+    }
 }
 
 /// A message that was received.
@@ -58,23 +71,24 @@ impl Stack {
     /// This name; nothing is made.
     pub fn called(name: String) -> Self {
         let state = TempDir::new().expect("a temporary folder");
-        Self { name, state, urls: Mutex::default() }
-    }
-
-    /// A stack with so many simulated providers.
-    pub fn set_up(providers: usize) -> Self {
-        let stack = Self::new();
-        stack.rydes(&format!("setup --providers {providers}")).run().exits(0);
-        stack
+        Self { name, state, urls: Mutex::default(), may_have_table: AtomicBool::new(false) }
     }
 
     /// `rydes` with these arguments, on this stack, with this stack's memory of RFQs.
     pub fn rydes(&self, arguments: &str) -> Rydes {
+        self.note(arguments);
         rydes(arguments)
             .env("AWS_ENDPOINT_URL", endpoint())
             .env("RYDES_STACK", &self.name)
             .env("XDG_STATE_HOME", self.state.path())
             .within(PATIENCE)
+    }
+
+    /// Notes a command that makes a table.
+    fn note(&self, arguments: &str) {
+        if arguments.contains("setup") {
+            self.may_have_table.store(true, Ordering::Relaxed);
+        }
     }
 
     /// The same as the first program of a terminal that redraws.
@@ -109,6 +123,7 @@ impl Stack {
 
     /// `rydes` on this stack, with the place typed rather than in the environment.
     pub fn typed(&self, arguments: &str) -> Rydes {
+        self.note(arguments);
         rydes(&format!("--endpoint-url {} --stack {} {arguments}", endpoint(), self.name))
     }
 
@@ -140,7 +155,7 @@ impl Stack {
 
     /// Providers and consumer in the background.
     pub fn providers(&self, options: &str) -> Background {
-        self.background(&format!("providers run --output jsonl --poll-wait 1s {options}"))
+        self.background(&format!("providers run --output jsonl --poll-wait 2s {options}"))
     }
 
     /// Puts a message into a queue.
