@@ -12,14 +12,14 @@ use rustix::process::{Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::cache;
 use crate::support::{Ran, Rydes, eventually, free_port, rydes, script};
 
-mod cache;
 mod identity;
 mod redirects;
 
 /// How long an installation may take.
-const FIRST: Duration = Duration::from_mins(15);
+pub const FIRST: Duration = Duration::from_mins(15);
 /// What the client says of an engine that is not there.
 const NO_ENGINE: &str = "Cannot connect to the Docker daemon at unix:///run/d.sock. Is it running?";
 /// What it says of one that is not this user's.
@@ -27,7 +27,7 @@ const DENIED: &str = "permission denied while trying to connect to the Docker da
                       unix:///run/d.sock: Get \"http://%2Fd.sock/v1.24/version\"";
 
 /// Takes LocalStack down whatever becomes of the test.
-struct Down(u16);
+pub struct Down(pub u16);
 
 impl Drop for Down {
     fn drop(&mut self) {
@@ -35,7 +35,7 @@ impl Drop for Down {
     }
 }
 
-fn up(port: u16) -> Rydes {
+pub fn up(port: u16) -> Rydes {
     rydes(&format!("localstack up --port {port}")).within(FIRST)
 }
 
@@ -43,11 +43,11 @@ fn down(port: u16) -> Ran {
     rydes(&format!("localstack down --port {port}")).run().exits(0)
 }
 
-fn is_listening(port: u16) -> bool {
+pub fn is_listening(port: u16) -> bool {
     TcpStream::connect(("127.0.0.1", port)).is_ok()
 }
 
-fn document(ran: &Ran) -> Value {
+pub fn document(ran: &Ran) -> Value {
     serde_json::from_str(&ran.stdout).expect("one JSON document")
 }
 

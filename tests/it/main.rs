@@ -1,8 +1,13 @@
 //! The one integration binary: the pure heart against a reference model, and the program against a
 //! real LocalStack that it starts itself.
+//!
+//! Tests begin in the order of their names. Those of `cache` keep the processors busy while those of `aws`
+//! and `faults` wait; the longest of all would hold up the end if they were the last.
 
 mod aggregate;
 mod architecture;
+mod aws;
+mod cache;
 mod completions;
 mod decoders;
 mod faults;

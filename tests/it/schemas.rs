@@ -34,7 +34,7 @@ fn every_command_keeps_to_its_schema() {
     document("providers-list", &json("providers list"));
     document("providers-add", &json("providers add acme"));
     document("providers-remove", &json("providers remove acme"));
-    let run = "providers run --poll-wait 1s --behavior steady -o json";
+    let run = "providers run --poll-wait 2s --behavior steady -o json";
     let fault = "--fault UnicornManagementResource2=decline:closed";
     let workers = stack.background(&format!("{run} {fault}"));
     let submitted = document("submit", &json("submit --from A --to B --deadline 10m"));
@@ -51,7 +51,7 @@ fn every_command_keeps_to_its_schema() {
     assert_eq!(status["rfqs"].as_array().map(Vec::len), Some(2));
     let summary = workers.stop();
     assert_eq!(document("providers-run", &summary)["rfqs"], 2);
-    let consumer = stack.background("consumer run --poll-wait 1s -o json");
+    let consumer = stack.background("consumer run --poll-wait 2s -o json");
     consumer.says(" on LocalStack ");
     document("providers-run", &consumer.stop());
     document("submit-bulk", &json("submit --from A --to B --count 3"));

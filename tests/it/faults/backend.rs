@@ -71,7 +71,7 @@ fn troubles(lines: &str) -> Vec<&str> {
 fn a_pause_is_told_in_one_line_and_a_restart_ends_the_workers() {
     let own = Own::up();
     own.rydes("setup").run().exits(0);
-    let run = "providers run --progress plain --poll-wait 1s --behavior steady --think 0s..5s";
+    let run = "providers run --progress plain --poll-wait 2s --behavior steady --think 0s..5s";
     let workers = Background::start(own.rydes(run));
     workers.says(" on LocalStack ");
     let submit = own.rydes("submit --from A --to B --deadline 10m --count 20").run().exits(0);

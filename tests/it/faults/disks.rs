@@ -91,7 +91,7 @@ fn a_stderr_that_fails_changes_nothing() {
     let stack = Stack::set_up(1);
     let ran = stack.rydes("submit --from A --to B -v").stderr(full_disk()).run().exits(0);
     assert_eq!(ran.stdout.lines().count(), 1);
-    let workers = stack.rydes("providers run --behavior steady --poll-wait 1s --progress none");
+    let workers = stack.rydes("providers run --behavior steady --poll-wait 2s --progress none");
     let workers = Background::start(workers.stderr(full_disk()));
     stack.rydes("quotes --watch").run().exits(0);
     workers.stop();
@@ -115,14 +115,14 @@ fn workers_whose_log_disk_is_full_say_so_once_and_go_on() {
         stack.rydes("quotes --watch").run().exits(0);
     };
     for options in ["-o jsonl", "--progress plain"] {
-        let run = format!("providers run --behavior steady --poll-wait 1s {options}");
+        let run = format!("providers run --behavior steady --poll-wait 2s {options}");
         go_on(&stack, stack.rydes(&run), watched);
     }
-    let workers = stack.background("providers run --behavior steady --poll-wait 1s --no-consumer");
-    go_on(&stack, stack.rydes("consumer run --poll-wait 1s -o jsonl"), watched);
+    let workers = stack.background("providers run --behavior steady --poll-wait 2s --no-consumer");
+    go_on(&stack, stack.rydes("consumer run --poll-wait 2s -o jsonl"), watched);
     workers.stop();
     // A document that was asked for is an answer.
-    let run = stack.rydes("providers run --poll-wait 1s -o json").stdout(full_disk());
+    let run = stack.rydes("providers run --poll-wait 2s -o json").stdout(full_disk());
     let run = Background::start(run);
     run.says("with the response consumer");
     run.signal(rustix::process::Signal::TERM);

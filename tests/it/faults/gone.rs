@@ -12,7 +12,7 @@ const SOON: Duration = Duration::from_mins(1);
 fn workers_whose_stack_is_torn_down_say_so() {
     for run in ["providers run", "providers run --no-consumer", "consumer run"] {
         let stack = Stack::set_up(3);
-        let workers = stack.background(&format!("{run} -o jsonl --poll-wait 1s"));
+        let workers = stack.background(&format!("{run} -o jsonl --poll-wait 2s"));
         workers.says(" on LocalStack ");
         stack.rydes("teardown --yes").run().exits(0);
         let ended = workers.ends(SOON).exits(7);

@@ -29,7 +29,7 @@ fn a_reader_that_stops_reading_costs_events_and_nothing_else() {
     const RFQS: usize = 80;
     let stack = Stack::set_up(8);
     let fault = format!("--fault decline:{}", "x".repeat(1_000));
-    let run = format!("providers run -o jsonl --behavior steady --poll-wait 1s {fault}");
+    let run = format!("providers run -o jsonl --behavior steady --poll-wait 2s {fault}");
     let (mut workers, unread) = Background::unread(stack.rydes(&run));
     stack.rydes(&format!("submit --from A --to B --deadline 1h --count {RFQS}")).run().exits(0);
     wait_for("a row of each copy", || (stack.keys().len() == 9 * RFQS).then_some(()));
@@ -55,7 +55,7 @@ fn leases_are_extended_while_no_event_can_be_written() {
     side_by_side(["--progress plain", "-o jsonl"], |options| {
         let stack = Stack::set_up(2);
         let (_unread, full, _) = full_pipe();
-        let run = "providers run --behavior steady --poll-wait 1s --visibility 2s --think 8s..8s";
+        let run = "providers run --behavior steady --poll-wait 2s --visibility 2s --think 8s..8s";
         let workers = Background::start(stack.rydes(&format!("{run} {options}")).stdout(full));
         let id = stack.submit("--deadline 60s");
         stack.rydes("quotes --watch").arg(&id).run().exits(0);
@@ -69,7 +69,7 @@ fn leases_are_extended_while_no_event_can_be_written() {
 fn a_second_signal_ends_workers_whose_reader_has_stopped() {
     let stack = Stack::set_up(1);
     let (_unread, full, _) = full_pipe();
-    let run = "providers run -o jsonl --behavior steady --poll-wait 1s --think 20s..20s";
+    let run = "providers run -o jsonl --behavior steady --poll-wait 2s --think 20s..20s";
     let workers = Background::start(stack.rydes(run).stdout(full));
     stack.submit("--deadline 60s");
     wait_for("the request is in hand", || (stack.in_hand(&provider(1)) == 1).then_some(()));
@@ -185,7 +185,7 @@ fn a_stderr_that_is_not_read_holds_nothing_up() {
     let ran = Background::start(submit).ends(PATIENCE).exits(1);
     assert_eq!(json_lines(&ran.stdout).len(), BAD);
     let (_unread, full, _) = full_pipe();
-    let workers = "providers run --behavior steady --poll-wait 1s -o jsonl";
+    let workers = "providers run --behavior steady --poll-wait 2s -o jsonl";
     let workers = Background::start(stack.rydes(workers).stderr(full));
     stack.submit("--deadline 60s");
     stack.rydes("quotes --watch").run().exits(0);
@@ -195,7 +195,7 @@ fn a_stderr_that_is_not_read_holds_nothing_up() {
 #[test]
 fn a_reader_that_goes_while_workers_run_ends_them_as_before() {
     let stack = Stack::set_up(1);
-    let run = stack.rydes("providers run --behavior steady --poll-wait 1s -o jsonl");
+    let run = stack.rydes("providers run --behavior steady --poll-wait 2s -o jsonl");
     let (workers, unread) = Background::unread(run);
     drop(unread);
     stack.submit("--deadline 60s");

@@ -49,7 +49,7 @@ fn an_ignored_one_stays_ignored() {
     let stack = Stack::set_up(1);
     let run = format!(
         "trap '' HUP; exec rydes --endpoint-url {} --stack {} providers run -o jsonl \
-         --behavior steady --poll-wait 1s",
+         --behavior steady --poll-wait 2s",
         endpoint(),
         stack.name
     );

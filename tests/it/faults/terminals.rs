@@ -33,7 +33,7 @@ fn a_dumb_terminal_gets_neither_colours_nor_redraws() {
         ends(run("--aws setup"), 2);
         ends(run("setup --help"), 0);
         ends(run("setup --providers 2"), 0);
-        let workers = run("providers run --behavior steady --poll-wait 1s");
+        let workers = run("providers run --behavior steady --poll-wait 2s");
         wait_for("the workers run", || terminal.text().contains("response consumer").then_some(()));
         // The terminal is that of the workers.
         let submit = stack.rydes("submit --from A --to B --deadline 60s --wait");
@@ -56,7 +56,7 @@ fn a_dumb_terminal_gets_neither_colours_nor_redraws() {
 fn workers_run_on_while_their_terminal_is_stopped() {
     let stack = Stack::set_up(2);
     let terminal = Terminal::new();
-    let run = "providers run --behavior steady --poll-wait 1s --visibility 2s --think 4s..4s";
+    let run = "providers run --behavior steady --poll-wait 2s --visibility 2s --think 4s..4s";
     let workers = stack.on_terminal(&terminal, run).start();
     wait_for("the table", || terminal.text().contains("SIMULATED PROVIDER").then_some(()));
     terminal.stop();

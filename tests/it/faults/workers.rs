@@ -24,7 +24,7 @@ const DENIED: Fault = Fault::Answer(
 
 /// Workers that reach SQS and DynamoDB through the proxy.
 fn workers(stack: &Stack, proxy: &Proxy, options: &str) -> Background {
-    let run = format!("providers run -o jsonl --poll-wait 1s --behavior steady {options}");
+    let run = format!("providers run -o jsonl --poll-wait 2s --behavior steady {options}");
     let run = stack.rydes(&run).env("AWS_ENDPOINT_URL_SQS", &proxy.url);
     Background::start(run.env("AWS_ENDPOINT_URL_DYNAMODB", &proxy.url))
 }
@@ -229,7 +229,7 @@ fn what_is_throttled_at_its_start_begins_a_little_later() {
     proxy.fail("ListSubscriptionsByTopic", 3, Fault::Error(ServiceError::Throttled));
     proxy.fail("GetQueueUrl", A_WHILE, Fault::Error(ServiceError::Throttled));
     for run in ["providers run --behavior steady", "consumer run"] {
-        let run = stack.rydes(&format!("{run} -o jsonl --poll-wait 1s"));
+        let run = stack.rydes(&format!("{run} -o jsonl --poll-wait 2s"));
         let run = Background::start(run.env("AWS_ENDPOINT_URL", &proxy.url));
         let before = proxy.count("ReceiveMessage");
         wait_for("a poll", || (proxy.count("ReceiveMessage") > before).then_some(()));

@@ -57,7 +57,7 @@ fn a_time_that_cannot_be_written_is_absent_and_harms_nobody() {
         stack.send(RESPONSES, &reply.to_string());
     }
     stack.send(RESPONSES, &quote("good", &id, "9"));
-    let _consumer = stack.background("consumer run -o jsonl --poll-wait 1s");
+    let _consumer = stack.background("consumer run -o jsonl --poll-wait 2s");
     stack.row_when(&id, "good", |_| true);
     for number in 0..2 {
         let row = stack.row_when(&id, &format!("odd{number}"), |_| true);
@@ -70,7 +70,7 @@ fn a_time_that_cannot_be_written_is_absent_and_harms_nobody() {
 fn ranks_decide_which_answer_stays() {
     let stack = Stack::set_up(1);
     let id = stack.submit("--deadline 10m");
-    let _consumer = stack.background("consumer run -o jsonl --poll-wait 1s");
+    let _consumer = stack.background("consumer run -o jsonl --poll-wait 2s");
     let reply = |kind: &str, value: Value| {
         let reply = json!({"responder": "acme", "rfq-id": id, kind: value});
         stack.send(RESPONSES, &reply.to_string());
@@ -101,7 +101,7 @@ fn a_failure_without_a_time_is_replaced_too() {
     let id = stack.submit("--deadline 10m");
     stack.put(&json!({"id": id, "responder": "acme", "failed": "engine fault", "from": "A",
         "to": "B", "customer": "c"}));
-    let _consumer = stack.background("consumer run -o jsonl --poll-wait 1s");
+    let _consumer = stack.background("consumer run -o jsonl --poll-wait 2s");
     stack.send(RESPONSES, &quote("acme", &id, "7"));
     let row = stack.row_when(&id, "acme", |row| row.get("quote").is_some());
     assert!(row.get("failed").is_none() && row.get("failed-at").is_none(), "{row}");

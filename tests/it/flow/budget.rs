@@ -41,7 +41,7 @@ fn run(rfqs: u64) -> [Requests; 2] {
         let queue = crate::support::stack::provider(number);
         wait_for("every copy", || (stack.depth(&queue) * 10 == answers).then_some(()));
     }
-    let poll = "-o json --poll-wait 1s";
+    let poll = "-o json --poll-wait 2s";
     let workers =
         stack.background(&format!("providers run --behavior steady --no-consumer {poll}"));
     wait_for("every answer", || (stack.depth(RESPONSES) == answers).then_some(()));

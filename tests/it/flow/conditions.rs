@@ -35,7 +35,7 @@ fn end(told: &Value) -> (&str, &str, Vec<&str>) {
 #[test]
 fn a_number_of_quotes_ends_it_for_every_reader() {
     let stack = Stack::set_up(3);
-    let _consumer = stack.background("consumer run --poll-wait 1s --progress none");
+    let _consumer = stack.background("consumer run --poll-wait 2s --progress none");
     let id = stack.submit("--deadline 10m --until 2");
     quote(&stack, &id, 1, 50);
     assert_eq!(end(&answered(&stack, &id, 1)), ("gathering", "nothing", vec!["all", "2"]));
@@ -52,7 +52,7 @@ fn a_number_of_quotes_ends_it_for_every_reader() {
 #[test]
 fn a_price_ends_a_wait_and_other_conditions_may_stand_in_its_place() {
     let stack = Stack::set_up(3);
-    let _consumer = stack.background("consumer run --poll-wait 1s --progress none");
+    let _consumer = stack.background("consumer run --poll-wait 2s --progress none");
     let id = stack.submit("--deadline 10m --until price:20 --until 3");
     quote(&stack, &id, 1, 21);
     answered(&stack, &id, 1);
@@ -75,7 +75,7 @@ fn a_price_ends_a_wait_and_other_conditions_may_stand_in_its_place() {
 #[test]
 fn a_stall_ends_a_wait_and_nothing_else() {
     let stack = Stack::set_up(3);
-    let _consumer = stack.background("consumer run --poll-wait 1s --progress none");
+    let _consumer = stack.background("consumer run --poll-wait 2s --progress none");
     let submit = "submit --from A --to B --deadline 10m --wait --until stall:1s -o json";
     let nothing = json(&stack.rydes(submit).run().exits(4).stdout);
     assert_eq!(end(&nothing), ("gathering", "stall", vec!["all", "stall:1s"]));
@@ -112,7 +112,7 @@ fn answers_keep_a_stall_from_ending_a_wait() {
 #[test]
 fn a_closing_ends_it_once_and_for_all() {
     let stack = Stack::set_up(3);
-    let _consumer = stack.background("consumer run --poll-wait 1s --progress none");
+    let _consumer = stack.background("consumer run --poll-wait 2s --progress none");
     let id = stack.submit("--deadline 4s");
     quote(&stack, &id, 1, 50);
     answered(&stack, &id, 1);
@@ -162,7 +162,7 @@ fn a_closing_whose_confirmation_is_lost_or_that_fails_at_first_is_told_as_it_is(
 #[test]
 fn what_is_over_is_not_closed_and_what_does_not_exist_neither() {
     let stack = Stack::set_up(1);
-    let _consumer = stack.background("consumer run --poll-wait 1s --progress none");
+    let _consumer = stack.background("consumer run --poll-wait 2s --progress none");
     let complete = stack.submit("--deadline 10m");
     quote(&stack, &complete, 1, 50);
     answered(&stack, &complete, 1);
@@ -195,7 +195,7 @@ fn a_deadline_is_never_reported_before_it_has_passed() {
 #[test]
 fn a_late_reply_to_one_moves_no_other() {
     let stack = Stack::set_up(2);
-    let _consumer = stack.background("consumer run --poll-wait 1s --progress none");
+    let _consumer = stack.background("consumer run --poll-wait 2s --progress none");
     let first = stack.submit("--deadline 1s --until 1");
     let second = stack.submit("--deadline 10m --until 2");
     quote(&stack, &second, 1, 50);

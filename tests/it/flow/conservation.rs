@@ -82,7 +82,7 @@ fn what_is_unread_is_in_flight_until_it_is_gathered() {
     );
     assert!(shown.stderr.contains("not settled yet: rydes verify "), "{}", shown.stderr);
     let waiting = stack.background("verify --wait");
-    let _consumer = stack.background("consumer run --poll-wait 1s --progress none");
+    let _consumer = stack.background("consumer run --poll-wait 2s --progress none");
     let settled = waiting.ends(PATIENCE).exits(0);
     assert!(settled.stdout.contains("everything is accounted for"), "{}", settled.stdout);
 }
@@ -95,7 +95,7 @@ fn a_reply_that_was_deleted_behind_its_back_is_found_out() {
     workers.until("answered", 3);
     workers.stop();
     delete_one(&stack, RESPONSES);
-    let _consumer = stack.background("consumer run --poll-wait 1s --progress none");
+    let _consumer = stack.background("consumer run --poll-wait 2s --progress none");
     wait_for("the other two", || (stack.rows(&id).len() == 3).then_some(()));
     stack.drained(RESPONSES);
     // What was asked a moment ago may be on its way; a wait knows when it is not.

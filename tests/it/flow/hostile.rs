@@ -185,7 +185,7 @@ fn bad_replies_of_every_kind_are_kept_with_their_reason_and_hold_nobody_up() {
         kinds.iter().map(move |(_, body)| body(number)).chain([good(number).0]).collect::<Vec<_>>()
     });
     send(&stack, RESPONSES, bodies.collect());
-    let consumer = stack.background("consumer run -o json --poll-wait 1s");
+    let consumer = stack.background("consumer run -o json --poll-wait 2s");
     let patience =
         PATIENCE + std::time::Duration::from_millis(100) * u32::try_from(count).expect("few");
     let began = std::time::Instant::now();
@@ -250,7 +250,7 @@ fn hostile_requests_are_answered_or_kept_and_their_neighbours_answered() {
     let bodies = bad.iter().map(|(_, body)| body.clone()).chain(good);
     send(&stack, &provider(1), bodies.collect());
     let plain =
-        stack.background("providers run --progress plain --poll-wait 1s --fault decline:no");
+        stack.background("providers run --progress plain --poll-wait 2s --fault decline:no");
     for id in ids {
         let row = stack.row_when(id, &provider(1), |_| true);
         assert_eq!(row["declined"], "no");

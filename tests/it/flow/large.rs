@@ -109,7 +109,7 @@ fn what_cannot_be_buried_yet_is_told_of_once_it_is() {
     // All that the batcher and the SDK try by themselves, and some more.
     proxy.fail("SendMessageBatch", 20, INTERNAL);
     stack.send(&provider(1), "hello");
-    let run = "providers run -o jsonl --no-consumer --poll-wait 1s --visibility 2s";
+    let run = "providers run -o jsonl --no-consumer --poll-wait 2s --visibility 2s";
     let workers = Background::start(stack.rydes(run).env("AWS_ENDPOINT_URL_SQS", &proxy.url));
     stack.letters(PROVIDER_DEAD_LETTERS, 1);
     stack.drained(&provider(1));

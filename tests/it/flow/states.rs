@@ -24,7 +24,7 @@ fn each_provider_ends_in_the_state_that_it_earned() {
     let faults =
         [("2", "decline:no unicorn awake"), ("3", "error"), ("4", "silent"), ("5", "slow:18s")];
     // A reason has spaces, so these are arguments of their own.
-    let mut run = stack.rydes("providers run --behavior steady --poll-wait 1s --progress none");
+    let mut run = stack.rydes("providers run --behavior steady --poll-wait 2s --progress none");
     for (number, fault) in faults {
         run = run.arg(format!("--fault=UnicornManagementResource{number}={fault}"));
     }

@@ -24,7 +24,7 @@ fn workers_and_consumer_run_apart() {
     let id = stack.submit("--deadline 60s");
     workers.until("answered", 3);
     assert_eq!(stack.quotes(&id)["answered"], 0, "nobody gathers yet");
-    let consumer = stack.background("consumer run -o jsonl --poll-wait 1s");
+    let consumer = stack.background("consumer run -o jsonl --poll-wait 2s");
     stack.rydes("quotes --watch").run().exits(0);
     assert_eq!((workers.count("gathered"), consumer.count("gathered")), (0, 3));
     let said = consumer.stop().stderr;
@@ -226,7 +226,7 @@ fn a_failing_request_is_not_tried_beyond_its_deadline() {
 fn answers_to_many_requests_travel_together() {
     const RFQS: usize = 20;
     let stack = Stack::set_up(10);
-    let workers = stack.background("providers run -o json --poll-wait 1s --behavior steady");
+    let workers = stack.background("providers run -o json --poll-wait 2s --behavior steady");
     workers.says(" on LocalStack ");
     let ids: Vec<_> = (0..RFQS).map(|_| stack.submit("--deadline 10m")).collect();
     for id in &ids {

@@ -17,7 +17,7 @@ fn reply(id: &str, number: usize, quote: u32) -> String {
 fn a_stream_tells_each_change_and_ends_with_the_final_state() {
     let stack = Stack::set_up(3);
     let server = stack.serve();
-    let _consumer = stack.background("consumer run --output jsonl --poll-wait 1s");
+    let _consumer = stack.background("consumer run --output jsonl --poll-wait 2s");
     let id = server.submit(r#", "deadline": "60s""#);
     let stream = server.follow(&id, "");
     let first = stream.until("change", |_| true);
@@ -72,7 +72,7 @@ fn the_page_is_told_names_that_are_safe_to_be_seen() {
 fn a_deadline_ends_it_and_a_linger_waits_for_late_answers() {
     let stack = Stack::set_up(2);
     let server = stack.serve();
-    let _consumer = stack.background("consumer run --output jsonl --poll-wait 1s");
+    let _consumer = stack.background("consumer run --output jsonl --poll-wait 2s");
     let id = server.submit(r#", "deadline": "2s""#);
     stack.send(RESPONSES, &reply(&id, 1, 50));
     let (brief, patient) = (server.follow(&id, ""), server.follow(&id, "?linger=60s"));

@@ -25,7 +25,7 @@ fn table(browser: &Browser) -> Vec<String> {
 fn ten_quotes_arrive_on_the_page() {
     let stack = Stack::set_up(10);
     let server = stack.serve();
-    let _consumer = stack.background("consumer run --output jsonl --poll-wait 1s");
+    let _consumer = stack.background("consumer run --output jsonl --poll-wait 2s");
     let browser = Browser::start();
     browser.open(&server.url);
     browser.sees("#target", &format!("stack {} on LocalStack", stack.name));

@@ -55,7 +55,7 @@ fn the_workshops_curl_lines_work_as_they_are_printed() {
             format!(r#"{{"responder": "{}", "rfq-id": "{id}", "quote": 100}}"#, provider(2));
         stack.send(RESPONSES, &reply);
         stack.send(RESPONSES, &reply.replace("Resource2", "Resource1").replace("100", "45"));
-        let consumer = stack.background("consumer run --output jsonl --poll-wait 1s");
+        let consumer = stack.background("consumer run --output jsonl --poll-wait 2s");
         consumer.until("gathered", 2);
         consumer.stop();
 

@@ -290,7 +290,7 @@ fn too_few_files_are_named_with_the_limit() {
 #[test]
 fn workers_with_too_few_files_say_so() {
     let stack = Stack::set_up(40);
-    let run = with_files(&stack, "-n 30", "providers run -o jsonl --poll-wait 1s");
+    let run = with_files(&stack, "-n 30", "providers run -o jsonl --poll-wait 2s");
     let workers = Background::start(run);
     let troubles = || workers.events().into_iter().filter(|event| event["event"] == "trouble");
     let said = wait_for("a trouble", || troubles().next());

@@ -7,7 +7,6 @@ mod environment;
 mod foreign;
 mod plan;
 mod providers;
-mod real;
 pub(crate) mod resources;
 mod screens;
 mod status;
@@ -27,7 +26,7 @@ fn document(ran: &Ran) -> Value {
 
 /// Whether stderr holds this text.
 #[track_caller]
-fn says(ran: &Ran, text: &str) {
+pub fn says(ran: &Ran, text: &str) {
     assert!(ran.stderr.contains(text), "{text:?} is not in:\n{}", ran.stderr);
 }
 

@@ -8,7 +8,7 @@ use std::thread;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::says;
+use crate::stack::says;
 use crate::support::aws::{Aws, authority};
 use crate::support::stack::Stack;
 use crate::support::{free_port, rydes, script, side_by_side};
@@ -58,7 +58,7 @@ impl Files {
 
 #[test]
 fn the_account_that_sts_names_is_shown_by_every_command() {
-    let (aws, account, name) = (Aws::start(), account(1), Stack::new().name);
+    let (aws, account, name) = (Aws::start(), account(1), Stack::new().name.clone());
     let target = format!("stack {name} on AWS account {account} in eu-west-1");
     let run = |arguments: &str| aws.rydes(&account, &format!("--stack {name} {arguments}")).run();
     let setup = run("setup --providers 1").exits(0);
@@ -76,7 +76,7 @@ fn the_account_that_sts_names_is_shown_by_every_command() {
 
 #[test]
 fn an_account_that_sts_does_not_tell_is_that_of_a_queue() {
-    let (aws, account, name) = (Aws::start(), account(2), Stack::new().name);
+    let (aws, account, name) = (Aws::start(), account(2), Stack::new().name.clone());
     let run = |arguments: &str| aws.rydes(&account, &format!("--stack {name} {arguments}")).run();
     run("setup --providers 1").exits(0);
     aws.sts_answers(403, DENIED_BY_STS);
@@ -88,7 +88,7 @@ fn an_account_that_sts_does_not_tell_is_that_of_a_queue() {
 
 #[test]
 fn an_account_that_the_first_queue_tells_is_shown_by_setup() {
-    let (aws, account, name) = (Aws::start(), account(8), Stack::new().name);
+    let (aws, account, name) = (Aws::start(), account(8), Stack::new().name.clone());
     let run = |arguments: &str| aws.rydes(&account, &format!("--stack {name} {arguments}")).run();
     aws.sts_answers(403, DENIED_BY_STS);
     let setup = run("setup --providers 1").exits(0);
@@ -103,7 +103,7 @@ fn an_account_that_the_first_queue_tells_is_shown_by_setup() {
 fn an_account_that_only_the_rest_of_a_stack_tells_is_shown_by_teardown() {
     let account = account(9);
     let test = |request: &str, denied: &str, left: &str| {
-        let (aws, name) = (Aws::start(), Stack::new().name);
+        let (aws, name) = (Aws::start(), Stack::new().name.clone());
         let run = |line: &str| aws.rydes(&account, &format!("--stack {name} {line}")).run();
         aws.sts_answers(403, DENIED_BY_STS);
         run("setup --providers 1").exits(0);
@@ -129,7 +129,7 @@ fn an_account_that_only_the_rest_of_a_stack_tells_is_shown_by_teardown() {
 fn subscriptions_that_went_with_their_topic_are_no_failure_of_a_teardown() {
     let (aws, account) = (Aws::start(), account(0));
     let teardown = || {
-        let name = Stack::new().name;
+        let name = Stack::new().name.clone();
         let run = |line: &str| aws.rydes(&account, &format!("--stack {name} {line}")).run();
         run("setup --providers 1").exits(0);
         aws.refuses("Action=Unsubscribe", DENIED_BY_SNS);

@@ -10,11 +10,11 @@ use std::thread;
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use tempfile::TempDir;
 
-use super::{Down, document, is_listening, up};
+use crate::localstack::{Down, FIRST, document, is_listening, up};
 use crate::support::{Rydes, free_port, rydes, script, wait_for};
 
 /// The folder of LocalStack's files when nothing else is said.
-pub(super) fn folder() -> PathBuf {
+pub fn folder() -> PathBuf {
     let folder = |name| std::env::var_os(name).map(PathBuf::from);
     let cache = folder("RYDES_CACHE_DIR")
         .or_else(|| folder("XDG_CACHE_HOME").map(|cache| cache.join("rydes")))
@@ -88,7 +88,7 @@ impl Cache {
         rydes(&line)
             .env("PATH", format!("{}:{path}", self.bin().display()))
             .env("RYDES_CACHE_DIR", self.folder.path())
-            .within(super::FIRST)
+            .within(FIRST)
     }
 
     /// The folder of the programs that are found first.
@@ -197,7 +197,7 @@ fn replace(path: &Path, contents: &[u8]) {
 }
 
 /// The processes that a run has written down.
-pub(super) fn written_down(run: &Path) -> Vec<Pid> {
+pub fn written_down(run: &Path) -> Vec<Pid> {
     let read = |name| fs::read(run.join(name)).unwrap_or_default();
     let first = |line: &[u8]| {
         let line = String::from_utf8_lossy(line).into_owned();
@@ -211,7 +211,7 @@ pub(super) fn written_down(run: &Path) -> Vec<Pid> {
 /// # Panics
 /// When one of them still runs.
 #[track_caller]
-pub(super) fn assert_ended(pids: &[Pid]) {
+pub fn assert_ended(pids: &[Pid]) {
     assert!(!pids.is_empty(), "it was started");
     for pid in pids {
         // One that nothing reaps has no command line any more.
