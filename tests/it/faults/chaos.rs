@@ -26,8 +26,9 @@ fn workers(stack: &Stack) -> usize {
 #[test]
 fn nothing_is_lost_or_doubled_while_workers_are_killed_and_requests_fail() {
     let stack = Stack::new();
-    // While they think, they have something in hand whenever they are killed.
-    let chaos = "bench --chaos --providers 5 --count 80 --rate 8 --kills 6 --failing 0.05 --seed 11 \
+    // Slow enough that those who are started anew on a busy machine have something in hand, too, when they
+    // are killed.
+    let chaos = "bench --chaos --providers 5 --count 80 --rate 4 --kills 6 --failing 0.05 --seed 11 \
                  --think 200ms..800ms";
     let ran = stack.rydes(chaos).arg("-ojson").within(Duration::from_mins(4)).run();
     let told = document(&ran.stdout);
