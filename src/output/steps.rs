@@ -46,13 +46,12 @@ impl Steps {
             StepState::Running => {
                 let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
                 let message = format!("{subject:<16}  {detail}");
-                match running.iter_mut().find(|(known, _)| *known == subject) {
-                    Some((_, said)) => *said = message,
+                if let Some((_, said)) = running.iter_mut().find(|(known, _)| *known == subject) {
+                    *said = message;
+                } else {
                     // Its time runs from when it was first reported.
-                    None => {
-                        running.push((subject, message));
-                        self.spinner.reset_elapsed();
-                    }
+                    running.push((subject, message));
+                    self.spinner.reset_elapsed();
                 }
                 self.spin(&running);
                 self.spinner.enable_steady_tick(Duration::from_millis(100));

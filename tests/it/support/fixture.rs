@@ -35,7 +35,7 @@ impl Stack {
             topic,
             self.make(
                 PROVIDER_DEAD_LETTERS,
-                self.from_topic(PROVIDER_DEAD_LETTERS, kept.clone()),
+                self.fed_by_topic(PROVIDER_DEAD_LETTERS, kept.clone()),
                 &[]
             ),
             self.make(RESPONSE_DEAD_LETTERS, kept, &[]),
@@ -47,7 +47,7 @@ impl Stack {
 
     async fn make_provider(&self, number: usize) {
         let name = provider(number);
-        let attributes = self.from_topic(&name, self.worked(PROVIDER_DEAD_LETTERS));
+        let attributes = self.fed_by_topic(&name, self.worked(PROVIDER_DEAD_LETTERS));
         self.make(&name, attributes, &[("rydes:provider", "simulated")]).await;
         let redrive = json!({"deadLetterTargetArn": self.queue_arn(PROVIDER_DEAD_LETTERS)});
         let subscribe = clients().sns.subscribe().topic_arn(self.topic_arn()).protocol("sqs");
@@ -77,7 +77,7 @@ impl Stack {
     }
 
     /// These attributes, of a queue that the topic may send to.
-    fn from_topic(&self, queue: &str, mut attributes: Attributes) -> Attributes {
+    fn fed_by_topic(&self, queue: &str, mut attributes: Attributes) -> Attributes {
         let statement = json!({
             "Sid": "rydes-topic",
             "Effect": "Allow",
