@@ -89,7 +89,8 @@ def index_of_services(path, build=spec.build_service_index_cache):
 
 
 def index_ahead():
-    """Makes the index in another process, while this one compiles what it imports."""
+    """Makes the index in another process, while this one compiles what it imports. Where that fails,
+    it is made when it is wanted."""
     helper = os.fork()
     if helper:
         threading.Thread(target=os.waitpid, args=(helper, 0), daemon=True).start()

