@@ -8,10 +8,9 @@ use std::thread;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::stack::says;
 use crate::support::aws::{Aws, authority};
 use crate::support::stack::Stack;
-use crate::support::{free_port, rydes, script, side_by_side};
+use crate::support::{free_port, rydes, says, script, side_by_side};
 
 const DENIED_BY_SNS: &str = "<ErrorResponse><Error><Type>Sender</Type>\
     <Code>AuthorizationError</Code><Message>not authorized</Message></Error></ErrorResponse>";

@@ -7,22 +7,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Once;
 use std::thread;
 
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::process::{Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::localstack::{Down, FIRST, document, is_listening, up};
-use crate::support::{Rydes, free_port, rydes, script, wait_for};
+use crate::support::localstack::{
+    Down, FIRST, assert_ended, folder, is_listening, up, written_down,
+};
+use crate::support::{Rydes, document, free_port, rydes, script, wait_for};
 
-/// The folder of LocalStack's files when nothing else is said.
-pub fn folder() -> PathBuf {
-    let folder = |name| std::env::var_os(name).map(PathBuf::from);
-    let cache = folder("RYDES_CACHE_DIR")
-        .or_else(|| folder("XDG_CACHE_HOME").map(|cache| cache.join("rydes")))
-        .or_else(|| folder("HOME").map(|home| home.join(".cache/rydes")));
-    cache.expect("a home").join("localstack")
-}
-
-/// The same, after everything was installed.
+/// The folder of LocalStack's files, after everything was installed.
 fn installed() -> PathBuf {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
@@ -196,30 +189,6 @@ fn replace(path: &Path, contents: &[u8]) {
     fs::write(path, contents).expect("writes");
 }
 
-/// The processes that a run has written down.
-pub fn written_down(run: &Path) -> Vec<Pid> {
-    let read = |name| fs::read(run.join(name)).unwrap_or_default();
-    let first = |line: &[u8]| {
-        let line = String::from_utf8_lossy(line).into_owned();
-        Pid::from_raw(line.split(' ').next()?.parse::<u32>().ok()?.try_into().ok()?)
-    };
-    let main = first(&read("main"));
-    let java = read("java");
-    main.into_iter().chain(java.split(|byte| *byte == b'\n').filter_map(first)).collect()
-}
-
-/// # Panics
-/// When one of them still runs.
-#[track_caller]
-pub fn assert_ended(pids: &[Pid]) {
-    assert!(!pids.is_empty(), "it was started");
-    for pid in pids {
-        // One that nothing reaps has no command line any more.
-        let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        assert!(test_kill_process(*pid).is_err() || command.is_empty(), "{pid} still runs");
-    }
-}
-
 #[test]
 fn a_damaged_cache_is_named_and_mended() {
     let cache = Cache::with(Python::Copied);
@@ -231,6 +200,16 @@ fn a_damaged_cache_is_named_and_mended() {
         cache.file("amplify-", "DynamoDBLocal_lib/Apache-HttpComponents-HttpClient-4.5.x.jar");
     let same_size = vec![0; fs::read(&library).expect("it can be read").len()];
     replace(&library, &same_size);
+
+    // As Debian's, it has no pip of its own.
+    let python = cache.file("python-", "bin/python").canonicalize().expect("it is there");
+    cache.program(
+        "python3.13",
+        &format!(
+            "case \"$*\" in *'import pip'* | *'-m pip'*) exit 1 ;; esac\nexec {} \"$@\"",
+            python.display()
+        ),
+    );
 
     let check = cache.rydes("up").arg("--check").run();
     for said in [

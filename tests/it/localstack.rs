@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
@@ -12,43 +12,20 @@ use rustix::process::{Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::cache;
-use crate::support::{Ran, Rydes, eventually, free_port, rydes, script};
+use crate::support::localstack::{Down, assert_ended, folder, is_listening, up, written_down};
+use crate::support::{Ran, Rydes, document, eventually, free_port, rydes, script};
 
 mod identity;
 mod redirects;
 
-/// How long an installation may take.
-pub const FIRST: Duration = Duration::from_mins(15);
 /// What the client says of an engine that is not there.
 const NO_ENGINE: &str = "Cannot connect to the Docker daemon at unix:///run/d.sock. Is it running?";
 /// What it says of one that is not this user's.
 const DENIED: &str = "permission denied while trying to connect to the Docker daemon socket at \
                       unix:///run/d.sock: Get \"http://%2Fd.sock/v1.24/version\"";
 
-/// Takes LocalStack down whatever becomes of the test.
-pub struct Down(pub u16);
-
-impl Drop for Down {
-    fn drop(&mut self) {
-        rydes(&format!("localstack down --port {}", self.0)).run();
-    }
-}
-
-pub fn up(port: u16) -> Rydes {
-    rydes(&format!("localstack up --port {port}")).within(FIRST)
-}
-
 fn down(port: u16) -> Ran {
     rydes(&format!("localstack down --port {port}")).run().exits(0)
-}
-
-pub fn is_listening(port: u16) -> bool {
-    TcpStream::connect(("127.0.0.1", port)).is_ok()
-}
-
-pub fn document(ran: &Ran) -> Value {
-    serde_json::from_str(&ran.stdout).expect("one JSON document")
 }
 
 /// Tells a test process that it is to hold a LocalStack until it is killed.
@@ -82,6 +59,7 @@ fn comes_up_is_used_again_and_goes_down() {
     let logs = rydes(&format!("localstack logs --port {port}")).run().exits(0);
     assert!(logs.stdout.contains("LocalStack version: 4.14.0"), "{}", logs.stdout);
     only_on_loopback(port);
+    many_may_wait(port);
 
     assert!(down(port).stderr.contains("LocalStack is down"));
     assert!(!is_listening(port));
@@ -98,6 +76,18 @@ fn only_on_loopback(port: u16) {
         (fields.get(3) == Some(&"0A") && at == format!("{port:04X}")).then(|| address.to_owned())
     });
     assert_eq!(listening.collect::<Vec<_>>(), ["0100007F"], "127.0.0.1 alone");
+}
+
+/// The connections of a burst are taken in by the system while LocalStack is busy. It lets 50 wait if it is
+/// left to itself; the others would be tried again after a second.
+fn many_may_wait(port: u16) {
+    let main = written_down(&folder().join(format!("run-{port}")))[0];
+    kill_process(main, Signal::STOP).expect("it runs");
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    let burst = (0..100).map(|_| TcpStream::connect_timeout(&address, Duration::from_millis(900)));
+    let taken: Vec<_> = burst.map_while(Result::ok).collect();
+    kill_process(main, Signal::CONT).expect("it is there");
+    assert_eq!(taken.len(), 100);
 }
 
 fn health(port: u16) -> String {
@@ -122,14 +112,15 @@ fn one_that_was_interrupted_is_taken_up_or_down() {
     interrupted.wait().expect("it was killed");
     let next = up(port).arg("--runtime=packages").run().exits(0);
     assert!(!next.stderr.contains("started"), "it waits for the one that is starting");
+    assert!(next.stderr.contains(" is up already at "), "{}", next.stderr);
 
-    let processes = cache::written_down(&cache::folder().join(format!("run-{port}")));
+    let processes = written_down(&folder().join(format!("run-{port}")));
     assert_eq!(processes.len(), 2, "LocalStack and its Java");
     kill_process(processes[0], Signal::KILL).expect("it runs");
     // Its Java has lost it.
     assert!(down(port).stderr.contains("LocalStack is down"));
     assert!(!is_listening(port));
-    cache::assert_ended(&processes);
+    assert_ended(&processes);
 }
 
 #[test]

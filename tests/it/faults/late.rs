@@ -8,7 +8,7 @@ use crate::support::background::Background;
 use crate::support::proxy::{Fault, Proxy};
 use crate::support::resources::Names;
 use crate::support::stack::Stack;
-use crate::support::{PATIENCE, Ran, json, side_by_side};
+use crate::support::{PATIENCE, Ran, json, says, side_by_side};
 
 /// Every kind of read that may not see what was made, and how late it is.
 const KINDS: [(&str, u64); 14] = [
@@ -27,12 +27,6 @@ const KINDS: [(&str, u64); 14] = [
     ("ListTagsOfResource", 4_000),
     ("DescribeTable", 5_000),
 ];
-
-/// Whether stderr holds this text.
-#[track_caller]
-fn says(ran: &Ran, text: &str) {
-    assert!(ran.stderr.contains(text), "{text:?} is not in:\n{}", ran.stderr);
-}
 
 /// Runs a command through a proxy.
 fn through(stack: &Stack, proxy: &Proxy, command: &str) -> Ran {

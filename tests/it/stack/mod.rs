@@ -14,21 +14,7 @@ mod subscriptions;
 mod teardown;
 mod usage;
 
-use serde_json::Value;
-
-use crate::support::Ran;
-
-/// The one JSON document on stdout.
-#[track_caller]
-fn document(ran: &Ran) -> Value {
-    serde_json::from_str(&ran.stdout).expect("one JSON document")
-}
-
-/// Whether stderr holds this text.
-#[track_caller]
-pub fn says(ran: &Ran, text: &str) {
-    assert!(ran.stderr.contains(text), "{text:?} is not in:\n{}", ran.stderr);
-}
+use crate::support::{document, says};
 
 /// The STATE column of a table: what stands after two or more spaces at the end of each row.
 fn states(table: &str) -> Vec<&str> {

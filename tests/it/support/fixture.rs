@@ -33,22 +33,22 @@ impl Stack {
         let kept = Attributes::from([(QueueAttributeName::MessageRetentionPeriod, retention)]);
         let (topic, (), ()) = futures_util::join!(
             topic,
-            self.make(
+            self.create_queue(
                 PROVIDER_DEAD_LETTERS,
                 self.fed_by_topic(PROVIDER_DEAD_LETTERS, kept.clone()),
                 &[]
             ),
-            self.make(RESPONSE_DEAD_LETTERS, kept, &[]),
+            self.create_queue(RESPONSE_DEAD_LETTERS, kept, &[]),
         );
         topic.expect("the topic is made");
-        let response = self.make(RESPONSES, self.worked(RESPONSE_DEAD_LETTERS), &[]);
+        let response = self.create_queue(RESPONSES, self.worked(RESPONSE_DEAD_LETTERS), &[]);
         join(response, join_all((1..=providers).map(|number| self.make_provider(number)))).await;
     }
 
     async fn make_provider(&self, number: usize) {
         let name = provider(number);
         let attributes = self.fed_by_topic(&name, self.worked(PROVIDER_DEAD_LETTERS));
-        self.make(&name, attributes, &[("rydes:provider", "simulated")]).await;
+        self.create_queue(&name, attributes, &[("rydes:provider", "simulated")]).await;
         let redrive = json!({"deadLetterTargetArn": self.queue_arn(PROVIDER_DEAD_LETTERS)});
         let subscribe = clients().sns.subscribe().topic_arn(self.topic_arn()).protocol("sqs");
         let subscribe = subscribe.endpoint(self.queue_arn(&name));
@@ -57,7 +57,7 @@ impl Stack {
         subscribed.await.expect("the queue is subscribed");
     }
 
-    async fn make(&self, queue: &str, attributes: Attributes, tags: &[(&str, &str)]) {
+    async fn create_queue(&self, queue: &str, attributes: Attributes, tags: &[(&str, &str)]) {
         let create = clients().sqs.create_queue().queue_name(self.full(queue));
         let create = create.set_attributes(Some(attributes));
         let create = create.attributes(QueueAttributeName::SqsManagedSseEnabled, "true");

@@ -1,4 +1,5 @@
-//! One LocalStack for all tests of a process, gone when that process is.
+//! One LocalStack for all tests of a process, gone when that process is; and what is asked of one that a
+//! test has of its own.
 //!
 //! A watchdog, out of reach of a Ctrl-C at the terminal, reads a pipe that only the test process can
 //! write to. However that process ends, the pipe ends with it, and the watchdog takes LocalStack
@@ -7,15 +8,20 @@
 //!
 //! `RYDES_TEST_ENDPOINT` names one that is up already and stays up: quicker while developing.
 
+use std::fs;
+use std::net::TcpStream;
 use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use super::{free_port, rydes};
+use rustix::process::{Pid, test_kill_process};
+
+use super::{Rydes, free_port, rydes};
 
 /// How long the first start may take: it installs LocalStack.
-const FIRST: Duration = Duration::from_mins(15);
+pub const FIRST: Duration = Duration::from_mins(15);
 
 /// A LocalStack that is up, and what keeps its watchdog waiting.
 struct Running {
@@ -65,4 +71,56 @@ fn watchdog(port: u16) -> ChildStdin {
     #[expect(clippy::zombie_processes, reason = "it outlives this process")]
     let mut watchdog = watchdog.spawn().expect("a shell starts");
     watchdog.stdin.take().expect("its stdin is piped")
+}
+
+/// Takes LocalStack down whatever becomes of the test.
+pub struct Down(pub u16);
+
+impl Drop for Down {
+    fn drop(&mut self) {
+        rydes(&format!("localstack down --port {}", self.0)).run();
+    }
+}
+
+/// `rydes localstack up` on this port.
+pub fn up(port: u16) -> Rydes {
+    rydes(&format!("localstack up --port {port}")).within(FIRST)
+}
+
+/// Whether something answers on this port.
+pub fn is_listening(port: u16) -> bool {
+    TcpStream::connect(("127.0.0.1", port)).is_ok()
+}
+
+/// The folder of LocalStack's files when nothing else is said.
+pub fn folder() -> PathBuf {
+    let folder = |name| std::env::var_os(name).map(PathBuf::from);
+    let cache = folder("RYDES_CACHE_DIR")
+        .or_else(|| folder("XDG_CACHE_HOME").map(|cache| cache.join("rydes")))
+        .or_else(|| folder("HOME").map(|home| home.join(".cache/rydes")));
+    cache.expect("a home").join("localstack")
+}
+
+/// The processes that a run has written down.
+pub fn written_down(run: &Path) -> Vec<Pid> {
+    let read = |name| fs::read(run.join(name)).unwrap_or_default();
+    let first = |line: &[u8]| {
+        let line = String::from_utf8_lossy(line).into_owned();
+        Pid::from_raw(line.split(' ').next()?.parse::<u32>().ok()?.try_into().ok()?)
+    };
+    let main = first(&read("main"));
+    let java = read("java");
+    main.into_iter().chain(java.split(|byte| *byte == b'\n').filter_map(first)).collect()
+}
+
+/// # Panics
+/// When one of them still runs.
+#[track_caller]
+pub fn assert_ended(pids: &[Pid]) {
+    assert!(!pids.is_empty(), "it was started");
+    for pid in pids {
+        // One that nothing reaps has no command line any more.
+        let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        assert!(test_kill_process(*pid).is_err() || command.is_empty(), "{pid} still runs");
+    }
 }

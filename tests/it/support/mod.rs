@@ -241,6 +241,18 @@ pub fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap_or_else(|error| panic!("{error}: {text}"))
 }
 
+/// The one JSON document on stdout.
+#[track_caller]
+pub fn document(ran: &Ran) -> Value {
+    json(&ran.stdout)
+}
+
+/// Makes sure that stderr holds this text.
+#[track_caller]
+pub fn says(ran: &Ran, text: &str) {
+    assert!(ran.stderr.contains(text), "{text:?} is not in:\n{}", ran.stderr);
+}
+
 /// One JSON document per line.
 #[track_caller]
 pub fn json_lines(text: &str) -> Vec<Value> {

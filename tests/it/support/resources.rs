@@ -3,14 +3,17 @@
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
+use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::types::{TableDescription, TimeToLiveDescription};
 use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
 use aws_sdk_sqs::types::QueueAttributeName;
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_http_client::Builder;
 use serde_json::Value;
 use tokio::runtime::Runtime;
 
+use super::PATIENCE;
 use super::localstack::endpoint;
 use super::stack::Stack;
 
@@ -56,6 +59,8 @@ pub fn clients() -> &'static Clients {
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .endpoint_url(endpoint())
             .http_client(Builder::new().build_http())
+            .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+            .timeout_config(TimeoutConfig::builder().operation_timeout(PATIENCE).build())
             .build();
         Clients {
             sns: aws_sdk_sns::Client::new(&config),
