@@ -91,8 +91,11 @@ fn a_worker_that_dies_is_replaced_and_its_request_comes_back() {
         }
         let crashed = of("crashed");
         assert_eq!((crashed.len(), &crashed[0]["sent"]), (1, &json!(sent)), "{crashed:?}");
-        let counts: Vec<_> = of("received").iter().map(|event| event["count"].clone()).collect();
-        assert_eq!(counts, [json!(1), json!(2)], "{fault}: it came back, and was let live");
+        let received = of("received");
+        let counts: Vec<_> = received.iter().filter_map(|event| event["count"].as_u64()).collect();
+        // The poll that the dead worker left open may have taken it once more.
+        let came_back = matches!(counts[..], [1, 2..=3]);
+        assert!(came_back, "{fault}: it came back, and was let live: {received:?}");
         let prices: Vec<_> = of("answered").iter().map(|e| e["answer"]["quote"].clone()).collect();
         assert_eq!(prices.len(), answers, "{fault}");
         assert!(prices.iter().all(|price| *price == prices[0]), "{fault}: {prices:?}");

@@ -31,21 +31,7 @@ impl Browser {
     /// # Panics
     /// When there is no `chromedriver`: a test that needs a browser must not pass without it.
     pub fn start() -> Self {
-        let mut driver = Command::new("chromedriver")
-            .arg("--port=0")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("chromedriver starts (Debian: apt install chromium chromium-driver)");
-        let mut said = BufReader::new(driver.stdout.take().expect("it is piped")).lines();
-        let port = said.find_map(|line| {
-            let line = line.ok()?;
-            let port = line.split("started successfully on port ").nth(1)?;
-            port.trim_end_matches('.').parse::<u16>().ok()
-        });
-        let port = port.expect("it tells its port");
-        // It goes on telling, and must find somebody who listens.
-        std::thread::spawn(move || said.for_each(drop));
+        let (driver, port) = driver();
         let profile = TempDir::new().expect("a temporary folder");
         let arguments = [
             "--headless=new",
@@ -171,6 +157,33 @@ impl Drop for Browser {
         _ = self.driver.kill();
         _ = self.driver.wait();
     }
+}
+
+/// Starts a driver; returns the port where it listens.
+fn driver() -> (Child, u16) {
+    // It takes a port that is free on IPv4 and ends where that is taken on IPv6.
+    let started = (0..5).find_map(|_| {
+        let mut driver = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("chromedriver starts (Debian: apt install chromium chromium-driver)");
+        let mut said = BufReader::new(driver.stdout.take().expect("it is piped")).lines();
+        let port = said.find_map(|line| {
+            let line = line.ok()?;
+            let port = line.split("started successfully on port ").nth(1)?;
+            port.trim_end_matches('.').parse().ok()
+        });
+        let Some(port) = port else {
+            driver.wait().expect("it has ended");
+            return None;
+        };
+        // It goes on telling, and must find a reader.
+        std::thread::spawn(move || said.for_each(drop));
+        Some((driver, port))
+    });
+    started.expect("one of five drivers tells its port")
 }
 
 /// What an answer of the driver's holds.

@@ -92,7 +92,7 @@ impl Stack {
     }
 
     async fn make_table(&self) {
-        self.may_have_table.store(true, Ordering::Relaxed);
+        self.may_be_made.store(true, Ordering::Relaxed);
         let table = self.full("RidesBookingTable");
         let dynamodb = &clients().dynamodb;
         let tag = aws_sdk_dynamodb::types::Tag::builder().key("rydes:stack").value(&self.name);

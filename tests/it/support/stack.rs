@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::QueueAttributeName;
+use futures_util::future::{join, join_all};
 use serde_json::{Map, Number, Value};
 use tempfile::TempDir;
 
@@ -30,17 +31,20 @@ pub struct Stack {
     state: TempDir,
     /// The URLs of its queues, each kept once it was found.
     urls: Mutex<HashMap<String, String>>,
-    /// Whether a table may have to be removed in the end.
-    pub(super) may_have_table: AtomicBool,
+    /// Whether there may be something to remove in the end.
+    pub(super) may_be_made: AtomicBool,
 }
 
 impl Drop for Stack {
-    /// LocalStack looks through the list of all tables at most requests about one.
+    /// What a test leaves slows the others down: LocalStack looks at every queue each second (a quarter
+    /// of a core for the 2,000 of a run), and through the list of all tables at most requests about
+    /// one.
     fn drop(&mut self) {
-        if *self.may_have_table.get_mut() {
+        if *self.may_be_made.get_mut() {
             let table = self.full("RidesBookingTable");
-            // Many tests remove it themselves.
-            _ = wait(clients().dynamodb.delete_table().table_name(table).send());
+            let table = clients().dynamodb.delete_table().table_name(table).send();
+            // Many tests remove everything themselves.
+            _ = wait(join(table, self.delete_queues()));
         }
     }
 }
@@ -71,7 +75,7 @@ impl Stack {
     /// This name; nothing is made.
     pub fn called(name: String) -> Self {
         let state = TempDir::new().expect("a temporary folder");
-        Self { name, state, urls: Mutex::default(), may_have_table: AtomicBool::new(false) }
+        Self { name, state, urls: Mutex::default(), may_be_made: AtomicBool::new(false) }
     }
 
     /// `rydes` with these arguments, on this stack, with this stack's memory of RFQs.
@@ -84,10 +88,18 @@ impl Stack {
             .within(PATIENCE)
     }
 
-    /// Notes a command that makes a table.
+    /// Deletes the queues that are there; one that goes meanwhile is no failure.
+    async fn delete_queues(&self) {
+        let sqs = &clients().sqs;
+        let found = sqs.list_queues().queue_name_prefix(self.full("")).send().await;
+        let urls = found.ok().and_then(|found| found.queue_urls).unwrap_or_default();
+        join_all(urls.into_iter().map(|url| sqs.delete_queue().queue_url(url).send())).await;
+    }
+
+    /// Notes a command that makes resources.
     fn note(&self, arguments: &str) {
         if arguments.contains("setup") {
-            self.may_have_table.store(true, Ordering::Relaxed);
+            self.may_be_made.store(true, Ordering::Relaxed);
         }
     }
 
