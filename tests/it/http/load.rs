@@ -124,7 +124,7 @@ fn a_client_that_reads_nothing_is_let_go_and_costs_nothing_more() {
     drop(deaf);
 }
 
-/// `RYDES_TEST_OVERLOAD` is for how many seconds, 5 by default.
+/// `RYDES_TEST_OVERLOAD` is for how many seconds, 2 by default.
 #[test]
 fn of_more_submits_than_can_be_carried_out_none_that_is_accepted_is_lost() {
     let stack = Stack::set_up(1);
@@ -132,7 +132,7 @@ fn of_more_submits_than_can_be_carried_out_none_that_is_accepted_is_lost() {
     server.submit("");
     more_files();
     let seconds = std::env::var("RYDES_TEST_OVERLOAD").ok();
-    let seconds = seconds.map_or(5, |text| text.parse().expect("a number of seconds"));
+    let seconds = seconds.map_or(2, |text| text.parse().expect("a number of seconds"));
     let until = Instant::now() + Duration::from_secs(seconds);
     let url = format!("{}/submit-instant-ride-rfq", server.url);
     let (accepted, refused) = (Mutex::new(HashSet::new()), AtomicU64::new(0));
