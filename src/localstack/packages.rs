@@ -152,6 +152,7 @@ fn prepare(run: &Path, dynamodb_local: &Path) -> io::Result<File> {
     fs::set_permissions(&java, fs::Permissions::from_mode(0o755))?;
     fs::create_dir_all(lib.join("dynamodb-local"))?;
     symlink(dynamodb_local, lib.join("dynamodb-local/2"))?;
+    fs::create_dir(run.join("tmp"))?;
     fs::write(run.join("start.py"), START)?;
     file::append(&run.join("log"))
 }
@@ -167,8 +168,9 @@ fn spawn(place: &Place, tools: &Tools, installed: &Installed, log: File) -> io::
         .envs(place.surroundings.variables.iter().map(|(name, value)| (name, value)));
     command.envs(SETTINGS).envs(CLOSED);
     command.env("RYDES_RUN", &run).env("RYDES_JAVA", &tools.java.path);
-    // What LocalStack keeps in its user's home lasts no longer than it does.
-    command.env("HOME", run.join("home")).env("PYTHONPYCACHEPREFIX", &installed.compiled);
+    // LocalStack's home and temporary files last no longer than it does.
+    command.env("HOME", run.join("home")).env("TMPDIR", run.join("tmp"));
+    command.env("PYTHONPYCACHEPREFIX", &installed.compiled);
     command.env("FILESYSTEM_ROOT", run.join("fs"));
     command.env("GATEWAY_LISTEN", format!("127.0.0.1:{}", place.port));
     command.env("LOCALSTACK_HOST", format!("localhost:{}", place.port));

@@ -61,8 +61,16 @@ fn comes_up_is_used_again_and_goes_down() {
     only_on_loopback(port);
     many_may_wait(port);
 
+    let unpacked = folder().join(format!("run-{port}/tmp"));
+    let mut files = unpacked.read_dir().expect("it is there").map_while(Result::ok);
+    let library = files.find(|file| file.file_name().to_string_lossy().contains("sqlite4java"));
+    assert!(
+        library.is_some(),
+        "what DynamoDB Local unpacks is not left in the machine's own folder"
+    );
     assert!(down(port).stderr.contains("LocalStack is down"));
     assert!(!is_listening(port));
+    assert!(!unpacked.exists(), "it is gone");
     assert!(down(port).stderr.contains("nothing to stop"), "a second time is fine");
     std::mem::forget(guard);
 }
