@@ -54,12 +54,12 @@ fn the_same_request_many_times_has_as_many_ids() {
     ids.sort();
     ids.dedup();
     assert_eq!(ids.len(), COUNT);
-    workers.until("gathered", 2 * COUNT);
-    stack.rydes("quotes --watch -q").arg(&ids[0]).run().exits(0);
     for id in &ids {
+        stack.rydes("quotes --watch -q").arg(id).run().exits(0);
         let told = stack.quotes(id);
         assert_eq!((&told["answered"], &told["expected"]), (&json!(2), &json!(2)));
     }
+    workers.until("gathered", 2 * COUNT);
     // The newest are remembered, as those of single submissions are.
     let status = stack.rydes("status -o json").run().exits(0).stdout;
     assert_eq!(document(&status)["rfqs"].as_array().map(Vec::len), Some(10));
@@ -241,10 +241,10 @@ fn one_that_was_killed_is_completed_by_the_next() {
     let told = json_lines(&ran.stdout);
     let answered = told.iter().filter(|line| line["state"] == "answered").count();
     assert_eq!((told.len(), answered), (COUNT, out), "none of them is asked for again");
-    workers.until("gathered", COUNT);
-    stack.rydes("quotes --watch -q").arg(id(COUNT - 1)).run().exits(0);
     for number in 0..COUNT {
-        assert_eq!(stack.rows(&id(number)).len(), 2, "the request row and one answer");
+        let id = id(number);
+        stack.rydes("quotes --watch -q").arg(&id).run().exits(0);
+        assert_eq!(stack.rows(&id).len(), 2, "the request row and one answer");
     }
     let summary = workers.stop().stderr;
     assert!(summary.contains(&format!("done: {COUNT} received, {COUNT} quoted")), "{summary}");
