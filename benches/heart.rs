@@ -3,9 +3,9 @@
 use std::hint::black_box;
 
 use divan::Bencher;
-use rydes::aggregate::aggregate;
-use rydes::model::text::printable;
-use rydes::model::{
+use rydes::core::aggregate::aggregate;
+use rydes::core::text::printable;
+use rydes::core::{
     Answer, AnswerRow, Price, Reply, Request, RequestRow, Responder, RfqId, Rows, Timestamp,
 };
 

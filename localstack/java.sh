@@ -9,7 +9,7 @@ for argument do
   esac
 done
 
-# Its process id and when it started, which src/localstack/identity.rs reads; `exec` keeps both.
+# Its process id and when it started, which src/tools/localstack/identity.rs reads; `exec` keeps both.
 if [ -r "/proc/$$/stat" ]; then
   read -r stat <"/proc/$$/stat"
   started=$(set -f; set -- ${stat##*) }; shift 19; echo "$1")

@@ -23,7 +23,7 @@ import threading
 
 
 def identity():
-    """Process id, start time and command line, as src/localstack/identity.rs reads them."""
+    """Process id, start time and command line, as src/tools/localstack/identity.rs reads them."""
     try:
         with open("/proc/self/stat", "rb") as file:
             started = file.read().rpartition(b") ")[2].split()[19]

@@ -42,6 +42,8 @@ pub enum Kind {
     Invalid,
     /// The id is taken by a request that says something else; exit 2.
     Conflict,
+    /// No provider is subscribed; exit 1.
+    NoProvider,
     /// The request for quotes does not exist; exit 5.
     NoSuchRfq,
     /// The endpoint cannot be reached or refuses the credentials; exit 6.
@@ -203,7 +205,7 @@ impl Error {
     /// The exit code that this error ends the program with.
     pub fn exit_code(&self) -> u8 {
         match self.kind {
-            Kind::Other => exit::ERROR,
+            Kind::Other | Kind::NoProvider => exit::ERROR,
             Kind::Invalid | Kind::Conflict => exit::INVALID,
             Kind::NoSuchRfq => exit::NO_SUCH_RFQ,
             Kind::Unreachable => exit::UNREACHABLE,

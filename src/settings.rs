@@ -8,11 +8,12 @@ pub use partition::partition_of;
 pub use region::check_region;
 pub use url::{host, is_local, is_loopback, plain_url};
 
+use crate::core::StackName;
+use crate::core::text::escaped;
 use crate::error::{Error, Result};
-use crate::model::StackName;
-use crate::model::text::escaped;
 
 mod env;
+pub mod open_files;
 mod partition;
 mod region;
 mod sdk;
@@ -126,7 +127,7 @@ impl Settings {
             Some((name, origin)) => StackName::parse(&name).map_err(|problem| {
                 Error::invalid(format!(
                     "`{origin} {}`: {problem}",
-                    crate::model::text::printable(&name)
+                    crate::core::text::printable(&name)
                 ))
             })?,
             None => StackName::parse(StackName::DEFAULT).expect("the default is valid"),
@@ -274,7 +275,7 @@ impl Endpoint {
         let host = host(&url).ok_or_else(|| {
             Error::invalid(format!(
                 "{origin} `{}` is not an http or https URL",
-                crate::model::text::printable(&url)
+                crate::core::text::printable(&url)
             ))
         })?;
         if partition::owns(&host) {

@@ -8,7 +8,7 @@ use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use tokio::time::sleep;
 
 use super::error::is_throttled;
-use crate::queue::Fate;
+use crate::consumer::Fate;
 
 /// How often a request is tried, the first time included.
 const ATTEMPTS: u32 = 3;

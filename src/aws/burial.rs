@@ -7,8 +7,8 @@ use sha2::{Digest as _, Sha256};
 use tokio_util::task::TaskTracker;
 
 use super::queue::{Outgoing, Queue};
-use crate::model::text::hexadecimal;
-use crate::queue::{Batcher, Ending, LastFew, Lasting, Message, Outcome};
+use crate::consumer::{Batcher, Ending, LastFew, Lasting, Message, Outcome};
+use crate::core::text::hexadecimal;
 
 /// The most bytes that a queue takes in one message, attributes included: the limit since August 2025, and
 /// the one that older queues keep.
@@ -127,7 +127,7 @@ mod tests {
 
     use super::super::outbox::limits;
     use super::*;
-    use crate::queue::{Fate, Limits, Refusal};
+    use crate::consumer::{Fate, Limits, Refusal};
 
     fn value<'a>(letter: &'a Outgoing, name: &str) -> Option<&'a str> {
         letter.attributes.iter().find(|(other, _)| *other == name).map(|(_, value)| value.as_str())

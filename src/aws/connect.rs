@@ -15,11 +15,12 @@ use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 
+use super::Meter;
 use super::asked::Asked;
 use super::failure::{Failure, Passing};
-use super::{Meter, Names};
+use crate::core::Names;
 use crate::error::{Error, Kind, Result};
-use crate::limits;
+use crate::settings::open_files;
 use crate::settings::{Endpoint, LocalStack, Settings, Target, plain_url};
 
 /// How long one attempt of an ordinary request may take; the SDK itself has no such limit.
@@ -35,16 +36,16 @@ const TLS: Provider = Provider::Rustls(CryptoMode::Ring);
 /// The clients of one stack. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Aws {
-    pub(super) clients: Clients,
+    pub(crate) clients: Clients,
     /// The names of the stack's resources.
     pub names: Names,
     /// The requests that went out.
     pub meter: Meter,
     /// The account, where the credentials tell.
-    pub(super) account: Option<String>,
-    pub(super) region: String,
+    pub(crate) account: Option<String>,
+    pub(crate) region: String,
     /// The partition of AWS that the region is in, as ARNs name it.
-    pub(super) partition: String,
+    pub(crate) partition: String,
     /// The version of LocalStack, where it says so.
     version: Option<String>,
     place: Place,
@@ -54,14 +55,14 @@ pub struct Aws {
 /// together again, so that calls that come often have clients of their own. Each client has its own
 /// connections, though: a call that comes once goes over one that is there.
 #[derive(Debug, Clone)]
-pub(super) struct Clients {
-    pub(super) sns: aws_sdk_sns::Client,
+pub(crate) struct Clients {
+    pub(crate) sns: aws_sdk_sns::Client,
     /// The same for batches of messages: none is retried.
-    pub(super) publishes: aws_sdk_sns::Client,
-    pub(super) sqs: aws_sdk_sqs::Client,
+    pub(crate) publishes: aws_sdk_sns::Client,
+    pub(crate) sqs: aws_sdk_sqs::Client,
     /// The same for receives: none is retried, and how long one may take depends on its wait.
-    pub(super) polls: aws_sdk_sqs::Client,
-    pub(super) dynamodb: aws_sdk_dynamodb::Client,
+    pub(crate) polls: aws_sdk_sqs::Client,
+    pub(crate) dynamodb: aws_sdk_dynamodb::Client,
 }
 
 impl Clients {
@@ -298,11 +299,11 @@ fn is_below(url: &str, other: &str) -> bool {
 
 /// The process may open no further file, so no further connection.
 fn too_many_files() -> Error {
-    let limit = limits::files().map_or("no more".to_owned(), |files| files.to_string());
+    let limit = open_files::files().map_or("no more".to_owned(), |files| files.to_string());
     Error::other(format!(
         "too many files are open: this process may open {limit} (`ulimit -n {}`, in the shell \
          that starts it, allows more)",
-        limits::FILES
+        open_files::FILES
     ))
 }
 

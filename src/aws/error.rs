@@ -6,8 +6,8 @@ use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use super::Aws;
 use super::connect::ATTEMPT_TIMEOUT;
 use super::failure::{asked, words};
+use crate::consumer::{Entries, Fate, Lasting, Refusal};
 use crate::error::Error;
-use crate::queue::{Entries, Fate, Lasting, Refusal};
 
 /// Codes that say a resource is not there.
 const NOT_FOUND: [&str; 6] = [
@@ -123,7 +123,7 @@ pub(super) fn per_entry<'a>(
 
 impl Aws {
     /// Our error for a request that failed. `doing` says what was being done: `reading the table`.
-    pub(super) fn error<E>(&self, doing: &str, error: &SdkError<E, HttpResponse>) -> Error
+    pub(crate) fn error<E>(&self, doing: &str, error: &SdkError<E, HttpResponse>) -> Error
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
     {
@@ -203,7 +203,7 @@ pub(super) fn is_fatal(code: &str) -> bool {
 }
 
 /// Whether the service says that this resource does not exist.
-pub(super) fn is_not_found<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
+pub(crate) fn is_not_found<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
     error.code().is_some_and(|code| NOT_FOUND.contains(&code))
 }
 

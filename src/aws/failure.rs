@@ -11,7 +11,7 @@ use aws_smithy_types::error::ErrorMetadata;
 use rustls::CertificateError;
 
 use super::asked::Unanswered;
-use crate::limits;
+use crate::settings::open_files;
 
 /// How the standard library words that a name has no address.
 const LOOKUP: &str = "failed to lookup address information";
@@ -61,8 +61,8 @@ impl Failure {
         let is_lookup = said.contains(LOOKUP);
         let too_many = causes(error)
             .filter_map(|cause| cause.downcast_ref::<io::Error>())
-            .any(limits::is_too_many);
-        if too_many || (is_lookup && limits::are_reached()) {
+            .any(open_files::is_too_many);
+        if too_many || (is_lookup && open_files::are_reached()) {
             Self::Files
         } else if is_lookup {
             Self::NoSuchHost(said)

@@ -14,9 +14,9 @@ use super::Queue;
 use super::burial::{CUT_LENGTH, CUT_SHA256, REASON, SOURCE};
 use super::outbox::limits;
 use super::queue::{MAX_BATCH, attribute_size};
+use crate::consumer::{Batcher, Ending, Entries};
+use crate::core::Timestamp;
 use crate::error::Result;
-use crate::model::Timestamp;
-use crate::queue::{Batcher, Ending, Entries};
 
 /// How long a letter that is looked at is hidden from others, unless it is released before.
 const VISIBILITY: Duration = Duration::from_secs(30);

@@ -7,7 +7,7 @@ use futures_util::FutureExt as _;
 use tokio_util::task::TaskTracker;
 
 use super::queue::{MAX_BATCH, Outgoing, Queue};
-use crate::queue::{Batcher, Ending, Limits};
+use crate::consumer::{Batcher, Ending, Limits};
 
 /// Bytes of one batch.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>

@@ -15,9 +15,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::Aws;
 use super::error::{per_entry, refusal, rejection};
+use crate::consumer::{Entries, Fate, Message, Refusal, Source, Wait};
+use crate::core::Timestamp;
 use crate::error::Result;
-use crate::model::Timestamp;
-use crate::queue::{Entries, Fate, Message, Refusal, Source, Wait};
 
 /// The longest wait of a receive.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_ReceiveMessage.html>
@@ -281,7 +281,7 @@ impl Queue {
 
     /// Another queue beside this one, by its name. No request is made: whether it exists shows when it
     /// is used.
-    pub(super) fn sibling(&self, name: String) -> Self {
+    pub(crate) fn sibling(&self, name: String) -> Self {
         let beside = self.url.rsplit_once('/').map_or("", |(beside, _)| beside);
         Self { aws: self.aws.clone(), url: format!("{beside}/{name}"), name }
     }

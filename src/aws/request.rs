@@ -13,9 +13,9 @@ use uuid::Uuid;
 use super::attempt::attempt;
 use super::row::{read_request, request_key, text, time, write_request, write_units};
 use super::table::{DUPLICATE, Table};
+use crate::consumer::{Entries, Fate};
+use crate::core::{RequestRow, RfqId, Timestamp};
 use crate::error::{Error, Result};
-use crate::model::{RequestRow, RfqId, Timestamp};
-use crate::queue::{Entries, Fate};
 
 /// A request row on its way into the table.
 #[derive(Debug, Clone, PartialEq, Eq)]

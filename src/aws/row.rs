@@ -6,8 +6,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use uuid::Uuid;
 
-use super::table::Insert;
-use crate::model::{Answer, AnswerRow, Condition, Price, RequestRow, Responder, RfqId, Timestamp};
+use crate::core::{Answer, AnswerRow, Condition, Price, RequestRow, Responder, RfqId, Timestamp};
 
 /// How long rows are kept: the request row after its deadline, the others after gathering.
 const KEPT: Duration = Duration::from_hours(7 * 24);
@@ -16,6 +15,27 @@ pub(super) const REQUEST_KEY: &str = "-";
 
 /// A row: its attributes by name.
 pub type Item = HashMap<String, AttributeValue>;
+
+/// An answer on its way into the table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Insert {
+    /// The RFQ that it answers.
+    pub id: RfqId,
+    /// The answer.
+    pub row: AnswerRow,
+    /// `from`, `to` and `customer`, which every row but a quote carries.
+    pub texts: Option<[String; 3]>,
+}
+
+impl Insert {
+    /// How many bytes it takes in a batch, roughly: its texts, and something for the rest.
+    pub fn size(&self) -> usize {
+        const REST: usize = 512;
+        let reason = self.row.answer.reason().map_or(0, str::len);
+        let texts: usize = self.texts.iter().flatten().map(String::len).sum();
+        REST + reason + texts
+    }
+}
 
 pub(super) fn request_key(id: &RfqId) -> Item {
     HashMap::from([

@@ -13,11 +13,12 @@ use futures_util::FutureExt as _;
 use super::Aws;
 use super::error::{is_fatal, refusal};
 use super::row::{
-    Item, REQUEST_KEY, read_answer, read_request, read_text, text, write_answer, write_units,
+    Insert, Item, REQUEST_KEY, read_answer, read_request, read_text, text, write_answer,
+    write_units,
 };
+use crate::consumer::{Entries, Lasting, Outcome, Refusal};
+use crate::core::{AnswerRow, RfqId, Rows};
 use crate::error::{Error, Result};
-use crate::model::{AnswerRow, RfqId, Rows};
-use crate::queue::{Entries, Lasting, Outcome, Refusal};
 
 /// Statements that a `BatchExecuteStatement` holds.
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchExecuteStatement.html>
@@ -33,27 +34,6 @@ pub(super) const DUPLICATE: &str = "DuplicateItem";
 pub struct Table {
     pub(super) aws: Aws,
     pub(super) name: String,
-}
-
-/// An answer on its way into the table.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Insert {
-    /// The RFQ that it answers.
-    pub id: RfqId,
-    /// The answer.
-    pub row: AnswerRow,
-    /// `from`, `to` and `customer`, which every row but a quote carries.
-    pub texts: Option<[String; 3]>,
-}
-
-impl Insert {
-    /// How many bytes it takes in a batch, roughly: its texts, and something for the rest.
-    pub fn size(&self) -> usize {
-        const REST: usize = 512;
-        let reason = self.row.answer.reason().map_or(0, str::len);
-        let texts: usize = self.texts.iter().flatten().map(String::len).sum();
-        REST + reason + texts
-    }
 }
 
 /// What became of an insert.

@@ -1,4 +1,6 @@
-//! The SNS topic: who is subscribed, and publishing.
+//! The SNS topic: what it lists, and publishing.
+
+use std::collections::HashMap;
 
 use aws_sdk_sns::config::retry::RetryConfig;
 use aws_sdk_sns::types::{PublishBatchRequestEntry, PublishBatchResultEntry};
@@ -7,10 +9,8 @@ use futures_util::FutureExt as _;
 use super::Aws;
 use super::attempt::attempt;
 use super::error::per_entry;
-use super::subscription::Listed;
+use crate::consumer::{Entries, Fate};
 use crate::error::{Error, Result};
-use crate::model::Responder;
-use crate::queue::{Entries, Fate};
 
 /// Messages that a `PublishBatch` holds.
 /// <https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html>
@@ -21,22 +21,22 @@ pub const MAX_PUBLISHED_BYTES: usize = 262_144;
 /// The stack's topic. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Topic {
-    pub(super) aws: Aws,
+    pub(crate) aws: Aws,
     arn: String,
 }
 
-/// A live subscription of an SQS queue.
+/// A subscription of an SQS queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Subscription {
-    /// The ARN of the subscription.
-    pub(super) arn: String,
+pub(crate) struct Subscription {
+    /// The ARN of the subscription, or the word that SNS lists in its place.
+    pub(crate) arn: String,
     /// The ARN of the queue.
-    pub(super) queue_arn: String,
+    pub(crate) queue_arn: String,
 }
 
 impl Subscription {
     /// The name of the queue.
-    pub(super) fn queue(&self) -> &str {
+    pub(crate) fn queue(&self) -> &str {
         self.queue_arn.rsplit(':').next().unwrap_or_default()
     }
 }
@@ -51,13 +51,13 @@ impl Aws {
         Ok(self.topic_at(topic_arn(&arn, &self.names.topic())))
     }
 
-    pub(super) fn topic_at(&self, arn: String) -> Topic {
+    pub(crate) fn topic_at(&self, arn: String) -> Topic {
         Topic { aws: self.clone(), arn }
     }
 }
 
 /// The ARN of a topic beside a queue.
-pub(super) fn topic_arn(queue_arn: &str, topic: &str) -> String {
+pub(crate) fn topic_arn(queue_arn: &str, topic: &str) -> String {
     let parts: Vec<&str> = queue_arn.split(':').collect();
     let part = |position: usize| parts.get(position).copied().unwrap_or_default();
     format!("arn:{}:sns:{}:{}:{topic}", part(1), part(3), part(4))
@@ -74,50 +74,40 @@ impl Topic {
         self.arn.split(':').nth(4).unwrap_or_default()
     }
 
-    /// Who is subscribed, in natural order: the one register of the providers.
+    /// The subscriptions of SQS queues, all pages.
     ///
     /// # Errors
     /// Not set up when there is no topic.
-    pub async fn providers(&self) -> Result<Vec<Responder>> {
-        Ok(self.responders(&self.subscriptions().await?))
-    }
-
-    /// The names that these count under, in natural order.
-    pub(super) fn responders(&self, subscriptions: &[Subscription]) -> Vec<Responder> {
-        let name = |subscription: &Subscription| self.aws.names.responder(subscription.queue());
-        let mut providers: Vec<_> = subscriptions.iter().map(name).collect();
-        providers.sort();
-        providers.dedup();
-        providers
-    }
-
-    /// The live subscriptions of SQS queues, all pages.
-    pub(super) async fn subscriptions(&self) -> Result<Vec<Subscription>> {
-        Ok(self.listed().await?.live)
-    }
-
-    /// The subscriptions of SQS queues, all pages.
-    pub(super) async fn listed(&self) -> Result<Listed> {
-        let mut pages = self
-            .aws
-            .clients
-            .sns
-            .list_subscriptions_by_topic()
-            .topic_arn(&self.arn)
-            .into_paginator()
-            .items()
-            .send();
-        let mut listed = Listed::default();
+    pub(crate) async fn list(&self) -> Result<Vec<Subscription>> {
+        let call = self.aws.clients.sns.list_subscriptions_by_topic().topic_arn(&self.arn);
+        let mut pages = call.into_paginator().items().send();
+        let mut subscriptions = Vec::new();
         while let Some(found) = pages.next().await {
             let found = found
                 .map_err(|error| self.aws.error("listing the topic's subscriptions", &error))?;
             if let (Some("sqs"), Some(arn), Some(queue_arn)) =
                 (found.protocol(), found.subscription_arn(), found.endpoint())
             {
-                listed.take(&self.aws, arn, queue_arn);
+                let (arn, queue_arn) = (arn.to_owned(), queue_arn.to_owned());
+                subscriptions.push(Subscription { arn, queue_arn });
             }
         }
-        Ok(listed.sorted())
+        Ok(subscriptions)
+    }
+
+    /// The attributes of a subscription.
+    ///
+    /// # Errors
+    /// Any error of the request.
+    pub(crate) async fn attributes(
+        &self,
+        subscription: &Subscription,
+        doing: &str,
+    ) -> Result<HashMap<String, String>> {
+        let call = self.aws.clients.sns.get_subscription_attributes();
+        let found = call.subscription_arn(&subscription.arn).send().await;
+        let found = found.map_err(|error| self.aws.error(doing, &error))?;
+        Ok(found.attributes.unwrap_or_default())
     }
 
     /// Publishes a message.

@@ -15,9 +15,9 @@ use clap::{Arg, Args, CommandFactory as _};
 use self::line::{End, Line};
 use super::recent::{Recent, Submitted};
 use super::{Cli, Context, env};
+use crate::core::{StackName, Timestamp, show_duration};
 use crate::error::{Result, exit};
-use crate::model::{StackName, Timestamp, show_duration};
-use crate::provider::FAULT_KINDS;
+use crate::flow::provider::FAULT_KINDS;
 use crate::settings::{Backend, Env, Settings, Typed};
 
 /// Ids that are offered: what a person may look through.

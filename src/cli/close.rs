@@ -3,14 +3,14 @@
 use clap::Args;
 
 use super::recent::Recent;
-use super::{Context, env, quotes};
-use crate::aggregate::Gathering;
+use super::{Context, env, gathering};
 use crate::aws::Aws;
+use crate::core::aggregate::Gathering;
+use crate::core::{RfqId, Timestamp};
 use crate::error::{Error, Result, exit};
-use crate::model::{RfqId, Timestamp};
-use crate::output::quotes::over;
-use crate::output::trace::{Clock, time_of_day};
-use crate::quotes::snapshot;
+use crate::flow::quotes::snapshot;
+use crate::view::quotes::over;
+use crate::view::trace::{Clock, time_of_day};
 
 /// How often closing is tried.
 const ATTEMPTS: usize = 4;
@@ -36,7 +36,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let id = Recent::of(&aws, env).find(Some(&command.id), &settings).await?;
     output.note(&aws.target_line());
     let (mut after, closed) = close(&aws, &id).await?;
-    quotes::explain(output, &aws, &mut after).await;
+    gathering::explain(output, &aws, &mut after).await;
     let since = match closed {
         Some(at) => format!(
             "answers sent after {} are kept, and marked late",
@@ -44,7 +44,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         ),
         None => format!("nothing was changed: {}", over(&after)),
     };
-    quotes::print(output, &aws, &after);
+    gathering::print(output, &aws, &after);
     output.note(&since);
     Ok(exit::DONE)
 }
@@ -53,7 +53,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
 async fn close(aws: &Aws, id: &RfqId) -> Result<(Gathering, Option<Timestamp>)> {
     let read = async || match snapshot(aws, id, None).await? {
         Some(gathering) => Ok(gathering),
-        None => Err(quotes::unknown(aws, id).await),
+        None => Err(gathering::unknown(aws, id).await),
     };
     let mut tried = Vec::new();
     loop {

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use clap::Args;
 
-use crate::model::parse_duration;
-use crate::provider::{Behaviour, Fault, Temper};
+use crate::core::parse_duration;
+use crate::flow::provider::{Behaviour, Fault, Temper};
 
 /// How simulated providers behave.
 #[derive(Debug, Clone, Args)]

@@ -4,8 +4,8 @@ use clap::{Args, Subcommand};
 
 use super::Context;
 use super::workers::{self, Common, Working};
+use crate::consumer::persist;
 use crate::error::Result;
-use crate::queue::persist;
 
 /// Run the response consumer alone.
 #[derive(Debug, Args)]

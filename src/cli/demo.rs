@@ -6,23 +6,23 @@ use std::time::Duration;
 use clap::Args;
 use tokio_util::sync::CancellationToken;
 
-use super::quotes::{Stay, watch};
+use super::watch::{Stay, watch};
 use super::{Context, localstack, trace, waiting};
-use crate::aggregate::{Gathering, State, aggregate};
 use crate::aws::Aws;
-use crate::aws::provision::{self, Mode, Request, Untagged, find, inventory, teardown};
+use crate::consumer::{Ending, Options};
+use crate::core::aggregate::{Gathering, State, aggregate};
+use crate::core::timeline::Timeline;
+use crate::core::{RfqId, StackName, Timestamp, show_duration};
 use crate::error::{Error, Result, exit};
-use crate::event::{Event, Sink};
-use crate::gather;
-use crate::model::{RfqId, StackName, Timestamp, show_duration};
-use crate::output::workers::Tally;
-use crate::output::{Format, Output};
-use crate::provider::{self, Behaviour, Receipts, Temper};
-use crate::queue::{Ending, Options};
-use crate::scatter::{self, Scattered, Submission, Term};
+use crate::flow::events::{Event, Sink};
+use crate::flow::gather;
+use crate::flow::provider::{self, Behaviour, Receipts, Temper};
+use crate::flow::scatter::{self, Scattered, Submission, Term};
+use crate::flow::verify::verify;
 use crate::settings::{Backend, Settings};
-use crate::timeline::Timeline;
-use crate::verify::verify;
+use crate::stack::{self, Mode, Request, Untagged, find, inventory, teardown};
+use crate::terminal::{Format, Output};
+use crate::view::workers::Tally;
 
 /// The demo's own stack.
 const STACK: &str = "rydes-demo";
@@ -96,14 +96,14 @@ async fn show(context: &Context, settings: &Settings, aws: &Aws) -> Result<(Gath
         teardown(aws, &left, &waiting(output)).await?;
     }
     let request = Request { providers: PROVIDERS, mode: Mode::Apply, untagged: Untagged::Refuse };
-    let report = Box::pin(provision::setup(aws, &request, &waiting(output))).await?;
+    let report = Box::pin(stack::setup(aws, &request, &waiting(output))).await?;
     let made = report.changes().count();
     output.note(&format!(
         "$ rydes setup\n  {made} resources: a topic, 13 queues, 10 subscriptions, a table"
     ));
 
     let providers: Vec<_> =
-        provision::register(aws).await?.into_iter().filter_map(|entry| entry.name).collect();
+        stack::register(aws).await?.into_iter().filter_map(|entry| entry.name).collect();
     let tally = Arc::new(Mutex::new(Tally::new(&providers)));
     let counted = Arc::clone(&tally);
     let sink: Sink<Event> = Arc::new(move |event| {
@@ -249,8 +249,8 @@ LocalStack is still up; to stop it: {}",
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::ProviderName;
-    use crate::provider::{Intent, When};
+    use crate::core::ProviderName;
+    use crate::flow::provider::{Intent, When};
 
     #[test]
     fn every_state_is_seen() {
@@ -258,7 +258,7 @@ mod tests {
         let states = |id: &str| {
             let mut seen = [0; 5];
             for number in 1..=PROVIDERS {
-                let request = crate::model::Request {
+                let request = crate::core::Request {
                     id: RfqId::parse(id).expect("valid"),
                     from: String::new(),
                     to: String::new(),

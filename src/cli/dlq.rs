@@ -7,14 +7,14 @@ use serde_json::json;
 
 use super::Context;
 use crate::aws::{Aws, Queue};
+use crate::core::text::printable;
+use crate::core::{ProviderName, Timestamp};
 use crate::error::{Error, Result, exit};
-use crate::model::text::printable;
-use crate::model::{ProviderName, Timestamp};
-use crate::output::Format;
-use crate::output::letters::{Letters, document, lines, replayed_document, replayed_line};
-use crate::output::live::size;
-use crate::output::setup::count_of;
-use crate::replay::{Choice, Outcome, Replayed, replay};
+use crate::flow::replay::{Choice, Outcome, Replayed, replay};
+use crate::terminal::Format;
+use crate::terminal::live::size;
+use crate::view::count_of;
+use crate::view::letters::{Letters, document, lines, replayed_document, replayed_line};
 
 /// Look at the dead letters, and send them back to where they came from.
 #[derive(Debug, Args)]

@@ -2,7 +2,8 @@
 
 use clap::{Args, CommandFactory as _};
 
-use super::{Cli, Context, print_usage};
+use super::usage::print_usage;
+use super::{Cli, Context};
 
 /// Print the help of a command.
 #[derive(Debug, Args)]

@@ -7,15 +7,15 @@ use clap::{Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use super::Context;
+use crate::core::text::printable;
 use crate::error::{Error, Result, exit};
-use crate::event::{Sink, Step};
-use crate::localstack::{
+use crate::flow::events::{Sink, Step};
+use crate::settings::Backend;
+use crate::terminal::steps::Steps;
+use crate::terminal::{Format, Output};
+use crate::tools::localstack::{
     self, DEFAULT_PORT, Down, Extent, Place, Plan, Runtime, Scope, Started, Survey, Up, Wanted,
 };
-use crate::model::text::printable;
-use crate::output::steps::Steps;
-use crate::output::{Format, Output};
-use crate::settings::Backend;
 
 mod listing;
 mod place;

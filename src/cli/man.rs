@@ -12,8 +12,8 @@ use serde_json::json;
 
 use super::{Cli, Context};
 use crate::error::{Error, Result, exit};
-use crate::file;
-use crate::output::Format;
+use crate::terminal::Format;
+use crate::tools::file;
 
 /// Write the man pages into a folder: `rydes.1`, and one for each command.
 #[derive(Debug, Args)]

@@ -1,39 +1,31 @@
 //! The command line: global options, one module per command, the exit code.
 
 use std::ffi::OsString;
-use std::io::ErrorKind::BrokenPipe;
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{
-    Args, ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum as _,
-};
+use clap::{Args, ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 
 use crate::aws::Aws;
-use crate::aws::provision::Waiting;
 use crate::error::{Error, Kind, Result, exit};
-use crate::event::{Step, StepState};
-use crate::limits;
-use crate::output::steps::Steps;
-use crate::output::{Color, Format, Output, Terminal, Verbosity};
+use crate::flow::events::{Step, StepState};
+use crate::settings::open_files;
 use crate::settings::{Backend, Env, Settings, Typed};
 use crate::shutdown::Shutdown;
+use crate::terminal::steps::Steps;
+use crate::terminal::{Color, Format, Output, Terminal, Verbosity};
 
 mod bench;
-mod bulk;
 mod candidates;
-mod chaos;
 mod close;
 mod completions;
 mod conduct;
 mod consumer;
 mod demo;
 mod dlq;
+mod gathering;
 mod help;
-pub mod lines;
 mod localstack;
 mod man;
 mod providers;
@@ -41,14 +33,21 @@ mod quotes;
 mod recent;
 mod serve;
 mod setup;
-pub mod shape;
 mod status;
-mod submit;
+pub mod submit;
 mod teardown;
 mod trace;
+mod until;
+mod usage;
+mod values;
 mod verify;
 mod version;
+mod waiting;
+mod watch;
 mod workers;
+
+use usage::{color, usage};
+use waiting::waiting;
 
 /// What bare `rydes` prints: the commands in the order of use.
 const SHORT_HELP: &str = "\
@@ -267,7 +266,7 @@ fn start(output: &Output, typed: Typed, color: ColorChoice, command: Command) ->
         let error = Error::invalid("`--output workshop` is for `rydes quotes` alone");
         return conclude(output, Err(error));
     }
-    limits::raise();
+    open_files::raise();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -397,119 +396,8 @@ fn terminal() -> Terminal {
     }
 }
 
-/// Prints what was wrong with the command line, or the help that was asked for.
-fn usage(error: &clap::Error, color: Color) -> u8 {
-    let output = Output::new(Format::Table, Verbosity::Normal, color, terminal());
-    let code = print_usage(&output, error);
-    output.finish_now();
-    code
-}
-
-fn print_usage(output: &Output, error: &clap::Error) -> u8 {
-    let help = matches!(
-        error.kind(),
-        ErrorKind::DisplayHelp
-            | ErrorKind::DisplayVersion
-            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
-    );
-    if help {
-        let printed = error.print();
-        // A pipe that was closed is no failure, and a failing stderr is ignored.
-        return match printed.err().filter(|failed| failed.kind() != BrokenPipe) {
-            Some(failed) if !error.use_stderr() => {
-                output.error(&Error::other("cannot write to stdout").because(failed));
-                exit::ERROR
-            }
-            _ => u8::try_from(error.exit_code()).unwrap_or(exit::INVALID),
-        };
-    }
-    let missing = match error.get(ContextKind::InvalidArg) {
-        Some(ContextValue::Strings(missing)) => missing.as_slice(),
-        _ => &[],
-    };
-    if error.kind() == ErrorKind::MissingRequiredArgument && !missing.is_empty() {
-        let missing: Vec<_> = missing.iter().map(|name| format!("`{name}`")).collect();
-        let usage = match error.get(ContextKind::Usage) {
-            Some(ContextValue::StyledStr(usage)) => {
-                usage.to_string().replacen("Usage:", "usage:", 1)
-            }
-            _ => "usage: rydes --help".to_owned(),
-        };
-        output.error(&Error::invalid(format!("{} is missing", missing.join(", "))));
-        output.note(&format!("  {}", usage.trim()));
-        return exit::INVALID;
-    }
-    // What was typed may hold anything, so the text is printed as every other error is.
-    let text = error.render().to_string();
-    let text = text.trim_end();
-    output.error(&Error::invalid(text.strip_prefix("error: ").unwrap_or(text)));
-    exit::INVALID
-}
-
-/// What `--color` says; needed before the command line is understood, to tell what is wrong with it.
-fn color(arguments: &[OsString]) -> Color {
-    let mut words = arguments.iter().map(|word| word.to_string_lossy());
-    let mut color = Color::Auto;
-    while let Some(word) = words.next() {
-        let said = match word.strip_prefix("--color") {
-            Some("") => words.next().map(std::borrow::Cow::into_owned),
-            Some(said) => said.strip_prefix('=').map(str::to_owned),
-            None => None,
-        };
-        let said = said.and_then(|said| Color::from_str(&said, true).ok());
-        color = said.unwrap_or(color);
-    }
-    color
-}
-
 /// What takes no longer needs no word.
 const AT_ONCE: Duration = Duration::from_millis(60);
-/// How often a wait is told where nothing can be redrawn.
-const TOLD_EVERY: Duration = Duration::from_secs(10);
-
-/// Shows what is waited for while resources are made or removed: in place on a terminal, elsewhere
-/// with a line now and then.
-fn waiting(output: &Output) -> impl Fn(Waiting) + Send + Sync + use<> {
-    let steps = Mutex::new(Steps::new(output));
-    let told = Mutex::new(None::<Instant>);
-    let output = output.clone();
-    move |waiting| {
-        let (subject, detail) = match waiting {
-            Waiting::QueueName(name, left) => (
-                "waiting".to_owned(),
-                format!("{name} was deleted less than a minute ago, at most {} s", left.as_secs()),
-            ),
-            Waiting::Table(name) => ("waiting".to_owned(), format!("for table {name}")),
-            Waiting::Counts(left) => (
-                "waiting".to_owned(),
-                // Never less than what is left.
-                format!(
-                    "until the counts of queues can be trusted, at most {} s",
-                    left.as_millis().div_ceil(1_000)
-                ),
-            ),
-            Waiting::Shows(what) => ("waiting".to_owned(), format!("for {what} to become visible")),
-            Waiting::Trace => {
-                ("waiting".to_owned(), "for recently made resources to become visible".to_owned())
-            }
-            Waiting::Unlisted => {
-                ("waiting".to_owned(), "a removed subscription is still listed".to_owned())
-            }
-            Waiting::Gone(left) => ("waiting".to_owned(), format!("{left} are still going")),
-        };
-        if !output.is_attended() {
-            let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);
-            if told.is_none_or(|told| told.elapsed() >= TOLD_EVERY) {
-                *told = Some(Instant::now());
-                output.note(&format!("{subject}: {detail}"));
-            }
-            return;
-        }
-        let step = Step { subject, detail, state: StepState::Running };
-        steps.lock().unwrap_or_else(PoisonError::into_inner).show(&step);
-    }
-}
-
 impl Global {
     fn typed(&self) -> Typed {
         Typed {

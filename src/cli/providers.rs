@@ -7,17 +7,17 @@ use serde_json::json;
 
 use super::workers::{self, Working};
 use super::{Context, waiting};
-use crate::aws::provision::{self, Change, Kind, Registered, Removed, Requests, Untagged};
-use crate::aws::{Subscriber, Subscribers};
+use crate::consumer::persist;
+use crate::core::ProviderName;
+use crate::core::text::printable;
 use crate::error::{Error, Result, exit};
-use crate::model::ProviderName;
-use crate::model::text::printable;
-use crate::output::Format;
-use crate::output::setup::count_of;
-use crate::output::subscriptions::{self, add_delivery};
-use crate::output::table::{Column, lines};
-use crate::queue::persist;
 use crate::settings::Settings;
+use crate::stack::{self, Change, Kind, Registered, Removed, Requests, Untagged};
+use crate::stack::{Subscriber, Subscribers};
+use crate::terminal::Format;
+use crate::view::count_of;
+use crate::view::subscriptions::{self, add_delivery};
+use crate::view::table::{Column, lines};
 
 /// Run the simulated providers; list, add and remove providers.
 #[derive(Debug, Args)]
@@ -83,7 +83,7 @@ async fn run_workers(context: &Context, command: workers::Providers) -> Result<u
     let settings = context.settings()?;
     let plan = command.plan();
     let aws = context.connect(&settings).await?;
-    let register = Box::pin(persist(async || provision::register(&aws).await));
+    let register = Box::pin(persist(async || stack::register(&aws).await));
     let register = context.visibly("reading the register", register).await?;
     let providers = chosen(&settings, &register, &command.names)?;
     for fault in &plan.settings.behaviour.faults {
@@ -134,7 +134,7 @@ fn chosen(
 
 async fn list(context: &Context) -> Result<u8> {
     let aws = context.connect(&context.settings()?).await?;
-    let look = Box::pin(provision::register_in_full(&aws));
+    let look = Box::pin(stack::register_in_full(&aws));
     let (register, subscribers) = context.visibly("reading the register", look).await?;
     let delivery = |entry: &Registered| {
         let is_its = |one: &&Subscriber| one.queue_arn == entry.queue_arn;
@@ -182,7 +182,7 @@ async fn add(context: &Context, command: Add) -> Result<u8> {
     output.note(&aws.target_line());
     let untagged = if command.adopt { Untagged::Adopt } else { Untagged::Refuse };
     let patience = waiting(output);
-    let added = provision::add(&aws, &command.name, untagged, &patience).await?;
+    let added = stack::add(&aws, &command.name, untagged, &patience).await?;
     drop(patience);
     if matches!(output.format, Format::Json | Format::Jsonl) {
         output.json(&json!({
@@ -231,7 +231,7 @@ async fn remove(context: &Context, command: Remove) -> Result<u8> {
     let mut seen = HashSet::new();
     names.retain(|name| seen.insert(name.clone()));
     let patience = waiting(output);
-    let removed = Box::pin(provision::remove(&aws, &names, requests, &patience)).await?;
+    let removed = Box::pin(stack::remove(&aws, &names, requests, &patience)).await?;
     drop(patience);
     let (mut code, mut report) = (exit::DONE, Vec::new());
     for (name, removed) in names.iter().zip(removed) {

@@ -14,17 +14,19 @@ use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use crate::aws::Aws;
+use crate::core::text::{compact_json, printable};
+use crate::core::{RequestRow, RfqId, Timestamp, show_duration};
 use crate::error::{Error, Kind, Result};
-use crate::file;
-use crate::model::text::{compact_json, printable};
-use crate::model::{RequestRow, RfqId, Timestamp, show_duration};
-use crate::output::Output;
 use crate::settings::{Env, Settings, Target, plain_url};
+use crate::terminal::Output;
+use crate::tools::file;
 
 /// RFQs that are remembered.
 const MOST: usize = 1_000;
 /// Bytes that are read of the file, the last ones: twice as many RFQs, with the longest ids, take less.
 const MOST_BYTES: u64 = 1 << 22;
+/// RFQs of one bulk submission, or of one `serve`, that are remembered: the newest.
+pub(super) const REMEMBERED: usize = 10;
 /// The shortest prefix of an id that will do.
 const SHORTEST_PREFIX: usize = 4;
 /// RFQs that a hint names.

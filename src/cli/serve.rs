@@ -12,18 +12,19 @@ use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
-use super::bulk::REMEMBERED;
+use super::recent::REMEMBERED;
 use super::recent::Recent;
 use super::submit::deadline;
 use super::{Context, env};
 use crate::aws::Aws;
+use crate::consumer::persist;
+use crate::core::RequestRow;
 use crate::error::{Error, Result, exit};
-use crate::model::RequestRow;
-use crate::output::setup::count_of;
-use crate::output::{Format, Output, account};
-use crate::queue::persist;
+use crate::flow::draft::DEADLINE;
 use crate::serve::{self, Hosts, Report, Reporter, Work};
-use crate::submission::DEADLINE;
+use crate::terminal::{Format, Output};
+use crate::view::account;
+use crate::view::count_of;
 
 /// How often the RFQs submitted through it are remembered, the newest of them.
 const REMEMBER: Duration = Duration::from_millis(500);

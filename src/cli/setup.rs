@@ -4,10 +4,11 @@ use clap::Args;
 use tokio::time::Instant;
 
 use super::{Context, waiting};
-use crate::aws::provision::{self, Mode, Request, Untagged};
 use crate::error::{Result, exit};
-use crate::output::setup::{Totals, document, full_table, table};
-use crate::output::{Format, Verbosity, subscriptions};
+use crate::stack::{self, Mode, Request, Untagged};
+use crate::terminal::{Format, Verbosity};
+use crate::view::setup::{Totals, document, full_table, table};
+use crate::view::subscriptions;
 
 /// Make the topic, the queues and the table of a stack, or mend what differs.
 #[derive(Debug, Args)]
@@ -42,7 +43,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     };
     let began = Instant::now();
     let patience = waiting(output);
-    let report = Box::pin(provision::setup(&aws, &request, &patience)).await?;
+    let report = Box::pin(stack::setup(&aws, &request, &patience)).await?;
     drop(patience);
     if let Some(line) = aws.learn_account(report.account.as_deref()) {
         output.note(&line);

@@ -7,14 +7,15 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::recent::Recent;
 use super::{Context, env};
-use crate::aggregate::Gathering;
-use crate::aws::{Aws, Subscribers};
+use crate::aws::Aws;
+use crate::core::aggregate::Gathering;
+use crate::core::{ProviderName, RfqId, Timestamp};
 use crate::error::{Result, exit};
-use crate::model::{ProviderName, RfqId, Timestamp};
-use crate::output::Format;
-use crate::output::live::size;
-use crate::output::status::{Place, document, queues, rfqs, subscribers};
-use crate::quotes::snapshot;
+use crate::flow::quotes::snapshot;
+use crate::stack::{Subscribers, depths_and_subscribers};
+use crate::terminal::Format;
+use crate::terminal::live::size;
+use crate::view::status::{Place, document, queues, rfqs, subscribers};
 
 /// Reads of RFQs under way at once.
 const CONCURRENCY: usize = 8;
@@ -38,7 +39,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let settings = context.settings()?;
     let aws = context.connect(&settings).await?;
     let ids = Recent::of(&aws, env).ids(command.rfqs.into()).await;
-    let look = async { tokio::try_join!(aws.depths_and_subscribers(), gatherings(&aws, &ids)) };
+    let look = async { tokio::try_join!(depths_and_subscribers(&aws), gatherings(&aws, &ids)) };
     let ((depths, subscribed), gatherings) = context.visibly("looking", Box::pin(look)).await?;
     let gone = ids.len() - gatherings.len();
     match output.format {

@@ -7,13 +7,13 @@ use serde_json::json;
 
 use super::{Context, attended, waiting};
 use crate::aws::Aws;
-use crate::aws::provision::{Inventory, find, teardown};
+use crate::core::text::printable;
 use crate::error::{Error, Result, exit};
-use crate::model::text::printable;
-use crate::output::Format;
-use crate::output::setup::inventory_line;
-use crate::output::subscriptions;
 use crate::settings::{Settings, Target, quoted};
+use crate::stack::{Inventory, find, teardown};
+use crate::terminal::Format;
+use crate::view::setup::inventory_line;
+use crate::view::subscriptions;
 
 /// Remove everything that carries the stack's tag.
 #[derive(Debug, Args)]

@@ -5,15 +5,15 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::recent::Recent;
-use super::{Context, attended, env, quotes};
-use crate::aggregate::{Gathering, aggregate};
+use super::{Context, attended, env, gathering};
+use crate::core::Timestamp;
+use crate::core::aggregate::{Gathering, aggregate};
+use crate::core::timeline::Timeline;
 use crate::error::{Error, Result, exit};
-use crate::model::Timestamp;
-use crate::output::live::size;
-use crate::output::picture::svg;
-use crate::output::trace::{document, lines};
-use crate::output::{Format, Output};
-use crate::timeline::Timeline;
+use crate::terminal::live::size;
+use crate::terminal::{Format, Output};
+use crate::view::picture::svg;
+use crate::view::trace::{document, lines};
 
 /// Columns where there is no terminal to ask.
 const COLUMNS: u16 = 80;
@@ -42,10 +42,10 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let id = Recent::of(&aws, env).find(command.id.as_deref(), &settings).await?;
     let table = aws.table();
     let read = context.visibly("reading the table", Box::pin(table.rows(&id)));
-    let Some(rows) = read.await? else { return Err(quotes::unknown(&aws, &id).await) };
+    let Some(rows) = read.await? else { return Err(gathering::unknown(&aws, &id).await) };
     let now = Timestamp::now();
     let mut gathering = aggregate(&rows, now, None);
-    quotes::explain(output, &aws, &mut gathering).await;
+    gathering::explain(output, &aws, &mut gathering).await;
     let timeline = Timeline::of(&rows, &gathering);
     if let Some(file) = &command.svg {
         let picture = svg(&timeline, &gathering, now)?;

@@ -6,15 +6,15 @@ use clap::Args;
 use tokio::time::{Instant, sleep};
 
 use super::recent::Recent;
-use super::{Context, env, quotes};
+use super::{Context, env, gathering};
 use crate::aws::Aws;
+use crate::core::text::printable;
+use crate::core::{RfqId, parse_duration};
 use crate::error::{Error, Kind, Result, exit};
-use crate::model::text::printable;
-use crate::model::{RfqId, parse_duration};
-use crate::output::live::size;
-use crate::output::verify::{document, lines};
-use crate::output::{Format, Output};
-use crate::verify::{Account, explain, verify};
+use crate::flow::verify::{Account, explain, verify};
+use crate::terminal::live::size;
+use crate::terminal::{Format, Output};
+use crate::view::verify::{document, lines};
 
 /// How long to wait between two looks.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -88,7 +88,7 @@ async fn settle(aws: &Aws, id: &RfqId, patience: Option<Duration>) -> Result<Acc
     let began = Instant::now();
     loop {
         let Some(account) = verify(aws, id).await? else {
-            return Err(quotes::unknown(aws, id).await);
+            return Err(gathering::unknown(aws, id).await);
         };
         let over = patience.is_none_or(|patience| began.elapsed() >= patience);
         if account.is_settled() || over {

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::Context;
 use crate::error::exit;
-use crate::output::Format;
+use crate::terminal::Format;
 
 /// The version, with the commit that it was built from where that is known: `0.1.0 (11547d0 2026-11-26)`.
 pub(super) const VERSION: &str = env!("RYDES_VERSION");

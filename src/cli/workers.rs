@@ -10,17 +10,17 @@ use tokio_util::sync::CancellationToken;
 use super::Context;
 use super::conduct::Conduct;
 use crate::aws::{Aws, MAX_WAIT};
+use crate::consumer::{Ending, Options, Trouble, Troubles};
+use crate::core::{ProviderName, Timestamp, parse_duration};
 use crate::error::{Error, Result, exit};
-use crate::event::{Event, Sink};
-use crate::gather;
-use crate::model::{ProviderName, Timestamp, parse_duration};
-use crate::output::live::{Live, size};
-use crate::output::table::wrapped;
-use crate::output::workers::{Part, Screen, Tally, document, line};
-use crate::output::{Format, Output};
-use crate::provider::{self, Receipts, Temper};
-use crate::queue::{Ending, Options, Trouble, Troubles};
+use crate::flow::events::{Event, Sink};
+use crate::flow::gather;
+use crate::flow::provider::{self, Receipts, Temper};
 use crate::settings::Settings;
+use crate::terminal::live::{Live, size};
+use crate::terminal::{Format, Output};
+use crate::view::table::wrapped;
+use crate::view::workers::{Part, Screen, Tally, document, line};
 
 /// How long the workers may take to end after a first Ctrl-C: longer than the longest poll.
 const DRAIN: Duration = Duration::from_secs(25);

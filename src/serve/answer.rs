@@ -6,9 +6,9 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
+use crate::core::RfqId;
+use crate::core::text::compact_json;
 use crate::error::{Error, Kind};
-use crate::model::RfqId;
-use crate::model::text::compact_json;
 
 /// Seconds after which a client may try again where too much is asked for at once.
 const SOON: u32 = 1;
@@ -84,7 +84,8 @@ impl From<&Error> for Problem {
             Kind::Conflict => StatusCode::CONFLICT,
             Kind::NoSuchRfq => StatusCode::NOT_FOUND,
             // Whatever lies behind and does not do as it should: it may be mended at any time.
-            Kind::Other
+            Kind::NoProvider
+            | Kind::Other
             | Kind::Unreachable
             | Kind::NotSetUp
             | Kind::Unexplained

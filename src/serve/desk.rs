@@ -11,9 +11,9 @@ use tokio_util::task::TaskTracker;
 
 use super::{Report, Reporter, Work, tell};
 use crate::aws::Aws;
+use crate::consumer::Ending;
 use crate::error::{Error, Result};
-use crate::queue::Ending;
-use crate::scatter::{Scatter, Scattered, Submission};
+use crate::flow::scatter::{Scatter, Scattered, Submission};
 
 /// Submissions in hand at once: enough to fill all batches that may be under way.
 const IN_HAND: usize = 256;

@@ -22,7 +22,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::hosts::Hosts;
 use super::{Report, Reporter};
-use crate::limits;
+use crate::settings::open_files;
 
 /// Connections at once: more than streams of events, so that these leave room.
 const CONNECTIONS: u64 = 768;
@@ -80,7 +80,7 @@ pub(super) async fn open(
 
 /// How many connections the system leaves room for: each to the backend is a file too.
 fn connections() -> usize {
-    let most = limits::files().map_or(CONNECTIONS, |files| CONNECTIONS.min(files / 2));
+    let most = open_files::files().map_or(CONNECTIONS, |files| CONNECTIONS.min(files / 2));
     usize::try_from(most).unwrap_or(1).max(1)
 }
 

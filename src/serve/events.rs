@@ -16,8 +16,8 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::watches::{Followed, Latest, State};
-use crate::model::Timestamp;
-use crate::model::text::compact_json;
+use crate::core::Timestamp;
+use crate::core::text::compact_json;
 
 /// The id of the last event: whoever comes back with it has seen the end.
 pub(super) const END: &str = "end";

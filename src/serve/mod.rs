@@ -19,9 +19,9 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::aws::Aws;
+use crate::core::RequestRow;
 use crate::error::{Error, Result};
-use crate::model::RequestRow;
-use crate::quotes::Filters;
+use crate::flow::quotes::Filters;
 use desk::Desk;
 pub use hosts::Hosts;
 use routes::Readiness;

@@ -24,13 +24,14 @@ use super::events::{self, END, Follower};
 use super::watches::{LONGEST_LINGER, Latest};
 use super::{House, Work, page, tell};
 use crate::aws::Topic;
+use crate::core::text::compact_json;
+use crate::core::{RfqId, parse_duration, show_duration};
 use crate::error::{Error, Result};
-use crate::model::text::compact_json;
-use crate::model::{RfqId, parse_duration, show_duration};
-use crate::output::quotes::{document, workshop};
-use crate::quotes::snapshot;
-use crate::scatter::{Scattered, Term};
-use crate::submission::{JSON_MAX, of_json, utf8};
+use crate::flow::draft::{JSON_MAX, of_json, utf8};
+use crate::flow::quotes::snapshot;
+use crate::flow::scatter::{Scattered, Term};
+use crate::stack::subscribed;
+use crate::view::quotes::{document, workshop};
 
 /// How much of a body that is too long is read all the same, so that its sender hears of it.
 const READ_ON: u64 = 1_048_576;
@@ -261,7 +262,7 @@ impl House {
         let nobody = RfqId::parse(NOBODY).expect("an id has at least one character");
         let topic = async {
             let topic = self.readiness.topic.get_or_try_init(|| self.aws.topic()).await?;
-            let nobody = topic.providers().await?.is_empty();
+            let nobody = subscribed(topic).await?.is_empty();
             Ok(if nobody { Subscribed::Nobody } else { Subscribed::Somebody })
         };
         let table = async { self.aws.table().request(&nobody).await.map(drop) };

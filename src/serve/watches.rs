@@ -10,13 +10,13 @@ use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{Reporter, Work};
-use crate::aggregate::Gathering;
 use crate::aws::Aws;
+use crate::core::aggregate::Gathering;
+use crate::core::text::compact_json;
+use crate::core::{RfqId, Timestamp};
 use crate::error::Error;
-use crate::model::text::compact_json;
-use crate::model::{RfqId, Timestamp};
-use crate::output::page::document;
-use crate::quotes::{Filters, Patience, Watch};
+use crate::flow::quotes::{Filters, Patience, Watch};
+use crate::view::page::document;
 
 /// The longest that anybody may follow an RFQ after its end, for late answers.
 pub(super) const LONGEST_LINGER: Duration = Duration::from_mins(1);

@@ -1,7 +1,7 @@
 //! What a region may look like. Whether it exists is for the place that it is used at.
 
+use crate::core::text::printable;
 use crate::error::{Error, Result};
-use crate::model::text::printable;
 
 /// The longest part of a host's name, which a region is, by RFC 1035.
 const LONGEST: usize = 63;

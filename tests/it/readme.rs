@@ -69,20 +69,18 @@ fn ci_runs_its_test_command() {
     assert!(WORKFLOW.contains("run: .ci/run"), "the workflow runs .ci/run");
 }
 
-/// The source of a path of modules, in `src` or among these tests, as far as its names are modules.
-fn source(path: &[&str]) -> Option<(String, usize)> {
+/// The files that a path of modules leads to, in `src` and among these tests, as far as its names are modules; each
+/// with how many of its names lead there.
+fn sources(path: &[&str]) -> Vec<(String, usize)> {
     let checkout = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let files = (1..=path.len()).rev().flat_map(|length| {
+    let files = (1..=path.len()).flat_map(|length| {
         let file = path[..length].join("/");
-        let file =
-            move |folder: &str, end: &str| checkout.join(folder).join(format!("{file}{end}"));
-        ["src", "tests/it"]
-            .map(|folder| [file(folder, ".rs"), file(folder, "/mod.rs")])
-            .into_iter()
-            .flatten()
-            .map(move |file| (file, length))
+        let ends = [".rs", "/mod.rs"].map(|end| format!("{file}{end}"));
+        let files = ["src", "tests/it"]
+            .map(|folder| ends.clone().map(|end| checkout.join(folder).join(end)));
+        files.into_iter().flatten().map(move |file| (file, length))
     });
-    files.into_iter().find_map(|(file, length)| Some((fs::read_to_string(file).ok()?, length)))
+    files.filter_map(|(file, length)| Some((fs::read_to_string(file).ok()?, length))).collect()
 }
 
 #[test]
@@ -99,13 +97,12 @@ fn every_test_that_it_names_exists() {
         assert!(!named.is_empty(), "no test: {row}");
         for name in named {
             let path: Vec<_> = name.split("::").collect();
-            let (code, length) = source(&path).unwrap_or_else(|| panic!("no file for {name}"));
-            let exists = match &path[length..] {
+            let exists = sources(&path).iter().any(|(code, length)| match &path[*length..] {
                 [] => code.contains("#[test]") || code.contains("#[tokio::test"),
                 // A module `tests` may be a file beside the one that names it.
                 ["tests"] => code.contains("mod tests"),
                 [.., test] => code.contains(&format!("fn {test}(")),
-            };
+            });
             assert!(exists, "{name} does not exist");
             seen += 1;
         }
@@ -113,10 +110,11 @@ fn every_test_that_it_names_exists() {
     assert!(seen > 8, "{seen}");
 }
 
-/// The requests that `src/aws` makes, by the actions that allow them.
+/// The requests that are made, by the actions that allow them.
 fn requests() -> BTreeSet<String> {
     let mut actions = BTreeSet::new();
-    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src/aws")];
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut folders = vec![source.join("aws"), source.join("stack")];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).expect("it can be listed") {
             let path = entry.expect("it can be listed").path();

@@ -1,16 +1,16 @@
 //! What the tables look like, at a fixed time.
 
 use insta::assert_snapshot;
-use rydes::aggregate::aggregate;
 use rydes::aws::Account;
-use rydes::event::{Event, Gathered};
-use rydes::model::{
+use rydes::consumer::Trouble;
+use rydes::core::aggregate::aggregate;
+use rydes::core::{
     Answer, AnswerRow, Condition, Price, ProviderName, RequestRow, Responder, RfqId, Rows,
     StackName, Timestamp,
 };
-use rydes::output::quotes::{Frame, MOST_ROWS, table};
-use rydes::output::workers::{Part, Screen, Tally};
-use rydes::queue::Trouble;
+use rydes::flow::events::{Event, Gathered};
+use rydes::view::quotes::{Frame, MOST_ROWS, table};
+use rydes::view::workers::{Part, Screen, Tally};
 
 const NOON: i64 = 1_769_860_800_000;
 

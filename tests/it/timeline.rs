@@ -1,14 +1,14 @@
 //! What the timeline looks like, in the terminal and as a picture, at a fixed time.
 
 use insta::assert_snapshot;
-use rydes::aggregate::{Gathering, aggregate};
-use rydes::model::{
+use rydes::core::aggregate::{Gathering, aggregate};
+use rydes::core::timeline::Timeline;
+use rydes::core::{
     Answer, AnswerRow, Condition, Price, ProviderName, RequestRow, Responder, RfqId, Rows,
     Timestamp,
 };
-use rydes::output::picture::svg;
-use rydes::output::trace::{document, lines};
-use rydes::timeline::Timeline;
+use rydes::view::picture::svg;
+use rydes::view::trace::{document, lines};
 
 const NOON: i64 = 1_769_860_800_000;
 

@@ -18,11 +18,12 @@ use tokio::time::{Instant, timeout};
 use ureq::http::Uri;
 
 use super::{Aws, CONNECT_TIMEOUT, Clients, Place, TLS, app_name, timeouts, too_many_files};
+use crate::aws::Meter;
 use crate::aws::error::is_about_region;
-use crate::aws::{Meter, Names};
+use crate::core::Names;
+use crate::core::text::printable;
 use crate::error::Result;
-use crate::limits;
-use crate::model::text::printable;
+use crate::settings::open_files;
 use crate::settings::{DEFAULT_REGION, Endpoint, LocalStack, Settings, partition_of};
 
 /// How long connection and first answer may take together.
@@ -120,7 +121,7 @@ enum Unreached {
 
 impl From<std::io::Error> for Unreached {
     fn from(error: std::io::Error) -> Self {
-        if limits::is_too_many(&error) || limits::are_reached() {
+        if open_files::is_too_many(&error) || open_files::are_reached() {
             return Self::Files;
         }
         Self::Because(match error.kind() {
@@ -163,7 +164,7 @@ async fn reach(endpoint: &Endpoint) -> std::result::Result<Option<String>, Unrea
     });
     match asked.await {
         Ok(Ok(version)) => Ok(version),
-        Ok(Err(ureq::Error::Io(error))) if limits::is_too_many(&error) => Err(Unreached::Files),
+        Ok(Err(ureq::Error::Io(error))) if open_files::is_too_many(&error) => Err(Unreached::Files),
         Ok(Err(ureq::Error::Timeout(_))) => {
             because("it accepts connections but does not respond".to_owned())
         }

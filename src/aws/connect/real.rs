@@ -21,11 +21,12 @@ use aws_types::service_config::ServiceConfigKey;
 use futures_util::FutureExt as _;
 
 use super::{Aws, Clients, Place, TLS, app_name, no_credentials, timeouts};
+use crate::aws::Meter;
 use crate::aws::asked::Asked;
 use crate::aws::failure::{lack, words};
-use crate::aws::{Meter, Names};
+use crate::core::Names;
+use crate::core::text::printable;
 use crate::error::{Error, Kind, Result};
-use crate::model::text::printable;
 use crate::settings::{Settings, check_region, is_local, partition_of};
 
 /// How long STS may take to say whose credentials these are: where it cannot be reached, other ways

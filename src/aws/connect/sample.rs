@@ -4,8 +4,9 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_smithy_http_client::Builder;
 
 use super::{Aws, Clients, Place};
-use crate::aws::{Meter, Names};
-use crate::model::StackName;
+use crate::aws::Meter;
+use crate::core::Names;
+use crate::core::StackName;
 use crate::settings::{DEFAULT_ENDPOINT, DEFAULT_REGION, Endpoint};
 
 impl Aws {

@@ -2,10 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::localstack::{
+use crate::core::text::printable;
+use crate::tools::localstack::{
     self, Answer, PieceState, Place, Plan, Runtime, Soundness, Survey, Wanted,
 };
-use crate::model::text::printable;
 
 /// What is here and what is missing, in lines.
 pub(super) fn listing(survey: &Survey) -> Vec<String> {

@@ -6,8 +6,8 @@ use ureq::http::Uri;
 
 use super::super::{Context, env};
 use crate::error::{Error, Result};
-use crate::localstack::{DEFAULT_PORT, Place, Surroundings};
 use crate::settings::{Env, host};
+use crate::tools::localstack::{DEFAULT_PORT, Place, Surroundings};
 
 /// The variables that LocalStack may see; anything else of a shell could only mislead it.
 const HANDED_ON: [&str; 9] = [

@@ -6,8 +6,8 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use proptest::collection::vec;
 use proptest::option::of;
 use proptest::prelude::*;
-use rydes::model::text::{ascii_json, is_unsafe, printable};
-use rydes::model::{Answer, Condition, Price, Reply, Request, Responder, RfqId, Timestamp};
+use rydes::core::text::{ascii_json, is_unsafe, printable};
+use rydes::core::{Answer, Condition, Price, Reply, Request, Responder, RfqId, Timestamp};
 
 fn config(cases: u32) -> ProptestConfig {
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }

@@ -1,7 +1,7 @@
 //! Section 5 of the contract, written down once more: no rows, no types, no cleverness. What ended
 //! a gathering is found by living through it again, instant by instant.
 
-use rydes::aggregate::{Gathering, Timing};
+use rydes::core::aggregate::{Gathering, Timing};
 
 use super::sheet::{Line, Said, Sheet, Wish, cents, who};
 
@@ -38,7 +38,7 @@ impl Verdict {
             .map(|provider| (who(&provider.responder), provider.state.word(), provider.expected));
         Self {
             status: said.status.word(),
-            completed_by: said.completed_by.map(rydes::aggregate::CompletedBy::word),
+            completed_by: said.completed_by.map(rydes::core::aggregate::CompletedBy::word),
             expected: said.expected,
             answered: said.answered,
             late: said.late,

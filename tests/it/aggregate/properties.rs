@@ -3,8 +3,8 @@
 use proptest::collection::vec;
 use proptest::option::of;
 use proptest::prelude::*;
-use rydes::aggregate::{Gathering, State, Status, Timing, aggregate};
-use rydes::model::{RequestRow, Rows};
+use rydes::core::aggregate::{Gathering, State, Status, Timing, aggregate};
+use rydes::core::{RequestRow, Rows};
 
 use super::model::{Verdict, judge};
 use super::sheet::{
@@ -33,7 +33,7 @@ fn arrivals() -> impl Strategy<Value = Vec<Arrival>> {
 /// What orders the best quote: nothing that comes may push it back.
 fn best_key(stands: &Gathering) -> Option<(u64, i64, usize)> {
     let best = stands.best.as_ref()?;
-    let at = best.at.map_or(i64::MAX, rydes::model::Timestamp::as_millis);
+    let at = best.at.map_or(i64::MAX, rydes::core::Timestamp::as_millis);
     Some((cents(&best.price), at, who(&best.responder)))
 }
 

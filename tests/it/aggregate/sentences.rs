@@ -1,6 +1,6 @@
 //! The contract's finer sentences, one test each.
 
-use rydes::aggregate::{CompletedBy, Gathering, State, Status, aggregate};
+use rydes::core::aggregate::{CompletedBy, Gathering, State, Status, aggregate};
 
 use super::sheet::Said::{Declined, Failed, Quote, Silent};
 use super::sheet::{Line, Sheet, Wish, cents, conditions, name, time, who};

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use proptest::collection::{btree_map, vec};
 use proptest::option::{of, weighted};
 use proptest::prelude::*;
-use rydes::model::{
+use rydes::core::{
     Answer, AnswerRow, Condition, Price, RequestRow, Responder, RfqId, Rows, Timestamp,
 };
 

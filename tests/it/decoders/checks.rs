@@ -8,17 +8,17 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rydes::cli::lines::{Line, read_lines};
-use rydes::cli::shape::look;
-use rydes::model::text::{ascii_json, is_refused, is_unsafe, printable};
-use rydes::model::{
+use rydes::cli::submit::lines::{Line, read_lines};
+use rydes::cli::submit::shape::look;
+use rydes::core::text::{ascii_json, is_refused, is_unsafe, printable};
+use rydes::core::{
     Answer, Condition, Price, ProviderName, Reply, Request, Responder, RfqId, StackName, Timestamp,
     Until, opened, parse_duration,
 };
-use rydes::output::trace::{Clock, time_of_day};
-use rydes::provider::{Fault, FaultKind};
-use rydes::scatter::{Submission, Term};
-use rydes::submission::of_json;
+use rydes::flow::draft::of_json;
+use rydes::flow::provider::{Fault, FaultKind};
+use rydes::flow::scatter::{Submission, Term};
+use rydes::view::trace::{Clock, time_of_day};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;

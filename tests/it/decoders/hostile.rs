@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use rydes::aws::{Item, read_answer, read_request};
-use rydes::model::{
+use rydes::core::{
     Answer, Price, ProviderName, Reply, Request, Responder, RfqId, StackName, Timestamp, Until,
     parse_duration,
 };
-use rydes::provider::Fault;
-use rydes::scatter::Term;
-use rydes::submission::of_json;
+use rydes::flow::draft::of_json;
+use rydes::flow::provider::Fault;
+use rydes::flow::scatter::Term;
 
 use super::check;
 

@@ -4,13 +4,13 @@
 use std::collections::HashSet;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use rydes::aggregate::{Gathering, aggregate};
 use rydes::aws::{Item, read_answer, read_request};
-use rydes::model::text::compact_json;
-use rydes::model::{Answer, AnswerRow, RfqId, Rows, StackName, Timestamp};
-use rydes::output::quotes::{Frame, MOST_ROWS, News, document, news, table, truth, workshop};
-use rydes::output::{picture, status, trace};
-use rydes::timeline::Timeline;
+use rydes::core::aggregate::{Gathering, aggregate};
+use rydes::core::text::compact_json;
+use rydes::core::timeline::Timeline;
+use rydes::core::{Answer, AnswerRow, RfqId, Rows, StackName, Timestamp};
+use rydes::view::quotes::{Frame, MOST_ROWS, News, document, news, table, truth, workshop};
+use rydes::view::{picture, status, trace};
 use serde_json::Value;
 
 use super::checks::{is_ascii, is_price, is_safe, is_time};

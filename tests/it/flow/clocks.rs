@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use rydes::model::{ProviderName, Request, RfqId, Timestamp};
-use rydes::provider::{Behaviour, Decision, Intent, Temper, When};
+use rydes::core::{ProviderName, Request, RfqId, Timestamp};
+use rydes::flow::provider::{Behaviour, Decision, Intent, Temper, When};
 use serde_json::{Value, json};
 
 use crate::support::stack::{RESPONSE_DEAD_LETTERS, Stack, provider};

@@ -117,7 +117,7 @@ fn replayed_after_its_deadline(again: &str, event: &str) {
     let failed = stack.row_when(&id, &struck, |row| row.get("failed").is_some());
     let before = wait_for("the deadline", || {
         let told = stack.quotes(&id);
-        let now = rydes::model::Timestamp::now().to_string();
+        let now = rydes::core::Timestamp::now().to_string();
         (told["deadline"].as_str() < Some(now.as_str())).then_some(told)
     });
     stack.letters(PROVIDER_DEAD_LETTERS, 1);

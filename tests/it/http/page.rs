@@ -170,7 +170,7 @@ fn the_page_fits_a_phone_and_follows_light_and_dark() {
     let id = server.submit(r#", "deadline": "5s", "to": "Las Vegas""#);
     // What the providers of a demo leave behind, dated as the request is.
     let row = stack.row_when(&id, "-", |_| true);
-    let submitted = row["submitted-at"].as_str().and_then(rydes::model::Timestamp::parse);
+    let submitted = row["submitted-at"].as_str().and_then(rydes::core::Timestamp::parse);
     let submitted = submitted.expect("a time");
     let after = |ms: u64| json!(submitted.plus(std::time::Duration::from_millis(ms)));
     let quote = |price: u64| ("quote", json!(price));

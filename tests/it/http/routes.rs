@@ -122,7 +122,7 @@ fn a_submission_has_what_a_line_of_a_batch_has() {
     // Without a deadline it is the server's.
     let id = server.submit("");
     let full = server.get(&format!("/query-instant-ride-rfq/{id}?view=full")).json();
-    let time = |name: &str| rydes::model::Timestamp::parse(full[name].as_str().expect("a time"));
+    let time = |name: &str| rydes::core::Timestamp::parse(full[name].as_str().expect("a time"));
     let (submitted, deadline) =
         (time("submitted-at").expect("one"), time("deadline").expect("one"));
     assert_eq!(deadline.millis_since(submitted), 15_000);

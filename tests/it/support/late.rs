@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rydes::proxy::{Fault, Rewrite};
+use rydes::tools::bench::proxy::{Fault, Rewrite};
 use serde_json::{Value, json};
 
 const NO_QUEUE: &str = r#"{"__type": "com.amazonaws.sqs#QueueDoesNotExist",

@@ -3,8 +3,8 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
-use rydes::proxy::Rewrite;
-pub use rydes::proxy::{Fault, ServiceError};
+use rydes::tools::bench::proxy::Rewrite;
+pub use rydes::tools::bench::proxy::{Fault, ServiceError};
 
 use super::late::Late;
 use super::localstack::endpoint;
@@ -16,7 +16,7 @@ pub struct Proxy {
     /// Where it listens.
     pub url: String,
     shared: Arc<Shared>,
-    inner: rydes::proxy::Proxy,
+    inner: rydes::tools::bench::proxy::Proxy,
 }
 
 #[derive(Default)]
@@ -40,9 +40,10 @@ impl Proxy {
     pub fn start() -> Self {
         let shared = Arc::<Shared>::default();
         let asked = Arc::clone(&shared);
-        let plan: rydes::proxy::Plan =
+        let plan: rydes::tools::bench::proxy::Plan =
             Arc::new(move |operation, _, body| asked.take(operation, body));
-        let proxy = wait(rydes::proxy::Proxy::start(endpoint(), plan)).expect("a port is free");
+        let proxy = wait(rydes::tools::bench::proxy::Proxy::start(endpoint(), plan))
+            .expect("a port is free");
         Self { url: proxy.url.clone(), shared, inner: proxy }
     }
 

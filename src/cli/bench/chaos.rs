@@ -1,0 +1,161 @@
+//! `rydes bench --chaos`: workers that are killed, requests that fail, and an account of every copy.
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::Command;
+use super::stack::BenchStack;
+use crate::aws::Aws;
+use crate::cli::Context;
+use crate::error::{Error, Result, exit};
+use crate::flow::provider::{Behaviour, Temper};
+use crate::settings::Target;
+use crate::terminal::progress::{Progress, Whole};
+use crate::terminal::{Format, Output};
+use crate::tools::bench::chaos::{self, Outcome, Plan};
+use crate::tools::bench::proxy::{Proxy, seeded};
+use crate::view::chaos::{Proxied, document, report};
+
+/// RFQs, unless told otherwise.
+const COUNT: u32 = 500;
+/// RFQs a second, unless told otherwise: what a machine of two cores takes while workers start over
+/// and over.
+const RATE: f64 = 20.0;
+/// How long a message stays hidden that a killed worker had in hand.
+const VISIBILITY: Duration = Duration::from_secs(10);
+/// How long providers think, unless told otherwise: whoever is killed has something in hand.
+const THINK: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
+
+/// What is broken.
+#[derive(Debug, Args)]
+pub(super) struct Chaos {
+    /// Kill worker processes under load at seeded moments, then account for every copy
+    #[arg(long = "chaos", id = "chaos")]
+    is_asked: bool,
+    /// With --chaos: how many are killed
+    #[arg(long, value_name = "N", requires = "chaos", default_value_t = 20, value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    kills: u32,
+    /// With --chaos: worker processes at once, each with all providers and a consumer
+    #[arg(long, value_name = "N", requires = "chaos", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=20))]
+    workers: u8,
+    /// With --chaos: the share of all requests that a proxy lets fail, as in 0.05
+    #[arg(long, value_name = "SHARE", requires = "chaos", value_parser = share)]
+    failing: Option<f64>,
+}
+
+impl Chaos {
+    /// Whether it is wanted at all.
+    pub(super) fn is_asked(&self) -> bool {
+        self.is_asked
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(share) if (0.0..=0.5).contains(&share) => Ok(share),
+        _ => Err("a share is a number from 0 to 0.5, as in `0.05`".to_owned()),
+    }
+}
+
+/// Makes the stack, breaks what there is to break, and looks at what became of it.
+pub(super) async fn soak(
+    context: &Context,
+    stack: &BenchStack,
+    command: &Command,
+) -> Result<(Plan, Outcome, Option<Proxied>)> {
+    let output = &context.output;
+    let chaos = &command.chaos;
+    let providers = stack.make(output, command.providers).await?;
+    let mut behaviour = command.conduct.behaviour(Temper::Steady);
+    behaviour.think = behaviour.think.or(Some(THINK));
+    let proxy = match chaos.failing {
+        Some(share) => Some(in_front_of(&stack.settings.target, behaviour.seed, share).await?),
+        None => None,
+    };
+    let (reached, endpoint) = match &proxy {
+        Some(proxy) => {
+            let settings = stack.settings.through(&proxy.url);
+            (Aws::connect(&settings).await?, Some(proxy.url.clone()))
+        }
+        None => (stack.aws.clone(), None),
+    };
+    let mut worker = stack.settings.arguments(endpoint.as_deref());
+    worker.extend(
+        ["providers", "run", "--tied", "-o", "jsonl", "--poll-wait", "2s"].map(str::to_owned),
+    );
+    worker.extend(["--visibility".to_owned(), format!("{}s", VISIBILITY.as_secs())]);
+    worker.extend(["--concurrency".to_owned(), command.conduct.concurrency().to_string()]);
+    worker.extend(arguments(&behaviour));
+    let program = std::env::current_exe().map_err(Error::system)?.into_os_string();
+    let plan = Plan {
+        rfqs: command.count.unwrap_or(COUNT),
+        rate: command.rate.unwrap_or(RATE),
+        providers,
+        behaviour,
+        workers: chaos.workers.into(),
+        kills: chaos.kills,
+        command: std::iter::once(program).chain(worker.into_iter().map(OsString::from)).collect(),
+        visibility: VISIBILITY,
+    };
+    let bar = Progress::new(output, Whole::Rfqs(plan.rfqs.into()), "answered");
+    let told = |rfqs| bar.at(rfqs, 0);
+    let stop = &context.shutdown.stop;
+    let outcome = Box::pin(chaos::run(&reached, &stack.aws, &plan, stop, &told)).await?;
+    let proxied = proxy
+        .as_ref()
+        .map(|proxy| Proxied { share: chaos.failing.unwrap_or_default(), counts: proxy.counts() });
+    Ok((plan, outcome, proxied))
+}
+
+/// A proxy in front of LocalStack.
+async fn in_front_of(target: &Target, seed: u64, share: f64) -> Result<Proxy> {
+    let Target::LocalStack(local) = target else {
+        return Err(Error::invalid(
+            "`--failing` is for LocalStack: nothing stands in front of AWS",
+        ));
+    };
+    let url = &local.sqs.url;
+    if [&local.sns.url, &local.dynamodb.url].iter().any(|other| *other != url) {
+        return Err(Error::invalid("`--failing` wants one endpoint for all three services"));
+    }
+    if !url.starts_with("http://") {
+        return Err(Error::invalid("`--failing` wants an endpoint that speaks plain HTTP"));
+    }
+    Proxy::start(url, seeded(seed, share)).await.map_err(Error::system)
+}
+
+/// The options that let `providers run` behave like this.
+fn arguments(behaviour: &Behaviour) -> Vec<String> {
+    use clap::ValueEnum as _;
+    let temper = behaviour.temper.to_possible_value();
+    let temper = temper.map_or_else(String::new, |temper| temper.get_name().to_owned());
+    let mut all = vec!["--behavior".to_owned(), temper];
+    all.extend(["--seed".to_owned(), behaviour.seed.to_string()]);
+    all.extend(["--speed".to_owned(), behaviour.speed.to_string()]);
+    if let Some((low, high)) = behaviour.think {
+        all.extend(["--think".to_owned(), format!("{}ns..{}ns", low.as_nanos(), high.as_nanos())]);
+    }
+    for fault in &behaviour.faults {
+        all.extend(["--fault".to_owned(), fault.to_string()]);
+    }
+    all
+}
+
+/// Prints what became of it.
+pub(super) fn tell(
+    output: &Output,
+    plan: &Plan,
+    outcome: &Outcome,
+    proxied: Option<Proxied>,
+) -> Result<u8> {
+    match output.format {
+        Format::Json | Format::Jsonl => output.json(&document(plan, outcome, proxied)),
+        Format::Table | Format::Workshop => output.lines(&report(plan, outcome, proxied)),
+    }
+    if outcome.is_sound() {
+        return Ok(exit::DONE);
+    }
+    Err(Error::other("not every copy is accounted for as it should be"))
+}

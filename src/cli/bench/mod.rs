@@ -1,0 +1,116 @@
+//! `rydes bench`: the whole path under load, on a stack of its own.
+
+mod chaos;
+mod stack;
+
+use std::time::Duration;
+
+use clap::Args;
+use tokio_util::sync::CancellationToken;
+
+use crate::aws::MAX_WAIT;
+use crate::cli::Context;
+use crate::cli::conduct::Conduct;
+use crate::cli::workers::GATHER_CONCURRENCY;
+use crate::consumer::Options;
+use crate::error::{Error, Result, exit};
+use crate::flow::gather;
+use crate::flow::provider::{self, Receipts, Temper};
+use crate::terminal::Format;
+use crate::terminal::progress::{Progress, Whole};
+use crate::tools::bench::{self, Arrival, Measured, Plan};
+use crate::view::bench::{document, report};
+use chaos::Chaos;
+use stack::BenchStack;
+
+/// RFQs that are measured, unless told otherwise.
+const COUNT: u32 = 1_000;
+/// How long a received message is hidden, as for any worker.
+const VISIBILITY: Duration = Duration::from_secs(30);
+
+/// Measure the whole path under load, on a stack that is made for it and removed.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  rydes bench                               1000 RFQs as fast as they are taken
+  rydes bench --rate 5 --count 100          five a second, come what may
+  rydes bench --providers 100 --count 100 --output json
+  rydes bench --aws --stack bench-42        on AWS itself: costs what it says at the end
+  rydes bench --chaos --failing 0.05        20 workers killed, 5 % of requests failed
+
+Submitter, workers and consumer run in this process (with --chaos the workers in others); latency
+counts from when an RFQ was due to be submitted to the write of its last answer.")]
+pub(super) struct Command {
+    /// RFQs that are measured [default: 1000; for --chaos 500]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub(super) count: Option<u32>,
+    /// Providers
+    #[arg(long, value_name = "M", default_value_t = 10, value_parser = clap::value_parser!(u8).range(1..=100))]
+    pub(super) providers: u8,
+    /// RFQs a second, each at its time [default: as fast as they are taken; for --chaos 20]
+    #[arg(long, value_name = "R", value_parser = rate)]
+    pub(super) rate: Option<f64>,
+    /// RFQs before those that are measured
+    #[arg(long, value_name = "N", conflicts_with = "chaos", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    warm_up: u32,
+    #[command(flatten)]
+    pub(super) conduct: Conduct,
+    #[command(flatten)]
+    chaos: Chaos,
+}
+
+fn rate(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(rate) if (0.01..=100_000.0).contains(&rate) => Ok(rate),
+        _ => Err("a rate is a number from 0.01 to 100000, as in `5`".to_owned()),
+    }
+}
+
+pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
+    let output = &context.output;
+    let stack = BenchStack::find(context).await?;
+    if command.chaos.is_asked() {
+        let (plan, outcome, proxied) =
+            stack.with(context, Box::pin(chaos::soak(context, &stack, &command))).await?;
+        return chaos::tell(output, &plan, &outcome, proxied);
+    }
+    let (plan, measured) =
+        stack.with(context, Box::pin(measure(context, &stack, &command))).await?;
+    match output.format {
+        Format::Json | Format::Jsonl => output.json(&document(&plan, &measured)),
+        Format::Table | Format::Workshop => output.lines(&report(&plan, &measured)),
+    }
+    if measured.lost > 0 {
+        return Err(Error::other(format!("{} answers never came", measured.lost)));
+    }
+    Ok(exit::DONE)
+}
+
+async fn measure(
+    context: &Context,
+    stack: &BenchStack,
+    command: &Command,
+) -> Result<(Plan, Measured)> {
+    let output = &context.output;
+    let count = command.count.unwrap_or(COUNT);
+    let providers = stack.make(output, command.providers).await?;
+    let options =
+        |concurrency| Options { concurrency, visibility: VISIBILITY, drain: Duration::ZERO };
+    let plan = Plan {
+        rfqs: count,
+        warm_up: command.warm_up,
+        arrival: command.rate.map_or(Arrival::Saturating, Arrival::Rate),
+        providers,
+        workers: provider::Settings {
+            behaviour: command.conduct.behaviour(Temper::Steady),
+            receipts: Receipts::Send,
+            poll_wait: MAX_WAIT,
+            options: options(command.conduct.concurrency()),
+        },
+        gathering: gather::Settings { poll_wait: MAX_WAIT, options: options(GATHER_CONCURRENCY) },
+    };
+    let bar = Progress::new(output, Whole::Rfqs(count.into()), "gathered");
+    let told = |rfqs| bar.at(rfqs, 0);
+    let never = CancellationToken::new();
+    let measured = Box::pin(bench::run(&stack.aws, &plan, &never, &told)).await?;
+    Ok((plan, measured))
+}

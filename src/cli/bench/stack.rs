@@ -1,0 +1,82 @@
+//! The stack of a measurement: made for it, removed after it.
+
+use crate::aws::Aws;
+use crate::cli::{Context, env, waiting};
+use crate::core::{ProviderName, StackName};
+use crate::error::{Error, Result};
+use crate::settings::Settings;
+use crate::stack::{self, Mode, Request, Untagged};
+use crate::terminal::Output;
+
+/// The stack that is made and removed, unless another name is typed.
+const STACK: &str = "rydes-bench";
+
+/// A stack that is made for the measurement and removed after it.
+pub(super) struct BenchStack {
+    pub(super) settings: Settings,
+    pub(super) aws: Aws,
+    /// The line that removes it.
+    removal: String,
+}
+
+impl BenchStack {
+    pub(super) async fn find(context: &Context) -> Result<Self> {
+        let output = &context.output;
+        let mut settings = context.settings()?;
+        let is_typed = context.typed.stack.is_some() || env("RYDES_STACK").is_some();
+        if !is_typed {
+            settings = settings.with_stack(StackName::parse(STACK).map_err(Error::other)?);
+        }
+        let mut removal = settings.command("teardown");
+        if context.typed.stack.is_none() {
+            removal = format!("{removal} --stack {}", settings.stack);
+        }
+        let aws = context.connect(&settings).await?;
+        output.note(&aws.target_line());
+        if stack::inventory(&aws).await?.count() > 0 {
+            let of_another = if is_typed { "" } else { ": another one runs, or was killed" };
+            return Err(Error::invalid(format!(
+                "stack {} exists; `bench` makes and removes a stack of its own{of_another}",
+                settings.stack
+            ))
+            .hint(removal));
+        }
+        Ok(Self { settings, aws, removal })
+    }
+
+    /// Makes the stack.
+    pub(super) async fn make(&self, output: &Output, providers: u8) -> Result<Vec<ProviderName>> {
+        let request =
+            Request { providers: providers.into(), mode: Mode::Apply, untagged: Untagged::Refuse };
+        Box::pin(stack::setup(&self.aws, &request, &waiting(output))).await?;
+        let register = stack::register(&self.aws).await?;
+        Ok(register.into_iter().filter_map(|entry| entry.name).collect())
+    }
+
+    /// Does the work, unless a signal comes, and removes the stack in any case.
+    pub(super) async fn with<T>(
+        &self,
+        context: &Context,
+        work: impl Future<Output = Result<T>>,
+    ) -> Result<T> {
+        let (output, stop) = (&context.output, &context.shutdown.stop);
+        let done = tokio::select! {
+            biased;
+            () = stop.cancelled() => Err(context.shutdown.error()),
+            done = work => done,
+        };
+        let removed = async {
+            let patience = waiting(output);
+            let found = stack::find(&self.aws, &patience).await?;
+            stack::teardown(&self.aws, &found, &patience).await.map(drop)
+        };
+        match (done, removed.await) {
+            (done, Ok(())) => done,
+            (Ok(_), Err(left)) => Err(left.hint(&self.removal)),
+            (Err(error), Err(left)) => {
+                output.warning(&format!("its stack could not be removed: {left}"));
+                Err(error.hint(&self.removal))
+            }
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! Shows how an RFQ stands, once.
+
+use super::env;
+use super::recent::Recent;
+use crate::aws::Aws;
+use crate::core::aggregate::Gathering;
+use crate::core::text::printable;
+use crate::core::{RfqId, Timestamp};
+use crate::error::Error;
+use crate::flow::quotes::Filters;
+use crate::terminal::live::size;
+use crate::terminal::{Format, Output};
+use crate::view::quotes::{Frame, MOST_ROWS, document, table, workshop};
+
+/// The error about an RFQ that is not in the table.
+pub(super) async fn unknown(aws: &Aws, id: &RfqId) -> Error {
+    let id = printable(id.as_str());
+    Recent::of(aws, env).unknown(format!("no RFQ {id} on stack {}", aws.names.stack())).await
+}
+
+/// Looks whether filters explain who is missing, where the format has room for that.
+pub(super) async fn explain(output: &Output, aws: &Aws, gathering: &mut Gathering) {
+    if output.format != Format::Workshop {
+        Box::pin(Filters::default().explain(aws, gathering)).await;
+    }
+}
+
+/// Prints how an RFQ stands, in the format that is wanted.
+pub(super) fn print(output: &Output, aws: &Aws, gathering: &Gathering) {
+    match output.format {
+        Format::Table => {
+            let width = output.is_terminal().then(|| size().0);
+            let now = Timestamp::now();
+            let frame = Frame { stack: aws.names.stack(), now, width, rows: MOST_ROWS };
+            output.lines(&styled(output, table(gathering, frame)));
+        }
+        Format::Json | Format::Jsonl => output.json(&document(gathering)),
+        Format::Workshop => output.data(&workshop(gathering)),
+    }
+}
+
+/// The title bold, the best quote green: nothing that only colour says.
+pub(super) fn styled(output: &Output, lines: Vec<String>) -> Vec<String> {
+    let style = output.out_style();
+    let last = lines.len();
+    lines
+        .into_iter()
+        .enumerate()
+        .map(|(position, line)| match position {
+            0 => style.clone().bold().apply_to(line).to_string(),
+            1 => style.clone().dim().apply_to(line).to_string(),
+            _ if position + 1 < last
+                && (line.ends_with("  best") || line.ends_with("best so far")) =>
+            {
+                style.clone().green().apply_to(line).to_string()
+            }
+            _ => line,
+        })
+        .collect()
+}

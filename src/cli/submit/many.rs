@@ -1,0 +1,329 @@
+//! `rydes submit --count` and `--batch`: many requests in batches, in the order in which they come,
+//! with no more in hand than a few hundred.
+
+use std::collections::VecDeque;
+use std::fmt::Write as _;
+use std::fs::File;
+use std::io::{self, BufReader, Cursor, Read};
+use std::path::Path;
+use std::time::Instant;
+
+use futures_util::stream::{self, BoxStream, StreamExt as _};
+use serde_json::json;
+use tokio::sync::mpsc;
+use tokio_util::task::TaskTracker;
+
+use super::lines::{Line, read_lines};
+use super::options::{Command, from_stdin, retry};
+use super::shape::look;
+use super::subscribe_hint;
+use crate::cli::recent::{REMEMBERED, Recent};
+use crate::cli::{Context, env};
+use crate::consumer::Ending;
+use crate::core::text::printable;
+use crate::core::{RequestRow, RfqId};
+use crate::error::{Error, Result, exit};
+use crate::flow::draft::of_json;
+use crate::flow::scatter::{Scatter, Scattered, Submission};
+use crate::settings::{Settings, quoted};
+use crate::terminal::progress::{Progress, Whole};
+use crate::terminal::{Format, Output};
+use crate::view::count_of;
+
+/// Requests in hand at once: rows and messages of all batches that may be under way, and as many
+/// again.
+const IN_HAND: usize = 500;
+/// Lines that are read ahead.
+const READ_AHEAD: usize = 100;
+/// One request of many.
+struct Wanted {
+    /// Its line in the file, from 1.
+    line: Option<u64>,
+    /// Bytes of the file up to its end.
+    bytes: u64,
+    request: Result<Submission>,
+}
+
+/// Where many requests come from.
+pub(super) enum Requests {
+    /// The same one so many times, each time with an id of its own.
+    Count(u32, Box<Submission>),
+    /// The lines of a file, or of stdin.
+    Lines {
+        /// What is read.
+        from: Box<dyn Read + Send>,
+        /// What it is called, safe to print.
+        name: String,
+        /// How many bytes it has, where that is known.
+        bytes: Option<u64>,
+    },
+}
+
+impl Requests {
+    /// The lines of a file; of stdin with `-`. `batch` is the command that reads them from stdin.
+    ///
+    /// # Errors
+    /// Invalid when it cannot be opened, or is no batch.
+    pub(super) fn of_file(file: &Path, batch: &str) -> Result<Self> {
+        if file.as_os_str() == "-" {
+            return Self::of_lines(io::stdin(), ("stdin".to_owned(), None), None, batch);
+        }
+        let name = printable(&file.display().to_string());
+        let cannot =
+            |error: io::Error| Error::invalid(format!("cannot read {name}")).because(error);
+        let opened = File::open(file).map_err(cannot)?;
+        let about = opened.metadata().map_err(cannot)?;
+        if about.is_dir() {
+            return Err(Error::invalid(format!("cannot read {name}: it is a folder")));
+        }
+        let bytes = about.is_file().then_some(about.len());
+        let typed = quoted(&file.display().to_string());
+        Self::of_lines(opened, (name, Some(typed)), bytes, batch)
+    }
+
+    /// The lines of `from`, after a look at whether it is a batch. `name` is for messages; `typed`, if there
+    /// is one, for command lines.
+    fn of_lines(
+        from: impl Read + Send + 'static,
+        (name, typed): (String, Option<String>),
+        bytes: Option<u64>,
+        batch: &str,
+    ) -> Result<Self> {
+        let mut from = BufReader::new(from);
+        let (head, foreign) = look(&mut from)
+            .map_err(|error| Error::invalid(format!("cannot read {name}")).because(error))?;
+        if let Some(foreign) = foreign {
+            return Err(foreign.error(&name, typed.as_deref(), batch));
+        }
+        Ok(Self::Lines { from: Box::new(Cursor::new(head).chain(from)), name, bytes })
+    }
+
+    fn whole(&self) -> Whole {
+        match self {
+            Self::Count(count, _) => Whole::Rfqs((*count).into()),
+            Self::Lines { bytes: Some(bytes), .. } => Whole::Bytes(*bytes),
+            Self::Lines { bytes: None, .. } => Whole::Unknown,
+        }
+    }
+
+    /// All of them, as fast as they are taken.
+    fn stream(self, command: &Command) -> BoxStream<'_, Result<Wanted>> {
+        let (from, name) = match self {
+            Self::Count(count, request) => {
+                let one = move |_| {
+                    let request = Submission { id: RfqId::random(), ..(*request).clone() };
+                    Ok(Wanted { line: None, bytes: 0, request: Ok(request) })
+                };
+                return stream::iter(0..count).map(one).boxed();
+            }
+            Self::Lines { from, name, .. } => (from, name),
+        };
+        let (deadline, until) = (command.deadline(), command.conditions());
+        let (lines, read) = mpsc::channel(READ_AHEAD);
+        // Stdin and pipes may have nothing to say for as long as they like.
+        tokio::task::spawn_blocking(move || read_lines(BufReader::new(from), &lines));
+        let received = stream::unfold(read, async |mut read| Some((read.recv().await?, read)));
+        let wanted = move |line: io::Result<Line>| {
+            let line = line
+                .map_err(|error| Error::other(format!("reading {name} failed")).because(error))?;
+            let request = line.text.map_err(Error::invalid);
+            let request = request.and_then(|text| of_json("the line", &text, deadline, &until));
+            Ok(Wanted { line: Some(line.number), bytes: line.bytes, request })
+        };
+        received.map(wanted).boxed()
+    }
+}
+
+/// How far a bulk submission has come.
+#[derive(Default)]
+struct Account {
+    submitted: u64,
+    answered_before: u64,
+    failed: u64,
+    /// The last line that was taken.
+    line: Option<u64>,
+    newest: VecDeque<RequestRow>,
+}
+
+impl Account {
+    fn done(&self) -> u64 {
+        self.submitted + self.answered_before
+    }
+
+    fn remember(&mut self, row: RequestRow) {
+        self.newest.push_back(row);
+        if self.newest.len() > REMEMBERED {
+            self.newest.pop_front();
+        }
+    }
+}
+
+/// Submits many requests.
+pub(super) async fn run(context: &Context, command: Command, requests: Requests) -> Result<u8> {
+    let output = &context.output;
+    let settings = context.settings()?;
+    let aws = context.connect(&settings).await?;
+    output.note(&aws.target_line());
+    let tasks = TaskTracker::new();
+    let ending = Ending::with(&context.shutdown.stop);
+    let scatter = Scatter::batched(&aws, &tasks, &ending)
+        .await
+        .map_err(|error| subscribe_hint(error, &settings))?;
+    let began = Instant::now();
+    let bar = Progress::new(output, requests.whole(), "submitted");
+    let is_count = matches!(requests, Requests::Count(..));
+    let submit = async |wanted: Result<Wanted>| {
+        let Wanted { line, bytes, request } = wanted?;
+        let submitted = async {
+            let request = request?;
+            let again = retry(&settings, &request);
+            match scatter.submit(request).await? {
+                Scattered::Unknown(error) => {
+                    Err(error.hint(format!("submit it again, nothing is doubled: {again}")))
+                }
+                scattered => Ok(scattered),
+            }
+        };
+        Ok::<_, Error>((line, bytes, submitted.await))
+    };
+    let mut account = Account::default();
+    let mut broken = None;
+    {
+        let wanted = requests.stream(&command).take_until(ending.begins());
+        let mut submitted = std::pin::pin!(wanted.map(submit).buffered(IN_HAND));
+        while let Some(next) = submitted.next().await {
+            let (line, bytes, outcome) = match next {
+                Ok(next) => next,
+                Err(error) => {
+                    broken = Some(error);
+                    break;
+                }
+            };
+            account.line = line.or(account.line);
+            tell(output, &bar, &mut account, line, outcome);
+            bar.at(account.done(), bytes);
+            context.room().await;
+            // No more are submitted whose ids nothing takes; those under way go to stderr.
+            if let Err(error) = output.delivered() {
+                broken.get_or_insert(error);
+                ending.stop();
+            }
+        }
+    }
+    drop((bar, scatter));
+    Recent::of(&aws, env).remember(&account.newest, output).await;
+    summary(context, &settings, &account, began);
+    let ended = ending
+        .outcome()
+        .err()
+        .or(broken)
+        .or_else(|| context.shutdown.stop.is_cancelled().then(|| context.shutdown.error()));
+    if let Some(error) = ended {
+        return Err(ended_early(error, &settings, &command, &account));
+    }
+    if account.failed > 0 {
+        let what = if is_count { "RFQ" } else { "line" };
+        let failed = count_of(account.failed, what);
+        return Err(Error::other(format!("{failed} could not be submitted")));
+    }
+    Ok(exit::DONE)
+}
+
+/// Tells and counts what became of one request.
+fn tell(
+    output: &Output,
+    bar: &Progress,
+    account: &mut Account,
+    line: Option<u64>,
+    outcome: Result<Scattered>,
+) {
+    let (row, state) = match outcome {
+        Ok(Scattered::Published(row)) => {
+            account.submitted += 1;
+            (row, "published")
+        }
+        Ok(Scattered::Answered(row)) => {
+            account.answered_before += 1;
+            (row, "answered")
+        }
+        Ok(Scattered::Unknown(error)) | Err(error) => {
+            account.failed += 1;
+            bar.aside(|| tell_failure(output, line, &error));
+            return;
+        }
+    };
+    let print = || match output.format {
+        Format::Table | Format::Workshop => output.id(&printable(row.id.as_str())),
+        Format::Jsonl => {
+            output.id_json(&json!({"rfq-id": row.id.as_str(), "line": line, "state": state}));
+        }
+        Format::Json => {}
+    };
+    // Elsewhere than on the terminal it is in nobody's way.
+    if output.is_terminal() {
+        bar.aside(print);
+    } else {
+        print();
+    }
+    account.remember(row);
+}
+
+fn tell_failure(output: &Output, line: Option<u64>, error: &Error) {
+    let text = error.in_full();
+    let place = line.map_or(String::new(), |line| format!("line {line}: "));
+    output.warning(&format!("{place}{text}"));
+    for hint in error.hints() {
+        output.hint(hint);
+    }
+    if output.format == Format::Jsonl {
+        output.json(&json!({"line": line, "error": text}));
+    }
+}
+
+fn summary(context: &Context, settings: &Settings, account: &Account, began: Instant) {
+    let output = &context.output;
+    let seconds = began.elapsed().as_secs_f64().max(0.001);
+    #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
+    let rate = account.done() as f64 / seconds;
+    if output.format == Format::Json {
+        output.json(&json!({
+            "submitted": account.submitted,
+            "answered-before": account.answered_before,
+            "failed": account.failed,
+            "last-line": account.line,
+            "seconds": (seconds * 1_000.0).round() / 1_000.0,
+        }));
+    }
+    let mut line =
+        format!("submitted {} in {seconds:.1} s ({rate:.0}/s)", count_of(account.submitted, "RFQ"));
+    if account.answered_before > 0 {
+        _ = write!(line, ", {} submitted and answered before", account.answered_before);
+    }
+    if account.failed > 0 {
+        _ = write!(line, ", {} failed", account.failed);
+    }
+    output.note(&line);
+    output.note(&format!("next: {}", settings.command("status")));
+}
+
+/// What was done before the end that came early, and how to go on.
+fn ended_early(error: Error, settings: &Settings, command: &Command, account: &Account) -> Error {
+    let but = match account.failed {
+        0 => String::new(),
+        failed => format!(", but for {failed} that failed"),
+    };
+    match (account.line, &command.batch) {
+        (Some(line), Some(file)) if file.as_os_str() == "-" => {
+            error.hint(format!("lines 1 to {line} are done{but}; the others are not"))
+        }
+        (Some(line), Some(file)) => {
+            let rest = from_stdin(settings, command);
+            let file = quoted(&file.display().to_string());
+            error.hint(format!(
+                "lines 1 to {line} are done{but}; for the others: tail -n +{} {file} | {rest}",
+                line + 1
+            ))
+        }
+        _ => error.hint(format!("{} were submitted", count_of(account.done(), "RFQ"))),
+    }
+}

@@ -1,0 +1,46 @@
+//! `rydes submit`: one request, or many in batches.
+
+pub mod lines;
+mod many;
+mod one;
+mod options;
+pub mod shape;
+
+pub(super) use options::{Command, deadline};
+
+use super::until::{check_until, shortest_stall};
+use super::{Context, attended};
+use crate::error::{Error, Kind, Result};
+use crate::settings::Settings;
+use many::Requests;
+
+pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
+    let settings = context.settings()?;
+    if !command.wait && shortest_stall(&command.until).is_some() {
+        let problem = "`--until stall:...` is about a wait, so it needs `--wait`; nothing was sent";
+        return Err(Error::invalid(problem));
+    }
+    check_until(&command.until)?;
+    if let Some(file) = &command.batch {
+        // A pipe without a writer cannot be opened yet.
+        let (file, batch) = (file.clone(), options::from_stdin(&settings, &command));
+        let requests = attended(context, move || Requests::of_file(&file, &batch)).await??;
+        return Box::pin(many::run(context, command, requests)).await;
+    }
+    let submission = command.submission(context).await?;
+    match command.count {
+        None => one::run(context, &settings, &command, submission).await,
+        Some(count) => {
+            let requests = Requests::Count(count, Box::new(submission));
+            Box::pin(many::run(context, command, requests)).await
+        }
+    }
+}
+
+/// Adds the command that subscribes providers, where there are none.
+fn subscribe_hint(error: Error, settings: &Settings) -> Error {
+    match error.kind() {
+        Kind::NoProvider => error.hint(settings.command("setup")),
+        _ => error,
+    }
+}

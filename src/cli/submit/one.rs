@@ -1,0 +1,110 @@
+//! `rydes submit` of one request.
+
+use serde_json::json;
+
+use super::options::{Command, retry};
+use super::subscribe_hint;
+use crate::cli::recent::Recent;
+use crate::cli::until::shortest_stall;
+use crate::cli::watch::{Stay, wait};
+use crate::cli::{Context, env};
+use crate::core::text::printable;
+use crate::core::{Condition, RequestRow, show_duration};
+use crate::error::{Kind, Result, exit};
+use crate::flow::quotes::Patience;
+use crate::flow::scatter::{self, Scattered, Submission};
+use crate::settings::Settings;
+use crate::terminal::Format;
+use crate::view::count_of;
+
+/// Submits a request; with `--wait`, stays for its quotes.
+pub(super) async fn run(
+    context: &Context,
+    settings: &Settings,
+    command: &Command,
+    submission: Submission,
+) -> Result<u8> {
+    let output = &context.output;
+    let retry = retry(settings, &submission);
+    let aws = context.connect(settings).await?;
+    output.note(&aws.target_line());
+    let recent = Recent::of(&aws, env);
+    let scattered = scatter::submit(&aws, submission).await;
+    let scattered = scattered.map_err(|error| subscribe_hint(error, settings))?;
+    let row = match scattered {
+        Scattered::Published(row) => {
+            let asked = row.expected.as_ref().map_or(0, |all| all.len() as u64);
+            let deadline = deadline_of(&row);
+            tell(context, &row, command.wait);
+            let asked = count_of(asked, "provider");
+            output.note(&format!("asked {asked}{deadline}"));
+            warn_of_too_many(context, &row);
+            row
+        }
+        Scattered::Answered(row) => {
+            tell(context, &row, command.wait);
+            output.note("it was submitted before, and every provider has answered");
+            row
+        }
+        Scattered::Unknown(error) => {
+            return Err(error.hint(format!("submit it again, nothing is doubled: {retry}")));
+        }
+    };
+    recent.remember([&row], output).await;
+    if command.wait {
+        let again = settings.command(&format!("quotes {} --watch", recent.prefix(&row.id).await));
+        let patience =
+            Patience { stall: shortest_stall(&command.until), ..Stay::default().patience(&[]) };
+        let waited = wait(context, settings, &aws, row.id, patience).await;
+        return waited.map_err(|error| match error.kind() {
+            Kind::Signal(_) => error,
+            _ => error.hint(format!("the request is out; to wait for its quotes: {again}")),
+        });
+    }
+    let prefix = recent.prefix(&row.id).await;
+    output.note(&format!("next: {}", settings.command(&format!("quotes {prefix} --watch"))));
+    Ok(exit::DONE)
+}
+
+/// The id goes to stdout, unless the quotes follow there.
+fn tell(context: &Context, row: &RequestRow, wait: bool) {
+    let output = &context.output;
+    let id = printable(row.id.as_str());
+    match output.format {
+        _ if wait => output.note(&id),
+        Format::Json | Format::Jsonl => output.id_json(&json!({
+            "rfq-id": row.id.as_str(),
+            "from": row.from,
+            "to": row.to,
+            "customer": row.customer,
+            "submitted-at": row.submitted_at,
+            "deadline": row.deadline,
+            "expected": row.expected.as_ref().map(Vec::len),
+            "until": row.until.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        })),
+        Format::Table | Format::Workshop => output.id(&id),
+    }
+}
+
+/// A number of quotes that can never come.
+fn warn_of_too_many(context: &Context, row: &RequestRow) {
+    let asked = row.expected.as_ref().map_or(0, Vec::len);
+    for condition in &row.until {
+        if matches!(condition, Condition::Count(count) if *count > asked) {
+            let asked = count_of(asked as u64, "provider");
+            context.output.warning(&format!(
+                "`--until {condition}` is more than the {asked} asked: it ends when all have answered"
+            ));
+        }
+    }
+}
+
+fn deadline_of(row: &RequestRow) -> String {
+    match (row.submitted_at, row.deadline) {
+        (Some(submitted), Some(deadline)) => {
+            let wanted = show_duration(deadline.after(submitted));
+            format!(", answers wanted within {wanted}")
+        }
+        _ => String::new(),
+    }
+}

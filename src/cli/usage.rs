@@ -1,0 +1,76 @@
+//! What is printed in the place of a command: help that was asked for, or what was wrong with the command line.
+
+use std::ffi::OsString;
+use std::io::ErrorKind::BrokenPipe;
+
+use clap::ValueEnum as _;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use super::terminal;
+use crate::error::{Error, exit};
+use crate::terminal::{Color, Format, Output, Verbosity};
+
+/// Prints what was wrong with the command line, or the help that was asked for.
+pub(super) fn usage(error: &clap::Error, color: Color) -> u8 {
+    let output = Output::new(Format::Table, Verbosity::Normal, color, terminal());
+    let code = print_usage(&output, error);
+    output.finish_now();
+    code
+}
+
+pub(super) fn print_usage(output: &Output, error: &clap::Error) -> u8 {
+    let help = matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp
+            | ErrorKind::DisplayVersion
+            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    );
+    if help {
+        let printed = error.print();
+        // A pipe that was closed is no failure, and a failing stderr is ignored.
+        return match printed.err().filter(|failed| failed.kind() != BrokenPipe) {
+            Some(failed) if !error.use_stderr() => {
+                output.error(&Error::other("cannot write to stdout").because(failed));
+                exit::ERROR
+            }
+            _ => u8::try_from(error.exit_code()).unwrap_or(exit::INVALID),
+        };
+    }
+    let missing = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::Strings(missing)) => missing.as_slice(),
+        _ => &[],
+    };
+    if error.kind() == ErrorKind::MissingRequiredArgument && !missing.is_empty() {
+        let missing: Vec<_> = missing.iter().map(|name| format!("`{name}`")).collect();
+        let usage = match error.get(ContextKind::Usage) {
+            Some(ContextValue::StyledStr(usage)) => {
+                usage.to_string().replacen("Usage:", "usage:", 1)
+            }
+            _ => "usage: rydes --help".to_owned(),
+        };
+        output.error(&Error::invalid(format!("{} is missing", missing.join(", "))));
+        output.note(&format!("  {}", usage.trim()));
+        return exit::INVALID;
+    }
+    // What was typed may hold anything, so the text is printed as every other error is.
+    let text = error.render().to_string();
+    let text = text.trim_end();
+    output.error(&Error::invalid(text.strip_prefix("error: ").unwrap_or(text)));
+    exit::INVALID
+}
+
+/// What `--color` says; needed before the command line is understood, to tell what is wrong with it.
+pub(super) fn color(arguments: &[OsString]) -> Color {
+    let mut words = arguments.iter().map(|word| word.to_string_lossy());
+    let mut color = Color::Auto;
+    while let Some(word) = words.next() {
+        let said = match word.strip_prefix("--color") {
+            Some("") => words.next().map(std::borrow::Cow::into_owned),
+            Some(said) => said.strip_prefix('=').map(str::to_owned),
+            None => None,
+        };
+        let said = said.and_then(|said| Color::from_str(&said, true).ok());
+        color = said.unwrap_or(color);
+    }
+    color
+}

@@ -1,0 +1,332 @@
+//! A wait for quotes: shows an RFQ until it ends. `quotes --watch`, `submit --wait` and `demo` share it.
+
+use std::time::Duration;
+
+use clap::Args;
+use serde_json::json;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+use super::gathering::{explain, print, styled, unknown};
+use super::recent::Recent;
+use super::until::{shortest_stall, stored};
+use super::{Context, env};
+use crate::aws::Aws;
+use crate::core::aggregate::{CompletedBy, Gathering, State, Status};
+use crate::core::text::printable;
+use crate::core::{RfqId, Timestamp, Until, parse_duration};
+use crate::error::{Error, Result, exit};
+use crate::flow::quotes::{Patience, Watch};
+use crate::settings::Settings;
+use crate::shutdown::Shutdown;
+use crate::stack::depths;
+use crate::terminal::live::{Live, size};
+use crate::terminal::{Format, Output};
+use crate::view::quotes::{Frame, MOST_ROWS, document, news, table};
+use crate::view::table::wrapped;
+
+/// How often the countdown is redrawn.
+const REDRAW: Duration = Duration::from_millis(100);
+/// After so long without any answer the queues are looked at, once.
+const SUSPICIOUS: Duration = Duration::from_secs(3);
+/// How long after the deadline, or after the beginning, a read that failed is tried again.
+const OVERTIME: Duration = Duration::from_secs(5);
+/// Lines of the frame beside the rows of answers.
+const FRAME_LINES: u16 = 8;
+
+/// How long a wait lasts beyond its conditions.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Stay {
+    /// With --watch: stay so much longer for late answers
+    #[arg(long, value_name = "TIME", default_value = "0", value_parser = parse_duration, requires = "watch")]
+    pub(super) linger: Duration,
+    /// With --watch: how long to wait for an RFQ without a deadline
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_duration, requires = "watch")]
+    pub(super) timeout: Duration,
+}
+
+impl Default for Stay {
+    fn default() -> Self {
+        Self { linger: Duration::ZERO, timeout: Duration::from_mins(1) }
+    }
+}
+
+impl Stay {
+    /// The same for a wait that ends with these conditions too. A stall goes with the conditions that
+    /// are stored; any other condition stands instead of them.
+    pub(super) fn patience(&self, until: &[Until]) -> Patience {
+        let conditions = stored(until);
+        Patience {
+            until: (!conditions.is_empty()).then_some(conditions),
+            stall: shortest_stall(until),
+            linger: self.linger,
+            timeout: self.timeout,
+        }
+    }
+}
+
+/// Watches an RFQ until it ends; the exit code says how.
+pub(super) async fn wait(
+    context: &Context,
+    settings: &Settings,
+    aws: &Aws,
+    id: RfqId,
+    patience: Patience,
+) -> Result<u8> {
+    let gathering = watch(context, settings, aws, &id, patience).await?;
+    let prefix = Recent::of(aws, env).prefix(&id).await;
+    let again = settings.command(&format!("quotes {prefix}"));
+    match gathering.status {
+        _ if context.output.format != Format::Table => {}
+        Status::Expired | Status::Closed => {
+            context.output.note(&format!("late answers are still kept: {again}"));
+        }
+        Status::Gathering => context.output.note(&format!("it goes on: {again} --watch")),
+        Status::Complete => {}
+    }
+    Ok(match (gathering.completed_by, &gathering.best) {
+        (_, None) => exit::NO_QUOTE,
+        (
+            Some(CompletedBy::All | CompletedBy::Count | CompletedBy::Price | CompletedBy::Stall),
+            Some(_),
+        ) => exit::DONE,
+        (Some(CompletedBy::Closed | CompletedBy::Deadline) | None, Some(_)) => exit::UNMET,
+    })
+}
+
+/// Watches an RFQ until it ends; shows it meanwhile, and leaves the final state behind.
+pub(super) async fn watch(
+    context: &Context,
+    settings: &Settings,
+    aws: &Aws,
+    id: &RfqId,
+    patience: Patience,
+) -> Result<Gathering> {
+    let shutdown = &context.shutdown;
+    let mut view = View::new(&context.output, aws, settings);
+    let mut watch = Watch::new(aws, id.clone(), patience);
+    while !watch.is_over() {
+        let gathering = match view.animate(watch.next(), shutdown).await {
+            Ok(Some(gathering)) => gathering,
+            Ok(None) => return Err(unknown(aws, id).await),
+            Err(error) if error.is_transient() && view.has_time_left() => {
+                view.trouble(&error);
+                continue;
+            }
+            Err(error) => {
+                view.leave();
+                return Err(error);
+            }
+        };
+        view.show(gathering).await;
+        view.written(shutdown).await;
+        if context.output.is_closed() {
+            break;
+        }
+    }
+    tokio::select! {
+        () = view.explain() => {}
+        () = shutdown.stop.cancelled() => {}
+    }
+    view.finish(id).await
+}
+
+/// What a person or a program sees of a wait.
+pub(super) struct View<'a> {
+    output: &'a Output,
+    aws: &'a Aws,
+    settings: &'a Settings,
+    live: Option<Live>,
+    latest: Option<Gathering>,
+    began: Instant,
+    hint: Option<String>,
+    /// Why the last read failed, if it did.
+    failing: Option<String>,
+    looked: bool,
+}
+
+impl<'a> View<'a> {
+    pub(super) fn new(output: &'a Output, aws: &'a Aws, settings: &'a Settings) -> Self {
+        let live = output.format == Format::Table && output.is_live();
+        Self {
+            output,
+            aws,
+            settings,
+            live: live.then(|| Live::new(output)),
+            latest: None,
+            began: Instant::now(),
+            hint: None,
+            failing: None,
+            looked: false,
+        }
+    }
+
+    /// Keeps the countdown going while the next snapshot is awaited.
+    pub(super) async fn animate(
+        &mut self,
+        next: impl Future<Output = Result<Option<Gathering>>>,
+        shutdown: &Shutdown,
+    ) -> Result<Option<Gathering>> {
+        tokio::pin!(next);
+        let mut redraw = interval(REDRAW);
+        redraw.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        loop {
+            tokio::select! {
+                snapshot = &mut next => return snapshot,
+                _ = redraw.tick() => self.draw(),
+                () = shutdown.stop.cancelled() => return Err(shutdown.error()),
+            }
+        }
+    }
+
+    /// Takes in a snapshot.
+    pub(super) async fn show(&mut self, gathering: Gathering) {
+        self.failing = None;
+        let fresh = news(self.latest.as_ref(), &gathering);
+        match self.output.format {
+            Format::Jsonl => {
+                for news in &fresh {
+                    self.output.json(&news.document(&gathering));
+                }
+            }
+            Format::Table if self.live.is_none() => {
+                for news in &fresh {
+                    self.output.data(&news.line());
+                }
+            }
+            Format::Table | Format::Json | Format::Workshop => {}
+        }
+        let nothing = gathering.providers.iter().all(|provider| {
+            matches!(provider.state, State::Waiting | State::Silent | State::Missing)
+        });
+        if !nothing {
+            self.hint = None;
+        } else if !self.looked && self.began.elapsed() >= SUSPICIOUS {
+            self.looked = true;
+            self.hint = self.look(&gathering).await;
+            if let (None, Some(hint)) = (&self.live, &self.hint) {
+                self.output.note(&format!("hint: {hint}"));
+            }
+        }
+        self.latest = Some(gathering);
+        self.draw();
+    }
+
+    /// Waits until the changes are written, or a signal comes; a region that is redrawn is not waited
+    /// for.
+    async fn written(&self, shutdown: &Shutdown) {
+        if self.live.is_some() {
+            return;
+        }
+        tokio::select! {
+            () = self.output.answered() => {}
+            () = shutdown.stop.cancelled() => {}
+        }
+    }
+
+    /// One look at the queues: who is not running?
+    async fn look(&self, gathering: &Gathering) -> Option<String> {
+        let expected = gathering.request.expected.as_deref()?;
+        // A hint is not worth an error.
+        let depths = depths(self.aws, expected).await.ok()?;
+        // A queue that is not here is somebody else's: nobody can say what lies in it.
+        let counts = || depths.providers.iter().filter_map(|(_, counts)| *counts);
+        let unread = counts().filter(|counts| counts.ready > 0).count();
+        let in_hand = counts().filter(|counts| counts.in_hand > 0).count();
+        let replies = depths.responses.total();
+        let run = self.settings.command("providers run");
+        let expected = expected.len();
+        Some(match (unread, in_hand, replies) {
+            (_, _, 1..) => {
+                let consumer = self.settings.command("consumer run");
+                let lie = if replies == 1 { "reply lies" } else { "replies lie" };
+                format!("{replies} {lie} unread; is a consumer running? ({consumer})")
+            }
+            (0, 0, 0) => "no copy is in any queue: the providers have taken them all".to_owned(),
+            (0, 1, 0) => "1 copy is in hand: its provider is thinking".to_owned(),
+            (0, in_hand, 0) => format!("{in_hand} copies are in hand: the providers are thinking"),
+            (1, _, 0) if expected == 1 => format!("the copy lies unread; is `{run}` running?"),
+            (unread, _, 0) if unread >= expected => {
+                format!("all {unread} copies lie unread; is `{run}` running?")
+            }
+            (unread, _, 0) => {
+                format!("{unread} of {expected} copies unread; is `{run}` running for all?")
+            }
+        })
+    }
+
+    fn draw(&mut self) {
+        let (true, Some(gathering)) = (self.live.is_some(), &self.latest) else { return };
+        let (columns, rows) = size();
+        let room = usize::from(rows.saturating_sub(FRAME_LINES)).clamp(3, MOST_ROWS);
+        let mut lines = self.table(gathering, Some(columns), room);
+        let hint = self.hint.as_ref().map(|hint| format!("hint: {hint}"));
+        for sentence in [hint, self.failing.clone()].into_iter().flatten() {
+            lines.extend(wrapped(&printable(&sentence), Some(columns)));
+        }
+        if let Some(live) = &mut self.live {
+            live.draw(lines);
+        }
+    }
+
+    fn table(&self, gathering: &Gathering, width: Option<u16>, rows: usize) -> Vec<String> {
+        let frame = Frame { stack: &self.settings.stack, now: Timestamp::now(), width, rows };
+        styled(self.output, table(gathering, frame))
+    }
+
+    /// Whether a read that failed may be tried again: until a little after the deadline of what was
+    /// last seen, so that a passing failure at the end does not hide how it ended, or of the
+    /// beginning where nothing was seen yet.
+    fn has_time_left(&self) -> bool {
+        let Some(gathering) = &self.latest else { return self.began.elapsed() < OVERTIME };
+        let deadline = gathering.request.deadline;
+        deadline.is_some_and(|deadline| Timestamp::now() < deadline.plus(OVERTIME))
+    }
+
+    /// Tells that a read failed, and that it is tried again.
+    fn trouble(&mut self, error: &Error) {
+        let failing = format!("{error}; trying on");
+        if self.live.is_none() && self.failing.as_ref() != Some(&failing) {
+            self.output.note(&failing);
+        }
+        self.failing = Some(failing);
+        self.draw();
+    }
+
+    /// Leaves what was last seen behind, before an error or at a signal.
+    fn leave(&mut self) {
+        self.live = None;
+        if let Some(gathering) = &self.latest
+            && self.output.format == Format::Table
+        {
+            let width = self.output.is_terminal().then(|| size().0);
+            self.output.lines(&self.table(gathering, width, MOST_ROWS));
+        }
+    }
+
+    /// Looks, once it is over, whether filters explain who is missing. A line per change says
+    /// nothing of those.
+    async fn explain(&mut self) {
+        if let Some(gathering) =
+            self.latest.as_mut().filter(|_| self.output.format != Format::Jsonl)
+        {
+            explain(self.output, self.aws, gathering).await;
+        }
+    }
+
+    /// Leaves the final state behind.
+    pub(super) async fn finish(mut self, id: &RfqId) -> Result<Gathering> {
+        self.live = None;
+        let Some(gathering) = self.latest else { return Err(unknown(self.aws, id).await) };
+        if self.output.format == Format::Jsonl {
+            self.output.json(&json!({
+                "rfq-id": id.as_str(),
+                "status": gathering.status.word(),
+                "completed-by": document(&gathering)["completed-by"],
+                "best": document(&gathering)["best"],
+            }));
+        } else {
+            print(self.output, self.aws, &gathering);
+        }
+        Ok(gathering)
+    }
+}

@@ -1,0 +1,142 @@
+//! The machine under every worker: poll, lease, batch, drain. Knows no RFQ, no AWS and no terminal.
+//!
+//! What it needs of a queue is the trait [`Source`]; what is done with a message is a function that
+//! returns a [`Verdict`].
+
+mod backoff;
+mod batcher;
+mod consume;
+mod ending;
+mod last_few;
+mod lease;
+mod poller;
+mod seat;
+#[cfg(test)]
+mod tests;
+mod troubles;
+
+use std::fmt;
+use std::future::Future;
+
+pub use backoff::{Backoff, persist};
+pub use batcher::{Batcher, Limits, Outcome};
+pub use consume::{Consumer, Notice, Options, Verdict};
+pub use ending::Ending;
+pub use last_few::LastFew;
+pub use seat::Seat;
+pub use troubles::Troubles;
+
+use crate::core::Timestamp;
+use crate::error::Result;
+
+/// A message as it was received.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// The message's own id, the same at every delivery.
+    pub id: String,
+    /// What it says.
+    pub body: String,
+    /// The handle of this delivery.
+    pub receipt: String,
+    /// How often it has been received, this time included.
+    pub receive_count: u32,
+    /// When the queue took it, by the queue's clock.
+    pub sent_at: Option<Timestamp>,
+}
+
+/// Why one entry of a batch was not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The service's code.
+    pub code: String,
+    /// The service's message.
+    pub message: String,
+    /// Whether sending it again would end the same way.
+    pub lasting: Lasting,
+    /// Whether it may have been taken all the same.
+    pub fate: Fate,
+}
+
+/// Whether something that failed may have been carried out all the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fate {
+    /// The service said no: nothing has happened.
+    Refused,
+    /// No answer, or an answer that leaves it open.
+    Unknown,
+}
+
+/// Whether a refusal would be repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lasting {
+    /// It may pass.
+    Passing,
+    /// It never passes.
+    Permanent,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.code, self.message)
+    }
+}
+
+/// One result per entry, in the order of the entries.
+pub type Entries<T = ()> = Vec<Result<T, Refusal>>;
+
+/// How long a receive waits where there is nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// As long as the queue allows: the one poll of a quiet queue.
+    Long,
+    /// A moment: one of several polls of a queue that was full a moment ago.
+    Short,
+}
+
+/// What the machine needs of a queue.
+pub trait Source: Clone + Send + Sync + 'static {
+    /// Its name, for reports.
+    fn name(&self) -> &str;
+
+    /// Waits for up to `max` messages. The machine never drops this future half way: the queue
+    /// would hand the next message to nobody.
+    fn receive(&self, max: usize, wait: Wait) -> impl Future<Output = Result<Vec<Message>>> + Send;
+
+    /// Deletes deliveries, up to 10.
+    fn delete(&self, receipts: &[String]) -> impl Future<Output = Result<Entries>> + Send;
+
+    /// Hides deliveries, up to 10, for the queue's visibility timeout, counted from now.
+    fn extend(&self, receipts: &[String]) -> impl Future<Output = Result<Entries>> + Send;
+
+    /// Gives deliveries back at once, up to 10.
+    fn release(&self, receipts: &[String]) -> impl Future<Output = Result<Entries>> + Send;
+}
+
+/// Something that is not as it should be, and when it is again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Trouble {
+    /// Requests to this queue or table fail; it is tried again.
+    Began {
+        /// What is concerned.
+        subject: String,
+        /// Why.
+        reason: String,
+    },
+    /// They succeed again.
+    Over {
+        /// What was concerned.
+        subject: String,
+    },
+    /// Nobody is there any more who would see the end of it.
+    Abandoned {
+        /// What was concerned.
+        subject: String,
+    },
+    /// One entry of a batch was refused for good.
+    Entry {
+        /// What was being done.
+        subject: String,
+        /// Why.
+        reason: String,
+    },
+}

@@ -1,0 +1,26 @@
+//! What quotes are made of: ids, names, prices, times, messages and rows, each valid once it exists; and
+//! what the rows of an RFQ add up to.
+//!
+//! Pure: no AWS, no clock but [`Timestamp::now`], no terminal.
+
+pub mod aggregate;
+mod condition;
+mod envelope;
+pub mod fields;
+mod ids;
+mod message;
+mod names;
+mod price;
+mod row;
+pub mod text;
+mod time;
+pub mod timeline;
+
+pub use condition::{Condition, Until};
+pub use envelope::opened;
+pub use ids::{ProviderName, Responder, RfqId, StackName};
+pub use message::{Answer, Reply, Request};
+pub use names::{Names, PROVIDER_TAG, STACK_TAG};
+pub use price::Price;
+pub use row::{AnswerRow, RequestRow, Rows};
+pub use time::{Timestamp, parse_duration, show_duration};

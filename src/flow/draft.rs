@@ -1,0 +1,287 @@
+//! What a request is about, as it was typed or read; checked before anything is sent.
+
+use std::time::Duration;
+
+use serde_json::value::RawValue;
+
+use crate::core::fields::{Fields, present};
+use crate::core::text::{is_unsafe, without_mark};
+use crate::core::{Condition, RfqId, Until, parse_duration};
+use crate::error::{Error, Result};
+use crate::flow::scatter::{Submission, Term, check_deadline, check_text};
+
+/// The longest JSON that is read of a request, in bytes: a request is far below it.
+pub const JSON_MAX: u64 = 65_536;
+/// The customer of a request that names none.
+const ANONYMOUS: &str = "anonymous";
+/// How long answers are waited for where the customer does not say.
+pub const DEADLINE: Duration = Duration::from_secs(15);
+
+/// How many conditions a request may name: each is read by every reader.
+pub const UNTIL_MAX: usize = 16;
+
+/// A request before anything is checked.
+#[derive(Debug, Clone, Default)]
+pub struct Typed {
+    /// Where the ride begins.
+    pub from: Option<String>,
+    /// Where it ends.
+    pub to: Option<String>,
+    /// Who asks.
+    pub customer: Option<String>,
+    /// The id, where it has one already.
+    pub rfq_id: Option<String>,
+}
+
+/// Where a request came from, which decides what its parts are called in messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    /// The command line: `--from`.
+    Options,
+    /// JSON: `from`.
+    Json,
+}
+
+impl Typed {
+    /// Takes the texts of the original's event.
+    ///
+    /// # Errors
+    /// Invalid when one of them is no string. `name` says where, in messages.
+    pub fn of_event(name: &str, event: &Fields) -> Result<Self> {
+        let field = |field| text(name, event, field);
+        let (from, to, customer) = (field("from")?, field("to")?, field("customer")?);
+        Ok(Self { from, to, customer, rfq_id: None })
+    }
+
+    /// The request, valid.
+    ///
+    /// # Errors
+    /// Invalid, with what is wrong.
+    pub fn check(
+        self,
+        origin: Origin,
+        deadline: Term<Duration>,
+        until: Vec<Condition>,
+    ) -> Result<Submission> {
+        let named = |name: &str| match origin {
+            Origin::Json => name.to_owned(),
+            Origin::Options => format!("--{name}"),
+        };
+        let missing = |name: &'static str| {
+            let error = Error::invalid(format!("`{}` is missing; nothing was sent", named(name)));
+            let error = error.about(name);
+            match origin {
+                Origin::Json => error,
+                Origin::Options => {
+                    error.hint("rydes submit --from CITY --to CITY [--deadline 15s] [--wait]")
+                }
+            }
+        };
+        let checked = |name: &'static str, text: &str| {
+            check_text(&named(name), text).map_err(|error| error.about(name))
+        };
+        let required = |name: &'static str, text: Option<String>| {
+            checked(name, &text.ok_or_else(|| missing(name))?)
+        };
+        let id = match &self.rfq_id {
+            Some(id) => new_id(id).map_err(|problem| {
+                Error::invalid(format!("`{}`: {problem}; nothing was sent", named("rfq-id")))
+                    .about("rfq-id")
+            })?,
+            None => RfqId::random(),
+        };
+        let customer = match self.customer {
+            Some(named) => Term::Named(checked("customer", &named)?),
+            None => Term::Default(ANONYMOUS.to_owned()),
+        };
+        Ok(Submission {
+            id,
+            from: required("from", self.from)?,
+            to: required("to", self.to)?,
+            customer,
+            deadline,
+            until,
+        })
+    }
+}
+
+/// A request as JSON: the original's event with an optional `rfq-id`, `deadline` and `until`; deadline
+/// and conditions are those given where it has none. `name` says what it is, in messages.
+///
+/// # Errors
+/// Invalid, with what is wrong and about which field.
+pub fn of_json(
+    name: &str,
+    json: &str,
+    deadline: Term<Duration>,
+    until: &[Condition],
+) -> Result<Submission> {
+    let event = object(name, json)?;
+    let typed = Typed { rfq_id: text(name, &event, "rfq-id")?, ..Typed::of_event(name, &event)? };
+    let deadline = match text(name, &event, "deadline")? {
+        None => deadline,
+        Some(typed) => parse_duration(&typed)
+            .and_then(check_deadline)
+            .map(Term::Named)
+            .map_err(|problem| invalid("deadline", &format!(": {problem}")))?,
+    };
+    let until = match present(&event, "until") {
+        None => until.to_vec(),
+        Some(written) => match serde_json::from_str::<Vec<&RawValue>>(written) {
+            Ok(all) if all.len() > UNTIL_MAX => {
+                return Err(invalid("until", &format!(": at most {UNTIL_MAX} conditions")));
+            }
+            Ok(all) => all.into_iter().map(|one| condition(one.get())).collect::<Result<_>>()?,
+            Err(_) => vec![condition(written)?],
+        },
+    };
+    typed.check(Origin::Json, deadline, until)
+}
+
+/// The id of a new request, trimmed: without a character that a terminal obeys, and no segment that a
+/// browser removes from a path, escaped or not.
+fn new_id(id: &str) -> Result<RfqId, String> {
+    let id = RfqId::parse(id.trim())?;
+    match id.as_str() {
+        "." | ".." => Err("browsers remove it from every path".to_owned()),
+        text if text.contains(is_unsafe) => Err("it holds control characters".to_owned()),
+        _ => Ok(id),
+    }
+}
+
+/// A condition as JSON has it: a text, or a number of quotes.
+fn condition(written: &str) -> Result<Condition> {
+    let condition = if written.starts_with(|c: char| c == '-' || c.is_ascii_digit()) {
+        written.parse()
+    } else {
+        serde_json::from_str::<String>(written)
+            .map_err(|_| "a condition is a text, as in `price:20`".to_owned())
+            .and_then(|text| text.parse())
+    };
+    match condition {
+        Ok(Until::Complete(condition)) => Ok(condition),
+        Ok(Until::Stall(_)) => Err(invalid("until", ": `stall` ends one wait, not the RFQ")),
+        Err(problem) => Err(invalid("until", &format!(": {problem}"))),
+    }
+}
+
+/// What is wrong with a field of JSON.
+fn invalid(field: &'static str, problem: &str) -> Error {
+    Error::invalid(format!("`{field}`{problem}")).about(field)
+}
+
+/// The text of JSON.
+///
+/// # Errors
+/// Invalid when it is no UTF-8. `name` says what it is, in messages.
+pub fn utf8(name: &str, bytes: Vec<u8>) -> Result<String> {
+    if is_utf16(&bytes) {
+        return Err(Error::invalid(format!("{name} is UTF-16, not UTF-8; nothing was sent")));
+    }
+    String::from_utf8(bytes).map_err(|_| Error::invalid(format!("{name} is not UTF-8")))
+}
+
+/// Whether it begins as UTF-16 does: with its byte order mark, or with a character that takes half of
+/// its two bytes, which no JSON in UTF-8 has.
+pub fn is_utf16(bytes: &[u8]) -> bool {
+    matches!(bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, ..] | [_, 0, ..])
+}
+
+/// A JSON object, perhaps behind a byte order mark.
+///
+/// # Errors
+/// Invalid when it is something else. `name` says what it is, in messages.
+pub fn object<'a>(name: &str, json: &'a str) -> Result<Fields<'a>> {
+    serde_json::from_str(without_mark(json)).map_err(|error| {
+        if error.is_data() {
+            Error::invalid(format!("{name} is not a JSON object"))
+        } else {
+            Error::invalid(format!("{name} is not JSON")).because(error)
+        }
+    })
+}
+
+/// A text in an object.
+fn text(name: &str, object: &Fields, field: &'static str) -> Result<Option<String>> {
+    let text = present(object, field).map(serde_json::from_str).transpose();
+    text.map_err(|_| invalid(field, &format!(" in {name} is not a string; nothing was sent")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(line: &str) -> Result<Submission, String> {
+        of_json("the line", line, Term::Default(DEADLINE), &[]).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_line_has_what_a_submission_has() {
+        let read = line(
+            r#"{"from": " A ", "to": "B", "rfq-id": "x-1", "deadline": "2s", "until": ["3", "price:20"]}"#,
+        )
+        .expect("a good line");
+        assert_eq!(
+            (read.from.as_str(), read.customer),
+            ("A", Term::Default("anonymous".to_owned()))
+        );
+        assert_eq!((read.id.as_str(), read.deadline), ("x-1", Term::Named(Duration::from_secs(2))));
+        assert_eq!(read.until.len(), 2);
+        let read =
+            line("\u{feff}{\"from\": \"A\", \"to\": \"B\", \"until\": [1, 2]}").expect("good");
+        assert_eq!(read.until.len(), 2);
+        let read = line(r#"{"from": "\ufeffA", "to": "B\u00ad\u200e"}"#).expect("good");
+        assert_eq!((read.from.as_str(), read.to.as_str()), ("A", "B\u{ad}\u{200e}"));
+        let read = line(r#"{"from": "A", "to": "B", "rfq-id": "\u2028x-1 \n"}"#).expect("good");
+        assert_eq!(read.id.as_str(), "x-1");
+        let read = line(r#"{"from": "A", "to": "B", "until": 3, "rfq-id": null}"#).expect("good");
+        assert_eq!(
+            (read.until, read.deadline),
+            (vec![Condition::Count(3)], Term::Default(DEADLINE))
+        );
+    }
+
+    #[test]
+    fn unknown_fields_are_ignored_whatever_they_hold() {
+        for new in [r#""\ud800""#, "1e999999", r#"{"$serde_json::private::Number": "x"}"#] {
+            let text = format!(r#"{{"from": "A", "to": "B", "new": {new}}}"#);
+            assert!(line(&text).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_bad_line_says_what_is_wrong_with_it() {
+        let many = format!(r#"{{"from": "A", "to": "B", "until": [{}1]}}"#, "1, ".repeat(16));
+        for (text, problem) in [
+            ("{", "not JSON"),
+            ("[1]", "not a JSON object"),
+            (r#"{"from": "A"}"#, "`to` is missing"),
+            (r#"{"from": "A", "to": 7}"#, "`to` in the line is not a string"),
+            (r#"{"from": " ", "to": "B"}"#, "`from` is empty"),
+            (r#"{"from": "A", "to": "B", "rfq-id": ""}"#, "`rfq-id`"),
+            (r#"{"from": "A", "to": "B", "rfq-id": "a\u001bb"}"#, "control characters"),
+            (r#"{"from": "A", "to": "B", "rfq-id": "a\u200db"}"#, "control characters"),
+            (r#"{"from": "A", "to": "B", "rfq-id": " . "}"#, "`rfq-id`: browsers"),
+            (r#"{"from": "A", "to": "B", "rfq-id": ".."}"#, "`rfq-id`: browsers"),
+            (r#"{"from": "A\u202e", "to": "B"}"#, "`from` holds control characters"),
+            (r#"{"from": "A", "to": "B", "customer": "\u2066"}"#, "`customer` holds control"),
+            (&many, "at most 16"),
+            (r#"{"from": "A", "to": "B", "deadline": "soon"}"#, "`deadline`"),
+            (r#"{"from": "A", "to": "B", "deadline": "5ms"}"#, "10 ms to 24 h"),
+            (r#"{"from": "A", "to": "B", "until": {}}"#, "`until`"),
+            (r#"{"from": {"$serde_json::private::RawValue": "\"A\""}, "to": "B"}"#, "not a string"),
+            (
+                r#"{"$serde_json::private::RawValue": "{\"from\": \"A\", \"to\": \"B\"}"}"#,
+                "missing",
+            ),
+            (
+                r#"{"from": "A", "to": "B", "until": {"$serde_json::private::Number": "3"}}"#,
+                "a condition is a text",
+            ),
+            (r#"{"from": "A", "to": "B", "until": ["stall:5s"]}"#, "one wait"),
+        ] {
+            let refused = line(text).expect_err(text);
+            assert!(refused.contains(problem), "{text}: {refused}");
+        }
+    }
+}

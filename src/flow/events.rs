@@ -1,0 +1,161 @@
+//! Everything that can happen, as data: the loops report events, `output` alone prints them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::consumer::Trouble;
+use crate::core::{Answer, ProviderName, Responder, RfqId};
+
+/// What happens at the workers and the response consumer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A provider took a request in hand, for the first time or again.
+    Received {
+        /// The provider.
+        provider: ProviderName,
+        /// The RFQ.
+        id: RfqId,
+        /// How often the request has been received, this time included.
+        count: u32,
+    },
+    /// A provider's answer is on the response queue.
+    Answered {
+        /// The provider.
+        provider: ProviderName,
+        /// The RFQ.
+        id: RfqId,
+        /// What it answered.
+        answer: Answer,
+        /// How long after the deadline, if it was too late.
+        late_by: Option<Duration>,
+    },
+    /// A provider stays silent and leaves no receipt.
+    Mute {
+        /// The provider.
+        provider: ProviderName,
+        /// The RFQ.
+        id: RfqId,
+    },
+    /// A provider's fault sent something else beside its answer, or in its place.
+    Strayed {
+        /// The provider.
+        provider: ProviderName,
+        /// The RFQ that it was asked.
+        id: RfqId,
+        /// What it sent.
+        what: Stray,
+    },
+    /// A provider's worker died on purpose, and another takes its place.
+    Crashed {
+        /// The provider.
+        provider: ProviderName,
+        /// The RFQ that it had in hand.
+        id: RfqId,
+        /// Whether it was answered before.
+        sent: bool,
+    },
+    /// An attempt to answer failed; it will be tried again.
+    Attempt {
+        /// The provider.
+        provider: ProviderName,
+        /// The RFQ.
+        id: RfqId,
+        /// Why.
+        reason: String,
+        /// Which attempt it was, from 1.
+        attempt: u32,
+        /// When it is tried again.
+        again_in: Duration,
+    },
+    /// A request was given back to its queue because the worker stops.
+    GivenBack {
+        /// The provider.
+        provider: ProviderName,
+    },
+    /// A message was delivered again that is in hand or was done with a moment ago; it was not
+    /// handled again.
+    Again {
+        /// The name of the queue.
+        queue: String,
+    },
+    /// A request that cannot be read went to the dead letters.
+    Unreadable {
+        /// The provider whose copy it was.
+        provider: ProviderName,
+        /// Why.
+        reason: String,
+    },
+    /// A request is done with: it is in nobody's hand any more.
+    PutDown {
+        /// The provider.
+        provider: ProviderName,
+    },
+    /// A provider's queue is gone: it was removed.
+    Left {
+        /// The provider.
+        provider: ProviderName,
+    },
+    /// An answer is in the table.
+    Gathered {
+        /// Who answered.
+        responder: Responder,
+        /// The RFQ.
+        id: RfqId,
+        /// What.
+        answer: Answer,
+        /// Whether it is the first answer or replaced one of a lower rank.
+        how: Gathered,
+    },
+    /// A reply was refused and went to the dead letters.
+    Refused {
+        /// Why.
+        reason: String,
+    },
+    /// Something is not as it should be, or is again.
+    Trouble(Trouble),
+}
+
+/// What a faulty provider sends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Stray {
+    /// A body that is not JSON, in the place of its answer.
+    Poison,
+    /// A second answer.
+    Second(Answer),
+    /// Its answer, to this id.
+    WrongId(RfqId),
+}
+
+/// How an answer came into the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Gathered {
+    /// As this provider's first.
+    First,
+    /// In the place of one of a lower rank.
+    Replacing,
+    /// Not at all: one of the same or a higher rank is there.
+    Duplicate,
+}
+
+/// One step of a longer piece of work, such as bringing LocalStack up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// What the step is about, in a word or two: `python packages`.
+    pub subject: String,
+    /// What exactly: a version, an address, a number of bytes.
+    pub detail: String,
+    /// How far it is.
+    pub state: StepState,
+}
+
+/// How far a step is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StepState {
+    /// Under way.
+    Running,
+    /// Done: what came of it, in a word, and how long it took.
+    Done(String, Duration),
+}
+
+/// Where a piece of work reports its events to.
+pub type Sink<E> = Arc<dyn Fn(E) + Send + Sync>;

@@ -1,0 +1,319 @@
+//! The response consumer: response queue -> table.
+//!
+//! A reply is acknowledged only after its row is confirmed. A bad reply goes to the dead letters
+//! with its reason, its neighbours unharmed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+
+use crate::aws::{Aws, DeadLetters, Insert, Inserted, MAX_STATEMENTS, Polled, Table};
+use crate::consumer::{
+    Batcher, Consumer, Ending, Entries, Lasting, Limits, Message, Notice, Options, Seat, Trouble,
+    Verdict, persist,
+};
+use crate::core::{Answer, AnswerRow, Reply, Timestamp};
+use crate::error::{Error, Result};
+use crate::flow::events::{Event, Gathered, Sink};
+
+/// Those of one receive come together; none waits for more.
+const INSERT_LINGER: Duration = Duration::ZERO;
+/// How long an answer waits while others are on their way into the table.
+const INSERT_PATIENCE: Duration = Duration::from_millis(100);
+
+/// Bytes of a batch: DynamoDB takes requests of 16 MB.
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>
+const BATCH_BYTES: usize = 4_000_000;
+
+/// How replies are gathered.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// How long a receive waits for messages, 20 s at the most.
+    pub poll_wait: Duration,
+    /// How replies are consumed.
+    pub options: Options,
+}
+
+/// Gathers until `stop`, then drains. Once `hurry` is cancelled, `stop` is soon to come: no receive
+/// waits long any more.
+///
+/// # Errors
+/// Not set up when a queue is missing; the first error that will not pass, after draining.
+pub async fn run(
+    aws: &Aws,
+    settings: Settings,
+    hurry: &CancellationToken,
+    stop: &CancellationToken,
+    sink: &Sink<Event>,
+) -> Result<()> {
+    let (queue, dead_letters) = tokio::try_join!(
+        persist(async || aws.queue(aws.names.response_queue()).await),
+        persist(async || aws.queue(aws.names.response_dead_letters()).await),
+    )?;
+    let tasks = TaskTracker::new();
+    let ending = Ending::with(stop);
+    let gatherer = Arc::new(Gatherer {
+        table: aws.table(),
+        rows: inserts(&tasks, aws.table(), &ending),
+        dead_letters: dead_letters.dead_letters(&tasks, &ending),
+        ending: ending.clone(),
+        sink: Arc::clone(sink),
+        queue: queue.name().to_owned(),
+    });
+    let queue_name = queue.name().to_owned();
+    let troubles = Arc::clone(sink);
+    let consumer = Consumer {
+        source: Polled {
+            queue,
+            wait: settings.poll_wait,
+            visibility: settings.options.visibility,
+            hurry: hurry.clone(),
+        },
+        options: settings.options,
+        // Answers never wait.
+        breath: Duration::ZERO,
+        ending: ending.clone(),
+        trouble: Arc::new(move |trouble| troubles(Event::Trouble(trouble))),
+    };
+    let handle = move |message, seat| {
+        let gatherer = Arc::clone(&gatherer);
+        async move { gatherer.handle(message, seat).await }
+    };
+    let (again, name) = (Arc::clone(sink), queue_name);
+    let notice = move |notice| match notice {
+        // Whoever gets it next gathers it.
+        Notice::GivenBack => {}
+        Notice::Again => again(Event::Again { queue: name.clone() }),
+    };
+    // A task of its own: woken within its caller's future, it would have all of that looked at again.
+    let consumer = AbortOnDropHandle::new(tokio::spawn(consumer.run(handle, notice)));
+    let outcome = consumer
+        .await
+        .unwrap_or_else(|panic| Err(Error::other("the consumer broke down").because(panic)));
+    tasks.close();
+    tasks.wait().await;
+    outcome
+}
+
+/// A batcher of inserts.
+fn inserts(tasks: &TaskTracker, table: Table, ending: &Ending) -> Batcher<Insert, Inserted> {
+    let limits = Limits {
+        count: MAX_STATEMENTS,
+        bytes: BATCH_BYTES,
+        linger: INSERT_LINGER,
+        patience: INSERT_PATIENCE,
+        flights: 4,
+        attempts: 5,
+    };
+    let table = Arc::new(table);
+    Batcher::start(tasks, limits, ending.clone(), Insert::size, move |batch| {
+        let table = Arc::clone(&table);
+        async move { insert(&table, &batch).await }.boxed()
+    })
+}
+
+/// Inserts answers; of several with the same key the first of the highest rank stands for all.
+async fn insert(table: &Table, answers: &[Insert]) -> Result<Entries<Inserted>> {
+    let standing = collapse(answers);
+    let mut chosen: Vec<usize> = standing.clone();
+    chosen.sort_unstable();
+    chosen.dedup();
+    // Mostly no two have the same key, and none has to be copied.
+    if chosen.len() == answers.len() {
+        return table.insert(answers).await;
+    }
+    let unique: Vec<Insert> =
+        chosen.iter().map(|position| with_failure(answers, *position)).collect();
+    let results = table.insert(&unique).await?;
+    let by_position: HashMap<usize, _> = chosen.into_iter().zip(results).collect();
+    let result = |(position, stands): (usize, usize)| match &by_position[&stands] {
+        Ok(_) if position != stands => Ok(Inserted::Duplicate),
+        result => result.clone(),
+    };
+    Ok(standing.into_iter().enumerate().map(result).collect())
+}
+
+/// An answer with the time of the failure of the same key that it stands for, if there is one: the
+/// failure settled the provider's part at that time.
+fn with_failure(answers: &[Insert], position: usize) -> Insert {
+    let mut standing = answers[position].clone();
+    let is_failure = |answer: &&Insert| {
+        let same = answer.id == standing.id && answer.row.responder == standing.row.responder;
+        same && matches!(answer.row.answer, Answer::Failed { .. })
+    };
+    if !matches!(standing.row.answer, Answer::Failed { .. }) {
+        standing.row.failed_at = answers.iter().find(is_failure).and_then(|f| f.row.sent_at);
+    }
+    standing
+}
+
+/// For each answer, the position of the one that stands for its key.
+fn collapse(answers: &[Insert]) -> Vec<usize> {
+    let mut best: HashMap<_, usize> = HashMap::new();
+    for (position, answer) in answers.iter().enumerate() {
+        let stands = best.entry((&answer.id, &answer.row.responder)).or_insert(position);
+        if answer.row.answer.rank() > answers[*stands].row.answer.rank() {
+            *stands = position;
+        }
+    }
+    answers.iter().map(|answer| best[&(&answer.id, &answer.row.responder)]).collect()
+}
+
+/// What every reply in hand needs.
+struct Gatherer {
+    table: Table,
+    rows: Batcher<Insert, Inserted>,
+    dead_letters: DeadLetters,
+    ending: Ending,
+    sink: Sink<Event>,
+    queue: String,
+}
+
+impl Gatherer {
+    async fn handle(&self, message: Message, seat: Seat) -> Verdict {
+        let reply = match Reply::decode(&message.body) {
+            Ok(reply) => reply,
+            Err(reason) => return self.refuse(&message, &seat, reason).await,
+        };
+        let texts = match self.texts(&reply).await {
+            Ok(texts) => texts,
+            Err(Untold::NoRequest) => {
+                let reason = "`from`, `to` or `customer` is missing, and there is no request row";
+                return self.refuse(&message, &seat, reason.to_owned()).await;
+            }
+            Err(Untold::Trouble(error)) => {
+                let verdict = self.leave("reading the table", error.to_string());
+                if error.is_fatal() {
+                    self.ending.fail(error);
+                }
+                return verdict;
+            }
+        };
+        let (responder, id, answer) =
+            (reply.responder.clone(), reply.id.clone(), reply.answer.clone());
+        let row = AnswerRow {
+            responder: reply.responder,
+            answer: reply.answer,
+            received_at: reply.received_at,
+            answered_at: reply.answered_at,
+            sent_at: message.sent_at,
+            gathered_at: Some(Timestamp::now()),
+            failed_at: None,
+        };
+        match self.rows.submit(Insert { id: reply.id, row, texts }).await {
+            Ok(inserted) => {
+                let how = match inserted {
+                    Inserted::New => Gathered::First,
+                    Inserted::Replaced => Gathered::Replacing,
+                    Inserted::Duplicate => Gathered::Duplicate,
+                };
+                (self.sink)(Event::Gathered { responder, id, answer, how });
+                Verdict::Done
+            }
+            Err(refusal) if refusal.lasting == Lasting::Permanent => {
+                self.refuse(&message, &seat, format!("the table refuses it: {refusal}")).await
+            }
+            Err(refusal) => self.leave("writing the table", refusal.to_string()),
+        }
+    }
+
+    /// `from`, `to` and `customer` of a reply that is no quote; from the request row where it does
+    /// not repeat them.
+    async fn texts(&self, reply: &Reply) -> Result<Option<[String; 3]>, Untold> {
+        if matches!(reply.answer, Answer::Quote(_)) {
+            return Ok(None);
+        }
+        if let (Some(from), Some(to), Some(customer)) = (&reply.from, &reply.to, &reply.customer) {
+            return Ok(Some([from.clone(), to.clone(), customer.clone()]));
+        }
+        let request = self.table.request(&reply.id).boxed().await;
+        let request = request.map_err(Untold::Trouble)?;
+        let request = request.ok_or(Untold::NoRequest)?;
+        Ok(Some([
+            reply.from.clone().unwrap_or(request.from),
+            reply.to.clone().unwrap_or(request.to),
+            reply.customer.clone().unwrap_or(request.customer),
+        ]))
+    }
+
+    /// Moves a reply to the dead letters; it is done with once they have confirmed it.
+    async fn refuse(&self, message: &Message, seat: &Seat, reason: String) -> Verdict {
+        if seat.has_lapsed() {
+            // Its next receiver refuses it too: a second letter would be one too many.
+            return Verdict::Leave;
+        }
+        let (sink, told) = (Arc::clone(&self.sink), reason.clone());
+        let report = move || sink(Event::Refused { reason: told.clone() });
+        match self.dead_letters.bury(message, &reason, &self.queue, report).await {
+            Ok(()) => Verdict::Done,
+            Err(refusal) => self.leave("moving a reply to the dead letters", refusal.to_string()),
+        }
+    }
+
+    /// Leaves a reply where it is: it comes back.
+    fn leave(&self, subject: &str, reason: String) -> Verdict {
+        (self.sink)(Event::Trouble(Trouble::Entry { subject: subject.to_owned(), reason }));
+        Verdict::Leave
+    }
+}
+
+/// Why the texts of a reply are not known.
+enum Untold {
+    /// Neither the reply nor a request row says.
+    NoRequest,
+    /// The request row could not be read.
+    Trouble(Error),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::{Price, Responder, RfqId};
+
+    fn answer(responder: &str, answer: Answer) -> Insert {
+        let row = AnswerRow {
+            responder: Responder::stored(responder),
+            answer,
+            received_at: None,
+            answered_at: None,
+            sent_at: None,
+            gathered_at: None,
+            failed_at: None,
+        };
+        Insert { id: RfqId::parse("x").expect("valid"), row, texts: None }
+    }
+
+    #[test]
+    fn a_failure_that_another_answer_stands_for_keeps_its_time() {
+        let at = |millis| Timestamp::from_millis(millis);
+        let mut failure = answer(
+            "a",
+            Answer::Failed { reason: "f".into(), attempts: None, attempted_at: Vec::new() },
+        );
+        failure.row.sent_at = at(1_000);
+        let mut quote = answer("a", Answer::Quote(Price::whole(1)));
+        quote.row.sent_at = at(2_000);
+        let other = answer("b", Answer::Quote(Price::whole(1)));
+        let batch = [failure, quote, other];
+        assert_eq!(collapse(&batch), [1, 1, 2]);
+        assert_eq!(with_failure(&batch, 1).row.failed_at, at(1_000));
+        assert_eq!(with_failure(&batch, 2).row.failed_at, None);
+    }
+
+    #[test]
+    fn of_equal_keys_the_first_of_the_highest_rank_stands() {
+        let quote = |price| Answer::Quote(Price::whole(price));
+        let batch = [
+            answer("a", Answer::Silent("s".into())),
+            answer("b", quote(1)),
+            answer("a", quote(2)),
+            answer("a", quote(3)),
+            answer("b", Answer::Declined("d".into())),
+        ];
+        assert_eq!(collapse(&batch), [2, 1, 2, 2, 1]);
+    }
+}

@@ -1,0 +1,467 @@
+//! What a simulated provider says to a request: a pure function of the seed, the RFQ and the
+//! provider, so that a request delivered again is answered the same.
+
+use std::time::Duration;
+
+use super::chance::{Chance, below};
+use super::fault::{Fault, FaultKind};
+use crate::core::{Price, ProviderName, Request, RfqId, Timestamp};
+
+/// An RFQ whose deadline is further away than this is answered in time even by `demo`'s latecomers. They
+/// never wait longer than this for a deadline to pass: a customer's clock may be wrong.
+const FAR_DEADLINE: Duration = Duration::from_mins(1);
+/// The receipt for a request that was received after its deadline.
+const RECEIVED_LATE: &str = "received after its deadline";
+/// The receipt of a latecomer where too many others wait.
+const CROWDED: &str = "too many requests are waiting";
+/// Why simulated providers decline.
+const DECLINES: [&str; 3] = ["fully booked", "too far", "no unicorn awake"];
+
+/// How a simulated provider behaves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Temper {
+    /// Thinks 0.2 to 4 s; 10 % each decline, stay silent, fail, or answer too late.
+    #[default]
+    Demo,
+    /// As the original: 50 % stay silent, the others think 0 to 60 s (a deadline of 70 s suits it).
+    Workshop,
+    /// Answers at once, always.
+    Steady,
+}
+
+/// Everything that an answer depends on beside the request and the provider.
+#[derive(Debug, Clone)]
+pub struct Behaviour {
+    /// How providers behave.
+    pub temper: Temper,
+    /// What makes one run's chances differ from another's.
+    pub seed: u64,
+    /// How long providers think instead of what their temper says, shortest to longest.
+    pub think: Option<(Duration, Duration)>,
+    /// Thinking times are divided by this.
+    pub speed: f64,
+    /// Faults, of which the first that strikes counts.
+    pub faults: Vec<Fault>,
+}
+
+/// What a provider will do with a request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Decision {
+    /// When it answers.
+    pub when: When,
+    /// What it answers.
+    pub intent: Intent,
+    /// How the answer goes out.
+    pub delivery: Delivery,
+}
+
+/// When an answer goes out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum When {
+    /// So long after the request was received.
+    After(Duration),
+    /// At this time.
+    At(Timestamp),
+}
+
+/// How an answer goes out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Delivery {
+    /// As it should.
+    Sound,
+    /// As a body that is not JSON.
+    Poison,
+    /// Twice, a quote the second time with this price.
+    Twice(Price),
+    /// To this id, which belongs to no RFQ.
+    Astray(RfqId),
+    /// Its worker dies at this moment, the first time that the request is received.
+    Crash(Moment),
+}
+
+/// When a worker dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// Before its answer is sent.
+    BeforeSend,
+    /// After its answer was confirmed, before the request is deleted.
+    AfterSend,
+}
+
+/// What a provider means to answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Intent {
+    /// A price.
+    Quote(Price),
+    /// No, and why.
+    Decline(String),
+    /// Nothing, and why.
+    Silence(String),
+    /// Every attempt will fail, and why.
+    Fail(String),
+}
+
+impl Decision {
+    /// One whose answer goes out as it should.
+    fn sound(when: When, intent: Intent) -> Self {
+        Self { when, intent, delivery: Delivery::Sound }
+    }
+
+    /// What becomes of it where it cannot wait for its time: a receipt.
+    #[must_use]
+    pub(super) fn crowded_out(self) -> Self {
+        let intent = Intent::Silence(CROWDED.to_owned());
+        Self { when: When::After(Duration::ZERO), intent, ..self }
+    }
+}
+
+impl Behaviour {
+    /// What `provider` does with `request`, received at `received`.
+    pub fn decide(
+        &self,
+        provider: &ProviderName,
+        request: &Request,
+        received: Timestamp,
+    ) -> Decision {
+        if self.temper != Temper::Workshop
+            && request.deadline.is_some_and(|deadline| received > deadline)
+        {
+            // A receipt replaces nothing: what the rows said before stands.
+            let receipt = Intent::Silence(RECEIVED_LATE.to_owned());
+            return Decision::sound(When::After(Duration::ZERO), receipt);
+        }
+        let chance = Chance::of(self.seed, provider, request);
+        let decision = self.by_temper(&chance, request, received);
+        match self.struck(provider, &chance) {
+            None => decision,
+            Some(kind) => self.by_fault(kind, decision, &chance),
+        }
+    }
+
+    /// How many milliseconds `provider`'s clock is fast while it is at work on `request`.
+    pub fn clock(&self, provider: &ProviderName, request: &Request) -> i64 {
+        let is_clock = |fault: &Fault| matches!(fault.kind, FaultKind::Clock(_));
+        if !self.faults.iter().any(is_clock) {
+            return 0;
+        }
+        match self.struck(provider, &Chance::of(self.seed, provider, request)) {
+            Some(FaultKind::Clock(fast)) => *fast,
+            _ => 0,
+        }
+    }
+
+    /// The fault that strikes.
+    fn struck(&self, provider: &ProviderName, chance: &Chance) -> Option<&FaultKind> {
+        let strikes = |(position, fault): &(usize, &Fault)| {
+            fault.concerns(provider) && fault.strikes(chance.word_for(*position))
+        };
+        self.faults.iter().enumerate().find(strikes).map(|(_, fault)| &fault.kind)
+    }
+
+    fn by_temper(&self, chance: &Chance, request: &Request, received: Timestamp) -> Decision {
+        let at_once = When::After(Duration::ZERO);
+        let quote = |low: u64, high: u64| Intent::Quote(Price::whole(chance.price(low, high)));
+        match self.temper {
+            Temper::Steady => Decision::sound(self.thinking(chance, 0, 0), quote(10, 100)),
+            Temper::Workshop => {
+                if chance.percent() < 50 {
+                    return Decision::sound(at_once, silence());
+                }
+                let whole = Duration::from_secs(below(chance.think, 61));
+                let when = match self.think {
+                    Some(_) => self.thinking(chance, 0, 0),
+                    None => When::After(whole.div_f64(self.speed)),
+                };
+                Decision::sound(when, quote(0, 100))
+            }
+            Temper::Demo => {
+                let thinking = self.thinking(chance, 200, 4_000);
+                match chance.percent() {
+                    0..10 => {
+                        let which = usize::try_from(below(chance.price, 3)).unwrap_or(0);
+                        Decision::sound(thinking, Intent::Decline(DECLINES[which].to_owned()))
+                    }
+                    10..20 => Decision::sound(at_once, silence()),
+                    20..30 => Decision::sound(at_once, failure()),
+                    30..40 => match near_deadline(request, received) {
+                        Some(deadline) => {
+                            let extra = Duration::from_millis(2_000 + below(chance.extra, 2_001));
+                            // The deadline is by the customer's clock, the wait by our own.
+                            let far = received.plus(FAR_DEADLINE);
+                            let at = if deadline > far { far } else { deadline.plus(extra) };
+                            Decision::sound(When::At(at), quote(1, 9))
+                        }
+                        None => Decision::sound(thinking, quote(10, 100)),
+                    },
+                    _ => Decision::sound(thinking, quote(10, 100)),
+                }
+            }
+        }
+    }
+
+    fn by_fault(&self, kind: &FaultKind, decision: Decision, chance: &Chance) -> Decision {
+        let at_once = When::After(Duration::ZERO);
+        let delivered = |delivery| Decision { delivery, ..decision.clone() };
+        match kind {
+            FaultKind::Decline(why) => {
+                Decision { intent: Intent::Decline(why.clone()), ..decision }
+            }
+            FaultKind::Silent => Decision::sound(at_once, silence()),
+            FaultKind::Error => Decision::sound(at_once, failure()),
+            FaultKind::Slow(think) => {
+                Decision { when: When::After(think.div_f64(self.speed)), ..decision }
+            }
+            // It shows in the times alone.
+            FaultKind::Clock(_) => decision,
+            FaultKind::Poison => delivered(Delivery::Poison),
+            // Dearer than anything that is quoted first.
+            FaultKind::Duplicate => {
+                delivered(Delivery::Twice(Price::whole(101 + below(chance.extra, 100))))
+            }
+            FaultKind::WrongId => delivered(Delivery::Astray(chance.id())),
+            FaultKind::CrashBeforeSend => delivered(Delivery::Crash(Moment::BeforeSend)),
+            FaultKind::CrashAfterSend => delivered(Delivery::Crash(Moment::AfterSend)),
+        }
+    }
+
+    /// A thinking time within these milliseconds, or within what was asked for.
+    fn thinking(&self, chance: &Chance, low: u64, high: u64) -> When {
+        let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        let (low, high) = self.think.map_or((low, high), |(l, h)| (millis(l), millis(h)));
+        let think = low + below(chance.think, high.saturating_sub(low).saturating_add(1));
+        When::After(Duration::from_millis(think).div_f64(self.speed))
+    }
+}
+
+fn silence() -> Intent {
+    Intent::Silence("not available".to_owned())
+}
+
+fn failure() -> Intent {
+    Intent::Fail("engine fault".to_owned())
+}
+
+/// The deadline, where it is near enough to be missed on purpose. The request alone decides that, where
+/// it says when it was submitted: so each delivery is answered the same.
+fn near_deadline(request: &Request, received: Timestamp) -> Option<Timestamp> {
+    let since = request.submitted_at.unwrap_or(received);
+    request.deadline.filter(|deadline| deadline.after(since) <= FAR_DEADLINE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::RfqId;
+
+    fn behaviour(temper: Temper) -> Behaviour {
+        Behaviour { temper, seed: 0, think: None, speed: 1.0, faults: Vec::new() }
+    }
+
+    fn request(number: usize, deadline: Option<Duration>) -> Request {
+        let submitted = Timestamp::from_millis(1_000_000).expect("in range");
+        Request {
+            id: RfqId::parse(&format!("rfq-{number}")).expect("valid"),
+            from: "A".to_owned(),
+            to: "B".to_owned(),
+            customer: "c".to_owned(),
+            submitted_at: Some(submitted),
+            deadline: deadline.map(|deadline| submitted.plus(deadline)),
+        }
+    }
+
+    fn decisions(behaviour: &Behaviour, deadline: Option<Duration>) -> Vec<Decision> {
+        let received = Timestamp::from_millis(1_000_100).expect("in range");
+        (0..5_000)
+            .map(|n| {
+                let provider = ProviderName::simulated(n % 10 + 1);
+                behaviour.decide(&provider, &request(n, deadline), received)
+            })
+            .collect()
+    }
+
+    fn share(decisions: &[Decision], of: impl Fn(&Decision) -> bool) -> f64 {
+        let hits = decisions.iter().filter(|decision| of(decision)).count();
+        f64::from(u32::try_from(hits).expect("few")) / 5_000.0
+    }
+
+    #[test]
+    fn a_request_delivered_again_is_answered_the_same_and_another_seed_differs() {
+        let one = decisions(&behaviour(Temper::Demo), Some(Duration::from_secs(15)));
+        let again = decisions(&behaviour(Temper::Demo), Some(Duration::from_secs(15)));
+        assert_eq!(one, again);
+        let other = Behaviour { seed: 1, ..behaviour(Temper::Demo) };
+        assert_ne!(one, decisions(&other, Some(Duration::from_secs(15))));
+    }
+
+    #[test]
+    fn the_chances_are_pinned_down() {
+        let received = Timestamp::from_millis(1_000_100).expect("in range");
+        let decision = behaviour(Temper::Steady).decide(
+            &ProviderName::simulated(1),
+            &request(1, None),
+            received,
+        );
+        // A change of this number changes every demo ever shown: it must be meant.
+        assert_eq!(decision.intent, Intent::Quote(Price::whole(74)));
+    }
+
+    #[test]
+    fn demo_has_its_shares() {
+        let all = decisions(&behaviour(Temper::Demo), Some(Duration::from_secs(15)));
+        let near = |share: f64| (0.08..0.12).contains(&share);
+        assert!(near(share(&all, |d| matches!(d.intent, Intent::Decline(_)))));
+        assert!(near(share(&all, |d| matches!(d.intent, Intent::Silence(_)))));
+        assert!(near(share(&all, |d| matches!(d.intent, Intent::Fail(_)))));
+        assert!(near(share(&all, |d| matches!(d.when, When::At(_)))));
+        for decision in &all {
+            match (&decision.when, &decision.intent) {
+                (When::At(at), Intent::Quote(price)) => {
+                    let after = at.as_millis() - 1_015_000;
+                    assert!((2_000..=4_000).contains(&after), "{after}");
+                    assert!(*price >= Price::whole(1) && *price <= Price::whole(9));
+                }
+                (When::After(think), Intent::Quote(price)) => {
+                    assert!((200..=4_000).contains(&think.as_millis()), "{think:?}");
+                    assert!(*price >= Price::whole(10) && *price <= Price::whole(100));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    #[test]
+    fn demo_is_never_late_without_a_near_deadline() {
+        for deadline in [None, Some(Duration::from_secs(61))] {
+            let all = decisions(&behaviour(Temper::Demo), deadline);
+            assert!(all.iter().all(|d| matches!(d.when, When::After(_))));
+        }
+    }
+
+    #[test]
+    fn workshop_is_the_original_and_answers_even_what_comes_too_late() {
+        let all = decisions(&behaviour(Temper::Workshop), Some(Duration::ZERO));
+        let silent = share(&all, |d| matches!(d.intent, Intent::Silence(_)));
+        assert!((0.47..0.53).contains(&silent), "{silent}");
+        for decision in all {
+            let When::After(think) = decision.when else { panic!("no deadline is aimed at") };
+            assert!(think.subsec_nanos() == 0 && think.as_secs() <= 60);
+        }
+    }
+
+    #[test]
+    fn what_is_received_after_its_deadline_leaves_a_receipt_alone() {
+        let faults = ["error", "decline:no", "poison"].map(|text| text.parse().expect("valid"));
+        for faults in [Vec::new()].into_iter().chain(faults.map(|fault| vec![fault])) {
+            for temper in [Temper::Steady, Temper::Demo] {
+                let all = decisions(
+                    &Behaviour { faults: faults.clone(), ..behaviour(temper) },
+                    Some(Duration::ZERO),
+                );
+                let receipt = Intent::Silence("received after its deadline".into());
+                assert!(all.iter().all(|decision| decision.intent == receipt));
+                assert!(all.iter().all(|decision| decision.delivery == Delivery::Sound));
+            }
+        }
+    }
+
+    #[test]
+    fn no_customer_s_clock_makes_an_answer_wait_longer_than_a_far_deadline() {
+        let received = Timestamp::from_millis(1_000_100).expect("in range");
+        let latest = received.plus(FAR_DEADLINE);
+        let demo = behaviour(Temper::Demo);
+        let times = ["2126-01-01T00:00:00Z", "9999-12-30T21:59:58Z", "9999-12-30T22:00:00Z"];
+        let fast = times.iter().filter_map(|time| Timestamp::parse(time));
+        for submitted in fast.chain([received.plus(Duration::from_mins(10))]) {
+            let mut late = 0;
+            for number in 0..1_000 {
+                let mut asked = request(number, Some(Duration::from_secs(15)));
+                asked.submitted_at = Some(submitted);
+                asked.deadline = Some(submitted.plus(Duration::from_secs(15)));
+                let provider = ProviderName::simulated(1);
+                let decision = demo.decide(&provider, &asked, received);
+                if let When::At(at) = decision.when {
+                    assert!(at <= latest, "{at} for {submitted}");
+                    late += 1;
+                }
+                // Delivered again while it waits, it is answered with the same price.
+                let again = demo.decide(&provider, &asked, received.plus(Duration::from_secs(30)));
+                assert_eq!(again.intent, decision.intent);
+            }
+            assert!(late > 50, "{late} of 1,000 for {submitted}");
+        }
+    }
+
+    #[test]
+    fn who_cannot_wait_gives_a_receipt_in_place_of_the_best_price() {
+        let all = decisions(&behaviour(Temper::Demo), Some(Duration::from_secs(15)));
+        let mut latecomers = 0;
+        for decision in all.into_iter().filter(|d| matches!(d.when, When::At(_))) {
+            let receipt = decision.crowded_out();
+            assert_eq!(receipt.intent, Intent::Silence("too many requests are waiting".into()));
+            assert_eq!(receipt.when, When::After(Duration::ZERO));
+            latecomers += 1;
+        }
+        assert!(latecomers > 0);
+    }
+
+    #[test]
+    fn speed_divides_thinking_but_not_deadlines() {
+        let fast = Behaviour { speed: 10.0, ..behaviour(Temper::Demo) };
+        let slow = decisions(&behaviour(Temper::Demo), Some(Duration::from_secs(15)));
+        for (fast, slow) in decisions(&fast, Some(Duration::from_secs(15))).iter().zip(slow) {
+            match (fast.when, slow.when) {
+                (When::After(fast), When::After(slow)) => assert_eq!(fast, slow.div_f64(10.0)),
+                (fast, slow) => assert_eq!(fast, slow),
+            }
+        }
+    }
+
+    #[test]
+    fn faults_of_the_way_leave_the_answer_alone_and_strike_the_same_again() {
+        let with = |fault: &str, seed| {
+            let faults = vec![fault.parse().expect("valid")];
+            decisions(&Behaviour { seed, faults, ..behaviour(Temper::Steady) }, None)
+        };
+        let sound = decisions(&behaviour(Temper::Steady), None);
+        for fault in ["poison", "duplicate", "wrong-id", "crash-before-send", "crash-after-send"] {
+            let struck = with(&format!("{fault}@0.3"), 0);
+            assert_eq!(struck, with(&format!("{fault}@0.3"), 0));
+            let places = |all: &[Decision]| -> Vec<bool> {
+                all.iter().map(|decision| decision.delivery != Delivery::Sound).collect()
+            };
+            assert_ne!(places(&struck), places(&with(&format!("{fault}@0.3"), 1)));
+            let share = share(&struck, |decision| decision.delivery != Delivery::Sound);
+            assert!((0.27..0.33).contains(&share), "{fault}: {share}");
+            for (struck, sound) in struck.iter().zip(&sound) {
+                assert_eq!((&struck.when, &struck.intent), (&sound.when, &sound.intent));
+                if let (Delivery::Twice(second), Intent::Quote(first)) =
+                    (&struck.delivery, &struck.intent)
+                {
+                    assert!(second > first);
+                }
+            }
+        }
+        let ids = with("wrong-id", 0).into_iter().map(|decision| match decision.delivery {
+            Delivery::Astray(id) => id,
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(ids.collect::<std::collections::HashSet<_>>().len(), 5_000);
+    }
+
+    #[test]
+    fn the_first_fault_that_strikes_counts() {
+        let faults = ["UnicornManagementResource3=error", "silent@0.5", "decline:closed today"];
+        let faults = faults.map(|text| text.parse().expect("valid")).to_vec();
+        let all = decisions(&Behaviour { faults, ..behaviour(Temper::Steady) }, None);
+        for (n, decision) in all.iter().enumerate() {
+            match decision.intent {
+                Intent::Fail(_) => assert_eq!(n % 10 + 1, 3),
+                Intent::Silence(_) => {}
+                Intent::Decline(ref why) => assert_eq!(why, "closed today"),
+                Intent::Quote(_) => panic!("the last fault always strikes"),
+            }
+        }
+        let silent = share(&all, |d| matches!(d.intent, Intent::Silence(_)));
+        assert!((0.42..0.48).contains(&silent), "{silent}");
+    }
+}

@@ -1,0 +1,250 @@
+//! Faults on purpose: `[NAME=]KIND[@P][:ARG]`.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::chance::below;
+use crate::core::{ProviderName, parse_duration};
+
+/// Chances are counted in millionths.
+const WHOLE: u64 = 1_000_000;
+/// What a good fault looks like.
+const EXAMPLE: &str = "a fault is `[NAME=]KIND[@P][:ARG]`, as in `silent@0.1`, `decline:fully booked` or \
+     `UnicornManagementResource3=slow:20s`";
+
+/// A fault that strikes some or all requests of one or all providers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The provider it concerns; `None` for all.
+    pub provider: Option<ProviderName>,
+    /// What happens.
+    pub kind: FaultKind,
+    /// How often, in millionths.
+    chance: u64,
+}
+
+/// What happens when a fault strikes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FaultKind {
+    /// It declines with this reason.
+    Decline(String),
+    /// It stays silent.
+    Silent,
+    /// Every attempt fails.
+    Error,
+    /// It thinks so long.
+    Slow(Duration),
+    /// Its clock is so many milliseconds fast, or slow where they are negative.
+    Clock(i64),
+    /// In the place of its answer it sends a body that is not JSON.
+    Poison,
+    /// It answers twice, the second price different.
+    Duplicate,
+    /// It answers to an id that belongs to no RFQ.
+    WrongId,
+    /// Its worker dies before the answer is sent, the first time that the request is received.
+    CrashBeforeSend,
+    /// Its worker dies after the answer is sent and before the request is deleted, the first time that
+    /// it is received.
+    CrashAfterSend,
+}
+
+/// The kinds that take no argument.
+const PLAIN: [(&str, FaultKind); 7] = [
+    ("silent", FaultKind::Silent),
+    ("error", FaultKind::Error),
+    ("poison", FaultKind::Poison),
+    ("duplicate", FaultKind::Duplicate),
+    ("wrong-id", FaultKind::WrongId),
+    ("crash-before-send", FaultKind::CrashBeforeSend),
+    ("crash-after-send", FaultKind::CrashAfterSend),
+];
+
+/// Each kind as it is typed, with a colon where an argument follows, and what the provider does then.
+pub const KINDS: [(&str, &str); 10] = [
+    ("decline:", "declines with this reason"),
+    ("silent", "leaves a receipt and no answer"),
+    ("error", "fails at every attempt"),
+    ("slow:", "thinks so long"),
+    ("clock:", "believes that it is later, or earlier"),
+    ("poison", "sends a body that is not JSON"),
+    ("duplicate", "answers twice, the second time dearer"),
+    ("wrong-id", "answers to an id that belongs to no RFQ"),
+    ("crash-before-send", "its worker dies before the answer is sent"),
+    ("crash-after-send", "its worker dies before the request is deleted"),
+];
+
+impl Fault {
+    /// Whether it concerns this provider.
+    pub(super) fn concerns(&self, provider: &ProviderName) -> bool {
+        self.provider.as_ref().is_none_or(|only| only == provider)
+    }
+
+    /// Whether it strikes for this word of chance.
+    pub(super) fn strikes(&self, word: u64) -> bool {
+        below(word, WHOLE) < self.chance
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(provider) = &self.provider {
+            write!(f, "{provider}=")?;
+        }
+        let plain = PLAIN.iter().find(|(_, kind)| *kind == self.kind).map(|(name, _)| *name);
+        let (name, argument) = match (&self.kind, plain) {
+            (FaultKind::Decline(reason), _) => ("decline", Some(reason.clone())),
+            (FaultKind::Slow(think), _) => ("slow", Some(format!("{}ns", think.as_nanos()))),
+            (FaultKind::Clock(fast), _) => ("clock", Some(format!("{fast:+}ms"))),
+            (_, plain) => (plain.unwrap_or_default(), None),
+        };
+        f.write_str(name)?;
+        if self.chance < WHOLE {
+            write!(f, "@0.{:06}", self.chance)?;
+        }
+        argument.map_or(Ok(()), |argument| write!(f, ":{argument}"))
+    }
+}
+
+impl FromStr for Fault {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (head, argument) = match text.split_once(':') {
+            Some((head, argument)) => (head, Some(argument)),
+            None => (text, None),
+        };
+        let (provider, head) = match head.split_once('=') {
+            Some((name, head)) => (Some(ProviderName::parse(name)?), head),
+            None => (None, head),
+        };
+        let (kind, chance) = match head.split_once('@') {
+            Some((kind, chance)) => (kind, parse_chance(chance)?),
+            None => (head, WHOLE),
+        };
+        let kind = match (kind, argument) {
+            ("decline", Some(reason)) if !reason.trim().is_empty() && reason.len() <= 1_024 => {
+                FaultKind::Decline(reason.trim().to_owned())
+            }
+            ("decline", Some(reason)) if !reason.trim().is_empty() => {
+                return Err("a reason has at most 1024 bytes".into());
+            }
+            ("decline", _) => return Err("`decline` needs a reason: `decline:fully booked`".into()),
+            ("slow", Some(think)) => FaultKind::Slow(parse_duration(think)?),
+            ("clock", Some(off)) => FaultKind::Clock(parse_clock(off)?),
+            ("clock", None) => return Err("`clock` needs a time: `clock:+5m`, `clock:-90s`".into()),
+            ("slow", None) => return Err("`slow` needs a time: `slow:20s`".into()),
+            _ => match (PLAIN.iter().find(|(name, _)| *name == kind), argument) {
+                (Some((_, plain)), None) => plain.clone(),
+                (Some(_), Some(_)) => return Err(format!("`{kind}` takes no argument")),
+                (None, _) => return Err(EXAMPLE.into()),
+            },
+        };
+        Ok(Self { provider, kind, chance })
+    }
+}
+
+/// A duration with or without a sign, in milliseconds.
+fn parse_clock(text: &str) -> Result<i64, String> {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if unsigned.starts_with(['+', '-']) {
+        return Err("a clock is off by one time, as in `clock:+5m`".to_owned());
+    }
+    let millis = i64::try_from(parse_duration(unsigned)?.as_millis()).unwrap_or(i64::MAX);
+    Ok(if text.starts_with('-') { -millis } else { millis })
+}
+
+/// A chance between 0 and 1, in millionths.
+fn parse_chance(text: &str) -> Result<u64, String> {
+    let bad = || "a chance is a number from 0 to 1, as in `silent@0.1`".to_owned();
+    let chance: f64 = text.parse().map_err(|_| bad())?;
+    if !(0.0..=1.0).contains(&chance) {
+        return Err(bad());
+    }
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "from 0 to a million"
+    )]
+    Ok((chance * WHOLE as f64).round() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_its_one_language() {
+        let fault: Fault = "acme=slow@0.25:20s".parse().expect("valid");
+        assert_eq!(fault.provider.as_ref().map(ProviderName::as_str), Some("acme"));
+        assert_eq!(fault.kind, FaultKind::Slow(Duration::from_secs(20)));
+        assert_eq!(fault.chance, 250_000);
+        let fault: Fault = "decline:a=b@c:d".parse().expect("valid");
+        assert_eq!(fault.kind, FaultKind::Decline("a=b@c:d".into()));
+        assert!(fault.strikes(u64::MAX));
+        for (name, kind) in PLAIN {
+            let fault: Fault = format!("acme={name}@0.5").parse().expect("valid");
+            assert_eq!((fault.kind, fault.chance), (kind, 500_000));
+        }
+    }
+
+    #[test]
+    fn every_kind_is_listed() {
+        let listed = |name: &str| KINDS.iter().any(|(kind, _)| *kind == name);
+        assert!(PLAIN.iter().all(|(name, _)| listed(name)));
+        for (kind, _) in KINDS {
+            let text = if kind.ends_with(':') { format!("{kind}5m") } else { kind.to_owned() };
+            assert!(text.parse::<Fault>().is_ok(), "{text}");
+        }
+        // With an argument: decline, slow and clock.
+        assert_eq!(KINDS.len(), PLAIN.len() + 3);
+    }
+
+    #[test]
+    fn what_is_written_is_read_again() {
+        for text in [
+            "acme=slow@0.25:20s",
+            "decline:a=b@c:d",
+            "silent@0.000001",
+            "x=crash-after-send@1",
+            "poison@0",
+            "slow:1.5ms",
+            "clock:5m",
+            "a=clock@0.5:-90s",
+            "clock:+1ms",
+        ] {
+            let fault: Fault = text.parse().expect("valid");
+            assert_eq!(fault.to_string().parse(), Ok(fault), "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_everything_else() {
+        for bad in [
+            "",
+            "fast",
+            "slow",
+            "slow:x",
+            "decline",
+            "decline: ",
+            "silent@2",
+            "silent@-1",
+            "silent@x",
+            "silent:x",
+            "error:x",
+            "poison:x",
+            "clock",
+            "clock:--5m",
+            "clock:+-5m",
+            "clock:-+5m",
+            "crash",
+            "a-b=silent",
+            "=silent",
+            "silent@NaN",
+        ] {
+            assert!(bad.parse::<Fault>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! Simulated providers: receive, decide, answer, acknowledge. One worker per provider queue, and
+//! another one when it dies.
+//!
+//! A request is acknowledged only after the answer to it is confirmed by the response queue. No
+//! price is ever made up for an external provider: who is served is the caller's choice.
+
+mod behaviour;
+mod chance;
+mod fault;
+mod worker;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::future::try_join_all;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub use behaviour::{Behaviour, Decision, Delivery, Intent, Moment, Temper, When};
+pub use fault::{Fault, FaultKind, KINDS as FAULT_KINDS};
+
+use self::worker::Worker;
+use crate::aws::{Aws, DeadLetters, Outgoing, Polled, Queue};
+use crate::consumer::{Batcher, Consumer, Ending, Notice, Options, Trouble, persist};
+use crate::core::ProviderName;
+use crate::error::{Error, Kind, Result};
+use crate::flow::events::{Event, Sink};
+
+/// How long a provider's queue is left alone after a request or a few: the answer is more urgent than
+/// the next request, and several of them cost no more to receive than one.
+const BREATH: Duration = Duration::from_millis(25);
+
+/// Whether silence leaves a receipt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Receipts {
+    /// A silent provider sends a receipt, so that its copy can be accounted for.
+    Send,
+    /// A silent provider leaves no trace.
+    Withhold,
+}
+
+/// How workers work.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What providers say.
+    pub behaviour: Behaviour,
+    /// Whether silence leaves a receipt.
+    pub receipts: Receipts,
+    /// How long a receive waits for messages, 20 s at the most.
+    pub poll_wait: Duration,
+    /// How requests are consumed.
+    pub options: Options,
+}
+
+/// Runs one worker per provider until the `ending` begins, then drains; where it comes with an error,
+/// what is in hand is given back at once.
+///
+/// # Errors
+/// Not set up when a queue is missing; the first error that will not pass, after draining.
+pub async fn run(
+    aws: &Aws,
+    providers: &[ProviderName],
+    settings: &Settings,
+    ending: &Ending,
+    sink: &Sink<Event>,
+) -> Result<()> {
+    let find = async |name: String| persist(async || aws.queue(name.clone()).await).await;
+    let (response, dead_letters) = tokio::try_join!(
+        find(aws.names.response_queue()),
+        find(aws.names.provider_dead_letters()),
+    )?;
+    let queues = providers.iter().map(|name| find(aws.names.provider_queue(name)));
+    let queues = try_join_all(queues).await?;
+    let tasks = TaskTracker::new();
+    let answers = response.outbox(&tasks, ending);
+    let dead_letters = dead_letters.dead_letters(&tasks, ending);
+    let mut workers = JoinSet::new();
+    for (provider, queue) in providers.iter().zip(queues) {
+        let post = Post {
+            provider: provider.clone(),
+            queue,
+            settings: settings.clone(),
+            answers: answers.clone(),
+            dead_letters: dead_letters.clone(),
+            ending: ending.part(),
+            sink: Arc::clone(sink),
+        };
+        workers.spawn(post.keep());
+    }
+    drop((answers, dead_letters));
+    while let Some(ended) = workers.join_next().await {
+        let ended = ended.unwrap_or_else(|panic| {
+            Err(Error::other("a provider worker broke down").because(panic))
+        });
+        match ended {
+            Ok(()) => {}
+            // A provider may leave at any time: the others go on without it.
+            Err(error) if error.kind() == Kind::NotSetUp && !workers.is_empty() => {}
+            // One worker that cannot go on stops the others: half a house answers half the
+            // requests.
+            Err(error) => ending.fail(error),
+        }
+    }
+    tasks.close();
+    tasks.wait().await;
+    ending.outcome()
+}
+
+/// One provider's place: somebody is always at work there.
+struct Post {
+    provider: ProviderName,
+    queue: Queue,
+    settings: Settings,
+    answers: Batcher<Outgoing, ()>,
+    dead_letters: DeadLetters,
+    ending: Ending,
+    sink: Sink<Event>,
+}
+
+impl Post {
+    /// Runs a worker, and another one whenever it dies of a fault, until the end.
+    async fn keep(self) -> Result<()> {
+        let ended = loop {
+            let worker = Arc::new(Worker::new(
+                self.provider.clone(),
+                self.settings.clone(),
+                self.answers.clone(),
+                self.dead_letters.clone(),
+                Arc::clone(&self.sink),
+                self.queue.name().to_owned(),
+            ));
+            let crash = worker.crash.clone();
+            tokio::select! {
+                ended = self.work(worker) => break ended,
+                // What it had in hand comes back when its visibility runs out.
+                () = crash.cancelled() => {}
+            }
+        };
+        if ended.as_ref().is_err_and(|error| error.kind() == Kind::NotSetUp) {
+            (self.sink)(Event::Left { provider: self.provider });
+        }
+        ended
+    }
+
+    async fn work(&self, worker: Arc<Worker>) -> Result<()> {
+        let source = Polled {
+            queue: self.queue.clone(),
+            wait: self.settings.poll_wait,
+            visibility: self.settings.options.visibility,
+            hurry: CancellationToken::new(),
+        };
+        let troubles = Arc::clone(&self.sink);
+        let consumer = Consumer {
+            source,
+            options: self.settings.options,
+            breath: BREATH,
+            ending: self.ending.part(),
+            trouble: Arc::new(move |trouble: Trouble| troubles(Event::Trouble(trouble))),
+        };
+        let handle = move |message, place| {
+            let worker = Arc::clone(&worker);
+            async move { worker.handle(message, place).await }
+        };
+        let (provider, sink) = (self.provider.clone(), Arc::clone(&self.sink));
+        let queue = self.queue.name().to_owned();
+        let notice = move |notice| match notice {
+            Notice::GivenBack => sink(Event::GivenBack { provider: provider.clone() }),
+            Notice::Again => sink(Event::Again { queue: queue.clone() }),
+        };
+        consumer.run(handle, notice).await
+    }
+}

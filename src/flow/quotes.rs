@@ -1,0 +1,232 @@
+//! The read side: one snapshot, or snapshots until a condition or the deadline.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::aws::Aws;
+use crate::core::aggregate::{CompletedBy, Gathering, Provider, State, Status, aggregate};
+use crate::core::{Condition, Responder, RfqId, Rows, Timestamp};
+use crate::error::Result;
+use crate::stack::filtered;
+
+/// The shortest wait between two reads.
+const SHORTEST_WAIT: Duration = Duration::from_millis(250);
+/// The longest wait between two reads when nothing new comes.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+/// How many times as long as a read took the next one waits.
+const RESPITE: u32 = 10;
+/// How long a look for filters may hold up what has been read.
+const FILTERS_TIMEOUT: Duration = Duration::from_secs(3);
+/// How long what was found of a filter stands for the next reader.
+const FILTERS_AGE: Duration = Duration::from_mins(1);
+/// A reply that was sent before the deadline may take this long into the table.
+const GRACE: Duration = Duration::from_millis(250);
+
+/// How an RFQ stands now; `None` when there is no such RFQ.
+///
+/// # Errors
+/// Not set up when there is no table.
+pub async fn snapshot(
+    aws: &Aws,
+    id: &RfqId,
+    until: Option<&[Condition]>,
+) -> Result<Option<Gathering>> {
+    let read = read(aws, id, until).await?;
+    Ok(read.map(|(_, gathering)| gathering))
+}
+
+async fn read(
+    aws: &Aws,
+    id: &RfqId,
+    until: Option<&[Condition]>,
+) -> Result<Option<(Rows, Gathering)>> {
+    // Rows that were read before the deadline cannot tell that it is over.
+    let asked = Timestamp::now();
+    let rows = aws.table().rows(id).await?;
+    Ok(rows.map(|rows| {
+        let gathering = aggregate(&rows, asked, until);
+        (rows, gathering)
+    }))
+}
+
+/// Which subscriptions have a filter, of those that were looked at. Readers that share this share its
+/// requests.
+#[derive(Debug, Default)]
+pub struct Filters {
+    known: Mutex<HashMap<Responder, (Instant, bool)>>,
+}
+
+impl Filters {
+    /// Gives expected providers that are missing after the end their filter for a reason. Asks for
+    /// nothing where none is missing; a look that fails or takes long says nothing, and is no error.
+    pub async fn explain(&self, aws: &Aws, gathering: &mut Gathering) {
+        let missing = gathering.missing();
+        if missing.is_empty() {
+            return;
+        }
+        let mut known = self.known.lock().await;
+        known.retain(|_, (looked, _)| looked.elapsed() < FILTERS_AGE);
+        let unknown: Vec<_> =
+            missing.iter().filter(|who| !known.contains_key(who)).cloned().collect();
+        if !unknown.is_empty() {
+            let looked = timeout(FILTERS_TIMEOUT, filtered(aws, &unknown)).await;
+            let filtered = looked.ok().and_then(Result::ok).unwrap_or_default();
+            let now = Instant::now();
+            known.extend(unknown.into_iter().map(|who| {
+                let has_filter = filtered.contains(&who);
+                (who, (now, has_filter))
+            }));
+        }
+        let has_filter =
+            |who: &Responder| known.get(who).is_some_and(|(_, has_filter)| *has_filter);
+        let filtered: Vec<_> = missing.into_iter().filter(has_filter).collect();
+        drop(known);
+        gathering.explain(&filtered);
+    }
+}
+
+/// How long a wait lasts.
+#[derive(Debug, Clone)]
+pub struct Patience {
+    /// Conditions for this wait instead of the stored ones.
+    pub until: Option<Vec<Condition>>,
+    /// Ends the wait when nobody has answered for this long.
+    pub stall: Option<Duration>,
+    /// How long to stay for late answers after the end.
+    pub linger: Duration,
+    /// The end of a wait for an RFQ without a deadline.
+    pub timeout: Duration,
+}
+
+/// A wait for one RFQ: snapshots, each later than the one before.
+#[derive(Debug)]
+pub struct Watch<'a> {
+    aws: &'a Aws,
+    id: RfqId,
+    patience: Patience,
+    began: Instant,
+    next_read: Instant,
+    quiet: u32,
+    answers: Vec<(Responder, State)>,
+    last_news: Instant,
+    stalled: bool,
+    ended: Option<Instant>,
+    over: bool,
+    rows: Option<Rows>,
+}
+
+impl<'a> Watch<'a> {
+    /// A wait that begins now. Nothing is read before the first [`Watch::next`].
+    pub fn new(aws: &'a Aws, id: RfqId, patience: Patience) -> Self {
+        let now = Instant::now();
+        Self {
+            aws,
+            id,
+            patience,
+            began: now,
+            next_read: now,
+            quiet: 0,
+            answers: Vec::new(),
+            last_news: now,
+            stalled: false,
+            ended: None,
+            over: false,
+            rows: None,
+        }
+    }
+
+    /// Whether the last snapshot was the final one.
+    pub fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// Whether nothing but late answers is waited for any more.
+    pub fn has_ended(&self) -> bool {
+        self.over || self.ended.is_some()
+    }
+
+    /// The rows of the last snapshot.
+    pub fn rows(&self) -> Option<&Rows> {
+        self.rows.as_ref()
+    }
+
+    /// The next snapshot; `None` when there is no such RFQ.
+    ///
+    /// # Errors
+    /// Any error of a read.
+    pub async fn next(&mut self) -> Result<Option<Gathering>> {
+        sleep_until(self.next_read).await;
+        let asked = Instant::now();
+        // Where this read fails, the next one does not follow at once.
+        self.next_read = asked + LONGEST_WAIT;
+        let read = read(self.aws, &self.id, self.patience.until.as_deref()).await?;
+        let Some((rows, mut gathering)) = read else { return Ok(None) };
+        self.rows = Some(rows);
+        let now = Instant::now();
+        self.listen(&gathering, asked, now);
+        gathering.stall = self.patience.stall;
+        if self.stalled && gathering.completed_by.is_none() {
+            gathering.completed_by = Some(CompletedBy::Stall);
+        }
+        // What came while the read was under way may be missing in it, so the time at which it was
+        // asked for decides whether it was the last.
+        let closing = self.closing(&gathering, asked);
+        self.over = asked >= closing;
+        self.next_read = (now + self.wait(now - asked)).min(closing.max(now));
+        Ok(Some(gathering))
+    }
+
+    /// Hears whether anybody has answered since the last read, and for how long nobody had when this
+    /// one was asked for.
+    fn listen(&mut self, gathering: &Gathering, asked: Instant, now: Instant) {
+        let answered = |provider: &&Provider| provider.timing.is_some();
+        let answers = gathering.providers.iter().filter(answered);
+        let answers: Vec<_> =
+            answers.map(|provider| (provider.responder.clone(), provider.state)).collect();
+        if answers == self.answers {
+            self.quiet += 1;
+            self.stalled |= self.stall_ends().is_some_and(|end| asked >= end);
+        } else {
+            self.quiet = 0;
+            self.answers = answers;
+            self.last_news = now;
+        }
+    }
+
+    /// When the wait ends unless somebody answers.
+    fn stall_ends(&self) -> Option<Instant> {
+        self.patience.stall.map(|stall| self.last_news + stall)
+    }
+
+    /// How long to wait after a read that took so long: longer when nothing new comes.
+    fn wait(&self, took: Duration) -> Duration {
+        let wait = SHORTEST_WAIT.max(took * RESPITE);
+        let patient = wait.mul_f64(1.25_f64.powi(i32::try_from(self.quiet.min(20)).unwrap_or(20)));
+        patient.min(LONGEST_WAIT.max(wait))
+    }
+
+    /// When the final read is to be asked for; `asked` is when this one was.
+    fn closing(&mut self, gathering: &Gathering, asked: Instant) -> Instant {
+        let since_asked = asked.elapsed();
+        // The read has to come after the end by the clock that judges it.
+        let read_after = |end: Timestamp| {
+            let left = end.plus(GRACE + since_asked).after(Timestamp::now());
+            if left.is_zero() { asked } else { asked + left + Duration::from_millis(1) }
+        };
+        let cutoff = || gathering.cutoff().map_or(self.began + self.patience.timeout, read_after);
+        let end = match gathering.status {
+            Status::Complete => asked,
+            Status::Gathering if self.stalled => asked,
+            Status::Gathering => self.stall_ends().map_or_else(cutoff, |end| end.min(cutoff())),
+            Status::Closed | Status::Expired => cutoff(),
+        };
+        if end > asked || self.patience.linger.is_zero() {
+            return end;
+        }
+        let ended = *self.ended.get_or_insert(asked);
+        if gathering.is_settled() { asked } else { ended + self.patience.linger }
+    }
+}

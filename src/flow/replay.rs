@@ -1,0 +1,299 @@
+//! Dead letters back to where they came from: received, sent there, and deleted once that is
+//! confirmed. Whatever happens in between, a letter is in one of the two queues.
+//!
+//! SQS's own move of messages would not do: it fails as a whole when one letter was put there by
+//! hand, by SNS or by a worker, and it carries receive counts over.
+
+use std::collections::{HashMap, HashSet};
+
+use futures_util::future::join_all;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::aws::{Aws, Cut, DeadLetter, HeldLetter, Queue, Source};
+use crate::consumer::{Batcher, Ending, Fate};
+use crate::core::ProviderName;
+use crate::error::{Error, Kind, Result};
+
+/// Letters that are received at once.
+const AT_ONCE: usize = 10;
+/// Receives in a row that bring nothing new, after which nothing new is expected.
+const MOST_STALE: u32 = 3;
+
+/// Which letters are replayed, and where to.
+#[derive(Debug, Clone)]
+pub struct Choice {
+    /// The ids of the messages; `None` for all that lie there now.
+    pub ids: Option<HashSet<String>>,
+    /// Where requests go of which nobody wrote down where they came from.
+    pub to: Option<ProviderName>,
+}
+
+/// Which dead letters they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LetterKind {
+    /// Requests that no provider could handle.
+    Requests,
+    /// Replies that could not be gathered.
+    Replies,
+}
+
+/// What became of one letter.
+#[derive(Debug, Clone)]
+pub struct Replayed {
+    /// Which letters it was among.
+    pub of: LetterKind,
+    /// The letter.
+    pub letter: DeadLetter,
+    /// What became of it.
+    pub outcome: Outcome,
+}
+
+/// Where a letter is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// In the queue of this name, and in no other.
+    Moved(String),
+    /// In the queue of this name, and among the dead letters still: why it could not be deleted.
+    Copied(String, String),
+    /// Where it was: there is no queue to send it to, and why.
+    Homeless(String),
+    /// Where it was: sending it failed, and why.
+    Unsent(String),
+    /// Where it was: its body was cut, so the message is not whole.
+    Cut(Cut),
+}
+
+/// Why there is no way for a letter.
+#[derive(Debug, Clone)]
+enum NoWay {
+    /// It is not whole.
+    Cut(Cut),
+    /// Nobody said where it came from, or that is no queue of ours, or gone.
+    Nowhere(String),
+    /// It could not be found out.
+    Trouble(String),
+}
+
+/// Replays letters until all that were chosen are gone through, or `stop`. `told` is called with what
+/// becomes of each, and may take its time. No more are replayed than lay there at the beginning: what
+/// cannot be handled comes back, and would be replayed for ever. Returns about how many of all were
+/// hidden, because another receiver has them.
+///
+/// # Errors
+/// Invalid when there is no such provider to send to; any error of a request, after which what was in
+/// hand comes back by itself.
+pub async fn replay(
+    aws: &Aws,
+    choice: &Choice,
+    stop: &CancellationToken,
+    told: &mut impl AsyncFnMut(Replayed),
+) -> Result<u64> {
+    let mut hidden = 0;
+    let fallback = match &choice.to {
+        Some(provider) => Some(provider_queue(aws, provider).await?),
+        None => None,
+    };
+    let mut left = choice.ids.clone();
+    for of in [LetterKind::Requests, LetterKind::Replies] {
+        let queue = match of {
+            LetterKind::Requests => aws.queue(aws.names.provider_dead_letters()).await?,
+            LetterKind::Replies => aws.queue(aws.names.response_dead_letters()).await?,
+        };
+        let tasks = TaskTracker::new();
+        // What is under way is finished when a signal comes.
+        let ending = Ending::with(&CancellationToken::new());
+        let mut round = Round {
+            aws,
+            of,
+            fallback: fallback.as_ref(),
+            deletes: queue.shredder(&tasks, &ending),
+            queue,
+            targets: HashMap::new(),
+            tasks: tasks.clone(),
+            ending: ending.clone(),
+        };
+        let gone_through = round.go_through(&mut left, stop, told).await;
+        drop(round);
+        tasks.close();
+        tasks.wait().await;
+        ending.outcome()?;
+        hidden += gone_through?;
+    }
+    Ok(hidden)
+}
+
+async fn provider_queue(aws: &Aws, provider: &ProviderName) -> Result<Queue> {
+    aws.queue(aws.names.provider_queue(provider)).await.map_err(|error| match error.kind() {
+        Kind::NotSetUp => Error::invalid(format!("`--to`: there is no provider {provider}")),
+        _ => error,
+    })
+}
+
+/// The replay of the letters of one queue.
+struct Round<'a> {
+    aws: &'a Aws,
+    of: LetterKind,
+    fallback: Option<&'a Queue>,
+    queue: Queue,
+    deletes: Batcher<String, ()>,
+    /// The queues that letters came from, by name; why there is none.
+    targets: HashMap<String, Result<Batcher<HeldLetter, ()>, NoWay>>,
+    tasks: TaskTracker,
+    ending: Ending,
+}
+
+impl Round<'_> {
+    /// Goes through the letters; takes the ids it finds out of `left`. Returns about how many it did not
+    /// get to see.
+    async fn go_through(
+        &mut self,
+        left: &mut Option<HashSet<String>>,
+        stop: &CancellationToken,
+        told: &mut impl AsyncFnMut(Replayed),
+    ) -> Result<u64> {
+        let mut most = self.queue.counts().await?.total();
+        let (mut seen, mut kept, mut stale) = (HashSet::new(), Vec::new(), 0);
+        let mut is_first = true;
+        while !stop.is_cancelled() && !self.ending.has_begun() && stale < MOST_STALE {
+            // Counts are estimates: ids are looked for whatever they say.
+            match left.as_ref() {
+                Some(left) if left.is_empty() => break,
+                None if most == 0 && !is_first => break,
+                _ => {}
+            }
+            is_first = false;
+            let limit = match left {
+                Some(_) => AT_ONCE,
+                None => usize::try_from(most.max(1)).map_or(AT_ONCE, |most| most.min(AT_ONCE)),
+            };
+            let held = self.queue.hold_letters(limit).await?;
+            if held.is_empty() {
+                break;
+            }
+            let before = seen.len();
+            let mut chosen = Vec::new();
+            for held in held {
+                let id = &held.letter.id;
+                let is_chosen = left.as_mut().is_none_or(|left| left.remove(id));
+                if seen.insert(id.clone()) && is_chosen {
+                    chosen.push(held);
+                } else {
+                    kept.push(held.receipt);
+                }
+            }
+            // Where it takes long, what was kept comes again in between.
+            stale = if seen.len() == before { stale + 1 } else { 0 };
+            most = most.saturating_sub((seen.len() - before) as u64);
+            kept.extend(self.send_back(chosen, told).await);
+        }
+        self.queue.release_letters(&kept).await?;
+        if left.is_some() || stop.is_cancelled() || most == 0 {
+            return Ok(0);
+        }
+        Ok(most.min(self.queue.counts().await?.in_hand))
+    }
+
+    /// Sends letters to where they came from; returns the handles of those that stay.
+    async fn send_back(
+        &mut self,
+        letters: Vec<HeldLetter>,
+        told: &mut impl AsyncFnMut(Replayed),
+    ) -> Vec<String> {
+        let mut ways = Vec::new();
+        for held in letters {
+            let target = self.target(&held.letter).await;
+            ways.push((held, target));
+        }
+        // The next time it may be found out.
+        self.targets.retain(|_, target| !matches!(target, Err(NoWay::Trouble(_))));
+        let deletes = &self.deletes;
+        let moved = join_all(ways.into_iter().map(async |(held, target)| {
+            let (name, letterbox) = match target {
+                Ok(target) => target,
+                Err(NoWay::Cut(cut)) => return (held, Outcome::Cut(cut)),
+                Err(NoWay::Nowhere(why)) => return (held, Outcome::Homeless(why)),
+                Err(NoWay::Trouble(why)) => return (held, Outcome::Unsent(why)),
+            };
+            if let Err(refusal) = letterbox.submit(held.clone()).await {
+                let perhaps = match refusal.fate {
+                    Fate::Refused => "",
+                    Fate::Unknown => "nobody knows whether it arrived: ",
+                };
+                let why = format!("sending it to {name}: {perhaps}{refusal}");
+                return (held, Outcome::Unsent(why));
+            }
+            let outcome = match deletes.submit(held.receipt.clone()).await {
+                Ok(()) => Outcome::Moved(name),
+                Err(refusal) => Outcome::Copied(name, refusal.to_string()),
+            };
+            (held, outcome)
+        }))
+        .await;
+        let mut kept = Vec::new();
+        for (held, outcome) in moved {
+            if !matches!(outcome, Outcome::Moved(_)) {
+                kept.push(held.receipt);
+            }
+            told(Replayed { of: self.of, letter: held.letter, outcome }).await;
+        }
+        kept
+    }
+
+    /// Where a letter goes.
+    async fn target(
+        &mut self,
+        letter: &DeadLetter,
+    ) -> Result<(String, Batcher<HeldLetter, ()>), NoWay> {
+        if let Some(cut) = &letter.cut {
+            return Err(NoWay::Cut(cut.clone()));
+        }
+        let target = match self.source(letter) {
+            Ok(name) => self.letterbox(&name).await.map(|letterbox| (name, letterbox)),
+            Err(why) => Err(NoWay::Nowhere(why)),
+        };
+        match (target, self.of, self.fallback) {
+            // Not where its own queue is only out of reach: that would be somebody else's letter.
+            (Err(NoWay::Nowhere(_)), LetterKind::Requests, Some(fallback)) => {
+                let name = fallback.name().to_owned();
+                self.letterbox(&name).await.map(|letterbox| (name, letterbox))
+            }
+            (target, _, _) => target,
+        }
+    }
+
+    /// The name of the queue that a letter came from. What a sender says of it may be anything: it
+    /// counts where it names a queue that this stack has such letters from.
+    fn source(&self, letter: &DeadLetter) -> Result<String, String> {
+        let names = &self.aws.names;
+        match (&letter.source, self.of) {
+            (Some(Source::Queue(name)), _) => Ok(name.clone()),
+            (Some(Source::Sender(name)), LetterKind::Requests)
+                if names.provider(name).is_some() =>
+            {
+                Ok(name.clone())
+            }
+            (Some(Source::Sender(name)), LetterKind::Requests) => {
+                Err(format!("`rydes-source` names no provider's queue of this stack: {name}"))
+            }
+            (None, LetterKind::Requests) => Err("nobody wrote down where it came from".to_owned()),
+            // These letters come from one queue alone.
+            (Some(Source::Sender(_)) | None, LetterKind::Replies) => Ok(names.response_queue()),
+        }
+    }
+
+    async fn letterbox(&mut self, name: &str) -> Result<Batcher<HeldLetter, ()>, NoWay> {
+        if let Some(known) = self.targets.get(name) {
+            return known.clone();
+        }
+        let found = match self.aws.queue(name.to_owned()).await {
+            Ok(queue) => Ok(queue.letterbox(&self.tasks, &self.ending)),
+            Err(error) if error.kind() == Kind::NotSetUp => {
+                Err(NoWay::Nowhere(format!("{name} is gone")))
+            }
+            Err(error) => Err(NoWay::Trouble(format!("finding {name}: {error}"))),
+        };
+        self.targets.insert(name.to_owned(), found.clone());
+        found
+    }
+}

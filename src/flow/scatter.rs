@@ -1,0 +1,344 @@
+//! Records a request for quotes, then publishes it, alone or together with others. No request is ever
+//! lost between the two: a row without its message is published again by submitting the same id.
+
+mod protocol;
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt as _;
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+use self::protocol::Backend;
+pub use self::protocol::Scattered;
+use crate::aws::{
+    Adopted, Aws, Forgotten, MAX_PUBLISHED, MAX_PUBLISHED_BYTES, MAX_STATEMENTS, Recorded,
+    RequestInsert, Table, Topic,
+};
+use crate::consumer::{Batcher, Ending, Fate, Lasting, Limits, Refusal};
+use crate::core::text::{is_refused, trimmed};
+use crate::core::{Condition, Request, RequestRow, Responder, RfqId, Timestamp, show_duration};
+use crate::error::{Error, Kind, Result};
+use crate::stack::subscribed;
+
+/// The longest text of a request, in characters.
+const TEXT_MAX: usize = 256;
+/// The shortest and the longest deadline.
+const DEADLINES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_hours(24));
+
+/// A request as a customer makes it, already validated.
+#[derive(Debug, Clone)]
+pub struct Submission {
+    /// The RFQ.
+    pub id: RfqId,
+    /// Where the ride begins.
+    pub from: String,
+    /// Where it ends.
+    pub to: String,
+    /// Who asks.
+    pub customer: Term<String>,
+    /// How long after submission answers are wanted.
+    pub deadline: Term<Duration>,
+    /// What completes the gathering beside `all`; empty where the customer names nothing.
+    pub until: Vec<Condition>,
+}
+
+/// A part of a request that may be left out. Only what a request names is compared with an RFQ of the
+/// same id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Term<T> {
+    /// The request names it.
+    Named(T),
+    /// The request leaves it out.
+    Default(T),
+}
+
+impl<T> Term<T> {
+    /// The value, named or default.
+    pub fn value(self) -> T {
+        match self {
+            Self::Named(value) | Self::Default(value) => value,
+        }
+    }
+
+    /// The value, if the request names it.
+    fn named(&self) -> Option<&T> {
+        match self {
+            Self::Named(value) => Some(value),
+            Self::Default(_) => None,
+        }
+    }
+}
+
+/// A city or a customer as the contract has it: trimmed, 1 to 256 characters, none that breaks a line
+/// or reorders its neighbours. `name` says which, in messages.
+///
+/// # Errors
+/// Invalid, with what is wrong.
+pub fn check_text(name: &str, text: &str) -> Result<String> {
+    let text = trimmed(text);
+    let problem = match text.chars().count() {
+        0 => "is empty",
+        n if n > TEXT_MAX => "is longer than 256 characters",
+        _ if text.chars().any(is_refused) => "holds control characters",
+        _ => return Ok(text.to_owned()),
+    };
+    Err(Error::invalid(format!("`{name}` {problem}; nothing was sent")))
+}
+
+/// A deadline as the contract wants it: 10 ms to 24 h.
+///
+/// # Errors
+/// Says what is wrong with it.
+pub fn check_deadline(deadline: Duration) -> Result<Duration, String> {
+    if (DEADLINES.0..=DEADLINES.1).contains(&deadline) {
+        Ok(deadline)
+    } else {
+        Err("a deadline is 10 ms to 24 h away".to_owned())
+    }
+}
+
+/// How old the register of providers may be that a request goes by, where many go by it.
+const REGISTER_AGE: Duration = Duration::from_secs(5);
+/// How long a look at it may take, before the last one is gone by.
+const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
+/// Statements under way at once, each with 25 rows, and messages in batches of ten.
+const FLIGHTS: usize = 4;
+/// A row or a message waits for no others while none are under way.
+const LINGER: Duration = Duration::ZERO;
+/// How long it waits at the most while others are.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// How often a row or a message is tried.
+const ATTEMPTS: u32 = 5;
+
+/// Scatters one request to everybody who is subscribed.
+///
+/// # Errors
+/// Not set up; when nobody is subscribed; when the topic refused it, in which case its row is gone
+/// again; invalid when the id is taken by a request of other content.
+pub async fn submit(aws: &Aws, submission: Submission) -> Result<Scattered> {
+    Scatter::new(aws, Way::Singly).await?.submit(submission).await
+}
+
+/// Scatters requests to everybody who is subscribed.
+pub struct Scatter {
+    table: Table,
+    topic: Topic,
+    register: Mutex<Register>,
+    register_age: Duration,
+    way: Way,
+}
+
+/// Who is subscribed.
+struct Register {
+    providers: Vec<Responder>,
+    looked: Instant,
+}
+
+/// How rows and messages go out.
+enum Way {
+    /// Each in a request of its own.
+    Singly,
+    /// Together with those of other requests.
+    Batched { rows: Batcher<RequestInsert, Recorded>, messages: Batcher<String, ()> },
+}
+
+impl Scatter {
+    /// Scatters requests in batches, which are made on `tasks`. Once the `ending` has begun none waits
+    /// for company any more; it begins when a batch fails for a reason that no other would be spared.
+    ///
+    /// # Errors
+    /// Not set up; when nobody is subscribed.
+    pub async fn batched(aws: &Aws, tasks: &TaskTracker, ending: &Ending) -> Result<Self> {
+        let limits = |count, bytes| Limits {
+            count,
+            bytes,
+            linger: LINGER,
+            patience: PATIENCE,
+            flights: FLIGHTS,
+            attempts: ATTEMPTS,
+        };
+        let mut scatter = Self::new(aws, Way::Singly).await?;
+        let (table, topic) = (scatter.table.clone(), scatter.topic.clone());
+        // 25 rows of the largest kind are far below what a request may hold.
+        let rows = limits(MAX_STATEMENTS, usize::MAX);
+        let rows = Batcher::start(
+            tasks,
+            rows,
+            ending.clone(),
+            |_| 0,
+            move |batch| {
+                let table = table.clone();
+                async move { table.record_all(&batch).await }
+            },
+        );
+        let messages = limits(MAX_PUBLISHED, MAX_PUBLISHED_BYTES);
+        let messages = Batcher::start(tasks, messages, ending.clone(), String::len, move |batch| {
+            let topic = topic.clone();
+            async move { topic.publish_all(&batch).await }
+        });
+        scatter.way = Way::Batched { rows, messages };
+        Ok(scatter)
+    }
+
+    async fn new(aws: &Aws, way: Way) -> Result<Self> {
+        let topic = aws.topic().await?;
+        let providers = subscribed(&topic).await?;
+        if providers.is_empty() {
+            return Err(no_provider());
+        }
+        let register = Mutex::new(Register { providers, looked: Instant::now() });
+        Ok(Self { table: aws.table(), topic, register, register_age: REGISTER_AGE, way })
+    }
+
+    /// The same, going by a register of providers that is no older than this.
+    #[must_use]
+    pub fn register_age(mut self, most: Duration) -> Self {
+        self.register_age = most;
+        self
+    }
+
+    /// Records a request, then publishes it.
+    ///
+    /// # Errors
+    /// When no provider is subscribed any more; when the table or the topic refused it, in which case
+    /// its row is gone again unless another submission uses it; a conflict when the id is taken by a
+    /// request that says something else.
+    pub async fn submit(&self, submission: Submission) -> Result<Scattered> {
+        let expected = self.expected().await;
+        if expected.is_empty() {
+            return Err(no_provider());
+        }
+        let insert = RequestInsert { row: row(&submission, expected), submission: Uuid::new_v4() };
+        protocol::submit(self, insert, |stored| check_same(&submission, stored)).await
+    }
+
+    /// Who is subscribed, as of a moment ago; where that cannot be seen, as of the last look.
+    async fn expected(&self) -> Vec<Responder> {
+        let mut register = self.register.lock().await;
+        if register.looked.elapsed() > self.register_age {
+            let look = timeout(LOOK_TIMEOUT, subscribed(&self.topic).boxed()).await;
+            // Whoever has waited for this look goes by it, however long it took.
+            register.looked = Instant::now();
+            if let Ok(Ok(providers)) = look {
+                register.providers = providers;
+            }
+        }
+        register.providers.clone()
+    }
+}
+
+impl Backend for Scatter {
+    async fn record(&self, insert: &RequestInsert) -> Result<Recorded, (Error, Fate)> {
+        let Way::Batched { rows, .. } = &self.way else {
+            return self.table.record(insert).boxed().await;
+        };
+        let failed = |refusal| failed("writing the request row", &refusal);
+        rows.submit(insert.clone()).await.map_err(failed)
+    }
+
+    async fn adopt(&self, insert: &RequestInsert) -> Result<Adopted> {
+        self.table.adopt(insert).boxed().await
+    }
+
+    async fn has_all_answers(&self, row: &RequestRow) -> Result<bool> {
+        let Some(rows) = self.table.rows(&row.id).boxed().await? else { return Ok(false) };
+        let expected = row.expected.as_deref().unwrap_or_default();
+        let has_row = |who: &Responder| rows.answers.iter().any(|answer| answer.responder == *who);
+        Ok(!expected.is_empty() && expected.iter().all(has_row))
+    }
+
+    async fn publish(&self, row: &RequestRow) -> Result<(), (Error, Fate)> {
+        let message = message(row).encode();
+        let Way::Batched { messages, .. } = &self.way else {
+            return self.topic.publish(&message).boxed().await;
+        };
+        let failed = |refusal| failed("publishing the request", &refusal);
+        messages.submit(message).await.map_err(failed)
+    }
+
+    async fn forget(&self, insert: &RequestInsert) -> Result<Forgotten> {
+        self.table.forget(insert).boxed().await
+    }
+}
+
+fn no_provider() -> Error {
+    Error::new(Kind::NoProvider, "no provider is subscribed; nothing was written")
+}
+
+/// The error of an entry that was given up.
+fn failed(doing: &str, refusal: &Refusal) -> (Error, Fate) {
+    let error = Error::other(format!("{doing} failed")).because(refusal.to_string());
+    let error = match refusal.lasting {
+        Lasting::Passing => error.passing(),
+        Lasting::Permanent => error,
+    };
+    (error, refusal.fate)
+}
+
+/// The row of a request that is submitted now.
+fn row(submission: &Submission, expected: Vec<Responder>) -> RequestRow {
+    let submitted = Timestamp::now();
+    RequestRow {
+        id: submission.id.clone(),
+        from: submission.from.clone(),
+        to: submission.to.clone(),
+        customer: submission.customer.clone().value(),
+        submitted_at: Some(submitted),
+        deadline: Some(submitted.plus(submission.deadline.value())),
+        expected: Some(expected),
+        until: conditions(&submission.until),
+        closed_at: None,
+    }
+}
+
+/// The conditions of an RFQ: `all`, then what was asked for beside it.
+fn conditions(asked: &[Condition]) -> Vec<Condition> {
+    let asked = asked.iter().filter(|until| **until != Condition::All).cloned();
+    std::iter::once(Condition::All).chain(asked).collect()
+}
+
+/// The message of a request row.
+fn message(row: &RequestRow) -> Request {
+    Request {
+        id: row.id.clone(),
+        from: row.from.clone(),
+        to: row.to.clone(),
+        customer: row.customer.clone(),
+        submitted_at: row.submitted_at,
+        deadline: row.deadline,
+    }
+}
+
+/// Whether the RFQ that has this id is the one that is submitted. What the submission does not name, or
+/// the row does not have, is not compared.
+fn check_same(submission: &Submission, stored: &RequestRow) -> Result<()> {
+    let conflict = |field: &'static str, with: String| {
+        let message = format!("RFQ {} exists with {with}; nothing was sent", stored.id);
+        Err(Error::new(Kind::Conflict, message).about(field))
+    };
+    let RequestRow { from, to, customer, .. } = stored;
+    let is_same_customer = submission.customer.named().is_none_or(|named| named == customer);
+    if submission.from != *from || submission.to != *to || !is_same_customer {
+        let content = format!("other content: from `{from}` to `{to}` for `{customer}`");
+        return conflict("rfq-id", content);
+    }
+    if let (Some(named), Some(submitted), Some(deadline)) =
+        (submission.deadline.named(), stored.submitted_at, stored.deadline)
+        && submitted.plus(*named) != deadline
+    {
+        let length = show_duration(deadline.after(submitted));
+        return conflict("deadline", format!("another deadline: {length}"));
+    }
+    let words =
+        |until: &[Condition]| until.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
+    let (named, there) = (words(&conditions(&submission.until)), words(&stored.until));
+    if !submission.until.is_empty() && !there.is_empty() && named != there {
+        let there = there.into_iter().collect::<Vec<_>>().join(", ");
+        return conflict("until", format!("other conditions: {there}"));
+    }
+    Ok(())
+}

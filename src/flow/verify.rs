@@ -1,0 +1,281 @@
+//! Conservation: where each copy of a request is. It reads rows and counts messages; nothing is
+//! received, since each receive would count towards redrive.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::aws::{Aws, QueueCounts};
+use crate::core::aggregate::{Gathering, State, aggregate};
+use crate::core::{ProviderName, Responder, RfqId, Rows, Timestamp};
+use crate::error::Result;
+use crate::stack::{Depths, count_lag, depths, filtered};
+
+/// How long after a first look a copy that nothing explains is looked for once more.
+const SECOND_LOOK: Duration = Duration::from_secs(1);
+
+/// What accounts for a copy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Found {
+    /// A row.
+    Row(State),
+    /// Possibly a message in its provider's queue, which holds so many.
+    Queue(QueueCounts),
+    /// Possibly a message in the response queue, which holds so many.
+    Responses(QueueCounts),
+    /// Possibly a message that no count shows yet: it was asked a moment ago.
+    Unseen,
+    /// Possibly a message in a queue that cannot be looked at from here.
+    Elsewhere,
+    /// Nothing: no row, and both queues are empty.
+    Nothing,
+    /// Nothing: no row, and its provider has no queue here.
+    NoQueue,
+    /// Nothing either, but its provider's subscription has a filter, which may have held it back.
+    Filter,
+}
+
+impl Found {
+    /// Whether nothing accounts for it.
+    pub fn is_unexplained(self) -> bool {
+        matches!(self, Self::Nothing | Self::NoQueue)
+    }
+
+    /// Whether it may still lead to a row.
+    pub fn is_in_flight(self) -> bool {
+        matches!(self, Self::Queue(_) | Self::Responses(_) | Self::Unseen | Self::Elsewhere)
+    }
+}
+
+/// Where every copy of one RFQ is.
+#[derive(Debug, Clone)]
+pub struct Account {
+    /// What stands.
+    pub gathering: Gathering,
+    /// Each expected provider's copy, in natural order; none where nobody wrote down who was asked.
+    pub copies: Vec<(Responder, Found)>,
+    /// Messages in the dead letters of requests and of responses; `None` where every copy has a row
+    /// and nobody had to look.
+    pub dead_letters: Option<(u64, u64)>,
+}
+
+impl Account {
+    /// Whether no copy is in flight any more.
+    pub fn is_settled(&self) -> bool {
+        !self.copies.iter().any(|(_, found)| found.is_in_flight())
+    }
+
+    /// The copies that nothing accounts for.
+    pub fn unexplained(&self) -> Vec<&Responder> {
+        let unexplained = self.copies.iter().filter(|(_, found)| found.is_unexplained());
+        unexplained.map(|(responder, _)| responder).collect()
+    }
+
+    /// Takes in whose subscriptions have a filter.
+    fn held_back(&mut self, filtered: &[Responder]) {
+        for (responder, found) in &mut self.copies {
+            if found.is_unexplained() && filtered.contains(responder) {
+                *found = Found::Filter;
+            }
+        }
+    }
+}
+
+/// Looks once whether filters explain copies that nothing else does. Where a subscription may not be
+/// read its copy stays unexplained.
+///
+/// # Errors
+/// Any passing error of a request.
+pub async fn explain(aws: &Aws, account: &mut Account) -> Result<()> {
+    let unexplained: Vec<Responder> = account.unexplained().into_iter().cloned().collect();
+    if unexplained.is_empty() {
+        return Ok(());
+    }
+    account.held_back(&filtered(aws, &unexplained).await?);
+    Ok(())
+}
+
+/// Looks for every copy of an RFQ; `None` when there is no such RFQ. What nothing explains is looked
+/// for twice.
+///
+/// # Errors
+/// Any error of a request.
+pub async fn verify(aws: &Aws, id: &RfqId) -> Result<Option<Account>> {
+    // For as long a copy may be on its way from the topic, or not counted yet.
+    let unseen = count_lag(aws);
+    let first = look(aws, id, unseen).await?;
+    if first.as_ref().is_some_and(|account| !account.unexplained().is_empty()) {
+        sleep(SECOND_LOOK).await;
+        return look(aws, id, unseen).await;
+    }
+    Ok(first)
+}
+
+/// One look, in the order in which a message travels: whoever is not in its queue any more, nor in
+/// the response queue after that, has its row by then.
+async fn look(aws: &Aws, id: &RfqId, unseen: Duration) -> Result<Option<Account>> {
+    let asked = Timestamp::now();
+    let Some(rows) = aws.table().rows(id).await? else { return Ok(None) };
+    let missing = without_row(&rows);
+    if missing.is_empty() {
+        return Ok(Some(account(&rows, None, asked, unseen)));
+    }
+    let depths = depths(aws, &missing).await?;
+    let rows = aws.table().rows(id).await?;
+    Ok(rows.map(|rows| account(&rows, Some(&depths), asked, unseen)))
+}
+
+/// The expected providers that no row is there of.
+fn without_row(rows: &Rows) -> Vec<Responder> {
+    let has_row = |who: &Responder| rows.answers.iter().any(|row| row.responder == *who);
+    let expected = rows.request.expected.as_deref().unwrap_or_default();
+    expected.iter().filter(|who| !has_row(who)).cloned().collect()
+}
+
+/// Pure: what the rows, and then the queues, say of each copy.
+fn account(rows: &Rows, depths: Option<&Depths>, now: Timestamp, unseen: Duration) -> Account {
+    let gathering = aggregate(rows, now, None);
+    let missing = without_row(rows);
+    let is_young = rows.request.submitted_at.is_some_and(|submitted| submitted.plus(unseen) > now);
+    let is_over = gathering.completed_by.is_some();
+    let find = |who: &Responder, state: State| {
+        if !missing.contains(who) {
+            return Found::Row(state);
+        }
+        let Some(depths) = depths else { return Found::Nothing };
+        let queue = depths.providers.iter().find(|(provider, _)| provider == who);
+        match queue.and_then(|(_, counts)| *counts) {
+            Some(counts) if counts.total() > 0 => Found::Queue(counts),
+            _ if depths.responses.total() > 0 => Found::Responses(depths.responses),
+            Some(_) if is_young => Found::Unseen,
+            Some(_) => Found::Nothing,
+            // A name that no queue of the stack can have: it was subscribed from elsewhere.
+            None if ProviderName::parse(who.as_str()).is_err() && !is_over => Found::Elsewhere,
+            None => Found::NoQueue,
+        }
+    };
+    let expected = gathering.providers.iter().filter(|provider| provider.expected == Some(true));
+    Account {
+        copies: expected.map(|p| (p.responder.clone(), find(&p.responder, p.state))).collect(),
+        dead_letters: depths.map(|depths| {
+            (depths.provider_dead_letters.total(), depths.response_dead_letters.total())
+        }),
+        gathering,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::{Answer, AnswerRow, Price, RequestRow};
+
+    fn rows(expected: &[&str], answered: &[&str]) -> Rows {
+        let row = |who: &&str| AnswerRow {
+            responder: Responder::stored(*who),
+            answer: Answer::Quote(Price::whole(1)),
+            received_at: None,
+            answered_at: None,
+            sent_at: None,
+            gathered_at: None,
+            failed_at: None,
+        };
+        Rows {
+            request: RequestRow {
+                id: RfqId::parse("x").expect("valid"),
+                from: "A".into(),
+                to: "B".into(),
+                customer: "c".into(),
+                submitted_at: None,
+                deadline: None,
+                expected: Some(expected.iter().map(|who| Responder::stored(*who)).collect()),
+                until: Vec::new(),
+                closed_at: None,
+            },
+            answers: answered.iter().map(row).collect(),
+        }
+    }
+
+    fn holds(ready: u64, in_hand: u64) -> QueueCounts {
+        QueueCounts { ready, in_hand }
+    }
+
+    fn depths(providers: &[(&str, Option<QueueCounts>)], responses: QueueCounts) -> Depths {
+        let named = |(who, counts): &(&str, _)| (Responder::stored(*who), *counts);
+        Depths {
+            providers: providers.iter().map(named).collect(),
+            responses,
+            provider_dead_letters: holds(2, 0),
+            response_dead_letters: holds(0, 0),
+        }
+    }
+
+    fn at(millis: i64) -> Timestamp {
+        Timestamp::from_millis(millis).expect("in range")
+    }
+
+    /// How long a copy may be unseen: where counts are always right, and on AWS.
+    const UNSEEN: (Duration, Duration) = (Duration::from_secs(2), Duration::from_mins(1));
+
+    fn judged(rows: &Rows, depths: Option<&Depths>) -> Account {
+        account(rows, depths, at(10_000), UNSEEN.0)
+    }
+
+    fn found(account: &Account) -> Vec<Found> {
+        account.copies.iter().map(|(_, found)| *found).collect()
+    }
+
+    #[test]
+    fn a_row_a_queue_or_nothing_accounts_for_a_copy() {
+        let rows = rows(&["a", "b", "c", "d"], &["a", "stranger"]);
+        let queues = [("b", Some(holds(0, 1))), ("c", Some(holds(0, 0))), ("d", None)];
+        let first = judged(&rows, Some(&depths(&queues, holds(0, 0))));
+        let row = Found::Row(State::Quoted);
+        assert_eq!(found(&first), [row, Found::Queue(holds(0, 1)), Found::Nothing, Found::NoQueue]);
+        assert!(!first.is_settled());
+        assert_eq!(first.unexplained().len(), 2);
+        assert_eq!(first.dead_letters, Some((2, 0)));
+        let responses = judged(&rows, Some(&depths(&queues, holds(3, 0))));
+        assert_eq!(responses.unexplained().len(), 0);
+        assert_eq!(found(&responses)[2], Found::Responses(holds(3, 0)));
+    }
+
+    #[test]
+    fn a_filter_explains_what_nothing_else_does() {
+        let rows = rows(&["a", "b", "c", "d"], &["a"]);
+        let queues = [("b", Some(holds(0, 1))), ("c", Some(holds(0, 0))), ("d", None)];
+        let mut account = judged(&rows, Some(&depths(&queues, holds(0, 0))));
+        account.held_back(&["a", "b", "c"].map(Responder::stored));
+        let row = Found::Row(State::Quoted);
+        let queue = Found::Queue(holds(0, 1));
+        assert_eq!(found(&account), [row, queue, Found::Filter, Found::NoQueue]);
+        assert_eq!(account.unexplained(), [&Responder::stored("d")]);
+    }
+
+    #[test]
+    fn whoever_has_a_row_needs_no_queue() {
+        let account = judged(&rows(&["a"], &["a"]), None);
+        assert!(account.is_settled() && account.unexplained().is_empty());
+    }
+
+    #[test]
+    fn what_was_asked_a_moment_ago_may_not_be_seen_yet() {
+        let mut rows = rows(&["a"], &[]);
+        let empty = depths(&[("a", Some(holds(0, 0)))], holds(0, 0));
+        rows.request.submitted_at = Some(at(8_500));
+        assert_eq!(found(&judged(&rows, Some(&empty))), [Found::Unseen]);
+        assert!(!judged(&rows, Some(&empty)).is_settled());
+        rows.request.submitted_at = Some(at(8_000));
+        assert_eq!(found(&judged(&rows, Some(&empty))), [Found::Nothing]);
+        assert_eq!(found(&account(&rows, Some(&empty), at(10_000), UNSEEN.1)), [Found::Unseen]);
+    }
+
+    #[test]
+    fn a_queue_from_elsewhere_is_not_called_lost_before_the_end() {
+        let mut rows = rows(&["their-queue"], &[]);
+        let unknown = depths(&[("their-queue", None)], holds(0, 0));
+        rows.request.deadline = Some(at(10_000));
+        assert_eq!(found(&judged(&rows, Some(&unknown))), [Found::Elsewhere]);
+        rows.request.deadline = Some(at(9_999));
+        assert_eq!(found(&judged(&rows, Some(&unknown))), [Found::NoQueue]);
+    }
+}

@@ -1,0 +1,120 @@
+//! How many messages lie in the queues of a stack. Nothing is received: each receive would count
+//! towards redrive.
+
+use std::time::Duration;
+
+use futures_util::future::try_join_all;
+
+use super::subscriptions::{Listed, Subscribers, subscribed};
+use crate::aws::{Aws, Queue, QueueCounts, Topic, topic_arn};
+use crate::core::{ProviderName, Responder};
+use crate::error::{Error, Kind, Result};
+
+/// How long counts may take to become right on AWS.
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html>
+const COUNT_LAG: Duration = Duration::from_mins(1);
+/// The same on LocalStack, whose counts are always right: messages may be on their way.
+const COUNT_LAG_LOCALSTACK: Duration = Duration::from_secs(2);
+
+/// What the queues of a stack hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Depths {
+    /// Each provider with what its queue holds; `None` where there is no such queue in this account.
+    pub providers: Vec<(Responder, Option<QueueCounts>)>,
+    /// Replies that are not in the table yet.
+    pub responses: QueueCounts,
+    /// Requests that no provider could handle.
+    pub provider_dead_letters: QueueCounts,
+    /// Replies that could not be gathered.
+    pub response_dead_letters: QueueCounts,
+}
+
+/// Counts the queues of these providers, then the dead letters and the response queue: in the order in which a
+/// message travels, so that none is missed on its way. One `GetQueueUrl` in all, one `GetQueueAttributes` per
+/// queue.
+///
+/// # Errors
+/// Not set up when there is no response queue.
+pub async fn depths(aws: &Aws, providers: &[Responder]) -> Result<Depths> {
+    let responses = aws.queue(aws.names.response_queue()).await?;
+    beside(&responses, aws, providers, None).await
+}
+
+/// The same for every provider that is subscribed.
+///
+/// # Errors
+/// Not set up when there is no response queue or no topic.
+pub async fn all_depths(aws: &Aws) -> Result<Depths> {
+    let (responses, counts, topic) = responses_and_topic(aws).await?;
+    beside(&responses, aws, &subscribed(&topic).await?, Some(counts)).await
+}
+
+/// The same, with the subscriptions and how each delivers: one `GetSubscriptionAttributes` each.
+///
+/// # Errors
+/// Not set up when there is no response queue or no topic.
+pub async fn depths_and_subscribers(aws: &Aws) -> Result<(Depths, Subscribers)> {
+    let (responses, counts, topic) = responses_and_topic(aws).await?;
+    let listed = Listed::of(&topic).await?;
+    let providers = listed.responders(&aws.names);
+    tokio::try_join!(
+        beside(&responses, aws, &providers, Some(counts)),
+        listed.with_deliveries(&topic),
+    )
+}
+
+/// How long the count of a queue may differ from what the queue holds.
+pub fn count_lag(aws: &Aws) -> Duration {
+    if aws.is_real() { COUNT_LAG } else { COUNT_LAG_LOCALSTACK }
+}
+
+/// The response queue with its counts, and the topic, whose region and account are those of the queue's ARN.
+async fn responses_and_topic(aws: &Aws) -> Result<(Queue, QueueCounts, Topic)> {
+    let responses = aws.queue(aws.names.response_queue()).await?;
+    let (arn, counts) = responses.look().await?;
+    let topic = aws.topic_at(topic_arn(&arn, &aws.names.topic()));
+    Ok((responses, counts, topic))
+}
+
+async fn beside(
+    responses: &Queue,
+    aws: &Aws,
+    providers: &[Responder],
+    counted: Option<QueueCounts>,
+) -> Result<Depths> {
+    let providers = try_join_all(providers.iter().map(async |provider| {
+        Ok::<_, Error>((provider.clone(), depth(responses, aws, provider).await?))
+    }))
+    .await?;
+    let dead_letters = [aws.names.provider_dead_letters(), aws.names.response_dead_letters()];
+    let [of_providers, of_responses] = dead_letters.map(|name| responses.sibling(name));
+    let of_replies = async {
+        match counted {
+            Some(counts) => Ok(counts),
+            None => responses.counts().await,
+        }
+    };
+    let (responses, provider_dead_letters, response_dead_letters) =
+        tokio::try_join!(of_replies, of_providers.counts(), of_responses.counts())?;
+    Ok(Depths { providers, responses, provider_dead_letters, response_dead_letters })
+}
+
+/// The counts of a provider's queue: of the stack's own, else of one of that name.
+async fn depth(responses: &Queue, aws: &Aws, provider: &Responder) -> Result<Option<QueueCounts>> {
+    let own = ProviderName::parse(provider.as_str()).ok();
+    let own = own.map(|name| aws.names.provider_queue(&name));
+    if let Some(name) = own {
+        match responses.sibling(name).counts().await {
+            Ok(counts) => return Ok(Some(counts)),
+            Err(error) if error.kind() == Kind::NotSetUp => {}
+            Err(error) => return Err(error),
+        }
+    }
+    // A queue of another account or region is not here, may not be looked at, or has no name that
+    // could stand here.
+    match responses.sibling(provider.as_str().to_owned()).counts().await {
+        Ok(counts) => Ok(Some(counts)),
+        Err(error) if error.is_transient() => Err(error),
+        Err(_) => Ok(None),
+    }
+}

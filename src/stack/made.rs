@@ -1,0 +1,187 @@
+//! What a run has made or tagged, until all of it shows where commands look.
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use tokio::time::{Instant, sleep};
+
+use super::late::{LOOK_EVERY, SHOWS_WITHIN, Seen, until_shown};
+use super::queue_state;
+use super::subscriptions::Listed;
+use super::{CONCURRENCY, Change, Patience, Place, Waiting, is_ours, topic};
+use crate::aws::{Aws, Topic};
+use crate::core::STACK_TAG;
+use crate::error::{Error, Result};
+
+/// What a run has made or tagged.
+#[derive(Debug, Default)]
+pub(super) struct Made {
+    is_topic_new: bool,
+    queues: Vec<String>,
+    subscribed: Vec<String>,
+}
+
+impl Made {
+    /// The topic, if it is new to the stack.
+    pub(super) fn topic(&mut self, change: &Change) {
+        self.is_topic_new = is_new(change);
+    }
+
+    /// A queue, if it is new to the stack.
+    pub(super) fn queue(&mut self, name: &str, change: &Change) {
+        self.queues.extend(is_new(change).then(|| name.to_owned()));
+    }
+
+    /// The subscription of a queue, if it is new.
+    pub(super) fn subscription(&mut self, queue: &str, change: &Change) {
+        self.subscribed.extend(is_new(change).then(|| queue.to_owned()));
+    }
+
+    /// Waits until all of it shows in the lists and looks that commands go by. Three requests for each
+    /// queue that is new, since each may show later than the others, and at most four for the rest;
+    /// none where nothing is new.
+    ///
+    /// # Errors
+    /// Any error of a request; when something does not show within [`SHOWS_WITHIN`].
+    pub(super) async fn shows(
+        &self,
+        aws: &Aws,
+        place: &Place,
+        patience: Patience<'_>,
+    ) -> Result<()> {
+        let topic = async {
+            if self.is_topic_new { topic_shows(aws, place, patience).await } else { Ok(()) }
+        };
+        tokio::try_join!(
+            topic,
+            self.queues_show(aws, patience),
+            self.queues_are_listed(aws, patience),
+            self.subscriptions_are_listed(aws, place, patience),
+        )?;
+        Ok(())
+    }
+
+    /// Looks at each queue that is new in every way that commands do.
+    async fn queues_show(&self, aws: &Aws, patience: Patience<'_>) -> Result<()> {
+        stream::iter(&self.queues)
+            .map(|name| queue_shows(aws, name, patience))
+            .buffer_unordered(CONCURRENCY)
+            .try_collect()
+            .await
+    }
+
+    async fn queues_are_listed(&self, aws: &Aws, patience: Patience<'_>) -> Result<()> {
+        if self.queues.is_empty() {
+            return Ok(());
+        }
+        let look = async || {
+            let listed = queue_state::list(aws).await?;
+            let listed: Vec<_> = listed.iter().map(|url| queue_state::name_of(url)).collect();
+            Ok(all("queue", &self.queues, |name| listed.contains(&name)))
+        };
+        until_shown(patience, look).await
+    }
+
+    async fn subscriptions_are_listed(
+        &self,
+        aws: &Aws,
+        place: &Place,
+        patience: Patience<'_>,
+    ) -> Result<()> {
+        if self.subscribed.is_empty() {
+            return Ok(());
+        }
+        let topic = aws.topic_at(place.topic_arn(&aws.names.topic()));
+        let look = async || match Seen::of(Listed::of(&topic).await, &name(&topic))? {
+            Seen::Shown(listed) => Ok(all("subscription", &self.subscribed, |name| {
+                let arn = place.queue_arn(name);
+                listed.live.iter().any(|subscription| subscription.queue_arn == arn)
+            })),
+            Seen::Missing(what) => Ok(Seen::Missing(what)),
+        };
+        until_shown(patience, look).await
+    }
+}
+
+/// Whether it was made, or given to the stack by its tag.
+fn is_new(change: &Change) -> bool {
+    match change {
+        Change::Created => true,
+        Change::Changed(settings) => settings.iter().any(|setting| setting == STACK_TAG),
+        Change::Kept => false,
+    }
+}
+
+/// Which of these does not show, or how many.
+fn all(kind: &str, wanted: &[String], shows: impl Fn(&str) -> bool) -> Seen<()> {
+    let missing: Vec<_> = wanted.iter().filter(|name| !shows(name)).collect();
+    match missing.as_slice() {
+        [] => Seen::Shown(()),
+        [one] => Seen::Missing(format!("{kind} {one}")),
+        several => Seen::Missing(format!("{} {kind}s", several.len())),
+    }
+}
+
+async fn topic_shows(aws: &Aws, place: &Place, patience: Patience<'_>) -> Result<()> {
+    let what = format!("topic {}", aws.names.topic());
+    let look = async || {
+        let found = topic::look(aws, Some(place)).await?;
+        let found = found.filter(|found| is_ours(&found.tags, &aws.names));
+        Ok(found.map_or_else(|| Seen::Missing(what.clone()), |_| Seen::Shown(())))
+    };
+    until_shown(patience, look).await
+}
+
+async fn queue_shows(aws: &Aws, name: &str, patience: Patience<'_>) -> Result<()> {
+    let look = async || {
+        let found = queue_state::look(aws, name).await?;
+        let is_shown = found.is_some_and(|found| is_ours(&found.tags, &aws.names));
+        Ok(if is_shown { Seen::Shown(()) } else { Seen::Missing(format!("queue {name}")) })
+    };
+    until_shown(patience, look).await
+}
+
+/// Waits until a topic does not list these subscriptions any more: a request submitted before that
+/// would wait for their providers.
+///
+/// # Errors
+/// Any error of a request; when one is still listed after [`SHOWS_WITHIN`].
+pub(super) async fn until_unlisted(
+    topic: &Topic,
+    arns: &[&str],
+    patience: Patience<'_>,
+) -> Result<()> {
+    let began = Instant::now();
+    loop {
+        let listed = Listed::of(topic).await?.live;
+        if !listed.iter().any(|subscription| arns.contains(&subscription.arn.as_str())) {
+            return Ok(());
+        }
+        if began.elapsed() >= SHOWS_WITHIN {
+            let (topic, limit) = (name(topic), SHOWS_WITHIN.as_secs());
+            return Err(Error::other(format!(
+                "{topic} still lists a subscription {limit} s after it was removed"
+            ))
+            .hint("run it again in a minute"));
+        }
+        patience(Waiting::Unlisted);
+        sleep(LOOK_EVERY).await;
+    }
+}
+
+/// `topic x`.
+fn name(topic: &Topic) -> String {
+    format!("topic {}", topic.arn().rsplit(':').next().unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_missing_is_named_or_counted() {
+        let wanted = ["a", "b", "c"].map(str::to_owned);
+        let seen = |shown: &str| all("queue", &wanted, |name| shown.contains(name));
+        assert_eq!(seen("abc"), Seen::Shown(()));
+        assert_eq!(seen("ac"), Seen::Missing("queue b".to_owned()));
+        assert_eq!(seen("c"), Seen::Missing("2 queues".to_owned()));
+    }
+}

@@ -1,0 +1,146 @@
+//! Makes, compares and removes the resources of a stack (contract, section 2).
+//!
+//! Each resource is looked at first, then created, set or kept: creating what exists with other
+//! attributes fails on AWS. Whatever is interrupted is completed by the next run.
+
+mod depths;
+mod late;
+mod made;
+mod others;
+mod queue;
+mod queue_state;
+mod register;
+mod removal;
+mod setup;
+mod spec;
+mod subscriptions;
+mod table;
+mod teardown;
+mod topic;
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+pub use depths::{Depths, all_depths, count_lag, depths, depths_and_subscribers};
+pub use register::{Added, Kind, Registered, add, register, register_in_full};
+pub use removal::{Removed, Requests, remove};
+pub use setup::{Report, Request, setup};
+pub use subscriptions::{
+    Delivery, Filter, Inactive, Inactivity, Scope, Subscriber, Subscribers, filtered, subscribed,
+};
+pub use teardown::{Inventory, find, inventory, teardown};
+
+use crate::aws::{Aws, CONCURRENCY};
+use crate::core::{Names, STACK_TAG};
+use crate::error::{Error, Result};
+
+/// What to do with a resource of the right name that lacks the stack's tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Untagged {
+    /// Leave it alone and fail.
+    Refuse,
+    /// Tag it and use it.
+    Adopt,
+}
+
+/// Whether anything is changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Make it so.
+    Apply,
+    /// Say what would be done.
+    DryRun,
+}
+
+/// What was done, or would be done, with a resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// It was not there.
+    Created,
+    /// It was as it should be.
+    Kept,
+    /// These settings were not as they should be.
+    Changed(Vec<String>),
+}
+
+/// Something that takes time while resources are made or removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Waiting {
+    /// The name of a queue deleted less than a minute ago is not free yet; at most this long.
+    QueueName(String, Duration),
+    /// A table is still being deleted, created or changed.
+    Table(String),
+    /// This was made by this run and does not show yet.
+    Shows(String),
+    /// Less than all of a stack shows: some of it may have been made a moment ago.
+    Trace,
+    /// A subscription was removed and is still listed.
+    Unlisted,
+    /// So many resources are still there after they were deleted.
+    Gone(usize),
+    /// The counts of queues may not be right yet; at most this long.
+    Counts(Duration),
+}
+
+/// Where [`Waiting`] is reported to.
+pub type Patience<'a> = &'a (dyn Fn(Waiting) + Send + Sync);
+
+/// Partition, region and account: what ARNs are made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Place {
+    partition: String,
+    region: String,
+    account: String,
+}
+
+impl Place {
+    /// The place that an ARN names.
+    fn of(arn: &str) -> Option<Self> {
+        let mut parts = arn.split(':').skip(1).map(str::to_owned);
+        let (partition, _service) = (parts.next()?, parts.next()?);
+        Some(Self { partition, region: parts.next()?, account: parts.next()? })
+    }
+
+    /// The place that the credentials name, if they do.
+    fn known(aws: &Aws) -> Option<Self> {
+        Some(Self {
+            partition: aws.partition.clone(),
+            region: aws.region.clone(),
+            account: aws.account.clone()?,
+        })
+    }
+
+    fn queue_arn(&self, name: &str) -> String {
+        self.arn("sqs", name)
+    }
+
+    fn topic_arn(&self, name: &str) -> String {
+        self.arn("sns", name)
+    }
+
+    fn arn(&self, service: &str, name: &str) -> String {
+        format!("arn:{}:{service}:{}:{}:{name}", self.partition, self.region, self.account)
+    }
+}
+
+/// Whether a resource with these tags belongs to the stack.
+fn is_ours(tags: &HashMap<String, String>, names: &Names) -> bool {
+    tags.get(STACK_TAG).is_some_and(|stack| stack == names.stack().as_str())
+}
+
+/// Fails for a resource that is somebody else's, unless it is to be adopted.
+fn check_owner(
+    what: &str,
+    tags: &HashMap<String, String>,
+    names: &Names,
+    untagged: Untagged,
+) -> Result<()> {
+    match (is_ours(tags, names), untagged) {
+        (true, _) | (false, Untagged::Adopt) => Ok(()),
+        (false, Untagged::Refuse) => Err(Error::other(format!(
+            "{what} exists, but lacks the tag {STACK_TAG} = {}; it was left alone",
+            names.stack()
+        ))
+        .hint("take it over with `--adopt`, or choose another `--stack`")),
+    }
+}

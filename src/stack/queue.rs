@@ -1,0 +1,108 @@
+//! The queues of a stack: what they are like, and making them what they should be.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aws_sdk_sqs::error::ProvideErrorMetadata as _;
+use aws_sdk_sqs::types::QueueAttributeName;
+use tokio::time::{Instant, sleep};
+
+use super::late::{Seen, until_shown};
+use super::queue_state::{Attributes, QueueState};
+use super::spec::Spec;
+use super::{Change, Mode, Patience, Waiting};
+use crate::aws::Aws;
+use crate::error::Result;
+
+/// How long the name of a deleted queue is held.
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteQueue.html>
+const NAME_HELD: Duration = Duration::from_mins(1);
+/// How much longer than that it is tried.
+const NAME_SLACK: Duration = Duration::from_secs(15);
+/// Makes a queue what it should be.
+pub(super) async fn ensure(
+    aws: &Aws,
+    spec: &Spec,
+    found: Option<&QueueState>,
+    mode: Mode,
+    patience: Patience<'_>,
+) -> Result<Change> {
+    let Some(found) = found else {
+        if mode == Mode::Apply {
+            create(aws, spec, patience).await?;
+        }
+        return Ok(Change::Created);
+    };
+    let attributes = spec.differences(found);
+    let tags = spec.missing_tags(found);
+    let mut changed: Vec<_> = attributes.keys().map(|name| name.as_str().to_owned()).collect();
+    changed.extend(tags.keys().cloned());
+    changed.sort();
+    if changed.is_empty() {
+        return Ok(Change::Kept);
+    }
+    if mode == Mode::Apply {
+        set(aws, spec, found, attributes, tags, patience).await?;
+    }
+    Ok(Change::Changed(changed))
+}
+
+async fn set(
+    aws: &Aws,
+    spec: &Spec,
+    found: &QueueState,
+    attributes: Attributes,
+    tags: HashMap<String, String>,
+    patience: Patience<'_>,
+) -> Result<()> {
+    let doing = format!("setting up queue {}", spec.name);
+    if !attributes.is_empty() {
+        let set = async || {
+            let call = aws.clients.sqs.set_queue_attributes().queue_url(&found.url);
+            spec.seen(aws, &doing, call.set_attributes(Some(attributes.clone())).send().await)
+        };
+        until_shown(patience, set).await?;
+    }
+    if !tags.is_empty() {
+        aws.clients
+            .sqs
+            .tag_queue()
+            .queue_url(&found.url)
+            .set_tags(Some(tags))
+            .send()
+            .await
+            .map_err(|error| aws.error(&doing, &error))?;
+    }
+    Ok(())
+}
+
+/// Creates a queue; waits for its dead letters where this run has made them.
+async fn create(aws: &Aws, spec: &Spec, patience: Patience<'_>) -> Result<()> {
+    until_shown(patience, async || create_when_free(aws, spec, patience).await).await
+}
+
+/// Creates a queue; waits while its name is held after a deletion.
+async fn create_when_free(aws: &Aws, spec: &Spec, patience: Patience<'_>) -> Result<Seen<()>> {
+    let mut attributes = spec.attributes.clone();
+    attributes.extend(spec.policy(None).map(|policy| (QueueAttributeName::Policy, policy)));
+    let began = Instant::now();
+    loop {
+        let created = aws
+            .clients
+            .sqs
+            .create_queue()
+            .queue_name(&spec.name)
+            .set_attributes(Some(attributes.clone()))
+            .set_tags(Some(spec.tags.clone()))
+            .send()
+            .await;
+        let held = created.as_ref().err().and_then(|error| error.code());
+        let held = held.is_some_and(|code| code.ends_with("QueueDeletedRecently"));
+        if !held || began.elapsed() > NAME_HELD + NAME_SLACK {
+            return spec.seen(aws, &format!("creating queue {}", spec.name), created);
+        }
+        let left = NAME_HELD.saturating_sub(began.elapsed());
+        patience(Waiting::QueueName(spec.name.clone(), left));
+        sleep(Duration::from_secs(2)).await;
+    }
+}

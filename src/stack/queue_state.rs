@@ -1,0 +1,115 @@
+//! The queues of a stack as they are: names, attributes, tags. Changes nothing.
+
+use std::collections::HashMap;
+
+use aws_sdk_sqs::types::QueueAttributeName;
+
+use crate::aws::{Aws, is_not_found};
+use crate::core::PROVIDER_TAG;
+use crate::error::Result;
+
+/// The attributes of a queue.
+pub(super) type Attributes = HashMap<QueueAttributeName, String>;
+
+/// What a queue is like.
+#[derive(Debug, Clone)]
+pub(super) struct QueueState {
+    pub(super) url: String,
+    pub(super) attributes: Attributes,
+    pub(super) tags: HashMap<String, String>,
+}
+
+/// The URLs of all queues whose names begin as the stack's do. The prefix only narrows the search;
+/// the tag decides.
+pub(super) async fn list(aws: &Aws) -> Result<Vec<String>> {
+    let mut urls = Vec::new();
+    let mut pages = aws
+        .clients
+        .sqs
+        .list_queues()
+        .queue_name_prefix(aws.names.prefix())
+        .max_results(1_000)
+        .into_paginator()
+        .items()
+        .send();
+    while let Some(url) = pages.next().await {
+        urls.push(url.map_err(|error| aws.error("listing the queues", &error))?);
+    }
+    Ok(urls)
+}
+
+/// The name of the queue that has this URL.
+pub(super) fn name_of(url: &str) -> &str {
+    url.rsplit('/').next().unwrap_or_default()
+}
+
+/// Looks at a queue: its attributes and tags; `None` when there is none.
+pub(super) async fn look(aws: &Aws, name: &str) -> Result<Option<QueueState>> {
+    let doing = || format!("looking at queue {name}");
+    let url = match aws.clients.sqs.get_queue_url().queue_name(name).send().await {
+        Ok(found) => found.queue_url.unwrap_or_default(),
+        Err(error) if is_not_found(&error) => return Ok(None),
+        Err(error) => return Err(aws.error(&doing(), &error)),
+    };
+    look_at(aws, name, url).await
+}
+
+/// Looks at the queue that has this URL; `None` when there is none.
+pub(super) async fn look_at(aws: &Aws, name: &str, url: String) -> Result<Option<QueueState>> {
+    let doing = || format!("looking at queue {name}");
+    let attributes = aws
+        .clients
+        .sqs
+        .get_queue_attributes()
+        .queue_url(&url)
+        .attribute_names(QueueAttributeName::All)
+        .send();
+    let (attributes, tags) = tokio::join!(attributes, tags(aws, name, &url));
+    // A queue that goes away in between was being deleted.
+    let attributes = match attributes {
+        Err(error) if is_not_found(&error) => return Ok(None),
+        attributes => attributes.map_err(|error| aws.error(&doing(), &error))?,
+    };
+    let attributes = attributes.attributes.unwrap_or_default();
+    Ok(tags?.map(|tags| QueueState { url, attributes, tags }))
+}
+
+/// The tags of the queue that has this URL; `None` when there is none.
+pub(super) async fn tags(
+    aws: &Aws,
+    name: &str,
+    url: &str,
+) -> Result<Option<HashMap<String, String>>> {
+    match aws.clients.sqs.list_queue_tags().queue_url(url).send().await {
+        Ok(found) => Ok(Some(found.tags.unwrap_or_default())),
+        Err(error) if is_not_found(&error) => Ok(None),
+        Err(error) => Err(aws.error(&format!("looking at queue {name}"), &error)),
+    }
+}
+
+impl QueueState {
+    pub(super) fn arn(&self) -> Option<&str> {
+        self.attributes.get(&QueueAttributeName::QueueArn).map(String::as_str)
+    }
+
+    /// Whether a key of the owner's encrypts it.
+    pub(super) fn has_key(&self) -> bool {
+        self.attributes
+            .get(&QueueAttributeName::KmsMasterKeyId)
+            .is_some_and(|key| !key.trim().is_empty())
+    }
+
+    pub(super) fn is_simulated(&self) -> bool {
+        self.tags.get(PROVIDER_TAG).is_some_and(|kind| kind == "simulated")
+    }
+
+    /// Messages that it holds, in hand and delayed ones included.
+    pub(super) fn messages(&self) -> u64 {
+        let number = |name: &QueueAttributeName| -> u64 {
+            self.attributes.get(name).and_then(|value| value.parse().ok()).unwrap_or(0)
+        };
+        number(&QueueAttributeName::ApproximateNumberOfMessages)
+            + number(&QueueAttributeName::ApproximateNumberOfMessagesDelayed)
+            + number(&QueueAttributeName::ApproximateNumberOfMessagesNotVisible)
+    }
+}

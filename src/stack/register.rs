@@ -1,0 +1,150 @@
+//! Who the providers are: the topic's subscriptions, and how others join and leave.
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+
+use super::Subscribers;
+use super::late::{Origin, look_at_queue};
+use super::made::Made;
+use super::queue_state;
+use super::setup::place_of;
+use super::spec::Spec;
+use super::subscriptions::Listed;
+use super::{CONCURRENCY, Change, Mode, Patience, Untagged, check_owner, queue, topic};
+use crate::aws::Aws;
+use crate::core::{ProviderName, Responder};
+use crate::error::{Error, Result};
+
+/// Who answers a provider's requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// `rydes providers run` does.
+    Simulated,
+    /// Somebody else does.
+    External,
+}
+
+impl Kind {
+    /// The value of the `rydes:provider` tag.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Simulated => "simulated",
+            Self::External => "external",
+        }
+    }
+}
+
+/// A provider as the topic's subscriptions name it.
+#[derive(Debug, Clone)]
+pub struct Registered {
+    /// The name that it counts under.
+    pub responder: Responder,
+    /// Its name in this stack; `None` for a queue from elsewhere.
+    pub name: Option<ProviderName>,
+    /// Who answers.
+    pub kind: Kind,
+    /// Its queue's name.
+    pub queue: String,
+    /// Its queue's ARN.
+    pub queue_arn: String,
+}
+
+/// What was made for an external provider.
+#[derive(Debug, Clone)]
+pub struct Added {
+    /// What was done with its queue.
+    pub queue: Change,
+    /// What was done with its subscription.
+    pub subscription: Change,
+    /// The URL of its queue.
+    pub queue_url: String,
+    /// The ARN of its queue.
+    pub queue_arn: String,
+    /// Where its replies go.
+    pub response_queue_url: String,
+    /// The ARN of the response queue.
+    pub response_queue_arn: String,
+}
+
+/// The register: every subscribed queue, in natural order.
+///
+/// # Errors
+/// Not set up when there is no topic.
+pub async fn register(aws: &Aws) -> Result<Vec<Registered>> {
+    of_listed(aws, &Listed::of(&aws.topic().await?).await?).await
+}
+
+/// The register with everything that the topic lists, and how each subscription delivers: one
+/// `GetSubscriptionAttributes` each more.
+///
+/// # Errors
+/// Not set up when there is no topic.
+pub async fn register_in_full(aws: &Aws) -> Result<(Vec<Registered>, Subscribers)> {
+    let topic = aws.topic().await?;
+    let listed = Listed::of(&topic).await?;
+    tokio::try_join!(of_listed(aws, &listed), listed.clone().with_deliveries(&topic))
+}
+
+async fn of_listed(aws: &Aws, listed: &Listed) -> Result<Vec<Registered>> {
+    let mut registered: Vec<Registered> = stream::iter(&listed.live)
+        .map(|subscription| async move {
+            let queue = subscription.queue().to_owned();
+            let name = aws.names.provider(&queue);
+            let simulated = match name {
+                Some(_) => queue_state::look(aws, &queue).await?.is_some_and(|q| q.is_simulated()),
+                None => false,
+            };
+            Ok::<_, Error>(Registered {
+                responder: aws.names.responder(&queue),
+                name,
+                kind: if simulated { Kind::Simulated } else { Kind::External },
+                queue,
+                queue_arn: subscription.queue_arn.clone(),
+            })
+        })
+        .buffered(CONCURRENCY)
+        .try_collect()
+        .await?;
+    registered.sort_by(|a, b| a.responder.cmp(&b.responder));
+    Ok(registered)
+}
+
+/// Makes the queue and the subscription of an external provider.
+///
+/// # Errors
+/// Invalid when the name is a simulated provider's; not set up when there is no stack.
+pub async fn add(
+    aws: &Aws,
+    name: &ProviderName,
+    untagged: Untagged,
+    patience: Patience<'_>,
+) -> Result<Added> {
+    let response = aws.queue(aws.names.response_queue()).await?;
+    let place = place_of(&response).await?;
+    let topic = aws.topic_at(place.topic_arn(&aws.names.topic()));
+    let subscriptions = Listed::of(&topic).await?.live;
+    let spec = Spec::provider(aws, &place, name, Kind::External.word());
+    let found = look_at_queue(aws, &spec.name, untagged, patience).await?;
+    if let Some(found) = &found {
+        check_owner(&format!("queue {}", spec.name), &found.tags, &aws.names, untagged)?;
+        if found.is_simulated() {
+            return Err(Error::invalid(format!("{name} is a simulated provider")));
+        }
+    }
+    let queue = queue::ensure(aws, &spec, found.as_ref(), Mode::Apply, patience).await?;
+    let beside = (Origin::Found, patience);
+    let (subscription, _) =
+        topic::ensure_subscription(aws, &place, &spec.name, &subscriptions, Mode::Apply, beside)
+            .await?;
+    let mut made = Made::default();
+    made.queue(&spec.name, &queue);
+    made.subscription(&spec.name, &subscription);
+    Box::pin(made.shows(aws, &place, patience)).await?;
+    Ok(Added {
+        queue,
+        subscription,
+        queue_url: aws.queue(spec.name.clone()).await?.url().to_owned(),
+        queue_arn: place.queue_arn(&spec.name),
+        response_queue_url: response.url().to_owned(),
+        response_queue_arn: place.queue_arn(response.name()),
+    })
+}

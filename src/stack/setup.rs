@@ -1,0 +1,311 @@
+//! `setup`: look at everything, then make what is missing and set what differs.
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+
+use super::late::{Origin, Seen, look_at_queue, look_twice, until_shown};
+use super::made::Made;
+use super::queue_state::{self, QueueState};
+use super::spec::Spec;
+use super::subscriptions::Listed;
+use super::table::TableState;
+use super::topic::TopicState;
+use super::{
+    CONCURRENCY, Change, Mode, Patience, Place, Untagged, check_owner, others, queue, table, topic,
+};
+use super::{Subscriber, Subscribers};
+use crate::aws::Subscription;
+use crate::aws::{Aws, Queue};
+use crate::core::ProviderName;
+use crate::error::{Error, Result};
+
+/// What a stack should be.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// How many simulated providers it should have, from number 1.
+    pub providers: usize,
+    /// Whether to do it or to say what would be done.
+    pub mode: Mode,
+    /// What to do with resources of somebody else.
+    pub untagged: Untagged,
+}
+
+/// What was done, or would be done.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// The account, where it is known.
+    pub account: Option<String>,
+    /// The topic.
+    pub topic: (String, Change),
+    /// The providers' queues, in natural order.
+    pub provider_queues: Vec<(String, Change)>,
+    /// Their subscriptions, in the same order; then those of other queues of the stack's own that
+    /// were mended.
+    pub subscriptions: Vec<(String, Change)>,
+    /// The response queue.
+    pub response_queue: (String, Change),
+    /// The two dead letter queues.
+    pub dead_letters: Vec<(String, Change)>,
+    /// The table.
+    pub table: (String, Change),
+    /// Simulated providers beyond the wanted number, which were kept.
+    pub beyond: Vec<ProviderName>,
+    /// Everything that the topic lists, as it was found, and mended: what is new is not among it.
+    pub subscribers: Subscribers,
+    /// What is not as it should be and was left to the owner.
+    pub remarks: Vec<String>,
+}
+
+impl Report {
+    /// Every change.
+    pub fn changes(&self) -> impl Iterator<Item = &Change> {
+        let single = [&self.topic, &self.response_queue, &self.table].into_iter();
+        single
+            .chain(&self.provider_queues)
+            .chain(&self.subscriptions)
+            .chain(&self.dead_letters)
+            .map(|(_, change)| change)
+    }
+}
+
+/// The queues of the stack as they were found.
+struct Survey {
+    provider_dead_letters: Option<QueueState>,
+    response_dead_letters: Option<QueueState>,
+    response: Option<QueueState>,
+    providers: Vec<(ProviderName, Option<QueueState>)>,
+    table: Option<TableState>,
+}
+
+impl Survey {
+    async fn of(aws: &Aws, request: &Request, patience: Patience<'_>) -> Result<Self> {
+        let (names, untagged) = (&aws.names, request.untagged);
+        let (dead, response_dead, response) =
+            (names.provider_dead_letters(), names.response_dead_letters(), names.response_queue());
+        let providers = stream::iter((1..=request.providers).map(ProviderName::simulated))
+            .map(|name| async move {
+                let queue = names.provider_queue(&name);
+                let found = look_at_queue(aws, &queue, untagged, patience).await?;
+                Ok((name, found))
+            })
+            .buffered(CONCURRENCY)
+            .try_collect();
+        let (provider_dead_letters, response_dead_letters, response, providers, table) = tokio::try_join!(
+            look_at_queue(aws, &dead, untagged, patience),
+            look_at_queue(aws, &response_dead, untagged, patience),
+            look_at_queue(aws, &response, untagged, patience),
+            providers,
+            table::look_once_made(aws, untagged, patience),
+        )?;
+        Ok(Self { provider_dead_letters, response_dead_letters, response, providers, table })
+    }
+
+    fn queues(&self) -> impl Iterator<Item = &QueueState> {
+        [&self.provider_dead_letters, &self.response_dead_letters, &self.response]
+            .into_iter()
+            .chain(self.providers.iter().map(|(_, found)| found))
+            .flatten()
+    }
+
+    /// Fails before anything is changed when something belongs to somebody else.
+    fn check(&self, aws: &Aws, topic: Option<&TopicState>, untagged: Untagged) -> Result<()> {
+        for found in self.queues() {
+            let name = found.url.rsplit('/').next().unwrap_or_default();
+            check_owner(&format!("queue {name}"), &found.tags, &aws.names, untagged)?;
+        }
+        if let Some(found) = topic {
+            let what = format!("topic {}", aws.names.topic());
+            check_owner(&what, &found.tags, &aws.names, untagged)?;
+        }
+        // A table that is going is waited for, whoever it belonged to.
+        if let Some(found) = self.table.as_ref().filter(|found| !found.is_going()) {
+            let what = format!("table {}", aws.names.table());
+            check_owner(&what, &found.tags, &aws.names, untagged)?;
+            found.check_keys(&aws.names.table())?;
+        }
+        Ok(())
+    }
+}
+
+/// Makes the stack what it should be, or says what that would take.
+///
+/// # Errors
+/// When a resource belongs to somebody else, before anything is changed; any error of a request.
+pub async fn setup(aws: &Aws, request: &Request, patience: Patience<'_>) -> Result<Report> {
+    let survey = Box::pin(Survey::of(aws, request, patience)).await?;
+    let arn = survey.queues().find_map(QueueState::arn);
+    let known = arn.and_then(Place::of).or_else(|| Place::known(aws));
+    let look = async || topic::look(aws, known.as_ref()).await;
+    let found_topic = look_twice(aws, request.untagged, patience, look, |t| &t.tags).await?;
+    survey.check(aws, found_topic.as_ref(), request.untagged)?;
+    let mode = request.mode;
+
+    // The first queue tells the account where nothing else did.
+    let spec = Spec::response_dead_letters(aws);
+    let response_dead_letters =
+        queue::ensure(aws, &spec, survey.response_dead_letters.as_ref(), mode, patience).await?;
+    let place = match (known, mode) {
+        (Some(place), _) => place,
+        (None, Mode::Apply) => {
+            place_beside(aws, &spec.name, &response_dead_letters, patience).await?
+        }
+        // Nothing exists that could be compared with these.
+        (None, Mode::DryRun) => Place {
+            partition: aws.partition.clone(),
+            region: aws.region.clone(),
+            account: "unknown".to_owned(),
+        },
+    };
+
+    let table = table::ensure(aws, survey.table.as_ref(), mode, patience);
+    let rest = async {
+        let dead_spec = Spec::provider_dead_letters(aws, &place);
+        let (topic, dead_letters) = tokio::try_join!(
+            topic::ensure(aws, found_topic.as_ref(), mode),
+            queue::ensure(aws, &dead_spec, survey.provider_dead_letters.as_ref(), mode, patience),
+        )?;
+        let response_spec = Spec::response(aws, &place).after(&response_dead_letters);
+        let (response, provider_queues) = tokio::try_join!(
+            queue::ensure(aws, &response_spec, survey.response.as_ref(), mode, patience),
+            ensure_providers(aws, &place, &survey, (mode, &dead_letters), patience),
+        )?;
+        let listed = match &found_topic {
+            Some(found) => Listed::of(&aws.topic_at(found.arn.clone())).await?,
+            None => Listed::default(),
+        };
+        let beyond = simulated_beyond(aws, request.providers, &listed.live).await?;
+        let beside = (Origin::from(&topic), patience);
+        let subscribed = subscribe(aws, &place, &provider_queues, listed, mode, beside).await?;
+        if mode == Mode::Apply {
+            let mut new = Made::default();
+            new.topic(&topic);
+            new.queue(&aws.names.provider_dead_letters(), &dead_letters);
+            new.queue(&aws.names.response_dead_letters(), &response_dead_letters);
+            new.queue(&aws.names.response_queue(), &response);
+            for (name, change) in &provider_queues {
+                new.queue(name, change);
+            }
+            for (queue, change) in &subscribed.0 {
+                new.subscription(queue, change);
+            }
+            Box::pin(new.shows(aws, &place, patience)).await?;
+        }
+        Ok((topic, dead_letters, response, provider_queues, subscribed, beyond))
+    };
+    let ((table, remark), (topic, dead_letters, response, provider_queues, subscribed, beyond)) =
+        tokio::try_join!(table, rest)?;
+    let (subscriptions, subscribers) = subscribed;
+    let names = &aws.names;
+    Ok(Report {
+        account: Some(place.account).filter(|account| account != "unknown"),
+        topic: (names.topic(), topic),
+        provider_queues,
+        subscriptions,
+        response_queue: (names.response_queue(), response),
+        dead_letters: vec![
+            (names.provider_dead_letters(), dead_letters),
+            (names.response_dead_letters(), response_dead_letters),
+        ],
+        table: (names.table(), table),
+        beyond,
+        subscribers,
+        remarks: remark.into_iter().collect(),
+    })
+}
+
+/// Makes the subscriptions of these queues what they should be, and looks at all others that are
+/// listed.
+async fn subscribe(
+    aws: &Aws,
+    place: &Place,
+    queues: &[(String, Change)],
+    listed: Listed,
+    mode: Mode,
+    beside: (Origin, Patience<'_>),
+) -> Result<(Vec<(String, Change)>, Subscribers)> {
+    let existing = listed.live.as_slice();
+    let ensured = stream::iter(queues).map(|(name, _)| async move {
+        let ensured = topic::ensure_subscription(aws, place, name, existing, mode, beside).await?;
+        Ok::<_, Error>((name.clone(), ensured))
+    });
+    let ensured: Vec<_> = ensured.buffered(CONCURRENCY).try_collect().await?;
+    let topic = aws.topic_at(place.topic_arn(&aws.names.topic()));
+    let (mut changes, mut live) = (Vec::new(), Vec::new());
+    for (name, (change, delivery)) in ensured {
+        let arn = place.queue_arn(&name);
+        if let Some(found) = existing.iter().find(|found| found.queue_arn == arn) {
+            live.push(Subscriber::of(&aws.names, found, Some(delivery)));
+        }
+        changes.push((name, change));
+    }
+    let is_wanted = |arn: &String| queues.iter().any(|(name, _)| place.queue_arn(name) == *arn);
+    let others = existing.iter().filter(|found| !is_wanted(&found.queue_arn)).collect();
+    for (other, changed) in others::look(aws, place, &topic, others, mode).await? {
+        live.push(other);
+        changes.extend(changed);
+    }
+    live.sort_by(|a, b| a.responder.cmp(&b.responder));
+    Ok((changes, Subscribers { live, inactive: listed.inactive }))
+}
+
+async fn ensure_providers(
+    aws: &Aws,
+    place: &Place,
+    survey: &Survey,
+    (mode, dead_letters): (Mode, &Change),
+    patience: Patience<'_>,
+) -> Result<Vec<(String, Change)>> {
+    stream::iter(&survey.providers)
+        .map(|(name, found)| async move {
+            let spec = Spec::provider(aws, place, name, "simulated").after(dead_letters);
+            let change = queue::ensure(aws, &spec, found.as_ref(), mode, patience).await?;
+            Ok((spec.name, change))
+        })
+        .buffered(CONCURRENCY)
+        .try_collect()
+        .await
+}
+
+/// The simulated providers that are subscribed beyond the wanted number, in natural order.
+async fn simulated_beyond(
+    aws: &Aws,
+    wanted: usize,
+    subscriptions: &[Subscription],
+) -> Result<Vec<ProviderName>> {
+    let beyond = subscriptions
+        .iter()
+        .filter_map(|found| aws.names.provider(found.queue()))
+        .filter(|name| name.number().is_some_and(|number| number > wanted));
+    let simulated = stream::iter(beyond)
+        .map(|name| async move {
+            let found = queue_state::look(aws, &aws.names.provider_queue(&name)).await?;
+            Ok::<_, Error>(found.is_some_and(|found| found.is_simulated()).then_some(name))
+        })
+        .buffered(CONCURRENCY)
+        .try_collect::<Vec<_>>();
+    let mut simulated: Vec<_> = simulated.await?.into_iter().flatten().collect();
+    simulated.sort();
+    Ok(simulated)
+}
+
+/// The place of a queue that this run may have made a moment ago.
+async fn place_beside(
+    aws: &Aws,
+    queue: &str,
+    change: &Change,
+    patience: Patience<'_>,
+) -> Result<Place> {
+    let look = async || place_of(&aws.queue(queue.to_owned()).await?).await;
+    match Origin::from(change) {
+        Origin::Found => look().await,
+        Origin::Made => {
+            let what = format!("queue {queue}");
+            until_shown(patience, async || Seen::of(look().await, &what)).await
+        }
+    }
+}
+
+/// The place of a queue that exists.
+pub(super) async fn place_of(queue: &Queue) -> Result<Place> {
+    let arn = queue.arn().await?;
+    Place::of(&arn).ok_or_else(|| Error::other(format!("`{arn}` is not the ARN of a queue")))
+}

@@ -1,0 +1,304 @@
+//! What the queues of a stack should be like, and what has to be set on one that is there.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aws_sdk_sqs::config::http::HttpResponse;
+use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_sqs::types::QueueAttributeName;
+use serde_json::{Value, json};
+
+use super::late::{Origin, Seen};
+use super::queue_state::{Attributes, QueueState};
+use super::{Change, Place};
+use crate::aws::{Aws, is_not_found};
+use crate::core::ProviderName;
+use crate::core::{PROVIDER_TAG, STACK_TAG};
+use crate::error::Result;
+
+/// Receives after which SQS itself moves a message to the dead letters. Workers give up earlier.
+const MAX_RECEIVES: u32 = 10;
+/// How long dead letters are kept: the longest there is, 14 days.
+const DEAD_LETTER_RETENTION: Duration = Duration::from_hours(14 * 24);
+/// The id of our statement in a queue's policy.
+const POLICY_SID: &str = "rydes-topic";
+
+/// What a queue should be like.
+#[derive(Debug, Clone)]
+pub(super) struct Spec {
+    pub(super) name: String,
+    pub(super) attributes: Attributes,
+    /// The statement that its policy must hold.
+    statement: Option<Value>,
+    pub(super) tags: HashMap<String, String>,
+    /// Where its dead letters come from.
+    target: Origin,
+}
+
+impl Spec {
+    /// A provider's queue. `kind` is the value of its `rydes:provider` tag.
+    pub(super) fn provider(aws: &Aws, place: &Place, name: &ProviderName, kind: &str) -> Self {
+        let queue = aws.names.provider_queue(name);
+        let dead_letters = place.queue_arn(&aws.names.provider_dead_letters());
+        let mut spec = Self::worked(aws, queue, &dead_letters);
+        spec.statement = Some(topic_may_send(aws, place, &spec.name));
+        spec.tags.insert(PROVIDER_TAG.to_owned(), kind.to_owned());
+        spec
+    }
+
+    /// The response queue.
+    pub(super) fn response(aws: &Aws, place: &Place) -> Self {
+        let dead_letters = place.queue_arn(&aws.names.response_dead_letters());
+        Self::worked(aws, aws.names.response_queue(), &dead_letters)
+    }
+
+    /// The dead letters of the provider queues; the topic's redrive sends here too.
+    pub(super) fn provider_dead_letters(aws: &Aws, place: &Place) -> Self {
+        let mut spec = Self::dead_letters(aws, aws.names.provider_dead_letters());
+        spec.statement = Some(topic_may_send(aws, place, &spec.name));
+        spec
+    }
+
+    /// The dead letters of the response queue.
+    pub(super) fn response_dead_letters(aws: &Aws) -> Self {
+        Self::dead_letters(aws, aws.names.response_dead_letters())
+    }
+
+    fn worked(aws: &Aws, name: String, dead_letters: &str) -> Self {
+        let redrive = json!({"deadLetterTargetArn": dead_letters, "maxReceiveCount": MAX_RECEIVES});
+        let attributes = HashMap::from([
+            (QueueAttributeName::ReceiveMessageWaitTimeSeconds, "20".to_owned()),
+            (QueueAttributeName::VisibilityTimeout, "30".to_owned()),
+            (QueueAttributeName::SqsManagedSseEnabled, "true".to_owned()),
+            (QueueAttributeName::RedrivePolicy, redrive.to_string()),
+        ]);
+        Self { name, attributes, statement: None, tags: stack_tag(aws), target: Origin::Found }
+    }
+
+    fn dead_letters(aws: &Aws, name: String) -> Self {
+        let retention = DEAD_LETTER_RETENTION.as_secs().to_string();
+        let attributes = HashMap::from([
+            (QueueAttributeName::MessageRetentionPeriod, retention),
+            (QueueAttributeName::SqsManagedSseEnabled, "true".to_owned()),
+        ]);
+        Self { name, attributes, statement: None, tags: stack_tag(aws), target: Origin::Found }
+    }
+
+    /// The same, whose dead letters this run may have made a moment ago.
+    #[must_use]
+    pub(super) fn after(mut self, dead_letters: &Change) -> Self {
+        self.target = dead_letters.into();
+        self
+    }
+
+    /// What making or setting it has brought: a target that this run has made may not show yet.
+    pub(super) fn seen<T, E>(
+        &self,
+        aws: &Aws,
+        doing: &str,
+        outcome: Result<T, SdkError<E, HttpResponse>>,
+    ) -> Result<Seen<()>>
+    where
+        E: ProvideErrorMetadata + std::error::Error + 'static,
+    {
+        match outcome {
+            Ok(_) => Ok(Seen::Shown(())),
+            Err(error) if self.target == Origin::Made && is_target_missing(&error) => {
+                Ok(Seen::Missing(format!("the dead letter queue of {}", self.name)))
+            }
+            Err(error) => Err(aws.error(doing, &error)),
+        }
+    }
+
+    fn is_external(&self) -> bool {
+        self.tags.get(PROVIDER_TAG).is_some_and(|kind| kind == "external")
+    }
+
+    /// The settings that have to be set on what was found, with the values to set.
+    pub(super) fn differences(&self, found: &QueueState) -> Attributes {
+        let mut wanted = self.attributes.clone();
+        wanted.retain(|name, value| {
+            let is = found.attributes.get(name).map(String::as_str).unwrap_or_default();
+            match name {
+                QueueAttributeName::RedrivePolicy => !same_redrive(is, value),
+                // A key of the owner's encrypts too; SQS takes one of the two.
+                QueueAttributeName::SqsManagedSseEnabled => is != value && !found.has_key(),
+                // The owner of a provider may take longer over a request than ours do.
+                QueueAttributeName::VisibilityTimeout if self.is_external() => {
+                    seconds(is) < seconds(value)
+                }
+                _ => is != value,
+            }
+        });
+        let policy = found.attributes.get(&QueueAttributeName::Policy);
+        wanted.extend(self.policy(policy).map(|policy| (QueueAttributeName::Policy, policy)));
+        wanted
+    }
+
+    /// The policy to set: the one there is with our statement in it; `None` when it is in already.
+    pub(super) fn policy(&self, existing: Option<&String>) -> Option<String> {
+        let statement = self.statement.as_ref()?;
+        let mut policy = existing
+            .and_then(|text| serde_json::from_str::<Value>(text).ok())
+            .filter(Value::is_object)
+            .unwrap_or_else(|| json!({"Version": "2012-10-17", "Statement": []}));
+        let mut statements = match policy["Statement"].take() {
+            Value::Array(statements) => statements,
+            Value::Null => Vec::new(),
+            single => vec![single],
+        };
+        if statements.contains(statement) {
+            return None;
+        }
+        statements.retain(|other| other["Sid"] != POLICY_SID);
+        statements.push(statement.clone());
+        policy["Statement"] = Value::Array(statements);
+        Some(policy.to_string())
+    }
+
+    /// The tags that are missing. Whether a provider is simulated is settled when its queue is
+    /// made, so that tag is never changed.
+    pub(super) fn missing_tags(&self, found: &QueueState) -> HashMap<String, String> {
+        let missing = |name: &String, value: &String| {
+            name == STACK_TAG && found.tags.get(name) != Some(value)
+        };
+        let tags = self.tags.iter().filter(|(name, value)| missing(name, value));
+        tags.map(|(name, value)| (name.clone(), value.clone())).collect()
+    }
+}
+
+fn stack_tag(aws: &Aws) -> HashMap<String, String> {
+    HashMap::from([(STACK_TAG.to_owned(), aws.names.stack().as_str().to_owned())])
+}
+
+/// The statement that lets the stack's topic, and it alone, send to a queue.
+fn topic_may_send(aws: &Aws, place: &Place, queue: &str) -> Value {
+    json!({
+        "Sid": POLICY_SID,
+        "Effect": "Allow",
+        "Principal": {"Service": "sns.amazonaws.com"},
+        "Action": "sqs:SendMessage",
+        "Resource": place.queue_arn(queue),
+        "Condition": {"ArnEquals": {"aws:SourceArn": place.topic_arn(&aws.names.topic())}},
+    })
+}
+
+/// Whether a queue was refused because its dead letters are not there: AWS calls their ARN invalid.
+fn is_target_missing<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
+    let says = |word: &str| error.message().is_some_and(|text| text.to_lowercase().contains(word));
+    is_not_found(error) || (says("dead letter target") && says("not exist"))
+}
+
+/// A duration as an attribute has it; 0 for none.
+fn seconds(value: &str) -> u64 {
+    value.parse().unwrap_or(0)
+}
+
+/// Whether two redrive policies mean the same; services give the count back as number or text.
+fn same_redrive(is: &str, wanted: &str) -> bool {
+    let read = |text: &str| {
+        let policy: Value = serde_json::from_str(text).ok()?;
+        let count = policy["maxReceiveCount"].to_string();
+        let target = policy["deadLetterTargetArn"].as_str()?.to_owned();
+        Some((target, count.trim_matches('"').to_owned()))
+    };
+    read(is).is_some_and(|is| Some(is) == read(wanted))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec() -> Spec {
+        Spec {
+            name: "q".to_owned(),
+            attributes: HashMap::from([(
+                QueueAttributeName::RedrivePolicy,
+                r#"{"deadLetterTargetArn":"a","maxReceiveCount":10}"#.to_owned(),
+            )]),
+            statement: Some(json!({"Sid": POLICY_SID, "Effect": "Allow"})),
+            tags: HashMap::from([
+                (STACK_TAG.to_owned(), "x".to_owned()),
+                (PROVIDER_TAG.to_owned(), "simulated".to_owned()),
+            ]),
+            target: Origin::Found,
+        }
+    }
+
+    fn found(attributes: &[(QueueAttributeName, &str)], tags: &[(&str, &str)]) -> QueueState {
+        let owned =
+            |(name, value): &(QueueAttributeName, &str)| (name.clone(), (*value).to_owned());
+        let tag = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        QueueState {
+            url: String::new(),
+            attributes: attributes.iter().map(owned).collect(),
+            tags: tags.iter().map(tag).collect(),
+        }
+    }
+
+    #[test]
+    fn what_means_the_same_is_kept() {
+        let same = found(
+            &[
+                (
+                    QueueAttributeName::RedrivePolicy,
+                    r#"{"maxReceiveCount":"10","deadLetterTargetArn":"a"}"#,
+                ),
+                (
+                    QueueAttributeName::Policy,
+                    r#"{"Statement":[{"Sid":"owner"},{"Sid":"rydes-topic","Effect":"Allow"}]}"#,
+                ),
+            ],
+            &[(STACK_TAG, "x"), (PROVIDER_TAG, "external")],
+        );
+        assert_eq!(spec().differences(&same), HashMap::new());
+        assert_eq!(spec().missing_tags(&same), HashMap::new());
+    }
+
+    #[test]
+    fn a_key_of_the_owners_encrypts_too() {
+        let managed = QueueAttributeName::SqsManagedSseEnabled;
+        let spec = Spec {
+            attributes: HashMap::from([(managed.clone(), "true".to_owned())]),
+            statement: None,
+            ..spec()
+        };
+        let keyed = |key| {
+            let attributes =
+                [(managed.clone(), "false"), (QueueAttributeName::KmsMasterKeyId, key)];
+            spec.differences(&found(&attributes, &[]))
+        };
+        assert_eq!(keyed("alias/mine"), HashMap::new());
+        assert_eq!(keyed(""), spec.attributes);
+    }
+
+    #[test]
+    fn an_external_provider_may_take_longer() {
+        let setting = QueueAttributeName::VisibilityTimeout;
+        let differs = |kind: &str, is: &str| {
+            let spec = Spec {
+                attributes: HashMap::from([(setting.clone(), "30".to_owned())]),
+                statement: None,
+                tags: HashMap::from([(PROVIDER_TAG.to_owned(), kind.to_owned())]),
+                ..spec()
+            };
+            !spec.differences(&found(&[(setting.clone(), is)], &[])).is_empty()
+        };
+        assert!(!differs("external", "30") && !differs("external", "300"));
+        assert!(differs("external", "5") && differs("simulated", "300"));
+    }
+
+    #[test]
+    fn the_owners_own_statements_stay() {
+        let other = r#"{"Statement":{"Sid":"owner"}}"#.to_owned();
+        let policy = spec().policy(Some(&other)).expect("ours is missing");
+        let policy: Value = serde_json::from_str(&policy).expect("valid JSON");
+        let sids: Vec<_> = policy["Statement"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|s| s["Sid"].clone())
+            .collect();
+        assert_eq!(sids, ["owner", POLICY_SID]);
+    }
+}

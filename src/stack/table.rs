@@ -1,0 +1,367 @@
+//! The table of a stack.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
+use aws_sdk_dynamodb::types::{
+    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+    TableDescription, TableStatus, Tag, TimeToLiveSpecification, TimeToLiveStatus,
+};
+use tokio::time::{Instant, sleep};
+
+use super::late::{Origin, SHOWS_WITHIN, Seen, look_twice, overdue, until_shown};
+use super::{Change, Mode, Patience, Untagged, Waiting, is_ours};
+use crate::aws::{Aws, is_not_found};
+use crate::core::STACK_TAG;
+use crate::error::{Error, Result};
+
+/// The attribute that says when a row may go.
+const TTL_ATTRIBUTE: &str = "expires-at";
+/// The table's keys: the RFQ, then who answered.
+const KEYS: [(&str, KeyType); 2] = [("id", KeyType::Hash), ("responder", KeyType::Range)];
+/// How long a table may take to come or to go.
+pub(super) const PATIENCE: Duration = Duration::from_mins(5);
+/// How often it is looked at meanwhile.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// A table that exists.
+#[derive(Debug, Clone)]
+pub(super) struct TableState {
+    description: TableDescription,
+    pub(super) tags: HashMap<String, String>,
+}
+
+impl TableState {
+    /// How many rows it has, as DynamoDB last counted.
+    pub(super) fn rows(&self) -> u64 {
+        self.description.item_count().and_then(|rows| u64::try_from(rows).ok()).unwrap_or(0)
+    }
+
+    /// Fails for keys that rows cannot have: they cannot be changed.
+    pub(super) fn check_keys(&self, name: &str) -> Result<()> {
+        let keys = self.description.key_schema().iter();
+        let is: Vec<_> = keys.map(|key| (key.attribute_name(), key.key_type())).collect();
+        let wanted: Vec<_> = KEYS.iter().map(|(name, kind)| (*name, kind)).collect();
+        if is == wanted {
+            return Ok(());
+        }
+        Err(Error::other(format!("table {name} has other keys than `id` and `responder`"))
+            .hint("remove it by hand, or choose another `--stack`"))
+    }
+
+    /// Whether its owner has forbidden to delete it.
+    pub(super) fn is_protected(&self) -> bool {
+        self.description.deletion_protection_enabled() == Some(true)
+    }
+
+    /// Whether it is being created and shows no tag of a stack, so that its owner is unknown.
+    pub(super) fn hides_tags(&self) -> bool {
+        self.description.table_status() == Some(&TableStatus::Creating)
+            && !self.tags.contains_key(STACK_TAG)
+    }
+
+    pub(super) fn is_going(&self) -> bool {
+        self.description.table_status() == Some(&TableStatus::Deleting)
+    }
+
+    pub(super) fn arn(&self) -> &str {
+        self.description.table_arn().unwrap_or_default()
+    }
+}
+
+/// Looks at the table as setup does: one that is being created is waited for where its tag does not
+/// show.
+pub(super) async fn look_once_made(
+    aws: &Aws,
+    untagged: Untagged,
+    patience: Patience<'_>,
+) -> Result<Option<TableState>> {
+    let began = Instant::now();
+    loop {
+        let look = async || look(aws).await;
+        let found = look_twice(aws, untagged, patience, look, |found| &found.tags).await?;
+        let is_hidden = found.as_ref().is_some_and(TableState::hides_tags);
+        if !is_hidden || untagged == Untagged::Adopt || began.elapsed() > PATIENCE {
+            return Ok(found);
+        }
+        patience(Waiting::Table(aws.names.table()));
+        sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Looks at the table; `None` when there is none. While it is being created its tags may not be found.
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_ListTagsOfResource.html>
+pub(super) async fn look(aws: &Aws) -> Result<Option<TableState>> {
+    let name = aws.names.table();
+    let Some(description) = describe(aws, &name).await? else { return Ok(None) };
+    let tags = tags(aws, &name, description.table_arn().unwrap_or_default()).await?;
+    let is_young = description.table_status() == Some(&TableStatus::Creating);
+    let tags = tags.or_else(|| is_young.then(HashMap::new));
+    Ok(tags.map(|tags| TableState { description, tags }))
+}
+
+/// The tags of the table; `None` when there is no table.
+async fn tags(aws: &Aws, name: &str, arn: &str) -> Result<Option<HashMap<String, String>>> {
+    let mut tags = HashMap::new();
+    let mut next = None;
+    loop {
+        let call = aws.clients.dynamodb.list_tags_of_resource().resource_arn(arn);
+        let page = match call.set_next_token(next).send().await {
+            Ok(page) => page,
+            Err(error) if is_not_found(&error) => return Ok(None),
+            Err(error) => return Err(aws.error(&format!("looking at table {name}"), &error)),
+        };
+        let pairs = page.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned()));
+        tags.extend(pairs);
+        next = page.next_token;
+        if next.is_none() {
+            return Ok(Some(tags));
+        }
+    }
+}
+
+async fn describe(aws: &Aws, name: &str) -> Result<Option<TableDescription>> {
+    match aws.clients.dynamodb.describe_table().table_name(name).send().await {
+        Ok(found) => Ok(found.table),
+        Err(error) if is_not_found(&error) => Ok(None),
+        Err(error) => Err(aws.error(&format!("looking at table {name}"), &error)),
+    }
+}
+
+/// Makes the table what it should be, and waits until it can be used. Also says what is left to its
+/// owner.
+pub(super) async fn ensure(
+    aws: &Aws,
+    found: Option<&TableState>,
+    mode: Mode,
+    patience: Patience<'_>,
+) -> Result<(Change, Option<String>)> {
+    let name = aws.names.table();
+    let mut remark = None;
+    let found = found.filter(|found| !found.is_going());
+    match (found, mode) {
+        (None, Mode::DryRun) => Ok((Change::Created, remark)),
+        (None, Mode::Apply) => {
+            create(aws, &name, patience).await?;
+            let what = format!("table {name}");
+            let live = async || Seen::of(enable_ttl(aws, &name).await, &what);
+            until_shown(patience, live).await?;
+            tag_shows(aws, &name, patience).await?;
+            Ok((Change::Created, remark))
+        }
+        (Some(found), mode) => {
+            let mut changed = Vec::new();
+            if mode == Mode::Apply {
+                await_active(aws, &name, Origin::Found, patience).await?;
+            }
+            if !is_ours(&found.tags, &aws.names) {
+                changed.push(STACK_TAG.to_owned());
+                if mode == Mode::Apply {
+                    tag(aws, found.arn()).await?;
+                    tag_shows(aws, &name, patience).await?;
+                }
+            }
+            match live(aws, &name).await? {
+                Live::Ours => {}
+                Live::Other(attribute) => {
+                    remark = Some(format!(
+                        "table {name} expires rows by `{attribute}`, not by `{TTL_ATTRIBUTE}`: rows stay"
+                    ));
+                }
+                Live::Off => {
+                    changed.push("TimeToLive".to_owned());
+                    if mode == Mode::Apply {
+                        enable_ttl(aws, &name).await?;
+                    }
+                }
+            }
+            let change = if changed.is_empty() { Change::Kept } else { Change::Changed(changed) };
+            Ok((change, remark))
+        }
+    }
+}
+
+/// Waits until the stack's tag on the table shows.
+async fn tag_shows(aws: &Aws, name: &str, patience: Patience<'_>) -> Result<()> {
+    let look = async || {
+        let found = look(aws).await?.filter(|found| is_ours(&found.tags, &aws.names));
+        Ok(found.map_or_else(|| Seen::Missing(format!("table {name}")), |_| Seen::Shown(())))
+    };
+    until_shown(patience, look).await
+}
+
+async fn create(aws: &Aws, name: &str, patience: Patience<'_>) -> Result<()> {
+    let began = Instant::now();
+    loop {
+        let mut call = aws
+            .clients
+            .dynamodb
+            .create_table()
+            .table_name(name)
+            .billing_mode(BillingMode::PayPerRequest)
+            .tags(stack_tag(aws)?);
+        for (attribute, kind) in KEYS {
+            let key = KeySchemaElement::builder().attribute_name(attribute).key_type(kind).build();
+            let definition = AttributeDefinition::builder()
+                .attribute_name(attribute)
+                .attribute_type(ScalarAttributeType::S)
+                .build();
+            call = call
+                .key_schema(key.map_err(|error| Error::other("a table key").because(error))?)
+                .attribute_definitions(
+                    definition.map_err(|error| Error::other("a table key").because(error))?,
+                );
+        }
+        match call.send().await {
+            Ok(_) => return await_active(aws, name, Origin::Made, patience).await,
+            // An old table of this name is still being deleted, or another setup was faster.
+            Err(error)
+                if error.code() == Some("ResourceInUseException") && began.elapsed() < PATIENCE =>
+            {
+                patience(Waiting::Table(name.to_owned()));
+                let active = describe(aws, name).await?.is_some_and(|table| {
+                    table.table_status().is_some_and(|s| *s != TableStatus::Deleting)
+                });
+                if active {
+                    return await_active(aws, name, Origin::Made, patience).await;
+                }
+                sleep(LOOK_EVERY).await;
+            }
+            Err(error) => return Err(aws.error(&format!("creating table {name}"), &error)),
+        }
+    }
+}
+
+async fn await_active(aws: &Aws, name: &str, origin: Origin, patience: Patience<'_>) -> Result<()> {
+    let began = Instant::now();
+    loop {
+        let description = describe(aws, name).await?;
+        let status = description.as_ref().and_then(TableDescription::table_status);
+        if matches!(status, Some(TableStatus::Active | TableStatus::Updating)) {
+            return Ok(());
+        }
+        match (&description, origin) {
+            (None, Origin::Found) => return Err(aws.not_set_up()),
+            (None, Origin::Made) if began.elapsed() >= SHOWS_WITHIN => {
+                return Err(overdue(&format!("table {name}")));
+            }
+            _ => {}
+        }
+        if began.elapsed() > PATIENCE {
+            return Err(Error::other(format!("table {name} did not become active")));
+        }
+        patience(Waiting::Table(name.to_owned()));
+        sleep(LOOK_EVERY).await;
+    }
+}
+
+/// By what the rows of a table expire. A table has one such attribute.
+#[derive(Debug, PartialEq, Eq)]
+enum Live {
+    Ours,
+    /// Another attribute, which its owner has chosen.
+    Other(String),
+    Off,
+}
+
+async fn live(aws: &Aws, name: &str) -> Result<Live> {
+    let found = aws.clients.dynamodb.describe_time_to_live().table_name(name).send().await;
+    let found = found.map_err(|error| aws.error(&format!("looking at table {name}"), &error))?;
+    let live = found.time_to_live_description();
+    let status = live.and_then(|live| live.time_to_live_status());
+    if !matches!(status, Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling)) {
+        return Ok(Live::Off);
+    }
+    let attribute = live.and_then(|live| live.attribute_name());
+    let other = attribute.filter(|attribute| *attribute != TTL_ATTRIBUTE);
+    Ok(other.map_or(Live::Ours, |attribute| Live::Other(attribute.to_owned())))
+}
+
+/// TTL may be enabled once: where it is already, the service refuses, which is looked at first.
+async fn enable_ttl(aws: &Aws, name: &str) -> Result<()> {
+    if live(aws, name).await? != Live::Off {
+        return Ok(());
+    }
+    let ttl = TimeToLiveSpecification::builder()
+        .enabled(true)
+        .attribute_name(TTL_ATTRIBUTE)
+        .build()
+        .map_err(|error| Error::other("the table's TTL").because(error))?;
+    let call = aws.clients.dynamodb.update_time_to_live().table_name(name);
+    match call.time_to_live_specification(ttl).send().await {
+        Ok(_) => Ok(()),
+        // Another setup may have been faster.
+        Err(error) if !is_not_found(&error) && live(aws, name).await? != Live::Off => Ok(()),
+        Err(error) => Err(aws.error(&format!("enabling TTL of table {name}"), &error)),
+    }
+}
+
+async fn tag(aws: &Aws, arn: &str) -> Result<()> {
+    aws.clients
+        .dynamodb
+        .tag_resource()
+        .resource_arn(arn)
+        .tags(stack_tag(aws)?)
+        .send()
+        .await
+        .map(drop)
+        .map_err(|error| aws.error("tagging the table", &error))
+}
+
+fn stack_tag(aws: &Aws) -> Result<Tag> {
+    Tag::builder()
+        .key(STACK_TAG)
+        .value(aws.names.stack().as_str())
+        .build()
+        .map_err(|error| Error::other("building the table's tag").because(error))
+}
+
+/// Waits while the table is being created or changed: DynamoDB refuses to delete it meanwhile.
+///
+/// # Errors
+/// Any error of a request; when it is still so after [`PATIENCE`].
+pub(super) async fn await_deletable(aws: &Aws, patience: Patience<'_>) -> Result<()> {
+    let name = aws.names.table();
+    let began = Instant::now();
+    loop {
+        let description = describe(aws, &name).await?;
+        let status = description.as_ref().and_then(TableDescription::table_status);
+        if !matches!(status, Some(TableStatus::Creating | TableStatus::Updating)) {
+            return Ok(());
+        }
+        if began.elapsed() > PATIENCE {
+            let limit = PATIENCE.as_secs();
+            return Err(Error::other(format!(
+                "table {name} is still being created or changed after {limit} s; nothing was removed"
+            )));
+        }
+        patience(Waiting::Table(name.clone()));
+        sleep(LOOK_EVERY).await;
+    }
+}
+
+/// Starts deleting the table; one that is gone or going already is fine.
+pub(super) async fn delete(aws: &Aws, patience: Patience<'_>) -> Result<()> {
+    let name = aws.names.table();
+    let began = Instant::now();
+    loop {
+        let error = match aws.clients.dynamodb.delete_table().table_name(&name).send().await {
+            Ok(_) => return Ok(()),
+            Err(error) if is_not_found(&error) => return Ok(()),
+            Err(error) => error,
+        };
+        // It is being changed again, or another teardown was faster.
+        let is_busy = error.code() == Some("ResourceInUseException");
+        if !is_busy || began.elapsed() > PATIENCE {
+            return Err(aws.error(&format!("deleting table {name}"), &error));
+        }
+        let description = describe(aws, &name).await?;
+        let status = description.as_ref().and_then(TableDescription::table_status);
+        if matches!(status, None | Some(TableStatus::Deleting)) {
+            return Ok(());
+        }
+        patience(Waiting::Table(name.clone()));
+        sleep(LOOK_EVERY).await;
+    }
+}

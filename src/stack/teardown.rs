@@ -1,0 +1,335 @@
+//! `teardown`: finds what carries the stack's tag, removes it, and looks again.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use tokio::time::{Instant, sleep};
+
+use super::Inactive;
+use super::late::{self, moment};
+use super::queue_state::{self, QueueState};
+use super::subscriptions::Listed;
+use super::table::TableState;
+use super::{CONCURRENCY, Patience, Place, Waiting, is_ours, table, topic};
+use crate::aws::{Aws, is_not_found};
+use crate::core::STACK_TAG;
+use crate::error::{Error, Kind, Result};
+
+/// How long deletions may take to show: SQS says up to 60 s.
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteQueue.html>
+const PATIENCE: Duration = Duration::from_mins(2);
+/// How often it is looked again.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How long it is at least looked for the rest of a stack where a part of it shows.
+const REST: Duration = Duration::from_secs(6);
+/// So many resources are named that could not be removed.
+const NAMED: usize = 3;
+
+/// What there is of a stack.
+#[derive(Debug, Clone, Default)]
+pub struct Inventory {
+    /// The topic's ARN.
+    pub topic: Option<String>,
+    /// How many queues are subscribed to it.
+    pub subscriptions: usize,
+    /// Subscriptions that are listed, but receive nothing; they go with the topic.
+    pub inactive: Vec<Inactive>,
+    /// The queues, by name.
+    pub queues: Vec<String>,
+    /// How many messages they hold.
+    pub unread: u64,
+    /// The table's name.
+    pub table: Option<String>,
+    /// How many rows it has, as DynamoDB last counted.
+    pub rows: u64,
+    /// Resources with names of the stack's that carry no tag of any stack: `queue x`.
+    pub untagged: Vec<String>,
+    urls: Vec<String>,
+    place: Option<Place>,
+    is_whole: bool,
+    is_table_hidden: bool,
+    described: Option<TableState>,
+}
+
+impl Inventory {
+    /// How many resources there are, subscriptions included.
+    pub fn count(&self) -> usize {
+        usize::from(self.topic.is_some())
+            + self.subscriptions
+            + self.queues.len()
+            + usize::from(self.table.is_some())
+    }
+
+    /// The account that the ARN of one of them names.
+    pub fn account(&self) -> Option<&str> {
+        self.place.as_ref().map(|place| place.account.as_str())
+    }
+
+    /// What forbids to remove it: the table's deletion protection.
+    pub fn obstacle(&self) -> Option<Error> {
+        let is_protected = self.described.as_ref().is_some_and(TableState::is_protected);
+        let table = self.table.as_ref().filter(|_| is_protected)?;
+        Some(Error::other(format!(
+            "table {table} is protected against deletion; nothing was removed"
+        )))
+    }
+
+    /// Whether the table is being deleted already.
+    fn is_table_going(&self) -> bool {
+        self.described.as_ref().is_some_and(TableState::is_going)
+    }
+
+    /// How long to look for more: what was made a moment ago may not show yet, or without its tag.
+    fn patience(&self, aws: &Aws) -> Duration {
+        if self.is_table_hidden {
+            table::PATIENCE
+        } else if self.is_whole && self.untagged.is_empty() {
+            Duration::ZERO
+        } else if self.count() > 0 || !self.untagged.is_empty() {
+            moment(aws).max(REST)
+        } else {
+            moment(aws)
+        }
+    }
+}
+
+/// Finds what carries the stack's tag. Where that is less than a whole stack, it looks again for up to
+/// 15 s on AWS; on LocalStack for 6 s, or for 1 s where there is nothing at all. A table that is being
+/// created, and whose tags do not show yet, is waited for.
+///
+/// # Errors
+/// Any error of a request.
+pub async fn find(aws: &Aws, patience: Patience<'_>) -> Result<Inventory> {
+    let began = Instant::now();
+    loop {
+        let looked = began.elapsed();
+        let found = inventory(aws).await?;
+        let wait = found.patience(aws);
+        if looked >= wait {
+            return Ok(found);
+        }
+        if wait > late::WORTH_A_WORD {
+            patience(Waiting::Trace);
+        }
+        sleep(if looked < LOOK_EVERY { late::LOOK_EVERY } else { LOOK_EVERY }).await;
+    }
+}
+
+/// Finds what carries the stack's tag, and shows now.
+///
+/// # Errors
+/// Any error of a request.
+pub async fn inventory(aws: &Aws) -> Result<Inventory> {
+    let names = &aws.names;
+    let (queues, table) = tokio::try_join!(queues(aws), table::look(aws))?;
+    let lacks_tag =
+        |tags: &std::collections::HashMap<String, String>| !tags.contains_key(STACK_TAG);
+    let mut untagged: Vec<_> = queues
+        .iter()
+        .filter(|(name, found)| names.may_name(name) && lacks_tag(&found.tags))
+        .map(|(name, _)| format!("queue {name}"))
+        .collect();
+    let mut queues: Vec<_> =
+        queues.into_iter().filter(|(_, found)| is_ours(&found.tags, names)).collect();
+    queues.sort_by_key(|(a, _)| names.responder(a));
+    let arn = queues.iter().find_map(|(_, found)| found.arn());
+    let place = arn.and_then(Place::of).or_else(|| Place::known(aws));
+    let topic = topic::look(aws, place.as_ref()).await?;
+    if topic.as_ref().is_some_and(|found| lacks_tag(&found.tags)) {
+        untagged.push(format!("topic {}", names.topic()));
+    }
+    if table.as_ref().is_some_and(|found| lacks_tag(&found.tags) && !found.is_going()) {
+        untagged.push(format!("table {}", names.table()));
+    }
+    let is_table_hidden = table.as_ref().is_some_and(TableState::hides_tags);
+    let topic = topic.filter(|found| is_ours(&found.tags, names)).map(|found| found.arn);
+    let listed = match &topic {
+        Some(arn) => subscriptions(aws, arn).await?,
+        None => Listed::default(),
+    };
+    let table = table.filter(|found| is_ours(&found.tags, names));
+    let mut arns = topic.as_deref().into_iter().chain(table.as_ref().map(TableState::arn));
+    let place = place.or_else(|| arns.find_map(Place::of));
+    let mut fixed =
+        [names.provider_dead_letters(), names.response_dead_letters(), names.response_queue()]
+            .into_iter();
+    let has = |name: &str| queues.iter().any(|(queue, _)| queue == name);
+    let are_subscribed_listed = (listed.live.iter())
+        .all(|found| names.provider(found.queue()).is_none() || has(found.queue()));
+    Ok(Inventory {
+        is_whole: topic.is_some()
+            && table.is_some()
+            && fixed.all(|name| has(&name))
+            && are_subscribed_listed,
+        is_table_hidden,
+        place,
+        topic,
+        subscriptions: listed.live.len(),
+        inactive: listed.inactive,
+        untagged,
+        unread: queues.iter().map(|(_, found)| found.messages()).sum(),
+        urls: queues.iter().map(|(_, found)| found.url.clone()).collect(),
+        queues: queues.into_iter().map(|(name, _)| name).collect(),
+        rows: table.as_ref().map_or(0, TableState::rows),
+        table: table.as_ref().map(|_| names.table()),
+        described: table,
+    })
+}
+
+/// What a topic lists; nothing where it has gone in the meantime.
+async fn subscriptions(aws: &Aws, topic: &str) -> Result<Listed> {
+    match Listed::of(&aws.topic_at(topic.to_owned())).await {
+        Err(error) if error.kind() == Kind::NotSetUp => Ok(Listed::default()),
+        listed => listed,
+    }
+}
+
+/// All queues whose names begin as the stack's do. One that may not be looked at is no obstacle,
+/// unless it may be the stack's.
+async fn queues(aws: &Aws) -> Result<Vec<(String, QueueState)>> {
+    let found: Vec<_> = stream::iter(queue_state::list(aws).await?)
+        .map(|url| async move {
+            let name = queue_state::name_of(&url).to_owned();
+            match queue_state::look_at(aws, &name, url).await {
+                Ok(found) => Ok::<_, Error>(found.map(|found| (name, found))),
+                Err(error) if error.is_fatal() && !aws.names.may_name(&name) => Ok(None),
+                Err(error) => Err(error),
+            }
+        })
+        .buffered(CONCURRENCY)
+        .try_collect()
+        .await?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+/// Removes what was found and what shows meanwhile, then looks until nothing is left. A resource that
+/// may not be removed holds up none of the others. Returns how many were removed.
+///
+/// # Errors
+/// When the table may not be deleted, before anything is removed; when a resource was not removed, with
+/// its name; any error of a look; when something is left after two minutes.
+pub async fn teardown(aws: &Aws, found: &Inventory, patience: Patience<'_>) -> Result<usize> {
+    if let Some(obstacle) = found.obstacle() {
+        return Err(obstacle);
+    }
+    if found.table.is_some() && !found.is_table_going() {
+        table::await_deletable(aws, patience).await?;
+    }
+    let mut removal = Removal { aws, patience, begun: HashSet::new(), refused: Vec::new() };
+    removal.of(found).await?;
+    let began = Instant::now();
+    loop {
+        removal.is_done()?;
+        let left = inventory(aws).await?;
+        if left.count() == 0 {
+            return Ok(removal.begun.len());
+        }
+        removal.of(&left).await?;
+        if began.elapsed() > PATIENCE {
+            return Err(Error::other(format!("{} resources are still there", left.count())));
+        }
+        patience(Waiting::Gone(left.count()));
+        sleep(LOOK_EVERY).await;
+    }
+}
+
+/// A removal under way.
+struct Removal<'a> {
+    aws: &'a Aws,
+    patience: Patience<'a>,
+    /// The URLs, ARNs and names of what it has begun to remove.
+    begun: HashSet<String>,
+    /// What was not removed, and why.
+    refused: Vec<(String, Error)>,
+}
+
+impl Removal<'_> {
+    /// Removes what has not been begun yet: first what feeds the queues.
+    async fn of(&mut self, found: &Inventory) -> Result<()> {
+        if let Some(arn) = &found.topic {
+            self.topic(arn).await?;
+        }
+        if let Some(name) = &found.table
+            && self.begun.insert(name.clone())
+            && !found.is_table_going()
+        {
+            let deleted = table::delete(self.aws, self.patience).await;
+            self.note(format!("table {name}"), deleted)?;
+        }
+        let urls: Vec<_> =
+            found.urls.iter().filter(|url| self.begun.insert((*url).clone())).collect();
+        let aws = self.aws;
+        let mut deleted = stream::iter(urls)
+            .map(|url| async move { (queue_state::name_of(url), delete_queue(aws, url).await) })
+            .buffered(CONCURRENCY);
+        while let Some((name, deleted)) = deleted.next().await {
+            self.note(format!("queue {name}"), deleted)?;
+        }
+        Ok(())
+    }
+
+    /// On AWS the subscriptions go with their topic; LocalStack would keep them.
+    async fn topic(&mut self, arn: &str) -> Result<()> {
+        if self.begun.contains(arn) {
+            return Ok(());
+        }
+        let before = self.refused.len();
+        for found in subscriptions(self.aws, arn).await?.live {
+            if self.begun.insert(found.arn.clone()) {
+                let queue = found.queue().to_owned();
+                let call = self.aws.clients.sns.unsubscribe().subscription_arn(found.arn);
+                let removed = match call.send().await {
+                    Err(error) if !is_not_found(&error) => {
+                        Err(self.aws.error("unsubscribing a queue", &error))
+                    }
+                    _ => Ok(()),
+                };
+                self.note(format!("the subscription of {queue}"), removed)?;
+            }
+        }
+        self.begun.insert(arn.to_owned());
+        let deleted = self.aws.clients.sns.delete_topic().topic_arn(arn).send().await;
+        if deleted.is_ok() && self.aws.is_real() {
+            self.refused.truncate(before);
+        }
+        let deleted = deleted.map(drop).map_err(|e| self.aws.error("deleting the topic", &e));
+        self.note(format!("topic {}", self.aws.names.topic()), deleted)
+    }
+
+    /// Keeps what was refused, and goes on; where nothing answers there is nothing to go on with.
+    fn note(&mut self, what: String, outcome: Result<()>) -> Result<()> {
+        match outcome {
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == Kind::Unreachable => Err(error),
+            Err(error) => {
+                self.refused.push((what, error));
+                Ok(())
+            }
+        }
+    }
+
+    /// Fails with the names of what was refused and the first reason.
+    fn is_done(&mut self) -> Result<()> {
+        if self.refused.is_empty() {
+            return Ok(());
+        }
+        let (refused, tried) = (self.refused.len(), self.begun.len());
+        let mut names: Vec<_> =
+            self.refused.iter().take(NAMED).map(|(what, _)| what.clone()).collect();
+        if refused > NAMED {
+            names.push(format!("{} more", refused - NAMED));
+        }
+        let (_, reason) = self.refused.swap_remove(0);
+        let message = format!("{refused} of {tried} could not be removed: {}", names.join(", "));
+        Err(Error::other(message).because(reason))
+    }
+}
+
+/// Deletes a queue; one that is gone is fine.
+async fn delete_queue(aws: &Aws, url: &str) -> Result<()> {
+    match aws.clients.sqs.delete_queue().queue_url(url).send().await {
+        Err(error) if !is_not_found(&error) => Err(aws.error("deleting a queue", &error)),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,197 @@
+//! The topic of a stack and its subscriptions.
+
+use std::collections::HashMap;
+
+use aws_sdk_sns::error::ProvideErrorMetadata as _;
+use aws_sdk_sns::types::Tag;
+use serde_json::{Value, json};
+
+use super::Delivery;
+use super::late::{Origin, Seen, until_shown};
+use super::{Change, Mode, Patience, Place, is_ours};
+use crate::aws::Subscription;
+use crate::aws::{Aws, is_not_found};
+use crate::core::STACK_TAG;
+use crate::error::{Error, Kind, Result};
+
+/// A topic that exists.
+#[derive(Debug, Clone)]
+pub(super) struct TopicState {
+    pub(super) arn: String,
+    pub(super) tags: HashMap<String, String>,
+}
+
+/// Looks for the stack's topic: at its ARN where the account is known, else in the list.
+pub(super) async fn look(aws: &Aws, place: Option<&Place>) -> Result<Option<TopicState>> {
+    let name = aws.names.topic();
+    let arn = match place {
+        Some(place) => Some(place.topic_arn(&name)),
+        None => search(aws, &name).await?,
+    };
+    let Some(arn) = arn else { return Ok(None) };
+    // Tags alone would not tell: LocalStack has none for a topic that does not exist, and no error.
+    match aws.clients.sns.get_topic_attributes().topic_arn(&arn).send().await {
+        Err(error) if is_not_found(&error) => return Ok(None),
+        Err(error) => return Err(aws.error(&format!("looking at topic {name}"), &error)),
+        Ok(_) => {}
+    }
+    match aws.clients.sns.list_tags_for_resource().resource_arn(&arn).send().await {
+        Ok(found) => {
+            let tags =
+                found.tags().iter().map(|tag| (tag.key().to_owned(), tag.value().to_owned()));
+            Ok(Some(TopicState { tags: tags.collect(), arn }))
+        }
+        Err(error) if is_not_found(&error) || error.code() == Some("ResourceNotFound") => Ok(None),
+        Err(error) => Err(aws.error(&format!("looking at topic {name}"), &error)),
+    }
+}
+
+async fn search(aws: &Aws, name: &str) -> Result<Option<String>> {
+    let ending = format!(":{name}");
+    let mut pages = aws.clients.sns.list_topics().into_paginator().items().send();
+    while let Some(topic) = pages.next().await {
+        let topic = topic.map_err(|error| aws.error("listing the topics", &error))?;
+        if let Some(arn) = topic.topic_arn().filter(|arn| arn.ends_with(&ending)) {
+            return Ok(Some(arn.to_owned()));
+        }
+    }
+    Ok(None)
+}
+
+/// Makes the topic what it should be.
+pub(super) async fn ensure(aws: &Aws, found: Option<&TopicState>, mode: Mode) -> Result<Change> {
+    let name = aws.names.topic();
+    let tag = Tag::builder()
+        .key(STACK_TAG)
+        .value(aws.names.stack().as_str())
+        .build()
+        .map_err(|error| Error::other("building the topic's tag").because(error))?;
+    match found {
+        None => {
+            if mode == Mode::Apply {
+                aws.clients
+                    .sns
+                    .create_topic()
+                    .name(&name)
+                    .tags(tag)
+                    .send()
+                    .await
+                    .map_err(|error| aws.error(&format!("creating topic {name}"), &error))?;
+            }
+            Ok(Change::Created)
+        }
+        Some(found) if is_ours(&found.tags, &aws.names) => Ok(Change::Kept),
+        Some(found) => {
+            if mode == Mode::Apply {
+                aws.clients
+                    .sns
+                    .tag_resource()
+                    .resource_arn(&found.arn)
+                    .tags(tag)
+                    .send()
+                    .await
+                    .map_err(|error| aws.error(&format!("tagging topic {name}"), &error))?;
+            }
+            Ok(Change::Changed(vec![STACK_TAG.to_owned()]))
+        }
+    }
+}
+
+/// What the subscription of a provider's queue should be like: raw delivery, its own redrive policy.
+fn wanted(aws: &Aws, place: &Place) -> [(&'static str, String); 2] {
+    let dead_letters = place.queue_arn(&aws.names.provider_dead_letters());
+    let redrive = json!({"deadLetterTargetArn": dead_letters}).to_string();
+    [("RawMessageDelivery", "true".to_owned()), ("RedrivePolicy", redrive)]
+}
+
+/// Subscribes a queue to a topic that may have been made a moment ago.
+async fn subscribe(
+    aws: &Aws,
+    place: &Place,
+    queue: &str,
+    attributes: HashMap<String, String>,
+    (topic, patience): (Origin, Patience<'_>),
+) -> Result<()> {
+    let name = aws.names.topic();
+    let subscribe = async || {
+        let call = aws.clients.sns.subscribe().topic_arn(place.topic_arn(&name)).protocol("sqs");
+        let call = call.endpoint(place.queue_arn(queue)).return_subscription_arn(true);
+        match call.set_attributes(Some(attributes.clone())).send().await {
+            Ok(_) => Ok(Seen::Shown(())),
+            Err(error) if topic == Origin::Made && is_not_found(&error) => {
+                Ok(Seen::Missing(format!("topic {name}")))
+            }
+            Err(error) => Err(aws.error(&format!("subscribing queue {queue}"), &error)),
+        }
+    };
+    until_shown(patience, subscribe).await
+}
+
+/// Makes the subscription of a queue what it should be; returns how it delivers then. `topic` says
+/// whether the topic is new, so that it may not show yet.
+pub(super) async fn ensure_subscription(
+    aws: &Aws,
+    place: &Place,
+    queue: &str,
+    existing: &[Subscription],
+    mode: Mode,
+    (topic, patience): (Origin, Patience<'_>),
+) -> Result<(Change, Delivery)> {
+    let queue_arn = place.queue_arn(queue);
+    if let Some(found) = existing.iter().find(|found| found.queue_arn == queue_arn) {
+        let topic = aws.topic_at(place.topic_arn(&aws.names.topic()));
+        match topic.attributes(found, &setting_up(queue)).await {
+            Ok(is) => {
+                let change = mend(aws, place, found, &is, mode).await?;
+                return Ok((change, Delivery { is_raw: true, ..Delivery::of(&is) }));
+            }
+            // It is still listed, but has gone.
+            Err(error) if error.kind() == Kind::NotSetUp => {}
+            Err(error) => return Err(error),
+        }
+    }
+    if mode == Mode::Apply {
+        let attributes = wanted(aws, place).map(|(name, value)| (name.to_owned(), value));
+        let attributes = HashMap::from(attributes);
+        subscribe(aws, place, queue, attributes, (topic, patience)).await?;
+    }
+    Ok((Change::Created, Delivery { filter: None, is_raw: true }))
+}
+
+fn setting_up(queue: &str) -> String {
+    format!("setting up the subscription of queue {queue}")
+}
+
+/// Sets what differs on a subscription whose attributes are these.
+pub(super) async fn mend(
+    aws: &Aws,
+    place: &Place,
+    found: &Subscription,
+    is: &HashMap<String, String>,
+    mode: Mode,
+) -> Result<Change> {
+    let doing = setting_up(found.queue());
+    let wanted = wanted(aws, place);
+    let mut changed = Vec::new();
+    for (name, value) in wanted.iter().filter(|(name, value)| !same(is.get(*name), value)) {
+        changed.push((*name).to_owned());
+        if mode == Mode::Apply {
+            aws.clients
+                .sns
+                .set_subscription_attributes()
+                .subscription_arn(&found.arn)
+                .attribute_name(*name)
+                .attribute_value(value)
+                .send()
+                .await
+                .map_err(|error| aws.error(&doing, &error))?;
+        }
+    }
+    Ok(if changed.is_empty() { Change::Kept } else { Change::Changed(changed) })
+}
+
+/// Whether an attribute means what is wanted; both may be JSON in another order.
+fn same(is: Option<&String>, wanted: &str) -> bool {
+    let read = |text: &str| serde_json::from_str::<Value>(text).ok();
+    is.is_some_and(|is| is == wanted || (read(is).is_some() && read(is) == read(wanted)))
+}

@@ -1,0 +1,164 @@
+//! A region of the terminal that is redrawn in place, and only while the terminal is ours.
+
+use std::io::{self, IsTerminal as _};
+
+use console::{AnsiCodeIterator, measure_text_width};
+use futures_util::FutureExt as _;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use unicode_segmentation::UnicodeSegmentation as _;
+
+use super::screen::Screen;
+use super::{Output, Terminal};
+
+/// Lines that stay at the end of what is too high: they say how it stands.
+const LAST_LINES: usize = 4;
+
+/// What stands for what was cut.
+const CUT: &str = "...";
+
+/// Redraws text in place on stdout.
+#[derive(Debug)]
+pub struct Live {
+    output: Output,
+    bar: ProgressBar,
+    /// Heard of when the program was stopped and goes on.
+    continued: Option<Signal>,
+    /// Whether another program had the terminal at the last look.
+    away: bool,
+    /// The terminal's modes, to be put back.
+    modes: Option<Termios>,
+}
+
+impl Live {
+    /// An empty region. Needs a tokio runtime.
+    pub fn new(output: &Output) -> Self {
+        let number = rustix::process::Signal::CONT.as_raw();
+        // Without the signal the region is drawn all the same.
+        let continued = signal(SignalKind::from_raw(number)).ok();
+        let output = output.clone();
+        Self { bar: region(&output), output, continued, away: false, modes: hush() }
+    }
+
+    /// Draws lines; nothing while another program has the terminal. Lines that are too wide are
+    /// cut, and what is too high loses its middle, so that the region never scrolls.
+    pub fn draw(&mut self, lines: Vec<String>) {
+        let continued = self.continued.as_mut().and_then(|signal| signal.recv().now_or_never());
+        self.away |= continued.is_some();
+        if !is_foreground() {
+            self.away = true;
+            return;
+        }
+        if std::mem::take(&mut self.away) {
+            // Others have written below the old region, which stays as it is.
+            self.bar.set_draw_target(ProgressDrawTarget::hidden());
+            self.bar = region(&self.output);
+        }
+        let (columns, rows) = size();
+        self.bar.set_message(fitted(lines, columns, rows).join("\n"));
+        self.bar.tick();
+    }
+
+    /// Removes the region, to print something that stays.
+    pub fn clear(&self) {
+        if is_foreground() {
+            self.bar.finish_and_clear();
+        }
+    }
+}
+
+fn region(output: &Output) -> ProgressBar {
+    let target = match output.terminal {
+        Terminal::Capable | Terminal::Colourless => Screen::stdout(output),
+        Terminal::Dumb => ProgressDrawTarget::hidden(),
+    };
+    let bar = ProgressBar::with_draw_target(None, target);
+    bar.set_style(ProgressStyle::with_template("{msg}").expect("the template is valid"));
+    bar
+}
+
+/// Lines that fit on a screen, the last row of it left free.
+fn fitted(mut lines: Vec<String>, columns: u16, rows: u16) -> Vec<String> {
+    let (width, height) = (usize::from(columns), usize::from(rows.saturating_sub(1)).max(1));
+    if lines.len() > height {
+        let below = LAST_LINES.min(height / 2);
+        lines.drain(height - below..lines.len() - below);
+    }
+    lines.iter().map(|line| cut(line, width)).collect()
+}
+
+/// A line cut at its end to at most this width, in columns, its colours kept.
+fn cut(line: &str, width: usize) -> String {
+    if measure_text_width(line) <= width {
+        return line.to_owned();
+    }
+    let mut room = Some(width.saturating_sub(CUT.len()));
+    let mut shown = String::new();
+    for (part, is_code) in AnsiCodeIterator::new(line) {
+        if is_code {
+            shown.push_str(part);
+            continue;
+        }
+        for seen in part.graphemes(true) {
+            let Some(left) = room else { break };
+            room = left.checked_sub(measure_text_width(seen));
+            shown.push_str(if room.is_some() { seen } else { CUT });
+        }
+    }
+    shown
+}
+
+impl Drop for Live {
+    fn drop(&mut self) {
+        self.clear();
+        if let Some(modes) = self.modes.take().filter(|_| is_foreground()) {
+            // A terminal that has gone away has no modes to put back.
+            _ = tcsetattr(io::stdout(), OptionalActions::Now, &modes);
+        }
+    }
+}
+
+/// Stops the terminal from writing `^C` into the region; returns the modes there were.
+fn hush() -> Option<Termios> {
+    let before = is_foreground().then(|| tcgetattr(io::stdout()).ok()).flatten()?;
+    let mut hushed = before.clone();
+    hushed.local_modes.remove(LocalModes::ECHOCTL);
+    tcsetattr(io::stdout(), OptionalActions::Now, &hushed).ok()?;
+    Some(before)
+}
+
+/// Whether stdout is a terminal whose foreground process group is ours.
+pub fn is_foreground() -> bool {
+    io::stdout().is_terminal()
+        && rustix::termios::tcgetpgrp(io::stdout())
+            .is_ok_and(|group| group == rustix::process::getpgrp())
+}
+
+/// The columns that a line may fill, and the terminal's rows; of 80 by 24 where there is none. The
+/// last column is left free: a line that ends there is one row to some terminals and two to others.
+pub fn size() -> (u16, u16) {
+    let (rows, columns) = console::Term::stdout().size_checked().unwrap_or((24, 80));
+    (columns.saturating_sub(1), rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_cut_keeps_its_colours_and_whole_characters() {
+        let family = "👨\u{200d}👩\u{200d}👧";
+        assert_eq!(cut(&format!("\u{1b}[1m{family}{family}\u{1b}[0m"), 3), "\u{1b}[1m...\u{1b}[0m");
+        assert_eq!(cut(&family.repeat(4), 7), format!("{family}{family}..."));
+    }
+
+    #[test]
+    fn what_is_drawn_fits_on_the_screen() {
+        let lines = (0..30).map(|n| format!("{n} {}", "x".repeat(100))).collect();
+        let fitted = fitted(lines, 40, 12);
+        assert_eq!(fitted.len(), 11);
+        assert!(fitted.iter().all(|line| console::measure_text_width(line) <= 40));
+        assert!(fitted[6].starts_with("6 ") && fitted[7].starts_with("26 "), "{fitted:?}");
+    }
+}

@@ -1,0 +1,352 @@
+//! The only place that prints. Answers go to stdout, everything else to stderr; a closed pipe ends
+//! the output, not the program's manners.
+//!
+//! Printing waits for no reader: text is taken at once, and threads of their own write it. A command that
+//! prints without end waits for [`Output::room`], and the program ends with [`Output::finish`].
+
+use std::io::{self, IsTerminal as _};
+use std::pin::pin;
+use std::time::Duration;
+
+use console::Style;
+use serde_json::{Value, json};
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use crate::core::Timestamp;
+use crate::core::text::{compact_json, printable};
+use crate::error::{Error, Kind, Result};
+use crate::view::count_of;
+use waiting::{Stream, Words, Worth};
+use writer::Writer;
+
+pub mod live;
+pub mod progress;
+mod screen;
+pub mod steps;
+mod waiting;
+mod writer;
+
+/// How long the end of a command waits for a reader that takes nothing: for events and notes, and after a
+/// signal for answers too. With the 25 s of a drain it stays below the 30 s that supervisors commonly
+/// give.
+const FLUSH: Duration = Duration::from_secs(3);
+/// How long it waits after a second signal.
+const AT_ONCE: Duration = Duration::from_millis(200);
+
+/// How answers are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Format {
+    /// For people.
+    Table,
+    /// One JSON document.
+    Json,
+    /// One line of JSON per change or event.
+    Jsonl,
+    /// The original's own response (`quotes` alone).
+    Workshop,
+}
+
+/// When to colour.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Color {
+    /// On a terminal, unless `NO_COLOR` is set.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What the environment says about the terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Terminal {
+    /// It colours and redraws.
+    Capable,
+    /// `NO_COLOR`: it redraws.
+    Colourless,
+    /// `TERM=dumb`, or no `TERM`: it prints lines and no more.
+    Dumb,
+}
+
+/// How much is said beside the answer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verbosity {
+    /// Errors alone.
+    Quiet,
+    /// What a person wants to know.
+    #[default]
+    Normal,
+    /// More of it.
+    Verbose,
+}
+
+/// Prints. Cheap to clone; every clone knows when stdout was closed.
+#[derive(Debug, Clone)]
+pub struct Output {
+    /// How answers are written.
+    pub format: Format,
+    /// How much is said beside the answer.
+    pub verbosity: Verbosity,
+    out_color: bool,
+    err_color: bool,
+    terminal: Terminal,
+    writer: Writer,
+}
+
+impl Output {
+    /// An output as the options and the environment ask for.
+    pub fn new(format: Format, verbosity: Verbosity, color: Color, terminal: Terminal) -> Self {
+        let wanted = |is_terminal: bool| match color {
+            Color::Always => true,
+            Color::Never => false,
+            Color::Auto => is_terminal && terminal == Terminal::Capable,
+        };
+        let (out_color, err_color) =
+            (wanted(io::stdout().is_terminal()), wanted(io::stderr().is_terminal()));
+        let yellow = Style::new().for_stderr().force_styling(err_color).yellow().bold();
+        let events = if format == Format::Jsonl { dropped_document } else { dropped_line };
+        let writer = Writer::new(&Words {
+            dropped: [events, dropped_notes],
+            trouble: format!(
+                "{} events are lost until stdout works again: ",
+                yellow.apply_to("warning:")
+            ),
+        });
+        Self { format, verbosity, out_color, err_color, terminal, writer }
+    }
+
+    /// Whether stdout takes no more answers: its reader has gone, or it has refused one.
+    pub fn is_closed(&self) -> bool {
+        self.writer.is_closed()
+    }
+
+    /// Whether answers go to a person's terminal.
+    pub fn is_terminal(&self) -> bool {
+        io::stdout().is_terminal()
+    }
+
+    /// Whether answers go to a terminal that redraws, and that is ours now.
+    pub fn is_live(&self) -> bool {
+        self.terminal != Terminal::Dumb && live::is_foreground()
+    }
+
+    /// Whether what is said beside the answer goes to a person's terminal that redraws.
+    pub fn is_attended(&self) -> bool {
+        self.terminal != Terminal::Dumb && io::stderr().is_terminal()
+    }
+
+    /// Returns when there is room for more answers. Signals do not end it.
+    pub async fn room(&self) {
+        self.writer.room(FLUSH).await;
+    }
+
+    /// The same for a thread that may block.
+    pub fn hold_for_room(&self) {
+        self.writer.hold_for_room();
+    }
+
+    /// Returns when every answer so far is written, or cannot be. Signals do not end it.
+    pub async fn answered(&self) {
+        self.writer.answered().await;
+    }
+
+    /// Ends a command: waits for the answers, lets `judge` say the last word, and waits for the rest.
+    ///
+    /// A reader may take its time for answers. For events and notes it has 3 s to take the next one; after
+    /// `stop` it has 3 s for everything. `leave` ends the wait at once.
+    pub async fn finish<T>(
+        &self,
+        stop: &CancellationToken,
+        leave: &CancellationToken,
+        judge: impl FnOnce() -> T,
+    ) -> T {
+        let after = async |token: &CancellationToken, more| {
+            token.cancelled().await;
+            sleep(more).await;
+        };
+        let mut over = pin!(async {
+            tokio::select! {
+                () = after(stop, FLUSH) => {}
+                () = after(leave, AT_ONCE) => {}
+            }
+        });
+        let is_over = tokio::select! {
+            () = self.answered() => false,
+            () = &mut over => true,
+        };
+        let judged = judge();
+        if is_over {
+            // Stderr may still be read.
+            _ = timeout(AT_ONCE, self.writer.written()).await;
+        } else {
+            tokio::select! {
+                () = self.rest() => {}
+                () = over => {}
+            }
+        }
+        judged
+    }
+
+    /// Returns when all is written, or when nothing was for 3 s.
+    async fn rest(&self) {
+        loop {
+            let before = self.writer.writes();
+            let is_written = timeout(FLUSH, self.writer.written()).await.is_ok();
+            if is_written || self.writer.writes() == before {
+                return;
+            }
+        }
+    }
+
+    /// Waits until all is written. For code that runs before the program listens for signals: there a
+    /// signal ends the program.
+    pub fn finish_now(&self) {
+        self.writer.hold();
+    }
+
+    /// Whether stdout has taken the answers so far. A failure is returned once; a reader that has gone is
+    /// no failure.
+    ///
+    /// # Errors
+    /// The failure of stdout.
+    pub fn delivered(&self) -> Result<()> {
+        match self.writer.take_failure() {
+            Some(why) => Err(Error::other("cannot write to stdout").because(why)),
+            None => Ok(()),
+        }
+    }
+
+    /// The same at the end: lines that still wait are not written any more. Only a signal ends the wait for
+    /// them, so the error has its `kind`.
+    ///
+    /// # Errors
+    /// The failure of stdout, or that its reader has stopped reading.
+    pub fn delivered_in_full(&self, kind: Kind) -> Result<()> {
+        self.delivered()?;
+        let lines = match self.writer.unwritten() {
+            0 => return Ok(()),
+            1 => "1 line was".to_owned(),
+            count => format!("{count} lines were"),
+        };
+        Err(Error::new(kind, format!("stdout is not read: {lines} not written")))
+    }
+
+    /// Writes a line of the answer to stdout. It must be safe to print.
+    pub fn data(&self, line: &str) {
+        self.writer.push(Stream::Out, format!("{line}\n"), Worth::Answer);
+    }
+
+    /// Writes what names an RFQ that is out: to stderr, where stdout refuses it. It must be safe to
+    /// print.
+    pub fn id(&self, line: &str) {
+        self.writer.push(Stream::Out, format!("{line}\n"), Worth::Id);
+    }
+
+    /// Writes a line of a log to stdout; drops and counts it where the reader is too slow. It must be safe
+    /// to print.
+    pub fn event(&self, line: &str) {
+        self.writer.push(Stream::Out, format!("{line}\n"), Worth::Event);
+    }
+
+    /// Writes lines of the answer to stdout.
+    pub fn lines(&self, lines: &[String]) {
+        for line in lines {
+            self.data(line);
+        }
+    }
+
+    /// Writes a JSON document to stdout, on one line, ASCII only.
+    pub fn json(&self, value: &Value) {
+        self.data(&compact_json(value));
+    }
+
+    /// The same for what names an RFQ that is out.
+    pub fn id_json(&self, value: &Value) {
+        self.id(&compact_json(value));
+    }
+
+    /// The same for a log.
+    pub fn event_json(&self, value: &Value) {
+        self.event(&compact_json(value));
+    }
+
+    /// Writes a line for people to stderr, made safe to print.
+    pub fn note(&self, line: &str) {
+        if self.verbosity > Verbosity::Quiet {
+            self.stderr(&safe(line));
+        }
+    }
+
+    /// Writes a line to stderr that only `-v` asks for, made safe to print.
+    pub fn detail(&self, line: &str) {
+        if self.verbosity == Verbosity::Verbose {
+            self.stderr(&safe(line));
+        }
+    }
+
+    /// Writes an error with its causes and hints to stderr.
+    pub fn error(&self, error: &Error) {
+        let red = self.err_style().red().bold();
+        self.stderr(&format!("{} {}", red.apply_to("error:"), safe(&error.to_string())));
+        for cause in error.causes() {
+            self.stderr(&format!("  caused by: {}", safe(&cause)));
+        }
+        for hint in error.hints() {
+            self.hint(hint);
+        }
+    }
+
+    /// Writes a warning to stderr.
+    pub fn warning(&self, line: &str) {
+        let yellow = self.err_style().yellow().bold();
+        self.stderr(&format!("{} {}", yellow.apply_to("warning:"), safe(line)));
+    }
+
+    /// Writes what to do next to stderr.
+    pub fn hint(&self, hint: &str) {
+        let cyan = self.err_style().cyan();
+        self.stderr(&format!("{} {}", cyan.apply_to("hint:"), safe(hint)));
+    }
+
+    /// The style that text on stdout begins with: colours only where they are wanted.
+    pub fn out_style(&self) -> Style {
+        Style::new().force_styling(self.out_color)
+    }
+
+    /// The style that text on stderr begins with: colours only where they are wanted.
+    pub fn err_style(&self) -> Style {
+        Style::new().for_stderr().force_styling(self.err_color)
+    }
+
+    /// Asks a question on stderr, which is answered on the same line.
+    pub fn ask(&self, question: &str) {
+        self.writer.push(Stream::Err, format!("{} ", safe(question)), Worth::Event);
+    }
+
+    fn stderr(&self, line: &str) {
+        self.writer.push(Stream::Err, format!("{line}\n"), Worth::Event);
+    }
+}
+
+/// The line in place of events that a program did not read in time.
+fn dropped_document(count: u64) -> String {
+    compact_json(&json!({"event": "dropped", "count": count}))
+}
+
+/// The same for people.
+fn dropped_line(count: u64) -> String {
+    let now = Timestamp::now().to_string();
+    format!("{} dropped   {} not written in time", &now[11..23], count_of(count, "line"))
+}
+
+/// The same on stderr.
+fn dropped_notes(count: u64) -> String {
+    format!("({} not written in time)", count_of(count, "line"))
+}
+
+/// Text made safe to print, its line breaks kept.
+fn safe(text: &str) -> String {
+    text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
+}

@@ -1,0 +1,70 @@
+//! The steps of a longer piece of work: a spinner for the one under way on a terminal, a line for
+//! each that is done.
+
+use std::mem::replace;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::screen::Screen;
+use super::{Output, Verbosity};
+use crate::core::show_duration;
+use crate::core::text::printable;
+use crate::flow::events::{Step, StepState};
+
+/// Steps that took less are told without their time.
+const WORTH_TELLING: Duration = Duration::from_millis(50);
+
+/// Prints steps as they are reported.
+#[derive(Debug)]
+pub struct Steps {
+    output: Output,
+    spinner: ProgressBar,
+    /// What is under way.
+    current: Mutex<String>,
+}
+
+impl Steps {
+    /// Nothing is printed before the first step.
+    pub fn new(output: &Output) -> Self {
+        let spinner = if output.is_attended() && output.verbosity > Verbosity::Quiet {
+            ProgressBar::with_draw_target(None, Screen::stderr(output))
+        } else {
+            ProgressBar::hidden()
+        };
+        let style = ProgressStyle::with_template("  {msg} {spinner} {elapsed}")
+            .expect("the template is valid");
+        spinner.set_style(style);
+        Self { output: output.clone(), spinner, current: Mutex::default() }
+    }
+
+    /// Shows one step.
+    pub fn show(&self, step: &Step) {
+        let subject = printable(&step.subject);
+        let detail = printable(&step.detail);
+        match &step.state {
+            StepState::Running => {
+                self.spinner.set_message(format!("{subject:<16}  {detail}"));
+                // Its time runs from when it was first reported.
+                let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+                if replace(&mut *current, subject.clone()) != subject {
+                    self.spinner.reset_elapsed();
+                }
+                self.spinner.enable_steady_tick(Duration::from_millis(100));
+            }
+            StepState::Done(outcome, took) => {
+                // What took no time to speak of has nothing to tell about it.
+                let took = if *took < WORTH_TELLING { String::new() } else { show_duration(*took) };
+                let line = format!("  {subject:<16}  {detail:<34}  {outcome:<10}  {took}");
+                self.spinner.suspend(|| self.output.note(line.trim_end()));
+            }
+        }
+    }
+}
+
+impl Drop for Steps {
+    fn drop(&mut self) {
+        self.spinner.finish_and_clear();
+    }
+}

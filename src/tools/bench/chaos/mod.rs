@@ -1,0 +1,253 @@
+//! Chaos: worker processes are killed while requests are under way, and every copy is accounted for
+//! afterwards.
+//!
+//! What an answer has to be is known beforehand, since simulated providers answer by their seed: a
+//! copy is lost when it has no row, doubled when its row holds another answer, and whatever else lies
+//! in the table or in a queue is unexplained.
+
+mod account;
+mod crew;
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::time::Duration;
+
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
+use tokio::time::{Instant, sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use self::account::{account, expected, rows_of};
+use self::crew::Crew;
+use super::{DEADLINE, LONGEST_THOUGHT, STALLED, TOLD_EVERY};
+use crate::aws::Aws;
+use crate::consumer::Ending;
+use crate::core::{ProviderName, RfqId};
+use crate::error::{Error, Result};
+use crate::flow::provider::{Behaviour, FaultKind};
+use crate::flow::scatter::{Scatter, Scattered, Submission, Term};
+use crate::stack::all_depths;
+
+/// Submissions under way at once.
+const IN_FLIGHT: usize = 500;
+/// How often a submission of which nobody knows how it ended is made again.
+const SUBMISSIONS: u32 = 20;
+/// How long before that.
+const RESUBMITTED_AFTER: Duration = Duration::from_millis(500);
+/// How often the table is looked into.
+const LOOKS: Duration = Duration::from_secs(2);
+/// How long workers may take to end when they are asked to, and a little for the machine.
+const ENDING: Duration = Duration::from_secs(30);
+
+/// What is broken, and how long it is watched.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// RFQs.
+    pub rfqs: u32,
+    /// How many a second, each at its time.
+    pub rate: f64,
+    /// Who answers.
+    pub providers: Vec<ProviderName>,
+    /// How they answer.
+    pub behaviour: Behaviour,
+    /// Processes with all providers and the response consumer.
+    pub workers: usize,
+    /// How many of them are killed, each replaced at once.
+    pub kills: u32,
+    /// The command line of such a process, which prints its events as lines of JSON.
+    pub command: Vec<OsString>,
+    /// How long messages stay hidden that a killed process had in hand.
+    pub visibility: Duration,
+}
+
+/// What became of everything.
+#[derive(Debug, Clone, Default)]
+pub struct Outcome {
+    /// From the first submission to the last row.
+    pub took: Duration,
+    /// Processes that were killed.
+    pub killed: u32,
+    /// Processes that ended by themselves, and what they said.
+    pub ended: Vec<String>,
+    /// Submissions that were made again.
+    pub resubmitted: u64,
+    /// Copies of requests.
+    pub copies: u64,
+    /// Copies whose row holds their answer.
+    pub answered: u64,
+    /// Copies that a fault spoilt as it was to: a dead letter, or a row of no RFQ, is there instead.
+    pub spoilt: u64,
+    /// Copies that left nothing behind.
+    pub lost: Vec<String>,
+    /// Copies whose row holds another answer.
+    pub doubled: Vec<String>,
+    /// Rows, messages and dead letters that should not be there.
+    pub unexplained: Vec<String>,
+    /// Deliveries of requests beyond the first.
+    pub redelivered: u64,
+    /// Answers that the table held already.
+    pub duplicates: u64,
+}
+
+impl Outcome {
+    /// Whether there is nothing to complain of.
+    pub fn is_sound(&self) -> bool {
+        let nothing = [&self.ended, &self.lost, &self.doubled, &self.unexplained];
+        nothing.into_iter().all(Vec::is_empty) && self.answered + self.spoilt == self.copies
+    }
+}
+
+/// Submits through `reached`, where requests may fail, while workers are killed; then looks through
+/// `aws` at what became of it. `told` is told now and then how many RFQs have all their rows.
+///
+/// # Errors
+/// When workers cannot be started, when a request cannot be submitted however often it is tried, any
+/// error of a look; interrupted, when `stop` is cancelled.
+pub async fn run(
+    reached: &Aws,
+    aws: &Aws,
+    plan: &Plan,
+    stop: &CancellationToken,
+    told: &(dyn Fn(u64) + Send + Sync),
+) -> Result<Outcome> {
+    let mut chance = ChaCha8Rng::seed_from_u64(plan.behaviour.seed);
+    let load = Duration::from_secs_f64(f64::from(plan.rfqs) / plan.rate);
+    let mut moments: Vec<_> =
+        (0..plan.kills).map(|_| load.mul_f64(fraction(&mut chance))).collect();
+    moments.sort();
+    let ids: Vec<_> = (0..plan.rfqs)
+        .map(|_| {
+            let mut bytes = [0; 16];
+            chance.fill_bytes(&mut bytes);
+            RfqId::from_bytes(bytes)
+        })
+        .collect();
+
+    let mut crew = Crew::muster(plan)?;
+    let began = Instant::now();
+    let work = async {
+        let resubmitted = submit(reached, plan, &ids, stop);
+        let gathered = gathered(aws, plan, &ids, told);
+        let (resubmitted, took) = tokio::try_join!(resubmitted, gathered)?;
+        drained(aws, plan.visibility + longest_thought(plan)).await?;
+        Ok::<_, Error>((resubmitted, took))
+    };
+    tokio::pin!(work);
+    let (resubmitted, took) = tokio::select! {
+        done = &mut work => done?,
+        never = crew.haunt(began, moments, &mut chance) => match never {
+            Ok(never) => match never {},
+            Err(error) => return Err(error),
+        },
+        () = stop.cancelled() => return Err(Error::other("stopped")),
+    };
+    crew.dismiss().await?;
+    let mut outcome = Outcome { took, resubmitted, ..Outcome::default() };
+    account(aws, plan, &ids, &mut outcome).await?;
+    crew.report(&mut outcome);
+    Ok(outcome)
+}
+
+/// A number from 0 to 1.
+fn fraction(chance: &mut ChaCha8Rng) -> f64 {
+    f64::from(chance.next_u32()) / f64::from(u32::MAX)
+}
+
+/// Submits all of them; returns how many times one had to be submitted again.
+async fn submit(aws: &Aws, plan: &Plan, ids: &[RfqId], stop: &CancellationToken) -> Result<u64> {
+    let tasks = TaskTracker::new();
+    let ending = Ending::with(stop);
+    let scatter = Scatter::batched(aws, &tasks, &ending).await?;
+    let began = Instant::now();
+    let due = async |(number, id): (u32, &RfqId)| {
+        sleep_until(began + Duration::from_secs_f64(f64::from(number) / plan.rate)).await;
+        id.clone()
+    };
+    let one = async |id: RfqId| {
+        let mut again = 0;
+        loop {
+            let failed = match scatter.submit(submission(&id)).await {
+                Ok(Scattered::Published(_) | Scattered::Answered(_)) => {
+                    return Ok(u64::from(again));
+                }
+                Ok(Scattered::Unknown(error)) | Err(error) => error,
+            };
+            // As its hint tells a customer to: the same id doubles nothing.
+            again += 1;
+            if again == SUBMISSIONS || ending.has_begun() {
+                return Err(failed);
+            }
+            sleep(RESUBMITTED_AFTER).await;
+        }
+    };
+    let numbered = (0..plan.rfqs).zip(ids);
+    let again: Vec<u64> =
+        stream::iter(numbered).then(due).map(one).buffer_unordered(IN_FLIGHT).try_collect().await?;
+    Ok(again.into_iter().sum())
+}
+
+fn submission(id: &RfqId) -> Submission {
+    Submission {
+        id: id.clone(),
+        from: "Frankfurt".to_owned(),
+        to: "Las Vegas".to_owned(),
+        customer: Term::Named("chaos".to_owned()),
+        deadline: Term::Default(DEADLINE),
+        until: Vec::new(),
+    }
+}
+
+/// Returns when every copy that should have a row has one, or when none has come for long; how long
+/// that took.
+async fn gathered(
+    aws: &Aws,
+    plan: &Plan,
+    ids: &[RfqId],
+    told: &(dyn Fn(u64) + Send + Sync),
+) -> Result<Duration> {
+    let began = Instant::now();
+    let expected: HashMap<_, _> = ids.iter().map(|id| (id, rows_of(&expected(plan, id)))).collect();
+    let wanted: u64 = expected.values().sum();
+    let (mut last, mut changed) = (0, Instant::now());
+    loop {
+        sleep(LOOKS).await;
+        let answers = aws.table().answers().await?;
+        let of = |id: &RfqId| answers.get(id).copied().unwrap_or(0);
+        told(expected.iter().filter(|(id, wanted)| of(id) >= **wanted).count() as u64);
+        let there = expected.iter().map(|(id, wanted)| of(id).min(*wanted)).sum();
+        if there != last {
+            (last, changed) = (there, Instant::now());
+        }
+        if there >= wanted || changed.elapsed() > STALLED + longest_thought(plan) {
+            return Ok(changed - began);
+        }
+    }
+}
+
+/// Returns when no queue holds anything any more, or what was in the hands of the killed has had time
+/// to come back.
+async fn drained(aws: &Aws, visibility: Duration) -> Result<()> {
+    let until = Instant::now() + 3 * visibility + ENDING;
+    while Instant::now() < until {
+        let depths = all_depths(aws).await?;
+        let queues = depths.providers.iter().filter_map(|(_, counts)| *counts);
+        if queues.chain([depths.responses]).all(|counts| counts.total() == 0) {
+            return Ok(());
+        }
+        sleep(TOLD_EVERY).await;
+    }
+    Ok(())
+}
+
+/// The longest that a provider may think.
+fn longest_thought(plan: &Plan) -> Duration {
+    let behaviour = &plan.behaviour;
+    let slow = behaviour.faults.iter().filter_map(|fault| match fault.kind {
+        FaultKind::Slow(think) => Some(think),
+        _ => None,
+    });
+    let think = behaviour.think.map_or(LONGEST_THOUGHT, |(_, longest)| longest);
+    slow.chain([think]).max().unwrap_or_default().div_f64(behaviour.speed)
+}

@@ -1,0 +1,365 @@
+//! Measures the whole path of requests: submits them at a rate or as fast as it goes, with workers
+//! and consumer in the same process, and tells what that took. Changes nothing but the stack it is
+//! given.
+
+pub mod chaos;
+pub mod proxy;
+pub mod usage;
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use hdrhistogram::Histogram;
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::aws::{Account, Aws};
+use crate::consumer::Ending;
+use crate::core::{Answer, ProviderName, Responder, RfqId};
+use crate::error::{Error, Result};
+use crate::flow::events::{Event, Sink};
+use crate::flow::gather;
+use crate::flow::provider;
+use crate::flow::scatter::{Scatter, Scattered, Submission, Term};
+use crate::tools::bench::usage::{peak_memory, processor_time};
+
+/// Submissions under way at once where there is no rate: both kinds of batches get full.
+const IN_FLIGHT: usize = 500;
+/// Submissions under way at once where there is one: then the rate is beyond what the topic takes.
+const MOST_IN_FLIGHT: usize = 10_000;
+/// The longest latency that is told, in microseconds: a day.
+const LONGEST: u64 = 86_400_000_000;
+/// How often it is told how far it is.
+const TOLD_EVERY: Duration = Duration::from_millis(200);
+/// When answers are wanted: never within a measurement.
+const DEADLINE: Duration = Duration::from_hours(24);
+/// How long nothing may happen, beside thinking, before what has not come counts as lost.
+const STALLED: Duration = Duration::from_mins(2);
+/// The longest that any temper thinks.
+const LONGEST_THOUGHT: Duration = Duration::from_mins(1);
+/// How long no request may go out before everything is taken for acknowledged: longer than deletes
+/// wait for company, shorter than an idle poll.
+const SETTLED: Duration = Duration::from_millis(1_500);
+/// How long that may take.
+const SETTLING: Duration = Duration::from_secs(30);
+
+/// What is measured.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// RFQs.
+    pub rfqs: u32,
+    /// RFQs before that, which are not measured.
+    pub warm_up: u32,
+    /// How they come.
+    pub arrival: Arrival,
+    /// Who answers.
+    pub providers: Vec<ProviderName>,
+    /// How workers work.
+    pub workers: provider::Settings,
+    /// How answers are gathered.
+    pub gathering: gather::Settings,
+}
+
+/// How RFQs come.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Arrival {
+    /// As fast as the topic takes them.
+    Saturating,
+    /// So many a second, each at its time, whatever became of the ones before.
+    Rate(f64),
+}
+
+/// What was measured.
+#[derive(Debug, Clone)]
+pub struct Measured {
+    /// From the first submission to the last answer in the table.
+    pub took: Duration,
+    /// Quotes in the table.
+    pub quotes: u64,
+    /// Answers that are there of those that should be.
+    pub answers: u64,
+    /// From when an RFQ was due to be submitted to the write of its last answer, in microseconds.
+    pub latency: Histogram<u64>,
+    /// What went out, from the first submission to the last acknowledgement.
+    pub account: Account,
+    /// Answers that came again, and requests.
+    pub duplicates: u64,
+    /// Answers that are not in the table.
+    pub lost: u64,
+    /// Processor time of this process, submitter, workers and consumer together.
+    pub processor: Option<Duration>,
+    /// The most memory that this process has held, in bytes.
+    pub peak_memory: Option<u64>,
+}
+
+/// Runs workers, consumer and the measurement, on a stack with these providers and nothing in its
+/// queues. `gathered` is told now and then how many RFQs have all their answers. Polls that are under
+/// way at the end are dropped: the stack must not be used afterwards.
+///
+/// # Errors
+/// Any error that ends the workers or the consumer, or of a submission; interrupted, when `stop` is
+/// cancelled.
+pub async fn run(
+    aws: &Aws,
+    plan: &Plan,
+    stop: &CancellationToken,
+    gathered: &(dyn Fn(u64) + Send + Sync),
+) -> Result<Measured> {
+    let ledger = Arc::new(Ledger::default());
+    let heard = Arc::clone(&ledger);
+    let sink: Sink<Event> = Arc::new(move |event| heard.hear(&event));
+    let workers = async {
+        let ending = Ending::with(stop);
+        tokio::try_join!(
+            provider::run(aws, &plan.providers, &plan.workers, &ending, &sink),
+            gather::run(aws, plan.gathering, stop, stop, &sink),
+        )?;
+        Err(Error::other("the workers have stopped"))
+    };
+    tokio::select! {
+        measured = measure(aws, plan, stop, &ledger, gathered) => measured,
+        ended = workers => ended,
+    }
+}
+
+async fn measure(
+    aws: &Aws,
+    plan: &Plan,
+    stop: &CancellationToken,
+    ledger: &Ledger,
+    gathered: &(dyn Fn(u64) + Send + Sync),
+) -> Result<Measured> {
+    let tasks = TaskTracker::new();
+    let ending = Ending::with(stop);
+    let scatter = Scatter::batched(aws, &tasks, &ending).await?;
+    let providers = &plan.providers;
+    let behaviour = &plan.workers.behaviour;
+    let think = behaviour.think.map_or(LONGEST_THOUGHT, |(_, longest)| longest);
+    let patience = STALLED + think.div_f64(behaviour.speed);
+    let round = async |rfqs: u32, arrival: Arrival, gathered: &dyn Fn(u64)| {
+        ledger.begin(rfqs, providers);
+        // Answers come while others are still submitted.
+        let submitted = submit(rfqs, arrival, &scatter, ledger);
+        let ((), ()) = tokio::try_join!(submitted, async {
+            ledger.completed(patience, gathered).await;
+            Ok(())
+        })?;
+        settled(aws).await;
+        Ok::<_, Error>(())
+    };
+    round(plan.warm_up, Arrival::Saturating, &|_| {}).await?;
+    if ledger.book().complete < u64::from(plan.warm_up) {
+        return Err(Error::other("the answers to the warm-up never came"));
+    }
+
+    let (account, processor) = (aws.meter.account(), processor_time());
+    let began = Instant::now();
+    round(plan.rfqs, plan.arrival, gathered).await?;
+    let account = aws.meter.account().since(&account);
+    let processor = processor_time().zip(processor).map(|(now, then)| now.saturating_sub(then));
+    let rows = aws.table().answers().await?;
+    let book = ledger.book();
+    let answers = book.rfqs.keys().map(|id| rows.get(id).copied().unwrap_or(0)).sum::<u64>();
+    Ok(Measured {
+        took: book.last.map_or(Duration::ZERO, |last| last - began),
+        quotes: book.quotes,
+        answers,
+        latency: book.latency.clone(),
+        account,
+        duplicates: book.duplicates,
+        lost: (u64::from(plan.rfqs) * providers.len() as u64).saturating_sub(answers),
+        processor,
+        peak_memory: peak_memory(),
+    })
+}
+
+/// Submits so many RFQs.
+async fn submit(rfqs: u32, arrival: Arrival, scatter: &Scatter, ledger: &Ledger) -> Result<()> {
+    let began = Instant::now();
+    let due = async |number: u32| match arrival {
+        Arrival::Saturating => Instant::now(),
+        Arrival::Rate(rate) => {
+            let due = began + Duration::from_secs_f64(f64::from(number) / rate);
+            sleep_until(due).await;
+            due
+        }
+    };
+    let one = async |due: Instant| {
+        let id = RfqId::random();
+        ledger.open(id.clone(), due);
+        let submission = Submission {
+            id,
+            from: "Frankfurt".to_owned(),
+            to: "Las Vegas".to_owned(),
+            customer: Term::Named("bench".to_owned()),
+            deadline: Term::Default(DEADLINE),
+            until: Vec::new(),
+        };
+        match scatter.submit(submission).await? {
+            Scattered::Published(_) | Scattered::Answered(_) => Ok(()),
+            Scattered::Unknown(error) => Err(error),
+        }
+    };
+    let at_once = match arrival {
+        Arrival::Saturating => IN_FLIGHT,
+        Arrival::Rate(_) => MOST_IN_FLIGHT,
+    };
+    stream::iter(0..rfqs).then(due).map(one).buffer_unordered(at_once).try_collect().await
+}
+
+/// Returns when nothing has gone out for a while: everything is acknowledged.
+async fn settled(aws: &Aws) {
+    let until = Instant::now() + SETTLING;
+    let mut last = aws.meter.total();
+    while Instant::now() < until {
+        sleep(SETTLED).await;
+        if std::mem::replace(&mut last, aws.meter.total()) == last {
+            return;
+        }
+    }
+}
+
+/// What becomes of the RFQs of one round.
+#[derive(Default)]
+struct Ledger {
+    book: Mutex<Book>,
+    changed: Notify,
+}
+
+struct Book {
+    /// When each was due, and who has answered it: one bit for each provider.
+    rfqs: HashMap<RfqId, (Instant, u128)>,
+    /// Whose bit is which.
+    providers: HashMap<Responder, u128>,
+    wanted: u64,
+    complete: u64,
+    quotes: u64,
+    duplicates: u64,
+    latency: Histogram<u64>,
+    /// When the last answer came.
+    last: Option<Instant>,
+}
+
+impl Default for Book {
+    fn default() -> Self {
+        Self {
+            rfqs: HashMap::new(),
+            providers: HashMap::new(),
+            wanted: 0,
+            complete: 0,
+            quotes: 0,
+            duplicates: 0,
+            // Three digits tell more than a machine can repeat.
+            latency: Histogram::new_with_max(LONGEST, 3).expect("three digits are allowed"),
+            last: None,
+        }
+    }
+}
+
+impl Ledger {
+    fn book(&self) -> MutexGuard<'_, Book> {
+        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Begins a round: so many RFQs, each to these providers, 128 at the most.
+    fn begin(&self, rfqs: u32, providers: &[ProviderName]) {
+        let bits = (0..).map(|position| 1 << position);
+        let providers = providers.iter().map(ProviderName::responder).zip(bits).collect();
+        *self.book() = Book { providers, wanted: rfqs.into(), ..Book::default() };
+    }
+
+    fn open(&self, id: RfqId, due: Instant) {
+        self.book().rfqs.insert(id, (due, 0));
+    }
+
+    fn hear(&self, event: &Event) {
+        let mut book = self.book();
+        match event {
+            Event::Gathered { responder, id, answer, .. } => book.gather(responder, id, answer),
+            Event::Again { .. } => book.duplicates += 1,
+            _ => {}
+        }
+        if book.complete >= book.wanted {
+            self.changed.notify_one();
+        }
+    }
+
+    /// Returns when every RFQ of the round has all its answers, or nothing has come for so long that
+    /// nothing more will; `told` is told of how many there are now and then.
+    async fn completed(&self, patience: Duration, told: &dyn Fn(u64)) {
+        let mut stalled = (None, Instant::now());
+        loop {
+            _ = timeout(TOLD_EVERY, self.changed.notified()).await;
+            let (complete, wanted, last) = {
+                let book = self.book();
+                (book.complete, book.wanted, book.last)
+            };
+            told(complete);
+            if stalled.0 != last {
+                stalled = (last, Instant::now());
+            }
+            if complete >= wanted || stalled.1.elapsed() > patience {
+                return;
+            }
+        }
+    }
+}
+
+impl Book {
+    /// An answer is in the table. Of one provider only the first counts, however it came there: where
+    /// the confirmation of an insert is lost, the next attempt finds its own row.
+    fn gather(&mut self, responder: &Responder, id: &RfqId, answer: &Answer) {
+        let now = Instant::now();
+        let Some((due, answered)) = self.rfqs.get_mut(id) else { return };
+        let Some(bit) = self.providers.get(responder) else { return };
+        if *answered & bit != 0 {
+            self.duplicates += 1;
+            return;
+        }
+        *answered |= bit;
+        if answered.count_ones() as usize == self.providers.len() {
+            let took = now - *due;
+            self.latency.saturating_record(u64::try_from(took.as_micros()).unwrap_or(u64::MAX));
+            self.complete += 1;
+        }
+        self.quotes += u64::from(matches!(answer, Answer::Quote(_)));
+        self.last = Some(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::Price;
+    use crate::flow::events::Gathered;
+
+    #[test]
+    fn of_one_provider_the_first_answer_counts_whatever_became_of_its_confirmation() {
+        let names = ["a", "b"].map(|name| ProviderName::parse(name).expect("valid"));
+        let ledger = Ledger::default();
+        ledger.begin(1, &names);
+        let id = RfqId::random();
+        ledger.open(id.clone(), Instant::now());
+        let gathered = |name: &ProviderName, how| Event::Gathered {
+            responder: name.responder(),
+            id: id.clone(),
+            answer: Answer::Quote(Price::whole(1)),
+            how,
+        };
+        let counts = || {
+            let book = ledger.book();
+            (book.complete, book.quotes, book.duplicates)
+        };
+        ledger.hear(&gathered(&names[0], Gathered::First));
+        ledger.hear(&gathered(&names[0], Gathered::Duplicate));
+        assert_eq!(counts(), (0, 1, 1));
+        // Its row is there, from an attempt whose answer got lost.
+        ledger.hear(&gathered(&names[1], Gathered::Duplicate));
+        assert_eq!(counts(), (1, 2, 1));
+        assert_eq!(ledger.book().latency.len(), 1);
+    }
+}

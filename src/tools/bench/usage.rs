@@ -1,0 +1,45 @@
+//! What the process itself has used: processor time and memory.
+
+use std::time::Duration;
+
+use rustix::time::{ClockId, clock_gettime};
+
+/// Bytes of the unit that Linux reports the peak in.
+const KIB: u64 = 1_024;
+
+/// The processor time of this process so far, in user and in kernel mode.
+pub fn processor_time() -> Option<Duration> {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Some(Duration::new(time.tv_sec.try_into().ok()?, time.tv_nsec.try_into().ok()?))
+}
+
+/// The most memory that the process has held at once, in bytes; `None` where the system does not report it in
+/// `/proc`.
+pub fn peak_memory() -> Option<u64> {
+    high_water(&std::fs::read_to_string("/proc/self/status").ok()?)
+}
+
+/// `VmHWM:     31544 kB` of `/proc/self/status`, in bytes.
+fn high_water(status: &str) -> Option<u64> {
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kib| kib * KIB)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_are_known_on_linux() {
+        assert!(processor_time().is_some_and(|time| !time.is_zero()));
+        let is_known = peak_memory().is_some_and(|peak| peak > 1_000_000);
+        assert_eq!(is_known, cfg!(target_os = "linux"));
+    }
+
+    #[test]
+    fn the_high_water_mark_is_found() {
+        let status = "VmPeak:\t  10 kB\nVmHWM:\t   31544 kB\nVmRSS:\t 1 kB\n";
+        assert_eq!(high_water(status), Some(31_544 * 1_024));
+        assert_eq!(high_water("Name: rydes\n"), None);
+    }
+}

@@ -1,0 +1,130 @@
+//! LocalStack in Docker: the compose project that is ours, one for each port. Never touches a container
+//! of another project.
+
+use std::fs;
+use std::io;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use super::command::{last_lines, require, run};
+use super::steps::Steps;
+use super::{Place, health};
+use crate::error::{Error, Result};
+use crate::tools::file;
+
+/// The compose file, the same as at the root of the repository.
+const COMPOSE: &str = include_str!("../../../docker-compose.yml");
+/// The image that the compose file pins.
+const IMAGE: &str = "localstack/localstack:4.14.0";
+/// How long the image may take to come: it has 400 MB.
+const PULL: Duration = Duration::from_mins(30);
+/// How long the container may take to be started, to be healthy or to be gone.
+const COMPOSED: Duration = Duration::from_mins(3);
+/// How long the engine may take to hand over a log.
+const LOGS: Duration = Duration::from_secs(5);
+
+/// Pulls the image unless it is here, starts the project and waits until it is healthy.
+pub(super) fn start(place: &Place, steps: &Steps) -> Result<()> {
+    let image = place.surroundings.image.as_deref().unwrap_or(IMAGE);
+    steps.take("image", image, || pull(place, image))?;
+    let name = format!("{}, 127.0.0.1:{}", project(place), place.port);
+    steps.take("start", &name, || {
+        require("docker compose up", compose(place)?.args(["up", "-d"]), COMPOSED)?;
+        Ok("started")
+    })?;
+    steps.take("ready", &health::SERVICES.join(" "), || {
+        let up = require("LocalStack", compose(place)?.args(["up", "-d", "--wait"]), COMPOSED);
+        up.map_err(|error| error.because(tail(place)))?;
+        super::wait(place, || None)?;
+        Ok("running")
+    })
+}
+
+fn pull(place: &Place, image: &str) -> Result<&'static str> {
+    let mut inspect = Command::new("docker");
+    inspect.args(["image", "inspect", "--format", "{{.Id}}", image]);
+    if run(&mut inspect, COMPOSED).is_ok_and(|outcome| outcome.ok) {
+        return Ok("kept");
+    }
+    require("docker compose pull", compose(place)?.args(["pull", "--quiet"]), PULL)?;
+    Ok("pulled")
+}
+
+/// Whether `up` has started, or begun to start, a container on this port.
+pub(super) fn is_ours(place: &Place) -> bool {
+    compose_file(place).exists()
+}
+
+/// Removes the container, and nothing but what belongs to the project.
+pub(super) fn stop(place: &Place) -> Result<()> {
+    require("docker compose down", compose(place)?.args(["down", "-v"]), COMPOSED).map(drop)
+}
+
+/// Stops the container and keeps it, with its log.
+pub(super) fn halt(place: &Place) -> Result<()> {
+    require("docker compose stop", compose(place)?.arg("stop"), COMPOSED).map(drop)
+}
+
+/// A running `docker compose logs`, its stdout to be read.
+pub(super) fn logs(place: &Place, arguments: &[&str]) -> Result<Child> {
+    let mut command = compose(place)?;
+    command.args(["logs", "--no-color", "--no-log-prefix"]).args(arguments);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    command.spawn().map_err(|error| Error::other("cannot run docker").because(error))
+}
+
+/// The last lines of the container's log.
+fn tail(place: &Place) -> String {
+    let command = compose(place).map_err(|error| io::Error::other(error.to_string()));
+    let logs = command.and_then(|mut command| {
+        run(command.args(["logs", "--no-color", "--no-log-prefix", "--tail", "20"]), LOGS)
+    });
+    logs.map_or_else(|error| error.to_string(), |logs| last_lines(&logs.out))
+}
+
+/// `docker compose` for the project of this port; writes its file first.
+fn compose(place: &Place) -> Result<Command> {
+    let compose_file = compose_file(place);
+    fs::create_dir_all(place.run()).and_then(|()| file::write(&compose_file, COMPOSE)).map_err(
+        |error| Error::other(format!("cannot write {}", compose_file.display())).because(error),
+    )?;
+    let mut command = Command::new("docker");
+    command.args(["compose", "-p", &project(place), "-f"]).arg(compose_file);
+    command.env("RYDES_LOCALSTACK_PORT", place.port.to_string());
+    match &place.surroundings.image {
+        Some(image) => command.env("RYDES_LOCALSTACK_IMAGE", image),
+        None => command.env_remove("RYDES_LOCALSTACK_IMAGE"),
+    };
+    Ok(command)
+}
+
+fn compose_file(place: &Place) -> PathBuf {
+    place.run().join("docker-compose.yml")
+}
+
+/// The name of the compose project: it tells the ports apart.
+fn project(place: &Place) -> String {
+    match place.port {
+        super::DEFAULT_PORT => "rydes-localstack".to_owned(),
+        port => format!("rydes-localstack-{port}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_compose_file_pins_the_image_and_keeps_to_loopback() {
+        assert!(COMPOSE.contains(&format!("image: ${{RYDES_LOCALSTACK_IMAGE:-{IMAGE}}}\n")));
+        assert!(COMPOSE.contains(r#"- "127.0.0.1:${RYDES_LOCALSTACK_PORT:-4566}:4566""#));
+        assert_eq!(COMPOSE.matches(":4566\"").count(), 1, "one port is published");
+        assert!(COMPOSE.contains("SERVICES: sns,sqs,dynamodb\n"));
+        for service in health::SERVICES {
+            assert!(COMPOSE.contains(&format!("\"{service}\"")), "the health check asks for it");
+        }
+        assert!(!COMPOSE.contains("latest\n"));
+        assert!(COMPOSE.contains("OUTBOUND_HTTPS_PROXY: http://127.0.0.1:1\n"), "fetches nothing");
+    }
+}

@@ -1,0 +1,308 @@
+//! Puts LocalStack's packages and DynamoDB Local into the cache: each is built next to its place and
+//! moved there whole with a list of its files, which is compared before each start. Starts nothing.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::thread;
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+
+use super::command::{require, run};
+use super::manifest::{self, Depth, Soundness};
+use super::place::{Lock, Place};
+use super::steps::{AtOnce, Steps};
+use super::tarball;
+use super::tools::Tools;
+use super::tools::{self, Tool};
+use crate::error::{Error, Result};
+
+/// LocalStack and what it needs, with hashes.
+const PACKAGES: &str = include_str!("../../../localstack/packages.lock");
+/// The installer of those, with hashes: ten times as fast as pip.
+const INSTALLER: &str = include_str!("../../../localstack/installer.lock");
+/// The npm package that carries DynamoDB Local, Amazon's own.
+const DYNAMODB_LOCAL: &str = "amplify-dynamodb-simulator@2.9.30";
+/// The integrity of its tarball, as npm's registry states it.
+const DYNAMODB_LOCAL_INTEGRITY: &str = "sha512-xTeeRLvzEfqyd5lh3bH4c0kHvSHHmmhD5ZDsHFKAQ5g2Zl6Jql\
+                                        FdutaQhCLHzxEp6Ry1o7TB6niIoXuQAnSewQ==";
+/// How long one download may take, on a slow line.
+const DOWNLOAD: Duration = Duration::from_mins(20);
+/// How long making a virtual environment may take; it took 7 s when tried.
+const VENV: Duration = Duration::from_mins(3);
+/// How long a Python may take to say whether it has pip; it took 0.1 s when tried.
+const PIP: Duration = Duration::from_secs(20);
+
+/// What has been installed.
+#[derive(Debug)]
+pub(super) struct Installed {
+    /// The Python that has LocalStack.
+    pub(super) python: PathBuf,
+    /// The folder of what Python compiled; need not be there.
+    pub(super) compiled: PathBuf,
+    /// The folder of DynamoDB Local.
+    pub(super) dynamodb_local: PathBuf,
+}
+
+/// One of the two parts of the cache.
+struct Part {
+    /// What it is.
+    name: &'static str,
+    folder: PathBuf,
+    soundness: Soundness,
+}
+
+/// Installs what is not there yet, and anew what is damaged; both parts at once. Two of these at once wait
+/// for one another.
+pub(super) fn install(
+    place: &Place,
+    tools: &Tools,
+    depth: Depth,
+    steps: &Steps,
+) -> Result<Installed> {
+    let _lock = Lock::hold(&place.root().join("install.lock"), steps)?;
+    let packages = PACKAGES.lines().filter(|line| is_package(line)).count();
+    let detail = format!("{packages}, hashes checked");
+    let venv = python_part(place, &tools.python, depth);
+    let dynamodb_local = dynamodb_local_part(place, depth);
+    let parts = AtOnce::new(steps, "install");
+    thread::scope(|scope| {
+        let fetched = scope.spawn(|| {
+            let (kept, installed) = ("from npm, checked", "57 MB from npm, checked");
+            dynamodb_local.keep(kept, installed, &parts, |partial| {
+                // It is looked for late where what is in the cache seemed to be whole.
+                let npm = tools.npm.clone().or_else(|| tools::npm(&place.surroundings).fitting());
+                let npm = npm.ok_or_else(|| Error::other("DynamoDB Local needs npm"))?;
+                fetch_dynamodb_local(partial, &npm)
+            })
+        });
+        let filled =
+            venv.keep(&detail, &detail, &parts, |partial| python_packages(partial, &tools.python));
+        both(filled, fetched.join().expect("fetching does not panic"))
+    })?;
+    let (compiled, python) = (compiled(&venv.folder), venv.folder.join("bin/python"));
+    Ok(Installed { python, compiled, dynamodb_local: dynamodb_local.folder })
+}
+
+/// How the cache is: each part with its name. Without a Python its packages have no place.
+pub(super) fn soundness(
+    place: &Place,
+    python: Option<&Tool>,
+    depth: Depth,
+) -> Vec<(&'static str, Soundness)> {
+    parts(place, python, depth).map(|part| (part.name, part.soundness)).collect()
+}
+
+fn parts(place: &Place, python: Option<&Tool>, depth: Depth) -> impl Iterator<Item = Part> {
+    let venv = python.map(|python| python_part(place, python, depth));
+    venv.into_iter().chain([dynamodb_local_part(place, depth)])
+}
+
+/// How the cache is, its contents compared; `install` mends what is found damaged here.
+pub(super) fn examine(place: &Place, python: Option<&Tool>) -> Vec<(&'static str, Soundness)> {
+    let examined = |part: Part| {
+        // A folder that cannot be written to cannot be mended either.
+        _ = manifest::note(&part.folder, &part.soundness);
+        (part.name, part.soundness)
+    };
+    parts(place, python, Depth::Hashes).map(examined).collect()
+}
+
+/// Whether DynamoDB Local is in the cache, so that npm is not needed.
+pub(super) fn has_dynamodb_local(place: &Place) -> bool {
+    dynamodb_local_part(place, Depth::Sizes).soundness == Soundness::Whole
+}
+
+fn python_part(place: &Place, python: &Tool, depth: Depth) -> Part {
+    let folder = venv(place, python);
+    let soundness = match manifest::check(&folder, depth) {
+        // A virtual environment is broken when the Python it was made of has gone.
+        Soundness::Whole if !folder.join("bin/python").exists() => {
+            Soundness::Damaged("the Python it was made of has gone".to_owned())
+        }
+        soundness => soundness,
+    };
+    Part { name: "python packages", folder, soundness }
+}
+
+fn dynamodb_local_part(place: &Place, depth: Depth) -> Part {
+    let folder = place.root().join(DYNAMODB_LOCAL.replace('@', "-"));
+    let soundness = manifest::check(&folder, depth);
+    Part { name: "DynamoDB Local", folder, soundness }
+}
+
+impl Part {
+    /// Leaves it where it is whole, else fills it.
+    fn keep(
+        &self,
+        kept: &str,
+        installed: &str,
+        parts: &AtOnce<'_>,
+        fill: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<()> {
+        let (detail, outcome) = match &self.soundness {
+            Soundness::Whole => {
+                parts.kept(self.name, kept);
+                return Ok(());
+            }
+            Soundness::Missing => (installed.to_owned(), "installed"),
+            Soundness::Damaged(damage) => (format!("damaged: {damage}"), "mended"),
+        };
+        parts.take(self.name, &detail, || build(&self.folder, fill).map(|()| outcome))
+    }
+}
+
+/// What came of two pieces of work; where both failed, with what each said.
+fn both(one: Result<()>, other: Result<()>) -> Result<()> {
+    match (one, other) {
+        (Err(one), Err(other)) => {
+            let said = [one, other].map(|error| [vec![error.to_string()], error.causes()].concat());
+            Err(Error::other("neither part could be installed").because(said.concat().join("\n")))
+        }
+        (one, other) => one.and(other),
+    }
+}
+
+fn is_package(line: &str) -> bool {
+    line.contains("==") && line.starts_with(|c: char| c.is_ascii_alphanumeric())
+}
+
+/// The virtual environment for these packages and this Python.
+fn venv(place: &Place, python: &Tool) -> PathBuf {
+    let hash = Sha256::new().chain_update(PACKAGES).chain_update(INSTALLER).finalize();
+    let short = hash.iter().take(6).fold(0_u64, |short, byte| short << 8 | u64::from(*byte));
+    place.root().join(format!("python-{}.{}-{short:012x}", python.version.0, python.version.1))
+}
+
+/// Where Python keeps what it compiled of the packages: apart from them, so that it can be thrown away.
+fn compiled(venv: &Path) -> PathBuf {
+    PathBuf::from(format!("{}.compiled", venv.display()))
+}
+
+/// Fills a folder next to its place, lists what it holds, then moves it there. What was there stays
+/// until then.
+fn build(place: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    let failed = |error| Error::other(format!("cannot write {}", place.display())).because(error);
+    let partial = PathBuf::from(format!("{}.partial", place.display()));
+    remove(&partial).and_then(|()| fs::create_dir_all(&partial)).map_err(failed)?;
+    let filled = fill(&partial).and_then(|()| {
+        let written = manifest::write(&partial).and_then(|()| remove(place));
+        written.and_then(|()| fs::rename(&partial, place)).map_err(failed)
+    });
+    if filled.is_err() {
+        // The first error is the one to tell; what stays behind is removed the next time.
+        _ = fs::remove_dir_all(&partial);
+    }
+    filled
+}
+
+/// Removes a folder, if it is there.
+pub(super) fn remove(folder: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
+
+fn python_packages(venv: &Path, python: &Tool) -> Result<()> {
+    let write = |name: &str, text: &str| {
+        let file = venv.join(name);
+        let written = fs::write(&file, text).map(|()| file);
+        written.map_err(|error| Error::other("cannot write the lock file").because(error))
+    };
+    // To unpack a pip of its own takes the virtual environment three seconds.
+    let has_pip = run(isolated(&python.path).args(["-I", "-c", "import pip"]), PIP);
+    let has_pip = has_pip.is_ok_and(|outcome| outcome.ok);
+    let mut make = isolated(&python.path);
+    make.args(["-I", "-m", "venv"]).args(has_pip.then_some("--without-pip")).arg(venv);
+    require("making a virtual environment", &mut make, VENV)?;
+    let (packages, installer) =
+        (write("packages.lock", PACKAGES)?, write("installer.lock", INSTALLER)?);
+
+    let inside = venv.join("bin/python");
+    let mut pip = isolated(if has_pip { &python.path } else { &inside });
+    pip.args(["-I", "-m", "pip", "--python"]).arg(&inside);
+    pip.args(["install", "--no-cache-dir", "--disable-pip-version-check"]);
+    pip.args(["--require-hashes", "-r"]).arg(installer);
+    require("pip install", &mut pip, DOWNLOAD)?;
+
+    // Three of the packages are built from source, by the setuptools of the same lock file.
+    let (uv, cache) = (venv.join("bin/uv"), venv.join("uv-cache"));
+    let mut install = isolated(&uv);
+    install.args(["pip", "install", "--cache-dir"]).arg(&cache);
+    install.arg("--python").arg(&inside);
+    install.arg("--build-constraints").arg(&packages);
+    install.args(["--require-hashes", "-r"]).arg(&packages);
+    require("uv pip install", &mut install, DOWNLOAD)?;
+    let removed = fs::remove_dir_all(cache).and_then(|()| fs::remove_file(uv));
+    removed.map_err(|error| Error::other("cannot remove the installer").because(error))
+}
+
+/// A command that the shell's Python, if it is in one, does not reach into.
+fn isolated(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    for name in ["PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "PIP_TARGET", "PIP_PREFIX", "PIP_USER"]
+    {
+        command.env_remove(name);
+    }
+    command
+}
+
+fn fetch_dynamodb_local(folder: &Path, npm: &Tool) -> Result<()> {
+    let mut pack = Command::new(&npm.path);
+    pack.args(["pack", DYNAMODB_LOCAL, "--ignore-scripts", "--silent", "--cache"]);
+    // Run there, npm reads no project's settings.
+    pack.arg(folder.join("npm-cache")).current_dir(folder);
+    require("npm pack", &mut pack, DOWNLOAD)?;
+    let file = folder.join(DYNAMODB_LOCAL.replace('@', "-") + ".tgz");
+    tarball::check(&file, DYNAMODB_LOCAL_INTEGRITY)?;
+    let wanted =
+        |path: &Path| path.starts_with("DynamoDBLocal_lib") || path.ends_with("DynamoDBLocal.jar");
+    tarball::unpack(&file, "package/emulator", wanted, folder)?;
+    let removed = fs::remove_file(file).and_then(|()| fs::remove_dir_all(folder.join("npm-cache")));
+    removed.map_err(|error| Error::other("cannot remove npm's cache").because(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_package_of_the_lock_files_has_a_version_and_a_hash() {
+        for text in [PACKAGES, INSTALLER] {
+            let lines: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
+            for (line, next) in lines.iter().zip(&lines[1..]) {
+                assert!(line.starts_with("    --hash=sha256:") || is_package(line), "{line}");
+                assert!(!is_package(line) || next.starts_with("    --hash=sha256:"), "{line}");
+            }
+        }
+        assert!(PACKAGES.contains("\nlocalstack-core==4.14.0 \\\n"));
+    }
+
+    #[test]
+    fn where_both_parts_fail_both_are_told() {
+        let failed = |what: &str| Err(Error::other(format!("{what} failed")).because("no way"));
+        let told = both(failed("pip"), failed("npm")).expect_err("fails");
+        assert_eq!(told.causes(), ["pip failed\nno way\nnpm failed\nno way"]);
+        assert_eq!(both(Ok(()), failed("npm")).expect_err("fails").to_string(), "npm failed");
+        assert_eq!(both(failed("pip"), Ok(())).expect_err("fails").to_string(), "pip failed");
+        both(Ok(()), Ok(())).expect("succeeds");
+    }
+
+    #[test]
+    fn what_could_not_be_filled_leaves_nothing_behind() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let place = folder.path().join("a-1.2.3");
+        build(&place, |_| Err(Error::other("no"))).expect_err("fails");
+        assert_eq!(folder.path().read_dir().expect("reads").count(), 0);
+        build(&place, |partial| {
+            fs::write(partial.join("x"), "").map_err(|error| Error::other("x").because(error))
+        })
+        .expect("fills");
+        assert_eq!(manifest::check(&place, Depth::Hashes), Soundness::Whole);
+        build(&place, |_| Err(Error::other("no"))).expect_err("fails");
+        assert!(place.join("x").exists(), "what was there stays");
+    }
+}

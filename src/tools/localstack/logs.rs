@@ -1,0 +1,83 @@
+//! What LocalStack has written, line by line. Changes nothing.
+
+use std::io::{BufRead, BufReader, ErrorKind};
+use std::ops::ControlFlow;
+use std::thread;
+use std::time::Duration;
+
+use super::{Place, compose, packages};
+use crate::error::{Error, Result};
+use crate::tools::file;
+
+/// How often a log that is followed is looked at.
+const LOOK: Duration = Duration::from_millis(200);
+
+/// How much of the log is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// What is there.
+    SoFar,
+    /// What is there and what comes, until LocalStack ends.
+    Follow,
+}
+
+/// Hands over the lines of the log until `line` breaks it off.
+///
+/// # Errors
+/// When `up` has not started LocalStack on this port.
+pub fn logs(
+    place: &Place,
+    extent: Extent,
+    mut line: impl FnMut(&str) -> ControlFlow<()>,
+) -> Result<()> {
+    if compose::is_ours(place) {
+        let arguments: &[&str] = if extent == Extent::Follow { &["--follow"] } else { &[] };
+        let mut child = compose::logs(place, arguments)?;
+        let stdout = child.stdout.take().map(BufReader::new);
+        let mut read = stdout.into_iter().flat_map(BufRead::lines).map_while(Result::ok);
+        let closed = read.any(|text| line(&text).is_break());
+        if closed {
+            // It may have ended by itself.
+            _ = child.kill();
+        }
+        return child
+            .wait()
+            .map(drop)
+            .map_err(|error| Error::other("docker failed").because(error));
+    }
+    let log = file::open(&place.log()).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => {
+            let port = place.port;
+            Error::other(format!("`rydes localstack up` has started nothing on port {port}"))
+        }
+        _ => Error::other(format!("cannot read {}", place.log().display())).because(error),
+    })?;
+    follow(place, extent, BufReader::new(log), line)
+}
+
+fn follow(
+    place: &Place,
+    extent: Extent,
+    mut log: impl BufRead,
+    mut line: impl FnMut(&str) -> ControlFlow<()>,
+) -> Result<()> {
+    let failed = |error| Error::other("cannot read LocalStack's log").because(error);
+    let mut bytes = Vec::new();
+    loop {
+        // Whether there is more to come is asked before the rest is read: nothing is missed.
+        let last = extent == Extent::SoFar || !packages::is_ours(place);
+        while log.read_until(b'\n', &mut bytes).map_err(failed)? > 0 {
+            if bytes.ends_with(b"\n") || last {
+                let text = String::from_utf8_lossy(&bytes);
+                if line(text.trim_end_matches(['\n', '\r'])).is_break() {
+                    return Ok(());
+                }
+                bytes.clear();
+            }
+        }
+        if last {
+            return Ok(());
+        }
+        thread::sleep(LOOK);
+    }
+}

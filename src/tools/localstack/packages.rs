@@ -1,0 +1,194 @@
+//! LocalStack from its packages: starts it as a process of its own, sees it become ready, stops it.
+//! Installs nothing.
+
+use std::fs::{self, File};
+use std::io;
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::command::last_lines;
+use super::install::{Installed, install, remove, soundness};
+use super::manifest::{Depth, Soundness};
+use super::process::{self, Processes};
+use super::steps::Steps;
+use super::tools::Tools;
+use super::{Answer, Place, health};
+use crate::error::{Error, Result};
+use crate::tools::file;
+
+/// Starts LocalStack, bound to the loopback interface.
+const START: &str = include_str!("../../../localstack/start.py");
+/// Stands where LocalStack looks for its own Java.
+const JAVA: &str = include_str!("../../../localstack/java.sh");
+/// What makes LocalStack run outside its image, and only the services that are needed.
+const SETTINGS: [(&str, &str); 10] = [
+    // Within some other container it would take that one for its own.
+    ("OVERRIDE_IN_DOCKER", "0"),
+    ("SERVICES", "sns,sqs,dynamodb"),
+    ("EAGER_SERVICE_LOADING", "1"),
+    ("STRICT_SERVICE_LOADING", "1"),
+    ("DISABLE_EVENTS", "1"),
+    ("SKIP_SSL_CERT_DOWNLOAD", "1"),
+    ("DNS_ADDRESS", "0"),
+    ("DYNAMODB_IN_MEMORY", "1"),
+    ("PYTHONWARNINGS", "ignore"),
+    // SNS asks SQS by a call, not by a request over HTTP: it takes half the processor time.
+    ("IN_MEMORY_CLIENT", "1"),
+];
+/// What keeps LocalStack, and all that it starts, from fetching anything: a proxy that is closed.
+const CLOSED: [(&str, &str); 6] = [
+    ("HTTP_PROXY", "http://127.0.0.1:1"),
+    ("HTTPS_PROXY", "http://127.0.0.1:1"),
+    ("ALL_PROXY", "http://127.0.0.1:1"),
+    ("OUTBOUND_HTTP_PROXY", "http://127.0.0.1:1"),
+    ("OUTBOUND_HTTPS_PROXY", "http://127.0.0.1:1"),
+    ("NO_PROXY", "localhost,127.0.0.1,localhost.localstack.cloud"),
+];
+/// How long Python may take to write down which process it is; it took 0.1 s when tried.
+const KNOWN: Duration = Duration::from_mins(1);
+/// How often DynamoDB Local may be started before LocalStack is ready: once more for a port that
+/// something else took meanwhile.
+const STARTS: usize = 2;
+const LOOK: Duration = Duration::from_millis(20);
+
+/// Installs what is missing or damaged, starts LocalStack and waits until it is ready. Where that fails
+/// and the contents of the installed files show why, they are mended, and LocalStack starts once more.
+pub(super) fn start(place: &Place, tools: &Tools, steps: &Steps) -> Result<()> {
+    // LocalStack itself would wait in silence for a port that it may not have.
+    TcpListener::bind((Ipv4Addr::LOCALHOST, place.port)).map_err(|error| {
+        Error::other(format!("cannot listen on port {}", place.port)).because(error)
+    })?;
+    // DynamoDB Local may outlive a LocalStack that was killed.
+    stop(place)?;
+    let installed = install(place, tools, Depth::Sizes, steps)?;
+    let was_compiled = installed.compiled.exists();
+    let Err(error) = launch(place, tools, &installed, steps) else { return Ok(()) };
+    let may_be_compiled = was_compiled && has_failed_to_load(place);
+    stop(place)?;
+    // Python compiles anew what is not there.
+    _ = remove(&installed.compiled);
+    let mut parts = soundness(place, Some(&tools.python), Depth::Hashes).into_iter();
+    if may_be_compiled || parts.any(|(_, soundness)| soundness != Soundness::Whole) {
+        let installed = install(place, tools, Depth::Hashes, steps)?;
+        return launch(place, tools, &installed, steps);
+    }
+    Err(error)
+}
+
+/// Whether LocalStack, or one of its services, could not be loaded.
+fn has_failed_to_load(place: &Place) -> bool {
+    let service = |answer| matches!(answer, Answer::LocalStack(health) if health.has_failed());
+    !is_ours(place) || service(health::ask(place.port))
+}
+
+fn launch(place: &Place, tools: &Tools, installed: &Installed, steps: &Steps) -> Result<()> {
+    let address = format!("127.0.0.1:{}", place.port);
+    steps.take("start", &address, || {
+        let failed = |error| Error::other("cannot start LocalStack").because(error);
+        let log = prepare(&place.run(), &installed.dynamodb_local).map_err(failed)?;
+        let child = spawn(place, tools, installed, log).map_err(failed)?;
+        known(place, child).map_err(failed)?;
+        Ok("started")
+    })?;
+    ready(place, steps)
+}
+
+/// Waits until a LocalStack that was started is ready.
+///
+/// # Errors
+/// At once when it has ended, with the last lines of its log.
+pub(super) fn ready(place: &Place, steps: &Steps) -> Result<()> {
+    steps.take("ready", &health::SERVICES.join(" "), || {
+        super::wait(place, || trouble(place)).map_err(|error| {
+            let mut causes = error.causes();
+            causes.push(log_tail(place));
+            error.because(causes.join("\n"))
+        })?;
+        Ok("running")
+    })
+}
+
+fn trouble(place: &Place) -> Option<&'static str> {
+    if !is_ours(place) {
+        Some("LocalStack ended while it was starting")
+    } else if !place.has_been_ready() && process::starts_of_java(&place.run()) > STARTS {
+        Some("DynamoDB Local ended each time it was started")
+    } else {
+        None
+    }
+}
+
+fn log_tail(place: &Place) -> String {
+    let log = file::read(&place.log()).unwrap_or_default();
+    last_lines(&String::from_utf8_lossy(&log))
+}
+
+/// Whether a LocalStack that `up` started on this port is running.
+pub(super) fn is_ours(place: &Place) -> bool {
+    Processes::of(&place.run()).main.is_some()
+}
+
+/// Ends it, with its DynamoDB Local.
+pub(super) fn stop(place: &Place) -> Result<()> {
+    if process::stop(&place.run()) {
+        Ok(())
+    } else {
+        Err(Error::other(format!("LocalStack on port {} does not end", place.port)))
+    }
+}
+
+/// Lays out the folder of one run: nothing of the last one stays. Gives the log to write to.
+fn prepare(run: &Path, dynamodb_local: &Path) -> io::Result<File> {
+    let lib = run.join("fs/var/lib/localstack/lib");
+    remove(run)?;
+    let java = lib.join("java/21/bin/java");
+    fs::create_dir_all(lib.join("java/21/bin"))?;
+    fs::write(&java, JAVA)?;
+    fs::set_permissions(&java, fs::Permissions::from_mode(0o755))?;
+    fs::create_dir_all(lib.join("dynamodb-local"))?;
+    symlink(dynamodb_local, lib.join("dynamodb-local/2"))?;
+    fs::create_dir(run.join("tmp"))?;
+    fs::write(run.join("start.py"), START)?;
+    file::append(&run.join("log"))
+}
+
+/// Starts the process: detached from this one and its terminal, in an environment of its own.
+fn spawn(place: &Place, tools: &Tools, installed: &Installed, log: File) -> io::Result<Child> {
+    let run = place.run();
+    let mut command = Command::new(&installed.python);
+    command.arg(run.join("start.py")).current_dir(&run).process_group(0);
+    command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+    command
+        .env_clear()
+        .envs(place.surroundings.variables.iter().map(|(name, value)| (name, value)));
+    command.envs(SETTINGS).envs(CLOSED);
+    command.env("RYDES_RUN", &run).env("RYDES_JAVA", &tools.java.path);
+    // LocalStack's home and temporary files last no longer than it does.
+    command.env("HOME", run.join("home")).env("TMPDIR", run.join("tmp"));
+    command.env("PYTHONPYCACHEPREFIX", &installed.compiled);
+    command.env("FILESYSTEM_ROOT", run.join("fs"));
+    command.env("GATEWAY_LISTEN", format!("127.0.0.1:{}", place.port));
+    command.env("LOCALSTACK_HOST", format!("localhost:{}", place.port));
+    command.spawn()
+}
+
+/// Waits until a process has written down who it is: one that has not could not be found again.
+fn known(place: &Place, mut child: Child) -> io::Result<()> {
+    let deadline = Instant::now() + KNOWN;
+    while !is_ours(place) {
+        let has_ended = child.try_wait()?.is_some();
+        if has_ended || Instant::now() >= deadline {
+            // One that has ended is not signalled any more.
+            child.kill()?;
+            child.wait()?;
+            return Err(io::Error::other(log_tail(place)));
+        }
+        thread::sleep(LOOK);
+    }
+    Ok(())
+}

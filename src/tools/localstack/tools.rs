@@ -1,0 +1,185 @@
+//! Finds the programs that LocalStack's packages need, and their versions. Installs nothing.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use super::Surroundings;
+use super::command::run;
+
+/// How long a program may take to tell its version.
+const LIMIT: Duration = Duration::from_secs(20);
+/// Prints the version, then that a virtual environment can be made (Debian splits that off).
+const PYTHON_PROBE: &str = "import sys; print('%d.%d.%d' % sys.version_info[:3], flush=True)
+import ensurepip, venv; print('venv')";
+
+/// A program that is here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Tool {
+    /// Where it is.
+    pub(super) path: PathBuf,
+    /// Its version.
+    pub(super) version: Version,
+}
+
+/// The programs of the package way.
+#[derive(Debug)]
+pub struct Tools {
+    pub(super) python: Tool,
+    pub(super) java: Tool,
+    /// As far as it was looked for.
+    pub(super) npm: Option<Tool>,
+}
+
+impl Tools {
+    pub(super) fn versions(&self) -> String {
+        let npm = self.npm.as_ref().map(|npm| format!(", npm {}", npm.version));
+        let (python, java) = (self.python.version, self.java.version);
+        format!("Python {python}, Java {java}{}", npm.unwrap_or_default())
+    }
+}
+
+/// What a search came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Found {
+    /// It is here and fits.
+    Fits(Tool),
+    /// It is here in a version that does not fit, or not whole.
+    Unfit(Version, &'static str),
+    /// It is not here.
+    Missing,
+}
+
+impl Found {
+    /// The program, if it is here and fits.
+    pub(super) fn fitting(self) -> Option<Tool> {
+        match self {
+            Self::Fits(tool) => Some(tool),
+            Self::Unfit(..) | Self::Missing => None,
+        }
+    }
+}
+
+/// Major, minor and patch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Version(pub(super) u32, pub(super) u32, pub(super) u32);
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}.{}", self.0, self.1, self.2)
+    }
+}
+
+impl Version {
+    /// The first version that a text names: `17.0.15` in `openjdk version "17.0.15" 2025-04-15`.
+    pub(super) fn find(text: &str) -> Option<Self> {
+        let start = text.find(|c: char| c.is_ascii_digit())?;
+        let rest = &text[start..];
+        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+        let mut parts = rest[..end].split('.').map(|part| part.parse().ok());
+        Some(Self(
+            parts.next()??,
+            parts.next().flatten().unwrap_or(0),
+            parts.next().flatten().unwrap_or(0),
+        ))
+    }
+}
+
+/// A Python that LocalStack 4.14.0 runs on: 3.13. Its services do not import on 3.12 (they want
+/// `warnings.deprecated`), and its packages have no resolution for 3.14.
+pub(super) fn python(surroundings: &Surroundings) -> Found {
+    let on_path = ["python3.13", "python3", "python"].map(PathBuf::from);
+    let mut best = Found::Missing;
+    for candidate in on_path.into_iter().chain(off_path(surroundings)) {
+        match try_python(&candidate) {
+            fits @ Found::Fits(_) => return fits,
+            Found::Unfit(version, why) => {
+                // The one that lacks the least is the one to tell of.
+                let known = matches!(best, Found::Unfit(known, _) if known.1 >= version.1);
+                if !known {
+                    best = Found::Unfit(version, why);
+                }
+            }
+            Found::Missing => {}
+        }
+    }
+    best
+}
+
+fn try_python(path: &Path) -> Found {
+    let probe = run(Command::new(path).args(["-I", "-c", PYTHON_PROBE]), LIMIT);
+    let Some((probe, version)) = probe.ok().and_then(|p| Version::find(&p.out).map(|v| (p, v)))
+    else {
+        return Found::Missing;
+    };
+    match version {
+        Version(3, 13, _) if probe.ok => Found::Fits(Tool { path: path.to_owned(), version }),
+        Version(3, 13, _) => Found::Unfit(version, "without venv"),
+        later if later > Version(3, 13, 0) => Found::Unfit(later, "too new"),
+        older => Found::Unfit(older, "too old"),
+    }
+}
+
+/// The Pythons that pyenv or uv hold but may not put on the PATH.
+fn off_path(surroundings: &Surroundings) -> Vec<PathBuf> {
+    let Some(home) = &surroundings.home else { return Vec::new() };
+    let versions = home.join(".pyenv/versions").read_dir().into_iter().flatten().flatten();
+    let mut names: Vec<_> = versions
+        .filter_map(|entry| entry.file_name().into_string().ok())
+        .filter(|name| name.starts_with("3.13"))
+        .collect();
+    names.sort_by(|a, b| b.cmp(a));
+    let pyenv = names.iter().map(|name| home.join(".pyenv/versions").join(name).join("bin/python"));
+    pyenv.chain([home.join(".local/bin/python3.13")]).collect()
+}
+
+/// A Java that DynamoDB Local runs on: 11 or newer.
+pub(super) fn java(surroundings: &Surroundings) -> Found {
+    let home = surroundings.variable("JAVA_HOME").map(|home| Path::new(home).join("bin/java"));
+    let candidates = surroundings.on_path("java").into_iter().chain(home);
+    let mut best = Found::Missing;
+    for path in candidates {
+        let Some(version) = version_of(&path, "-version") else { continue };
+        if version >= Version(11, 0, 0) {
+            return Found::Fits(Tool { path, version });
+        }
+        best = Found::Unfit(version, "too old");
+    }
+    best
+}
+
+/// Any npm: it downloads one package.
+pub(super) fn npm(surroundings: &Surroundings) -> Found {
+    let path = surroundings.on_path("npm");
+    let tool = path.and_then(|path| version_of(&path, "--version").map(|v| (path, v)));
+    tool.map_or(Found::Missing, |(path, version)| Found::Fits(Tool { path, version }))
+}
+
+/// The version that a program tells of itself; `None` when it is not here or does not run.
+pub(super) fn version_of(program: impl AsRef<OsStr>, argument: &str) -> Option<Version> {
+    let outcome = run(Command::new(program).arg(argument), LIMIT).ok()?;
+    outcome.ok.then(|| Version::find(&(outcome.out + &outcome.err)))?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_versions_as_programs_tell_them() {
+        for (text, version) in [
+            ("Docker version 28.2.2, build e6534b4", Version(28, 2, 2)),
+            ("openjdk version \"17.0.15\" 2025-04-15\nOpenJDK", Version(17, 0, 15)),
+            ("java version \"1.8.0_401\"", Version(1, 8, 0)),
+            ("openjdk version \"21\" 2023-09-19", Version(21, 0, 0)),
+            ("v2.36.0-desktop.1", Version(2, 36, 0)),
+            ("3.13.0\nvenv\n", Version(3, 13, 0)),
+            ("10.9.2", Version(10, 9, 2)),
+        ] {
+            assert_eq!(Version::find(text), Some(version), "{text}");
+        }
+        assert_eq!(Version::find("none"), None);
+    }
+}

@@ -1,0 +1,85 @@
+//! How an RFQ stands, for the page: the document of `--output json`, and what people read beside it,
+//! in the words of the terminal.
+
+use serde_json::{Value, json};
+
+use super::quotes::{document as plain, rows, said};
+use super::table::price;
+use super::trace::{document as timeline_document, step, tick, unsaid};
+use crate::core::Rows;
+use crate::core::aggregate::{Gathering, State, Status};
+use crate::core::text::printable;
+use crate::core::timeline::Timeline;
+
+/// The document: the fields of `quotes --output json`; `table`, a row for each provider with its
+/// `place`, `responder`, `quote`, `after`, `note` and `state`, in the order of the terminal; `shown`, the
+/// `from`, `to` and `customer` safe to be seen; `truth`, sentences; `timeline`, as `trace --output json` has it, with `span-ms`, the end of its scale,
+/// `ticks`, the labels on it, and `shown`, the `name`, `quote` and what is `unsaid` of each provider. It
+/// is the same as long as the rows say the same, but for what ends by the clock.
+pub fn document(rows: &Rows, gathering: &Gathering) -> Value {
+    let timeline = Timeline::of(rows, gathering);
+    let mut document = plain(gathering);
+    document["table"] = table(gathering);
+    let request = &gathering.request;
+    document["shown"] = json!({
+        "from": printable(&request.from),
+        "to": printable(&request.to),
+        "customer": printable(&request.customer),
+    });
+    document["truth"] = json!(said(gathering, None));
+    document["timeline"] = timeline_document(&timeline, gathering);
+    let span = span(&timeline, gathering);
+    document["timeline"]["span-ms"] = json!(span);
+    document["timeline"]["ticks"] = ticks(span);
+    let shown = timeline.lanes.iter().map(|lane| {
+        json!({
+            "name": printable(lane.provider.responder.as_str()),
+            "quote": lane.price.as_ref().map(price),
+            "unsaid": unsaid(&timeline, lane),
+        })
+    });
+    document["timeline"]["shown"] = shown.collect();
+    document
+}
+
+/// The end of the scale. Before the end it is the deadline, where that is near, so that the bars grow and
+/// the scale stays.
+fn span(timeline: &Timeline, gathering: &Gathering) -> i64 {
+    const NEAR: i64 = 20_000;
+    let deadline = timeline.deadline.filter(|_| gathering.status == Status::Gathering);
+    timeline.span().max(deadline.map_or(0, |deadline| deadline.min(NEAR)))
+}
+
+/// The labels of the scale, each with its place.
+fn ticks(span: i64) -> Value {
+    const ROOM: usize = 5;
+    let step = step(span, ROOM);
+    // One at the very end would stick out.
+    let places =
+        (0..).map(|n| n * step).take_while(|at| at.saturating_mul(20) <= span.saturating_mul(19));
+    places.map(|at| json!({"ms": at, "label": tick(at, step)})).collect()
+}
+
+/// The rows of the terminal's table, and then those who are still waited for.
+fn table(gathering: &Gathering) -> Value {
+    let row = |cells: &[String], state: State| {
+        let cell = |position: usize| cells.get(position).map_or("", String::as_str);
+        json!({
+            "place": cell(0),
+            "responder": cell(1),
+            "quote": cell(2),
+            "after": cell(3),
+            "note": cell(4),
+            "state": state.word(),
+        })
+    };
+    let said = rows(gathering).into_iter().map(|(state, cells)| row(&cells, state));
+    let waiting = gathering.providers.iter().filter(|provider| provider.state == State::Waiting);
+    let waiting = waiting.map(|provider| {
+        let name = printable(provider.responder.as_str());
+        let receipt = provider.reason.as_deref().map(printable);
+        let note = receipt.map_or("still out".to_owned(), |r| format!("still out: {r} (receipt)"));
+        row(&[String::new(), name, "-".into(), "-".into(), note], State::Waiting)
+    });
+    said.chain(waiting).collect()
+}

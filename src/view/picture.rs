@@ -1,0 +1,330 @@
+//! The timeline of an RFQ as an SVG that stands on its own: no script, no font, no outside resource;
+//! its colours follow the reader's light or dark scheme.
+
+use std::fmt::Write as _;
+
+use plotters::coord::Shift;
+use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+use super::quotes::truth;
+use super::table::{cut, cut_middle, wrapped};
+use super::trace::{
+    Clock, beyond, disagreement, is_receipt, packed, slowest, step, tick, time_of_day, unsaid,
+};
+use crate::core::Timestamp;
+use crate::core::aggregate::{Gathering, State};
+use crate::core::text::printable;
+use crate::core::timeline::{Lane, Step, Timeline};
+use crate::error::{Error, Result};
+
+/// The width of the picture, in pixels: what a README column shows without shrinking.
+const WIDTH: u32 = 860;
+/// Where the bars begin and end.
+const LEFT: u32 = 312;
+const RIGHT: u32 = 24;
+/// Heights: the title above the lanes, one lane, the scale, one line of text below.
+const TOP: u32 = 62;
+const LANE: u32 = 26;
+const SCALE: u32 = 34;
+const LINE: u32 = 20;
+const BOTTOM: u32 = 14;
+/// Characters that fit: a name, a price, a line of text.
+const NAME: usize = 30;
+const VALUE: usize = 9;
+const TEXT: usize = 118;
+/// Pixels between two labels of the scale at least.
+const TICK: u32 = 70;
+
+/// A colour in the light and in the dark scheme.
+#[derive(Debug, Clone, Copy)]
+struct Paint {
+    light: RGBColor,
+    dark: RGBColor,
+}
+
+const fn paint(light: u32, dark: u32) -> Paint {
+    Paint { light: rgb(light), dark: rgb(dark) }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "each is one byte")]
+const fn rgb(hex: u32) -> RGBColor {
+    RGBColor((hex >> 16) as u8, (hex >> 8) as u8, hex as u8)
+}
+
+const GROUND: Paint = paint(0xff_ff_ff, 0x0d_11_17);
+const INK: Paint = paint(0x1f_23_28, 0xf0_f6_fc);
+const FAINT: Paint = paint(0x59_63_6e, 0x91_98_a1);
+const GRID: Paint = paint(0xd8_de_e4, 0x30_36_3d);
+const QUEUED: Paint = paint(0xaf_b8_c1, 0x65_6c_76);
+const THINKING: Paint = paint(0x09_69_da, 0x44_93_f8);
+const REPLY: Paint = paint(0x82_50_df, 0xab_7d_f8);
+const BEST: Paint = paint(0x1a_7f_37, 0x3f_b9_50);
+const LIMIT: Paint = paint(0xcf_22_2e, 0xf8_51_49);
+const TRY: Paint = paint(0xbc_4c_00, 0xf0_88_3e);
+const PAINTS: [Paint; 10] = [GROUND, INK, FAINT, GRID, QUEUED, THINKING, REPLY, BEST, LIMIT, TRY];
+
+/// How a word of the legend is shown.
+#[derive(Debug, Clone, Copy)]
+enum Swatch {
+    Bar,
+    Triangle,
+    Cross,
+}
+
+type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+
+/// The picture, as the text of an SVG file.
+///
+/// # Errors
+/// When it cannot be drawn.
+pub fn svg(timeline: &Timeline, gathering: &Gathering, now: Timestamp) -> Result<String> {
+    let below = below(timeline, gathering, now);
+    let lanes = count(timeline.lanes.len()) * LANE;
+    let height = TOP + lanes + SCALE + LINE * (1 + count(below.len())) + BOTTOM;
+    let mut text = String::new();
+    {
+        let root = SVGBackend::with_string(&mut text, (WIDTH, height)).into_drawing_area();
+        draw(&root, timeline, gathering, &below).and_then(|()| Ok(root.present()?)).map_err(
+            |error| Error::other("the picture cannot be drawn").because(error.to_string()),
+        )?;
+    }
+    let title = heading(gathering);
+    Ok(dressed(&text, &title, &below.join("; ")))
+}
+
+fn draw(
+    root: &Area<'_>,
+    timeline: &Timeline,
+    gathering: &Gathering,
+    below: &[String],
+) -> std::result::Result<(), Box<dyn std::error::Error>> {
+    root.fill(&GROUND.light)?;
+    say(root, &heading(gathering), (20, 24), HPos::Left, INK, 19)?;
+    say(root, &subheading(gathering), (20, 46), HPos::Left, FAINT, 15)?;
+    let lanes = timeline.lanes.len();
+    let chart_height = TOP + count(lanes) * LANE + SCALE;
+    let (chart_area, _) = root.split_vertically(chart_height);
+    let span = exact(timeline.span());
+    let mut chart = ChartBuilder::on(&chart_area)
+        .margin_top(TOP)
+        .margin_right(RIGHT)
+        .set_label_area_size(LabelAreaPosition::Left, LEFT)
+        .set_label_area_size(LabelAreaPosition::Bottom, SCALE)
+        .build_cartesian_2d(0.0..span, exact(i64::try_from(lanes)?)..0.0)?;
+    let step = step(timeline.span(), usize::try_from((WIDTH - LEFT - RIGHT) / TICK)?);
+    let labels = usize::try_from(timeline.span() / step)? + 2;
+    #[expect(clippy::cast_possible_truncation, reason = "a label stands at whole milliseconds")]
+    let label = move |at: &f64| tick(at.round() as i64, step);
+    chart
+        .configure_mesh()
+        .disable_y_mesh()
+        .disable_y_axis()
+        .y_labels(0)
+        .x_labels(labels)
+        .x_label_formatter(&label)
+        .x_label_style(("sans-serif", 15).into_font().color(&FAINT.light))
+        .bold_line_style(GRID.light)
+        .light_line_style(TRANSPARENT)
+        .axis_style(GRID.light)
+        .draw()?;
+    // A provider may date its answer as it likes.
+    let whole = timeline.span();
+    let within = |at: i64| at.clamp(0, whole);
+    for (lane, place) in timeline.lanes.iter().zip(0_i64..) {
+        let place = exact(place);
+        let bars = [
+            (lane.submitted, lane.received, QUEUED, 0.42),
+            (lane.received, lane.answered, thinking(lane), 0.25),
+            (lane.answered.or(lane.sent), lane.end(), REPLY, 0.36),
+        ];
+        for (from, to, paint, inset) in bars {
+            let (Some(from), Some(to)) = (from, to) else { continue };
+            let (from, to) = (exact(within(from)), exact(within(to)));
+            if from < to {
+                let corners = [(from, place + inset), (to, place + 1.0 - inset)];
+                chart.draw_series([Rectangle::new(corners, paint.light.filled())])?;
+            }
+        }
+        let middle = |at: i64| (exact(within(at)), place + 0.5);
+        let tries = lane.attempted.iter().chain(&lane.failed);
+        chart
+            .draw_series(tries.map(|at| TriangleMarker::new(middle(*at), 5, TRY.light.filled())))?;
+        if let Some(end) = lane.end() {
+            if is_receipt(lane) {
+                let cross = Cross::new(middle(end), 4, FAINT.light.stroke_width(2));
+                chart.draw_series([cross])?;
+            } else {
+                chart.draw_series([Circle::new(middle(end), 4, thinking(lane).light.filled())])?;
+            }
+        }
+    }
+    for (at, paint) in [(timeline.deadline, LIMIT), (timeline.closed, INK)] {
+        if let Some(at) = at.filter(|at| *at <= timeline.span()) {
+            let line = vec![(exact(at), 0.0), (exact(at), exact(i64::try_from(lanes)?))];
+            chart.draw_series([PathElement::new(line, paint.light.stroke_width(2))])?;
+        }
+    }
+    let mut y = i32::try_from(TOP + LANE / 2)?;
+    for lane in &timeline.lanes {
+        let name = cut_middle(&printable(lane.provider.responder.as_str()), NAME);
+        say(root, &name, (20, y), HPos::Left, INK, 15)?;
+        let value = value(lane);
+        let ink = match lane.provider.state {
+            _ if lane.is_best => BEST,
+            State::Late => LIMIT,
+            _ => INK,
+        };
+        say(root, &value, (i32::try_from(LEFT)? - 12, y), HPos::Right, ink, 15)?;
+        let unsaid = unsaid(timeline, lane);
+        if !unsaid.is_empty() {
+            say(root, unsaid, (i32::try_from(LEFT)? + 6, y), HPos::Left, FAINT, 15)?;
+        }
+        y += i32::try_from(LANE)?;
+    }
+    let mut y = i32::try_from(chart_height + LINE / 2)?;
+    legend(root, timeline, y)?;
+    for line in below {
+        y += i32::try_from(LINE)?;
+        say(root, line, (20, y), HPos::Left, FAINT, 15)?;
+    }
+    Ok(())
+}
+
+/// Writes a text whose middle is as high as the point.
+fn say(
+    root: &Area<'_>,
+    text: &str,
+    at: (i32, i32),
+    anchor: HPos,
+    paint: Paint,
+    size: i32,
+) -> std::result::Result<(), Box<dyn std::error::Error>> {
+    let style = TextStyle::from(("sans-serif", size).into_font())
+        .color(&paint.light)
+        .pos(Pos::new(anchor, VPos::Center));
+    root.draw_text(text, &style, at)?;
+    Ok(())
+}
+
+/// What the shapes mean, those that occur: a swatch and a word each.
+fn legend(
+    root: &Area<'_>,
+    timeline: &Timeline,
+    y: i32,
+) -> std::result::Result<(), Box<dyn std::error::Error>> {
+    let any = |holds: &dyn Fn(&Lane) -> bool| timeline.lanes.iter().any(holds);
+    let within = |at: Option<i64>| at.is_some_and(|at| at <= timeline.span());
+    let tried = |lane: &Lane| !lane.attempted.is_empty() || lane.failed.is_some();
+    let parts = [
+        (any(&|lane| lane.took(Step::PickUp).is_some()), Swatch::Bar, QUEUED, "in its queue", 100),
+        (any(&|lane| lane.answered.is_some()), Swatch::Bar, THINKING, "thinking", 84),
+        (any(&|lane| lane.is_best), Swatch::Bar, BEST, "thinking, the best", 138),
+        (any(&|lane| lane.gathered.is_some()), Swatch::Bar, REPLY, "reply on its way", 128),
+        (any(&tried), Swatch::Triangle, TRY, "failed try", 92),
+        (within(timeline.deadline), Swatch::Bar, LIMIT, "deadline", 86),
+        (within(timeline.closed), Swatch::Bar, INK, "closed", 74),
+        (any(&is_receipt), Swatch::Cross, FAINT, "receipt only", 98),
+    ];
+    let mut x = 20;
+    for (_, swatch, paint, word, width) in parts.into_iter().filter(|(occurs, ..)| *occurs) {
+        match swatch {
+            Swatch::Bar => {
+                let corners = [(x, y - 5), (x + 10, y + 5)];
+                root.draw(&Rectangle::new(corners, paint.light.filled()))?;
+            }
+            Swatch::Triangle => {
+                root.draw(&TriangleMarker::new((x + 5, y), 5, paint.light.filled()))?;
+            }
+            Swatch::Cross => {
+                root.draw(&Cross::new((x + 5, y), 4, paint.light.stroke_width(2)))?;
+            }
+        }
+        say(root, word, (x + 16, y), HPos::Left, FAINT, 14)?;
+        x += width + 8;
+    }
+    Ok(())
+}
+
+fn thinking(lane: &Lane) -> Paint {
+    if lane.is_best { BEST } else { THINKING }
+}
+
+/// The price, else what was said instead.
+fn value(lane: &Lane) -> String {
+    let word = match (&lane.price, lane.provider.state) {
+        (Some(price), _) => cut(&price.to_string(), VALUE),
+        (None, State::Declined) => "declined".to_owned(),
+        (None, State::Failed) => "failed".to_owned(),
+        (None, State::Silent) => "silent".to_owned(),
+        (None, _) => String::new(),
+    };
+    match lane.provider.state {
+        _ if lane.is_best => format!("{word} best"),
+        State::Late => format!("{word} late"),
+        _ => word,
+    }
+}
+
+fn heading(gathering: &Gathering) -> String {
+    let request = &gathering.request;
+    let heading = format!("{} \u{2192} {}", printable(&request.from), printable(&request.to));
+    cut(&heading, TEXT * 2 / 3)
+}
+
+fn subheading(gathering: &Gathering) -> String {
+    let request = &gathering.request;
+    let submitted = request.submitted_at.map(|at| {
+        let day = at.to_string().get(..10).unwrap_or_default().to_owned();
+        format!(", submitted {day} {} UTC", time_of_day(at, Clock::Millis))
+    });
+    format!("RFQ {}{}", printable(&request.id.short()), submitted.unwrap_or_default())
+}
+
+/// The sentences below the picture.
+fn below(timeline: &Timeline, gathering: &Gathering, now: Timestamp) -> Vec<String> {
+    let mut sentences: Vec<String> = beyond(timeline).into_iter().collect();
+    sentences.extend(packed(&slowest(timeline), ", ", TEXT));
+    sentences.extend(timeline.disagreement().map(|step| disagreement(&step)));
+    sentences.extend(truth(gathering, now));
+    let width = u16::try_from(TEXT).ok();
+    sentences.iter().flat_map(|sentence| wrapped(sentence, width)).collect()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a day has 86,400,000 milliseconds")]
+fn exact(millis: i64) -> f64 {
+    millis as f64
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// The picture with a title and a description for those who do not see it, and with the colours of
+/// the dark scheme for those who want it.
+fn dressed(picture: &str, title: &str, description: &str) -> String {
+    let mut dark = String::new();
+    for Paint { light, dark: to } in PAINTS {
+        let (light, to) = (hex(light), hex(to));
+        _ = write!(dark, "[fill=\"{light}\"]{{fill:{to}}}[stroke=\"{light}\"]{{stroke:{to}}}");
+    }
+    let head = format!(
+        "<title>{}</title>\n<desc>{}</desc>\n<style>@media (prefers-color-scheme: dark){{{dark}}}\
+         </style>\n",
+        escaped(title),
+        escaped(description)
+    );
+    match picture.split_once('>') {
+        Some((open, rest)) => format!("{open} role=\"img\">\n{head}{}", rest.trim_start()),
+        None => picture.to_owned(),
+    }
+}
+
+/// A colour as the SVG backend writes it.
+fn hex(RGBColor(red, green, blue): RGBColor) -> String {
+    format!("#{red:02X}{green:02X}{blue:02X}")
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}

@@ -1,0 +1,179 @@
+//! What setup did or would do, and what teardown finds.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::count_of;
+use super::subscriptions;
+use super::table::{Column, lines};
+use crate::stack::{Change, Inventory, Mode, Report};
+
+/// How many changes there were of each kind.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Made.
+    pub created: usize,
+    /// As they should be.
+    pub kept: usize,
+    /// Set.
+    pub changed: usize,
+}
+
+impl Totals {
+    /// Counts the changes.
+    pub fn of<'a>(changes: impl Iterator<Item = &'a Change>) -> Self {
+        let mut totals = Self::default();
+        for change in changes {
+            match change {
+                Change::Created => totals.created += 1,
+                Change::Kept => totals.kept += 1,
+                Change::Changed(_) => totals.changed += 1,
+            }
+        }
+        totals
+    }
+}
+
+type Named = (String, Change);
+
+/// The table: one line per kind of resource.
+pub fn table(report: &Report, mode: Mode) -> Vec<String> {
+    let many =
+        |what: &str, all: &[Named], name: String| vec![what.to_owned(), name, summary(all, mode)];
+    let one = |what: &str, (name, change): &Named| {
+        vec![what.to_owned(), name.clone(), state(change, mode)]
+    };
+    let mut rows = vec![
+        one("topic", &report.topic),
+        many("provider queues", &report.provider_queues, span(&report.provider_queues)),
+        many("subscriptions", &report.subscriptions, "topic -> queue, raw delivery".to_owned()),
+        one("response queue", &report.response_queue),
+    ];
+    for (position, dead_letters) in report.dead_letters.iter().enumerate() {
+        rows.push(one(if position == 0 { "dead letters" } else { "" }, dead_letters));
+    }
+    rows.push(one("table", &report.table));
+    lines(&COLUMNS, &rows)
+}
+
+/// The table of `-v`: one line per resource.
+pub fn full_table(report: &Report, mode: Mode) -> Vec<String> {
+    let rows: Vec<_> = resources(report)
+        .into_iter()
+        .map(|(kind, (name, change))| vec![kind.to_owned(), name.clone(), state(change, mode)])
+        .collect();
+    lines(&COLUMNS, &rows)
+}
+
+const COLUMNS: [Column; 3] =
+    [Column::Left("RESOURCE"), Column::Left("NAME"), Column::Left("STATE")];
+
+/// The document of `--output json`.
+pub fn document(report: &Report, mode: Mode) -> Value {
+    let totals = Totals::of(report.changes());
+    let resource = |(kind, (name, change)): (&str, &Named)| {
+        let (state, settings) = match change {
+            Change::Created => ("created", &[][..]),
+            Change::Kept => ("kept", &[][..]),
+            Change::Changed(settings) => ("changed", settings.as_slice()),
+        };
+        json!({"kind": kind, "name": name, "state": state, "settings": settings})
+    };
+    json!({
+        "account": report.account,
+        "dry-run": mode == Mode::DryRun,
+        "created": totals.created,
+        "kept": totals.kept,
+        "changed": totals.changed,
+        "filters": subscriptions::filters(&report.subscribers),
+        "inactive": subscriptions::inactive(&report.subscribers.inactive),
+        "resources": resources(report).into_iter().map(resource).collect::<Vec<_>>(),
+    })
+}
+
+fn resources(report: &Report) -> Vec<(&'static str, &Named)> {
+    let mut all = vec![("topic", &report.topic)];
+    all.extend(report.provider_queues.iter().map(|named| ("provider queue", named)));
+    all.extend(report.subscriptions.iter().map(|named| ("subscription", named)));
+    all.push(("response queue", &report.response_queue));
+    all.extend(report.dead_letters.iter().map(|named| ("dead letters", named)));
+    all.push(("table", &report.table));
+    all
+}
+
+/// `wild-rydes-UnicornManagementResource1 ... 10`.
+fn span(all: &[Named]) -> String {
+    match all {
+        [] => String::new(),
+        [(only, _)] => only.clone(),
+        [(first, _), .., (last, _)] => {
+            let digits = last.chars().rev().take_while(char::is_ascii_digit).count();
+            format!("{first} ... {}", &last[last.len() - digits..])
+        }
+    }
+}
+
+fn summary(all: &[Named], mode: Mode) -> String {
+    let totals = Totals::of(all.iter().map(|(_, change)| change));
+    let words = words(mode);
+    let parts = [(totals.created, words[0]), (totals.kept, words[1]), (totals.changed, words[2])];
+    let parts: Vec<_> = parts
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, word)| format!("{count} {word}"))
+        .collect();
+    let settings: BTreeSet<_> = all
+        .iter()
+        .filter_map(|(_, change)| match change {
+            Change::Changed(settings) => Some(settings),
+            Change::Created | Change::Kept => None,
+        })
+        .flatten()
+        .map(String::as_str)
+        .collect();
+    let settings: Vec<_> = settings.into_iter().collect();
+    let settings =
+        if settings.is_empty() { String::new() } else { format!(": {}", settings.join(", ")) };
+    format!("{}{settings}", parts.join(", "))
+}
+
+fn state(change: &Change, mode: Mode) -> String {
+    let words = words(mode);
+    match change {
+        Change::Created => words[0].to_owned(),
+        Change::Kept => words[1].to_owned(),
+        Change::Changed(settings) => format!("{}: {}", words[2], settings.join(", ")),
+    }
+}
+
+fn words(mode: Mode) -> [&'static str; 3] {
+    match mode {
+        Mode::Apply => ["created", "kept", "changed"],
+        Mode::DryRun => ["to create", "to keep", "to change"],
+    }
+}
+
+/// `1 topic, 10 subscriptions, 13 queues (12 unread), 1 table (about 374 rows)`.
+pub fn inventory_line(found: &Inventory) -> String {
+    let mut parts = Vec::new();
+    if found.topic.is_some() {
+        parts.push("1 topic".to_owned());
+    }
+    if found.subscriptions > 0 {
+        parts.push(count(found.subscriptions, "subscription"));
+    }
+    if !found.queues.is_empty() {
+        let queues = count(found.queues.len(), "queue");
+        let unread = found.unread;
+        parts.push(if unread > 0 { format!("{queues} ({unread} unread)") } else { queues });
+    }
+    if found.table.is_some() {
+        parts.push(format!("1 table (about {})", count_of(found.rows, "row")));
+    }
+    parts.join(", ")
+}
+
+fn count(number: usize, what: &str) -> String {
+    count_of(u64::try_from(number).unwrap_or(u64::MAX), what)
+}

@@ -1,0 +1,191 @@
+//! How a stack stands: its queues, its dead letters, and some RFQs.
+
+use serde_json::{Value, json};
+
+use super::names::{follow, range};
+use super::quotes::{best, over};
+use super::subscriptions::{self, add_delivery};
+use super::table::{Column, cut, lines, width_of, wrapped};
+use crate::aws::QueueCounts;
+use crate::core::aggregate::{CompletedBy, Gathering};
+use crate::core::text::printable;
+use crate::core::{Responder, Timestamp, show_duration};
+use crate::stack::{Depths, Subscriber, Subscribers};
+
+/// The widest route, the narrowest, and the widest price.
+const LONGEST_ROUTE: usize = 30;
+const SHORTEST_ROUTE: usize = 8;
+const LONGEST_PRICE: usize = 10;
+
+/// The titles of the columns of RFQs.
+const TITLES: [&str; 6] = ["RFQ", "ROUTE", "AGE", "ANSWERED", "BEST", "STATE"];
+
+/// A provider with what its queue holds.
+type Provider = (Responder, Option<QueueCounts>);
+
+/// The queues in lines; providers in a row that hold the same share one. `look` is the command that
+/// shows dead letters.
+pub fn queues(depths: &Depths, look: &str, width: Option<u16>) -> Vec<String> {
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    let alike = |(a, held): &Provider, (b, holds): &Provider| held == holds && follow(a, b);
+    for group in depths.providers.chunk_by(alike) {
+        let (Some((first, counts)), Some((last, _))) = (group.first(), group.last()) else {
+            continue;
+        };
+        let name = range(first, last);
+        rows.push(match *counts {
+            Some(counts) => queue(name, counts, group.len()),
+            None => vec![name, "-".into(), "-".into(), "no such queue here".into()],
+        });
+    }
+    rows.push(queue("responses".to_owned(), depths.responses, 1));
+    for (name, counts) in [
+        ("dead letters (requests)", depths.provider_dead_letters),
+        ("dead letters (responses)", depths.response_dead_letters),
+    ] {
+        let look = if counts.total() > 0 { look } else { "" };
+        rows.push(vec![name.into(), counts.total().to_string(), "-".into(), look.into()]);
+    }
+    let columns =
+        [Column::Left("QUEUE"), Column::Right("READY"), Column::Right("IN HAND"), Column::Left("")];
+    fitted(lines(&columns, &rows), width)
+}
+
+/// What is to be said of subscriptions, in lines. `setup` is the command that turns raw delivery on.
+pub fn subscribers(subscribers: &Subscribers, setup: &str, width: Option<u16>) -> Vec<String> {
+    let sentences = subscriptions::sentences(subscribers, Some(setup));
+    sentences.iter().flat_map(|sentence| wrapped(sentence, width)).collect()
+}
+
+/// Lines without what is too wide.
+fn fitted(lines: Vec<String>, width: Option<u16>) -> Vec<String> {
+    let Some(width) = width else { return lines };
+    lines.iter().map(|line| cut(line, width.into())).collect()
+}
+
+fn queue(name: String, counts: QueueCounts, queues: usize) -> Vec<String> {
+    let note = match (is_unread(counts), queues) {
+        (true, 1) => "nobody reads it",
+        (true, _) => "in each; nobody reads them",
+        (false, 2..) if counts.total() > 0 => "in each",
+        (false, _) => "",
+    };
+    vec![name, counts.ready.to_string(), counts.in_hand.to_string(), note.to_owned()]
+}
+
+/// Whether messages are ready and nobody has one in hand.
+fn is_unread(counts: QueueCounts) -> bool {
+    counts.ready > 0 && counts.in_hand == 0
+}
+
+/// The RFQs in lines that are at most so wide.
+pub fn rfqs(gatherings: &[Gathering], now: Timestamp, width: Option<u16>) -> Vec<String> {
+    let row = |gathering: &Gathering| {
+        let request = &gathering.request;
+        let route = format!("{} -> {}", printable(&request.from), printable(&request.to));
+        let age = request.submitted_at.map(|at| show_duration(now.after(at)));
+        let answered = match gathering.expected {
+            Some(expected) => format!("{}/{expected}", gathering.answered),
+            None => gathering.answered.to_string(),
+        };
+        let price = gathering.best.as_ref().map(|best| cut(&best.price.to_string(), LONGEST_PRICE));
+        vec![
+            printable(&request.id.short()),
+            route,
+            age.unwrap_or_else(|| "-".to_owned()),
+            answered,
+            price.unwrap_or_else(|| "-".to_owned()),
+            state(gathering, now),
+        ]
+    };
+    let mut rows: Vec<_> = gatherings.iter().map(row).collect();
+    // Where there is no room the route goes first.
+    let wide = |column: usize| width_of(TITLES[column], &rows, column);
+    let others: usize = [0, 2, 3, 4, 5].map(wide).iter().sum::<usize>() + 2 * 5;
+    let room = width.map_or(LONGEST_ROUTE, |width| usize::from(width).saturating_sub(others));
+    for row in &mut rows {
+        row[1] = cut(&row[1], room.clamp(SHORTEST_ROUTE, LONGEST_ROUTE));
+    }
+    let columns = [
+        Column::Left(TITLES[0]),
+        Column::Left(TITLES[1]),
+        Column::Right(TITLES[2]),
+        Column::Right(TITLES[3]),
+        Column::Right(TITLES[4]),
+        Column::Left(TITLES[5]),
+    ];
+    let all = if rows.is_empty() { Vec::new() } else { lines(&columns, &rows) };
+    fitted(all, width)
+}
+
+fn state(gathering: &Gathering, now: Timestamp) -> String {
+    match (gathering.completed_by, gathering.time_left(now)) {
+        (None, Some(left)) => format!("gathering, {} left", show_duration(left)),
+        _ => over(gathering),
+    }
+}
+
+/// What is shown of the place in the document.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// The stack.
+    pub stack: &'a str,
+    /// The URL of LocalStack, or `AWS`.
+    pub endpoint: &'a str,
+    /// The version of LocalStack.
+    pub version: Option<&'a str>,
+    /// The region.
+    pub region: &'a str,
+}
+
+/// The document of `--output json`.
+pub fn document(
+    place: Place<'_>,
+    depths: &Depths,
+    subscribers: &Subscribers,
+    gatherings: &[Gathering],
+) -> Value {
+    let held = |counts: QueueCounts| json!({"ready": counts.ready, "in-hand": counts.in_hand});
+    let provider = |(responder, counts): &Provider| {
+        let is_its = |one: &&Subscriber| one.responder == *responder;
+        let subscriber = subscribers.live.iter().find(is_its);
+        let mut provider = json!({
+            "responder": responder.as_str(),
+            "ready": counts.map(|counts| counts.ready),
+            "in-hand": counts.map(|counts| counts.in_hand),
+            "unread": counts.is_some_and(is_unread),
+        });
+        add_delivery(&mut provider, subscriber.and_then(|one| one.delivery.as_ref()));
+        provider
+    };
+    let rfq = |gathering: &Gathering| {
+        json!({
+            "rfq-id": gathering.request.id.as_str(),
+            "from": gathering.request.from,
+            "to": gathering.request.to,
+            "customer": gathering.request.customer,
+            "submitted-at": gathering.request.submitted_at,
+            "deadline": gathering.request.deadline,
+            "status": gathering.status.word(),
+            "completed-by": gathering.completed_by.map(CompletedBy::word),
+            "expected": gathering.expected,
+            "answered": gathering.answered,
+            "late": gathering.late,
+            "best": best(gathering),
+        })
+    };
+    json!({
+        "stack": place.stack,
+        "endpoint": place.endpoint,
+        "version": place.version,
+        "region": place.region,
+        "providers": depths.providers.iter().map(provider).collect::<Vec<_>>(),
+        "inactive": subscriptions::inactive(&subscribers.inactive),
+        "responses": held(depths.responses),
+        "dead-letters": {
+            "requests": held(depths.provider_dead_letters),
+            "responses": held(depths.response_dead_letters),
+        },
+        "rfqs": gatherings.iter().map(rfq).collect::<Vec<_>>(),
+    })
+}

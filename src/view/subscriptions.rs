@@ -1,0 +1,102 @@
+//! What is to be said of subscriptions: filters, envelopes, and those that receive nothing.
+
+use serde_json::{Value, json};
+
+use super::table::cut;
+use crate::core::text::printable;
+use crate::stack::{Delivery, Filter, Inactive, Inactivity, Scope, Subscriber, Subscribers};
+
+/// The longest policy that is shown; JSON has it whole.
+const LONGEST_POLICY: usize = 200;
+
+/// A sentence for each subscription that does not deliver every request as it is. `setup` is the
+/// command that turns raw delivery on.
+pub fn sentences(subscribers: &Subscribers, setup: Option<&str>) -> Vec<String> {
+    let live = subscribers.live.iter().flat_map(|subscriber| of_live(subscriber, setup));
+    let inactive = subscribers.inactive.iter().map(|inactive| {
+        let who = printable(inactive.responder.as_str());
+        format!("{who} is not asked: its subscription {}", state(inactive))
+    });
+    live.chain(inactive).collect()
+}
+
+fn of_live(subscriber: &Subscriber, setup: Option<&str>) -> Vec<String> {
+    let Some(delivery) = &subscriber.delivery else { return Vec::new() };
+    let who = printable(subscriber.responder.as_str());
+    let mut all = Vec::new();
+    if let Some(filter) = &delivery.filter {
+        all.push(format!("{who}: its subscription has a {}", shown(filter)));
+    }
+    if !delivery.is_raw {
+        let what = match setup.filter(|_| subscriber.name.is_some()) {
+            Some(setup) => format!("`{setup}` turns it on"),
+            None => "it receives SNS envelopes".to_owned(),
+        };
+        all.push(format!("{who}: raw delivery is off; {what}"));
+    }
+    all
+}
+
+/// A sentence for each subscription that goes with the topic, since it cannot be unsubscribed.
+pub fn going(inactive: &[Inactive]) -> Vec<String> {
+    let sentence = |inactive: &Inactive| {
+        let who = printable(inactive.responder.as_str());
+        format!("{who}: its subscription {}; it goes with the topic", state(inactive))
+    };
+    inactive.iter().map(sentence).collect()
+}
+
+fn state(inactive: &Inactive) -> &'static str {
+    match inactive.state {
+        Inactivity::Pending => "is not confirmed",
+        Inactivity::Deleted => "was deleted",
+    }
+}
+
+/// The filter of a subscription in a column; empty without one.
+pub fn note(delivery: Option<&Delivery>) -> String {
+    delivery.and_then(|delivery| delivery.filter.as_ref()).map(shown).unwrap_or_default()
+}
+
+/// `filter on the body: {"customer":["gold"]}`.
+fn shown(filter: &Filter) -> String {
+    let scope = match filter.scope {
+        Scope::Attributes => "attributes",
+        Scope::Body => "the body",
+    };
+    format!("filter on {scope}: {}", cut(&printable(&filter.policy), LONGEST_POLICY))
+}
+
+/// Adds how a subscription delivers to a document; everything is null where that may not be read.
+pub fn add_delivery(document: &mut Value, delivery: Option<&Delivery>) {
+    let filter = delivery.and_then(|delivery| delivery.filter.as_ref());
+    document["filter-policy"] = json!(filter.map(|filter| &filter.policy));
+    document["filter-policy-scope"] = json!(filter.map(|filter| filter.scope.word()));
+    document["raw-delivery"] = json!(delivery.map(|delivery| delivery.is_raw));
+}
+
+/// The live subscriptions that have a filter, in a document.
+pub fn filters(subscribers: &Subscribers) -> Value {
+    let filters = subscribers.live.iter().filter_map(|subscriber| {
+        let filter = subscriber.delivery.as_ref()?.filter.as_ref()?;
+        Some(json!({
+            "responder": subscriber.responder.as_str(),
+            "queue-arn": subscriber.queue_arn,
+            "filter-policy": filter.policy,
+            "filter-policy-scope": filter.scope.word(),
+        }))
+    });
+    filters.collect()
+}
+
+/// The subscriptions that receive nothing, in a document.
+pub fn inactive(inactive: &[Inactive]) -> Value {
+    let one = |inactive: &Inactive| {
+        json!({
+            "responder": inactive.responder.as_str(),
+            "queue-arn": inactive.queue_arn,
+            "state": inactive.state.word(),
+        })
+    };
+    inactive.iter().map(one).collect()
+}

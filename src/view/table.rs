@@ -1,0 +1,167 @@
+//! Plain tables: columns two spaces apart, no borders, nothing at the end of a line. What is too wide
+//! for a terminal is cut, never wrapped within a cell.
+
+use comfy_table::presets::NOTHING;
+use comfy_table::{Cell, CellAlignment, Table};
+use unicode_segmentation::UnicodeSegmentation as _;
+use unicode_width::UnicodeWidthStr as _;
+
+use crate::core::Price;
+
+/// What stands for what was cut.
+const CUT: &str = "...";
+/// The longest price that is written out in a column.
+const LONGEST_PRICE: usize = 24;
+/// Digits of a longer one.
+const SHOWN_DIGITS: usize = 12;
+
+/// How a column stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Column {
+    /// Text.
+    Left(&'static str),
+    /// Numbers.
+    Right(&'static str),
+}
+
+/// The lines of a table, its header first. Cells must be safe to print.
+pub(crate) fn lines(columns: &[Column], rows: &[Vec<String>]) -> Vec<String> {
+    spaced(columns, rows, 2)
+}
+
+/// The same with so many spaces between columns.
+pub(crate) fn spaced(columns: &[Column], rows: &[Vec<String>], gap: u16) -> Vec<String> {
+    let mut table = Table::new();
+    table.load_style(NOTHING);
+    let header = columns.iter().map(|column| match column {
+        Column::Left(title) => Cell::new(title),
+        Column::Right(title) => Cell::new(title).set_alignment(CellAlignment::Right),
+    });
+    table.set_header(header);
+    for row in rows {
+        table.add_row(row);
+    }
+    let last = columns.len().saturating_sub(1);
+    for (position, (column, kind)) in table.column_iter_mut().zip(columns).enumerate() {
+        column.set_padding((0, if position == last { 0 } else { gap }));
+        if matches!(kind, Column::Right(_)) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table.lines().map(|line| line.trim_end().to_owned()).collect()
+}
+
+/// A price for a column: one that is too long for that in powers of ten, with a `~` where digits are
+/// left out.
+pub(crate) fn price(price: &Price) -> String {
+    let plain = price.to_string();
+    if plain.len() <= LONGEST_PRICE {
+        return plain;
+    }
+    let (whole, part) = plain.split_once('.').unwrap_or((&plain, ""));
+    let digits = format!("{whole}{part}");
+    let zeros = digits.len() - digits.trim_start_matches('0').len();
+    let significant = digits.trim_matches('0');
+    let exponent = whole.len().cast_signed() - zeros.cast_signed() - 1;
+    let shown = &significant[..significant.len().min(SHOWN_DIGITS)];
+    let about = if shown.len() < significant.len() { "~" } else { "" };
+    let (first, others) = shown.split_at(1);
+    let point = if others.is_empty() { "" } else { "." };
+    format!("{about}{first}{point}{others}e{exponent}")
+}
+
+/// How wide a column is: its title or its widest cell.
+pub(crate) fn width_of(title: &str, rows: &[Vec<String>], column: usize) -> usize {
+    let cells = rows.iter().filter_map(|row| row.get(column));
+    cells.map(|cell| cell.width()).max().unwrap_or(0).max(title.len())
+}
+
+/// A text cut at its end to at most this width, in columns. What is seen as one character stays whole.
+pub(crate) fn cut(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let room = width.saturating_sub(CUT.len());
+    let head: String = text.graphemes(true).take_while(within(room)).collect();
+    head + CUT
+}
+
+/// A name that is at most so wide; its middle is what goes, since names differ at their ends.
+pub(crate) fn cut_middle(name: &str, width: usize) -> String {
+    if name.width() <= width {
+        return name.to_owned();
+    }
+    let room = width.saturating_sub(CUT.len());
+    let head: String = name.graphemes(true).take_while(within(room / 2)).collect();
+    let tail: Vec<_> = name.graphemes(true).rev().take_while(within(room - room / 2)).collect();
+    let tail: String = tail.into_iter().rev().collect();
+    format!("{head}{CUT}{tail}")
+}
+
+/// Whether the next of several characters fits into what is left of this many columns.
+fn within(mut room: usize) -> impl FnMut(&&str) -> bool {
+    move |seen| match room.checked_sub(seen.width()) {
+        Some(left) => {
+            room = left;
+            true
+        }
+        None => false,
+    }
+}
+
+/// A sentence in lines that are at most so wide; without a width it is one line.
+pub(crate) fn wrapped(sentence: &str, width: Option<u16>) -> Vec<String> {
+    let Some(width) = width else { return vec![sentence.to_owned()] };
+    let options = textwrap::Options::new(usize::from(width).max(20)).subsequent_indent("  ");
+    textwrap::wrap(sentence, options).into_iter().map(std::borrow::Cow::into_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn aligns_and_leaves_nothing_at_the_end() {
+        let rows = [
+            vec!["a".into(), "7".into(), "x".into()],
+            vec!["bb".into(), "10".into(), String::new()],
+        ];
+        let columns = [Column::Left("NAME"), Column::Right("N"), Column::Left("NOTE")];
+        assert_eq!(lines(&columns, &rows), ["NAME   N  NOTE", "a      7  x", "bb    10"]);
+    }
+
+    #[test]
+    fn prices_fit_into_a_column() {
+        for (text, shown) in [
+            ("16", "16"),
+            ("12345678901234567890.12", "12345678901234567890.12"),
+            ("1e125", "1e125"),
+            ("9.99e125", "9.99e125"),
+            ("1e-130", "1e-130"),
+            ("99999999999999999999999999999999999999", "~9.99999999999e37"),
+            ("0.00001234567890123456789012345", "~1.23456789012e-5"),
+        ] {
+            assert_eq!(price(&Price::parse(text).expect("valid")), shown);
+        }
+    }
+
+    #[test]
+    fn what_is_cut_is_as_wide_as_it_may_be() {
+        assert_eq!(cut("declined: fully booked", 12), "declined:...");
+        assert_eq!(cut_middle("UnicornManagementResource10", 15), "Unicor...urce10");
+        assert_eq!(cut_middle("short", 5), "short");
+        let odd = cut_middle(&"1\u{fe0f}".repeat(32), 20);
+        assert!(odd.width() <= 20, "{odd:?}");
+        assert_eq!(cut_middle("東京東京東京東京", 9), "東...京");
+        let family = "👨\u{200d}👩\u{200d}👧";
+        assert_eq!(cut(&family.repeat(4), 7), format!("{family}{family}..."));
+        assert_eq!(cut_middle(&family.repeat(4), 7), format!("{family}...{family}"));
+        let rows = [vec![family.into(), "1".into()], vec!["می\u{200c}خواهم".into(), "2".into()]];
+        let columns = [Column::Left("TO"), Column::Left("N")];
+        let drawn = lines(&columns, &rows);
+        assert_eq!(drawn[0].find('N'), Some(9));
+        assert_eq!(drawn[1], format!("{family}       1"));
+        assert_eq!(drawn[2], "می\u{200c}خواهم  2");
+        assert_eq!(wrapped("one two three four five", Some(20)), ["one two three four", "  five"]);
+    }
+}

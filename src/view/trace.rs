@@ -1,0 +1,352 @@
+//! The timeline of an RFQ: bars in the terminal, and the same numbers for programs.
+
+use serde_json::{Value, json};
+use unicode_width::UnicodeWidthStr as _;
+
+use super::names::short;
+use super::quotes::truth;
+use super::table::{cut, cut_middle, price, wrapped};
+use crate::core::Timestamp;
+use crate::core::aggregate::{Gathering, State};
+use crate::core::text::printable;
+use crate::core::timeline::{Lane, Slowest, Step, Timeline};
+
+/// The widest name, value and bar.
+const LONGEST_NAME: usize = 32;
+const LONGEST_VALUE: usize = 8;
+const WIDEST_BAR: usize = 96;
+/// How narrow a bar may become before names are cut.
+const NARROWEST_BAR: usize = 24;
+/// Columns between name, value, mark and bar.
+const GAPS: usize = 4;
+/// How far apart the labels of the scale are at least.
+const TICK: usize = 10;
+
+/// The timeline in lines that are at most so wide.
+pub fn lines(
+    timeline: &Timeline,
+    gathering: &Gathering,
+    now: Timestamp,
+    width: u16,
+) -> Vec<String> {
+    let columns = usize::from(width).max(40);
+    let names: Vec<_> =
+        timeline.lanes.iter().map(|lane| printable(lane.provider.responder.as_str())).collect();
+    let values: Vec<_> =
+        timeline.lanes.iter().map(|lane| cut(&value(lane), LONGEST_VALUE)).collect();
+    let widest = |texts: &[String]| texts.iter().map(|t| t.width()).max().unwrap_or(0);
+    let value_width = widest(&values);
+    let room = columns.saturating_sub(value_width + GAPS + NARROWEST_BAR);
+    let name_width = widest(&names).min(LONGEST_NAME).min(room.max(8));
+    let bar = columns.saturating_sub(name_width + value_width + GAPS).min(WIDEST_BAR);
+    let scale = Scale { span: timeline.span(), columns: bar };
+
+    let mut all = vec![cut(&title(gathering), columns)];
+    if timeline.origin.is_some() && !timeline.lanes.is_empty() {
+        let indent = " ".repeat(name_width + value_width + GAPS);
+        all.push(format!("{indent}{}", ticks(scale)));
+    }
+    for ((lane, name), value) in timeline.lanes.iter().zip(&names).zip(&values) {
+        let name = cut_middle(name, name_width);
+        let padding = " ".repeat(name_width.saturating_sub(name.width()));
+        let before = " ".repeat(value_width.saturating_sub(value.width()));
+        let mark = match (lane.is_best, is_stranger(lane)) {
+            (true, _) => '*',
+            (false, true) => '?',
+            (false, false) => ' ',
+        };
+        let bar = draw(timeline, lane, scale);
+        let line = format!("{name}{padding}  {before}{value}{mark} {bar}");
+        all.push(line.trim_end().to_owned());
+    }
+    all.extend(packed(&legend(timeline), "  ", columns));
+    let mut sentences = Vec::new();
+    sentences.extend(beyond(timeline));
+    all.extend(packed(&slowest(timeline), ", ", columns));
+    sentences.extend(timeline.disagreement().map(|step| disagreement(&step)));
+    sentences.extend(truth(gathering, now));
+    all.extend(sentences.iter().flat_map(|sentence| wrapped(sentence, Some(width))));
+    all
+}
+
+fn title(gathering: &Gathering) -> String {
+    let request = &gathering.request;
+    let submitted =
+        request.submitted_at.map(|at| format!("  submitted {}", time_of_day(at, Clock::Millis)));
+    format!(
+        "{}  {} -> {}{}",
+        printable(&request.id.short()),
+        printable(&request.from),
+        printable(&request.to),
+        submitted.unwrap_or_default()
+    )
+}
+
+/// How exactly a time of day is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clock {
+    /// `12:00:03`
+    Seconds,
+    /// `12:00:03.204`
+    Millis,
+}
+
+/// The time of day, in UTC as everything that is stored.
+pub fn time_of_day(at: Timestamp, clock: Clock) -> String {
+    let length = match clock {
+        Clock::Seconds => 8,
+        Clock::Millis => 12,
+    };
+    // A year before the first is written with more digits.
+    let written = at.to_string();
+    let of_day = written.split_once('T').map(|(_, of_day)| of_day);
+    of_day.and_then(|of_day| of_day.get(..length)).unwrap_or_default().to_owned()
+}
+
+/// The price, else what was said instead.
+fn value(lane: &Lane) -> String {
+    match (&lane.price, lane.provider.state) {
+        (Some(quoted), _) => price(quoted),
+        (None, State::Declined) => "decl".to_owned(),
+        (None, State::Failed) => "fail".to_owned(),
+        (None, _) => "-".to_owned(),
+    }
+}
+
+/// So many milliseconds on so many columns.
+#[derive(Debug, Clone, Copy)]
+struct Scale {
+    span: i64,
+    columns: usize,
+}
+
+impl Scale {
+    /// The column of a time; what is before the beginning stands at the beginning.
+    fn column(self, at: i64) -> usize {
+        let last = self.columns.saturating_sub(1);
+        let at = u128::try_from(at.max(0)).unwrap_or(0);
+        let span = u128::try_from(self.span.max(1)).unwrap_or(1);
+        // Rounded: a moment stands in the column that is nearest to it.
+        let column = (at * (last as u128) * 2 + span) / (span * 2);
+        usize::try_from(column).unwrap_or(last).min(last)
+    }
+}
+
+/// The distance of labels of which there is room for so many: 1, 2 or 5 times a power of ten, in
+/// milliseconds.
+pub(super) fn step(span: i64, room: usize) -> i64 {
+    let room = i64::try_from(room).unwrap_or(1).max(1);
+    let mut steps = (0..16_u32).flat_map(|power| [1, 2, 5].map(|n| n * 10_i64.pow(power)));
+    steps.find(|step| span / step <= room).unwrap_or(span.max(1))
+}
+
+/// The labels of the scale.
+fn ticks(scale: Scale) -> String {
+    let mut line = String::new();
+    let step = step(scale.span, scale.columns / TICK);
+    for at in (0..).map(|n| n * step).take_while(|at| *at <= scale.span) {
+        let (column, label) = (scale.column(at), tick(at, step));
+        if column + label.len() <= scale.columns && (line.len() < column || at == 0) {
+            line.push_str(&" ".repeat(column - line.len()));
+            line.push_str(&label);
+        }
+    }
+    line
+}
+
+/// `5s`, `0.5s` or `20ms`.
+pub(super) fn tick(at: i64, step: i64) -> String {
+    match step {
+        ..100 => format!("{at}ms"),
+        100..1_000 => format!("{}.{}s", at / 1_000, at % 1_000 / 100),
+        _ => format!("{}s", at / 1_000),
+    }
+}
+
+/// One lane of the picture.
+fn draw(timeline: &Timeline, lane: &Lane, scale: Scale) -> String {
+    let mut cells = vec![' '; scale.columns];
+    let mut fill = |from: Option<i64>, to: Option<i64>, letter: char| {
+        if let (Some(from), Some(to)) = (from, to) {
+            let (from, to) = (scale.column(from), scale.column(to));
+            cells[from..to.max(from)].fill(letter);
+        }
+    };
+    fill(lane.submitted, lane.received, '.');
+    fill(lane.received, lane.answered, '=');
+    fill(lane.answered.or(lane.sent), lane.end(), '-');
+    for (at, letter) in [(timeline.deadline, '|'), (timeline.closed, '!')] {
+        if let Some(at) = at.filter(|at| *at <= scale.span) {
+            cells[scale.column(at)] = letter;
+        }
+    }
+    let tries = lane.attempted.iter().chain(&lane.failed);
+    for at in tries {
+        cells[scale.column(*at)] = 'r';
+    }
+    if let Some(end) = lane.end() {
+        cells[scale.column(end)] = if is_receipt(lane) { 'x' } else { 'o' };
+    }
+    let said = unsaid(timeline, lane);
+    let apart = if said.is_empty() { "" } else { " " };
+    for (cell, letter) in cells.iter_mut().zip(said.chars().chain(apart.chars())) {
+        *cell = letter;
+    }
+    cells.into_iter().collect()
+}
+
+/// Whether nobody had asked it.
+fn is_stranger(lane: &Lane) -> bool {
+    lane.provider.expected == Some(false)
+}
+
+/// Whether its row is a receipt: before the end it counts as waiting all the same.
+pub(super) fn is_receipt(lane: &Lane) -> bool {
+    lane.has_row && matches!(lane.provider.state, State::Silent | State::Waiting)
+}
+
+/// What stands in the place of a bar that cannot be drawn.
+pub(super) fn unsaid<'a>(timeline: &Timeline, lane: &'a Lane) -> &'a str {
+    match lane.provider.state {
+        _ if lane.end().is_some() => "",
+        _ if lane.has_row => "no times",
+        State::Waiting if timeline.origin.is_some() => "waiting",
+        State::Missing => lane.provider.reason.as_deref().unwrap_or("no trace"),
+        _ => "no trace",
+    }
+}
+
+/// Parts in lines that are at most so wide; no part is broken.
+pub(super) fn packed(parts: &[String], separator: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    for part in parts {
+        match lines.last_mut() {
+            Some(line) if line.width() + separator.len() + part.width() <= width => {
+                line.push_str(separator);
+                line.push_str(part);
+            }
+            _ => lines.push(part.clone()),
+        }
+    }
+    lines
+}
+
+/// What the letters mean, those that occur.
+fn legend(timeline: &Timeline) -> Vec<String> {
+    let any = |holds: &dyn Fn(&Lane) -> bool| timeline.lanes.iter().any(holds);
+    let span = timeline.span();
+    let within = |at: Option<i64>| at.is_some_and(|at| at <= span);
+    let parts = [
+        (any(&|lane| lane.took(Step::PickUp).is_some()), ". queued"),
+        (any(&|lane| lane.took(Step::Thinking).is_some()), "= thinking"),
+        (any(&|lane| lane.gathered.is_some()), "- reply"),
+        (any(&|lane| lane.end().is_some() && !is_receipt(lane)), "o gathered"),
+        (any(&is_receipt), "x receipt"),
+        (any(&|lane| !lane.attempted.is_empty() || lane.failed.is_some()), "r try"),
+        (within(timeline.deadline), "| deadline"),
+        (within(timeline.closed), "! closed"),
+        (any(&|lane| lane.is_best), "* best"),
+        (any(&is_stranger), "? unexpected"),
+    ];
+    let parts = parts.into_iter().filter(|(is, _)| *is).map(|(_, text)| text.to_owned());
+    let untimed = "no row has times: the original's functions write none".to_owned();
+    parts.chain(timeline.origin.is_none().then_some(untimed)).collect()
+}
+
+/// The deadline, where it has no place on the scale.
+pub(super) fn beyond(timeline: &Timeline) -> Option<String> {
+    let deadline = timeline.deadline.filter(|deadline| *deadline > timeline.span())?;
+    Some(format!("the deadline of {} is beyond this scale", took(deadline)))
+}
+
+/// The slowest of each step, with who it was.
+pub(super) fn slowest(timeline: &Timeline) -> Vec<String> {
+    let slowest = timeline.slowest();
+    let first = std::iter::once("slowest ").chain(std::iter::repeat(""));
+    let said = slowest.iter().zip(first).map(|(slowest, before)| {
+        let who = short(&slowest.lane.provider.responder);
+        format!("{before}{} {} ({who})", slowest.step.word(), took(slowest.took))
+    });
+    said.collect()
+}
+
+/// What cannot be: something was over before it began.
+pub(super) fn disagreement(step: &Slowest<'_>) -> String {
+    let who = printable(step.lane.provider.responder.as_str());
+    let by = took(step.took.saturating_neg());
+    let what = match step.step {
+        Step::PickUp => "received it before it was submitted",
+        Step::Thinking => "answered before it received",
+        Step::Sending => "answered after its reply was in the queue",
+        Step::Gather => "was gathered before its reply was in the queue",
+    };
+    format!("clocks disagree: by their times {who} {what}, by {by}")
+}
+
+/// `85 ms`, `3.1 s`.
+pub(super) fn took(millis: i64) -> String {
+    match millis {
+        -999..=999 => format!("{millis} ms"),
+        _ => super::quotes::seconds(millis),
+    }
+}
+
+/// The document of `--output json`: milliseconds since `origin`.
+pub fn document(timeline: &Timeline, gathering: &Gathering) -> Value {
+    let lane = |lane: &Lane| {
+        let mut value = json!({
+            "responder": lane.provider.responder.as_str(),
+            "state": lane.provider.state.word(),
+            "expected": lane.provider.expected,
+            "quote": lane.price.as_ref().map(crate::core::Price::to_json),
+            "reason": lane.provider.reason,
+            "best": lane.is_best,
+            "received-ms": lane.received,
+            "attempted-ms": lane.attempted,
+            "failed-ms": lane.failed,
+            "answered-ms": lane.answered,
+            "sent-ms": lane.sent,
+            "gathered-ms": lane.gathered,
+        });
+        let steps = Step::ALL.map(|step| (step.word().to_owned(), json!(lane.took(step))));
+        value["took-ms"] = Value::Object(steps.into_iter().collect());
+        value
+    };
+    let slowest = timeline.slowest();
+    let slowest = Step::ALL.map(|step| {
+        let slowest = slowest.iter().find(|slowest| slowest.step == step);
+        let slowest = slowest.map(|slowest| {
+            json!({"responder": slowest.lane.provider.responder.as_str(), "ms": slowest.took})
+        });
+        (step.word().to_owned(), json!(slowest))
+    });
+    let request = &gathering.request;
+    json!({
+        "rfq-id": request.id.as_str(),
+        "from": request.from,
+        "to": request.to,
+        "customer": request.customer,
+        "origin": timeline.origin,
+        "submitted-at": request.submitted_at,
+        "status": gathering.status.word(),
+        "completed-by": gathering.completed_by.map(crate::core::aggregate::CompletedBy::word),
+        "deadline-ms": timeline.deadline,
+        "closed-ms": timeline.closed,
+        "providers": timeline.lanes.iter().map(lane).collect::<Vec<_>>(),
+        "slowest": Value::Object(slowest.into_iter().collect()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_of_day_is_told_in_any_year() {
+        for year in ["2026", "-009999"] {
+            let at = Timestamp::parse(&format!("{year}-01-31T12:34:56.789Z")).expect("in range");
+            assert_eq!(time_of_day(at, Clock::Millis), "12:34:56.789");
+            assert_eq!(time_of_day(at, Clock::Seconds), "12:34:56");
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Where every copy of a request is, for people and for programs.
+
+use serde_json::{Value, json};
+
+use super::count_of;
+use super::names::{follow, range};
+use super::table::wrapped;
+use super::trace::{Clock, time_of_day};
+use crate::aws::QueueCounts;
+use crate::core::Responder;
+use crate::core::aggregate::{FILTERED, State};
+use crate::core::text::printable;
+use crate::flow::verify::{Account, Found};
+
+/// The account in lines: one or two where every copy has a row, else one more for each that has none.
+pub fn lines(account: &Account, width: Option<u16>) -> Vec<String> {
+    sentences(account).iter().flat_map(|sentence| wrapped(sentence, width)).collect()
+}
+
+fn sentences(account: &Account) -> Vec<String> {
+    let id = printable(&account.gathering.request.id.short());
+    let copies = account.copies.len();
+    if account.gathering.expected.is_none() {
+        let rows = count_of(account.gathering.providers.len() as u64, "row");
+        return vec![format!(
+            "nobody wrote down who was asked for {id}: {rows}, no copy to look for"
+        )];
+    }
+    let count =
+        |is: &dyn Fn(Found) -> bool| account.copies.iter().filter(|(_, found)| is(*found)).count();
+    let in_flight = count(&Found::is_in_flight);
+    let unexplained = count(&Found::is_unexplained);
+    let filtered = count(&|found| found == Found::Filter);
+    let mut all = Vec::new();
+    if in_flight + unexplained + filtered == 0 {
+        all.push(format!("{} of {id}: {}", plural_of(copies, "copy", "copies"), kinds(account)));
+        all.push("in queues 0, unexplained 0: everything is accounted for".to_owned());
+        return all;
+    }
+    let rows = copies - in_flight - unexplained - filtered;
+    let parts = [
+        (rows > 0, kinds(account)),
+        (in_flight > 0, format!("{in_flight} in flight")),
+        (filtered > 0, format!("{filtered} behind a filter")),
+        (true, format!("{unexplained} unexplained")),
+    ];
+    let parts: Vec<_> = parts.into_iter().filter(|(is, _)| *is).map(|(_, text)| text).collect();
+    let copies = plural_of(copies, "copy", "copies");
+    let asked = account.gathering.request.submitted_at.map(|at| time_of_day(at, Clock::Seconds));
+    let asked = asked.map_or_else(String::new, |at| format!(", asked {at}"));
+    let accounted = rows + in_flight + filtered;
+    all.push(format!(
+        "{accounted} of {copies} of {id}{asked}, accounted for: {}",
+        parts.join(", ")
+    ));
+    // Those that are in flight alike share a line; what is unexplained is named one by one.
+    let alike = |(a, found): &Copy, (b, finds): &Copy| {
+        found == finds && !found.is_unexplained() && follow(a, b)
+    };
+    let missing = account.copies.iter().filter(|(_, found)| !matches!(found, Found::Row(_)));
+    let missing: Vec<Copy> = missing.cloned().collect();
+    for group in missing.chunk_by(alike) {
+        let (Some((first, found)), Some((last, _))) = (group.first(), group.last()) else {
+            continue;
+        };
+        all.push(format!("  {}  no row; {}", range(first, last), whereabouts(*found, group.len())));
+    }
+    all
+}
+
+type Copy = (Responder, Found);
+
+/// Where copies without a row may be, each alike.
+fn whereabouts(found: Found, copies: usize) -> String {
+    match found {
+        Found::Row(_) => "it has one".to_owned(),
+        Found::Queue(QueueCounts { ready, in_hand }) => {
+            let each = if copies > 1 { "each " } else { "" };
+            format!("maybe in its queue ({each}{ready} ready, {in_hand} in hand)")
+        }
+        Found::Responses(counts) => {
+            format!("maybe a reply ({} in the response queue)", counts.total())
+        }
+        Found::Unseen => "maybe on its way: it was asked a moment ago".to_owned(),
+        Found::Elsewhere => "its queue cannot be looked at from here".to_owned(),
+        Found::Nothing => "its queue and the response queue are empty".to_owned(),
+        Found::Filter => FILTERED.to_owned(),
+        Found::NoQueue => "it has no queue here, and no reply waits".to_owned(),
+    }
+}
+
+/// `7 quotes (1 late), 1 declined, 1 failed, 1 silent`: the copies that have a row.
+fn kinds(account: &Account) -> String {
+    let count = |wanted: &[State]| {
+        let is = |found: &Found| matches!(found, Found::Row(state) if wanted.contains(state));
+        account.copies.iter().filter(|(_, found)| is(found)).count()
+    };
+    let late = count(&[State::Late]);
+    let quotes = count(&[State::Quoted, State::Late]);
+    let late = if late > 0 { format!(" ({late} late)") } else { String::new() };
+    let parts = [
+        (quotes, format!("{}{late}", count_of(quotes as u64, "quote"))),
+        (count(&[State::Declined]), format!("{} declined", count(&[State::Declined]))),
+        (count(&[State::Failed]), format!("{} failed", count(&[State::Failed]))),
+        // Before the end a receipt counts as waiting, and a copy with a row can be nothing else.
+        (
+            count(&[State::Silent, State::Waiting]),
+            format!("{} silent", count(&[State::Silent, State::Waiting])),
+        ),
+    ];
+    let parts: Vec<_> =
+        parts.into_iter().filter(|(count, _)| *count > 0).map(|(_, text)| text).collect();
+    if parts.is_empty() { "no row".to_owned() } else { parts.join(", ") }
+}
+
+fn plural_of(count: usize, one: &str, many: &str) -> String {
+    format!("{count} {}", if count == 1 { one } else { many })
+}
+
+/// The document of `--output json`.
+pub fn document(account: &Account) -> Value {
+    let copy = |(responder, found): &Copy| {
+        let (word, state, counts) = match found {
+            Found::Row(state) => (Some("row"), Some(state.word()), None),
+            Found::Queue(counts) => (Some("queue"), None, Some(*counts)),
+            Found::Responses(counts) => (Some("responses"), None, Some(*counts)),
+            Found::Unseen => (Some("unseen"), None, Some(QueueCounts::default())),
+            Found::Elsewhere => (Some("elsewhere"), None, None),
+            Found::Nothing => (None, None, Some(QueueCounts::default())),
+            Found::NoQueue => (None, None, None),
+            Found::Filter => (Some("filter"), None, None),
+        };
+        json!({
+            "responder": responder.as_str(),
+            "found": word,
+            "state": state,
+            "ready": counts.map(|counts| counts.ready),
+            "in-hand": counts.map(|counts| counts.in_hand),
+        })
+    };
+    let unexplained = account.unexplained();
+    let gathering = &account.gathering;
+    json!({
+        "rfq-id": gathering.request.id.as_str(),
+        "submitted-at": gathering.request.submitted_at,
+        "status": gathering.status.word(),
+        "expected": gathering.expected,
+        "accounted": account.copies.len() - unexplained.len(),
+        "in-flight": account.copies.iter().filter(|(_, found)| found.is_in_flight()).count(),
+        "settled": account.is_settled(),
+        "unexplained": unexplained.iter().map(|who| who.as_str()).collect::<Vec<_>>(),
+        "copies": account.copies.iter().map(copy).collect::<Vec<_>>(),
+        "dead-letters": account.dead_letters.map(|(requests, responses)| {
+            json!({"requests": requests, "responses": responses})
+        }),
+    })
+}

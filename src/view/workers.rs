@@ -1,0 +1,528 @@
+//! What happens at the workers and the consumer: as a table that is redrawn, as lines, or as JSON.
+
+use std::collections::{BTreeMap, HashSet};
+use std::fmt::Write as _;
+use std::hash::{BuildHasher as _, RandomState};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::account;
+use super::table::{Column, cut, cut_middle, lines, spaced, wrapped};
+use crate::aws::Account;
+use crate::consumer::Trouble;
+use crate::core::text::printable;
+use crate::core::{Answer, ProviderName, RfqId, Timestamp};
+use crate::flow::events::{Event, Gathered, Stray};
+
+/// Ids that are remembered, twice: more RFQs than are ever gathered at once.
+const MOST_IDS: usize = 50_000;
+/// Requests that are known to be in hand.
+const MOST_OPEN: usize = 100_000;
+
+/// How long a trouble with one message is shown.
+const SHOWN: Duration = Duration::from_secs(10);
+/// The longest trouble that is shown in the table.
+const LONGEST_TROUBLE: usize = 300;
+/// How wide a name stays at least.
+const SHORTEST_NAME: usize = 10;
+
+/// What a table is drawn for.
+#[derive(Debug, Clone, Copy)]
+pub struct Screen {
+    /// Columns there are.
+    pub width: u16,
+    /// The time.
+    pub now: Timestamp,
+}
+
+/// One provider's counts.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Counts {
+    received: u64,
+    quoted: u64,
+    declined: u64,
+    failed: u64,
+    silent: u64,
+    in_hand: u64,
+    given_back: u64,
+    unreadable: u64,
+}
+
+/// The counts of everything that happened.
+#[derive(Debug, Default)]
+pub struct Tally {
+    providers: BTreeMap<ProviderName, Counts>,
+    rfqs: Distinct,
+    /// Deliveries that were not handled again.
+    again: u64,
+    /// Silences that left no receipt.
+    mute: u64,
+    /// What faulty providers sent beside their answers, or in their place.
+    strayed: u64,
+    /// Workers that died on purpose.
+    crashed: u64,
+    gathered: u64,
+    duplicates: u64,
+    refused: u64,
+    troubles: Vec<Standing>,
+    /// Requests that were received here and not yet answered: one that comes again is the same.
+    open: HashSet<(ProviderName, RfqId)>,
+}
+
+/// A trouble that is shown.
+#[derive(Debug)]
+struct Standing {
+    subject: String,
+    reason: String,
+    /// When it is forgotten; otherwise it stands until it is over.
+    until: Option<Timestamp>,
+}
+
+impl Tally {
+    /// Nothing has happened at these providers.
+    pub fn new(providers: &[ProviderName]) -> Self {
+        let counts = providers.iter().map(|name| (name.clone(), Counts::default())).collect();
+        Self { providers: counts, ..Self::default() }
+    }
+
+    /// Counts an event that happened now.
+    pub fn count(&mut self, event: &Event, now: Timestamp) {
+        match event {
+            Event::Received { provider, id, .. } => {
+                if self.open.len() >= MOST_OPEN {
+                    self.open.clear();
+                }
+                let is_new = self.open.insert((provider.clone(), id.clone()));
+                let counts = self.of(provider);
+                counts.in_hand += 1;
+                counts.received += u64::from(is_new);
+                self.rfqs.count(id);
+            }
+            Event::Answered { provider, id, answer, .. } => {
+                self.open.remove(&(provider.clone(), id.clone()));
+                let counts = self.of(provider);
+                match answer {
+                    Answer::Quote(_) => counts.quoted += 1,
+                    Answer::Declined(_) => counts.declined += 1,
+                    Answer::Failed { .. } => counts.failed += 1,
+                    Answer::Silent(_) => counts.silent += 1,
+                }
+            }
+            Event::Mute { provider, id } => {
+                self.open.remove(&(provider.clone(), id.clone()));
+                self.of(provider).silent += 1;
+                self.mute += 1;
+            }
+            Event::Strayed { provider, id, .. } => {
+                self.open.remove(&(provider.clone(), id.clone()));
+                self.strayed += 1;
+            }
+            Event::Crashed { .. } => self.crashed += 1,
+            Event::GivenBack { provider } => self.of(provider).given_back += 1,
+            Event::Again { .. } => self.again += 1,
+            Event::Unreadable { provider, .. } => self.of(provider).unreadable += 1,
+            Event::PutDown { provider } => {
+                let counts = self.of(provider);
+                counts.in_hand = counts.in_hand.saturating_sub(1);
+            }
+            Event::Gathered { id, how, .. } => {
+                match how {
+                    Gathered::First | Gathered::Replacing => self.gathered += 1,
+                    Gathered::Duplicate => self.duplicates += 1,
+                }
+                self.rfqs.count(id);
+            }
+            Event::Refused { .. } => self.refused += 1,
+            Event::Trouble(Trouble::Began { subject, reason }) => {
+                self.stand(Standing {
+                    subject: subject.clone(),
+                    reason: reason.clone(),
+                    until: None,
+                });
+            }
+            Event::Trouble(Trouble::Entry { subject, reason }) => {
+                let (subject, reason) = (subject.clone(), reason.clone());
+                self.stand(Standing { subject, reason, until: Some(now.plus(SHOWN)) });
+            }
+            Event::Trouble(Trouble::Over { subject } | Trouble::Abandoned { subject }) => {
+                self.troubles.retain(|standing| standing.subject != *subject);
+            }
+            Event::Attempt { .. } | Event::Left { .. } => {}
+        }
+    }
+
+    /// Of one subject the newest trouble stands.
+    fn stand(&mut self, new: Standing) {
+        self.troubles.retain(|standing| standing.subject != new.subject);
+        self.troubles.push(new);
+    }
+
+    /// The newest trouble that still stands, and how many more there are.
+    fn trouble(&self, now: Timestamp) -> Option<String> {
+        let stands = |standing: &&Standing| standing.until.is_none_or(|until| now < until);
+        let standing: Vec<_> = self.troubles.iter().filter(stands).collect();
+        let newest = standing.last()?;
+        let more = match standing.len() - 1 {
+            0 => String::new(),
+            more => format!(" (and {more} more)"),
+        };
+        Some(format!(
+            "trouble: {}: {}{more}",
+            printable(&newest.subject),
+            printable(&newest.reason)
+        ))
+    }
+
+    /// How many requests are in hand.
+    pub fn in_hand(&self) -> u64 {
+        self.providers.values().map(|counts| counts.in_hand).sum()
+    }
+
+    /// Whether the consumer has seen as many answers as the providers have given.
+    pub fn is_gathered(&self) -> bool {
+        let total = self.total();
+        let answered = total.quoted + total.declined + total.failed + total.silent;
+        let answered = answered - self.mute + self.strayed;
+        self.gathered + self.duplicates + self.refused >= answered
+    }
+
+    fn of(&mut self, provider: &ProviderName) -> &mut Counts {
+        self.providers.entry(provider.clone()).or_default()
+    }
+
+    fn total(&self) -> Counts {
+        let mut total = Counts::default();
+        for counts in self.providers.values() {
+            total.received += counts.received;
+            total.quoted += counts.quoted;
+            total.declined += counts.declined;
+            total.failed += counts.failed;
+            total.silent += counts.silent;
+            total.in_hand += counts.in_hand;
+            total.given_back += counts.given_back;
+            total.unreadable += counts.unreadable;
+        }
+        total
+    }
+
+    /// The table that is redrawn in place, at most `rows` providers high.
+    pub fn table(
+        &self,
+        account: &Account,
+        consumer: Part,
+        rows: usize,
+        screen: Screen,
+    ) -> Vec<String> {
+        let Screen { width, now } = screen;
+        let mut all = Vec::new();
+        if !self.providers.is_empty() {
+            let columns = [
+                Column::Left(if width < 70 { "PROVIDER" } else { "SIMULATED PROVIDER" }),
+                Column::Right("RECEIVED"),
+                Column::Right("QUOTED"),
+                Column::Right("DECLINED"),
+                Column::Right("FAILED"),
+                Column::Right("SILENT"),
+                Column::Right("IN HAND"),
+            ];
+            let row = |(name, counts): (&ProviderName, &Counts)| {
+                let c = counts;
+                let numbers = [c.received, c.quoted, c.declined, c.failed, c.silent, c.in_hand];
+                let numbers = numbers.iter().map(ToString::to_string);
+                std::iter::once(name.to_string()).chain(numbers).collect()
+            };
+            let shown: Vec<Vec<String>> = self.providers.iter().take(rows).map(row).collect();
+            all.extend(narrow(&columns, &shown, width));
+            let folded = self.providers.len().saturating_sub(rows);
+            if folded > 0 {
+                all.push(format!("... and {folded} more"));
+            }
+        }
+        if consumer == Part::Included {
+            let line = self.consumer_line();
+            let per_rfq = account::per(account.total(), self.rfqs.count);
+            let per_rfq = per_rfq.map(|n| format!("{n:.1} requests/RFQ")).unwrap_or_default();
+            let line = format!("{line:<56}  {per_rfq}");
+            all.extend(wrapped(line.trim_end(), Some(width)));
+        }
+        if let Some(trouble) = self.trouble(now) {
+            all.extend(wrapped(&cut(&trouble, LONGEST_TROUBLE), Some(width)));
+        }
+        all
+    }
+
+    fn consumer_line(&self) -> String {
+        format!(
+            "consumer: {} gathered, {} duplicates, {} refused",
+            self.gathered, self.duplicates, self.refused
+        )
+    }
+
+    /// The account at the end, for people.
+    pub fn summary(&self, account: &Account, consumer: Part) -> Vec<String> {
+        let total = self.total();
+        let mut all = Vec::new();
+        if !self.providers.is_empty() {
+            let mut line = format!(
+                "done: {} received, {} quoted, {} declined, {} failed, {} silent",
+                total.received, total.quoted, total.declined, total.failed, total.silent
+            );
+            if total.unreadable > 0 {
+                _ = write!(line, ", {} to the dead letters", total.unreadable);
+            }
+            if self.strayed > 0 {
+                _ = write!(line, ", {} faulty", self.strayed);
+            }
+            if self.crashed > 0 {
+                _ = write!(line, ", {} crashed", self.crashed);
+            }
+            if total.given_back > 0 {
+                _ = write!(line, ", {} given back", total.given_back);
+            }
+            if self.again > 0 {
+                _ = write!(line, ", {} delivered again", self.again);
+            }
+            all.push(line);
+        }
+        if consumer == Part::Included {
+            all.push(self.consumer_line());
+        }
+        all.extend(account::lines(account, self.rfqs.count));
+        all
+    }
+
+    /// The account at the end, for programs.
+    pub fn document(&self, account: &Account) -> Value {
+        let total = self.total();
+        let mut document = json!({
+            "received": total.received,
+            "quoted": total.quoted,
+            "declined": total.declined,
+            "failed": total.failed,
+            "silent": total.silent,
+            "unreadable": total.unreadable,
+            "faulty": self.strayed,
+            "crashed": self.crashed,
+            "given-back": total.given_back,
+            "gathered": self.gathered,
+            "duplicates": self.duplicates,
+            "refused": self.refused,
+            "delivered-again": self.again,
+            "rfqs": self.rfqs.count,
+        });
+        for (name, value) in account::fields(account, self.rfqs.count) {
+            document[name] = value;
+        }
+        document
+    }
+}
+
+/// Counts ids, each once: those of a moment ago are known, and no more are remembered however many
+/// come.
+#[derive(Debug, Default)]
+struct Distinct {
+    count: u64,
+    known: HashSet<u64>,
+    before: HashSet<u64>,
+    hasher: RandomState,
+}
+
+impl Distinct {
+    fn count(&mut self, id: &RfqId) {
+        let hash = self.hasher.hash_one(id);
+        if self.before.contains(&hash) || !self.known.insert(hash) {
+            return;
+        }
+        self.count += 1;
+        if self.known.len() >= MOST_IDS {
+            self.before = std::mem::take(&mut self.known);
+        }
+    }
+}
+
+/// Whether the consumer is part of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// It is.
+    Included,
+    /// It is not.
+    LeftOut,
+}
+
+/// Columns one space apart, where two would not fit into the width, and names cut, where that would
+/// not do either.
+fn narrow(columns: &[Column], rows: &[Vec<String>], width: u16) -> Vec<String> {
+    let width = usize::from(width);
+    let widest = |lines: &[String]| lines.iter().map(String::len).max().unwrap_or(0);
+    let wide = lines(columns, rows);
+    if widest(&wide) <= width {
+        return wide;
+    }
+    let narrow = spaced(columns, rows, 1);
+    let over = widest(&narrow).saturating_sub(width);
+    if over == 0 {
+        return narrow;
+    }
+    let longest = rows.iter().map(|row| row[0].len()).max().unwrap_or(0);
+    let shorter = rows.iter().map(|row| {
+        let mut row = row.clone();
+        row[0] = cut_middle(&row[0], longest.saturating_sub(over).max(SHORTEST_NAME));
+        row
+    });
+    spaced(columns, &shorter.collect::<Vec<_>>(), 1)
+}
+
+/// A line of the log: `12:00:03.412 received  78c371f6 UnicornManagementResource1`; `None` for what
+/// is only counted.
+pub fn line(event: &Event, at: Timestamp) -> Option<String> {
+    let clock = at.to_string();
+    let clock = &clock[11..23];
+    let say = |what: &str, id: &RfqId, who: &str, more: String| {
+        let (id, who) = (printable(&id.short()), printable(who));
+        format!("{clock} {what:<9} {id} {who} {more}").trim_end().to_owned()
+    };
+    Some(match event {
+        Event::Received { provider, id, count } => {
+            let again = if *count > 1 { format!("(delivery {count})") } else { String::new() };
+            say("received", id, provider.as_str(), again)
+        }
+        Event::Answered { provider, id, answer, late_by } => {
+            let (word, more) = answer_words(answer);
+            let (word, more) = match late_by {
+                Some(by) => ("late", format!("{more} (+{})", tenths(*by))),
+                None => (word, more),
+            };
+            say(word, id, provider.as_str(), more)
+        }
+        Event::Mute { provider, id } => say("silent", id, provider.as_str(), "(no receipt)".into()),
+        Event::Attempt { provider, id, reason, attempt, again_in } => {
+            let reason = printable(reason);
+            let more = format!("attempt {attempt}: {reason}, again in {}", tenths(*again_in));
+            say("tried", id, provider.as_str(), more)
+        }
+        Event::Strayed { provider, id, what } => {
+            let (word, more) = match what {
+                Stray::Poison => ("poison", "(not JSON)".to_owned()),
+                Stray::Second(answer) => ("twice", answer_words(answer).1),
+                Stray::WrongId(wrong) => ("wrong id", format!("(answered to {})", wrong.short())),
+            };
+            say(word, id, provider.as_str(), more)
+        }
+        Event::Crashed { provider, id, sent } => {
+            let sent = if *sent { "after" } else { "before" };
+            say("crashed", id, provider.as_str(), format!("({sent} the answer was sent)"))
+        }
+        Event::GivenBack { provider } => format!("{clock} given back {provider}"),
+        Event::Again { queue } => format!("{clock} again     {queue}: delivered once more"),
+        Event::Left { provider } => format!("{clock} left      {provider}: its queue is gone"),
+        Event::Unreadable { provider, reason } => {
+            format!("{clock} dead letter of {provider}: {}", printable(reason))
+        }
+        Event::Gathered { responder, id, answer, how } => {
+            let word = match how {
+                Gathered::First => "gathered",
+                Gathered::Replacing => "replaced",
+                Gathered::Duplicate => "duplicate",
+            };
+            say(word, id, responder.as_str(), answer_words(answer).1)
+        }
+        Event::Refused { reason } => format!("{clock} refused   {}", printable(reason)),
+        Event::Trouble(Trouble::Began { subject, reason }) => {
+            format!("{clock} trouble   {}: {} (trying on)", printable(subject), printable(reason))
+        }
+        Event::Trouble(Trouble::Over { subject }) => {
+            format!("{clock} trouble   {}: over", printable(subject))
+        }
+        Event::Trouble(Trouble::Entry { subject, reason }) => {
+            format!("{clock} trouble   {}: {}", printable(subject), printable(reason))
+        }
+        Event::PutDown { .. } | Event::Trouble(Trouble::Abandoned { .. }) => return None,
+    })
+}
+
+fn answer_words(answer: &Answer) -> (&'static str, String) {
+    match answer {
+        Answer::Quote(price) => ("quoted", price.to_string()),
+        Answer::Declined(reason) => ("declined", printable(reason)),
+        Answer::Failed { reason, .. } => ("failed", printable(reason)),
+        Answer::Silent(reason) => ("silent", printable(reason)),
+    }
+}
+
+fn tenths(duration: Duration) -> String {
+    format!("{:.1} s", duration.as_secs_f64())
+}
+
+/// A line of JSON; `None` for what is only counted.
+pub fn document(event: &Event, at: Timestamp) -> Option<Value> {
+    let answer = |answer: &Answer| match answer {
+        Answer::Quote(price) => json!({"quote": price.to_json()}),
+        Answer::Declined(reason) => json!({"declined": reason}),
+        Answer::Failed { reason, .. } => json!({"failed": reason}),
+        Answer::Silent(reason) => json!({"silent": reason}),
+    };
+    let millis = |duration: &Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let mut line = match event {
+        Event::Received { provider, id, count } => {
+            json!({"event": "received", "provider": provider.as_str(), "rfq-id": id.as_str(), "count": count})
+        }
+        Event::Answered { provider, id, answer: said, late_by } => {
+            json!({"event": "answered", "provider": provider.as_str(), "rfq-id": id.as_str(),
+                "answer": answer(said), "late-ms": late_by.as_ref().map(millis)})
+        }
+        Event::Mute { provider, id } => {
+            json!({"event": "mute", "provider": provider.as_str(), "rfq-id": id.as_str()})
+        }
+        Event::Attempt { provider, id, reason, attempt, again_in } => {
+            json!({"event": "attempt", "provider": provider.as_str(), "rfq-id": id.as_str(),
+                "reason": reason, "attempt": attempt, "again-in-ms": millis(again_in)})
+        }
+        Event::Strayed { provider, id, what } => {
+            let mut line = json!({"provider": provider.as_str(), "rfq-id": id.as_str()});
+            line["event"] = json!(match what {
+                Stray::Poison => "poison",
+                Stray::Second(_) => "second-answer",
+                Stray::WrongId(_) => "wrong-id",
+            });
+            match what {
+                Stray::Poison => {}
+                Stray::Second(said) => line["answer"] = answer(said),
+                Stray::WrongId(wrong) => line["sent-as"] = json!(wrong.as_str()),
+            }
+            line
+        }
+        Event::Crashed { provider, id, sent } => {
+            json!({"event": "crashed", "provider": provider.as_str(), "rfq-id": id.as_str(), "sent": sent})
+        }
+        Event::GivenBack { provider } => {
+            json!({"event": "given-back", "provider": provider.as_str()})
+        }
+        Event::Again { queue } => json!({"event": "delivered-again", "queue": queue}),
+        Event::Left { provider } => json!({"event": "left", "provider": provider.as_str()}),
+        Event::Unreadable { provider, reason } => {
+            json!({"event": "unreadable", "provider": provider.as_str(), "reason": reason})
+        }
+        Event::Gathered { responder, id, answer: said, how } => {
+            let event = match how {
+                Gathered::First => "gathered",
+                Gathered::Replacing => "replaced",
+                Gathered::Duplicate => "duplicate",
+            };
+            json!({"event": event, "responder": responder.as_str(), "rfq-id": id.as_str(), "answer": answer(said)})
+        }
+        Event::Refused { reason } => json!({"event": "refused", "reason": reason}),
+        Event::Trouble(Trouble::Began { subject, reason }) => {
+            json!({"event": "trouble", "subject": subject, "reason": reason})
+        }
+        Event::Trouble(Trouble::Over { subject }) => {
+            json!({"event": "trouble-over", "subject": subject})
+        }
+        Event::Trouble(Trouble::Entry { subject, reason }) => {
+            json!({"event": "failed-entry", "subject": subject, "reason": reason})
+        }
+        Event::PutDown { .. } | Event::Trouble(Trouble::Abandoned { .. }) => return None,
+    };
+    line["at"] = json!(at);
+    Some(line)
+}
