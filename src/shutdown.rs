@@ -1,22 +1,92 @@
-//! SIGINT, SIGTERM and SIGHUP: the first asks to stop in good order, the second to leave at once.
+//! What stops work: SIGINT, SIGTERM and SIGHUP, of which the first asks to stop in good order and the second to
+//! leave at once; and the signal that every piece of work looks at.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use crate::error::{Error, Kind};
+use crate::error::{Error, Kind, Result};
 
-/// What the signals have asked for. Cheap to clone.
+/// How urgent a stop is. Each stage includes those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    /// A stop is near: no receive waits long any more.
+    ShortPolls,
+    /// Nothing new begins; what is in flight is finished.
+    Drain,
+    /// What is in flight is given back.
+    GiveBack,
+}
+
+/// Asks a piece of work to stop. Clones are the same signal.
+#[derive(Debug, Clone, Default)]
+pub struct StopSignal {
+    /// One for each stage.
+    stages: [CancellationToken; 3],
+    cause: Arc<Mutex<Option<Error>>>,
+}
+
+impl StopSignal {
+    /// A signal that no other brings about.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The signal of a part of the work: it reaches each stage with this one at the latest, and leaves this one
+    /// alone. Errors are its own.
+    #[must_use]
+    pub fn part(&self) -> Self {
+        let stages = self.stages.each_ref().map(CancellationToken::child_token);
+        Self { stages, cause: Arc::default() }
+    }
+
+    /// Brings the work to this stage.
+    pub fn reach(&self, stage: Stage) {
+        for token in &self.stages[..=stage as usize] {
+            token.cancel();
+        }
+    }
+
+    /// Stops because of an error that the work cannot survive: what is in flight is given back. The first error
+    /// counts.
+    pub fn fail(&self, error: Error) {
+        self.cause.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        self.reach(Stage::GiveBack);
+    }
+
+    /// Whether the work has come to this stage.
+    pub fn has_reached(&self, stage: Stage) -> bool {
+        self.stages[stage as usize].is_cancelled()
+    }
+
+    /// Returns once the work has come to this stage.
+    pub async fn reached(&self, stage: Stage) {
+        self.stages[stage as usize].cancelled().await;
+    }
+
+    /// The error that the work was stopped with.
+    ///
+    /// # Errors
+    /// That error; asked again, there is none.
+    pub fn outcome(&self) -> Result<()> {
+        match self.cause.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            Some(error) => Err(error),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What the signals of the system have asked for. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Shutdown {
-    /// Cancelled by the first signal: stop in good order.
-    pub stop: CancellationToken,
-    /// Cancelled by the second: leave at once.
-    pub leave: CancellationToken,
+    /// Drains from the first signal on.
+    pub stop: StopSignal,
+    /// Cancelled by the second signal.
+    leave: CancellationToken,
     signal: Arc<AtomicU8>,
 }
 
@@ -53,14 +123,29 @@ impl Shutdown {
     fn hear(&self, number: u8) {
         // A terminal that closes sends more than one SIGHUP: the shell's and the kernel's. None of them
         // is impatience.
-        if number == SIGHUP && self.stop.is_cancelled() {
+        if number == SIGHUP && self.stop.has_reached(Stage::Drain) {
             return;
         }
         self.signal.store(number, Ordering::Relaxed);
-        if self.stop.is_cancelled() {
+        if self.stop.has_reached(Stage::Drain) {
             self.leave.cancel();
         }
-        self.stop.cancel();
+        self.stop.reach(Stage::Drain);
+    }
+
+    /// Returns once a signal has come: work is to stop in good order.
+    pub async fn first_signal(&self) {
+        self.stop.reached(Stage::Drain).await;
+    }
+
+    /// Returns once a second signal has come: the program is to leave at once.
+    pub async fn second_signal(&self) {
+        self.leave.cancelled().await;
+    }
+
+    /// Whether a signal has come.
+    pub fn is_signalled(&self) -> bool {
+        self.stop.has_reached(Stage::Drain)
     }
 
     /// The error that a wait or a command ends with once a signal has come.
@@ -118,11 +203,35 @@ mod tests {
     }
 
     #[test]
+    fn a_stage_includes_those_before_it_and_reaches_every_part() {
+        let whole = StopSignal::new();
+        let (one, other) = (whole.part(), whole.part());
+        one.reach(Stage::Drain);
+        assert!(one.has_reached(Stage::ShortPolls) && one.has_reached(Stage::Drain));
+        assert!(!one.has_reached(Stage::GiveBack) && !whole.has_reached(Stage::ShortPolls));
+        whole.reach(Stage::GiveBack);
+        for part in [&one, &other, &other.part()] {
+            assert!(part.has_reached(Stage::GiveBack) && part.has_reached(Stage::ShortPolls));
+        }
+    }
+
+    #[test]
+    fn the_first_error_counts_and_stays_with_its_part() {
+        let whole = StopSignal::new();
+        let part = whole.part();
+        part.fail(Error::other("first"));
+        part.fail(Error::other("second"));
+        assert!(part.has_reached(Stage::GiveBack) && !whole.has_reached(Stage::ShortPolls));
+        assert_eq!(part.clone().outcome().expect_err("it failed").to_string(), "first");
+        assert!(part.outcome().is_ok() && whole.outcome().is_ok(), "it is told once");
+    }
+
+    #[test]
     fn the_second_signal_leaves_at_once_unless_the_terminal_closes() {
         let shutdown = Shutdown::default();
         for _ in 0..3 {
             shutdown.hear(SIGHUP);
-            assert!(shutdown.stop.is_cancelled() && !shutdown.leave.is_cancelled());
+            assert!(shutdown.stop.has_reached(Stage::Drain) && !shutdown.leave.is_cancelled());
         }
         assert_eq!(shutdown.error().exit_code(), 129);
         shutdown.hear(SIGTERM);

@@ -7,8 +7,9 @@ use sha2::{Digest as _, Sha256};
 use tokio_util::task::TaskTracker;
 
 use super::queue::{Outgoing, Queue};
-use crate::consumer::{Batcher, Ending, LastFew, Lasting, Message, Outcome};
+use crate::consumer::{Batcher, LastFew, Lasting, Message, Outcome};
 use crate::core::text::hexadecimal;
+use crate::shutdown::StopSignal;
 
 /// The most bytes that a queue takes in one message, attributes included: the limit since August 2025, and
 /// the one that older queues keep.
@@ -37,9 +38,9 @@ pub struct DeadLetters {
 
 impl Queue {
     /// This queue as a queue of dead letters, which are sent on `tasks`.
-    pub fn dead_letters(&self, tasks: &TaskTracker, ending: &Ending) -> DeadLetters {
+    pub fn dead_letters(&self, tasks: &TaskTracker, stop: &StopSignal) -> DeadLetters {
         let buried = Arc::new(Mutex::new(LastFew::new(REMEMBERED)));
-        DeadLetters { outbox: self.outbox(tasks, ending), buried }
+        DeadLetters { outbox: self.outbox(tasks, stop), buried }
     }
 }
 
@@ -123,7 +124,6 @@ mod tests {
     use std::time::Duration;
 
     use tokio::time::{sleep, timeout};
-    use tokio_util::sync::CancellationToken;
 
     use super::super::outbox::limits;
     use super::*;
@@ -186,9 +186,9 @@ mod tests {
             async move { Ok(results) }
         };
         let limits = Limits { attempts: 1, ..limits() };
-        let ending = Ending::with(&CancellationToken::new());
+        let stop = StopSignal::new();
         let tasks = TaskTracker::new();
-        let outbox = Batcher::start(&tasks, limits, ending, Outgoing::size, flush);
+        let outbox = Batcher::start(&tasks, limits, stop, Outgoing::size, flush);
         (DeadLetters { outbox, buried: Arc::new(Mutex::new(LastFew::new(2))) }, sizes)
     }
 

@@ -14,9 +14,10 @@ use super::Queue;
 use super::burial::{CUT_LENGTH, CUT_SHA256, REASON, SOURCE};
 use super::outbox::limits;
 use super::queue::{MAX_BATCH, attribute_size};
-use crate::consumer::{Batcher, Ending, Entries};
+use crate::consumer::{Batcher, Entries};
 use crate::core::Timestamp;
 use crate::error::Result;
+use crate::shutdown::StopSignal;
 
 /// How long a letter that is looked at is hidden from others, unless it is released before.
 const VISIBILITY: Duration = Duration::from_secs(30);
@@ -162,18 +163,18 @@ impl Queue {
 
     /// Starts a batcher that sends letters to this queue, as they are but for the attributes that say
     /// why they became dead letters.
-    pub fn letterbox(&self, tasks: &TaskTracker, ending: &Ending) -> Batcher<HeldLetter, ()> {
+    pub fn letterbox(&self, tasks: &TaskTracker, stop: &StopSignal) -> Batcher<HeldLetter, ()> {
         let queue = Arc::new(self.clone());
-        Batcher::start(tasks, limits(), ending.clone(), HeldLetter::size, move |batch| {
+        Batcher::start(tasks, limits(), stop.clone(), HeldLetter::size, move |batch| {
             let queue = Arc::clone(&queue);
             async move { queue.send_letters(&batch).await }.boxed()
         })
     }
 
     /// Starts a batcher that deletes deliveries.
-    pub fn shredder(&self, tasks: &TaskTracker, ending: &Ending) -> Batcher<String, ()> {
+    pub fn shredder(&self, tasks: &TaskTracker, stop: &StopSignal) -> Batcher<String, ()> {
         let queue = Arc::new(self.clone());
-        Batcher::start(tasks, limits(), ending.clone(), String::len, move |batch| {
+        Batcher::start(tasks, limits(), stop.clone(), String::len, move |batch| {
             let queue = Arc::clone(&queue);
             async move { queue.delete(&batch).await }.boxed()
         })

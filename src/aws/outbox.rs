@@ -7,7 +7,8 @@ use futures_util::FutureExt as _;
 use tokio_util::task::TaskTracker;
 
 use super::queue::{MAX_BATCH, Outgoing, Queue};
-use crate::consumer::{Batcher, Ending, Limits};
+use crate::consumer::{Batcher, Limits};
+use crate::shutdown::StopSignal;
 
 /// Bytes of one batch.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
@@ -22,11 +23,11 @@ const FLIGHTS: usize = 4;
 const ATTEMPTS: u32 = 5;
 
 impl Queue {
-    /// A batcher that sends to this queue, on `tasks`; once the `ending` has begun nothing waits for
+    /// A batcher that sends to this queue, on `tasks`; once `stop` drains nothing waits for
     /// company any more.
-    pub fn outbox(&self, tasks: &TaskTracker, ending: &Ending) -> Batcher<Outgoing, ()> {
+    pub fn outbox(&self, tasks: &TaskTracker, stop: &StopSignal) -> Batcher<Outgoing, ()> {
         let queue = Arc::new(self.clone());
-        Batcher::start(tasks, limits(), ending.clone(), Outgoing::size, move |batch| {
+        Batcher::start(tasks, limits(), stop.clone(), Outgoing::size, move |batch| {
             let queue = Arc::clone(&queue);
             async move { queue.send(&batch).await }.boxed()
         })

@@ -11,7 +11,6 @@ use aws_sdk_sqs::types::{
 
 use futures_util::FutureExt as _;
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
 
 use super::Aws;
 use super::error::{per_entry, refusal, rejection};
@@ -392,8 +391,6 @@ pub struct Polled {
     pub wait: Duration,
     /// How long received messages are hidden.
     pub visibility: Duration,
-    /// Once this is cancelled, a receive waits a second at the most.
-    pub hurry: CancellationToken,
 }
 
 impl Source for Polled {
@@ -403,8 +400,8 @@ impl Source for Polled {
 
     async fn receive(&self, max: usize, wait: Wait) -> Result<Vec<Message>> {
         let wait = match wait {
-            Wait::Long if !self.hurry.is_cancelled() => self.wait,
-            Wait::Long | Wait::Short => self.wait.min(SHORT_WAIT),
+            Wait::Long => self.wait,
+            Wait::Short => self.wait.min(SHORT_WAIT),
         };
         self.queue.receive(max, wait, Some(self.visibility)).boxed().await
     }

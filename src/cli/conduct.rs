@@ -45,6 +45,11 @@ impl Conduct {
         }
     }
 
+    /// The faults that were asked for.
+    pub(super) fn faults(&self) -> &[Fault] {
+        &self.faults
+    }
+
     /// Requests worked on at once per provider.
     pub(super) fn concurrency(&self) -> usize {
         self.concurrency.into()

@@ -3,9 +3,10 @@
 use clap::{Args, Subcommand};
 
 use super::Context;
-use super::workers::{self, Common, Working};
+use super::workers::{Common, run as run_workers};
 use crate::consumer::persist;
 use crate::error::Result;
+use crate::flow::workers::WorkerPlan;
 
 /// Run the response consumer alone.
 #[derive(Debug, Args)]
@@ -27,6 +28,6 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     // Before anything is said of a run that never begins.
     let queue = Box::pin(persist(async || aws.queue(aws.names.response_queue()).await));
     context.visibly("looking for the response queue", queue).await?;
-    let working = Working { providers: Vec::new(), plan: None, command };
-    Box::pin(workers::run(context, &settings, &aws, working)).await
+    let plan = WorkerPlan { providers: None, consumer: Some(command.gathering()) };
+    Box::pin(run_workers(context, &settings, &aws, &plan, &command)).await
 }

@@ -1,28 +1,28 @@
 //! `rydes demo`: all of it in one process, the same on every machine.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use tokio_util::sync::CancellationToken;
 
 use super::watch::{Stay, watch};
 use super::{Context, localstack, trace, waiting};
 use crate::aws::Aws;
-use crate::consumer::{Ending, Options};
+use crate::consumer::Options;
 use crate::core::aggregate::{Gathering, State, aggregate};
 use crate::core::timeline::Timeline;
-use crate::core::{RfqId, StackName, Timestamp, show_duration};
+use crate::core::{ProviderName, RfqId, StackName, Timestamp, show_duration};
 use crate::error::{Error, Result, exit};
 use crate::flow::events::{Event, Sink};
 use crate::flow::gather;
 use crate::flow::provider::{self, Behaviour, Receipts, Temper};
 use crate::flow::scatter::{self, Scattered, Submission, Term};
 use crate::flow::verify::verify;
+use crate::flow::workers::{self, WorkerPlan};
 use crate::settings::{Backend, Settings};
+use crate::shutdown::{Shutdown, Stage};
 use crate::stack::{self, Mode, Request, Untagged, find, inventory, teardown};
 use crate::terminal::{Format, Output};
-use crate::view::workers::Tally;
 
 /// The demo's own stack.
 const STACK: &str = "rydes-demo";
@@ -50,10 +50,10 @@ pub(super) async fn run(context: &Context, _command: Command) -> Result<u8> {
     if context.typed.backend == Backend::Aws {
         return Err(Error::invalid("`demo` is for LocalStack: it makes and removes a whole stack"));
     }
-    let stop = &context.shutdown.stop;
+    let shutdown = &context.shutdown;
     tokio::select! {
         up = localstack::bring_up(context) => up?,
-        () = stop.cancelled() => return Err(context.shutdown.error()),
+        () = shutdown.first_signal() => return Err(shutdown.error()),
     }
     let mut settings = context.settings()?;
     let is_typed = context.typed.stack.is_some();
@@ -72,7 +72,7 @@ pub(super) async fn run(context: &Context, _command: Command) -> Result<u8> {
         biased;
         shown = show(context, &settings, &aws) => shown,
         // Whatever was not stopped by itself is stopped here; the teardown below still comes.
-        () = interrupted(stop) => Err(context.shutdown.error()),
+        () = interrupted(shutdown) => Err(shutdown.error()),
     };
     let removed = clean_up(context, &aws).await;
     let (gathering, requests) = shown?;
@@ -82,8 +82,8 @@ pub(super) async fn run(context: &Context, _command: Command) -> Result<u8> {
 }
 
 /// Ends a little after the first signal: the view ends by itself, and leaves its table behind.
-async fn interrupted(stop: &CancellationToken) {
-    stop.cancelled().await;
+async fn interrupted(shutdown: &Shutdown) {
+    shutdown.first_signal().await;
     tokio::time::sleep(POLL_WAIT * 2).await;
 }
 
@@ -104,31 +104,20 @@ async fn show(context: &Context, settings: &Settings, aws: &Aws) -> Result<(Gath
 
     let providers: Vec<_> =
         stack::register(aws).await?.into_iter().filter_map(|entry| entry.name).collect();
-    let tally = Arc::new(Mutex::new(Tally::new(&providers)));
-    let counted = Arc::clone(&tally);
-    let sink: Sink<Event> = Arc::new(move |event| {
-        let mut counted = counted.lock().unwrap_or_else(PoisonError::into_inner);
-        counted.count(&event, Timestamp::now());
-    });
     output.note("$ rydes providers run\n  ten simulated providers and the response consumer");
-    let stop = context.shutdown.stop.child_token();
+    let stop = context.shutdown.stop.part();
     let before = aws.meter.total();
-    let plan = plan();
-    let gathering = gather::Settings { poll_wait: POLL_WAIT, options: plan.options };
-    let workers = async {
-        let ending = Ending::with(&stop);
-        let ended = tokio::try_join!(
-            provider::run(aws, &providers, &plan, &ending, &sink),
-            gather::run(aws, gathering, &stop, &stop, &sink),
-        );
-        ended.map(drop)
-    };
+    let plan = plan(providers);
+    // The table of the quotes shows what comes of it.
+    let sink: Sink<Event> = Arc::new(|_| {});
     let customer = async {
         let asked = ask(context, settings, aws).await;
-        stop.cancel();
+        // Nothing more is to be answered.
+        stop.reach(Stage::GiveBack);
         asked
     };
-    let (gathering, ()) = tokio::try_join!(customer, workers)?;
+    let work = workers::run(aws, &plan, &stop, &sink);
+    let (gathering, ()) = tokio::try_join!(customer, work)?;
     let requests = aws.meter.total() - before;
     if output.format == Format::Table
         && let Err(error) = explain(output, aws, &gathering.request.id).await
@@ -153,23 +142,26 @@ async fn explain(output: &Output, aws: &Aws, id: &RfqId) -> Result<()> {
     Ok(())
 }
 
-fn plan() -> provider::Settings {
-    provider::Settings {
-        behaviour: Behaviour {
-            temper: Temper::Demo,
-            seed: SEED,
-            think: None,
-            speed: 1.0,
-            faults: Vec::new(),
-        },
+fn plan(providers: Vec<ProviderName>) -> WorkerPlan {
+    let options = Options {
+        concurrency: 100,
+        visibility: Duration::from_secs(30),
+        drain: Duration::from_secs(1),
+    };
+    let settings = provider::Settings {
+        behaviour: behaviour(),
         receipts: Receipts::Send,
         poll_wait: POLL_WAIT,
-        options: Options {
-            concurrency: 100,
-            visibility: Duration::from_secs(30),
-            drain: Duration::from_secs(1),
-        },
+        options,
+    };
+    WorkerPlan {
+        providers: Some((providers, settings)),
+        consumer: Some(gather::Settings { poll_wait: POLL_WAIT, options }),
     }
+}
+
+fn behaviour() -> Behaviour {
+    Behaviour { temper: Temper::Demo, seed: SEED, think: None, speed: 1.0, faults: Vec::new() }
 }
 
 async fn ask(context: &Context, settings: &Settings, aws: &Aws) -> Result<Gathering> {
@@ -249,7 +241,6 @@ LocalStack is still up; to stop it: {}",
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::ProviderName;
     use crate::flow::provider::{Intent, When};
 
     #[test]
@@ -267,7 +258,7 @@ mod tests {
                     deadline: Some(submitted.plus(DEADLINE)),
                 };
                 let name = ProviderName::simulated(number);
-                let decision = plan().behaviour.decide(&name, &request, submitted);
+                let decision = behaviour().decide(&name, &request, submitted);
                 seen[match (decision.intent, decision.when) {
                     (Intent::Quote(_), When::After(_)) => 0,
                     (Intent::Quote(_), When::At(_)) => 1,

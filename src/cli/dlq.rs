@@ -118,7 +118,7 @@ async fn replay_letters(context: &Context, command: Replay) -> Result<u8> {
     }
     output.note(&counts.sentence());
     ended?;
-    if context.shutdown.stop.is_cancelled() {
+    if context.shutdown.is_signalled() {
         return Err(context.shutdown.error());
     }
     if let Some(first) = missing.first() {

@@ -197,7 +197,7 @@ impl Context {
     async fn room(&self) {
         tokio::select! {
             () = self.output.room() => {}
-            () = self.shutdown.stop.cancelled() => {}
+            () = self.shutdown.first_signal() => {}
         }
     }
 
@@ -227,7 +227,7 @@ impl Context {
         steps.show(&Step { subject, detail, state: StepState::Running });
         tokio::select! {
             biased;
-            () = self.shutdown.stop.cancelled() => Err(self.shutdown.error()),
+            () = self.shutdown.first_signal() => Err(self.shutdown.error()),
             done = work => done,
         }
     }
@@ -282,17 +282,17 @@ fn start(output: &Output, typed: Typed, color: ColorChoice, command: Command) ->
                 return conclude(output, Err(error));
             }
         };
-        let Shutdown { stop, leave, .. } = &context.shutdown;
+        let shutdown = &context.shutdown;
         let outcome = {
             let work = execute(&context, command);
             tokio::pin!(work);
             tokio::select! {
                 code = &mut work => code,
-                () = leave.cancelled() => Err(context.shutdown.error()),
+                () = shutdown.second_signal() => Err(shutdown.error()),
             }
         };
-        let judge = || judge(output, outcome, context.shutdown.error().kind());
-        output.finish(stop, leave, judge).await
+        let judge = || judge(output, outcome, shutdown.error().kind());
+        output.finish(shutdown, judge).await
     });
     // What a second signal left behind must not hold the program up.
     runtime.shutdown_background();
@@ -361,7 +361,7 @@ async fn interruptible(context: &Context, mut work: LocalBoxFuture<'_, Result<u8
     tokio::select! {
         biased;
         code = &mut work => code,
-        () = context.shutdown.stop.cancelled() => {
+        () = context.shutdown.first_signal() => {
             // A wait prints what it has before it ends with the same error.
             tokio::select! {
                 biased;
@@ -379,7 +379,7 @@ async fn attended<T: Send + 'static>(
 ) -> Result<T> {
     tokio::select! {
         biased;
-        () = context.shutdown.stop.cancelled() => Err(context.shutdown.error()),
+        () = context.shutdown.first_signal() => Err(context.shutdown.error()),
         done = tokio::task::spawn_blocking(work) => {
             done.map_err(|panic| Error::other("the work was broken off").because(panic))
         }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::workers::{self, Working};
+use super::workers;
 use super::{Context, waiting};
 use crate::consumer::persist;
 use crate::core::ProviderName;
@@ -81,12 +81,11 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
 
 async fn run_workers(context: &Context, command: workers::Providers) -> Result<u8> {
     let settings = context.settings()?;
-    let plan = command.plan();
     let aws = context.connect(&settings).await?;
     let register = Box::pin(persist(async || stack::register(&aws).await));
     let register = context.visibly("reading the register", register).await?;
     let providers = chosen(&settings, &register, &command.names)?;
-    for fault in &plan.settings.behaviour.faults {
+    for fault in command.faults() {
         if let Some(name) = &fault.provider
             && !providers.contains(name)
         {
@@ -95,8 +94,8 @@ async fn run_workers(context: &Context, command: workers::Providers) -> Result<u
             )));
         }
     }
-    let working = Working { providers, plan: Some(plan), command: command.common };
-    Box::pin(workers::run(context, &settings, &aws, working)).await
+    let plan = command.plan(providers);
+    Box::pin(workers::run(context, &settings, &aws, &plan, &command.common)).await
 }
 
 /// Those named, or every simulated one.

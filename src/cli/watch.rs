@@ -125,7 +125,7 @@ pub(super) async fn watch(
     }
     tokio::select! {
         () = view.explain() => {}
-        () = shutdown.stop.cancelled() => {}
+        () = shutdown.first_signal() => {}
     }
     view.finish(id).await
 }
@@ -173,7 +173,7 @@ impl<'a> View<'a> {
             tokio::select! {
                 snapshot = &mut next => return snapshot,
                 _ = redraw.tick() => self.draw(),
-                () = shutdown.stop.cancelled() => return Err(shutdown.error()),
+                () = shutdown.first_signal() => return Err(shutdown.error()),
             }
         }
     }
@@ -219,7 +219,7 @@ impl<'a> View<'a> {
         }
         tokio::select! {
             () = self.output.answered() => {}
-            () = shutdown.stop.cancelled() => {}
+            () = shutdown.first_signal() => {}
         }
     }
 

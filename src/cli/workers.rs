@@ -5,18 +5,19 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use tokio::time::{Instant, interval, sleep};
-use tokio_util::sync::CancellationToken;
 
 use super::Context;
 use super::conduct::Conduct;
 use crate::aws::{Aws, MAX_WAIT};
-use crate::consumer::{Ending, Options, Trouble, Troubles};
+use crate::consumer::{Options, Trouble, Troubles};
 use crate::core::{ProviderName, Timestamp, parse_duration};
 use crate::error::{Error, Result, exit};
 use crate::flow::events::{Event, Sink};
 use crate::flow::gather;
-use crate::flow::provider::{self, Receipts, Temper};
+use crate::flow::provider::{self, Fault, Receipts, Temper};
+use crate::flow::workers::{self, WorkerPlan};
 use crate::settings::Settings;
+use crate::shutdown::{Stage, StopSignal};
 use crate::terminal::live::{Live, size};
 use crate::terminal::{Format, Output};
 use crate::view::table::wrapped;
@@ -26,8 +27,6 @@ use crate::view::workers::{Part, Screen, Tally, document, line};
 const DRAIN: Duration = Duration::from_secs(25);
 /// How much of it what is in hand may take; then it is given back.
 const IN_HAND: Duration = Duration::from_secs(21);
-/// How long the consumer goes on for answers that nobody has gathered yet.
-const LAST_LOOK: Duration = Duration::from_secs(2);
 /// Replies in hand at once.
 pub(super) const GATHER_CONCURRENCY: usize = 200;
 /// How often the view is redrawn.
@@ -115,23 +114,28 @@ fn visibility(text: &str) -> Result<Duration, String> {
     if fits { Ok(visibility) } else { Err("1s to 12h, in whole seconds".to_owned()) }
 }
 
-/// What simulated providers do.
-pub(super) struct Plan {
-    pub(super) settings: provider::Settings,
-    consumer: Part,
-}
-
 impl Providers {
-    /// What the options ask for.
-    pub(super) fn plan(&self) -> Plan {
-        let settings = provider::Settings {
+    /// How the providers behave.
+    fn settings(&self) -> provider::Settings {
+        provider::Settings {
             behaviour: self.conduct.behaviour(Temper::Demo),
             receipts: if self.no_receipts { Receipts::Withhold } else { Receipts::Send },
             poll_wait: self.common.poll_wait,
             options: self.common.options(self.conduct.concurrency()),
-        };
-        let consumer = if self.no_consumer { Part::LeftOut } else { Part::Included };
-        Plan { settings, consumer }
+        }
+    }
+
+    /// The faults that were asked for.
+    pub(super) fn faults(&self) -> &[Fault] {
+        self.conduct.faults()
+    }
+
+    /// What runs: these providers, with the consumer unless it is left out.
+    pub(super) fn plan(&self, names: Vec<ProviderName>) -> WorkerPlan {
+        WorkerPlan {
+            providers: Some((names, self.settings())),
+            consumer: (!self.no_consumer).then(|| self.common.gathering()),
+        }
     }
 }
 
@@ -139,21 +143,17 @@ impl Common {
     fn options(&self, concurrency: usize) -> Options {
         Options { concurrency, visibility: self.visibility, drain: IN_HAND }
     }
-}
 
-/// What is run: workers, the consumer, or both.
-pub(super) struct Working {
-    /// The simulated providers; none for the consumer alone.
-    pub(super) providers: Vec<ProviderName>,
-    /// How they behave; `None` for the consumer alone.
-    pub(super) plan: Option<Plan>,
-    pub(super) command: Common,
-}
-
-impl Working {
-    fn consumer(&self) -> Part {
-        self.plan.as_ref().map_or(Part::Included, |plan| plan.consumer)
+    /// How answers are gathered.
+    pub(super) fn gathering(&self) -> gather::Settings {
+        let (poll_wait, options) = (self.poll_wait, self.options(GATHER_CONCURRENCY));
+        gather::Settings { poll_wait, options }
     }
+}
+
+/// Whether the consumer is part of a plan.
+fn consumer(plan: &WorkerPlan) -> Part {
+    if plan.consumer.is_some() { Part::Included } else { Part::LeftOut }
 }
 
 /// Runs until a signal, then drains.
@@ -161,116 +161,67 @@ pub(super) async fn run(
     context: &Context,
     settings: &Settings,
     aws: &Aws,
-    working: Working,
+    plan: &WorkerPlan,
+    common: &Common,
 ) -> Result<u8> {
     let output = &context.output;
-    let tally = Arc::new(Mutex::new(Tally::new(&working.providers)));
-    let view = View::of(output, &working);
-    greet(output, settings, aws, &working);
-    let sink = sink(output, view, &tally);
+    let names = plan.providers.as_ref().map_or(&[][..], |(names, _)| names);
+    let tally = Arc::new(Mutex::new(Tally::new(names)));
+    let view = View::of(output, common.progress);
+    greet(output, settings, aws, plan);
     // A stop from inside is none of the user's signals: the first of those still drains.
-    let stop = &context.shutdown.stop.child_token();
-    if working.command.tied {
+    let stop = &context.shutdown.stop.part();
+    if common.tied {
         stop_with_stdin(stop.clone());
     }
-    // The consumer gathers what the workers still have to say, so it stops after them.
-    let answered = if working.plan.is_some() { CancellationToken::new() } else { stop.clone() };
-    let ending = Ending::with(stop);
-    let work = async {
-        let workers = async {
-            let Some(plan) = &working.plan else { return Ok(()) };
-            let ended =
-                provider::run(aws, &working.providers, &plan.settings, &ending, &sink).await;
-            if working.consumer() == Part::Included && ended.is_ok() {
-                gathered(&tally).await;
-            }
-            answered.cancel();
-            // One that cannot go on stops the other, in good order.
-            if ended.is_err() {
-                stop.cancel();
-            }
-            ended
-        };
-        let consumer = async {
-            if working.consumer() == Part::LeftOut {
-                return Ok(());
-            }
-            let settings = gather::Settings {
-                poll_wait: working.command.poll_wait,
-                options: working.command.options(GATHER_CONCURRENCY),
-            };
-            match gather::run(aws, settings, stop, &answered, &sink).await {
-                // No answer is wanted any more: the workers give back what they have in hand, and
-                // end with this error.
-                Err(error) if working.plan.is_some() => {
-                    ending.fail(error);
-                    stop.cancel();
-                    Ok(())
-                }
-                ended => ended,
-            }
-        };
-        let (workers, consumer) = tokio::join!(workers, consumer);
-        // An error of the consumer's that came after the workers had ended is still there.
-        workers.and(consumer).and_then(|()| ending.outcome())
-    };
     let mut live = (view == View::Live).then(|| Live::new(output));
-    let ended = {
-        let drawn = draw(output, aws, &working, &tally, live.as_mut(), stop);
-        tokio::pin!(work);
-        tokio::select! {
-            ended = &mut work => ended,
-            () = drawn => Ok(()),
-            () = overdue(stop) => Err(Error::other(format!(
-                "not everything was acknowledged within {} s; it comes back by itself",
-                DRAIN.as_secs()
-            ))),
-            () = context.shutdown.leave.cancelled() => Err(context.shutdown.error()),
-        }
+    let sink = sink(output, view, &tally);
+    let ended = tokio::select! {
+        ended = workers::run(aws, plan, stop, &sink) => ended,
+        () = draw(output, aws, plan, &tally, live.as_mut(), stop) => Ok(()),
+        () = overdue(stop) => Err(Error::other(format!(
+            "not everything was acknowledged within {} s; it comes back by itself",
+            DRAIN.as_secs()
+        ))),
+        () = context.shutdown.second_signal() => Err(context.shutdown.error()),
     };
     drop(live);
-    let tally = lock(&tally);
+    sum_up(output, aws, consumer(plan), view, &lock(&tally));
+    ended.map(|()| exit::DONE)
+}
+
+/// Prints what was done.
+fn sum_up(output: &Output, aws: &Aws, consumer: Part, view: View, tally: &Tally) {
+    let account = aws.meter.account();
     if view == View::Live {
         let (columns, _) = size();
         let screen = Screen { width: columns, now: Timestamp::now() };
-        let table = tally.table(&aws.meter.account(), working.consumer(), usize::MAX, screen);
         // A terminal that was stopped does not make the workers fail.
-        for line in table {
+        for line in tally.table(&account, consumer, usize::MAX, screen) {
             output.event(&line);
         }
     }
     if output.format == Format::Json {
-        output.json(&tally.document(&aws.meter.account()));
+        output.json(&tally.document(&account));
     }
-    let summary = tally.summary(&aws.meter.account(), working.consumer());
-    for line in summary {
+    for line in tally.summary(&account, consumer) {
         output.note(&line);
     }
-    ended.map(|()| exit::DONE)
 }
 
 /// Stops when stdin has ended.
-fn stop_with_stdin(stop: CancellationToken) {
+fn stop_with_stdin(stop: StopSignal) {
     std::thread::spawn(move || {
-        // However it ends, nobody is there any more.
+        // An error ends it too.
         _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
-        stop.cancel();
+        stop.reach(Stage::Drain);
     });
-}
-
-/// Returns when the consumer has seen what the providers have answered, or a little later: another
-/// consumer may have been faster.
-async fn gathered(tally: &Mutex<Tally>) {
-    let until = Instant::now() + LAST_LOOK;
-    while !lock(tally).is_gathered() && Instant::now() < until {
-        sleep(Duration::from_millis(20)).await;
-    }
 }
 
 /// Ends when the time to stop in good order is used up: a queue that does not answer must not hold
 /// the program.
-async fn overdue(stop: &CancellationToken) {
-    stop.cancelled().await;
+async fn overdue(stop: &StopSignal) {
+    stop.reached(Stage::Drain).await;
     sleep(DRAIN).await;
 }
 
@@ -284,8 +235,8 @@ enum View {
 }
 
 impl View {
-    fn of(output: &Output, working: &Working) -> Self {
-        match (output.format, working.command.progress) {
+    fn of(output: &Output, progress: Progress) -> Self {
+        match (output.format, progress) {
             (Format::Jsonl, _) => Self::Json,
             (Format::Json, _) | (_, Progress::None) => Self::Nothing,
             (_, Progress::Live) => Self::Live,
@@ -295,15 +246,14 @@ impl View {
     }
 }
 
-fn greet(output: &Output, settings: &Settings, aws: &Aws, working: &Working) {
-    let Some(plan) = &working.plan else {
+fn greet(output: &Output, settings: &Settings, aws: &Aws, plan: &WorkerPlan) {
+    let Some((_, provider::Settings { behaviour, .. })) = &plan.providers else {
         output.note(&format!("{} · the response consumer", aws.target_line()));
         return;
     };
-    let behaviour = &plan.settings.behaviour;
     let name = behaviour.temper.to_possible_value().map_or(String::new(), |v| v.get_name().into());
     output.note(&format!("{} · behavior {name}, seed {}", aws.target_line(), behaviour.seed));
-    output.note(match plan.consumer {
+    output.note(match consumer(plan) {
         Part::Included => "with the response consumer (--no-consumer to leave it out)",
         Part::LeftOut => "without the response consumer: answers are gathered elsewhere",
     });
@@ -366,19 +316,19 @@ fn sink(output: &Output, view: View, tally: &Arc<Mutex<Tally>>) -> Sink<Event> {
 async fn draw(
     output: &Output,
     aws: &Aws,
-    working: &Working,
+    plan: &WorkerPlan,
     tally: &Mutex<Tally>,
     mut live: Option<&mut Live>,
-    stop: &CancellationToken,
+    stop: &StopSignal,
 ) {
     let mut redraw = interval(REDRAW);
     let mut stopping: Option<Instant> = None;
     loop {
         redraw.tick().await;
         if output.is_closed() {
-            stop.cancel();
+            stop.reach(Stage::Drain);
         }
-        if stop.is_cancelled() && stopping.is_none() {
+        if stop.has_reached(Stage::Drain) && stopping.is_none() {
             stopping = Some(Instant::now());
             if live.is_none() {
                 output.note(&stopping_line(lock(tally).in_hand(), DRAIN));
@@ -388,8 +338,7 @@ async fn draw(
             let (columns, rows) = size();
             let room = usize::from(rows.saturating_sub(FRAME_LINES)).max(3);
             let screen = Screen { width: columns, now: Timestamp::now() };
-            let mut lines =
-                lock(tally).table(&aws.meter.account(), working.consumer(), room, screen);
+            let mut lines = lock(tally).table(&aws.meter.account(), consumer(plan), room, screen);
             if let Some(since) = stopping {
                 let left = DRAIN.saturating_sub(since.elapsed());
                 let stopping = stopping_line(lock(tally).in_hand(), left);

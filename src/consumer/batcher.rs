@@ -15,8 +15,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::task::TaskTracker;
 
-use super::{Backoff, Ending, Entries, Fate, Lasting, Refusal};
+use super::{Backoff, Entries, Fate, Lasting, Refusal};
 use crate::error::Result;
+use crate::shutdown::{Stage, StopSignal};
 
 /// Items that may wait for their batch; who submits more waits.
 const BUFFER: usize = 1_000;
@@ -59,12 +60,12 @@ where
     R: Send + 'static,
 {
     /// Starts a batcher on `tasks`. `size` says how many bytes an item takes; `flush` carries a
-    /// batch out, with one result per item in order. Once the `ending` has begun nothing waits for
-    /// company any more; it begins when a batch fails for a reason that no other would be spared.
+    /// batch out, with one result per item in order. Once `stop` drains nothing waits for
+    /// company any more; a batch that fails for a reason that no other would be spared makes it fail.
     pub fn start<F, Fut>(
         tasks: &TaskTracker,
         limits: Limits,
-        ending: Ending,
+        stop: StopSignal,
         size: fn(&T) -> usize,
         flush: F,
     ) -> Self
@@ -74,7 +75,7 @@ where
     {
         let (items, queue) = mpsc::channel(BUFFER);
         let (flights, _) = watch::channel(0);
-        let state = Batches { queue, limits, ending, size, flights, carried: None, closed: false };
+        let state = Batches { queue, limits, stop, size, flights, carried: None, closed: false };
         tasks.spawn(state.run(tasks.clone(), Arc::new(flush)));
         Self { items }
     }
@@ -173,7 +174,7 @@ impl<R> Waiting<R> {
 struct Batches<T, R> {
     queue: mpsc::Receiver<Item<T, R>>,
     limits: Limits,
-    ending: Ending,
+    stop: StopSignal,
     size: fn(&T) -> usize,
     /// How many batches are under way.
     flights: watch::Sender<usize>,
@@ -205,9 +206,9 @@ where
         while let Some(batch) = self.next_batch().await {
             let flight = Flight::begin(&self.flights);
             let (flush, attempts) = (Arc::clone(&flush), self.limits.attempts);
-            let (ending, flights) = (self.ending.clone(), self.flights.clone());
+            let (stop, flights) = (self.stop.clone(), self.flights.clone());
             tasks.spawn(async move {
-                carry_out(batch, attempts, flush.as_ref(), &ending, flight, &flights).await;
+                carry_out(batch, attempts, flush.as_ref(), &stop, flight, &flights).await;
             });
         }
     }
@@ -233,7 +234,7 @@ where
             let due =
                 if under_way > 0 { latest } else { latest.min(batch.last + self.limits.linger) };
             let is_full = self.is_full(&batch);
-            let in_a_hurry = is_full || self.closed || self.ending.has_begun();
+            let in_a_hurry = is_full || self.closed || self.stop.has_reached(Stage::Drain);
             let may_leave = under_way < self.limits.flights;
             if may_leave && (in_a_hurry || Instant::now() >= due) {
                 return Some(batch.items);
@@ -246,7 +247,7 @@ where
                 // The sender is our own: it cannot be gone.
                 _ = flights.changed() => {}
                 () = sleep_until(due), if may_leave => {}
-                () = self.ending.begins(), if !self.ending.has_begun() => {}
+                () = self.stop.reached(Stage::Drain), if !self.stop.has_reached(Stage::Drain) => {}
             }
         }
     }
@@ -289,7 +290,7 @@ async fn carry_out<T, R, F, Fut>(
     batch: Vec<Item<T, R>>,
     mut attempts: u32,
     flush: &F,
-    ending: &Ending,
+    stop: &StopSignal,
     flight: Flight,
     flights: &watch::Sender<usize>,
 ) where
@@ -311,7 +312,7 @@ async fn carry_out<T, R, F, Fut>(
             let refusal = whole(&error);
             if error.is_fatal() {
                 attempts = attempt;
-                ending.fail(error);
+                stop.fail(error);
             }
             (0..batch.len()).map(|_| Err(refusal.clone())).collect()
         });
@@ -362,8 +363,6 @@ fn forgotten() -> Refusal {
 mod tests {
     use std::sync::Mutex;
 
-    use tokio_util::sync::CancellationToken;
-
     use super::*;
     use crate::error::{Error, Kind};
 
@@ -375,7 +374,7 @@ mod tests {
         Limits { count, bytes: 1_000, linger, patience, flights: 2, attempts: 3 }
     }
 
-    fn batcher<F>(limits: Limits, ending: &Ending, answer: F) -> (Batcher<u32, u32>, Log)
+    fn batcher<F>(limits: Limits, stop: &StopSignal, answer: F) -> (Batcher<u32, u32>, Log)
     where
         F: Fn(usize, &[u32]) -> Result<Entries<u32>> + Send + Sync + 'static,
     {
@@ -388,7 +387,7 @@ mod tests {
             let answer = answer(seen.len(), &items);
             async move { answer }
         };
-        (Batcher::start(&tasks, limits, ending.clone(), |_| 100, flush), log)
+        (Batcher::start(&tasks, limits, stop.clone(), |_| 100, flush), log)
     }
 
     fn passing() -> Refusal {
@@ -398,9 +397,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_comes_together_goes_together() {
-        let ending = Ending::with(&CancellationToken::new());
+        let stop = StopSignal::new();
         let (batcher, log) =
-            batcher(limits(10, 5), &ending, |_, items| Ok(items.iter().map(|n| Ok(*n)).collect()));
+            batcher(limits(10, 5), &stop, |_, items| Ok(items.iter().map(|n| Ok(*n)).collect()));
         let results = futures_util::future::join_all((0..12).map(|n| batcher.submit(n))).await;
         assert!(
             results.into_iter().enumerate().all(|(n, r)| r == Ok(u32::try_from(n).expect("small")))
@@ -411,8 +410,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_nobody_waits_for_is_told_of_all_the_same() {
-        let ending = Ending::with(&CancellationToken::new());
-        let (batcher, _) = batcher(limits(10, 5), &ending, |_, items| {
+        let stop = StopSignal::new();
+        let (batcher, _) = batcher(limits(10, 5), &stop, |_, items| {
             let answer = |n: &u32| if *n == 1 { Err(passing()) } else { Ok(*n) };
             Ok(items.iter().map(answer).collect())
         });
@@ -429,15 +428,15 @@ mod tests {
         let of_stopped = tell.clone();
         stopped.hand_in(3, move |outcome| drop(of_stopped.send(outcome))).await;
         assert_eq!(told.recv().await, Some(Err(gone(Fate::Refused))));
-        let (breaking, _) = self::batcher(limits(1, 0), &ending, |_, _| panic!("it breaks down"));
+        let (breaking, _) = self::batcher(limits(1, 0), &stop, |_, _| panic!("it breaks down"));
         breaking.hand_in(4, move |outcome| drop(tell.send(outcome))).await;
         assert_eq!(told.recv().await, Some(Err(gone(Fate::Unknown))));
     }
 
     #[tokio::test(start_paused = true)]
     async fn only_failed_entries_are_tried_again_and_not_for_ever() {
-        let ending = Ending::with(&CancellationToken::new());
-        let (batcher, log) = batcher(limits(10, 5), &ending, |_, items| {
+        let stop = StopSignal::new();
+        let (batcher, log) = batcher(limits(10, 5), &stop, |_, items| {
             let answer = |n: &u32| if *n == 1 { Err(passing()) } else { Ok(*n) };
             Ok(items.iter().map(answer).collect())
         });
@@ -448,26 +447,26 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_permanent_refusal_is_not_tried_again() {
-        let ending = Ending::with(&CancellationToken::new());
+        let stop = StopSignal::new();
         let never = Refusal { lasting: Lasting::Permanent, ..passing() };
         let answer = never.clone();
         let (batcher, log) =
-            batcher(limits(1, 0), &ending, move |_, _| Ok(vec![Err(answer.clone())]));
+            batcher(limits(1, 0), &stop, move |_, _| Ok(vec![Err(answer.clone())]));
         assert_eq!(batcher.submit(1).await, Err(never));
         assert_eq!(log.lock().expect("unpoisoned").len(), 1);
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_entry_that_the_answer_forgets_is_not_taken_for_done() {
-        let ending = Ending::with(&CancellationToken::new());
-        let (batcher, _) = batcher(limits(1, 0), &ending, |_, _| Ok(Vec::new()));
+        let stop = StopSignal::new();
+        let (batcher, _) = batcher(limits(1, 0), &stop, |_, _| Ok(Vec::new()));
         assert!(batcher.submit(1).await.is_err());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_call_that_fails_in_passing_is_tried_again() {
-        let ending = Ending::with(&CancellationToken::new());
-        let (batcher, _) = batcher(limits(1, 0), &ending, |call, items| match call {
+        let stop = StopSignal::new();
+        let (batcher, _) = batcher(limits(1, 0), &stop, |call, items| match call {
             1 => Err(Error::new(Kind::Unreachable, "cut").passing()),
             _ => Ok(items.iter().map(|n| Ok(*n)).collect()),
         });
@@ -476,29 +475,29 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_no_batch_would_be_spared_begins_the_end() {
-        let ending = Ending::with(&CancellationToken::new());
-        let (batcher, log) = batcher(limits(1, 0), &ending, |_, _| {
+        let stop = StopSignal::new();
+        let (batcher, log) = batcher(limits(1, 0), &stop, |_, _| {
             Err(Error::new(Kind::NotSetUp, "the queue is gone").fatal())
         });
         let refusal = batcher.submit(1).await.expect_err("it cannot be sent");
         assert_eq!(refusal.lasting, Lasting::Passing, "nothing is wrong with the item");
         assert_eq!(log.lock().expect("unpoisoned").len(), 1, "it is not tried again");
-        assert!(ending.has_begun());
-        assert_eq!(ending.outcome().expect_err("a cause").kind(), Kind::NotSetUp);
+        assert!(stop.has_reached(Stage::GiveBack));
+        assert_eq!(stop.outcome().expect_err("a cause").kind(), Kind::NotSetUp);
     }
 
     #[tokio::test(start_paused = true)]
     async fn bytes_are_counted_and_hurry_ends_the_lingering() {
-        let ending = Ending::with(&CancellationToken::new());
+        let stop = StopSignal::new();
         let patience = Duration::from_mins(1);
         let wide = Limits { bytes: 250, patience, ..limits(10, 60_000) };
         let (batcher, log) =
-            batcher(wide, &ending, |_, items| Ok(items.iter().map(|n| Ok(*n)).collect()));
+            batcher(wide, &stop, |_, items| Ok(items.iter().map(|n| Ok(*n)).collect()));
         let began = Instant::now();
         let work = futures_util::future::join_all((0..3).map(|n| batcher.submit(n)));
         let hurried = async {
             sleep(Duration::from_secs(1)).await;
-            ending.stop();
+            stop.reach(Stage::Drain);
         };
         tokio::join!(work, hurried);
         assert!(began.elapsed() < Duration::from_secs(2));
@@ -523,8 +522,8 @@ mod tests {
                 Ok(items.iter().map(|_| Ok(())).collect())
             }
         };
-        let ending = Ending::with(&CancellationToken::new());
-        (Batcher::start(&TaskTracker::new(), limits, ending, |_| 1, flush), left)
+        let stop = StopSignal::new();
+        (Batcher::start(&TaskTracker::new(), limits, stop, |_| 1, flush), left)
     }
 
     /// Submits one item so many milliseconds after the beginning of each.
@@ -566,9 +565,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_waits_to_be_tried_again_holds_nothing_up() {
-        let ending = Ending::with(&CancellationToken::new());
+        let stop = StopSignal::new();
         let began = Instant::now();
-        let (batcher, _) = batcher(limits(1, 0), &ending, |_, items| {
+        let (batcher, _) = batcher(limits(1, 0), &stop, |_, items| {
             Ok(items.iter().map(|n| if *n < 5 { Err(passing()) } else { Ok(*n) }).collect())
         });
         let failing: Vec<_> = (0..5)
@@ -586,9 +585,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_refusal_does_not_undo_what_an_attempt_without_an_answer_may_have_done() {
-        let ending = Ending::with(&CancellationToken::new());
+        let stop = StopSignal::new();
         let never = Refusal { lasting: Lasting::Permanent, ..passing() };
-        let (batcher, _) = batcher(limits(1, 0), &ending, move |call, _| match call {
+        let (batcher, _) = batcher(limits(1, 0), &stop, move |call, _| match call {
             1 => Err(Error::new(Kind::Unreachable, "cut").passing()),
             _ => Ok(vec![Err(never.clone())]),
         });

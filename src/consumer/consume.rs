@@ -9,14 +9,14 @@ use futures_util::future::BoxFuture;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::lease::{Held, Leases, Taken};
 use super::poller::{self, Delivery};
 use super::seat::WAITING;
-use super::{Batcher, Ending, Entries, Limits, Message, Outcome, Seat, Source, Trouble};
+use super::{Batcher, Entries, Limits, Message, Outcome, Seat, Source, Trouble};
 use crate::error::{Kind, Result};
+use crate::shutdown::{Stage, StopSignal};
 
 /// How long deletes wait for company at the most; a message that is answered is in no hurry to be
 /// deleted, as long as it stays hidden.
@@ -81,8 +81,8 @@ pub struct Consumer<S> {
     /// How long the queue is left alone after a receive that was neither full nor empty: the next one
     /// brings the more.
     pub breath: Duration,
-    /// No new polls once this has begun.
-    pub ending: Ending,
+    /// What ends it.
+    pub stop: StopSignal,
     /// Where troubles are reported to.
     pub trouble: Arc<dyn Fn(Trouble) + Send + Sync>,
 }
@@ -113,19 +113,14 @@ impl<S: Source> Consumer<S> {
             let (leases, source) = (leases.clone(), self.source.clone());
             AbortOnDropHandle::new(tokio::spawn(async move { leases.keep(source).await }))
         };
-        let (overdue, drained) = (CancellationToken::new(), Arc::<OnceLock<Instant>>::default());
+        // The end of the time for what is in flight concerns no other consumer.
+        let (stop, drained) = (self.stop.part(), Arc::<OnceLock<Instant>>::default());
         let _timer = {
-            let (ending, drain) = (self.ending.clone(), self.options.drain);
-            let (overdue, drained) = (overdue.clone(), Arc::clone(&drained));
+            let (stop, drain, drained) = (stop.clone(), self.options.drain, Arc::clone(&drained));
             AbortOnDropHandle::new(tokio::spawn(async move {
-                ending.begins().await;
-                let drained = *drained.get_or_init(|| Instant::now() + drain);
-                tokio::select! {
-                    biased;
-                    () = ending.fails() => {}
-                    () = sleep_until(drained) => {}
-                }
-                overdue.cancel();
+                stop.reached(Stage::Drain).await;
+                sleep_until(*drained.get_or_init(|| Instant::now() + drain)).await;
+                stop.reach(Stage::GiveBack);
             }))
         };
         let linger = DELETE_LINGER.min(self.options.visibility / DELETE_SHARE);
@@ -141,13 +136,11 @@ impl<S: Source> Consumer<S> {
                 name: self.source.name().to_owned(),
                 trouble: Arc::clone(&self.trouble),
             }),
-            overdue,
-            ending: self.ending.clone(),
+            stop: stop.clone(),
             drain: self.options.drain,
             drained,
             notice: Box::new(notice),
         });
-        let overdue = work.overdue.clone();
         let permits = Arc::new(Semaphore::new(self.options.concurrency));
         let waiting = Arc::new(Semaphore::new(WAITING));
         let handle = Arc::new(handle);
@@ -182,21 +175,21 @@ impl<S: Source> Consumer<S> {
         let polled = self.poll(&permits, hand_over).await;
         // After an error that ends the polling, what is in hand is drained all the same, unless there
         // is no queue any more that it could be deleted from.
-        self.ending.stop();
+        self.stop.reach(Stage::Drain);
         if polled.as_ref().is_err_and(|error| error.kind() == Kind::NotSetUp) {
-            overdue.cancel();
+            stop.reach(Stage::GiveBack);
         }
         while in_hand.join_next().await.is_some() {}
         drop(work);
         tasks.close();
         tasks.wait().await;
         drop(keeper);
-        polled.and(self.ending.outcome())
+        polled.and(self.stop.outcome())
     }
 
     async fn poll(&self, permits: &Arc<Semaphore>, hand_over: impl FnMut(Delivery)) -> Result<()> {
         let (source, breath) = (&self.source, self.breath);
-        poller::poll(source, permits, &self.ending, breath, hand_over, &*self.trouble).await
+        poller::poll(source, permits, &self.stop, breath, hand_over, &*self.trouble).await
     }
 
     fn batcher(
@@ -214,7 +207,7 @@ impl<S: Source> Consumer<S> {
             flights: FLIGHTS,
             attempts: ATTEMPTS,
         };
-        Batcher::start(tasks, limits, self.ending.clone(), String::len, move |batch| {
+        Batcher::start(tasks, limits, self.stop.clone(), String::len, move |batch| {
             flush(Arc::clone(&source), batch)
         })
     }
@@ -226,10 +219,7 @@ struct Work {
     releases: Batcher<String, ()>,
     unacknowledged: Arc<Semaphore>,
     report: Arc<Report>,
-    /// Cancelled when the time to finish what is in hand is used up, or when the end comes with an
-    /// error.
-    overdue: CancellationToken,
-    ending: Ending,
+    stop: StopSignal,
     /// How long what is in hand may take once the end has begun.
     drain: Duration,
     /// When that is used up.
@@ -247,7 +237,7 @@ impl Work {
     {
         tokio::select! {
             biased;
-            () = self.overdue.cancelled() => {}
+            () = self.stop.reached(Stage::GiveBack) => {}
             () = self.is_too_long(seat) => {}
             // Not even begun when it is too late for that.
             verdict = async { handle(message, seat.clone()).await } => return verdict,
@@ -259,7 +249,7 @@ impl Work {
     /// Returns once the end has begun for a message that waits for longer than the drain, also where the
     /// message came, or made way, only after that.
     async fn is_too_long(&self, seat: &Seat) {
-        self.ending.begins().await;
+        self.stop.reached(Stage::Drain).await;
         let drained = *self.drained.get_or_init(|| Instant::now() + self.drain);
         seat.waits_beyond(drained).await;
     }

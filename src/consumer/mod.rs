@@ -6,7 +6,6 @@
 mod backoff;
 mod batcher;
 mod consume;
-mod ending;
 mod last_few;
 mod lease;
 mod poller;
@@ -21,7 +20,6 @@ use std::future::Future;
 pub use backoff::{Backoff, persist};
 pub use batcher::{Batcher, Limits, Outcome};
 pub use consume::{Consumer, Notice, Options, Verdict};
-pub use ending::Ending;
 pub use last_few::LastFew;
 pub use seat::Seat;
 pub use troubles::Troubles;

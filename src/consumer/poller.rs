@@ -9,8 +9,9 @@ use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use super::{Backoff, Ending, Message, Source, Trouble, Wait};
+use super::{Backoff, Message, Source, Trouble, Wait};
 use crate::error::{Error, Kind, Result};
+use crate::shutdown::{Stage, StopSignal};
 
 /// Messages that one receive brings at most.
 const MAX_BATCH: usize = 10;
@@ -37,7 +38,7 @@ struct Polled {
     messages: Result<Vec<Message>>,
 }
 
-/// Polls until the `ending` begins; hands every message over. The polls under way then are let
+/// Polls until `stop` reaches [`Stage::Drain`]; hands every message over. The polls under way then are let
 /// finish, and what they bring is handed over too. After a receive that was neither full nor empty it
 /// takes `breath`.
 ///
@@ -46,7 +47,7 @@ struct Polled {
 pub(super) async fn poll(
     source: &impl Source,
     permits: &Arc<Semaphore>,
-    ending: &Ending,
+    stop: &StopSignal,
     breath: Duration,
     mut hand_over: impl FnMut(Delivery),
     trouble: &(dyn Fn(Trouble) + Send + Sync),
@@ -60,23 +61,24 @@ pub(super) async fn poll(
     let mut pace = Pace::new(breath, source.name(), trouble);
     let mut fatal = None;
     loop {
-        if ending.has_begun() && polls.is_empty() {
+        if stop.has_reached(Stage::Drain) && polls.is_empty() {
             return fatal.map_or(Ok(()), Err);
         }
-        let more = !ending.has_begun() && polls.len() < pace.polls;
+        let more = !stop.has_reached(Stage::Drain) && polls.len() < pace.polls;
         let (rests, is_busy) = (pace.rest > Instant::now(), pace.is_busy());
         tokio::select! {
             biased;
             Some(polled) = polls.next(), if !polls.is_empty() => {
                 if let Err(error) = pace.heed(polled, &mut hand_over) {
                     fatal.get_or_insert(error);
-                    ending.stop();
+                    stop.reach(Stage::Drain);
                 }
             }
-            () = ending.begins(), if !ending.has_begun() => {}
+            () = stop.reached(Stage::Drain), if !stop.has_reached(Stage::Drain) => {}
             () = sleep_until(pace.rest), if more && rests => {}
             taken = take(permits, is_busy), if more && !rests => {
-                let wait = if polls.is_empty() { Wait::Long } else { Wait::Short };
+                let is_alone = polls.is_empty() && !stop.has_reached(Stage::ShortPolls);
+                let wait = if is_alone { Wait::Long } else { Wait::Short };
                 polls.push(receive(taken, wait));
             }
         }

@@ -7,13 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::time::{Instant, advance, sleep};
-use tokio_util::sync::CancellationToken;
 
 use super::{
-    Batcher, Consumer, Ending, Entries, Fate, Lasting, Limits, Message, Notice, Options, Refusal,
-    Source, Trouble, Verdict, Wait,
+    Batcher, Consumer, Entries, Fate, Lasting, Limits, Message, Notice, Options, Refusal, Source,
+    Trouble, Verdict, Wait,
 };
 use crate::error::{Error, Kind, Result};
+use crate::shutdown::{Stage, StopSignal};
 
 /// What one receive answers, after how long.
 type Script = VecDeque<(Duration, Result<Vec<Message>>)>;
@@ -143,7 +143,7 @@ type Troubles = Arc<Mutex<Vec<Trouble>>>;
 fn consumer(
     source: &Written,
     concurrency: usize,
-    stop: &CancellationToken,
+    stop: &StopSignal,
 ) -> (Consumer<Written>, Troubles) {
     let troubles = Troubles::default();
     let seen = Arc::clone(&troubles);
@@ -155,16 +155,16 @@ fn consumer(
             drain: Duration::from_secs(25),
         },
         breath: Duration::ZERO,
-        ending: Ending::with(stop),
+        stop: stop.part(),
         trouble: Arc::new(move |trouble| seen.lock().expect("unpoisoned").push(trouble)),
     };
     (consumer, troubles)
 }
 
 /// Stops after this long.
-async fn stop_after(stop: &CancellationToken, time: Duration) {
+async fn stop_after(stop: &StopSignal, time: Duration) {
     sleep(time).await;
-    stop.cancel();
+    stop.reach(Stage::Drain);
 }
 
 #[tokio::test(start_paused = true)]
@@ -199,7 +199,7 @@ async fn what_a_poll_brings_after_the_stop_is_given_back_when_there_is_no_time_t
 #[tokio::test(start_paused = true)]
 async fn one_that_is_dropped_leaves_nothing_at_work() {
     let source = Written::new([brings(0, &["a", "b"])]);
-    let stop = CancellationToken::new();
+    let stop = StopSignal::new();
     let (consumer, _) = consumer(&source, 10, &stop);
     let finished = Arc::new(Mutex::new(0));
     let handle = {
@@ -224,7 +224,7 @@ async fn one_that_is_dropped_leaves_nothing_at_work() {
 #[tokio::test(start_paused = true)]
 async fn nothing_is_fetched_that_cannot_start() {
     let source = Written::new([brings(0, &["a", "b", "c"])]);
-    let stop = CancellationToken::new();
+    let stop = StopSignal::new();
     let (consumer, _) = consumer(&source, 3, &stop);
     let handle = |_, _| async {
         sleep(Duration::from_secs(5)).await;
@@ -244,7 +244,7 @@ async fn nothing_is_fetched_that_cannot_start() {
 #[tokio::test(start_paused = true)]
 async fn a_message_in_hand_stays_hidden_and_its_heartbeat_does_not_outlive_it() {
     let source = Written::new([brings(0, &["slow"])]);
-    let stop = CancellationToken::new();
+    let stop = StopSignal::new();
     let (consumer, _) = consumer(&source, 10, &stop);
     let began = Instant::now();
     let handle = |_, _| async {
@@ -263,7 +263,7 @@ async fn a_message_in_hand_stays_hidden_and_its_heartbeat_does_not_outlive_it() 
 #[tokio::test(start_paused = true)]
 async fn an_error_loop_backs_off_is_reported_once_and_recovers() {
     let source = Written::new((0..20).map(|_| fails(true)).chain([brings(0, &["a"])]));
-    let stop = CancellationToken::new();
+    let stop = StopSignal::new();
     let (consumer, troubles) = consumer(&source, 10, &stop);
     let run = consumer.run(|_, _| async { Verdict::Done }, |_| {});
     tokio::join!(run, stop_after(&stop, Duration::from_mins(30))).0.expect("it recovered");
@@ -278,7 +278,7 @@ async fn an_error_loop_backs_off_is_reported_once_and_recovers() {
 #[tokio::test(start_paused = true)]
 async fn one_that_ends_in_trouble_says_so() {
     let source = Written::new((0..20).map(|_| fails(true)));
-    let stop = CancellationToken::new();
+    let stop = StopSignal::new();
     let (consumer, troubles) = consumer(&source, 10, &stop);
     let run = consumer.run(|_, _| async { Verdict::Done }, |_| {});
     tokio::join!(run, stop_after(&stop, Duration::from_secs(3))).0.expect("a stop is no error");
@@ -291,7 +291,7 @@ async fn one_that_ends_in_trouble_says_so() {
 async fn a_queue_that_is_gone_lets_go_of_what_is_in_hand_at_once() {
     let gone = Error::new(Kind::NotSetUp, "gone").fatal();
     let source = Written::new([brings(0, &["a"]), (Duration::from_secs(1), Err(gone))]);
-    let stop = CancellationToken::new();
+    let stop = StopSignal::new();
     let (consumer, _) = consumer(&source, 10, &stop);
     let began = Instant::now();
     let handle = |_, _| async {
@@ -307,7 +307,7 @@ async fn a_queue_that_is_gone_lets_go_of_what_is_in_hand_at_once() {
 async fn an_error_that_will_not_pass_ends_it_after_what_is_in_hand() {
     let (_, error) = fails(false);
     let source = Written::new([brings(0, &["a"]), (Duration::from_secs(1), error)]);
-    let stop = CancellationToken::new();
+    let stop = StopSignal::new();
     let (consumer, _) = consumer(&source, 10, &stop);
     let handle = |_, _| async {
         sleep(Duration::from_secs(3)).await;
@@ -322,7 +322,7 @@ async fn an_error_that_will_not_pass_ends_it_after_what_is_in_hand() {
 async fn acknowledgements_that_wait_at_the_stop_are_not_lost() {
     let source = Written::new([brings(0, &["a", "b"])]);
     source.state().refusals = 3;
-    let stop = CancellationToken::new();
+    let stop = StopSignal::new();
     let (consumer, troubles) = consumer(&source, 10, &stop);
     let handle = |message: Message, _| async move {
         sleep(Duration::from_millis(if message.body == "a" { 0 } else { 900 })).await;
@@ -339,7 +339,7 @@ async fn acknowledgements_that_wait_at_the_stop_are_not_lost() {
 #[tokio::test(start_paused = true)]
 async fn what_does_not_finish_within_the_drain_is_given_back() {
     let source = Written::new([brings(0, &["quick", "endless"])]);
-    let stop = CancellationToken::new();
+    let stop = StopSignal::new();
     let (consumer, _) = consumer(&source, 10, &stop);
     let given_back = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&given_back);
@@ -364,7 +364,7 @@ async fn what_does_not_finish_within_the_drain_is_given_back() {
 #[tokio::test(start_paused = true)]
 async fn a_handler_that_panics_costs_its_own_message_alone() {
     let source = Written::new([brings(0, &["bad", "good"])]);
-    let stop = CancellationToken::new();
+    let stop = StopSignal::new();
     let (consumer, _) = consumer(&source, 2, &stop);
     let handle = |message: Message, _| async move {
         assert_eq!(message.body, "good", "this one is meant to panic");
@@ -398,7 +398,7 @@ async fn consumed(
     verdict: Verdict,
     stop_after_s: u64,
 ) -> (Vec<String>, Vec<Notice>) {
-    let stop = CancellationToken::new();
+    let stop = StopSignal::new();
     let (consumer, _) = consumer(source, 100, &stop);
     let (handled, notices) = (Arc::<Mutex<Vec<_>>>::default(), Arc::<Mutex<Vec<_>>>::default());
     let (seen, heard) = (Arc::clone(&handled), Arc::clone(&notices));
@@ -445,7 +445,7 @@ async fn polls_are_added_after_full_receives_alone_and_a_short_one_takes_them_aw
 #[tokio::test(start_paused = true)]
 async fn a_busy_queue_is_asked_for_ten_rather_than_for_one_at_a_time() {
     let source = Written::new([ten(0, 0), ten(0, 10)]);
-    let stop = CancellationToken::new();
+    let stop = StopSignal::new();
     let (consumer, _) = consumer(&source, 20, &stop);
     // The twenty in hand are finished one every 5 ms.
     let number = std::sync::atomic::AtomicU64::new(0);
@@ -527,7 +527,7 @@ async fn many_messages_in_hand_are_extended_together() {
 #[tokio::test(start_paused = true)]
 async fn a_message_that_waits_for_its_batch_stays_hidden() {
     let source = Written::new([brings(0, &["a"])]);
-    let stop = CancellationToken::new();
+    let stop = StopSignal::new();
     let (consumer, _) = consumer(&source, 10, &stop);
     let limits = Limits {
         count: 10,
@@ -539,8 +539,7 @@ async fn a_message_that_waits_for_its_batch_stays_hidden() {
     };
     let tasks = tokio_util::task::TaskTracker::new();
     let flush = |batch: Arc<[u32]>| async move { Ok(batch.iter().map(|_| Ok(())).collect()) };
-    let batcher: Batcher<u32, ()> =
-        Batcher::start(&tasks, limits, Ending::with(&CancellationToken::new()), |_| 1, flush);
+    let batcher: Batcher<u32, ()> = Batcher::start(&tasks, limits, StopSignal::new(), |_| 1, flush);
     let handle = move |_, _| {
         let batcher = batcher.clone();
         async move {
@@ -567,7 +566,7 @@ async fn what_is_finished_stays_in_nobody_s_memory_for_ever() {
 #[tokio::test(start_paused = true)]
 async fn a_queue_that_brings_a_little_is_polled_again_after_a_breath() {
     let source = Written::new([brings(0, &["a"]), ten(0, 0), brings(0, &["b"])]);
-    let stop = CancellationToken::new();
+    let stop = StopSignal::new();
     let (mut consumer, _) = consumer(&source, 100, &stop);
     consumer.breath = Duration::from_millis(50);
     let began = Instant::now();
@@ -579,7 +578,7 @@ async fn a_queue_that_brings_a_little_is_polled_again_after_a_breath() {
             tokio::time::sleep_until(began + Duration::from_millis(after)).await;
             asked.push(source.state().asked.len());
         }
-        stop.cancel();
+        stop.reach(Stage::Drain);
         asked
     };
     let (_, asked) = tokio::join!(run, looked);
@@ -590,7 +589,7 @@ async fn a_queue_that_brings_a_little_is_polled_again_after_a_breath() {
 #[tokio::test(start_paused = true)]
 async fn a_receive_that_brings_all_that_was_asked_for_is_followed_by_another_at_once() {
     let source = Written::new((0..4).map(|number| brings(1, &[&number.to_string()])));
-    let stop = CancellationToken::new();
+    let stop = StopSignal::new();
     let (mut consumer, _) = consumer(&source, 1, &stop);
     consumer.breath = Duration::from_millis(50);
     let run = consumer.run(|_, _| async { Verdict::Done }, |_| {});
@@ -620,7 +619,7 @@ async fn deletes_that_hang_hold_up_the_receives_before_memory_is_full() {
     });
     let source = Written::new(receives);
     source.state().delete = Duration::from_secs(20);
-    let stop = CancellationToken::new();
+    let stop = StopSignal::new();
     let (consumer, troubles) = consumer(&source, 50, &stop);
     let handled = Arc::new(Mutex::new(0));
     let handle = {

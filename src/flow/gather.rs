@@ -8,17 +8,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::aws::{Aws, DeadLetters, Insert, Inserted, MAX_STATEMENTS, Polled, Table};
 use crate::consumer::{
-    Batcher, Consumer, Ending, Entries, Lasting, Limits, Message, Notice, Options, Seat, Trouble,
-    Verdict, persist,
+    Batcher, Consumer, Entries, Lasting, Limits, Message, Notice, Options, Seat, Trouble, Verdict,
+    persist,
 };
 use crate::core::{Answer, AnswerRow, Reply, Timestamp};
 use crate::error::{Error, Result};
 use crate::flow::events::{Event, Gathered, Sink};
+use crate::shutdown::StopSignal;
 
 /// Those of one receive come together; none waits for more.
 const INSERT_LINGER: Duration = Duration::ZERO;
@@ -38,16 +38,14 @@ pub struct Settings {
     pub options: Options,
 }
 
-/// Gathers until `stop`, then drains. Once `hurry` is cancelled, `stop` is soon to come: no receive
-/// waits long any more.
+/// Gathers until `stop`, then drains.
 ///
 /// # Errors
 /// Not set up when a queue is missing; the first error that will not pass, after draining.
 pub async fn run(
     aws: &Aws,
     settings: Settings,
-    hurry: &CancellationToken,
-    stop: &CancellationToken,
+    stop: &StopSignal,
     sink: &Sink<Event>,
 ) -> Result<()> {
     let (queue, dead_letters) = tokio::try_join!(
@@ -55,28 +53,23 @@ pub async fn run(
         persist(async || aws.queue(aws.names.response_dead_letters()).await),
     )?;
     let tasks = TaskTracker::new();
-    let ending = Ending::with(stop);
+    let stop = stop.part();
     let gatherer = Arc::new(Gatherer {
         table: aws.table(),
-        rows: inserts(&tasks, aws.table(), &ending),
-        dead_letters: dead_letters.dead_letters(&tasks, &ending),
-        ending: ending.clone(),
+        rows: inserts(&tasks, aws.table(), &stop),
+        dead_letters: dead_letters.dead_letters(&tasks, &stop),
+        stop: stop.clone(),
         sink: Arc::clone(sink),
         queue: queue.name().to_owned(),
     });
     let queue_name = queue.name().to_owned();
     let troubles = Arc::clone(sink);
     let consumer = Consumer {
-        source: Polled {
-            queue,
-            wait: settings.poll_wait,
-            visibility: settings.options.visibility,
-            hurry: hurry.clone(),
-        },
+        source: Polled { queue, wait: settings.poll_wait, visibility: settings.options.visibility },
         options: settings.options,
         // Answers never wait.
         breath: Duration::ZERO,
-        ending: ending.clone(),
+        stop: stop.clone(),
         trouble: Arc::new(move |trouble| troubles(Event::Trouble(trouble))),
     };
     let handle = move |message, seat| {
@@ -100,7 +93,7 @@ pub async fn run(
 }
 
 /// A batcher of inserts.
-fn inserts(tasks: &TaskTracker, table: Table, ending: &Ending) -> Batcher<Insert, Inserted> {
+fn inserts(tasks: &TaskTracker, table: Table, stop: &StopSignal) -> Batcher<Insert, Inserted> {
     let limits = Limits {
         count: MAX_STATEMENTS,
         bytes: BATCH_BYTES,
@@ -110,7 +103,7 @@ fn inserts(tasks: &TaskTracker, table: Table, ending: &Ending) -> Batcher<Insert
         attempts: 5,
     };
     let table = Arc::new(table);
-    Batcher::start(tasks, limits, ending.clone(), Insert::size, move |batch| {
+    Batcher::start(tasks, limits, stop.clone(), Insert::size, move |batch| {
         let table = Arc::clone(&table);
         async move { insert(&table, &batch).await }.boxed()
     })
@@ -168,7 +161,7 @@ struct Gatherer {
     table: Table,
     rows: Batcher<Insert, Inserted>,
     dead_letters: DeadLetters,
-    ending: Ending,
+    stop: StopSignal,
     sink: Sink<Event>,
     queue: String,
 }
@@ -188,7 +181,7 @@ impl Gatherer {
             Err(Untold::Trouble(error)) => {
                 let verdict = self.leave("reading the table", error.to_string());
                 if error.is_fatal() {
-                    self.ending.fail(error);
+                    self.stop.fail(error);
                 }
                 return verdict;
             }

@@ -10,3 +10,4 @@ pub mod quotes;
 pub mod replay;
 pub mod scatter;
 pub mod verify;
+pub mod workers;

@@ -7,13 +7,13 @@
 use std::collections::{HashMap, HashSet};
 
 use futures_util::future::join_all;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::aws::{Aws, Cut, DeadLetter, HeldLetter, Queue, Source};
-use crate::consumer::{Batcher, Ending, Fate};
+use crate::consumer::{Batcher, Fate};
 use crate::core::ProviderName;
 use crate::error::{Error, Kind, Result};
+use crate::shutdown::{Stage, StopSignal};
 
 /// Letters that are received at once.
 const AT_ONCE: usize = 10;
@@ -86,7 +86,7 @@ enum NoWay {
 pub async fn replay(
     aws: &Aws,
     choice: &Choice,
-    stop: &CancellationToken,
+    stop: &StopSignal,
     told: &mut impl AsyncFnMut(Replayed),
 ) -> Result<u64> {
     let mut hidden = 0;
@@ -102,22 +102,22 @@ pub async fn replay(
         };
         let tasks = TaskTracker::new();
         // What is under way is finished when a signal comes.
-        let ending = Ending::with(&CancellationToken::new());
+        let under_way = StopSignal::new();
         let mut round = Round {
             aws,
             of,
             fallback: fallback.as_ref(),
-            deletes: queue.shredder(&tasks, &ending),
+            deletes: queue.shredder(&tasks, &under_way),
             queue,
             targets: HashMap::new(),
             tasks: tasks.clone(),
-            ending: ending.clone(),
+            under_way: under_way.clone(),
         };
         let gone_through = round.go_through(&mut left, stop, told).await;
         drop(round);
         tasks.close();
         tasks.wait().await;
-        ending.outcome()?;
+        under_way.outcome()?;
         hidden += gone_through?;
     }
     Ok(hidden)
@@ -140,7 +140,7 @@ struct Round<'a> {
     /// The queues that letters came from, by name; why there is none.
     targets: HashMap<String, Result<Batcher<HeldLetter, ()>, NoWay>>,
     tasks: TaskTracker,
-    ending: Ending,
+    under_way: StopSignal,
 }
 
 impl Round<'_> {
@@ -149,13 +149,16 @@ impl Round<'_> {
     async fn go_through(
         &mut self,
         left: &mut Option<HashSet<String>>,
-        stop: &CancellationToken,
+        stop: &StopSignal,
         told: &mut impl AsyncFnMut(Replayed),
     ) -> Result<u64> {
         let mut most = self.queue.counts().await?.total();
         let (mut seen, mut kept, mut stale) = (HashSet::new(), Vec::new(), 0);
         let mut is_first = true;
-        while !stop.is_cancelled() && !self.ending.has_begun() && stale < MOST_STALE {
+        while !stop.has_reached(Stage::Drain)
+            && !self.under_way.has_reached(Stage::Drain)
+            && stale < MOST_STALE
+        {
             // Counts are estimates: ids are looked for whatever they say.
             match left.as_ref() {
                 Some(left) if left.is_empty() => break,
@@ -188,7 +191,7 @@ impl Round<'_> {
             kept.extend(self.send_back(chosen, told).await);
         }
         self.queue.release_letters(&kept).await?;
-        if left.is_some() || stop.is_cancelled() || most == 0 {
+        if left.is_some() || stop.has_reached(Stage::Drain) || most == 0 {
             return Ok(0);
         }
         Ok(most.min(self.queue.counts().await?.in_hand))
@@ -287,7 +290,7 @@ impl Round<'_> {
             return known.clone();
         }
         let found = match self.aws.queue(name.to_owned()).await {
-            Ok(queue) => Ok(queue.letterbox(&self.tasks, &self.ending)),
+            Ok(queue) => Ok(queue.letterbox(&self.tasks, &self.under_way)),
             Err(error) if error.kind() == Kind::NotSetUp => {
                 Err(NoWay::Nowhere(format!("{name} is gone")))
             }

@@ -18,10 +18,11 @@ use crate::aws::{
     Adopted, Aws, Forgotten, MAX_PUBLISHED, MAX_PUBLISHED_BYTES, MAX_STATEMENTS, Recorded,
     RequestInsert, Table, Topic,
 };
-use crate::consumer::{Batcher, Ending, Fate, Lasting, Limits, Refusal};
+use crate::consumer::{Batcher, Fate, Lasting, Limits, Refusal};
 use crate::core::text::{is_refused, trimmed};
 use crate::core::{Condition, Request, RequestRow, Responder, RfqId, Timestamp, show_duration};
 use crate::error::{Error, Kind, Result};
+use crate::shutdown::StopSignal;
 use crate::stack::subscribed;
 
 /// The longest text of a request, in characters.
@@ -147,12 +148,12 @@ enum Way {
 }
 
 impl Scatter {
-    /// Scatters requests in batches, which are made on `tasks`. Once the `ending` has begun none waits
+    /// Scatters requests in batches, which are made on `tasks`. Once `stop` drains none waits
     /// for company any more; it begins when a batch fails for a reason that no other would be spared.
     ///
     /// # Errors
     /// Not set up; when nobody is subscribed.
-    pub async fn batched(aws: &Aws, tasks: &TaskTracker, ending: &Ending) -> Result<Self> {
+    pub async fn batched(aws: &Aws, tasks: &TaskTracker, stop: &StopSignal) -> Result<Self> {
         let limits = |count, bytes| Limits {
             count,
             bytes,
@@ -168,7 +169,7 @@ impl Scatter {
         let rows = Batcher::start(
             tasks,
             rows,
-            ending.clone(),
+            stop.clone(),
             |_| 0,
             move |batch| {
                 let table = table.clone();
@@ -176,7 +177,7 @@ impl Scatter {
             },
         );
         let messages = limits(MAX_PUBLISHED, MAX_PUBLISHED_BYTES);
-        let messages = Batcher::start(tasks, messages, ending.clone(), String::len, move |batch| {
+        let messages = Batcher::start(tasks, messages, stop.clone(), String::len, move |batch| {
             let topic = topic.clone();
             async move { topic.publish_all(&batch).await }
         });

@@ -6,14 +6,13 @@ use std::time::Duration;
 
 use tokio::sync::{Mutex, Semaphore};
 use tokio::time::{Instant, timeout};
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::{Report, Reporter, Work, tell};
 use crate::aws::Aws;
-use crate::consumer::Ending;
 use crate::error::{Error, Result};
 use crate::flow::scatter::{Scatter, Scattered, Submission};
+use crate::shutdown::{Stage, StopSignal};
 
 /// Submissions in hand at once: enough to fill all batches that may be under way.
 const IN_HAND: usize = 256;
@@ -41,7 +40,7 @@ struct Inner {
     tasks: TaskTracker,
     room: Arc<Semaphore>,
     scatter: Mutex<Latest>,
-    closing: CancellationToken,
+    closing: StopSignal,
     report: Reporter,
 }
 
@@ -58,7 +57,7 @@ enum Latest {
 /// A scatter, as long as it works.
 struct Open {
     scatter: Scatter,
-    ending: Ending,
+    stop: StopSignal,
 }
 
 impl Desk {
@@ -68,7 +67,7 @@ impl Desk {
             tasks: TaskTracker::new(),
             room: Arc::new(Semaphore::new(IN_HAND)),
             scatter: Mutex::default(),
-            closing: CancellationToken::new(),
+            closing: StopSignal::new(),
             report,
         }))
     }
@@ -101,7 +100,7 @@ impl Desk {
 
     /// Finishes what is in hand.
     pub(super) async fn close(&self) {
-        self.0.closing.cancel();
+        self.0.closing.reach(Stage::Drain);
         // Batches end when nobody holds their batcher any more.
         *self.0.scatter.lock().await = Latest::None;
         self.0.tasks.close();
@@ -137,11 +136,11 @@ impl Inner {
             }
             Latest::None | Latest::Open(_) | Latest::Failed(..) => {}
         }
-        let ending = Ending::with(&self.closing);
-        match Box::pin(Scatter::batched(&self.aws, &self.tasks, &ending)).await {
+        let stop = self.closing.part();
+        match Box::pin(Scatter::batched(&self.aws, &self.tasks, &stop)).await {
             Ok(scatter) => {
                 let scatter = scatter.register_age(REGISTER_AGE);
-                let open = Arc::new(Open { scatter, ending });
+                let open = Arc::new(Open { scatter, stop });
                 *latest = Latest::Open(Arc::clone(&open));
                 Ok(open)
             }
@@ -157,7 +156,7 @@ impl Inner {
 }
 
 impl Open {
-    fn has_failed(&self, closing: &CancellationToken) -> bool {
-        self.ending.has_begun() && !closing.is_cancelled()
+    fn has_failed(&self, closing: &StopSignal) -> bool {
+        self.stop.has_reached(Stage::Drain) && !closing.has_reached(Stage::Drain)
     }
 }

@@ -18,11 +18,11 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 use tokio_io_timeout::TimeoutStream;
-use tokio_util::sync::CancellationToken;
 
 use super::hosts::Hosts;
 use super::{Report, Reporter};
 use crate::settings::open_files;
+use crate::shutdown::{Stage, StopSignal};
 
 /// Connections at once: more than streams of events, so that these leave room.
 const CONNECTIONS: u64 = 768;
@@ -48,7 +48,7 @@ pub(super) async fn open(
     listener: TcpListener,
     router: Router,
     hosts: Hosts,
-    stop: CancellationToken,
+    stop: StopSignal,
     report: Reporter,
 ) {
     let hosts = Arc::new(hosts);
@@ -61,7 +61,7 @@ pub(super) async fn open(
         };
         tokio::select! {
             biased;
-            () = stop.cancelled() => break,
+            () = stop.reached(Stage::Drain) => break,
             Some(_) = connections.join_next() => {}
             accepted = accepted => match accepted {
                 Ok((stream, room)) => {
@@ -89,7 +89,7 @@ async fn attend(
     stream: TcpStream,
     router: Router,
     hosts: Arc<Hosts>,
-    stop: CancellationToken,
+    stop: StopSignal,
     report: Reporter,
     _room: OwnedSemaphorePermit,
 ) {
@@ -130,7 +130,7 @@ async fn attend(
     // A client that goes away ends this connection alone.
     tokio::select! {
         _ = &mut connection => return,
-        () = stop.cancelled() => {}
+        () = stop.reached(Stage::Drain) => {}
     }
     connection.as_mut().graceful_shutdown();
     _ = connection.await;

@@ -13,11 +13,11 @@ use futures_util::stream;
 use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, sleep_until};
-use tokio_util::sync::CancellationToken;
 
 use super::watches::{Followed, Latest, State};
 use crate::core::Timestamp;
 use crate::core::text::compact_json;
+use crate::shutdown::{Stage, StopSignal};
 
 /// The id of the last event: whoever comes back with it has seen the end.
 pub(super) const END: &str = "end";
@@ -39,7 +39,7 @@ pub(super) struct Follower {
     /// How long to stay for late answers.
     pub(super) linger: Duration,
     /// Ends the stream without its end.
-    pub(super) stop: CancellationToken,
+    pub(super) stop: StopSignal,
     /// Room for this stream.
     pub(super) _room: OwnedSemaphorePermit,
 }
@@ -49,7 +49,7 @@ pub(super) fn answer(follower: Follower) -> Response {
     let stream = Stream {
         follower,
         began: Instant::now(),
-        stage: Stage::Begins,
+        progress: Progress::Begins,
         revision: None,
         trouble: None,
     };
@@ -65,7 +65,7 @@ pub(super) fn answer(follower: Follower) -> Response {
 struct Stream {
     follower: Follower,
     began: Instant,
-    stage: Stage,
+    progress: Progress,
     /// The last change that was sent.
     revision: Option<u64>,
     /// The trouble that was told last.
@@ -73,7 +73,7 @@ struct Stream {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
+enum Progress {
     Begins,
     GoesOn,
     Ended,
@@ -82,14 +82,14 @@ enum Stage {
 impl Stream {
     /// The next event; `None` after the last.
     async fn next(&mut self) -> Option<Event> {
-        match self.stage {
-            Stage::Begins => {
-                self.stage = Stage::GoesOn;
+        match self.progress {
+            Progress::Begins => {
+                self.progress = Progress::GoesOn;
                 let now = compact_json(&json!({"now": Timestamp::now()}));
                 return Some(Event::default().event("clock").retry(RETRY).data(now));
             }
-            Stage::Ended => return None,
-            Stage::GoesOn => {}
+            Progress::Ended => return None,
+            Progress::GoesOn => {}
         }
         let mut is_last = false;
         loop {
@@ -102,7 +102,7 @@ impl Stream {
             };
             let ends = self.ends(&state);
             if is_last || ends.is_some_and(|ends| ends <= Instant::now()) {
-                self.stage = Stage::Ended;
+                self.progress = Progress::Ended;
                 // Of an RFQ that never ends nobody has seen the end, nor of one whose poller broke
                 // down.
                 state.over_since?;
@@ -123,7 +123,7 @@ impl Stream {
                 }
             };
             tokio::select! {
-                () = self.follower.stop.cancelled() => return None,
+                () = self.follower.stop.reached(Stage::Drain) => return None,
                 () = ended => {}
                 changed = self.follower.changes.changed() => is_last = changed.is_err(),
             }
@@ -142,7 +142,7 @@ impl Stream {
 
     /// The last event of an RFQ whose end nobody will see.
     fn broken(&mut self, why: &str) -> Event {
-        self.stage = Stage::Ended;
+        self.progress = Progress::Ended;
         trouble(Some(why))
     }
 }

@@ -16,12 +16,12 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
-use tokio_util::sync::CancellationToken;
 
 use crate::aws::Aws;
 use crate::core::RequestRow;
 use crate::error::{Error, Result};
 use crate::flow::quotes::Filters;
+use crate::shutdown::{Stage, StopSignal};
 use desk::Desk;
 pub use hosts::Hosts;
 use routes::Readiness;
@@ -87,7 +87,7 @@ struct House {
     readiness: Readiness,
     streams: Arc<Semaphore>,
     /// Cancelled when no new request is taken any more.
-    stop: CancellationToken,
+    stop: StopSignal,
     report: Reporter,
 }
 
@@ -109,7 +109,7 @@ pub async fn run(
     listener: TcpListener,
     aws: Aws,
     settings: Settings,
-    stop: &CancellationToken,
+    stop: &StopSignal,
     report: Reporter,
 ) -> Result<()> {
     let filters = Arc::<Filters>::default();
@@ -131,7 +131,7 @@ pub async fn run(
         house.desk.close().await;
     };
     let overdue = async {
-        stop.cancelled().await;
+        stop.reached(Stage::Drain).await;
         sleep(DRAIN).await;
     };
     tokio::select! {

@@ -11,11 +11,11 @@ use std::time::Duration;
 use console::Style;
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
-use tokio_util::sync::CancellationToken;
 
 use crate::core::Timestamp;
 use crate::core::text::{compact_json, printable};
 use crate::error::{Error, Kind, Result};
+use crate::shutdown::Shutdown;
 use crate::view::count_of;
 use waiting::{Stream, Words, Worth};
 use writer::Writer;
@@ -155,21 +155,12 @@ impl Output {
     /// Ends a command: waits for the answers, lets `judge` say the last word, and waits for the rest.
     ///
     /// A reader may take its time for answers. For events and notes it has 3 s to take the next one; after
-    /// `stop` it has 3 s for everything. `leave` ends the wait at once.
-    pub async fn finish<T>(
-        &self,
-        stop: &CancellationToken,
-        leave: &CancellationToken,
-        judge: impl FnOnce() -> T,
-    ) -> T {
-        let after = async |token: &CancellationToken, more| {
-            token.cancelled().await;
-            sleep(more).await;
-        };
+    /// a signal it has 3 s for everything, after a second one 0.2 s.
+    pub async fn finish<T>(&self, shutdown: &Shutdown, judge: impl FnOnce() -> T) -> T {
         let mut over = pin!(async {
             tokio::select! {
-                () = after(stop, FLUSH) => {}
-                () = after(leave, AT_ONCE) => {}
+                () = async { shutdown.first_signal().await; sleep(FLUSH).await } => {}
+                () = async { shutdown.second_signal().await; sleep(AT_ONCE).await } => {}
             }
         });
         let is_over = tokio::select! {

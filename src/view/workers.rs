@@ -179,14 +179,6 @@ impl Tally {
         self.providers.values().map(|counts| counts.in_hand).sum()
     }
 
-    /// Whether the consumer has seen as many answers as the providers have given.
-    pub fn is_gathered(&self) -> bool {
-        let total = self.total();
-        let answered = total.quoted + total.declined + total.failed + total.silent;
-        let answered = answered - self.mute + self.strayed;
-        self.gathered + self.duplicates + self.refused >= answered
-    }
-
     fn of(&mut self, provider: &ProviderName) -> &mut Counts {
         self.providers.entry(provider.clone()).or_default()
     }

@@ -6,7 +6,6 @@ mod stack;
 use std::time::Duration;
 
 use clap::Args;
-use tokio_util::sync::CancellationToken;
 
 use crate::aws::MAX_WAIT;
 use crate::cli::Context;
@@ -16,6 +15,7 @@ use crate::consumer::Options;
 use crate::error::{Error, Result, exit};
 use crate::flow::gather;
 use crate::flow::provider::{self, Receipts, Temper};
+use crate::shutdown::StopSignal;
 use crate::terminal::Format;
 use crate::terminal::progress::{Progress, Whole};
 use crate::tools::bench::{self, Arrival, Measured, Plan};
@@ -110,7 +110,6 @@ async fn measure(
     };
     let bar = Progress::new(output, Whole::Rfqs(count.into()), "gathered");
     let told = |rfqs| bar.at(rfqs, 0);
-    let never = CancellationToken::new();
-    let measured = Box::pin(bench::run(&stack.aws, &plan, &never, &told)).await?;
+    let measured = Box::pin(bench::run(&stack.aws, &plan, &StopSignal::new(), &told)).await?;
     Ok((plan, measured))
 }

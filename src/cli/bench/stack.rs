@@ -59,10 +59,10 @@ impl BenchStack {
         context: &Context,
         work: impl Future<Output = Result<T>>,
     ) -> Result<T> {
-        let (output, stop) = (&context.output, &context.shutdown.stop);
+        let output = &context.output;
         let done = tokio::select! {
             biased;
-            () = stop.cancelled() => Err(context.shutdown.error()),
+            () = context.shutdown.first_signal() => Err(context.shutdown.error()),
             done = work => done,
         };
         let removed = async {

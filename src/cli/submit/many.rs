@@ -19,13 +19,13 @@ use super::shape::look;
 use super::subscribe_hint;
 use crate::cli::recent::{REMEMBERED, Recent};
 use crate::cli::{Context, env};
-use crate::consumer::Ending;
 use crate::core::text::printable;
 use crate::core::{RequestRow, RfqId};
 use crate::error::{Error, Result, exit};
 use crate::flow::draft::of_json;
 use crate::flow::scatter::{Scatter, Scattered, Submission};
 use crate::settings::{Settings, quoted};
+use crate::shutdown::Stage;
 use crate::terminal::progress::{Progress, Whole};
 use crate::terminal::{Format, Output};
 use crate::view::count_of;
@@ -165,8 +165,8 @@ pub(super) async fn run(context: &Context, command: Command, requests: Requests)
     let aws = context.connect(&settings).await?;
     output.note(&aws.target_line());
     let tasks = TaskTracker::new();
-    let ending = Ending::with(&context.shutdown.stop);
-    let scatter = Scatter::batched(&aws, &tasks, &ending)
+    let stop = context.shutdown.stop.part();
+    let scatter = Scatter::batched(&aws, &tasks, &stop)
         .await
         .map_err(|error| subscribe_hint(error, &settings))?;
     let began = Instant::now();
@@ -189,7 +189,7 @@ pub(super) async fn run(context: &Context, command: Command, requests: Requests)
     let mut account = Account::default();
     let mut broken = None;
     {
-        let wanted = requests.stream(&command).take_until(ending.begins());
+        let wanted = requests.stream(&command).take_until(stop.reached(Stage::Drain));
         let mut submitted = std::pin::pin!(wanted.map(submit).buffered(IN_HAND));
         while let Some(next) = submitted.next().await {
             let (line, bytes, outcome) = match next {
@@ -206,18 +206,18 @@ pub(super) async fn run(context: &Context, command: Command, requests: Requests)
             // No more are submitted whose ids nothing takes; those under way go to stderr.
             if let Err(error) = output.delivered() {
                 broken.get_or_insert(error);
-                ending.stop();
+                stop.reach(Stage::Drain);
             }
         }
     }
     drop((bar, scatter));
     Recent::of(&aws, env).remember(&account.newest, output).await;
     summary(context, &settings, &account, began);
-    let ended = ending
+    let ended = stop
         .outcome()
         .err()
         .or(broken)
-        .or_else(|| context.shutdown.stop.is_cancelled().then(|| context.shutdown.error()));
+        .or_else(|| context.shutdown.is_signalled().then(|| context.shutdown.error()));
     if let Some(error) = ended {
         return Err(ended_early(error, &settings, &command, &account));
     }

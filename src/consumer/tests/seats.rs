@@ -4,10 +4,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
-use tokio_util::sync::CancellationToken;
 
 use super::super::{Message, Notice, Seat, Verdict};
 use super::{Written, again, brings, consumer, message, stop_after};
+use crate::shutdown::StopSignal;
 
 #[tokio::test(start_paused = true)]
 async fn hundreds_that_wait_hold_up_no_other_stay_hidden_and_are_finished() {
@@ -19,7 +19,7 @@ async fn hundreds_that_wait_hold_up_no_other_stay_hidden_and_are_finished() {
         brings(1, &some)
     });
     let source = Written::new(receives.chain([brings(1, &["honest"])]));
-    let stop = CancellationToken::new();
+    let stop = StopSignal::new();
     let (consumer, _) = consumer(&source, HANDS, &stop);
     let began = Instant::now();
     let answered = Arc::new(Mutex::new(Vec::new()));
@@ -56,7 +56,7 @@ async fn what_waits_is_bounded_by_its_size_and_what_exceeds_it_keeps_its_seat() 
     let [first, second, third] = receives;
     let ms = Duration::from_millis(1);
     let source = Written::new([(ms, first), (ms, second), (Duration::from_mins(1), third)]);
-    let stop = CancellationToken::new();
+    let stop = StopSignal::new();
     let (consumer, _) = consumer(&source, 100, &stop);
     let waited = Arc::new(Mutex::new(Vec::new()));
     let seen = Arc::clone(&waited);
@@ -81,7 +81,7 @@ async fn what_waits_is_bounded_by_its_size_and_what_exceeds_it_keeps_its_seat() 
 #[tokio::test(start_paused = true)]
 async fn a_stop_finishes_what_waits_within_the_drain_and_gives_the_rest_back_at_once() {
     let source = Written::new([brings(0, &["24", "26", "90"])]);
-    let stop = CancellationToken::new();
+    let stop = StopSignal::new();
     let (consumer, _) = consumer(&source, 3, &stop);
     let notices = Arc::new(Mutex::new(Vec::new()));
     let told = Arc::clone(&notices);
@@ -106,7 +106,7 @@ async fn a_stop_finishes_what_waits_within_the_drain_and_gives_the_rest_back_at_
 async fn what_is_received_after_the_stop_is_given_back_at_once_if_it_waits_beyond_the_drain() {
     // The poll under way brings them 10 s after the stop, 15 s before the drain ends.
     let source = Written::new([brings(10_500, &["14", "16", "90"])]);
-    let stop = CancellationToken::new();
+    let stop = StopSignal::new();
     let (consumer, _) = consumer(&source, 3, &stop);
     let handle = |message: Message, seat: Seat| async move {
         let wait = Duration::from_secs(message.body.parse().expect("seconds"));
@@ -130,7 +130,7 @@ async fn what_has_lapsed_is_not_given_back_until_it_is_delivered_again() {
         let source = Written::new([brings(0, &["a"])].into_iter().chain(script));
         // The extension comes back long after the 30 s for which the message is hidden.
         source.state().extension = Duration::from_secs(25);
-        let stop = CancellationToken::new();
+        let stop = StopSignal::new();
         let (consumer, _) = consumer(&source, 10, &stop);
         let lapsed = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&lapsed);

@@ -14,7 +14,6 @@ use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 pub use behaviour::{Behaviour, Decision, Delivery, Intent, Moment, Temper, When};
@@ -22,10 +21,11 @@ pub use fault::{Fault, FaultKind, KINDS as FAULT_KINDS};
 
 use self::worker::Worker;
 use crate::aws::{Aws, DeadLetters, Outgoing, Polled, Queue};
-use crate::consumer::{Batcher, Consumer, Ending, Notice, Options, Trouble, persist};
+use crate::consumer::{Batcher, Consumer, Notice, Options, Trouble, persist};
 use crate::core::ProviderName;
 use crate::error::{Error, Kind, Result};
 use crate::flow::events::{Event, Sink};
+use crate::shutdown::StopSignal;
 
 /// How long a provider's queue is left alone after a request or a few: the answer is more urgent than
 /// the next request, and several of them cost no more to receive than one.
@@ -53,8 +53,7 @@ pub struct Settings {
     pub options: Options,
 }
 
-/// Runs one worker per provider until the `ending` begins, then drains; where it comes with an error,
-/// what is in hand is given back at once.
+/// Runs one worker per provider until `stop`, then drains.
 ///
 /// # Errors
 /// Not set up when a queue is missing; the first error that will not pass, after draining.
@@ -62,7 +61,7 @@ pub async fn run(
     aws: &Aws,
     providers: &[ProviderName],
     settings: &Settings,
-    ending: &Ending,
+    stop: &StopSignal,
     sink: &Sink<Event>,
 ) -> Result<()> {
     let find = async |name: String| persist(async || aws.queue(name.clone()).await).await;
@@ -73,8 +72,8 @@ pub async fn run(
     let queues = providers.iter().map(|name| find(aws.names.provider_queue(name)));
     let queues = try_join_all(queues).await?;
     let tasks = TaskTracker::new();
-    let answers = response.outbox(&tasks, ending);
-    let dead_letters = dead_letters.dead_letters(&tasks, ending);
+    let answers = response.outbox(&tasks, stop);
+    let dead_letters = dead_letters.dead_letters(&tasks, stop);
     let mut workers = JoinSet::new();
     for (provider, queue) in providers.iter().zip(queues) {
         let post = Post {
@@ -83,7 +82,7 @@ pub async fn run(
             settings: settings.clone(),
             answers: answers.clone(),
             dead_letters: dead_letters.clone(),
-            ending: ending.part(),
+            stop: stop.part(),
             sink: Arc::clone(sink),
         };
         workers.spawn(post.keep());
@@ -99,12 +98,12 @@ pub async fn run(
             Err(error) if error.kind() == Kind::NotSetUp && !workers.is_empty() => {}
             // One worker that cannot go on stops the others: half a house answers half the
             // requests.
-            Err(error) => ending.fail(error),
+            Err(error) => stop.fail(error),
         }
     }
     tasks.close();
     tasks.wait().await;
-    ending.outcome()
+    stop.outcome()
 }
 
 /// One provider's place: somebody is always at work there.
@@ -114,7 +113,7 @@ struct Post {
     settings: Settings,
     answers: Batcher<Outgoing, ()>,
     dead_letters: DeadLetters,
-    ending: Ending,
+    stop: StopSignal,
     sink: Sink<Event>,
 }
 
@@ -130,11 +129,11 @@ impl Post {
                 Arc::clone(&self.sink),
                 self.queue.name().to_owned(),
             ));
-            let crash = worker.crash.clone();
+            let crashed = Arc::clone(&worker);
             tokio::select! {
                 ended = self.work(worker) => break ended,
                 // What it had in hand comes back when its visibility runs out.
-                () = crash.cancelled() => {}
+                () = crashed.crash.notified() => {}
             }
         };
         if ended.as_ref().is_err_and(|error| error.kind() == Kind::NotSetUp) {
@@ -148,14 +147,13 @@ impl Post {
             queue: self.queue.clone(),
             wait: self.settings.poll_wait,
             visibility: self.settings.options.visibility,
-            hurry: CancellationToken::new(),
         };
         let troubles = Arc::clone(&self.sink);
         let consumer = Consumer {
             source,
             options: self.settings.options,
             breath: BREATH,
-            ending: self.ending.part(),
+            stop: self.stop.part(),
             trouble: Arc::new(move |trouble: Trouble| troubles(Event::Trouble(trouble))),
         };
         let handle = move |message, place| {

@@ -5,8 +5,8 @@ use std::future::pending;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::sleep;
-use tokio_util::sync::CancellationToken;
 
 use super::behaviour::{Decision, Delivery, Intent, Moment, When};
 use super::{Receipts, Settings};
@@ -37,7 +37,7 @@ pub(super) struct Worker {
     attempts: Mutex<HashMap<String, Vec<Timestamp>>>,
     /// Cancelled when a fault lets the worker die: whoever runs it then drops it with all it has in
     /// hand.
-    pub(super) crash: CancellationToken,
+    pub(super) crash: Notify,
 }
 
 impl Worker {
@@ -49,7 +49,7 @@ impl Worker {
         sink: Sink<Event>,
         queue: String,
     ) -> Self {
-        let (attempts, crash) = (Mutex::default(), CancellationToken::new());
+        let (attempts, crash) = (Mutex::default(), Notify::new());
         Self { provider, settings, answers, dead_letters, sink, queue, attempts, crash }
     }
 
@@ -228,7 +228,7 @@ impl Worker {
     async fn die(&self, request: &Request, sent: bool) {
         let (provider, id) = (self.provider.clone(), request.id.clone());
         self.report(Event::Crashed { provider, id, sent });
-        self.crash.cancel();
+        self.crash.notify_one();
         pending::<()>().await;
     }
 

@@ -14,17 +14,17 @@ use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use hdrhistogram::Histogram;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::aws::{Account, Aws};
-use crate::consumer::Ending;
 use crate::core::{Answer, ProviderName, Responder, RfqId};
 use crate::error::{Error, Result};
 use crate::flow::events::{Event, Sink};
 use crate::flow::gather;
 use crate::flow::provider;
 use crate::flow::scatter::{Scatter, Scattered, Submission, Term};
+use crate::flow::workers::{self, WorkerPlan};
+use crate::shutdown::StopSignal;
 use crate::tools::bench::usage::{peak_memory, processor_time};
 
 /// Submissions under way at once where there is no rate: both kinds of batches get full.
@@ -56,9 +56,9 @@ pub struct Plan {
     pub warm_up: u32,
     /// How they come.
     pub arrival: Arrival,
-    /// Who answers.
+    /// The providers.
     pub providers: Vec<ProviderName>,
-    /// How workers work.
+    /// How they behave.
     pub workers: provider::Settings,
     /// How answers are gathered.
     pub gathering: gather::Settings,
@@ -106,18 +106,18 @@ pub struct Measured {
 pub async fn run(
     aws: &Aws,
     plan: &Plan,
-    stop: &CancellationToken,
+    stop: &StopSignal,
     gathered: &(dyn Fn(u64) + Send + Sync),
 ) -> Result<Measured> {
     let ledger = Arc::new(Ledger::default());
     let heard = Arc::clone(&ledger);
     let sink: Sink<Event> = Arc::new(move |event| heard.hear(&event));
     let workers = async {
-        let ending = Ending::with(stop);
-        tokio::try_join!(
-            provider::run(aws, &plan.providers, &plan.workers, &ending, &sink),
-            gather::run(aws, plan.gathering, stop, stop, &sink),
-        )?;
+        let both = WorkerPlan {
+            providers: Some((plan.providers.clone(), plan.workers.clone())),
+            consumer: Some(plan.gathering),
+        };
+        workers::run(aws, &both, stop, &sink).await?;
         Err(Error::other("the workers have stopped"))
     };
     tokio::select! {
@@ -129,13 +129,12 @@ pub async fn run(
 async fn measure(
     aws: &Aws,
     plan: &Plan,
-    stop: &CancellationToken,
+    stop: &StopSignal,
     ledger: &Ledger,
     gathered: &(dyn Fn(u64) + Send + Sync),
 ) -> Result<Measured> {
     let tasks = TaskTracker::new();
-    let ending = Ending::with(stop);
-    let scatter = Scatter::batched(aws, &tasks, &ending).await?;
+    let scatter = Scatter::batched(aws, &tasks, &stop.part()).await?;
     let providers = &plan.providers;
     let behaviour = &plan.workers.behaviour;
     let think = behaviour.think.map_or(LONGEST_THOUGHT, |(_, longest)| longest);

@@ -16,18 +16,17 @@ use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 use tokio::time::{Instant, sleep, sleep_until};
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::account::{account, expected, rows_of};
 use self::crew::Crew;
 use super::{DEADLINE, LONGEST_THOUGHT, STALLED, TOLD_EVERY};
 use crate::aws::Aws;
-use crate::consumer::Ending;
 use crate::core::{ProviderName, RfqId};
 use crate::error::{Error, Result};
 use crate::flow::provider::{Behaviour, FaultKind};
 use crate::flow::scatter::{Scatter, Scattered, Submission, Term};
+use crate::shutdown::{Stage, StopSignal};
 use crate::stack::all_depths;
 
 /// Submissions under way at once.
@@ -109,7 +108,7 @@ pub async fn run(
     reached: &Aws,
     aws: &Aws,
     plan: &Plan,
-    stop: &CancellationToken,
+    stop: &StopSignal,
     told: &(dyn Fn(u64) + Send + Sync),
 ) -> Result<Outcome> {
     let mut chance = ChaCha8Rng::seed_from_u64(plan.behaviour.seed);
@@ -141,7 +140,7 @@ pub async fn run(
             Ok(never) => match never {},
             Err(error) => return Err(error),
         },
-        () = stop.cancelled() => return Err(Error::other("stopped")),
+        () = stop.reached(Stage::Drain) => return Err(Error::other("stopped")),
     };
     crew.dismiss().await?;
     let mut outcome = Outcome { took, resubmitted, ..Outcome::default() };
@@ -156,10 +155,10 @@ fn fraction(chance: &mut ChaCha8Rng) -> f64 {
 }
 
 /// Submits all of them; returns how many times one had to be submitted again.
-async fn submit(aws: &Aws, plan: &Plan, ids: &[RfqId], stop: &CancellationToken) -> Result<u64> {
+async fn submit(aws: &Aws, plan: &Plan, ids: &[RfqId], stop: &StopSignal) -> Result<u64> {
     let tasks = TaskTracker::new();
-    let ending = Ending::with(stop);
-    let scatter = Scatter::batched(aws, &tasks, &ending).await?;
+    let stop = stop.part();
+    let scatter = Scatter::batched(aws, &tasks, &stop).await?;
     let began = Instant::now();
     let due = async |(number, id): (u32, &RfqId)| {
         sleep_until(began + Duration::from_secs_f64(f64::from(number) / plan.rate)).await;
@@ -176,7 +175,7 @@ async fn submit(aws: &Aws, plan: &Plan, ids: &[RfqId], stop: &CancellationToken)
             };
             // As its hint tells a customer to: the same id doubles nothing.
             again += 1;
-            if again == SUBMISSIONS || ending.has_begun() {
+            if again == SUBMISSIONS || stop.has_reached(Stage::Drain) {
                 return Err(failed);
             }
             sleep(RESUBMITTED_AFTER).await;
