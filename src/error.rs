@@ -65,17 +65,17 @@ pub struct Error {
     #[source]
     cause: Option<Box<dyn StdError + Send + Sync>>,
     hints: Vec<String>,
-    course: Course,
+    permanence: Permanence,
     field: Option<&'static str>,
 }
 
-/// What would become of the same request a little later.
+/// Whether the same request is worth another try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Course {
-    /// It may succeed.
-    Passing,
+pub enum Permanence {
+    /// It may succeed a little later.
+    Transient,
     /// It would fail again.
-    Lasting,
+    Permanent,
     /// It would fail again, and so would every other request of its kind.
     Fatal,
 }
@@ -91,7 +91,7 @@ impl Error {
             message: message.into(),
             cause: None,
             hints: Vec::new(),
-            course: Course::Lasting,
+            permanence: Permanence::Permanent,
             field: None,
         }
     }
@@ -119,12 +119,13 @@ impl Error {
     }
 
     /// Adds what the error means to the caller: this message comes first, the error becomes its cause.
-    /// Kind, hints and course stay.
+    /// Kind, hints and permanence stay.
     #[must_use]
     pub fn within(self, message: impl Into<String>) -> Self {
-        let (kind, hints, course, field) = (self.kind, self.hints.clone(), self.course, self.field);
+        let (kind, hints, permanence, field) =
+            (self.kind, self.hints.clone(), self.permanence, self.field);
         let cause: Option<Box<dyn StdError + Send + Sync>> = Some(Box::new(self));
-        Self { kind, message: message.into(), cause, hints, course, field }
+        Self { kind, message: message.into(), cause, hints, permanence, field }
     }
 
     /// Adds a line that says what to do about it.
@@ -148,8 +149,8 @@ impl Error {
 
     /// Marks it as one that may pass: the same request may succeed a little later.
     #[must_use]
-    pub fn passing(mut self) -> Self {
-        self.course = Course::Passing;
+    pub fn transient(mut self) -> Self {
+        self.permanence = Permanence::Transient;
         self
     }
 
@@ -157,18 +158,18 @@ impl Error {
     /// credentials do not suffice.
     #[must_use]
     pub fn fatal(mut self) -> Self {
-        self.course = Course::Fatal;
+        self.permanence = Permanence::Fatal;
         self
     }
 
     /// Whether the same request may succeed a little later.
     pub fn is_transient(&self) -> bool {
-        self.course == Course::Passing
+        self.permanence == Permanence::Transient
     }
 
     /// Whether no later request would be spared it.
     pub fn is_fatal(&self) -> bool {
-        self.course == Course::Fatal
+        self.permanence == Permanence::Fatal
     }
 
     /// The kind, to branch on.

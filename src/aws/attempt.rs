@@ -8,7 +8,7 @@ use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use tokio::time::sleep;
 
 use super::error::is_throttled;
-use crate::consumer::Fate;
+use crate::consumer::Effect;
 
 /// How often a request is tried, the first time included.
 const ATTEMPTS: u32 = 3;
@@ -21,22 +21,22 @@ const WAIT: Duration = Duration::from_millis(200);
 /// The last attempt's error, and whether any of them may have been carried out.
 pub(super) async fn attempt<T, E, Fut>(
     request: impl Fn() -> Fut,
-) -> Result<T, (SdkError<E, HttpResponse>, Fate)>
+) -> Result<T, (SdkError<E, HttpResponse>, Effect)>
 where
     E: ProvideErrorMetadata,
     Fut: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
 {
-    let mut worst = Fate::Refused;
+    let mut worst = Effect::Excluded;
     let mut attempt = 1;
     loop {
         let error = match request().await {
             Ok(done) => return Ok(done),
             Err(error) => error,
         };
-        let this = fate(&error);
+        let this = effect(&error);
         worst = worst.max(this);
         let throttled = error.code().is_some_and(is_throttled);
-        if attempt == ATTEMPTS || (this == Fate::Refused && !throttled) {
+        if attempt == ATTEMPTS || (this == Effect::Excluded && !throttled) {
             return Err((error, worst));
         }
         sleep(WAIT * attempt).await;
@@ -45,10 +45,12 @@ where
 }
 
 /// Whether one attempt may have been carried out.
-fn fate<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Fate {
+fn effect<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Effect {
     match error {
-        SdkError::ServiceError(context) if context.raw().status().as_u16() < 500 => Fate::Refused,
-        SdkError::ConstructionFailure(_) => Fate::Refused,
-        _ => Fate::Unknown,
+        SdkError::ServiceError(context) if context.raw().status().as_u16() < 500 => {
+            Effect::Excluded
+        }
+        SdkError::ConstructionFailure(_) => Effect::Excluded,
+        _ => Effect::Possible,
     }
 }

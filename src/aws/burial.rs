@@ -7,8 +7,9 @@ use sha2::{Digest as _, Sha256};
 use tokio_util::task::TaskTracker;
 
 use super::queue::{Outgoing, Queue};
-use crate::consumer::{Batcher, LastFew, Lasting, Message, Outcome};
+use crate::consumer::{Batcher, LastFew, Message, Outcome};
 use crate::core::text::hexadecimal;
+use crate::error::Permanence;
 use crate::shutdown::StopSignal;
 
 /// The most bytes that a queue takes in one message, attributes included: the limit since August 2025, and
@@ -77,7 +78,7 @@ impl DeadLetters {
         let size = copy.size();
         let outcome = send(copy).await;
         let is_refused =
-            outcome.as_ref().is_err_and(|refusal| refusal.lasting == Lasting::Permanent);
+            outcome.as_ref().is_err_and(|refusal| refusal.permanence == Permanence::Permanent);
         if is_refused && size > older {
             return send(letter(&message.body, reason, source, older)).await;
         }
@@ -127,7 +128,7 @@ mod tests {
 
     use super::super::outbox::limits;
     use super::*;
-    use crate::consumer::{Fate, Limits, Refusal};
+    use crate::consumer::{Effect, Limits, Refusal};
 
     fn value<'a>(letter: &'a Outgoing, name: &str) -> Option<&'a str> {
         letter.attributes.iter().find(|(other, _)| *other == name).map(|(_, value)| value.as_str())
@@ -169,7 +170,7 @@ mod tests {
     }
 
     /// Dead letters without a queue: each of these refuses one letter, and all others are taken.
-    fn letters(refusals: &[Lasting]) -> (DeadLetters, Arc<Mutex<Vec<usize>>>) {
+    fn letters(refusals: &[Permanence]) -> (DeadLetters, Arc<Mutex<Vec<usize>>>) {
         let left = Mutex::new(refusals.iter().rev().copied().collect::<Vec<_>>());
         let sizes = Arc::<Mutex<Vec<usize>>>::default();
         let seen = Arc::clone(&sizes);
@@ -177,9 +178,9 @@ mod tests {
             let answer = |letter: &Outgoing| {
                 seen.lock().expect("unpoisoned").push(letter.size());
                 let next = left.lock().expect("unpoisoned").pop();
-                next.map_or(Ok(()), |lasting| {
+                next.map_or(Ok(()), |permanence| {
                     let (code, message) = ("code".to_owned(), "message".to_owned());
-                    Err(Refusal { code, message, lasting, fate: Fate::Refused })
+                    Err(Refusal { code, message, permanence, effect: Effect::Excluded })
                 })
             };
             let results: Vec<_> = batch.iter().map(answer).collect();
@@ -199,7 +200,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_message_is_sent_once_as_long_as_it_is_remembered() {
-        let (letters, sizes) = letters(&[Lasting::Passing]);
+        let (letters, sizes) = letters(&[Permanence::Transient]);
         let reports = Arc::new(AtomicUsize::new(0));
         let bury = async |number| {
             let reports = Arc::clone(&reports);
@@ -237,13 +238,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_an_older_queue_does_not_take_is_cut_shorter() {
         let large = "x".repeat(LIMITS[1]);
-        let (letters, sizes) = letters(&[Lasting::Permanent]);
+        let (letters, sizes) = letters(&[Permanence::Permanent]);
         let bury = async |letters: DeadLetters, body: &str| {
             letters.bury(&message(1, body), "why", "queue", || {}).await
         };
         assert_eq!(bury(letters, &large).await, Ok(()));
         assert_eq!(sizes.lock().expect("unpoisoned")[1], LIMITS[1]);
-        for (body, lasting) in [(large.as_str(), Lasting::Passing), ("small", Lasting::Permanent)] {
+        for (body, lasting) in
+            [(large.as_str(), Permanence::Transient), ("small", Permanence::Permanent)]
+        {
             let (letters, sizes) = self::letters(&[lasting]);
             assert!(bury(letters, body).await.is_err());
             assert_eq!(sizes.lock().expect("unpoisoned").len(), 1, "the size is not to blame");

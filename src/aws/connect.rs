@@ -17,9 +17,9 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 
 use super::Meter;
 use super::asked::Asked;
-use super::failure::{Failure, Passing};
+use super::failure::Failure;
 use crate::core::Names;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Permanence, Result};
 use crate::settings::open_files;
 use crate::settings::{Endpoint, LocalStack, Settings, Target, plain_url};
 
@@ -229,7 +229,7 @@ impl Aws {
         let host = self.place.host(url);
         let unreachable = |said: String| Error::new(Kind::Unreachable, said);
         match Failure::of(error) {
-            Failure::Files => Ok(too_many_files().passing()),
+            Failure::Files => Ok(too_many_files().transient()),
             Failure::Certificate(why) => {
                 Ok(unreachable(format!("the certificate of {host} is not accepted"))
                     .because(format!("{doing}: {why}"))
@@ -239,10 +239,10 @@ impl Aws {
                 .because(format!("{doing}: {why}"))),
             Failure::Credentials(why, passing) => {
                 let error = no_credentials().because(format!("{doing}: {why}"));
-                Ok(if passing == Passing::Maybe { error.passing() } else { error.fatal() })
+                Ok(if passing == Permanence::Transient { error.transient() } else { error.fatal() })
             }
             Failure::NoSuchHost(said) if self.is_real() => {
-                let error = self.unreachable(url).because(format!("{doing}: {said}")).passing();
+                let error = self.unreachable(url).because(format!("{doing}: {said}")).transient();
                 Ok(error.hint(format!("is `{}` the right region?", self.region)))
             }
             Failure::NoSuchHost(said) | Failure::Silence(said) => Err(said),

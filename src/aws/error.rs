@@ -6,8 +6,8 @@ use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use super::Aws;
 use super::connect::ATTEMPT_TIMEOUT;
 use super::failure::{asked, words};
-use crate::consumer::{Entries, Fate, Lasting, Refusal};
-use crate::error::Error;
+use crate::consumer::{Effect, Entries, Refusal};
+use crate::error::{Error, Permanence};
 
 /// Codes that say a resource is not there.
 const NOT_FOUND: [&str; 6] = [
@@ -82,8 +82,8 @@ pub(super) fn refusal(code: Option<&str>, message: Option<&str>) -> Refusal {
     let permanent = PERMANENT.contains(&code.as_str());
     Refusal {
         message: message.unwrap_or("no message").to_owned(),
-        lasting: if permanent { Lasting::Permanent } else { Lasting::Passing },
-        fate: if UNKNOWN.contains(&code.as_str()) { Fate::Unknown } else { Fate::Refused },
+        permanence: if permanent { Permanence::Permanent } else { Permanence::Transient },
+        effect: if UNKNOWN.contains(&code.as_str()) { Effect::Possible } else { Effect::Excluded },
         code,
     }
 }
@@ -95,7 +95,7 @@ pub(super) fn rejection<E: ProvideErrorMetadata>(
 ) -> Option<Refusal> {
     let is_service = matches!(error, SdkError::ServiceError(_));
     let refusal = refusal(error.code(), error.message());
-    (is_service && refusal.lasting == Lasting::Permanent).then_some(refusal)
+    (is_service && refusal.permanence == Permanence::Permanent).then_some(refusal)
 }
 
 /// One result per entry of a batch, in order, from the ids of those that were done and id, code and
@@ -134,19 +134,21 @@ impl Aws {
                 self.answered(doing, status, error.code().unwrap_or_default(), error.message())
             }
             // An answer that is none: cut off, or not the service's.
-            SdkError::ResponseError(_) => failed().because(words(error)).passing(),
+            SdkError::ResponseError(_) => failed().because(words(error)).transient(),
             SdkError::TimeoutError(_) => {
                 let cause = format!("{doing}: no answer within {} s", ATTEMPT_TIMEOUT.as_secs());
-                self.unreachable(asked(error)).because(cause).passing()
+                self.unreachable(asked(error)).because(cause).transient()
             }
             SdkError::DispatchFailure(failure) => {
                 let was_sent = asked(error).is_some() || failure.is_io() || failure.is_timeout();
                 self.unanswered(doing, error).unwrap_or_else(|said| {
                     if was_sent {
                         let cause = format!("{doing}: {said}");
-                        self.unreachable(asked(error)).because(cause).passing()
+                        self.unreachable(asked(error)).because(cause).transient()
                     } else {
-                        failed().because(format!("the request could not be sent: {said}")).passing()
+                        failed()
+                            .because(format!("the request could not be sent: {said}"))
+                            .transient()
                     }
                 })
             }
@@ -177,7 +179,7 @@ impl Aws {
             "" if ![500, 502, 503, 504].contains(&status) && !self.is_real() => {
                 ours.hint(format!("is it LocalStack that answers at {}?", self.url()))
             }
-            _ if status >= 500 || is_throttled(code) => ours.passing(),
+            _ if status >= 500 || is_throttled(code) => ours.transient(),
             _ if DENIED.contains(&code) => ours.fatal(),
             _ => ours,
         }

@@ -11,6 +11,7 @@ use aws_smithy_types::error::ErrorMetadata;
 use rustls::CertificateError;
 
 use super::asked::Unanswered;
+use crate::error::Permanence;
 use crate::settings::open_files;
 
 /// How the standard library words that a name has no address.
@@ -28,16 +29,9 @@ pub(super) enum Failure {
     /// The host's name has no address, and what the system says.
     NoSuchHost(String),
     /// There are no credentials to sign with, and why; whether that may pass.
-    Credentials(String, Passing),
+    Credentials(String, Permanence),
     /// None came from a host that was asked.
     Silence(String),
-}
-
-/// Whether a failure may be over a little later.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Passing {
-    Maybe,
-    Never,
 }
 
 impl Failure {
@@ -46,9 +40,9 @@ impl Failure {
         if let Some(error) = find::<CredentialsError>(error) {
             let passing = match error {
                 CredentialsError::ProviderTimedOut(_) | CredentialsError::ProviderError(_) => {
-                    Passing::Maybe
+                    Permanence::Transient
                 }
-                _ => Passing::Never,
+                _ => Permanence::Fatal,
             };
             return Self::Credentials(lack(error), passing);
         }
@@ -182,19 +176,19 @@ mod tests {
     fn credentials_that_cannot_be_had_say_why() {
         use CredentialsError as E;
         for (error, said, passing) in [
-            (E::not_loaded_no_source(), "it sets none", Passing::Never),
-            (E::not_loaded("no profile"), "no profile", Passing::Never),
-            (E::invalid_configuration("a loop"), "a loop", Passing::Never),
+            (E::not_loaded_no_source(), "it sets none", Permanence::Fatal),
+            (E::not_loaded("no profile"), "no profile", Permanence::Fatal),
+            (E::invalid_configuration("a loop"), "a loop", Permanence::Fatal),
             (
                 E::provider_error(io("the token has expired")),
                 "the token has expired",
-                Passing::Maybe,
+                Permanence::Transient,
             ),
-            (E::unhandled("not UTF-8"), "not UTF-8", Passing::Never),
+            (E::unhandled("not UTF-8"), "not UTF-8", Permanence::Fatal),
             (
                 E::provider_timed_out(Duration::from_secs(5)),
                 "credentials provider timed out after 5 seconds",
-                Passing::Maybe,
+                Permanence::Transient,
             ),
         ] {
             assert_eq!(Failure::of(&io(error)), Failure::Credentials(said.to_owned(), passing));

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::Aws;
 use super::error::{per_entry, refusal, rejection};
-use crate::consumer::{Entries, Fate, Message, Refusal, Source, Wait};
+use crate::consumer::{Effect, Entries, Message, Refusal, Source, Wait};
 use crate::core::Timestamp;
 use crate::error::Result;
 
@@ -193,7 +193,7 @@ impl Queue {
                 Err(error) if error.is_fatal() => return Err(error),
                 // What went before is out: only this one is sent again.
                 Err(error) => results.push(Err(Refusal {
-                    fate: Fate::Unknown,
+                    effect: Effect::Possible,
                     ..refusal(Some("RequestFailed"), Some(&error.to_string()))
                 })),
             }
@@ -336,7 +336,7 @@ impl Queue {
     /// No answer came within this time.
     fn silent(&self, doing: &str, limit: Duration) -> crate::error::Error {
         let cause = format!("{doing} {}: no answer within {} s", self.name, limit.as_secs());
-        self.aws.unreachable(Some(&self.url)).because(cause).passing()
+        self.aws.unreachable(Some(&self.url)).because(cause).transient()
     }
 
     pub(super) fn error<E>(

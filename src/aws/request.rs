@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::attempt::attempt;
 use super::row::{read_request, request_key, text, time, write_request, write_units};
 use super::table::{DUPLICATE, Table};
-use crate::consumer::{Entries, Fate};
+use crate::consumer::{Effect, Entries};
 use crate::core::{RequestRow, RfqId, Timestamp};
 use crate::error::{Error, Result};
 
@@ -82,7 +82,7 @@ impl Table {
     ///
     /// # Errors
     /// Not set up when there is no table; whether the row may have been written.
-    pub async fn record(&self, insert: &RequestInsert) -> Result<Recorded, (Error, Fate)> {
+    pub async fn record(&self, insert: &RequestInsert) -> Result<Recorded, (Error, Effect)> {
         let put = || {
             let call = self.aws.clients.dynamodb.put_item().table_name(&self.name);
             let call = call.set_item(Some(write_request(&insert.row, insert.submission)));
@@ -97,7 +97,9 @@ impl Table {
                 Ok(Recorded::New)
             }
             Err((error, _)) if is_unmet(&error) => Ok(Recorded::Taken),
-            Err((error, fate)) => Err((self.aws.error("writing the request row", &error), fate)),
+            Err((error, effect)) => {
+                Err((self.aws.error("writing the request row", &error), effect))
+            }
         }
     }
 

@@ -16,9 +16,9 @@ use super::row::{
     Insert, Item, REQUEST_KEY, read_answer, read_request, read_text, text, write_answer,
     write_units,
 };
-use crate::consumer::{Entries, Lasting, Outcome, Refusal};
+use crate::consumer::{Entries, Outcome, Refusal};
 use crate::core::{AnswerRow, RfqId, Rows};
-use crate::error::{Error, Result};
+use crate::error::{Error, Permanence, Result};
 
 /// Statements that a `BatchExecuteStatement` holds.
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchExecuteStatement.html>
@@ -163,7 +163,8 @@ impl Table {
                     // Something else is there: the next kind, or an answer that stays.
                     Err(refusal) if refusal.code == "ConditionalCheckFailed" => duplicate(),
                     Err(refusal)
-                        if replaced == Lower::Failed && refusal.lasting == Lasting::Permanent =>
+                        if replaced == Lower::Failed
+                            && refusal.permanence == Permanence::Permanent =>
                     {
                         self.replace_untimed(&answers[position], refusal).await?
                     }

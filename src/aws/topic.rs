@@ -9,7 +9,7 @@ use futures_util::FutureExt as _;
 use super::Aws;
 use super::attempt::attempt;
 use super::error::per_entry;
-use crate::consumer::{Entries, Fate};
+use crate::consumer::{Effect, Entries};
 use crate::error::{Error, Result};
 
 /// Messages that a `PublishBatch` holds.
@@ -114,13 +114,13 @@ impl Topic {
     ///
     /// # Errors
     /// The last attempt's error, and whether the message may be out all the same.
-    pub async fn publish(&self, message: &str) -> Result<(), (Error, Fate)> {
+    pub async fn publish(&self, message: &str) -> Result<(), (Error, Effect)> {
         let publish = || {
             let call = self.aws.clients.sns.publish().topic_arn(&self.arn).message(message);
             let once = aws_sdk_sns::Config::builder().retry_config(RetryConfig::disabled());
             call.customize().config_override(once).send()
         };
-        let error = |(error, fate)| (self.aws.error("publishing the request", &error), fate);
+        let error = |(error, effect)| (self.aws.error("publishing the request", &error), effect);
         attempt(publish).await.map(drop).map_err(error)
     }
 

@@ -1,6 +1,6 @@
 //! `rydes serve`.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,11 +17,11 @@ use super::recent::Recent;
 use super::submit::deadline;
 use super::{Context, env};
 use crate::aws::Aws;
-use crate::consumer::persist;
+use crate::consumer::{Trouble, Troubles, persist};
 use crate::core::RequestRow;
 use crate::error::{Error, Result, exit};
 use crate::flow::draft::DEADLINE;
-use crate::serve::{self, Hosts, Report, Reporter, Work};
+use crate::serve::{self, Hosts, Report, Reporter};
 use crate::terminal::{Format, Output};
 use crate::view::account;
 use crate::view::count_of;
@@ -142,8 +142,7 @@ struct Served {
     answered: AtomicU64,
     taken: AtomicU64,
     refused: AtomicU64,
-    /// What cannot be done at present.
-    failing: Mutex<HashSet<Work>>,
+    troubles: Troubles,
     /// The newest RFQs that are not remembered yet.
     newest: Mutex<VecDeque<RequestRow>>,
     /// There are such RFQs.
@@ -154,7 +153,6 @@ impl Served {
     /// Counts a report; returns what is to be told of it.
     fn count(&self, report: &Report) -> Option<String> {
         let add = |counter: &AtomicU64| counter.fetch_add(1, Ordering::Relaxed);
-        let failing = || self.failing.lock().unwrap_or_else(PoisonError::into_inner);
         match report {
             Report::Answered { status, .. } => {
                 add(&self.answered);
@@ -173,16 +171,15 @@ impl Served {
                 self.fresh.notify_one();
                 None
             }
-            // Once, however many requests meet it.
-            Report::Failing(work, why) => {
-                let subject = subject(*work);
-                let news = failing().insert(*work);
-                news.then(|| format!("trouble with {subject}: {why}; answering 503 while it lasts"))
-            }
-            Report::Well(work) => {
-                let news = failing().remove(work);
-                news.then(|| format!("over: {} works again", subject(*work)))
-            }
+            Report::Trouble(trouble) => match self.troubles.news(trouble.clone())? {
+                Trouble::Began { subject, reason } => {
+                    Some(format!("trouble with {subject}: {reason}; answering 503 while it lasts"))
+                }
+                Trouble::Over { subject } | Trouble::Abandoned { subject } => {
+                    Some(format!("over: {subject} works again"))
+                }
+                Trouble::Entry { subject, reason } => Some(format!("{subject}: {reason}")),
+            },
         }
     }
 
@@ -207,14 +204,6 @@ impl Served {
         for line in account::lines(&aws.meter.account(), taken) {
             output.note(&line);
         }
-    }
-}
-
-fn subject(work: Work) -> &'static str {
-    match work {
-        Work::Reading => "reading",
-        Work::Submitting => "submitting",
-        Work::Probing => "readiness",
     }
 }
 

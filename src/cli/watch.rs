@@ -11,6 +11,7 @@ use super::recent::Recent;
 use super::until::{shortest_stall, stored};
 use super::{Context, env};
 use crate::aws::Aws;
+use crate::consumer::{Trouble, Troubles};
 use crate::core::aggregate::{CompletedBy, Gathering, State, Status};
 use crate::core::text::printable;
 use crate::core::{RfqId, Timestamp, Until, parse_duration};
@@ -24,6 +25,8 @@ use crate::terminal::{Format, Output};
 use crate::view::quotes::{Frame, MOST_ROWS, document, news, table};
 use crate::view::table::wrapped;
 
+/// The subject of the trouble with reads.
+const READING: &str = "reading";
 /// How often the countdown is redrawn.
 const REDRAW: Duration = Duration::from_millis(100);
 /// After so long without any answer the queues are looked at, once.
@@ -141,6 +144,7 @@ pub(super) struct View<'a> {
     hint: Option<String>,
     /// Why the last read failed, if it did.
     failing: Option<String>,
+    troubles: Troubles,
     looked: bool,
 }
 
@@ -156,6 +160,7 @@ impl<'a> View<'a> {
             began: Instant::now(),
             hint: None,
             failing: None,
+            troubles: Troubles::default(),
             looked: false,
         }
     }
@@ -181,6 +186,7 @@ impl<'a> View<'a> {
     /// Takes in a snapshot.
     pub(super) async fn show(&mut self, gathering: Gathering) {
         self.failing = None;
+        _ = self.troubles.news(Trouble::Over { subject: READING.to_owned() });
         let fresh = news(self.latest.as_ref(), &gathering);
         match self.output.format {
             Format::Jsonl => {
@@ -284,8 +290,9 @@ impl<'a> View<'a> {
 
     /// Tells that a read failed, and that it is tried again.
     fn trouble(&mut self, error: &Error) {
-        let failing = format!("{error}; trying on");
-        if self.live.is_none() && self.failing.as_ref() != Some(&failing) {
+        let trouble = Trouble::Began { subject: READING.to_owned(), reason: error.to_string() };
+        let failing = format!("{error}; retrying");
+        if self.troubles.news(trouble).is_some() && self.live.is_none() {
             self.output.note(&failing);
         }
         self.failing = Some(failing);

@@ -75,7 +75,7 @@ mod tests {
                 let error = Error::new(Kind::Other, "x");
                 match (calls <= times, passing) {
                     (false, _) => Ok(()),
-                    (true, true) => Err(error.passing()),
+                    (true, true) => Err(error.transient()),
                     (true, false) => Err(error),
                 }
             });

@@ -15,8 +15,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::task::TaskTracker;
 
-use super::{Backoff, Entries, Fate, Lasting, Refusal};
-use crate::error::Result;
+use super::{Backoff, Effect, Entries, Refusal};
+use crate::error::{Permanence, Result};
 use crate::shutdown::{Stage, StopSignal};
 
 /// Items that may wait for their batch; who submits more waits.
@@ -87,8 +87,8 @@ where
     pub async fn submit(&self, item: T) -> Outcome<R> {
         let (result, outcome) = oneshot::channel();
         let sent = self.items.send((item, Waiting::Here(result))).await;
-        sent.map_err(|_| gone(Fate::Refused))?;
-        outcome.await.map_err(|_| gone(Fate::Unknown))?
+        sent.map_err(|_| gone(Effect::Excluded))?;
+        outcome.await.map_err(|_| gone(Effect::Possible))?
     }
 
     /// As `submit`; `note` gets the outcome first, also where the caller is dropped before that.
@@ -107,7 +107,7 @@ where
             _ = result.send(outcome);
         };
         self.hand_in(item, told).await;
-        outcome.await.map_err(|_| gone(Fate::Unknown))?
+        outcome.await.map_err(|_| gone(Effect::Possible))?
     }
 
     /// Submits an item without waiting for it; returns when there is room for it. `told` is told what
@@ -116,18 +116,18 @@ where
         let sent =
             self.items.send((item, Waiting::Elsewhere(ToldOnce(Some(Box::new(told)))))).await;
         if let Err(mpsc::error::SendError((_, waiting))) = sent {
-            waiting.tell(Err(gone(Fate::Refused)));
+            waiting.tell(Err(gone(Effect::Excluded)));
         }
     }
 }
 
 /// There is nobody any more who would take an item.
-fn gone(fate: Fate) -> Refusal {
+fn gone(effect: Effect) -> Refusal {
     Refusal {
         code: "Stopped".to_owned(),
         message: "the batcher has stopped".to_owned(),
-        lasting: Lasting::Passing,
-        fate,
+        permanence: Permanence::Transient,
+        effect,
     }
 }
 
@@ -155,7 +155,7 @@ impl<R> ToldOnce<R> {
 impl<R> Drop for ToldOnce<R> {
     fn drop(&mut self) {
         if thread::panicking() {
-            self.tell(Err(gone(Fate::Unknown)));
+            self.tell(Err(gone(Effect::Possible)));
         }
     }
 }
@@ -302,7 +302,7 @@ async fn carry_out<T, R, F, Fut>(
     let mut attempt = 0;
     let mut flight = Some(flight);
     let (mut items, mut waiting): (Vec<T>, Vec<_>) =
-        batch.into_iter().map(|(item, done)| (item, (done, Fate::Refused))).unzip();
+        batch.into_iter().map(|(item, done)| (item, (done, Effect::Excluded))).unzip();
     loop {
         attempt += 1;
         let batch: Arc<[T]> = mem::take(&mut items).into();
@@ -322,12 +322,12 @@ async fn carry_out<T, R, F, Fut>(
             match results.next().unwrap_or_else(|| Err(forgotten())) {
                 Err(refusal) => {
                     // What an earlier attempt may have done, a later refusal does not undo.
-                    let fate = refusal.fate.max(before);
-                    if refusal.lasting == Lasting::Passing && attempt < attempts {
+                    let effect = refusal.effect.max(before);
+                    if refusal.permanence == Permanence::Transient && attempt < attempts {
                         items.push(item.clone());
-                        again.push((done, fate));
+                        again.push((done, effect));
                     } else {
-                        done.tell(Err(Refusal { fate, ..refusal }));
+                        done.tell(Err(Refusal { effect, ..refusal }));
                     }
                 }
                 done_with => done.tell(done_with),
@@ -345,8 +345,8 @@ async fn carry_out<T, R, F, Fut>(
 /// What a call that failed as a whole means for each item: it says nothing against the item itself.
 fn whole(error: &crate::error::Error) -> Refusal {
     let message = error.in_full();
-    let fate = if error.is_transient() { Fate::Unknown } else { Fate::Refused };
-    Refusal { code: "RequestFailed".to_owned(), message, lasting: Lasting::Passing, fate }
+    let effect = if error.is_transient() { Effect::Possible } else { Effect::Excluded };
+    Refusal { code: "RequestFailed".to_owned(), message, permanence: Permanence::Transient, effect }
 }
 
 /// What an answer that leaves an item out means for it.
@@ -354,8 +354,8 @@ fn forgotten() -> Refusal {
     Refusal {
         code: "Missing".to_owned(),
         message: "the answer does not mention this entry".to_owned(),
-        lasting: Lasting::Passing,
-        fate: Fate::Unknown,
+        permanence: Permanence::Transient,
+        effect: Effect::Possible,
     }
 }
 
@@ -392,7 +392,7 @@ mod tests {
 
     fn passing() -> Refusal {
         let (code, message) = ("x".into(), "y".into());
-        Refusal { code, message, lasting: Lasting::Passing, fate: Fate::Refused }
+        Refusal { code, message, permanence: Permanence::Transient, effect: Effect::Excluded }
     }
 
     #[tokio::test(start_paused = true)]
@@ -427,10 +427,10 @@ mod tests {
         let stopped: Batcher<u32, u32> = Batcher { items };
         let of_stopped = tell.clone();
         stopped.hand_in(3, move |outcome| drop(of_stopped.send(outcome))).await;
-        assert_eq!(told.recv().await, Some(Err(gone(Fate::Refused))));
+        assert_eq!(told.recv().await, Some(Err(gone(Effect::Excluded))));
         let (breaking, _) = self::batcher(limits(1, 0), &stop, |_, _| panic!("it breaks down"));
         breaking.hand_in(4, move |outcome| drop(tell.send(outcome))).await;
-        assert_eq!(told.recv().await, Some(Err(gone(Fate::Unknown))));
+        assert_eq!(told.recv().await, Some(Err(gone(Effect::Possible))));
     }
 
     #[tokio::test(start_paused = true)]
@@ -448,7 +448,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_permanent_refusal_is_not_tried_again() {
         let stop = StopSignal::new();
-        let never = Refusal { lasting: Lasting::Permanent, ..passing() };
+        let never = Refusal { permanence: Permanence::Permanent, ..passing() };
         let answer = never.clone();
         let (batcher, log) =
             batcher(limits(1, 0), &stop, move |_, _| Ok(vec![Err(answer.clone())]));
@@ -467,7 +467,7 @@ mod tests {
     async fn a_call_that_fails_in_passing_is_tried_again() {
         let stop = StopSignal::new();
         let (batcher, _) = batcher(limits(1, 0), &stop, |call, items| match call {
-            1 => Err(Error::new(Kind::Unreachable, "cut").passing()),
+            1 => Err(Error::new(Kind::Unreachable, "cut").transient()),
             _ => Ok(items.iter().map(|n| Ok(*n)).collect()),
         });
         assert_eq!(batcher.submit(7).await, Ok(7));
@@ -480,7 +480,7 @@ mod tests {
             Err(Error::new(Kind::NotSetUp, "the queue is gone").fatal())
         });
         let refusal = batcher.submit(1).await.expect_err("it cannot be sent");
-        assert_eq!(refusal.lasting, Lasting::Passing, "nothing is wrong with the item");
+        assert_eq!(refusal.permanence, Permanence::Transient, "nothing is wrong with the item");
         assert_eq!(log.lock().expect("unpoisoned").len(), 1, "it is not tried again");
         assert!(stop.has_reached(Stage::GiveBack));
         assert_eq!(stop.outcome().expect_err("a cause").kind(), Kind::NotSetUp);
@@ -586,13 +586,13 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_refusal_does_not_undo_what_an_attempt_without_an_answer_may_have_done() {
         let stop = StopSignal::new();
-        let never = Refusal { lasting: Lasting::Permanent, ..passing() };
+        let never = Refusal { permanence: Permanence::Permanent, ..passing() };
         let (batcher, _) = batcher(limits(1, 0), &stop, move |call, _| match call {
-            1 => Err(Error::new(Kind::Unreachable, "cut").passing()),
+            1 => Err(Error::new(Kind::Unreachable, "cut").transient()),
             _ => Ok(vec![Err(never.clone())]),
         });
-        assert_eq!(batcher.submit(7).await.expect_err("refused").fate, Fate::Unknown);
-        let never = Refusal { lasting: Lasting::Permanent, ..passing() };
+        assert_eq!(batcher.submit(7).await.expect_err("refused").effect, Effect::Possible);
+        let never = Refusal { permanence: Permanence::Permanent, ..passing() };
         assert_eq!(batcher.submit(7).await, Err(never), "this one was never without an answer");
     }
 

@@ -11,7 +11,8 @@ use futures_util::stream::{self, StreamExt as _};
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use super::{LastFew, Lasting, Source};
+use super::{LastFew, Source};
+use crate::error::Permanence;
 
 /// Entries that one extension holds.
 const MAX_BATCH: usize = 10;
@@ -268,7 +269,7 @@ impl Leases {
                 }
                 // The delivery is not ours any more: extending it again would change nothing. It
                 // stays in hand, so that it is not begun again when it comes again.
-                Some(Err(refusal)) if refusal.lasting == Lasting::Permanent => {
+                Some(Err(refusal)) if refusal.permanence == Permanence::Permanent => {
                     lease.due = began + Duration::from_hours(24);
                     lease.until = lease.until.min(began);
                 }

@@ -25,7 +25,7 @@ pub use seat::Seat;
 pub use troubles::Troubles;
 
 use crate::core::Timestamp;
-use crate::error::Result;
+use crate::error::{Permanence, Result};
 
 /// A message as it was received.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,28 +49,19 @@ pub struct Refusal {
     pub code: String,
     /// The service's message.
     pub message: String,
-    /// Whether sending it again would end the same way.
-    pub lasting: Lasting,
-    /// Whether it may have been taken all the same.
-    pub fate: Fate,
+    /// Whether it is worth another try.
+    pub permanence: Permanence,
+    /// Whether it may have been taken.
+    pub effect: Effect,
 }
 
-/// Whether something that failed may have been carried out all the same.
+/// Whether a request that failed may have been carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Fate {
-    /// The service said no: nothing has happened.
-    Refused,
-    /// No answer, or an answer that leaves it open.
-    Unknown,
-}
-
-/// Whether a refusal would be repeated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lasting {
-    /// It may pass.
-    Passing,
-    /// It never passes.
-    Permanent,
+pub enum Effect {
+    /// The service refused it: nothing has happened.
+    Excluded,
+    /// No answer came, or one that leaves it open.
+    Possible,
 }
 
 impl fmt::Display for Refusal {

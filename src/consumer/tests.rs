@@ -9,8 +9,8 @@ use std::time::Duration;
 use tokio::time::{Instant, advance, sleep};
 
 use super::{
-    Batcher, Consumer, Entries, Fate, Lasting, Limits, Message, Notice, Options, Refusal, Source,
-    Trouble, Verdict, Wait,
+    Batcher, Consumer, Effect, Entries, Limits, Message, Notice, Options, Permanence, Refusal,
+    Source, Trouble, Verdict, Wait,
 };
 use crate::error::{Error, Kind, Result};
 use crate::shutdown::{Stage, StopSignal};
@@ -116,7 +116,7 @@ impl Source for Written {
 
 fn passing() -> Refusal {
     let (code, message) = ("InternalError".to_owned(), "again".to_owned());
-    Refusal { code, message, lasting: Lasting::Passing, fate: Fate::Refused }
+    Refusal { code, message, permanence: Permanence::Transient, effect: Effect::Excluded }
 }
 
 fn message(name: &str) -> Message {
@@ -135,7 +135,7 @@ fn brings(after_ms: u64, names: &[&str]) -> (Duration, Result<Vec<Message>>) {
 
 fn fails(transient: bool) -> (Duration, Result<Vec<Message>>) {
     let error = Error::new(Kind::Unreachable, "cut");
-    (Duration::ZERO, Err(if transient { error.passing() } else { error }))
+    (Duration::ZERO, Err(if transient { error.transient() } else { error }))
 }
 
 type Troubles = Arc<Mutex<Vec<Trouble>>>;

@@ -31,6 +31,10 @@ impl Troubles {
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match trouble {
             Trouble::Began { subject, reason } => {
+                // The reason of a trouble may change while it lasts.
+                if told.standing.values().any(|(_, affected)| affected.contains(&subject)) {
+                    return None;
+                }
                 if let Some((_, affected)) = told.standing.get_mut(&reason) {
                     affected.insert(subject);
                     return None;
@@ -101,6 +105,15 @@ mod tests {
         assert_eq!(troubles.news(over("b")), Some(over("a")), "under the name that was told");
         assert_eq!(troubles.news(over("b")), None, "nothing of the kind was told");
         assert_eq!(troubles.news(began("b", "away")), Some(began("b", "away")));
+    }
+
+    #[test]
+    fn a_subject_has_one_trouble_whatever_its_reason_becomes() {
+        let troubles = Troubles::default();
+        assert_eq!(troubles.news(began("a", "away")), Some(began("a", "away")));
+        assert_eq!(troubles.news(began("a", "throttled")), None);
+        assert_eq!(troubles.news(over("a")), Some(over("a")));
+        assert_eq!(troubles.news(over("a")), None);
     }
 
     #[test]

@@ -12,11 +12,10 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::aws::{Aws, DeadLetters, Insert, Inserted, MAX_STATEMENTS, Polled, Table};
 use crate::consumer::{
-    Batcher, Consumer, Entries, Lasting, Limits, Message, Notice, Options, Seat, Trouble, Verdict,
-    persist,
+    Batcher, Consumer, Entries, Limits, Message, Notice, Options, Seat, Trouble, Verdict, persist,
 };
 use crate::core::{Answer, AnswerRow, Reply, Timestamp};
-use crate::error::{Error, Result};
+use crate::error::{Error, Permanence, Result};
 use crate::flow::events::{Event, Gathered, Sink};
 use crate::shutdown::StopSignal;
 
@@ -207,7 +206,7 @@ impl Gatherer {
                 (self.sink)(Event::Gathered { responder, id, answer, how });
                 Verdict::Done
             }
-            Err(refusal) if refusal.lasting == Lasting::Permanent => {
+            Err(refusal) if refusal.permanence == Permanence::Permanent => {
                 self.refuse(&message, &seat, format!("the table refuses it: {refusal}")).await
             }
             Err(refusal) => self.leave("writing the table", refusal.to_string()),

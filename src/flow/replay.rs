@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use tokio_util::task::TaskTracker;
 
 use crate::aws::{Aws, Cut, DeadLetter, HeldLetter, Queue, Source};
-use crate::consumer::{Batcher, Fate};
+use crate::consumer::{Batcher, Effect};
 use crate::core::ProviderName;
 use crate::error::{Error, Kind, Result};
 use crate::shutdown::{Stage, StopSignal};
@@ -219,9 +219,9 @@ impl Round<'_> {
                 Err(NoWay::Trouble(why)) => return (held, Outcome::Unsent(why)),
             };
             if let Err(refusal) = letterbox.submit(held.clone()).await {
-                let perhaps = match refusal.fate {
-                    Fate::Refused => "",
-                    Fate::Unknown => "nobody knows whether it arrived: ",
+                let perhaps = match refusal.effect {
+                    Effect::Excluded => "",
+                    Effect::Possible => "nobody knows whether it arrived: ",
                 };
                 let why = format!("sending it to {name}: {perhaps}{refusal}");
                 return (held, Outcome::Unsent(why));

@@ -18,10 +18,10 @@ use crate::aws::{
     Adopted, Aws, Forgotten, MAX_PUBLISHED, MAX_PUBLISHED_BYTES, MAX_STATEMENTS, Recorded,
     RequestInsert, Table, Topic,
 };
-use crate::consumer::{Batcher, Fate, Lasting, Limits, Refusal};
+use crate::consumer::{Batcher, Effect, Limits, Refusal};
 use crate::core::text::{is_refused, trimmed};
 use crate::core::{Condition, Request, RequestRow, Responder, RfqId, Timestamp, show_duration};
-use crate::error::{Error, Kind, Result};
+use crate::error::{Error, Kind, Permanence, Result};
 use crate::shutdown::StopSignal;
 use crate::stack::subscribed;
 
@@ -233,7 +233,7 @@ impl Scatter {
 }
 
 impl Backend for Scatter {
-    async fn record(&self, insert: &RequestInsert) -> Result<Recorded, (Error, Fate)> {
+    async fn record(&self, insert: &RequestInsert) -> Result<Recorded, (Error, Effect)> {
         let Way::Batched { rows, .. } = &self.way else {
             return self.table.record(insert).boxed().await;
         };
@@ -252,7 +252,7 @@ impl Backend for Scatter {
         Ok(!expected.is_empty() && expected.iter().all(has_row))
     }
 
-    async fn publish(&self, row: &RequestRow) -> Result<(), (Error, Fate)> {
+    async fn publish(&self, row: &RequestRow) -> Result<(), (Error, Effect)> {
         let message = message(row).encode();
         let Way::Batched { messages, .. } = &self.way else {
             return self.topic.publish(&message).boxed().await;
@@ -271,13 +271,13 @@ fn no_provider() -> Error {
 }
 
 /// The error of an entry that was given up.
-fn failed(doing: &str, refusal: &Refusal) -> (Error, Fate) {
+fn failed(doing: &str, refusal: &Refusal) -> (Error, Effect) {
     let error = Error::other(format!("{doing} failed")).because(refusal.to_string());
-    let error = match refusal.lasting {
-        Lasting::Passing => error.passing(),
-        Lasting::Permanent => error,
+    let error = match refusal.permanence {
+        Permanence::Transient => error.transient(),
+        Permanence::Permanent | Permanence::Fatal => error,
     };
-    (error, refusal.fate)
+    (error, refusal.effect)
 }
 
 /// The row of a request that is submitted now.

@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
 use crate::aws::Aws;
+use crate::consumer::Trouble;
 use crate::core::RequestRow;
 use crate::error::{Error, Result};
 use crate::flow::quotes::Filters;
@@ -48,21 +49,31 @@ pub enum Report {
     },
     /// A submission was taken: its row is written and its message published.
     Taken(Box<RequestRow>),
-    /// What lies behind does not answer some work as it should; why.
-    Failing(Work, String),
-    /// It answers this work as it should.
-    Well(Work),
+    /// The backend fails, or works again.
+    Trouble(Trouble),
 }
 
-/// What the backend is asked for, and may be able to do or not.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Work {
+/// What the backend is asked for.
+#[derive(Debug, Clone, Copy)]
+enum Work {
     /// Quotes and events.
     Reading,
     /// Submissions.
     Submitting,
-    /// Whether it is ready.
+    /// `/readyz`.
     Probing,
+}
+
+impl Work {
+    /// The subject of its troubles.
+    fn subject(self) -> String {
+        let word = match self {
+            Self::Reading => "reading",
+            Self::Submitting => "submitting",
+            Self::Probing => "readiness",
+        };
+        word.to_owned()
+    }
 }
 
 /// Hears reports.
@@ -94,8 +105,11 @@ struct House {
 /// Reports whether what lies behind answered as it should, or with what error.
 fn tell(report: &Reporter, work: Work, error: Option<&Error>) {
     match error {
-        None => report(Report::Well(work)),
-        Some(error) if answer::is_ours(error) => report(Report::Failing(work, error.in_full())),
+        None => report(Report::Trouble(Trouble::Over { subject: work.subject() })),
+        Some(error) if answer::is_ours(error) => {
+            let (subject, reason) = (work.subject(), error.in_full());
+            report(Report::Trouble(Trouble::Began { subject, reason }));
+        }
         Some(_) => {}
     }
 }

@@ -421,7 +421,7 @@ pub fn line(event: &Event, at: Timestamp) -> Option<String> {
         }
         Event::Refused { reason } => format!("{clock} refused   {}", printable(reason)),
         Event::Trouble(Trouble::Began { subject, reason }) => {
-            format!("{clock} trouble   {}: {} (trying on)", printable(subject), printable(reason))
+            format!("{clock} trouble   {}: {} (retrying)", printable(subject), printable(reason))
         }
         Event::Trouble(Trouble::Over { subject }) => {
             format!("{clock} trouble   {}: over", printable(subject))

@@ -11,8 +11,9 @@ use tokio::time::sleep;
 use super::behaviour::{Decision, Delivery, Intent, Moment, When};
 use super::{Receipts, Settings};
 use crate::aws::{DeadLetters, Outgoing};
-use crate::consumer::{Batcher, Lasting, Message, Seat, Trouble, Verdict};
+use crate::consumer::{Batcher, Message, Seat, Trouble, Verdict};
 use crate::core::{Answer, ProviderName, Reply, Request, Timestamp};
+use crate::error::Permanence;
 use crate::flow::events::{Event, Sink, Stray};
 
 /// Attempts after which a worker gives up, earlier than the queue's own redrive.
@@ -211,7 +212,7 @@ impl Worker {
     async fn post(&self, message: &Message, seat: &Seat, body: String) -> Result<(), Verdict> {
         match self.answers.submit(Outgoing::plain(body)).await {
             Ok(()) => Ok(()),
-            Err(refusal) if refusal.lasting == Lasting::Permanent => {
+            Err(refusal) if refusal.permanence == Permanence::Permanent => {
                 let reason = format!("its answer cannot be sent: {refusal}");
                 Err(self.bury(message, seat, reason).await)
             }

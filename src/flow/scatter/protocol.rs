@@ -6,7 +6,7 @@
 //! the row still carries its own mark: then no other submission has gone by that row, and none will.
 
 use crate::aws::{Adopted, Forgotten, Recorded, RequestInsert};
-use crate::consumer::Fate;
+use crate::consumer::Effect;
 use crate::core::RequestRow;
 use crate::core::text::printable;
 use crate::error::{Error, Result};
@@ -31,7 +31,7 @@ pub(super) trait Backend: Sync {
     fn record(
         &self,
         insert: &RequestInsert,
-    ) -> impl Future<Output = Result<Recorded, (Error, Fate)>> + Send;
+    ) -> impl Future<Output = Result<Recorded, (Error, Effect)>> + Send;
 
     /// Takes the mark off a row that another submission has written.
     fn adopt(&self, insert: &RequestInsert) -> impl Future<Output = Result<Adopted>> + Send;
@@ -40,7 +40,8 @@ pub(super) trait Backend: Sync {
     fn has_all_answers(&self, row: &RequestRow) -> impl Future<Output = Result<bool>> + Send;
 
     /// Publishes the message of a row.
-    fn publish(&self, row: &RequestRow) -> impl Future<Output = Result<(), (Error, Fate)>> + Send;
+    fn publish(&self, row: &RequestRow)
+    -> impl Future<Output = Result<(), (Error, Effect)>> + Send;
 
     /// Removes a row that still carries the mark of this submission.
     fn forget(&self, insert: &RequestInsert) -> impl Future<Output = Result<Forgotten>> + Send;
@@ -58,11 +59,11 @@ pub(super) async fn submit(
 ) -> Result<Scattered> {
     let claim = match claim(backend, &insert).await {
         Ok(claim) => claim,
-        Err((error, Fate::Unknown)) => {
+        Err((error, Effect::Possible)) => {
             let message = "the request may or may not have been written; it was not published";
             return Ok(Scattered::Unknown(Error::other(message).because(error)));
         }
-        Err((error, Fate::Refused)) => return Err(error),
+        Err((error, Effect::Excluded)) => return Err(error),
     };
     let row = match &claim {
         Claim::Own => &insert.row,
@@ -77,8 +78,8 @@ pub(super) async fn submit(
     };
     match backend.publish(row).await {
         Ok(()) => Ok(Scattered::Published(row.clone())),
-        Err((error, Fate::Unknown)) => Ok(unpublished(error)),
-        Err((error, Fate::Refused)) => Err(match claim {
+        Err((error, Effect::Possible)) => Ok(unpublished(error)),
+        Err((error, Effect::Excluded)) => Err(match claim {
             Claim::Own => withdrawn(error, row, backend.forget(&insert).await),
             Claim::Shared(_) => {
                 refused(error, row, "was kept, because another submission wrote it")
@@ -96,14 +97,14 @@ enum Claim {
 }
 
 /// Writes the row, or finds the one that is there.
-async fn claim(backend: &impl Backend, insert: &RequestInsert) -> Result<Claim, (Error, Fate)> {
+async fn claim(backend: &impl Backend, insert: &RequestInsert) -> Result<Claim, (Error, Effect)> {
     for _ in 0..TRIES {
         match backend.record(insert).await? {
             Recorded::New => return Ok(Claim::Own),
             Recorded::Taken => {}
         }
         // The row may be our own, and its confirmation lost.
-        match backend.adopt(insert).await.map_err(|error| (error, Fate::Unknown))? {
+        match backend.adopt(insert).await.map_err(|error| (error, Effect::Possible))? {
             Adopted::Own => return Ok(Claim::Own),
             Adopted::Other(stored) => return Ok(Claim::Shared(stored)),
             Adopted::Gone => {}
@@ -111,7 +112,7 @@ async fn claim(backend: &impl Backend, insert: &RequestInsert) -> Result<Claim, 
     }
     let id = &insert.row.id;
     let message = format!("other submissions of RFQ {id} keep being refused; nothing was sent");
-    Err((Error::other(message), Fate::Refused))
+    Err((Error::other(message), Effect::Excluded))
 }
 
 /// The row is there, the message may be.

@@ -117,7 +117,7 @@ pub async fn run(
             providers: Some((plan.providers.clone(), plan.workers.clone())),
             consumer: Some(plan.gathering),
         };
-        workers::run(aws, &both, stop, &sink).await?;
+        Box::pin(workers::run(aws, &both, stop, &sink)).await?;
         Err(Error::other("the workers have stopped"))
     };
     tokio::select! {

@@ -24,7 +24,7 @@ fn one_that_fails_in_passing_is_told_and_outlived() {
     wait_for("the failures", || (proxy.count("Query") > reads + 7).then_some(()));
     let _workers = stack.providers("--behavior steady");
     let watched = watch.ends(PATIENCE).exits(0);
-    assert!(watched.stderr.contains("reading the table failed; trying on"), "{}", watched.stderr);
+    assert!(watched.stderr.contains("reading the table failed; retrying"), "{}", watched.stderr);
     assert!(watched.stdout.contains("complete: 2 of 2 answered (2 quotes)"), "{}", watched.stdout);
 }
 
@@ -49,7 +49,7 @@ fn the_first_one_may_fail_in_passing_too() {
     proxy.fail("Query", 3, Fault::Answer(500, INTERNAL));
     let submit = stack.rydes("submit --from A --to B --deadline 60s --wait");
     let waited = submit.env("AWS_ENDPOINT_URL_DYNAMODB", &proxy.url).run().exits(0);
-    assert!(waited.stderr.contains("trying on"), "{}", waited.stderr);
+    assert!(waited.stderr.contains("retrying"), "{}", waited.stderr);
     assert!(waited.stdout.contains("complete: 1 of 1 answered"), "{}", waited.stdout);
 }
 

@@ -107,8 +107,8 @@ impl Client<'_> {
     }
 
     /// Tries a request a few times, each attempt in a turn of its own.
-    async fn request(&self, op: Op) -> Result<Found, (Error, Fate)> {
-        let mut worst = Fate::Refused;
+    async fn request(&self, op: Op) -> Result<Found, (Error, Effect)> {
+        let mut worst = Effect::Excluded;
         for attempt in 1..=ATTEMPTS {
             *self.pending.lock().expect("no test broke down") = Some(op);
             yield_now().await;
@@ -119,7 +119,7 @@ impl Client<'_> {
                 1 | 2 if attempt < ATTEMPTS => {}
                 1 | 2 => return Err((Error::other("throttled"), worst)),
                 which @ 3..=5 => {
-                    worst = Fate::Unknown;
+                    worst = Effect::Possible;
                     match which {
                         3 => _ = world.apply(op),
                         4 => world.late.push(op),
@@ -134,7 +134,7 @@ impl Client<'_> {
 }
 
 impl Backend for Client<'_> {
-    async fn record(&self, insert: &RequestInsert) -> Result<Recorded, (Error, Fate)> {
+    async fn record(&self, insert: &RequestInsert) -> Result<Recorded, (Error, Effect)> {
         let found = self.request(Op::Insert(insert.submission)).await?;
         Ok(if found == Found::Done { Recorded::New } else { Recorded::Taken })
     }
@@ -158,7 +158,7 @@ impl Backend for Client<'_> {
         }
     }
 
-    async fn publish(&self, _: &RequestRow) -> Result<(), (Error, Fate)> {
+    async fn publish(&self, _: &RequestRow) -> Result<(), (Error, Effect)> {
         self.request(Op::Publish).await.map(drop)
     }
 
