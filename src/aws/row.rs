@@ -6,7 +6,9 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use uuid::Uuid;
 
-use crate::core::{Answer, AnswerRow, Condition, Price, RequestRow, Responder, RfqId, Timestamp};
+use crate::core::{
+    Answer, AnswerRow, Condition, Price, RequestRow, Responder, RfqId, Ride, Timestamp,
+};
 
 /// How long rows are kept: the request row after its deadline, the others after gathering.
 const KEPT: Duration = Duration::from_hours(7 * 24);
@@ -23,17 +25,20 @@ pub struct Insert {
     pub id: RfqId,
     /// The answer.
     pub row: AnswerRow,
-    /// `from`, `to` and `customer`, which every row but a quote carries.
-    pub texts: Option<[String; 3]>,
+    /// The ride, which every row but a quote carries.
+    pub ride: Option<Ride>,
 }
 
 impl Insert {
-    /// How many bytes it takes in a batch, roughly: its texts, and something for the rest.
+    /// How many bytes it takes in a batch, roughly: its ride, and something for the rest.
     pub fn size(&self) -> usize {
         const REST: usize = 512;
         let reason = self.row.answer.reason().map_or(0, str::len);
-        let texts: usize = self.texts.iter().flatten().map(String::len).sum();
-        REST + reason + texts
+        let ride = self
+            .ride
+            .as_ref()
+            .map_or(0, |Ride { from, to, customer }| from.len() + to.len() + customer.len());
+        REST + reason + ride
     }
 }
 
@@ -52,9 +57,9 @@ pub(super) fn write_request(row: &RequestRow, submission: Uuid) -> Item {
             item.insert(name.to_owned(), value);
         }
     };
-    set("from", Some(text(&row.from)));
-    set("to", Some(text(&row.to)));
-    set("customer", Some(text(&row.customer)));
+    set("from", Some(text(&row.ride.from)));
+    set("to", Some(text(&row.ride.to)));
+    set("customer", Some(text(&row.ride.customer)));
     set("submitted-at", row.submitted_at.map(time));
     set("deadline", row.deadline.map(time));
     let names = |all: &Vec<Responder>| list(all.iter().map(Responder::as_str));
@@ -83,8 +88,8 @@ pub(super) fn write_answer(insert: &Insert) -> Vec<(&'static str, AttributeValue
             fields.push(("attempted-at", list(times.iter().map(String::as_str))));
         }
     }
-    if let Some(texts) = &insert.texts {
-        fields.extend(["from", "to", "customer"].into_iter().zip(texts.iter().map(|t| text(t))));
+    if let Some(Ride { from, to, customer }) = &insert.ride {
+        fields.extend([("from", text(from)), ("to", text(to)), ("customer", text(customer))]);
     }
     for (name, at) in [
         ("received-at", row.received_at),
@@ -126,9 +131,11 @@ pub fn read_request(id: &RfqId, item: &Item) -> Option<RequestRow> {
     let expected = read_list(item, "expected");
     Some(RequestRow {
         id: id.clone(),
-        from: read_text(item, "from")?,
-        to: read_text(item, "to")?,
-        customer: read_text(item, "customer")?,
+        ride: Ride {
+            from: read_text(item, "from")?,
+            to: read_text(item, "to")?,
+            customer: read_text(item, "customer")?,
+        },
         submitted_at: read_time(item, "submitted-at"),
         deadline: read_time(item, "deadline"),
         expected: expected.map(|all| all.into_iter().map(Responder::stored).collect()),

@@ -13,10 +13,11 @@ use crate::core::aggregate::{Gathering, State, aggregate};
 use crate::core::timeline::Timeline;
 use crate::core::{ProviderName, RfqId, StackName, Timestamp, show_duration};
 use crate::error::{Error, Result, exit};
+use crate::flow::draft::Submission;
 use crate::flow::events::{Event, Sink};
 use crate::flow::gather;
 use crate::flow::provider::{self, Behaviour, Receipts, Temper};
-use crate::flow::scatter::{self, Scattered, Submission, Term};
+use crate::flow::scatter::{self, Scattered};
 use crate::flow::verify::verify;
 use crate::flow::workers::{self, WorkerPlan};
 use crate::settings::{Backend, Settings};
@@ -166,14 +167,8 @@ fn behaviour() -> Behaviour {
 
 async fn ask(context: &Context, settings: &Settings, aws: &Aws) -> Result<Gathering> {
     let output = &context.output;
-    let submission = Submission {
-        id: RfqId::parse(RFQ).map_err(Error::other)?,
-        from: "Frankfurt".to_owned(),
-        to: "Las Vegas".to_owned(),
-        customer: Term::Named("demo".to_owned()),
-        deadline: Term::Default(DEADLINE),
-        until: Vec::new(),
-    };
+    let id = RfqId::parse(RFQ).map_err(Error::other)?;
+    let submission = Submission::sample(id, "demo", DEADLINE);
     output.note(&format!(
         "$ rydes submit --from Frankfurt --to \"Las Vegas\" --deadline {}s",
         DEADLINE.as_secs()
@@ -241,6 +236,7 @@ LocalStack is still up; to stop it: {}",
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::Ride;
     use crate::flow::provider::{Intent, When};
 
     #[test]
@@ -251,9 +247,7 @@ mod tests {
             for number in 1..=PROVIDERS {
                 let request = crate::core::Request {
                     id: RfqId::parse(id).expect("valid"),
-                    from: String::new(),
-                    to: String::new(),
-                    customer: String::new(),
+                    ride: Ride::default(),
                     submitted_at: Some(submitted),
                     deadline: Some(submitted.plus(DEADLINE)),
                 };

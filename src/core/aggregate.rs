@@ -1,4 +1,4 @@
-//! The pure heart: what stands, given the rows of one RFQ, the time and the conditions.
+//! What stands, given the rows of one RFQ, the time and the conditions.
 //!
 //! No I/O, no clock, no AWS type: any reader, at any time, after any restart, computes the same.
 //! Everything grows one way: more rows never undo `complete`, and `best` only gets better.

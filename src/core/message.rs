@@ -5,7 +5,7 @@ use serde_json::Number;
 
 use super::fields::{Fields, present};
 use super::text::{compact_json, without_mark};
-use super::{Price, Responder, RfqId, Timestamp};
+use super::{Price, Responder, RfqId, Ride, Timestamp};
 
 /// The longest reason that is accepted, in characters (contract, section 3).
 const REASON_MAX: usize = 1_024;
@@ -15,12 +15,8 @@ const REASON_MAX: usize = 1_024;
 pub struct Request {
     /// The RFQ.
     pub id: RfqId,
-    /// Where the ride begins.
-    pub from: String,
-    /// Where it ends.
-    pub to: String,
-    /// Who asks.
-    pub customer: String,
+    /// What is asked for.
+    pub ride: Ride,
     /// When it was submitted; the original's requests do not say.
     pub submitted_at: Option<Timestamp>,
     /// When answers are wanted by; the original's requests do not say.
@@ -44,9 +40,9 @@ impl Request {
         }
         compact_json(&Message {
             rfq_id: self.id.as_str(),
-            from: &self.from,
-            to: &self.to,
-            customer: &self.customer,
+            from: &self.ride.from,
+            to: &self.ride.to,
+            customer: &self.ride.customer,
             submitted_at: self.submitted_at,
             deadline: self.deadline,
         })
@@ -60,9 +56,11 @@ impl Request {
         let fields = object(body)?;
         Ok(Self {
             id: RfqId::parse(&required_text(&fields, "rfq-id")?)?,
-            from: required_text(&fields, "from")?,
-            to: required_text(&fields, "to")?,
-            customer: required_text(&fields, "customer")?,
+            ride: Ride {
+                from: required_text(&fields, "from")?,
+                to: required_text(&fields, "to")?,
+                customer: required_text(&fields, "customer")?,
+            },
             submitted_at: time(&fields, "submitted-at"),
             deadline: time(&fields, "deadline"),
         })
@@ -129,12 +127,8 @@ pub struct Reply {
     pub id: RfqId,
     /// What.
     pub answer: Answer,
-    /// Where the ride begins, if the reply repeats it.
-    pub from: Option<String>,
-    /// Where it ends, if the reply repeats it.
-    pub to: Option<String>,
-    /// Who asks, if the reply repeats it.
-    pub customer: Option<String>,
+    /// As much of the request as the reply repeats.
+    pub ride: Ride<Option<String>>,
     /// When the provider received the request, by its own clock.
     pub received_at: Option<Timestamp>,
     /// When the provider answered, by its own clock.
@@ -175,9 +169,9 @@ impl Reply {
         let mut message = Message {
             responder: self.responder.as_str(),
             rfq_id: self.id.as_str(),
-            from: self.from.as_deref(),
-            to: self.to.as_deref(),
-            customer: self.customer.as_deref(),
+            from: self.ride.from.as_deref(),
+            to: self.ride.to.as_deref(),
+            customer: self.ride.customer.as_deref(),
             received_at: self.received_at,
             answered_at: self.answered_at,
             ..Message::default()
@@ -208,9 +202,11 @@ impl Reply {
             responder,
             id,
             answer: answer(&fields)?,
-            from: text(&fields, "from"),
-            to: text(&fields, "to"),
-            customer: text(&fields, "customer"),
+            ride: Ride {
+                from: text(&fields, "from"),
+                to: text(&fields, "to"),
+                customer: text(&fields, "customer"),
+            },
             received_at: time(&fields, "received-at"),
             answered_at: time(&fields, "answered-at"),
         })
@@ -289,7 +285,7 @@ mod tests {
         let body = r#"{"responder": "UnicornManagementResource1", "rfq-id": "a-b", "quote": 57}"#;
         let reply = Reply::decode(body).expect("the original's own reply");
         assert_eq!(reply.answer, Answer::Quote(Price::whole(57)));
-        assert_eq!((reply.from, reply.received_at), (None, None));
+        assert_eq!((reply.ride.from, reply.received_at), (None, None));
     }
 
     #[test]
@@ -325,7 +321,7 @@ mod tests {
             "received-at": 5, "answered-at": "noon", "from": [], "declined": null, "new": {}}"#;
         let reply = Reply::decode(body).expect("a good reply");
         assert_eq!(reply.answer, Answer::Quote(Price::whole(2)));
-        assert_eq!((reply.received_at, reply.answered_at, reply.from), (None, None, None));
+        assert_eq!((reply.received_at, reply.answered_at, reply.ride.from), (None, None, None));
     }
 
     #[test]
@@ -346,9 +342,11 @@ mod tests {
                 attempts: Some(5),
                 attempted_at: time.into_iter().collect(),
             },
-            from: Some("Zürich".to_owned()),
-            to: Some("東京".to_owned()),
-            customer: Some("cmr".to_owned()),
+            ride: Ride {
+                from: Some("Zürich".to_owned()),
+                to: Some("東京".to_owned()),
+                customer: Some("cmr".to_owned()),
+            },
             received_at: time,
             answered_at: time,
         };

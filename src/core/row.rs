@@ -1,23 +1,19 @@
-//! The rows of the table, as far as anybody reads them.
+//! The rows of the table, as far as they are read.
 
-use super::{Answer, Condition, Price, Responder, RfqId, Timestamp};
+use super::{Answer, Condition, Price, Responder, RfqId, Ride, Timestamp};
 
 /// The request row. Rows of the original have the id and the three texts alone.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestRow {
     /// The RFQ.
     pub id: RfqId,
-    /// Where the ride begins.
-    pub from: String,
-    /// Where it ends.
-    pub to: String,
-    /// Who asks.
-    pub customer: String,
+    /// What was asked for.
+    pub ride: Ride,
     /// When it was submitted, by the submitter's clock.
     pub submitted_at: Option<Timestamp>,
     /// Answers after this are late.
     pub deadline: Option<Timestamp>,
-    /// The providers subscribed when it was submitted; `None` when nobody wrote them down.
+    /// The providers subscribed when it was submitted; `None` where they were not written down.
     pub expected: Option<Vec<Responder>>,
     /// The conditions asked for.
     pub until: Vec<Condition>,

@@ -188,7 +188,7 @@ impl Timeline {
 mod tests {
     use super::*;
     use crate::core::aggregate::aggregate;
-    use crate::core::{RequestRow, Responder, RfqId};
+    use crate::core::{RequestRow, Responder, RfqId, Ride};
 
     fn at(millis: i64) -> Option<Timestamp> {
         Timestamp::from_millis(1_769_860_800_000 + millis)
@@ -211,9 +211,7 @@ mod tests {
     fn timeline(submitted: Option<i64>, answers: Vec<AnswerRow>) -> Timeline {
         let request = RequestRow {
             id: RfqId::parse("x").expect("valid"),
-            from: "A".into(),
-            to: "B".into(),
-            customer: "c".into(),
+            ride: Ride { from: "A".into(), to: "B".into(), customer: "c".into() },
             submitted_at: submitted.and_then(at),
             deadline: submitted.and_then(|_| at(15_000)),
             expected: None,

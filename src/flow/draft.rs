@@ -5,10 +5,9 @@ use std::time::Duration;
 use serde_json::value::RawValue;
 
 use crate::core::fields::{Fields, present};
-use crate::core::text::{is_unsafe, without_mark};
-use crate::core::{Condition, RfqId, Until, parse_duration};
+use crate::core::text::{is_refused, is_unsafe, trimmed, without_mark};
+use crate::core::{Condition, RfqId, Ride, Until, parse_duration};
 use crate::error::{Error, Result};
-use crate::flow::scatter::{Submission, Term, check_deadline, check_text};
 
 /// The longest JSON that is read of a request, in bytes: a request is far below it.
 pub const JSON_MAX: u64 = 65_536;
@@ -20,15 +19,103 @@ pub const DEADLINE: Duration = Duration::from_secs(15);
 /// How many conditions a request may name: each is read by every reader.
 pub const UNTIL_MAX: usize = 16;
 
+/// The longest text of a request, in characters.
+const TEXT_MAX: usize = 256;
+/// The shortest and the longest deadline.
+const DEADLINES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_hours(24));
+
+/// A request as a customer makes it, already validated.
+#[derive(Debug, Clone)]
+pub struct Submission {
+    /// The RFQ.
+    pub id: RfqId,
+    /// What is asked for.
+    pub ride: Ride,
+    /// Whether the request names its customer.
+    pub is_customer_named: bool,
+    /// How long after submission answers are wanted.
+    pub deadline: Term<Duration>,
+    /// What completes the gathering beside `all`; empty where the customer names nothing.
+    pub until: Vec<Condition>,
+}
+
+impl Submission {
+    /// The ride that demonstrations and measurements ask for, on behalf of `customer`.
+    pub fn sample(id: RfqId, customer: &str, deadline: Duration) -> Self {
+        Self {
+            id,
+            ride: Ride {
+                from: "Frankfurt".to_owned(),
+                to: "Las Vegas".to_owned(),
+                customer: customer.to_owned(),
+            },
+            is_customer_named: true,
+            deadline: Term::Default(deadline),
+            until: Vec::new(),
+        }
+    }
+}
+
+/// A part of a request that may be left out. Only what a request names is compared with an RFQ of the
+/// same id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Term<T> {
+    /// The request names it.
+    Named(T),
+    /// The request leaves it out.
+    Default(T),
+}
+
+impl<T> Term<T> {
+    /// The value, named or default.
+    pub fn value(self) -> T {
+        match self {
+            Self::Named(value) | Self::Default(value) => value,
+        }
+    }
+
+    /// The value, if the request names it.
+    pub(super) fn named(&self) -> Option<&T> {
+        match self {
+            Self::Named(value) => Some(value),
+            Self::Default(_) => None,
+        }
+    }
+}
+
+/// A city or a customer as the contract has it: trimmed, 1 to 256 characters, none that breaks a line
+/// or reorders its neighbours. `name` says which, in messages.
+///
+/// # Errors
+/// Invalid, with what is wrong.
+pub fn check_text(name: &str, text: &str) -> Result<String> {
+    let text = trimmed(text);
+    let problem = match text.chars().count() {
+        0 => "is empty",
+        n if n > TEXT_MAX => "is longer than 256 characters",
+        _ if text.chars().any(is_refused) => "holds control characters",
+        _ => return Ok(text.to_owned()),
+    };
+    Err(Error::invalid(format!("`{name}` {problem}; nothing was sent")))
+}
+
+/// A deadline as the contract wants it: 10 ms to 24 h.
+///
+/// # Errors
+/// Says what is wrong with it.
+pub fn check_deadline(deadline: Duration) -> Result<Duration, String> {
+    if (DEADLINES.0..=DEADLINES.1).contains(&deadline) {
+        Ok(deadline)
+    } else {
+        Err("a deadline is 10 ms to 24 h away".to_owned())
+    }
+}
+
 /// A request before anything is checked.
 #[derive(Debug, Clone, Default)]
-pub struct Typed {
-    /// Where the ride begins.
-    pub from: Option<String>,
-    /// Where it ends.
-    pub to: Option<String>,
-    /// Who asks.
-    pub customer: Option<String>,
+pub struct Draft {
+    /// What is asked for.
+    pub ride: Ride<Option<String>>,
     /// The id, where it has one already.
     pub rfq_id: Option<String>,
 }
@@ -42,15 +129,15 @@ pub enum Origin {
     Json,
 }
 
-impl Typed {
+impl Draft {
     /// Takes the texts of the original's event.
     ///
     /// # Errors
     /// Invalid when one of them is no string. `name` says where, in messages.
     pub fn of_event(name: &str, event: &Fields) -> Result<Self> {
         let field = |field| text(name, event, field);
-        let (from, to, customer) = (field("from")?, field("to")?, field("customer")?);
-        Ok(Self { from, to, customer, rfq_id: None })
+        let ride = Ride { from: field("from")?, to: field("to")?, customer: field("customer")? };
+        Ok(Self { ride, rfq_id: None })
     }
 
     /// The request, valid.
@@ -90,18 +177,14 @@ impl Typed {
             })?,
             None => RfqId::random(),
         };
-        let customer = match self.customer {
-            Some(named) => Term::Named(checked("customer", &named)?),
-            None => Term::Default(ANONYMOUS.to_owned()),
+        let Ride { from, to, customer } = self.ride;
+        let is_customer_named = customer.is_some();
+        let customer = match customer {
+            Some(named) => checked("customer", &named)?,
+            None => ANONYMOUS.to_owned(),
         };
-        Ok(Submission {
-            id,
-            from: required("from", self.from)?,
-            to: required("to", self.to)?,
-            customer,
-            deadline,
-            until,
-        })
+        let ride = Ride { from: required("from", from)?, to: required("to", to)?, customer };
+        Ok(Submission { id, ride, is_customer_named, deadline, until })
     }
 }
 
@@ -117,7 +200,7 @@ pub fn of_json(
     until: &[Condition],
 ) -> Result<Submission> {
     let event = object(name, json)?;
-    let typed = Typed { rfq_id: text(name, &event, "rfq-id")?, ..Typed::of_event(name, &event)? };
+    let draft = Draft { rfq_id: text(name, &event, "rfq-id")?, ..Draft::of_event(name, &event)? };
     let deadline = match text(name, &event, "deadline")? {
         None => deadline,
         Some(typed) => parse_duration(&typed)
@@ -135,7 +218,7 @@ pub fn of_json(
             Err(_) => vec![condition(written)?],
         },
     };
-    typed.check(Origin::Json, deadline, until)
+    draft.check(Origin::Json, deadline, until)
 }
 
 /// The id of a new request, trimmed: without a character that a terminal obeys, and no segment that a
@@ -221,17 +304,15 @@ mod tests {
             r#"{"from": " A ", "to": "B", "rfq-id": "x-1", "deadline": "2s", "until": ["3", "price:20"]}"#,
         )
         .expect("a good line");
-        assert_eq!(
-            (read.from.as_str(), read.customer),
-            ("A", Term::Default("anonymous".to_owned()))
-        );
+        assert_eq!((read.ride.from.as_str(), read.ride.customer.as_str()), ("A", "anonymous"));
+        assert!(!read.is_customer_named);
         assert_eq!((read.id.as_str(), read.deadline), ("x-1", Term::Named(Duration::from_secs(2))));
         assert_eq!(read.until.len(), 2);
         let read =
             line("\u{feff}{\"from\": \"A\", \"to\": \"B\", \"until\": [1, 2]}").expect("good");
         assert_eq!(read.until.len(), 2);
         let read = line(r#"{"from": "\ufeffA", "to": "B\u00ad\u200e"}"#).expect("good");
-        assert_eq!((read.from.as_str(), read.to.as_str()), ("A", "B\u{ad}\u{200e}"));
+        assert_eq!((read.ride.from.as_str(), read.ride.to.as_str()), ("A", "B\u{ad}\u{200e}"));
         let read = line(r#"{"from": "A", "to": "B", "rfq-id": "\u2028x-1 \n"}"#).expect("good");
         assert_eq!(read.id.as_str(), "x-1");
         let read = line(r#"{"from": "A", "to": "B", "until": 3, "rfq-id": null}"#).expect("good");

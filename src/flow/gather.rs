@@ -14,7 +14,7 @@ use crate::aws::{Aws, DeadLetters, Insert, Inserted, MAX_STATEMENTS, Polled, Tab
 use crate::consumer::{
     Batcher, Consumer, Entries, Limits, Message, Notice, Options, Seat, Trouble, Verdict, persist,
 };
-use crate::core::{Answer, AnswerRow, Reply, Timestamp};
+use crate::core::{Answer, AnswerRow, Reply, Ride, Timestamp};
 use crate::error::{Error, Permanence, Result};
 use crate::flow::events::{Event, Gathered, Sink};
 use crate::shutdown::StopSignal;
@@ -171,8 +171,8 @@ impl Gatherer {
             Ok(reply) => reply,
             Err(reason) => return self.refuse(&message, &seat, reason).await,
         };
-        let texts = match self.texts(&reply).await {
-            Ok(texts) => texts,
+        let ride = match self.ride(&reply).await {
+            Ok(ride) => ride,
             Err(Untold::NoRequest) => {
                 let reason = "`from`, `to` or `customer` is missing, and there is no request row";
                 return self.refuse(&message, &seat, reason.to_owned()).await;
@@ -196,7 +196,7 @@ impl Gatherer {
             gathered_at: Some(Timestamp::now()),
             failed_at: None,
         };
-        match self.rows.submit(Insert { id: reply.id, row, texts }).await {
+        match self.rows.submit(Insert { id: reply.id, row, ride }).await {
             Ok(inserted) => {
                 let how = match inserted {
                     Inserted::New => Gathered::First,
@@ -213,23 +213,17 @@ impl Gatherer {
         }
     }
 
-    /// `from`, `to` and `customer` of a reply that is no quote; from the request row where it does
-    /// not repeat them.
-    async fn texts(&self, reply: &Reply) -> Result<Option<[String; 3]>, Untold> {
+    /// The ride of a reply that is no quote; from the request row where the reply does not repeat it.
+    async fn ride(&self, reply: &Reply) -> Result<Option<Ride>, Untold> {
         if matches!(reply.answer, Answer::Quote(_)) {
             return Ok(None);
         }
-        if let (Some(from), Some(to), Some(customer)) = (&reply.from, &reply.to, &reply.customer) {
-            return Ok(Some([from.clone(), to.clone(), customer.clone()]));
+        if let Some(ride) = reply.ride.complete() {
+            return Ok(Some(ride));
         }
         let request = self.table.request(&reply.id).boxed().await;
         let request = request.map_err(Untold::Trouble)?;
-        let request = request.ok_or(Untold::NoRequest)?;
-        Ok(Some([
-            reply.from.clone().unwrap_or(request.from),
-            reply.to.clone().unwrap_or(request.to),
-            reply.customer.clone().unwrap_or(request.customer),
-        ]))
+        Ok(Some(reply.ride.or(request.ok_or(Untold::NoRequest)?.ride)))
     }
 
     /// Moves a reply to the dead letters; it is done with once they have confirmed it.
@@ -253,7 +247,7 @@ impl Gatherer {
     }
 }
 
-/// Why the texts of a reply are not known.
+/// Why the ride of a reply is not known.
 enum Untold {
     /// Neither the reply nor a request row says.
     NoRequest,
@@ -276,7 +270,7 @@ mod tests {
             gathered_at: None,
             failed_at: None,
         };
-        Insert { id: RfqId::parse("x").expect("valid"), row, texts: None }
+        Insert { id: RfqId::parse("x").expect("valid"), row, ride: None }
     }
 
     #[test]

@@ -19,88 +19,11 @@ use crate::aws::{
     RequestInsert, Table, Topic,
 };
 use crate::consumer::{Batcher, Effect, Limits, Refusal};
-use crate::core::text::{is_refused, trimmed};
-use crate::core::{Condition, Request, RequestRow, Responder, RfqId, Timestamp, show_duration};
+use crate::core::{Condition, Request, RequestRow, Responder, Ride, Timestamp, show_duration};
 use crate::error::{Error, Kind, Permanence, Result};
+use crate::flow::draft::Submission;
 use crate::shutdown::StopSignal;
 use crate::stack::subscribed;
-
-/// The longest text of a request, in characters.
-const TEXT_MAX: usize = 256;
-/// The shortest and the longest deadline.
-const DEADLINES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_hours(24));
-
-/// A request as a customer makes it, already validated.
-#[derive(Debug, Clone)]
-pub struct Submission {
-    /// The RFQ.
-    pub id: RfqId,
-    /// Where the ride begins.
-    pub from: String,
-    /// Where it ends.
-    pub to: String,
-    /// Who asks.
-    pub customer: Term<String>,
-    /// How long after submission answers are wanted.
-    pub deadline: Term<Duration>,
-    /// What completes the gathering beside `all`; empty where the customer names nothing.
-    pub until: Vec<Condition>,
-}
-
-/// A part of a request that may be left out. Only what a request names is compared with an RFQ of the
-/// same id.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Term<T> {
-    /// The request names it.
-    Named(T),
-    /// The request leaves it out.
-    Default(T),
-}
-
-impl<T> Term<T> {
-    /// The value, named or default.
-    pub fn value(self) -> T {
-        match self {
-            Self::Named(value) | Self::Default(value) => value,
-        }
-    }
-
-    /// The value, if the request names it.
-    fn named(&self) -> Option<&T> {
-        match self {
-            Self::Named(value) => Some(value),
-            Self::Default(_) => None,
-        }
-    }
-}
-
-/// A city or a customer as the contract has it: trimmed, 1 to 256 characters, none that breaks a line
-/// or reorders its neighbours. `name` says which, in messages.
-///
-/// # Errors
-/// Invalid, with what is wrong.
-pub fn check_text(name: &str, text: &str) -> Result<String> {
-    let text = trimmed(text);
-    let problem = match text.chars().count() {
-        0 => "is empty",
-        n if n > TEXT_MAX => "is longer than 256 characters",
-        _ if text.chars().any(is_refused) => "holds control characters",
-        _ => return Ok(text.to_owned()),
-    };
-    Err(Error::invalid(format!("`{name}` {problem}; nothing was sent")))
-}
-
-/// A deadline as the contract wants it: 10 ms to 24 h.
-///
-/// # Errors
-/// Says what is wrong with it.
-pub fn check_deadline(deadline: Duration) -> Result<Duration, String> {
-    if (DEADLINES.0..=DEADLINES.1).contains(&deadline) {
-        Ok(deadline)
-    } else {
-        Err("a deadline is 10 ms to 24 h away".to_owned())
-    }
-}
 
 /// How old the register of providers may be that a request goes by, where many go by it.
 const REGISTER_AGE: Duration = Duration::from_secs(5);
@@ -285,9 +208,7 @@ fn row(submission: &Submission, expected: Vec<Responder>) -> RequestRow {
     let submitted = Timestamp::now();
     RequestRow {
         id: submission.id.clone(),
-        from: submission.from.clone(),
-        to: submission.to.clone(),
-        customer: submission.customer.clone().value(),
+        ride: submission.ride.clone(),
         submitted_at: Some(submitted),
         deadline: Some(submitted.plus(submission.deadline.value())),
         expected: Some(expected),
@@ -306,9 +227,7 @@ fn conditions(asked: &[Condition]) -> Vec<Condition> {
 fn message(row: &RequestRow) -> Request {
     Request {
         id: row.id.clone(),
-        from: row.from.clone(),
-        to: row.to.clone(),
-        customer: row.customer.clone(),
+        ride: row.ride.clone(),
         submitted_at: row.submitted_at,
         deadline: row.deadline,
     }
@@ -321,9 +240,10 @@ fn check_same(submission: &Submission, stored: &RequestRow) -> Result<()> {
         let message = format!("RFQ {} exists with {with}; nothing was sent", stored.id);
         Err(Error::new(Kind::Conflict, message).about(field))
     };
-    let RequestRow { from, to, customer, .. } = stored;
-    let is_same_customer = submission.customer.named().is_none_or(|named| named == customer);
-    if submission.from != *from || submission.to != *to || !is_same_customer {
+    let Ride { from, to, customer } = &stored.ride;
+    let asked = &submission.ride;
+    let is_same_customer = !submission.is_customer_named || asked.customer == *customer;
+    if asked.from != *from || asked.to != *to || !is_same_customer {
         let content = format!("other content: from `{from}` to `{to}` for `{customer}`");
         return conflict("rfq-id", content);
     }

@@ -167,7 +167,7 @@ fn account(rows: &Rows, depths: Option<&Depths>, now: Timestamp, unseen: Duratio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::{Answer, AnswerRow, Price, RequestRow};
+    use crate::core::{Answer, AnswerRow, Price, RequestRow, Ride};
 
     fn rows(expected: &[&str], answered: &[&str]) -> Rows {
         let row = |who: &&str| AnswerRow {
@@ -182,9 +182,7 @@ mod tests {
         Rows {
             request: RequestRow {
                 id: RfqId::parse("x").expect("valid"),
-                from: "A".into(),
-                to: "B".into(),
-                customer: "c".into(),
+                ride: Ride { from: "A".into(), to: "B".into(), customer: "c".into() },
                 submitted_at: None,
                 deadline: None,
                 expected: Some(expected.iter().map(|who| Responder::stored(*who)).collect()),

@@ -11,7 +11,8 @@ use tokio_util::task::TaskTracker;
 use super::{Report, Reporter, Work, tell};
 use crate::aws::Aws;
 use crate::error::{Error, Result};
-use crate::flow::scatter::{Scatter, Scattered, Submission};
+use crate::flow::draft::Submission;
+use crate::flow::scatter::{Scatter, Scattered};
 use crate::shutdown::{Stage, StopSignal};
 
 /// Submissions in hand at once: enough to fill all batches that may be under way.

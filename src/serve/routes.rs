@@ -27,9 +27,9 @@ use crate::aws::Topic;
 use crate::core::text::compact_json;
 use crate::core::{RfqId, parse_duration, show_duration};
 use crate::error::{Error, Result};
-use crate::flow::draft::{JSON_MAX, of_json, utf8};
+use crate::flow::draft::{JSON_MAX, Term, of_json, utf8};
 use crate::flow::quotes::snapshot;
-use crate::flow::scatter::{Scattered, Term};
+use crate::flow::scatter::Scattered;
 use crate::stack::subscribed;
 use crate::view::quotes::{document, workshop};
 

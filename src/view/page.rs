@@ -22,9 +22,9 @@ pub fn document(rows: &Rows, gathering: &Gathering) -> Value {
     document["table"] = table(gathering);
     let request = &gathering.request;
     document["shown"] = json!({
-        "from": printable(&request.from),
-        "to": printable(&request.to),
-        "customer": printable(&request.customer),
+        "from": printable(&request.ride.from),
+        "to": printable(&request.ride.to),
+        "customer": printable(&request.ride.customer),
     });
     document["truth"] = json!(said(gathering, None));
     document["timeline"] = timeline_document(&timeline, gathering);

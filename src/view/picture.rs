@@ -268,7 +268,8 @@ fn value(lane: &Lane) -> String {
 
 fn heading(gathering: &Gathering) -> String {
     let request = &gathering.request;
-    let heading = format!("{} \u{2192} {}", printable(&request.from), printable(&request.to));
+    let heading =
+        format!("{} \u{2192} {}", printable(&request.ride.from), printable(&request.ride.to));
     cut(&heading, TEXT * 2 / 3)
 }
 

@@ -96,9 +96,9 @@ fn title(gathering: &Gathering, frame: Frame<'_>) -> String {
     let title = format!(
         "RFQ {}  {} -> {}  for {}",
         printable(&request.id.short()),
-        printable(&request.from),
-        printable(&request.to),
-        printable(&request.customer)
+        printable(&request.ride.from),
+        printable(&request.ride.to),
+        printable(&request.ride.customer)
     );
     let stack = frame.stack.as_str();
     let width = usize::from(frame.width.unwrap_or(80)).min(80);
@@ -344,9 +344,9 @@ pub fn document(gathering: &Gathering) -> Value {
     };
     json!({
         "rfq-id": request.id.as_str(),
-        "from": request.from,
-        "to": request.to,
-        "customer": request.customer,
+        "from": request.ride.from,
+        "to": request.ride.to,
+        "customer": request.ride.customer,
         "submitted-at": request.submitted_at,
         "deadline": request.deadline,
         "until": until(gathering),
@@ -401,9 +401,9 @@ pub fn workshop(gathering: &Gathering) -> String {
         "{{\"quotes\": [{}], \"rfq-id\": {}, \"from\": {}, \"to\": {}, \"customer\": {}}}",
         quotes.join(", "),
         text(request.id.as_str()),
-        text(&request.from),
-        text(&request.to),
-        text(&request.customer)
+        text(&request.ride.from),
+        text(&request.ride.to),
+        text(&request.ride.customer)
     )
 }
 

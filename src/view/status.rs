@@ -82,7 +82,7 @@ fn is_unread(counts: QueueCounts) -> bool {
 pub fn rfqs(gatherings: &[Gathering], now: Timestamp, width: Option<u16>) -> Vec<String> {
     let row = |gathering: &Gathering| {
         let request = &gathering.request;
-        let route = format!("{} -> {}", printable(&request.from), printable(&request.to));
+        let route = format!("{} -> {}", printable(&request.ride.from), printable(&request.ride.to));
         let age = request.submitted_at.map(|at| show_duration(now.after(at)));
         let answered = match gathering.expected {
             Some(expected) => format!("{}/{expected}", gathering.answered),
@@ -161,9 +161,9 @@ pub fn document(
     let rfq = |gathering: &Gathering| {
         json!({
             "rfq-id": gathering.request.id.as_str(),
-            "from": gathering.request.from,
-            "to": gathering.request.to,
-            "customer": gathering.request.customer,
+            "from": gathering.request.ride.from,
+            "to": gathering.request.ride.to,
+            "customer": gathering.request.ride.customer,
             "submitted-at": gathering.request.submitted_at,
             "deadline": gathering.request.deadline,
             "status": gathering.status.word(),

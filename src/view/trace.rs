@@ -76,8 +76,8 @@ fn title(gathering: &Gathering) -> String {
     format!(
         "{}  {} -> {}{}",
         printable(&request.id.short()),
-        printable(&request.from),
-        printable(&request.to),
+        printable(&request.ride.from),
+        printable(&request.ride.to),
         submitted.unwrap_or_default()
     )
 }
@@ -323,9 +323,9 @@ pub fn document(timeline: &Timeline, gathering: &Gathering) -> Value {
     let request = &gathering.request;
     json!({
         "rfq-id": request.id.as_str(),
-        "from": request.from,
-        "to": request.to,
-        "customer": request.customer,
+        "from": request.ride.from,
+        "to": request.ride.to,
+        "customer": request.ride.customer,
         "origin": timeline.origin,
         "submitted-at": request.submitted_at,
         "status": gathering.status.word(),

@@ -1,4 +1,4 @@
-//! The one integration binary: the pure heart against a reference model, and the program against a
+//! The one integration binary: the pure core against a reference model, and the program against a
 //! real LocalStack that it starts itself.
 //!
 //! Tests begin in the order of their names. Those of `cache` keep the processors busy while those of `aws`

@@ -182,7 +182,7 @@ fn the_image_and_the_crate_hold_what_the_program_is_built_from() {
         );
     }
     // Cargo looks for each target that Cargo.toml names.
-    assert!(is_allowed(Path::new("benches/heart.rs")));
+    assert!(is_allowed(Path::new("benches/pure.rs")));
 }
 
 #[test]

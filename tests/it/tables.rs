@@ -5,7 +5,7 @@ use rydes::aws::Account;
 use rydes::consumer::Trouble;
 use rydes::core::aggregate::aggregate;
 use rydes::core::{
-    Answer, AnswerRow, Condition, Price, ProviderName, RequestRow, Responder, RfqId, Rows,
+    Answer, AnswerRow, Condition, Price, ProviderName, RequestRow, Responder, RfqId, Ride, Rows,
     StackName, Timestamp,
 };
 use rydes::flow::events::{Event, Gathered};
@@ -47,9 +47,11 @@ fn shown(providers: usize, mut answers: Vec<AnswerRow>, after: i64, width: Optio
     answers.retain(|answer| answer.sent_at.is_none_or(|sent| sent <= at(after)));
     let request = RequestRow {
         id: id(),
-        from: "Frankfurt".to_owned(),
-        to: "Las Vegas".to_owned(),
-        customer: "cmr".to_owned(),
+        ride: Ride {
+            from: "Frankfurt".to_owned(),
+            to: "Las Vegas".to_owned(),
+            customer: "cmr".to_owned(),
+        },
         submitted_at: Some(at(0)),
         deadline: Some(at(15_000)),
         expected: Some((1..=providers).map(simulated).collect()),

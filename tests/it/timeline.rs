@@ -4,7 +4,7 @@ use insta::assert_snapshot;
 use rydes::core::aggregate::{Gathering, aggregate};
 use rydes::core::timeline::Timeline;
 use rydes::core::{
-    Answer, AnswerRow, Condition, Price, ProviderName, RequestRow, Responder, RfqId, Rows,
+    Answer, AnswerRow, Condition, Price, ProviderName, RequestRow, Responder, RfqId, Ride, Rows,
     Timestamp,
 };
 use rydes::view::picture::svg;
@@ -41,9 +41,11 @@ fn quote(number: usize, price: u64, received: i64, answered: i64) -> AnswerRow {
 fn request() -> RequestRow {
     RequestRow {
         id: RfqId::parse("78c371f6-87c4-4e6e-8c7d-33403c7b7049").expect("valid"),
-        from: "Frankfurt".to_owned(),
-        to: "Las Vegas".to_owned(),
-        customer: "cmr".to_owned(),
+        ride: Ride {
+            from: "Frankfurt".to_owned(),
+            to: "Las Vegas".to_owned(),
+            customer: "cmr".to_owned(),
+        },
         submitted_at: Some(at(0)),
         deadline: Some(at(15_000)),
         expected: Some((1..=11).map(simulated).collect()),
@@ -172,7 +174,7 @@ fn the_picture() {
 fn nothing_hostile_gets_into_the_picture_or_the_terminal() {
     let mut rows = eleven();
     let evil = "<script>x</script>\u{1b}[2J\u{202e}&\"'";
-    rows.request.from = evil.to_owned();
+    rows.request.ride.from = evil.to_owned();
     rows.answers.push(row(Responder::stored(evil), Answer::Quote(Price::whole(1)), 50, 700));
     let (timeline, gathering) = timeline(&rows, 20_000);
     let picture = svg(&timeline, &gathering, at(20_000)).expect("it is drawn");

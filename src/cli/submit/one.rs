@@ -11,8 +11,9 @@ use crate::cli::{Context, env};
 use crate::core::text::printable;
 use crate::core::{Condition, RequestRow, show_duration};
 use crate::error::{Kind, Result, exit};
+use crate::flow::draft::Submission;
 use crate::flow::quotes::Patience;
-use crate::flow::scatter::{self, Scattered, Submission};
+use crate::flow::scatter::{self, Scattered};
 use crate::settings::Settings;
 use crate::terminal::Format;
 use crate::view::count_of;
@@ -74,9 +75,9 @@ fn tell(context: &Context, row: &RequestRow, wait: bool) {
         _ if wait => output.note(&id),
         Format::Json | Format::Jsonl => output.id_json(&json!({
             "rfq-id": row.id.as_str(),
-            "from": row.from,
-            "to": row.to,
-            "customer": row.customer,
+            "from": row.ride.from,
+            "to": row.ride.to,
+            "customer": row.ride.customer,
             "submitted-at": row.submitted_at,
             "deadline": row.deadline,
             "expected": row.expected.as_ref().map(Vec::len),

@@ -9,10 +9,11 @@ use clap::Args;
 use crate::cli::until::stored;
 use crate::cli::{Context, attended};
 use crate::core::text::printable;
-use crate::core::{Condition, Until, parse_duration};
+use crate::core::{Condition, Ride, Until, parse_duration};
 use crate::error::{Error, Result};
-use crate::flow::draft::{DEADLINE, JSON_MAX, Origin, Typed, object, utf8};
-use crate::flow::scatter::{Submission, Term, check_deadline};
+use crate::flow::draft::{
+    DEADLINE, Draft, JSON_MAX, Origin, Submission, Term, check_deadline, object, utf8,
+};
 use crate::settings::{Settings, quoted};
 
 /// Ask every subscribed provider for a quote.
@@ -81,15 +82,15 @@ impl Command {
     /// The request, checked before anything is sent.
     pub(super) async fn submission(&self, context: &Context) -> Result<Submission> {
         let origin = if self.file.is_some() { Origin::Json } else { Origin::Options };
-        self.typed(context).await?.check(origin, self.deadline(), self.conditions())
+        self.draft(context).await?.check(origin, self.deadline(), self.conditions())
     }
 
     /// The request, from the options or a file.
-    async fn typed(&self, context: &Context) -> Result<Typed> {
+    async fn draft(&self, context: &Context) -> Result<Draft> {
         let rfq_id = self.rfq_id.clone();
         let Some(file) = self.file.clone() else {
             let Self { from, to, customer, .. } = self.clone();
-            return Ok(Typed { from, to, customer, rfq_id });
+            return Ok(Draft { ride: Ride { from, to, customer }, rfq_id });
         };
         let is_stdin = file.as_os_str() == "-";
         let name = if is_stdin { "stdin".to_owned() } else { file.display().to_string() };
@@ -108,7 +109,7 @@ impl Command {
             return Err(Error::invalid(format!("{name} is longer than {JSON_MAX} bytes")));
         }
         let text = utf8(&name, text)?;
-        Ok(Typed { rfq_id, ..Typed::of_event(&name, &object(&name, &text)?)? })
+        Ok(Draft { rfq_id, ..Draft::of_event(&name, &object(&name, &text)?)? })
     }
 }
 
@@ -129,15 +130,17 @@ fn deadline_option(deadline: Term<Duration>) -> String {
 /// The command line that submits the same request again.
 pub(super) fn retry(settings: &Settings, submission: &Submission) -> String {
     let until = submission.until.iter().map(|until| format!(" --until {until}"));
-    let customer = match &submission.customer {
-        Term::Named(name) => format!(" --customer {}", quoted(name)),
-        Term::Default(_) => String::new(),
+    let ride = &submission.ride;
+    let customer = if submission.is_customer_named {
+        format!(" --customer {}", quoted(&ride.customer))
+    } else {
+        String::new()
     };
     settings.command(&format!(
         "submit --rfq-id {} --from {} --to {}{customer}{}{}",
         quoted(submission.id.as_str()),
-        quoted(&submission.from),
-        quoted(&submission.to),
+        quoted(&ride.from),
+        quoted(&ride.to),
         deadline_option(submission.deadline),
         until.collect::<String>()
     ))

@@ -251,7 +251,7 @@ fn near_deadline(request: &Request, received: Timestamp) -> Option<Timestamp> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::RfqId;
+    use crate::core::{RfqId, Ride};
 
     fn behaviour(temper: Temper) -> Behaviour {
         Behaviour { temper, seed: 0, think: None, speed: 1.0, faults: Vec::new() }
@@ -261,9 +261,7 @@ mod tests {
         let submitted = Timestamp::from_millis(1_000_000).expect("in range");
         Request {
             id: RfqId::parse(&format!("rfq-{number}")).expect("valid"),
-            from: "A".to_owned(),
-            to: "B".to_owned(),
-            customer: "c".to_owned(),
+            ride: Ride { from: "A".to_owned(), to: "B".to_owned(), customer: "c".to_owned() },
             submitted_at: Some(submitted),
             deadline: deadline.map(|deadline| submitted.plus(deadline)),
         }

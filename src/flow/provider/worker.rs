@@ -170,14 +170,12 @@ impl Worker {
 
     fn reply(&self, request: &Request, received: Timestamp, answer: Answer) -> Reply {
         let is_quote = matches!(answer, Answer::Quote(_));
-        let text = |text: &String| (!is_quote).then(|| text.clone());
+        let ride = request.ride.map(|text| (!is_quote).then(|| text.clone()));
         Reply {
             responder: self.provider.responder(),
             id: request.id.clone(),
             answer,
-            from: text(&request.from),
-            to: text(&request.to),
-            customer: text(&request.customer),
+            ride,
             received_at: Some(received),
             answered_at: Some(self.now(request)),
         }

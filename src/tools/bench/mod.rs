@@ -19,10 +19,11 @@ use tokio_util::task::TaskTracker;
 use crate::aws::{Account, Aws};
 use crate::core::{Answer, ProviderName, Responder, RfqId};
 use crate::error::{Error, Result};
+use crate::flow::draft::Submission;
 use crate::flow::events::{Event, Sink};
 use crate::flow::gather;
 use crate::flow::provider;
-use crate::flow::scatter::{Scatter, Scattered, Submission, Term};
+use crate::flow::scatter::{Scatter, Scattered};
 use crate::flow::workers::{self, WorkerPlan};
 use crate::shutdown::StopSignal;
 use crate::tools::bench::usage::{peak_memory, processor_time};
@@ -190,14 +191,7 @@ async fn submit(rfqs: u32, arrival: Arrival, scatter: &Scatter, ledger: &Ledger)
     let one = async |due: Instant| {
         let id = RfqId::random();
         ledger.open(id.clone(), due);
-        let submission = Submission {
-            id,
-            from: "Frankfurt".to_owned(),
-            to: "Las Vegas".to_owned(),
-            customer: Term::Named("bench".to_owned()),
-            deadline: Term::Default(DEADLINE),
-            until: Vec::new(),
-        };
+        let submission = Submission::sample(id, "bench", DEADLINE);
         match scatter.submit(submission).await? {
             Scattered::Published(_) | Scattered::Answered(_) => Ok(()),
             Scattered::Unknown(error) => Err(error),

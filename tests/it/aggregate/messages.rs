@@ -7,7 +7,7 @@ use proptest::collection::vec;
 use proptest::option::of;
 use proptest::prelude::*;
 use rydes::core::text::{ascii_json, is_unsafe, printable};
-use rydes::core::{Answer, Condition, Price, Reply, Request, Responder, RfqId, Timestamp};
+use rydes::core::{Answer, Condition, Price, Reply, Request, Responder, RfqId, Ride, Timestamp};
 
 fn config(cases: u32) -> ProptestConfig {
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
@@ -90,9 +90,7 @@ fn replies() -> impl Strategy<Value = Reply> {
             responder,
             id,
             answer,
-            from,
-            to,
-            customer,
+            ride: Ride { from, to, customer },
             received_at,
             answered_at,
         },
@@ -103,9 +101,7 @@ fn requests() -> impl Strategy<Value = Request> {
     (ids(), texts(), texts(), texts(), of(times()), of(times())).prop_map(
         |(id, from, to, customer, submitted_at, deadline)| Request {
             id,
-            from,
-            to,
-            customer,
+            ride: Ride { from, to, customer },
             submitted_at,
             deadline,
         },

@@ -7,7 +7,7 @@ use proptest::collection::{btree_map, vec};
 use proptest::option::{of, weighted};
 use proptest::prelude::*;
 use rydes::core::{
-    Answer, AnswerRow, Condition, Price, RequestRow, Responder, RfqId, Rows, Timestamp,
+    Answer, AnswerRow, Condition, Price, RequestRow, Responder, RfqId, Ride, Rows, Timestamp,
 };
 
 /// The providers, in natural order.
@@ -88,9 +88,11 @@ impl Sheet {
         Rows {
             request: RequestRow {
                 id: RfqId::parse("5e1ec7ed-0000-4000-8000-000000000000").expect("a good id"),
-                from: "Frankfurt".to_owned(),
-                to: "Las Vegas".to_owned(),
-                customer: "cmr".to_owned(),
+                ride: Ride {
+                    from: "Frankfurt".to_owned(),
+                    to: "Las Vegas".to_owned(),
+                    customer: "cmr".to_owned(),
+                },
                 submitted_at: self.submitted.map(time),
                 deadline: self.deadline.map(time),
                 expected: self.expected.as_ref().map(|all| all.iter().copied().map(name).collect()),

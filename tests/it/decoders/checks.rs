@@ -16,8 +16,8 @@ use rydes::core::{
     Until, opened, parse_duration,
 };
 use rydes::flow::draft::of_json;
+use rydes::flow::draft::{Submission, Term};
 use rydes::flow::provider::{Fault, FaultKind};
-use rydes::flow::scatter::{Submission, Term};
 use rydes::view::trace::{Clock, time_of_day};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -217,11 +217,10 @@ fn submission(line: &str) {
     for name in ["from", "to"] {
         assert!(fields[name].get().starts_with('"'), "{line}");
     }
-    let Submission { id, from, to, customer, deadline, until } = submission;
-    let customer = customer.value();
+    let Submission { id, ride, is_customer_named: _, deadline, until } = submission;
     is_id(&id);
     assert!(!id.as_str().contains(is_unsafe) && ![".", ".."].contains(&id.as_str()), "{id:?}");
-    for text in [&from, &to, &customer] {
+    for text in [&ride.from, &ride.to, &ride.customer] {
         assert!((1..=256).contains(&text.chars().count()), "{text}");
         assert!(text.trim() == text && !text.contains(is_refused), "{text:?}");
         assert!(!text.starts_with('\u{feff}'), "{text:?}");
@@ -230,7 +229,7 @@ fn submission(line: &str) {
     assert!((Duration::from_millis(10)..=DAY).contains(&deadline.value()), "{deadline:?}");
     assert!(until.len() <= 16, "{until:?}");
     until.iter().for_each(is_condition);
-    let request = Request { id, from, to, customer, submitted_at: None, deadline: None };
+    let request = Request { id, ride, submitted_at: None, deadline: None };
     assert_eq!(Request::decode(&request.encode()), Ok(request));
 }
 

@@ -9,9 +9,9 @@ use rydes::core::{
     Answer, Price, ProviderName, Reply, Request, Responder, RfqId, StackName, Timestamp, Until,
     parse_duration,
 };
+use rydes::flow::draft::Term;
 use rydes::flow::draft::of_json;
 use rydes::flow::provider::Fault;
-use rydes::flow::scatter::Term;
 
 use super::check;
 

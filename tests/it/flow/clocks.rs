@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use rydes::core::{ProviderName, Request, RfqId, Timestamp};
+use rydes::core::{ProviderName, Request, RfqId, Ride, Timestamp};
 use rydes::flow::provider::{Behaviour, Decision, Intent, Temper, When};
 use serde_json::{Value, json};
 
@@ -124,9 +124,7 @@ fn a_customer_s_clock_that_is_slow_makes_every_answer_of_the_original_late_too()
 fn asked(id: &str, submitted: Timestamp) -> Request {
     Request {
         id: RfqId::parse(id).expect("an id"),
-        from: "A".to_owned(),
-        to: "B".to_owned(),
-        customer: "c".to_owned(),
+        ride: Ride { from: "A".to_owned(), to: "B".to_owned(), customer: "c".to_owned() },
         submitted_at: Some(submitted),
         deadline: Some(submitted.plus(Duration::from_secs(15))),
     }

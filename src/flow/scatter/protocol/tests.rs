@@ -12,7 +12,7 @@ use tokio::task::yield_now;
 use uuid::Uuid;
 
 use super::*;
-use crate::core::RfqId;
+use crate::core::{RfqId, Ride};
 
 /// Seeds; each makes one history.
 const HISTORIES: u64 = 50_000;
@@ -173,9 +173,7 @@ fn insert(number: u128) -> RequestInsert {
     RequestInsert {
         row: RequestRow {
             id: RfqId::parse("one").expect("an id"),
-            from: "A".to_owned(),
-            to: "B".to_owned(),
-            customer: "c".to_owned(),
+            ride: Ride { from: "A".to_owned(), to: "B".to_owned(), customer: "c".to_owned() },
             submitted_at: None,
             deadline: None,
             expected: None,

@@ -39,9 +39,7 @@ pub(super) fn expected(plan: &Plan, id: &RfqId) -> Vec<Expected> {
     let now = Timestamp::now();
     let request = Request {
         id: submission.id,
-        from: submission.from,
-        to: submission.to,
-        customer: submission.customer.value(),
+        ride: submission.ride,
         submitted_at: Some(now),
         deadline: Some(now.plus(submission.deadline.value())),
     };

@@ -24,8 +24,9 @@ use super::{DEADLINE, LONGEST_THOUGHT, STALLED, TOLD_EVERY};
 use crate::aws::Aws;
 use crate::core::{ProviderName, RfqId};
 use crate::error::{Error, Result};
+use crate::flow::draft::Submission;
 use crate::flow::provider::{Behaviour, FaultKind};
-use crate::flow::scatter::{Scatter, Scattered, Submission, Term};
+use crate::flow::scatter::{Scatter, Scattered};
 use crate::shutdown::{Stage, StopSignal};
 use crate::stack::all_depths;
 
@@ -188,14 +189,7 @@ async fn submit(aws: &Aws, plan: &Plan, ids: &[RfqId], stop: &StopSignal) -> Res
 }
 
 fn submission(id: &RfqId) -> Submission {
-    Submission {
-        id: id.clone(),
-        from: "Frankfurt".to_owned(),
-        to: "Las Vegas".to_owned(),
-        customer: Term::Named("chaos".to_owned()),
-        deadline: Term::Default(DEADLINE),
-        until: Vec::new(),
-    }
+    Submission::sample(id.clone(), "chaos", DEADLINE)
 }
 
 /// Returns when every copy that should have a row has one, or when none has come for long; how long

@@ -1,4 +1,4 @@
-//! The pure heart, without any request: messages in and out, what stands, what is printed.
+//! The pure core, without any request: messages in and out, what stands, what is printed.
 
 use std::hint::black_box;
 
@@ -6,7 +6,7 @@ use divan::Bencher;
 use rydes::core::aggregate::aggregate;
 use rydes::core::text::printable;
 use rydes::core::{
-    Answer, AnswerRow, Price, Reply, Request, RequestRow, Responder, RfqId, Rows, Timestamp,
+    Answer, AnswerRow, Price, Reply, Request, RequestRow, Responder, RfqId, Ride, Rows, Timestamp,
 };
 
 fn responder(number: usize) -> Responder {
@@ -22,9 +22,7 @@ fn reply() -> Reply {
         responder: responder(1),
         id: RfqId::random(),
         answer: Answer::Quote(Price::parse("17.50").expect("a valid price")),
-        from: None,
-        to: None,
-        customer: None,
+        ride: Ride::default(),
         received_at: Some(at(0)),
         answered_at: Some(at(1_000)),
     }
@@ -33,9 +31,11 @@ fn reply() -> Reply {
 fn request() -> Request {
     Request {
         id: RfqId::random(),
-        from: "Frankfurt".to_owned(),
-        to: "Las Vegas".to_owned(),
-        customer: "cmr".to_owned(),
+        ride: Ride {
+            from: "Frankfurt".to_owned(),
+            to: "Las Vegas".to_owned(),
+            customer: "cmr".to_owned(),
+        },
         submitted_at: Some(at(0)),
         deadline: Some(at(8_000)),
     }
@@ -59,9 +59,11 @@ fn rows(providers: usize) -> Rows {
     Rows {
         request: RequestRow {
             id: RfqId::random(),
-            from: "Frankfurt".to_owned(),
-            to: "Las Vegas".to_owned(),
-            customer: "cmr".to_owned(),
+            ride: Ride {
+                from: "Frankfurt".to_owned(),
+                to: "Las Vegas".to_owned(),
+                customer: "cmr".to_owned(),
+            },
             submitted_at: Some(at(0)),
             deadline: Some(at(8_000)),
             expected: Some((0..providers).map(responder).collect()),
