@@ -152,6 +152,14 @@ impl Settings {
 }
 
 impl Settings {
+    /// Which backend it is.
+    pub fn backend(&self) -> Backend {
+        match self.target {
+            Target::LocalStack(_) => Backend::LocalStack,
+            Target::Aws { .. } => Backend::Aws,
+        }
+    }
+
     /// The same stack through another endpoint for all services, as if it had been typed. AWS itself
     /// is reached as before.
     #[must_use]

@@ -18,10 +18,11 @@ use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 use super::Meter;
 use super::asked::Asked;
 use super::failure::Failure;
+use super::remedy::{Remedies, Remedy};
 use crate::core::Names;
 use crate::error::{Error, Kind, Permanence, Result};
 use crate::settings::open_files;
-use crate::settings::{Endpoint, LocalStack, Settings, Target, plain_url};
+use crate::settings::{Backend, Endpoint, LocalStack, Settings, Target, plain_url};
 
 /// How long one attempt of an ordinary request may take; the SDK itself has no such limit.
 /// Receives that wait for messages set their own.
@@ -109,8 +110,8 @@ struct Place {
     endpoints: Vec<Endpoint>,
     /// Where LocalStack's region was found.
     region_origin: &'static str,
-    setup: String,
-    localstack_up: Option<String>,
+    backend: Backend,
+    remedies: Remedies,
 }
 
 impl Aws {
@@ -119,11 +120,13 @@ impl Aws {
     /// # Errors
     /// Unreachable when nothing does, or when there are no credentials for AWS; invalid when the
     /// region or the profile does not exist, or when an endpoint is on the wrong side.
-    pub async fn connect(settings: &Settings) -> Result<Self> {
+    pub async fn connect(settings: &Settings, remedies: Remedies) -> Result<Self> {
         match &settings.target {
-            Target::LocalStack(localstack) => Self::localstack(settings, localstack).await,
+            Target::LocalStack(localstack) => {
+                Self::localstack(settings, localstack, remedies).await
+            }
             Target::Aws { profile, region } => {
-                Self::real(settings, profile.as_deref(), region.clone()).await
+                Self::real(settings, profile.as_deref(), region.clone(), &remedies).await
             }
         }
     }
@@ -131,12 +134,12 @@ impl Aws {
     /// `stack wild-rydes on LocalStack http://localhost:4566`.
     pub fn target_line(&self) -> String {
         let stack = self.names.stack();
-        match (&self.place.localstack_up, &self.account) {
-            (Some(_), _) => format!("stack {stack} on {}", self.place.name),
-            (None, Some(account)) => {
+        match (self.place.backend, &self.account) {
+            (Backend::LocalStack, _) => format!("stack {stack} on {}", self.place.name),
+            (Backend::Aws, Some(account)) => {
                 format!("stack {stack} on AWS account {account} in {}", self.region)
             }
-            (None, None) => format!("stack {stack} on AWS in {}", self.region),
+            (Backend::Aws, None) => format!("stack {stack} on AWS in {}", self.region),
         }
     }
 
@@ -166,7 +169,7 @@ impl Aws {
 
     /// Whether this is AWS itself.
     pub fn is_real(&self) -> bool {
-        self.place.localstack_up.is_none()
+        self.place.backend == Backend::Aws
     }
 
     /// Where the stack is, for a file that must tell stacks apart: endpoint or `aws`, account,
@@ -201,12 +204,12 @@ impl Aws {
                 self.region
             ),
         );
-        let (error, setup) = (error.fatal(), &self.place.setup);
-        if self.is_real() {
-            error.hint(setup)
-        } else {
-            error.hint(format!("{setup}     (LocalStack forgets everything when it restarts)"))
-        }
+        error.fatal().hint(self.remedy(Remedy::SetUp))
+    }
+
+    /// The words for a remedy.
+    pub(crate) fn remedy(&self, remedy: Remedy) -> String {
+        self.place.remedies.words(remedy)
     }
 
     /// The URL of LocalStack, or `AWS`.
@@ -238,7 +241,7 @@ impl Aws {
             Failure::Tls(why) => Ok(unreachable(format!("no TLS connection with {host}"))
                 .because(format!("{doing}: {why}"))),
             Failure::Credentials(why, passing) => {
-                let error = no_credentials().because(format!("{doing}: {why}"));
+                let error = no_credentials(&self.place.remedies).because(format!("{doing}: {why}"));
                 Ok(if passing == Permanence::Transient { error.transient() } else { error.fatal() })
             }
             Failure::NoSuchHost(said) if self.is_real() => {
@@ -264,7 +267,7 @@ impl Aws {
             "{} refuses the region `{}` ({})",
             self.place.name, self.region, self.place.region_origin
         ))
-        .hint("LocalStack knows AWS's commercial regions, as in --region eu-west-1")
+        .hint(self.remedy(Remedy::ChooseRegion))
     }
 }
 
@@ -285,9 +288,9 @@ impl Place {
 
     fn unreachable(&self, url: Option<&str>) -> Error {
         let error = Error::new(Kind::Unreachable, format!("nothing answers at {}", self.host(url)));
-        match &self.localstack_up {
-            Some(up) => error.hint(up),
-            None => error,
+        match self.backend {
+            Backend::LocalStack => error.hint(self.remedies.words(Remedy::StartLocalStack)),
+            Backend::Aws => error,
         }
     }
 }
@@ -307,9 +310,8 @@ fn too_many_files() -> Error {
     ))
 }
 
-fn no_credentials() -> Error {
-    Error::new(Kind::Unreachable, "no credentials for AWS")
-        .hint("log in as the AWS CLI would, or name a profile: --profile NAME")
+fn no_credentials(remedies: &Remedies) -> Error {
+    Error::new(Kind::Unreachable, "no credentials for AWS").hint(remedies.words(Remedy::LogIn))
 }
 
 fn timeouts() -> TimeoutConfig {

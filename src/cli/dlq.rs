@@ -117,7 +117,10 @@ async fn replay_letters(context: &Context, command: Replay) -> Result<u8> {
         output.json(&json!({"letters": documents, "not-found": missing, "hidden": hidden}));
     }
     output.note(&counts.sentence());
-    ended?;
+    ended.map_err(|error| match error.field() {
+        Some(field) => Error::invalid(format!("`--{field}`: {error}")),
+        None => error,
+    })?;
     if context.shutdown.is_signalled() {
         return Err(context.shutdown.error());
     }

@@ -31,6 +31,7 @@ mod man;
 mod providers;
 mod quotes;
 mod recent;
+mod remedies;
 mod serve;
 mod setup;
 mod status;
@@ -46,6 +47,7 @@ mod waiting;
 mod watch;
 mod workers;
 
+use remedies::remedies;
 use usage::{color, usage};
 use waiting::waiting;
 
@@ -208,7 +210,7 @@ impl Context {
 
     /// Makes the clients, and sees that something answers.
     async fn connect(&self, settings: &Settings) -> Result<Aws> {
-        self.visibly("connecting", Aws::connect(settings).boxed()).await
+        self.visibly("connecting", Aws::connect(settings, remedies(settings)).boxed()).await
     }
 
     /// Waits for work that may be broken off, as a signal does; on a terminal it says what is waited

@@ -120,15 +120,6 @@ pub struct Draft {
     pub rfq_id: Option<String>,
 }
 
-/// Where a request came from, which decides what its parts are called in messages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
-    /// The command line: `--from`.
-    Options,
-    /// JSON: `from`.
-    Json,
-}
-
 impl Draft {
     /// Takes the texts of the original's event.
     ///
@@ -140,29 +131,18 @@ impl Draft {
         Ok(Self { ride, rfq_id: None })
     }
 
-    /// The request, valid.
+    /// The request, valid. `named` says what a field is called in messages: `--from` or `from`.
     ///
     /// # Errors
-    /// Invalid, with what is wrong.
+    /// Invalid, with what is wrong and about which field.
     pub fn check(
         self,
-        origin: Origin,
+        named: impl Fn(&str) -> String,
         deadline: Term<Duration>,
         until: Vec<Condition>,
     ) -> Result<Submission> {
-        let named = |name: &str| match origin {
-            Origin::Json => name.to_owned(),
-            Origin::Options => format!("--{name}"),
-        };
         let missing = |name: &'static str| {
-            let error = Error::invalid(format!("`{}` is missing; nothing was sent", named(name)));
-            let error = error.about(name);
-            match origin {
-                Origin::Json => error,
-                Origin::Options => {
-                    error.hint("rydes submit --from CITY --to CITY [--deadline 15s] [--wait]")
-                }
-            }
+            Error::invalid(format!("`{}` is missing; nothing was sent", named(name))).about(name)
         };
         let checked = |name: &'static str, text: &str| {
             check_text(&named(name), text).map_err(|error| error.about(name))
@@ -218,7 +198,7 @@ pub fn of_json(
             Err(_) => vec![condition(written)?],
         },
     };
-    draft.check(Origin::Json, deadline, until)
+    draft.check(str::to_owned, deadline, until)
 }
 
 /// The id of a new request, trimmed: without a character that a terminal obeys, and no segment that a

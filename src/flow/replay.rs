@@ -125,7 +125,7 @@ pub async fn replay(
 
 async fn provider_queue(aws: &Aws, provider: &ProviderName) -> Result<Queue> {
     aws.queue(aws.names.provider_queue(provider)).await.map_err(|error| match error.kind() {
-        Kind::NotSetUp => Error::invalid(format!("`--to`: there is no provider {provider}")),
+        Kind::NotSetUp => Error::invalid(format!("there is no provider {provider}")).about("to"),
         _ => error,
     })
 }

@@ -30,7 +30,7 @@ pub use subscriptions::{
 };
 pub use teardown::{Inventory, find, inventory, teardown};
 
-use crate::aws::{Aws, CONCURRENCY};
+use crate::aws::{Aws, CONCURRENCY, Remedy};
 use crate::core::{Names, STACK_TAG};
 use crate::error::{Error, Result};
 
@@ -130,17 +130,17 @@ fn is_ours(tags: &HashMap<String, String>, names: &Names) -> bool {
 
 /// Fails for a resource that is somebody else's, unless it is to be adopted.
 fn check_owner(
+    aws: &Aws,
     what: &str,
     tags: &HashMap<String, String>,
-    names: &Names,
     untagged: Untagged,
 ) -> Result<()> {
-    match (is_ours(tags, names), untagged) {
+    match (is_ours(tags, &aws.names), untagged) {
         (true, _) | (false, Untagged::Adopt) => Ok(()),
         (false, Untagged::Refuse) => Err(Error::other(format!(
             "{what} exists, but lacks the tag {STACK_TAG} = {}; it was left alone",
-            names.stack()
+            aws.names.stack()
         ))
-        .hint("take it over with `--adopt`, or choose another `--stack`")),
+        .hint(aws.remedy(Remedy::Adopt))),
     }
 }

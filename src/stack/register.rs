@@ -125,7 +125,7 @@ pub async fn add(
     let spec = Spec::provider(aws, &place, name, Kind::External.word());
     let found = look_at_queue(aws, &spec.name, untagged, patience).await?;
     if let Some(found) = &found {
-        check_owner(&format!("queue {}", spec.name), &found.tags, &aws.names, untagged)?;
+        check_owner(aws, &format!("queue {}", spec.name), &found.tags, untagged)?;
         if found.is_simulated() {
             return Err(Error::invalid(format!("{name} is a simulated provider")));
         }

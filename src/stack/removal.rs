@@ -105,7 +105,7 @@ async fn find(aws: &Aws, name: &ProviderName, patience: Patience<'_>) -> Result<
     let queue = aws.names.provider_queue(name);
     let found = look_at_queue(aws, &queue, Untagged::Refuse, patience).await?;
     let Some(found) = found else { return Ok(None) };
-    check_owner(&format!("queue {queue}"), &found.tags, &aws.names, Untagged::Refuse)?;
+    check_owner(aws, &format!("queue {queue}"), &found.tags, Untagged::Refuse)?;
     Ok(Some(found.url))
 }
 

@@ -110,17 +110,17 @@ impl Survey {
     fn check(&self, aws: &Aws, topic: Option<&TopicState>, untagged: Untagged) -> Result<()> {
         for found in self.queues() {
             let name = found.url.rsplit('/').next().unwrap_or_default();
-            check_owner(&format!("queue {name}"), &found.tags, &aws.names, untagged)?;
+            check_owner(aws, &format!("queue {name}"), &found.tags, untagged)?;
         }
         if let Some(found) = topic {
             let what = format!("topic {}", aws.names.topic());
-            check_owner(&what, &found.tags, &aws.names, untagged)?;
+            check_owner(aws, &what, &found.tags, untagged)?;
         }
         // A table that is going is waited for, whoever it belonged to.
         if let Some(found) = self.table.as_ref().filter(|found| !found.is_going()) {
             let what = format!("table {}", aws.names.table());
-            check_owner(&what, &found.tags, &aws.names, untagged)?;
-            found.check_keys(&aws.names.table())?;
+            check_owner(aws, &what, &found.tags, untagged)?;
+            found.check_keys(aws, &aws.names.table())?;
         }
         Ok(())
     }

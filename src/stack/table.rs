@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 
 use super::late::{Origin, SHOWS_WITHIN, Seen, look_twice, overdue, until_shown};
 use super::{Change, Mode, Patience, Untagged, Waiting, is_ours};
-use crate::aws::{Aws, is_not_found};
+use crate::aws::{Aws, Remedy, is_not_found};
 use crate::core::STACK_TAG;
 use crate::error::{Error, Result};
 
@@ -39,7 +39,7 @@ impl TableState {
     }
 
     /// Fails for keys that rows cannot have: they cannot be changed.
-    pub(super) fn check_keys(&self, name: &str) -> Result<()> {
+    pub(super) fn check_keys(&self, aws: &Aws, name: &str) -> Result<()> {
         let keys = self.description.key_schema().iter();
         let is: Vec<_> = keys.map(|key| (key.attribute_name(), key.key_type())).collect();
         let wanted: Vec<_> = KEYS.iter().map(|(name, kind)| (*name, kind)).collect();
@@ -47,7 +47,7 @@ impl TableState {
             return Ok(());
         }
         Err(Error::other(format!("table {name} has other keys than `id` and `responder`"))
-            .hint("remove it by hand, or choose another `--stack`"))
+            .hint(aws.remedy(Remedy::RemoveByHand)))
     }
 
     /// Whether its owner has forbidden to delete it.

@@ -1,7 +1,6 @@
 //! Clients of LocalStack: fixed credentials, no proxy, and a look at whether anything answers.
 
-use std::net::ToSocketAddrs as _;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::StalledStreamProtectionConfig;
@@ -14,33 +13,36 @@ use aws_smithy_http_client::Builder;
 use futures_util::FutureExt as _;
 use futures_util::future::try_join_all;
 use tokio::task::spawn_blocking;
-use tokio::time::{Instant, timeout};
-use ureq::http::Uri;
+use tokio::time::timeout;
 
 use super::{Aws, CONNECT_TIMEOUT, Clients, Place, TLS, app_name, timeouts, too_many_files};
 use crate::aws::Meter;
 use crate::aws::error::is_about_region;
+use crate::aws::health::{self, Health};
+use crate::aws::remedy::Remedies;
 use crate::core::Names;
 use crate::core::text::printable;
 use crate::error::Result;
-use crate::settings::open_files;
+use crate::settings::{Backend, open_files};
 use crate::settings::{DEFAULT_REGION, Endpoint, LocalStack, Settings, partition_of};
 
 /// How long connection and first answer may take together.
 const REACH_TIMEOUT: Duration = Duration::from_millis(2_500);
-/// The longest answer about health that is read, in bytes.
-const HEALTH_MAX: u64 = 65_536;
 
 impl Aws {
-    pub(super) async fn localstack(settings: &Settings, localstack: &LocalStack) -> Result<Self> {
+    pub(super) async fn localstack(
+        settings: &Settings,
+        localstack: &LocalStack,
+        remedies: Remedies,
+    ) -> Result<Self> {
         let endpoints = [&localstack.sqs, &localstack.sns, &localstack.dynamodb];
         let place = Place {
             name: format!("LocalStack {}", localstack.sqs.url),
             url: localstack.sqs.url.clone(),
             endpoints: endpoints.map(Clone::clone).to_vec(),
             region_origin: localstack.region_origin,
-            setup: settings.command("setup"),
-            localstack_up: Some(settings.command("localstack up")),
+            backend: Backend::LocalStack,
+            remedies,
         };
         let mut different = endpoints.to_vec();
         different.sort_by_key(|endpoint| &endpoint.url);
@@ -127,7 +129,20 @@ impl From<std::io::Error> for Unreached {
         Self::Because(match error.kind() {
             // The number that goes with it differs between systems and explains nothing.
             kind @ std::io::ErrorKind::ConnectionRefused => kind.to_string(),
+            std::io::ErrorKind::TimedOut => {
+                format!("no connection within {} s", CONNECT_TIMEOUT.as_secs())
+            }
             _ => error.to_string(),
+        })
+    }
+}
+
+impl From<ureq::Error> for Unreached {
+    fn from(error: ureq::Error) -> Self {
+        Self::Because(match error {
+            ureq::Error::Io(error) if open_files::is_too_many(&error) => return Self::Files,
+            ureq::Error::Timeout(_) => "it accepts connections but does not respond".to_owned(),
+            error => format!("it accepts connections but does not speak HTTP: {error}"),
         })
     }
 }
@@ -136,55 +151,20 @@ impl From<std::io::Error> for Unreached {
 /// is plain HTTP, the request for LocalStack's health, to which any answer will do. Returns the
 /// version that it tells.
 async fn reach(endpoint: &Endpoint) -> std::result::Result<Option<String>, Unreached> {
-    let because = |cause: String| Err(Unreached::Because(cause));
-    let deadline = Instant::now() + REACH_TIMEOUT;
-    let address = address(&endpoint.url);
-    let connect = async {
-        let addresses =
-            spawn_blocking(move || address.to_socket_addrs().map(Iterator::collect::<Vec<_>>));
-        let addresses = addresses.await.map_err(std::io::Error::other)??;
-        tokio::net::TcpStream::connect(addresses.as_slice()).await
-    };
-    match timeout(CONNECT_TIMEOUT, connect).await {
-        Ok(connected) => drop(connected?),
-        Err(_) => return because(format!("no connection within {} s", CONNECT_TIMEOUT.as_secs())),
-    }
-    if !endpoint.url.starts_with("http:") {
-        return Ok(None);
-    }
-    let health = format!("{}/_localstack/health", endpoint.url);
-    let left = deadline.duration_since(Instant::now());
+    let url = endpoint.url.clone();
     let asked = spawn_blocking(move || {
-        let config = ureq::Agent::config_builder()
-            .proxy(None)
-            .max_redirects(0)
-            .http_status_as_error(false)
-            .timeout_global(Some(left));
-        ureq::Agent::new_with_config(config.build()).get(health).call().map(version)
+        let deadline = Instant::now() + REACH_TIMEOUT;
+        health::connect(&url, CONNECT_TIMEOUT)?;
+        if !url.starts_with("http:") {
+            return Ok(None);
+        }
+        let (_, body) = health::ask(&url, deadline.saturating_duration_since(Instant::now()))?;
+        Ok(Health::parse(&body).and_then(|health| health.version).map(|text| printable(&text)))
     });
-    match asked.await {
-        Ok(Ok(version)) => Ok(version),
-        Ok(Err(ureq::Error::Io(error))) if open_files::is_too_many(&error) => Err(Unreached::Files),
-        Ok(Err(ureq::Error::Timeout(_))) => {
-            because("it accepts connections but does not respond".to_owned())
-        }
-        Ok(Err(error)) => {
-            because(format!("it accepts connections but does not speak HTTP: {error}"))
-        }
-        Err(panic) => because(panic.to_string()),
+    // A name that is looked up for long is not waited for.
+    match timeout(REACH_TIMEOUT, asked).await {
+        Ok(Ok(reached)) => reached,
+        Ok(Err(panic)) => Err(Unreached::Because(panic.to_string())),
+        Err(_) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
     }
-}
-
-/// What an answer about its health says of LocalStack's version; any other server's has none.
-fn version(answer: ureq::http::Response<ureq::Body>) -> Option<String> {
-    let body = answer.into_body().into_with_config().limit(HEALTH_MAX).read_to_string().ok()?;
-    let health: serde_json::Value = serde_json::from_str(&body).ok()?;
-    Some(printable(health["version"].as_str()?))
-}
-
-/// Host and port of a URL that settings have checked.
-fn address(url: &str) -> String {
-    let uri: Uri = url.parse().unwrap_or_default();
-    let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
-    format!("{}:{port}", uri.host().unwrap_or_default())
 }

@@ -24,10 +24,11 @@ use super::{Aws, Clients, Place, TLS, app_name, no_credentials, timeouts};
 use crate::aws::Meter;
 use crate::aws::asked::Asked;
 use crate::aws::failure::{lack, words};
+use crate::aws::remedy::{Remedies, Remedy};
 use crate::core::Names;
 use crate::core::text::printable;
 use crate::error::{Error, Kind, Result};
-use crate::settings::{Settings, check_region, is_local, partition_of};
+use crate::settings::{Backend, Settings, check_region, is_local, partition_of};
 
 /// How long STS may take to say whose credentials these are: where it cannot be reached, other ways
 /// are left.
@@ -42,12 +43,14 @@ impl Aws {
         settings: &Settings,
         profile: Option<&str>,
         region: Option<String>,
+        remedies: &Remedies,
     ) -> Result<Self> {
+        let no_credentials = || no_credentials(remedies);
         let selected = selected_profile(profile).await?;
         let config = configuration(profile, &selected, region).boxed().await;
         refuse_local(&config)?;
         let region = config.region().map(ToString::to_string).ok_or_else(|| {
-            Error::invalid("no region for AWS: --region, AWS_REGION or the profile must name one")
+            Error::invalid("no region for AWS").hint(remedies.words(Remedy::NameRegion))
         })?;
         check_region(&region, "region =")?;
         let provider = config.credentials_provider().ok_or_else(no_credentials)?;
@@ -69,8 +72,8 @@ impl Aws {
                 url: "AWS".to_owned(),
                 endpoints: Vec::new(),
                 region_origin: "",
-                setup: settings.command("setup"),
-                localstack_up: None,
+                backend: Backend::Aws,
+                remedies: remedies.clone(),
             },
         };
         aws.ask_whose(&config).boxed().await?;

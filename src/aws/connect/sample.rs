@@ -4,10 +4,10 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_smithy_http_client::Builder;
 
 use super::{Aws, Clients, Place};
-use crate::aws::Meter;
+use crate::aws::{Meter, Remedies};
 use crate::core::Names;
 use crate::core::StackName;
-use crate::settings::{DEFAULT_ENDPOINT, DEFAULT_REGION, Endpoint};
+use crate::settings::{Backend, DEFAULT_ENDPOINT, DEFAULT_REGION, Endpoint};
 
 impl Aws {
     /// Clients of a LocalStack that is never asked.
@@ -19,8 +19,8 @@ impl Aws {
             url: endpoint.url.clone(),
             endpoints: vec![endpoint],
             region_origin: "default region",
-            setup: "rydes setup".to_owned(),
-            localstack_up: Some("rydes localstack up".to_owned()),
+            backend: Backend::LocalStack,
+            remedies: Remedies::new(|remedy| format!("{remedy:?}")),
         };
         Self::at(place, "000000000000", DEFAULT_REGION)
     }
@@ -32,8 +32,8 @@ impl Aws {
             url: "AWS".to_owned(),
             endpoints: Vec::new(),
             region_origin: "",
-            setup: "rydes --aws --stack x setup".to_owned(),
-            localstack_up: None,
+            backend: Backend::Aws,
+            remedies: Remedies::new(|remedy| format!("{remedy:?}")),
         };
         Self::at(place, "123456789012", "eu-west-1")
     }

@@ -9,6 +9,7 @@ use super::Command;
 use super::stack::BenchStack;
 use crate::aws::Aws;
 use crate::cli::Context;
+use crate::cli::remedies::remedies;
 use crate::error::{Error, Result, exit};
 use crate::flow::provider::{Behaviour, Temper};
 use crate::settings::Target;
@@ -77,7 +78,7 @@ pub(super) async fn soak(
     let (reached, endpoint) = match &proxy {
         Some(proxy) => {
             let settings = stack.settings.through(&proxy.url);
-            (Aws::connect(&settings).await?, Some(proxy.url.clone()))
+            (Aws::connect(&settings, remedies(&settings)).await?, Some(proxy.url.clone()))
         }
         None => (stack.aws.clone(), None),
     };

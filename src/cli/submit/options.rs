@@ -12,9 +12,12 @@ use crate::core::text::printable;
 use crate::core::{Condition, Ride, Until, parse_duration};
 use crate::error::{Error, Result};
 use crate::flow::draft::{
-    DEADLINE, Draft, JSON_MAX, Origin, Submission, Term, check_deadline, object, utf8,
+    DEADLINE, Draft, JSON_MAX, Submission, Term, check_deadline, object, utf8,
 };
 use crate::settings::{Settings, quoted};
+
+/// What a request needs.
+const USAGE: &str = "rydes submit --from CITY --to CITY [--deadline 15s] [--wait]";
 
 /// Ask every subscribed provider for a quote.
 #[derive(Debug, Clone, Args)]
@@ -81,8 +84,14 @@ impl Command {
 
     /// The request, checked before anything is sent.
     pub(super) async fn submission(&self, context: &Context) -> Result<Submission> {
-        let origin = if self.file.is_some() { Origin::Json } else { Origin::Options };
-        self.draft(context).await?.check(origin, self.deadline(), self.conditions())
+        let draft = self.draft(context).await?;
+        if self.file.is_some() {
+            return draft.check(str::to_owned, self.deadline(), self.conditions());
+        }
+        let is_missing = draft.ride.from.is_none() || draft.ride.to.is_none();
+        let option = |field: &str| format!("--{field}");
+        let checked = draft.check(option, self.deadline(), self.conditions());
+        checked.map_err(|error| if is_missing { error.hint(USAGE) } else { error })
     }
 
     /// The request, from the options or a file.

@@ -4,6 +4,8 @@
 const LINGER = "30s";
 const AGAIN_MS = 3000;
 const AWAY = "The server does not answer";
+// Whether the form says so.
+let isAway = false;
 const AGAIN = "; trying again";
 const MOST_NEWS = 3;
 const SVG = "http://www.w3.org/2000/svg";
@@ -96,7 +98,7 @@ const listen = (id) => {
     followed.ahead = Date.parse(now) - Date.now();
     forget();
     show("trouble", null);
-    if (at("form-error").textContent === AWAY) at("form-error").textContent = "";
+    if (isAway) forgive();
   });
   hear("change", render);
   hear("trouble", ({ error }) => show("trouble", error && trouble(`Cannot be read: ${shown(error)}`)));
@@ -315,6 +317,7 @@ const complain = (field, problem) => {
 };
 
 const forgive = () => {
+  isAway = false;
   for (const field of FIELDS) {
     at(`${field}-error`).textContent = "";
     at(field).removeAttribute("aria-invalid");
@@ -357,6 +360,7 @@ const submit = async () => {
     if (FIELDS.includes(said.field)) complain(said.field, said.error);
     else complain("form", said["rfq-id"] ? `${said.error}. Ask again: nothing is doubled` : said.error);
   } catch {
+    isAway = true;
     complain("form", AWAY);
   } finally {
     button.removeAttribute("aria-disabled");

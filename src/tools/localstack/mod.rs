@@ -199,7 +199,7 @@ fn up_now(place: &Place, health: Health) -> Up {
     Up {
         runtime: runtime(place),
         started: Started::Before,
-        version: health.version,
+        version: health.version.unwrap_or_else(|| "?".to_owned()),
         memory: (memory > 0).then_some(memory),
     }
 }

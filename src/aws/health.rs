@@ -1,0 +1,123 @@
+//! Whether anything answers at an endpoint of LocalStack, and how LocalStack says it is. Blocks its thread.
+
+use std::io;
+use std::net::{TcpStream, ToSocketAddrs as _};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use ureq::http::Uri;
+
+/// The services that must run.
+pub const SERVICES: [&str; 3] = ["sns", "sqs", "dynamodb"];
+/// The longest answer that is read, in bytes; LocalStack's has 1 KiB.
+const BODY: u64 = 65_536;
+
+/// How LocalStack is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Health {
+    /// Its version, where it says so.
+    pub version: Option<String>,
+    /// The services we need that do not run, with the state each is in: `dynamodb disabled`.
+    pub lacking: Vec<String>,
+}
+
+impl Health {
+    /// Reads LocalStack's own report; `None` when it is something else.
+    pub fn parse(body: &str) -> Option<Self> {
+        let health: Value = serde_json::from_str(body).ok()?;
+        let services = health.get("services")?.as_object()?;
+        let lacking = SERVICES.iter().filter_map(|name| {
+            // `available` runs at the first request.
+            let state = services.get(*name).and_then(Value::as_str).unwrap_or("missing");
+            (!matches!(state, "running" | "available")).then(|| format!("{name} {state}"))
+        });
+        let version = health.get("version").and_then(Value::as_str).map(str::to_owned);
+        Some(Self { version, lacking: lacking.collect() })
+    }
+
+    /// Whether a service could not be loaded, and so never will run.
+    pub fn has_failed(&self) -> bool {
+        self.lacking.iter().any(|service| service.ends_with(" error"))
+    }
+}
+
+/// Connects to the host of a URL, at each of its addresses in turn, within `limit` together.
+///
+/// # Errors
+/// The last address's error; timed out when the limit is used up.
+pub fn connect(url: &str, limit: Duration) -> io::Result<()> {
+    let deadline = Instant::now() + limit;
+    let uri: Uri = url.parse().unwrap_or_default();
+    let port = uri.port_u16().unwrap_or(if uri.scheme_str() == Some("https") { 443 } else { 80 });
+    let mut last = io::Error::from(io::ErrorKind::NotFound);
+    for address in format!("{}:{port}", uri.host().unwrap_or_default()).to_socket_addrs()? {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        match TcpStream::connect_timeout(&address, left) {
+            Ok(_) => return Ok(()),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+/// Asks for LocalStack's health: the status and the body of the answer, which may be any server's.
+///
+/// # Errors
+/// When there is no answer within `limit`.
+pub fn ask(url: &str, limit: Duration) -> Result<(u16, String), ureq::Error> {
+    let mut answer = agent(limit).get(format!("{url}/_localstack/health")).call()?;
+    let status = answer.status().as_u16();
+    let body = answer.body_mut().with_config().limit(BODY).read_to_string();
+    // A body that is too long, or no text, is another server's.
+    Ok((status, body.unwrap_or_default()))
+}
+
+/// A client for LocalStack. Proxies of the environment are for the world outside, and so is where a redirect
+/// leads.
+pub fn agent(limit: Duration) -> ureq::Agent {
+    let config = ureq::Agent::config_builder()
+        .proxy(None)
+        .max_redirects(0)
+        .http_status_as_error(false)
+        .timeout_global(Some(limit));
+    ureq::Agent::new_with_config(config.build())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    #[test]
+    fn all_three_services_must_run() {
+        let body = r#"{"services": {"sns": "running", "sqs": "available", "dynamodb": "running"},
+                       "version": "4.14.0"}"#;
+        let whole = Health { version: Some("4.14.0".into()), lacking: vec![] };
+        assert_eq!(Health::parse(body), Some(whole));
+        let body = r#"{"services": {"sqs": "running", "sns": "error"}}"#;
+        let health = Health::parse(body).expect("health");
+        assert_eq!(health.lacking, ["sns error", "dynamodb missing"]);
+        assert!(health.has_failed() && health.version.is_none());
+    }
+
+    #[test]
+    fn anything_else_is_not_localstack() {
+        for body in ["", "<html>", "{}", r#"{"services": 3}"#] {
+            assert_eq!(Health::parse(body), None, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_connection_is_tried_at_the_host_and_port_of_the_url() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let url = format!("http://localhost:{}", listener.local_addr().expect("bound").port());
+        connect(&url, Duration::from_secs(5)).expect("it listens");
+        drop(listener);
+        assert!(connect(&url, Duration::from_secs(5)).is_err());
+        assert!(connect("http://nowhere.invalid", Duration::from_secs(5)).is_err());
+    }
+}

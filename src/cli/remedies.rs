@@ -1,0 +1,28 @@
+//! What a user can do about an error of the backend, as command lines.
+
+use crate::aws::{Remedies, Remedy};
+use crate::settings::{Backend, Settings};
+
+/// The command lines for this stack.
+pub(super) fn remedies(settings: &Settings) -> Remedies {
+    let settings = settings.clone();
+    Remedies::new(move |remedy| match (remedy, settings.backend()) {
+        (Remedy::SetUp, Backend::Aws) => settings.command("setup"),
+        (Remedy::SetUp, Backend::LocalStack) => {
+            let setup = settings.command("setup");
+            format!("{setup}     (LocalStack forgets everything when it restarts)")
+        }
+        (Remedy::StartLocalStack, _) => settings.command("localstack up"),
+        (Remedy::ChooseRegion, _) => {
+            "LocalStack knows AWS's commercial regions, as in --region eu-west-1".to_owned()
+        }
+        (Remedy::NameRegion, _) => {
+            "name one: --region NAME, AWS_REGION, or `region` in the profile".to_owned()
+        }
+        (Remedy::LogIn, _) => {
+            "log in as the AWS CLI would, or name a profile: --profile NAME".to_owned()
+        }
+        (Remedy::Adopt, _) => "take it over with `--adopt`, or choose another `--stack`".to_owned(),
+        (Remedy::RemoveByHand, _) => "remove it by hand, or choose another `--stack`".to_owned(),
+    })
+}
