@@ -28,7 +28,7 @@ const ENDPOINT_VARIABLE: &str = "AWS_ENDPOINT_URL";
 
 /// What was typed, before anything is resolved.
 #[derive(Debug, Clone, Default)]
-pub struct Typed {
+pub struct RawOptions {
     /// `--stack`.
     pub stack: Option<String>,
     /// `--endpoint-url`.
@@ -114,7 +114,7 @@ impl Settings {
     /// # Errors
     /// Invalid, when a value is malformed, when real AWS would be reached without `--aws`, or when
     /// something local is named with it.
-    pub fn resolve(typed: &Typed, env: Env<'_>) -> Result<Self> {
+    pub fn resolve(typed: &RawOptions, env: Env<'_>) -> Result<Self> {
         let named = typed
             .stack
             .clone()
@@ -196,7 +196,7 @@ impl Settings {
     }
 }
 
-impl Typed {
+impl RawOptions {
     /// The options as they were typed, each with a space before it.
     fn options(&self) -> String {
         let mut options = String::new();
@@ -244,7 +244,7 @@ impl LocalStack {
         if self.access_key == "test" { "000000000000" } else { &self.access_key }
     }
 
-    fn resolve(typed: &Typed, env: Env<'_>) -> Result<Self> {
+    fn resolve(typed: &RawOptions, env: Env<'_>) -> Result<Self> {
         if typed.profile.is_some() {
             return Err(Error::invalid("`--profile` is for --aws: LocalStack has no profiles"));
         }
@@ -271,7 +271,7 @@ impl LocalStack {
 }
 
 impl Endpoint {
-    fn resolve(typed: &Typed, env: Env<'_>, service: &str) -> Result<Self> {
+    fn resolve(typed: &RawOptions, env: Env<'_>, service: &str) -> Result<Self> {
         let specific = format!("{ENDPOINT_VARIABLE}_{service}");
         let (url, origin) = typed
             .endpoint_url
@@ -295,7 +295,7 @@ impl Endpoint {
     }
 }
 
-fn aws(typed: &Typed, env: Env<'_>) -> Result<Target> {
+fn aws(typed: &RawOptions, env: Env<'_>) -> Result<Target> {
     if typed.endpoint_url.is_some() {
         return Err(Error::invalid("`--endpoint-url` and --aws exclude each other"));
     }
@@ -325,7 +325,7 @@ mod tests {
     use super::*;
     use crate::error::Kind;
 
-    fn resolve(typed: &Typed, variables: &[(&str, &str)]) -> Result<Settings> {
+    fn resolve(typed: &RawOptions, variables: &[(&str, &str)]) -> Result<Settings> {
         let read = |name: &str| {
             variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).into())
         };
@@ -343,23 +343,23 @@ mod tests {
     fn flag_before_service_before_general_variable_before_default() {
         let variables =
             [("AWS_ENDPOINT_URL", "http://a:1/"), ("AWS_ENDPOINT_URL_SQS", "http://b:2")];
-        let found = localstack(resolve(&Typed::default(), &variables).expect("valid"));
+        let found = localstack(resolve(&RawOptions::default(), &variables).expect("valid"));
         assert_eq!(found.sqs.to_string(), "http://b:2 (AWS_ENDPOINT_URL_SQS)");
         assert_eq!(found.sns.to_string(), "http://a:1 (AWS_ENDPOINT_URL)");
-        let typed = Typed { endpoint_url: Some("http://c:3".into()), ..Typed::default() };
+        let typed = RawOptions { endpoint_url: Some("http://c:3".into()), ..RawOptions::default() };
         let found = localstack(resolve(&typed, &variables).expect("valid"));
         assert_eq!(found.sqs.to_string(), "http://c:3 (--endpoint-url)");
-        let found = localstack(resolve(&Typed::default(), &[]).expect("valid"));
+        let found = localstack(resolve(&RawOptions::default(), &[]).expect("valid"));
         assert_eq!(found.sns.to_string(), "http://localhost:4566 (default endpoint)");
     }
 
     #[test]
     fn a_shells_leftovers_do_not_move_the_stack() {
         let leftovers = [("AWS_REGION", "eu-west-1"), ("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")];
-        let found = localstack(resolve(&Typed::default(), &leftovers).expect("valid"));
+        let found = localstack(resolve(&RawOptions::default(), &leftovers).expect("valid"));
         assert_eq!((found.region.as_str(), found.access_key.as_str()), ("us-east-1", "test"));
         let account = [("AWS_ACCESS_KEY_ID", "000000000042"), ("RYDES_REGION", "eu-west-1")];
-        let found = localstack(resolve(&Typed::default(), &account).expect("valid"));
+        let found = localstack(resolve(&RawOptions::default(), &account).expect("valid"));
         assert_eq!(
             (found.region.as_str(), found.access_key.as_str()),
             ("eu-west-1", "000000000042")
@@ -376,17 +376,18 @@ mod tests {
             "http://localhost@amazonaws.com",
             "https://sqs.eusc-de-east-1.amazonaws.eu",
         ] {
-            let refused = resolve(&Typed::default(), &[("AWS_ENDPOINT_URL", url)]);
+            let refused = resolve(&RawOptions::default(), &[("AWS_ENDPOINT_URL", url)]);
             assert_eq!(refused.expect_err(url).kind(), Kind::Invalid);
         }
         assert!(
-            resolve(&Typed::default(), &[("AWS_ENDPOINT_URL", "http://notamazonaws.com")]).is_ok()
+            resolve(&RawOptions::default(), &[("AWS_ENDPOINT_URL", "http://notamazonaws.com")])
+                .is_ok()
         );
     }
 
     #[test]
     fn with_aws_the_stack_is_named_and_nothing_local_is() {
-        let aws = Typed { backend: Backend::Aws, ..Typed::default() };
+        let aws = RawOptions { backend: Backend::Aws, ..RawOptions::default() };
         assert!(resolve(&aws, &[]).expect_err("no stack").to_string().contains("name the stack"));
         assert!(resolve(&aws, &[("RYDES_STACK", "x")]).is_ok());
         for url in [
@@ -398,13 +399,14 @@ mod tests {
             let variables = [("RYDES_STACK", "x"), ("AWS_ENDPOINT_URL_SNS", url)];
             assert!(resolve(&aws, &variables).is_err(), "{url}");
         }
-        let both = Typed { endpoint_url: Some("http://x".into()), stack: Some("x".into()), ..aws };
+        let both =
+            RawOptions { endpoint_url: Some("http://x".into()), stack: Some("x".into()), ..aws };
         assert!(resolve(&both, &[]).is_err());
     }
 
     #[test]
     fn hints_repeat_what_was_typed() {
-        let typed = Typed { stack: Some("x".into()), ..Typed::default() };
+        let typed = RawOptions { stack: Some("x".into()), ..RawOptions::default() };
         let settings = resolve(&typed, &[]).expect("valid");
         assert_eq!(settings.command("setup"), "rydes --stack x setup");
         assert_eq!(quoted("Las Vegas"), "\"Las Vegas\"");

@@ -32,7 +32,7 @@ pub(super) const CUT_SHA256: &str = "rydes-cut-sha256";
 /// The dead letters of requests or of replies. Cheap to clone; clones remember the same.
 #[derive(Clone)]
 pub struct DeadLetters {
-    outbox: Batcher<Outgoing, ()>,
+    batch_sender: Batcher<Outgoing, ()>,
     /// The ids of those that went there last.
     buried: Arc<Mutex<LastFew<String>>>,
 }
@@ -41,7 +41,7 @@ impl Queue {
     /// This queue as a queue of dead letters, which are sent on `tasks`.
     pub fn dead_letters(&self, tasks: &TaskTracker, stop: &StopSignal) -> DeadLetters {
         let buried = Arc::new(Mutex::new(LastFew::new(REMEMBERED)));
-        DeadLetters { outbox: self.outbox(tasks, stop), buried }
+        DeadLetters { batch_sender: self.batch_sender(tasks, stop), buried }
     }
 }
 
@@ -71,7 +71,7 @@ impl DeadLetters {
                     report();
                 }
             };
-            self.outbox.submit_noted(copy, note).await
+            self.batch_sender.submit_noted(copy, note).await
         };
         let [usual, older] = LIMITS;
         let copy = letter(&message.body, reason, source, usual);
@@ -126,7 +126,7 @@ mod tests {
 
     use tokio::time::{sleep, timeout};
 
-    use super::super::outbox::limits;
+    use super::super::batch_sender::limits;
     use super::*;
     use crate::consumer::{Effect, Limits, Refusal};
 
@@ -189,8 +189,8 @@ mod tests {
         let limits = Limits { attempts: 1, ..limits() };
         let stop = StopSignal::new();
         let tasks = TaskTracker::new();
-        let outbox = Batcher::start(&tasks, limits, stop, Outgoing::size, flush);
-        (DeadLetters { outbox, buried: Arc::new(Mutex::new(LastFew::new(2))) }, sizes)
+        let batch_sender = Batcher::start(&tasks, limits, stop, Outgoing::size, flush);
+        (DeadLetters { batch_sender, buried: Arc::new(Mutex::new(LastFew::new(2))) }, sizes)
     }
 
     fn message(number: usize, body: &str) -> Message {

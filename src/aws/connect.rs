@@ -16,9 +16,9 @@ use aws_smithy_http_client::tls::Provider;
 use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
 
 use super::Meter;
-use super::asked::Asked;
 use super::failure::Failure;
 use super::remedy::{Remedies, Remedy};
+use super::url_recorder::UrlRecorder;
 use crate::core::Names;
 use crate::error::{Error, Kind, Permanence, Result};
 use crate::settings::open_files;
@@ -49,7 +49,7 @@ pub struct Aws {
     pub(crate) partition: String,
     /// The version of LocalStack, where it says so.
     version: Option<String>,
-    place: Place,
+    location: Location,
 }
 
 /// The SDK's clients. To set time limits and retries on a call has the SDK put its configuration
@@ -71,13 +71,13 @@ impl Clients {
     fn new(config: &SdkConfig, endpoints: Option<&LocalStack>, meter: &Meter) -> Self {
         let mut sns = aws_sdk_sns::config::Builder::from(config)
             .interceptor(meter.clone())
-            .interceptor(Asked);
+            .interceptor(UrlRecorder);
         let mut sqs = aws_sdk_sqs::config::Builder::from(config)
             .interceptor(meter.clone())
-            .interceptor(Asked);
+            .interceptor(UrlRecorder);
         let mut dynamodb = aws_sdk_dynamodb::config::Builder::from(config)
             .interceptor(meter.clone())
-            .interceptor(Asked);
+            .interceptor(UrlRecorder);
         if let Some(endpoints) = endpoints {
             sns = sns.endpoint_url(&endpoints.sns.url);
             sqs = sqs.endpoint_url(&endpoints.sqs.url);
@@ -101,7 +101,7 @@ impl Clients {
 
 /// What errors and the target line say about where the stack is.
 #[derive(Debug, Clone)]
-struct Place {
+struct Location {
     /// `LocalStack http://localhost:4566` or `AWS`.
     name: String,
     /// The URL, or `AWS`.
@@ -134,8 +134,8 @@ impl Aws {
     /// `stack wild-rydes on LocalStack http://localhost:4566`.
     pub fn target_line(&self) -> String {
         let stack = self.names.stack();
-        match (self.place.backend, &self.account) {
-            (Backend::LocalStack, _) => format!("stack {stack} on {}", self.place.name),
+        match (self.location.backend, &self.account) {
+            (Backend::LocalStack, _) => format!("stack {stack} on {}", self.location.name),
             (Backend::Aws, Some(account)) => {
                 format!("stack {stack} on AWS account {account} in {}", self.region)
             }
@@ -149,7 +149,7 @@ impl Aws {
             Some(version) if !self.is_real() => format!(
                 "stack {} on LocalStack {version}, {}, {}",
                 self.names.stack(),
-                self.place.url,
+                self.location.url,
                 self.region
             ),
             _ if self.is_real() => self.target_line(),
@@ -169,14 +169,14 @@ impl Aws {
 
     /// Whether this is AWS itself.
     pub fn is_real(&self) -> bool {
-        self.place.backend == Backend::Aws
+        self.location.backend == Backend::Aws
     }
 
     /// Where the stack is, for a file that must tell stacks apart: endpoint or `aws`, account,
     /// region.
     pub fn address(&self) -> String {
         let account = self.account.as_deref().unwrap_or("-");
-        format!("{} {account} {}", self.place.url, self.region)
+        format!("{} {account} {}", self.location.url, self.region)
     }
 
     /// The account, where it is known.
@@ -200,7 +200,7 @@ impl Aws {
             format!(
                 "stack {} is not set up at {} ({account}region {})",
                 self.names.stack(),
-                self.place.url,
+                self.location.url,
                 self.region
             ),
         );
@@ -209,17 +209,17 @@ impl Aws {
 
     /// The words for a remedy.
     pub(crate) fn remedy(&self, remedy: Remedy) -> String {
-        self.place.remedies.words(remedy)
+        self.location.remedies.words(remedy)
     }
 
     /// The URL of LocalStack, or `AWS`.
     pub fn url(&self) -> &str {
-        &self.place.url
+        &self.location.url
     }
 
     /// Nothing answers at a URL; without one, nothing answers at all.
     pub(super) fn unreachable(&self, url: Option<&str>) -> Error {
-        self.place.unreachable(url)
+        self.location.unreachable(url)
     }
 
     /// Our error for a request that was not answered, or else what is said of the silence.
@@ -229,7 +229,7 @@ impl Aws {
         error: &(dyn std::error::Error + 'static),
     ) -> Result<Error, String> {
         let url = super::failure::asked(error);
-        let host = self.place.host(url);
+        let host = self.location.host(url);
         let unreachable = |said: String| Error::new(Kind::Unreachable, said);
         match Failure::of(error) {
             Failure::Files => Ok(too_many_files().transient()),
@@ -241,7 +241,8 @@ impl Aws {
             Failure::Tls(why) => Ok(unreachable(format!("no TLS connection with {host}"))
                 .because(format!("{doing}: {why}"))),
             Failure::Credentials(why, passing) => {
-                let error = no_credentials(&self.place.remedies).because(format!("{doing}: {why}"));
+                let error =
+                    no_credentials(&self.location.remedies).because(format!("{doing}: {why}"));
                 Ok(if passing == Permanence::Transient { error.transient() } else { error.fatal() })
             }
             Failure::NoSuchHost(said) if self.is_real() => {
@@ -257,7 +258,10 @@ impl Aws {
         let account = self.account.as_deref().map_or(String::new(), |a| format!("account {a}, "));
         Error::new(
             Kind::Unreachable,
-            format!("{} refuses the credentials ({account}region {})", self.place.url, self.region),
+            format!(
+                "{} refuses the credentials ({account}region {})",
+                self.location.url, self.region
+            ),
         )
     }
 
@@ -265,13 +269,13 @@ impl Aws {
     pub(super) fn refuses_region(&self) -> Error {
         Error::invalid(format!(
             "{} refuses the region `{}` ({})",
-            self.place.name, self.region, self.place.region_origin
+            self.location.name, self.region, self.location.region_origin
         ))
         .hint(self.remedy(Remedy::ChooseRegion))
     }
 }
 
-impl Place {
+impl Location {
     /// The endpoint with this URL and where it was found, else what can be said of where it is.
     fn host(&self, url: Option<&str>) -> String {
         let asked = url.and_then(plain_url);

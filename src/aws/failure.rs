@@ -10,7 +10,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_types::error::ErrorMetadata;
 use rustls::CertificateError;
 
-use super::asked::Unanswered;
+use super::url_recorder::Unanswered;
 use crate::error::Permanence;
 use crate::settings::open_files;
 

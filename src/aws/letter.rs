@@ -11,8 +11,8 @@ use futures_util::FutureExt as _;
 use tokio_util::task::TaskTracker;
 
 use super::Queue;
+use super::batch_sender::limits;
 use super::burial::{CUT_LENGTH, CUT_SHA256, REASON, SOURCE};
-use super::outbox::limits;
 use super::queue::{MAX_BATCH, attribute_size};
 use crate::consumer::{Batcher, Entries};
 use crate::core::Timestamp;
@@ -25,7 +25,7 @@ const VISIBILITY: Duration = Duration::from_secs(30);
 const WAIT: Duration = Duration::from_secs(1);
 /// Attributes that say why a message became a dead letter: ours, and those of SNS.
 /// <https://docs.aws.amazon.com/sns/latest/dg/sns-dead-letter-queues.html>
-const POSTMARKS: [&str; 5] = [REASON, SOURCE, "RequestID", "ErrorCode", "ErrorMessage"];
+const DLQ_ATTRIBUTES: [&str; 5] = [REASON, SOURCE, "RequestID", "ErrorCode", "ErrorMessage"];
 
 /// A message in a dead letter queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +37,7 @@ pub struct DeadLetter {
     /// Why it is there, where whoever moved it said so.
     pub reason: Option<String>,
     /// Where it came from, as far as anybody wrote it down.
-    pub source: Option<Source>,
+    pub source: Option<LetterSource>,
     /// How often it has been received, this look included.
     pub receive_count: u32,
     /// When it came into this queue.
@@ -57,14 +57,14 @@ pub struct Cut {
 
 /// Who says which queue a dead letter came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Source {
+pub enum LetterSource {
     /// SQS, which moved it here.
     Queue(String),
     /// Whoever sent it here, in the attribute `rydes-source`.
     Sender(String),
 }
 
-impl Source {
+impl LetterSource {
     /// The name of the queue.
     pub fn name(&self) -> &str {
         match self {
@@ -163,7 +163,7 @@ impl Queue {
 
     /// Starts a batcher that sends letters to this queue, as they are but for the attributes that say
     /// why they became dead letters.
-    pub fn letterbox(&self, tasks: &TaskTracker, stop: &StopSignal) -> Batcher<HeldLetter, ()> {
+    pub fn resender(&self, tasks: &TaskTracker, stop: &StopSignal) -> Batcher<HeldLetter, ()> {
         let queue = Arc::new(self.clone());
         Batcher::start(tasks, limits(), stop.clone(), HeldLetter::size, move |batch| {
             let queue = Arc::clone(&queue);
@@ -172,7 +172,7 @@ impl Queue {
     }
 
     /// Starts a batcher that deletes deliveries.
-    pub fn shredder(&self, tasks: &TaskTracker, stop: &StopSignal) -> Batcher<String, ()> {
+    pub fn deleter(&self, tasks: &TaskTracker, stop: &StopSignal) -> Batcher<String, ()> {
         let queue = Arc::new(self.clone());
         Batcher::start(tasks, limits(), stop.clone(), String::len, move |batch| {
             let queue = Arc::clone(&queue);
@@ -208,7 +208,7 @@ fn held(message: aws_sdk_sqs::types::Message) -> Option<HeldLetter> {
         id: message.message_id?,
         body: message.body?,
         reason: said(REASON).or_else(|| said("ErrorMessage")),
-        source: source.map(Source::Queue).or_else(|| said(SOURCE).map(Source::Sender)),
+        source: source.map(LetterSource::Queue).or_else(|| said(SOURCE).map(LetterSource::Sender)),
         receive_count: count.and_then(|count| count.parse().ok()).unwrap_or(1),
         sent_at: sent.and_then(|at| at.parse().ok()).and_then(Timestamp::from_millis),
         cut: said(CUT_LENGTH)
@@ -216,6 +216,6 @@ fn held(message: aws_sdk_sqs::types::Message) -> Option<HeldLetter> {
             .zip(said(CUT_SHA256))
             .map(|(length, sha256)| Cut { length, sha256 }),
     };
-    attributes.retain(|name, _| !POSTMARKS.contains(&name.as_str()));
+    attributes.retain(|name, _| !DLQ_ATTRIBUTES.contains(&name.as_str()));
     Some(HeldLetter { letter, receipt: message.receipt_handle?, attributes })
 }

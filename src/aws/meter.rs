@@ -23,11 +23,11 @@ const READ_MILLION: f64 = 0.125;
 
 /// Counts requests by operation. Cheap to clone; clones count together.
 #[derive(Debug, Clone, Default)]
-pub struct Meter(Arc<Mutex<Account>>);
+pub struct Meter(Arc<Mutex<Usage>>);
 
 /// What went out between two looks at a meter.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub struct Account {
+pub struct Usage {
     /// Requests by operation: `sqs.ReceiveMessage`.
     pub requests: BTreeMap<String, u64>,
     /// Messages that receives brought.
@@ -74,7 +74,7 @@ impl Cost {
     }
 }
 
-impl Account {
+impl Usage {
     /// All requests.
     pub fn total(&self) -> u64 {
         self.requests.values().sum()
@@ -128,7 +128,7 @@ fn real(count: u64) -> f64 {
 
 impl Meter {
     /// What went out so far.
-    pub fn account(&self) -> Account {
+    pub fn account(&self) -> Usage {
         self.lock().clone()
     }
 
@@ -154,7 +154,7 @@ impl Meter {
         self.lock().read_units += used.and_then(ConsumedCapacity::capacity_units).unwrap_or(0.0);
     }
 
-    fn lock(&self) -> MutexGuard<'_, Account> {
+    fn lock(&self) -> MutexGuard<'_, Usage> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -183,9 +183,9 @@ impl Intercept for Meter {
 mod tests {
     use super::*;
 
-    fn account(requests: &[(&str, u64)]) -> Account {
+    fn account(requests: &[(&str, u64)]) -> Usage {
         let requests = requests.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
-        Account { requests, ..Account::default() }
+        Usage { requests, ..Usage::default() }
     }
 
     /// Everything batched, ten providers that all quote, a thousand RFQs.
@@ -216,6 +216,6 @@ mod tests {
         let between = after.since(&before);
         assert_eq!(between.requests, account(&[("sqs.ReceiveMessage", 4)]).requests);
         assert_eq!((between.total(), between.messages_per_receive()), (4, Some(2.5)));
-        assert_eq!(Account::default().messages_per_receive(), None);
+        assert_eq!(Usage::default().messages_per_receive(), None);
     }
 }

@@ -2,8 +2,8 @@
 //!
 //! Errors of the SDK become errors of this crate here. Nothing here makes or removes a resource.
 
-mod asked;
 mod attempt;
+mod batch_sender;
 mod burial;
 mod connect;
 mod error;
@@ -11,20 +11,20 @@ mod failure;
 pub mod health;
 mod letter;
 mod meter;
-mod outbox;
 mod queue;
 mod remedy;
 mod request;
 mod row;
 mod table;
 mod topic;
+mod url_recorder;
 
 pub use burial::DeadLetters;
 pub use connect::Aws;
 pub(crate) use error::is_not_found;
-pub use letter::{Cut, DeadLetter, HeldLetter, Source};
-pub use meter::{Account, Cost, Meter};
-pub use queue::{MAX_WAIT, Outgoing, Polled, Queue, QueueCounts};
+pub use letter::{Cut, DeadLetter, HeldLetter, LetterSource};
+pub use meter::{Cost, Meter, Usage};
+pub use queue::{MAX_WAIT, Outgoing, PolledQueue, Queue, QueueCounts};
 pub use remedy::{Remedies, Remedy};
 pub use request::{Adopted, Forgotten, Recorded, RequestInsert};
 pub use row::{Insert, Item, read_answer, read_request};

@@ -384,7 +384,7 @@ fn count(number: usize) -> i32 {
 
 /// A queue with how it is polled: what the machine of `queue` works on.
 #[derive(Debug, Clone)]
-pub struct Polled {
+pub struct PolledQueue {
     /// The queue.
     pub queue: Queue,
     /// How long a receive waits for messages, 20 s at the most.
@@ -393,7 +393,7 @@ pub struct Polled {
     pub visibility: Duration,
 }
 
-impl Source for Polled {
+impl Source for PolledQueue {
     fn name(&self) -> &str {
         self.queue.name()
     }

@@ -254,35 +254,35 @@ impl Table {
     ) -> Result<Entries> {
         match self.execute_batch((0..count).map(&statement).collect()).await {
             Ok(results) => Ok(results),
-            Err(Whole::Invalid(refusal)) if count == 1 => Ok(vec![Err(refusal)]),
-            Err(Whole::Invalid(_)) => {
+            Err(CallFailure::Invalid(refusal)) if count == 1 => Ok(vec![Err(refusal)]),
+            Err(CallFailure::Invalid(_)) => {
                 let mut results = Vec::with_capacity(count);
                 for position in 0..count {
                     match self.execute_batch(vec![statement(position)]).await {
                         Ok(mut result) => results.append(&mut result),
-                        Err(Whole::Invalid(refusal)) => results.push(Err(refusal)),
-                        Err(Whole::Failed(error)) => return Err(error),
+                        Err(CallFailure::Invalid(refusal)) => results.push(Err(refusal)),
+                        Err(CallFailure::Failed(error)) => return Err(error),
                     }
                 }
                 Ok(results)
             }
-            Err(Whole::Failed(error)) => Err(error),
+            Err(CallFailure::Failed(error)) => Err(error),
         }
     }
 
     async fn execute_batch(
         &self,
         statements: Vec<BatchStatementRequest>,
-    ) -> Result<Entries, Whole> {
+    ) -> Result<Entries, CallFailure> {
         let count = statements.len();
         let units = statements.iter().map(units).sum();
         let call =
             self.aws.clients.dynamodb.batch_execute_statement().set_statements(Some(statements));
         let executed = call.send().boxed().await.map_err(|error| match &error {
             SdkError::ServiceError(_) if error.code() == Some("ValidationException") => {
-                Whole::Invalid(refusal(error.code(), error.message()))
+                CallFailure::Invalid(refusal(error.code(), error.message()))
             }
-            _ => Whole::Failed(self.aws.error("writing rows", &error)),
+            _ => CallFailure::Failed(self.aws.error("writing rows", &error)),
         })?;
         self.aws.meter.wrote(units);
         let refused = |error: &BatchStatementError| {
@@ -296,7 +296,7 @@ impl Table {
         if let Some(Err(refusal)) =
             results.iter().find(|result| result.as_ref().is_err_and(|r| is_fatal(&r.code)))
         {
-            return Err(Whole::Failed(self.fatal(refusal)));
+            return Err(CallFailure::Failed(self.fatal(refusal)));
         }
         let unmentioned = refusal(None, Some("the answer does not mention this statement"));
         results.resize(count, Err(unmentioned));
@@ -314,7 +314,7 @@ impl Table {
 }
 
 /// Why a call failed as a whole.
-enum Whole {
+enum CallFailure {
     /// One of its statements is not valid.
     Invalid(Refusal),
     /// Anything else.

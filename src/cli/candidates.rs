@@ -12,13 +12,13 @@ use std::ffi::OsString;
 
 use clap::{Arg, Args, CommandFactory as _};
 
-use self::line::{End, Line};
+use self::line::{End, TypedLine};
 use super::recent::{Recent, Submitted};
 use super::{Cli, Context, env};
 use crate::core::{StackName, Timestamp, show_duration};
 use crate::error::{Result, exit};
 use crate::flow::provider::FAULT_KINDS;
-use crate::settings::{Backend, Env, Settings, Typed};
+use crate::settings::{Backend, Env, RawOptions, Settings};
 
 /// Ids that are offered: what a person may look through.
 const MOST: usize = 20;
@@ -53,7 +53,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let mut program = Cli::command();
     program.build();
     let words = command.words.iter().map(|word| word.to_string_lossy().into_owned());
-    let line = Line::read(&program, &words.collect::<Vec<_>>());
+    let line = TypedLine::read(&program, &words.collect::<Vec<_>>());
     for Offer { word, about } in offers(&line).await {
         let about = about.lines().next().unwrap_or_default();
         context.output.data(&format!("{word}\t{about}"));
@@ -61,7 +61,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     Ok(exit::DONE)
 }
 
-async fn offers(line: &Line<'_>) -> Vec<Offer> {
+async fn offers(line: &TypedLine<'_>) -> Vec<Offer> {
     match &line.end {
         End::Value { of, before, text } => fitting(values(line, of).await, before, text),
         End::Option(text) => fitting(options(line), "", text),
@@ -91,7 +91,7 @@ fn commands(command: &clap::Command) -> Vec<Offer> {
     shown.map(|command| Offer::new(command.get_name(), about(command.get_about()))).collect()
 }
 
-fn options(line: &Line<'_>) -> Vec<Offer> {
+fn options(line: &TypedLine<'_>) -> Vec<Offer> {
     let named = line.options().into_iter().filter_map(|option| {
         let name = format!("--{}", option.get_long()?);
         Some(Offer::new(name, about(option.get_help())))
@@ -104,7 +104,7 @@ fn about(help: Option<&clap::builder::StyledStr>) -> String {
 }
 
 /// The values of an argument, by what it calls them.
-async fn values(line: &Line<'_>, of: &Arg) -> Vec<Offer> {
+async fn values(line: &TypedLine<'_>, of: &Arg) -> Vec<Offer> {
     let possible = of.get_possible_values();
     if !possible.is_empty() {
         let is_for_quotes = |name: &str| of.get_id() == "output" && name == "workshop";
@@ -127,7 +127,7 @@ async fn values(line: &Line<'_>, of: &Arg) -> Vec<Offer> {
 }
 
 /// The kinds of faults, behind the name of a provider where one was typed.
-fn faults(line: &Line<'_>) -> Vec<Offer> {
+fn faults(line: &TypedLine<'_>) -> Vec<Offer> {
     let (End::Value { text, .. } | End::Word { text, .. } | End::Option(text)) = &line.end;
     let of = match text.split_once('=') {
         Some((name, _)) if is_plain(name) => format!("{name}="),
@@ -137,8 +137,8 @@ fn faults(line: &Line<'_>) -> Vec<Offer> {
 }
 
 /// The RFQs submitted from this machine to the stack that is meant, newest first.
-async fn ids(line: &Line<'_>) -> Vec<Offer> {
-    let typed = Typed {
+async fn ids(line: &TypedLine<'_>) -> Vec<Offer> {
+    let typed = RawOptions {
         stack: line.value("stack"),
         endpoint_url: line.value("endpoint_url"),
         region: line.value("region"),

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 
 use super::Context;
 use super::workers::{Common, run as run_workers};
-use crate::consumer::persist;
+use crate::consumer::retry_transient;
 use crate::error::Result;
 use crate::flow::workers::WorkerPlan;
 
@@ -26,7 +26,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let settings = context.settings()?;
     let aws = context.connect(&settings).await?;
     // Before anything is said of a run that never begins.
-    let queue = Box::pin(persist(async || aws.queue(aws.names.response_queue()).await));
+    let queue = Box::pin(retry_transient(async || aws.queue(aws.names.response_queue()).await));
     context.visibly("looking for the response queue", queue).await?;
     let plan = WorkerPlan { providers: None, consumer: Some(command.gathering()) };
     Box::pin(run_workers(context, &settings, &aws, &plan, &command)).await

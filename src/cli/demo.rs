@@ -8,7 +8,7 @@ use clap::Args;
 use super::watch::{Stay, watch};
 use super::{Context, localstack, trace, waiting};
 use crate::aws::Aws;
-use crate::consumer::Options;
+use crate::consumer::ConsumeOptions;
 use crate::core::aggregate::{Gathering, State, aggregate};
 use crate::core::timeline::Timeline;
 use crate::core::{ProviderName, RfqId, StackName, Timestamp, show_duration};
@@ -16,13 +16,13 @@ use crate::error::{Error, Result, exit};
 use crate::flow::draft::Submission;
 use crate::flow::events::{Event, Sink};
 use crate::flow::gather;
-use crate::flow::provider::{self, Behaviour, Receipts, Temper};
+use crate::flow::provider::{self, Behaviour, Profile, Receipts};
 use crate::flow::scatter::{self, Scattered};
 use crate::flow::verify::verify;
 use crate::flow::workers::{self, WorkerPlan};
 use crate::settings::{Backend, Settings};
 use crate::shutdown::{Shutdown, Stage};
-use crate::stack::{self, Mode, Request, Untagged, find, inventory, teardown};
+use crate::stack::{self, Mode, SetupRequest, Untagged, find, inventory, teardown};
 use crate::terminal::{Format, Output};
 
 /// The demo's own stack.
@@ -96,7 +96,8 @@ async fn show(context: &Context, settings: &Settings, aws: &Aws) -> Result<(Gath
     if left.count() > 0 {
         teardown(aws, &left, &waiting(output)).await?;
     }
-    let request = Request { providers: PROVIDERS, mode: Mode::Apply, untagged: Untagged::Refuse };
+    let request =
+        SetupRequest { providers: PROVIDERS, mode: Mode::Apply, untagged: Untagged::Refuse };
     let report = Box::pin(stack::setup(aws, &request, &waiting(output))).await?;
     let made = report.changes().count();
     output.note(&format!(
@@ -144,12 +145,12 @@ async fn explain(output: &Output, aws: &Aws, id: &RfqId) -> Result<()> {
 }
 
 fn plan(providers: Vec<ProviderName>) -> WorkerPlan {
-    let options = Options {
+    let options = ConsumeOptions {
         concurrency: 100,
         visibility: Duration::from_secs(30),
         drain: Duration::from_secs(1),
     };
-    let settings = provider::Settings {
+    let settings = provider::ProviderSettings {
         behaviour: behaviour(),
         receipts: Receipts::Send,
         poll_wait: POLL_WAIT,
@@ -157,12 +158,12 @@ fn plan(providers: Vec<ProviderName>) -> WorkerPlan {
     };
     WorkerPlan {
         providers: Some((providers, settings)),
-        consumer: Some(gather::Settings { poll_wait: POLL_WAIT, options }),
+        consumer: Some(gather::ConsumerSettings { poll_wait: POLL_WAIT, options }),
     }
 }
 
 fn behaviour() -> Behaviour {
-    Behaviour { temper: Temper::Demo, seed: SEED, think: None, speed: 1.0, faults: Vec::new() }
+    Behaviour { profile: Profile::Demo, seed: SEED, think: None, speed: 1.0, faults: Vec::new() }
 }
 
 async fn ask(context: &Context, settings: &Settings, aws: &Aws) -> Result<Gathering> {

@@ -10,11 +10,11 @@ use crate::aws::{Aws, Queue};
 use crate::core::text::printable;
 use crate::core::{ProviderName, Timestamp};
 use crate::error::{Error, Result, exit};
-use crate::flow::replay::{Choice, Outcome, Replayed, replay};
+use crate::flow::replay::{Choice, ReplayOutcome, Replayed, replay};
 use crate::terminal::Format;
 use crate::terminal::live::size;
 use crate::view::count_of;
-use crate::view::letters::{Letters, document, lines, replayed_document, replayed_line};
+use crate::view::letters::{LetterView, document, lines, replayed_document, replayed_line};
 
 /// Look at the dead letters, and send them back to where they came from.
 #[derive(Debug, Args)]
@@ -93,14 +93,16 @@ async fn replay_letters(context: &Context, command: Replay) -> Result<u8> {
     output.note(&aws.target_line());
     let ids = (!command.which.all).then(|| command.which.ids.into_iter().collect::<HashSet<_>>());
     let choice = Choice { ids, to: command.to };
-    let mut counts = Counts::default();
+    let mut counts = ReplayCounts::default();
     let mut documents = Vec::new();
     let mut missing = choice.ids.clone().unwrap_or_default();
     let mut told = async |replayed: Replayed| {
         missing.remove(&replayed.letter.id);
         counts.count(&replayed.outcome);
         match output.format {
-            Format::Table | Format::Workshop if matches!(replayed.outcome, Outcome::Moved(_)) => {
+            Format::Table | Format::Workshop
+                if matches!(replayed.outcome, ReplayOutcome::Moved(_)) =>
+            {
                 output.data(&replayed_line(&replayed));
             }
             Format::Table | Format::Workshop => output.warning(&replayed_line(&replayed)),
@@ -143,7 +145,7 @@ async fn replay_letters(context: &Context, command: Replay) -> Result<u8> {
 
 /// How many letters ended how.
 #[derive(Debug, Default)]
-struct Counts {
+struct ReplayCounts {
     moved: u64,
     copied: u64,
     homeless: u64,
@@ -151,14 +153,14 @@ struct Counts {
     cut: u64,
 }
 
-impl Counts {
-    fn count(&mut self, outcome: &Outcome) {
+impl ReplayCounts {
+    fn count(&mut self, outcome: &ReplayOutcome) {
         match outcome {
-            Outcome::Moved(_) => self.moved += 1,
-            Outcome::Copied(..) => self.copied += 1,
-            Outcome::Homeless(_) => self.homeless += 1,
-            Outcome::Unsent(_) => self.unsent += 1,
-            Outcome::Cut(_) => self.cut += 1,
+            ReplayOutcome::Moved(_) => self.moved += 1,
+            ReplayOutcome::Copied(..) => self.copied += 1,
+            ReplayOutcome::Homeless(_) => self.homeless += 1,
+            ReplayOutcome::Unsent(_) => self.unsent += 1,
+            ReplayOutcome::Cut(_) => self.cut += 1,
         }
     }
 
@@ -232,7 +234,7 @@ async fn list(context: &Context, command: &List) -> Result<u8> {
 }
 
 /// Both queues, side by side.
-async fn look(aws: &Aws, most: usize) -> Result<[Letters<'static>; 2]> {
+async fn look(aws: &Aws, most: usize) -> Result<[LetterView<'static>; 2]> {
     let (requests, replies) = tokio::try_join!(
         aws.queue(aws.names.provider_dead_letters()),
         aws.queue(aws.names.response_dead_letters()),
@@ -240,7 +242,7 @@ async fn look(aws: &Aws, most: usize) -> Result<[Letters<'static>; 2]> {
     let look = async |what, queue: Queue| {
         let held = queue.counts().await?.total();
         let letters = queue.letters(most).await?;
-        Ok::<_, Error>(Letters { what, queue: queue.name().to_owned(), letters, held })
+        Ok::<_, Error>(LetterView { what, queue: queue.name().to_owned(), letters, held })
     };
     let (requests, replies) = tokio::try_join!(look("request", requests), look("reply", replies))?;
     Ok([requests, replies])

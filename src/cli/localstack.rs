@@ -11,17 +11,18 @@ use crate::core::text::printable;
 use crate::error::{Error, Result, exit};
 use crate::flow::events::{Sink, Step};
 use crate::settings::Backend;
-use crate::terminal::steps::Steps;
+use crate::terminal::steps::StepDisplay;
 use crate::terminal::{Format, Output};
 use crate::tools::localstack::{
-    self, DEFAULT_PORT, Down, Extent, Place, Plan, Runtime, Scope, Started, Survey, Up, Wanted,
+    self, DEFAULT_PORT, Down, Extent, Instance, RequestedRuntime, Runtime, RuntimeChoice, Started,
+    Survey, SurveyScope, Up,
 };
 
+mod instance;
 mod listing;
-mod place;
 
+use instance::{chosen_port, free_port, options, surroundings, tilde};
 use listing::{cached, document, listing, name};
-use place::{chosen_port, free_port, options, surroundings, tilde};
 
 /// Bring LocalStack up or down on this machine.
 #[derive(Debug, Args)]
@@ -88,56 +89,61 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let (Action::Up(UpArgs { port, .. })
     | Action::Down(port)
     | Action::Logs(LogsArgs { port, .. })) = &command.action;
-    let place = Place { port: chosen_port(context, port.port)?, surroundings: surroundings()? };
-    let desk = Desk { output: context.output.clone(), options: options(context, &place), place };
+    let instance =
+        Instance { port: chosen_port(context, port.port)?, surroundings: surroundings()? };
+    let session =
+        Session { output: context.output.clone(), options: options(context, &instance), instance };
     let work = move || match command.action {
-        Action::Up(args) if args.check => Ok(desk.check(args.runtime.into())),
-        Action::Up(args) => desk.up(args.runtime.into()),
-        Action::Down(_) => desk.down(),
-        Action::Logs(args) => desk.logs(args.follow.then_some(Extent::Follow)),
+        Action::Up(args) if args.check => Ok(session.check(args.runtime.into())),
+        Action::Up(args) => session.up(args.runtime.into()),
+        Action::Down(_) => session.down(),
+        Action::Logs(args) => session.logs(args.follow.then_some(Extent::Follow)),
     };
     let done = tokio::task::spawn_blocking(work).await;
     done.map_err(|error| Error::other("the work was broken off").because(error))?
 }
 
 /// Where the commands are carried out and told of.
-struct Desk {
+struct Session {
     output: Output,
-    place: Place,
+    instance: Instance,
     /// The options that make other commands reach this LocalStack, each with a space before it.
     options: String,
 }
 
 /// Makes sure that LocalStack answers, starting it if need be, where it would be on this machine.
 pub(super) async fn bring_up(context: &Context) -> Result<()> {
-    let place = Place { port: chosen_port(context, None)?, surroundings: surroundings()? };
-    let desk = Desk { output: context.output.clone(), options: options(context, &place), place };
-    let done = tokio::task::spawn_blocking(move || desk.bring_up(Wanted::Auto).map(drop)).await;
+    let instance = Instance { port: chosen_port(context, None)?, surroundings: surroundings()? };
+    let session =
+        Session { output: context.output.clone(), options: options(context, &instance), instance };
+    let done =
+        tokio::task::spawn_blocking(move || session.bring_up(RequestedRuntime::Auto).map(drop))
+            .await;
     done.map_err(|error| Error::other("the work was broken off").because(error))?
 }
 
-impl Desk {
-    fn up(&self, wanted: Wanted) -> Result<u8> {
+impl Session {
+    fn up(&self, wanted: RequestedRuntime) -> Result<u8> {
         let up = self.bring_up(wanted)?;
         self.announce(&up);
         Ok(exit::DONE)
     }
 
     /// What is up.
-    fn bring_up(&self, wanted: Wanted) -> Result<Up> {
+    fn bring_up(&self, wanted: RequestedRuntime) -> Result<Up> {
         let another = |error: Error| {
             error.hint(format!("another port: rydes localstack up --port {}", free_port()))
         };
-        if let Some(up) = localstack::answering(&self.place).map_err(another)? {
+        if let Some(up) = localstack::answering(&self.instance).map_err(another)? {
             self.say_is_up_already(&up);
             return Ok(up);
         }
-        let survey = Survey::look(&self.place, wanted, Scope::Needed);
+        let survey = Survey::look(&self.instance, wanted, SurveyScope::Needed);
         let plan = survey.plan().map_err(|error| self.incomplete(wanted, error))?;
         for line in survey.why(&plan) {
             self.output.note(&line);
         }
-        let up = localstack::up(&self.place, &plan, self.sink()).map_err(|error| {
+        let up = localstack::up(&self.instance, &plan, self.sink()).map_err(|error| {
             error.hint(format!("its log, if it has started: {}", self.command("logs")))
         })?;
         if up.started == Started::Before {
@@ -145,8 +151,8 @@ impl Desk {
             return Ok(up);
         }
         let size = match (&plan, up.memory) {
-            (Plan::Packages(_), Some(memory)) => {
-                format!(" ({} MB of memory, {})", memory / 1_000_000, tilde(&self.place))
+            (RuntimeChoice::Packages(_), Some(memory)) => {
+                format!(" ({} MB of memory, {})", memory / 1_000_000, tilde(&self.instance))
             }
             _ => String::new(),
         };
@@ -159,7 +165,7 @@ impl Desk {
         self.output.note(&format!(
             "LocalStack {} is up already at {}; using it",
             printable(&up.version),
-            self.place.endpoint()
+            self.instance.endpoint()
         ));
     }
 
@@ -170,14 +176,14 @@ impl Desk {
         match up.runtime {
             // `down` would leave alone what somebody else started.
             None => self.output.note(&next),
-            Some(_) if self.place.port == DEFAULT_PORT => {
+            Some(_) if self.instance.port == DEFAULT_PORT => {
                 self.output.note(&format!("{next}    (stop: {stop}, logs: {logs})"));
             }
             Some(_) => self.output.note(&format!("{next}\nstop: {stop}\nlogs: {logs}")),
         }
         self.document(&json!({
-            "endpoint": self.place.endpoint(),
-            "port": self.place.port,
+            "endpoint": self.instance.endpoint(),
+            "port": self.instance.port,
             "version": up.version,
             "runtime": up.runtime.map(name),
             "started": up.started == Started::Now,
@@ -185,11 +191,11 @@ impl Desk {
     }
 
     /// Tells what is missing before the error that it leads to.
-    fn incomplete(&self, wanted: Wanted, error: Error) -> Error {
-        if wanted == Wanted::Only(Runtime::Docker) {
+    fn incomplete(&self, wanted: RequestedRuntime, error: Error) -> Error {
+        if wanted == RequestedRuntime::Only(Runtime::Docker) {
             return error;
         }
-        let survey = Survey::look(&self.place, wanted, Scope::All);
+        let survey = Survey::look(&self.instance, wanted, SurveyScope::All);
         for line in listing(&survey) {
             self.output.note(&line);
         }
@@ -198,21 +204,21 @@ impl Desk {
             .hint("or use an endpoint you have: --endpoint-url URL")
     }
 
-    fn check(&self, wanted: Wanted) -> u8 {
-        let mut survey = Survey::look(&self.place, wanted, Scope::All);
-        let cache = survey.cache(&self.place);
+    fn check(&self, wanted: RequestedRuntime) -> u8 {
+        let mut survey = Survey::look(&self.instance, wanted, SurveyScope::All);
+        let cache = survey.cache(&self.instance);
         let plan = survey.plan();
         if self.output.format == Format::Table {
             for line in listing(&survey).into_iter().chain(cached(&survey, &cache)) {
                 self.output.data(&line);
             }
         }
-        self.document(&document(&self.place, &survey, &cache, plan.as_ref().ok()));
+        self.document(&document(&self.instance, &survey, &cache, plan.as_ref().ok()));
         match plan {
             Ok(plan) => {
                 let way = match plan {
-                    Plan::Docker => "Docker",
-                    Plan::Packages(_) => "packages",
+                    RuntimeChoice::Docker => "Docker",
+                    RuntimeChoice::Packages(_) => "packages",
                 };
                 self.output.note(&format!("{} would use {way}", self.command("up")));
                 exit::DONE
@@ -225,8 +231,8 @@ impl Desk {
     }
 
     fn down(&self) -> Result<u8> {
-        let port = self.place.port;
-        let down = localstack::down(&self.place, self.sink())?;
+        let port = self.instance.port;
+        let down = localstack::down(&self.instance, self.sink())?;
         match down {
             Down::Stopped(_) => self.output.note("LocalStack is down; what it held is gone"),
             Down::Ended(other) => self.output.warning(&format!(
@@ -240,7 +246,7 @@ impl Desk {
         }
         let runtime = if let Down::Stopped(runtime) = down { Some(name(runtime)) } else { None };
         self.document(&json!({
-            "endpoint": self.place.endpoint(),
+            "endpoint": self.instance.endpoint(),
             "port": port,
             "stopped": runtime.is_some(),
             "runtime": runtime,
@@ -254,21 +260,21 @@ impl Desk {
             self.output.hold_for_room();
             if self.output.is_closed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
-        localstack::logs(&self.place, follow.unwrap_or(Extent::SoFar), print)
+        localstack::logs(&self.instance, follow.unwrap_or(Extent::SoFar), print)
             .map_err(|error| error.hint(self.command("up")))?;
         Ok(exit::DONE)
     }
 
     /// The command line of another command about this LocalStack.
     fn command(&self, action: &str) -> String {
-        match self.place.port {
+        match self.instance.port {
             DEFAULT_PORT => format!("rydes localstack {action}"),
             port => format!("rydes localstack {action} --port {port}"),
         }
     }
 
     fn sink(&self) -> Sink<Step> {
-        let steps = Steps::new(&self.output);
+        let steps = StepDisplay::new(&self.output);
         Arc::new(move |step: Step| steps.show(&step))
     }
 
@@ -279,7 +285,7 @@ impl Desk {
     }
 }
 
-impl From<RuntimeArg> for Wanted {
+impl From<RuntimeArg> for RequestedRuntime {
     fn from(runtime: RuntimeArg) -> Self {
         match runtime {
             RuntimeArg::Auto => Self::Auto,

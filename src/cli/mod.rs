@@ -11,16 +11,16 @@ use crate::aws::Aws;
 use crate::error::{Error, Kind, Result, exit};
 use crate::flow::events::{Step, StepState};
 use crate::settings::open_files;
-use crate::settings::{Backend, Env, Settings, Typed};
+use crate::settings::{Backend, Env, RawOptions, Settings};
 use crate::shutdown::Shutdown;
-use crate::terminal::steps::Steps;
+use crate::terminal::steps::StepDisplay;
 use crate::terminal::{Color, Format, Output, Terminal, Verbosity};
 
+mod behaviour;
 mod bench;
 mod candidates;
 mod close;
 mod completions;
-mod conduct;
 mod consumer;
 mod demo;
 mod dlq;
@@ -188,7 +188,7 @@ enum Command {
 /// What every command is handed.
 struct Context {
     output: Output,
-    typed: Typed,
+    typed: RawOptions,
     /// When help is coloured.
     color: ColorChoice,
     shutdown: Shutdown,
@@ -224,7 +224,7 @@ impl Context {
             done = &mut work => return done,
             () = tokio::time::sleep(AT_ONCE) => {}
         }
-        let steps = Steps::new(&self.output);
+        let steps = StepDisplay::new(&self.output);
         let (subject, detail) = (subject.to_owned(), String::new());
         steps.show(&Step { subject, detail, state: StepState::Running });
         tokio::select! {
@@ -263,7 +263,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
     start(&output, cli.global.typed(), choice, command)
 }
 
-fn start(output: &Output, typed: Typed, color: ColorChoice, command: Command) -> u8 {
+fn start(output: &Output, typed: RawOptions, color: ColorChoice, command: Command) -> u8 {
     if output.format == Format::Workshop && !matches!(command, Command::Quotes(_)) {
         let error = Error::invalid("`--output workshop` is for `rydes quotes` alone");
         return conclude(output, Err(error));
@@ -401,8 +401,8 @@ fn terminal() -> Terminal {
 /// What takes no longer needs no word.
 const AT_ONCE: Duration = Duration::from_millis(60);
 impl Global {
-    fn typed(&self) -> Typed {
-        Typed {
+    fn typed(&self) -> RawOptions {
+        RawOptions {
             stack: self.stack.clone(),
             endpoint_url: self.endpoint_url.clone(),
             region: self.region.clone(),

@@ -7,12 +7,12 @@ use serde_json::json;
 
 use super::workers;
 use super::{Context, waiting};
-use crate::consumer::persist;
+use crate::consumer::retry_transient;
 use crate::core::ProviderName;
 use crate::core::text::printable;
 use crate::error::{Error, Result, exit};
 use crate::settings::Settings;
-use crate::stack::{self, Change, Kind, Registered, Removed, Requests, Untagged};
+use crate::stack::{self, Change, OpenRequests, ProviderKind, Registered, Removed, Untagged};
 use crate::stack::{Subscriber, Subscribers};
 use crate::terminal::Format;
 use crate::view::count_of;
@@ -82,7 +82,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
 async fn run_workers(context: &Context, command: workers::Providers) -> Result<u8> {
     let settings = context.settings()?;
     let aws = context.connect(&settings).await?;
-    let register = Box::pin(persist(async || stack::register(&aws).await));
+    let register = Box::pin(retry_transient(async || stack::register(&aws).await));
     let register = context.visibly("reading the register", register).await?;
     let providers = chosen(&settings, &register, &command.names)?;
     for fault in command.faults() {
@@ -104,7 +104,7 @@ fn chosen(
     register: &[Registered],
     names: &[ProviderName],
 ) -> Result<Vec<ProviderName>> {
-    let simulated = |entry: &&Registered| entry.kind == Kind::Simulated;
+    let simulated = |entry: &&Registered| entry.kind == ProviderKind::Simulated;
     if names.is_empty() {
         let all: Vec<_> =
             register.iter().filter(simulated).filter_map(|entry| entry.name.clone()).collect();
@@ -117,7 +117,7 @@ fn chosen(
     let mut all = Vec::new();
     for name in names {
         match register.iter().find(|entry| entry.name.as_ref() == Some(name)) {
-            Some(entry) if entry.kind == Kind::Simulated => all.push(name.clone()),
+            Some(entry) if entry.kind == ProviderKind::Simulated => all.push(name.clone()),
             Some(_) => {
                 return Err(Error::invalid(format!(
                     "{name} is a real provider; rydes makes prices up only for simulated ones"
@@ -225,7 +225,7 @@ async fn remove(context: &Context, command: Remove) -> Result<u8> {
     let settings = context.settings()?;
     let aws = context.connect(&settings).await?;
     output.note(&aws.target_line());
-    let requests = if command.force { Requests::Lose } else { Requests::Keep };
+    let requests = if command.force { OpenRequests::Lose } else { OpenRequests::Keep };
     let mut names = command.names;
     let mut seen = HashSet::new();
     names.retain(|name| seen.insert(name.clone()));

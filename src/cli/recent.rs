@@ -40,13 +40,13 @@ pub(super) struct Recent {
     /// What tells stacks apart.
     place: String,
     /// What was submitted to this stack, newest first, as of the first look; or why it is unknown.
-    entries: OnceCell<io::Result<Vec<Entry>>>,
+    entries: OnceCell<io::Result<Vec<RecentRfq>>>,
     /// The disk did not respond, and is left alone.
     is_hung: AtomicBool,
 }
 
 /// An RFQ that was submitted here.
-struct Entry {
+struct RecentRfq {
     id: String,
     at: Option<Timestamp>,
 }
@@ -243,7 +243,7 @@ impl Recent {
     async fn newest(&self) -> Option<String> {
         let now = Timestamp::now();
         let entries = self.entries().await;
-        let name = |entry: &Entry| {
+        let name = |entry: &RecentRfq| {
             let id: String = entry.id.chars().take(8).collect();
             let age = entry.at.map(|at| format!(" ({})", show_duration(now.after(at))));
             format!("{}{}", printable(&id), age.unwrap_or_default())
@@ -253,7 +253,7 @@ impl Recent {
     }
 
     /// What was submitted to this stack, newest first; nothing where that cannot be read.
-    async fn entries(&self) -> &[Entry] {
+    async fn entries(&self) -> &[RecentRfq] {
         let entries = self.entries.get_or_init(async || {
             let Some(file) = self.file.clone() else { return Ok(Vec::new()) };
             let text = self.in_time(move || read(&file)).await?;
@@ -269,9 +269,9 @@ impl Recent {
         Some(format!("{}{error}", file.unwrap_or_default()))
     }
 
-    fn entry(&self, line: &str) -> Option<Entry> {
+    fn entry(&self, line: &str) -> Option<RecentRfq> {
         let Submitted { id, at, place } = Submitted::read(line)?;
-        (place == self.place).then_some(Entry { id, at })
+        (place == self.place).then_some(RecentRfq { id, at })
     }
 }
 

@@ -17,11 +17,11 @@ use super::recent::Recent;
 use super::submit::deadline;
 use super::{Context, env};
 use crate::aws::Aws;
-use crate::consumer::{Trouble, Troubles, persist};
+use crate::consumer::{Trouble, Troubles, retry_transient};
 use crate::core::RequestRow;
 use crate::error::{Error, Result, exit};
 use crate::flow::draft::DEADLINE;
-use crate::serve::{self, Hosts, Report, Reporter};
+use crate::serve::{self, Hosts, Reporter, ServeEvent};
 use crate::terminal::{Format, Output};
 use crate::view::account;
 use crate::view::count_of;
@@ -62,7 +62,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let at = listener.local_addr().map_err(Error::system)?;
     let aws = context.connect(&settings).await?;
     // Before anything is said of a run that never begins.
-    let topic = Box::pin(persist(async || aws.topic().await));
+    let topic = Box::pin(retry_transient(async || aws.topic().await));
     context.visibly("looking for the stack", topic).await?;
     greet(output, &aws, at);
     let account = Arc::new(Served::default());
@@ -70,7 +70,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let serving = Box::pin(serve::run(
         listener,
         aws.clone(),
-        serve::Settings {
+        serve::ServeSettings {
             deadline: command.deadline.unwrap_or(DEADLINE),
             hosts: Hosts::new(command.hosts, Some(at.ip())),
         },
@@ -151,17 +151,17 @@ struct Served {
 
 impl Served {
     /// Counts a report; returns what is to be told of it.
-    fn count(&self, report: &Report) -> Option<String> {
+    fn count(&self, report: &ServeEvent) -> Option<String> {
         let add = |counter: &AtomicU64| counter.fetch_add(1, Ordering::Relaxed);
         match report {
-            Report::Answered { status, .. } => {
+            ServeEvent::Answered { status, .. } => {
                 add(&self.answered);
                 if *status == 503 {
                     add(&self.refused);
                 }
                 None
             }
-            Report::Taken(row) => {
+            ServeEvent::Taken(row) => {
                 add(&self.taken);
                 let mut newest = self.newest.lock().unwrap_or_else(PoisonError::into_inner);
                 newest.push_back((**row).clone());
@@ -171,7 +171,7 @@ impl Served {
                 self.fresh.notify_one();
                 None
             }
-            Report::Trouble(trouble) => match self.troubles.news(trouble.clone())? {
+            ServeEvent::Trouble(trouble) => match self.troubles.news(trouble.clone())? {
                 Trouble::Began { subject, reason } => {
                     Some(format!("trouble with {subject}: {reason}; answering 503 while it lasts"))
                 }
@@ -213,7 +213,7 @@ fn reporter(output: &Output, served: &Arc<Served>) -> Reporter {
         if let Some(news) = served.count(&report) {
             output.note(&news);
         }
-        if let Report::Answered { method, path, status, took } = &report {
+        if let ServeEvent::Answered { method, path, status, took } = &report {
             output.detail(&format!("{method} {path} {status} {} ms", took.as_millis()));
             if output.format == Format::Jsonl {
                 let took = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);

@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use super::{Context, waiting};
 use crate::error::{Result, exit};
-use crate::stack::{self, Mode, Request, Untagged};
+use crate::stack::{self, Mode, SetupRequest, Untagged};
 use crate::terminal::{Format, Verbosity};
 use crate::view::setup::{Totals, document, full_table, table};
 use crate::view::subscriptions;
@@ -36,7 +36,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let account = aws.account().map(|account| format!(" (account {account})"));
     let account = account.filter(|_| !aws.is_real()).unwrap_or_default();
     output.note(&format!("{}{account}", aws.target_line()));
-    let request = Request {
+    let request = SetupRequest {
         providers: usize::from(command.providers),
         mode,
         untagged: if command.adopt { Untagged::Adopt } else { Untagged::Refuse },

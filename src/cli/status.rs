@@ -15,7 +15,7 @@ use crate::flow::quotes::snapshot;
 use crate::stack::{Subscribers, depths_and_subscribers};
 use crate::terminal::Format;
 use crate::terminal::live::size;
-use crate::view::status::{Place, document, queues, rfqs, subscribers};
+use crate::view::status::{Heading, document, queues, rfqs, subscribers};
 
 /// Reads of RFQs under way at once.
 const CONCURRENCY: usize = 8;
@@ -52,13 +52,13 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
             output.lines(&rfqs(&gatherings, Timestamp::now(), width));
         }
         Format::Json | Format::Jsonl => {
-            let place = Place {
+            let heading = Heading {
                 stack: aws.names.stack().as_str(),
                 endpoint: aws.url(),
                 version: aws.version(),
                 region: aws.region(),
             };
-            output.json(&document(place, &depths, &subscribed, &gatherings));
+            output.json(&document(heading, &depths, &subscribed, &gatherings));
         }
     }
     if ids.is_empty() {

@@ -167,26 +167,26 @@ async fn confirm(context: &Context, command: &Command, aws: &Aws, found: &Invent
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::{Backend, Env, Typed};
+    use crate::settings::{Backend, Env, RawOptions};
 
     #[test]
     fn the_line_that_lifts_the_protection_names_the_same_place() {
-        let line = |typed: &Typed, key: Option<&str>| {
+        let line = |typed: &RawOptions, key: Option<&str>| {
             let env = |name: &str| (name == "AWS_ACCESS_KEY_ID").then_some(key?).map(Into::into);
             let settings = Settings::resolve(typed, Env::new(&env)).expect("valid");
             unprotect(&settings, "x-RidesBookingTable", "eu-west-1")
         };
         let rest = "--region eu-west-1 dynamodb update-table --table-name x-RidesBookingTable \
                     --no-deletion-protection-enabled";
-        let aws = |profile: Option<&str>| Typed {
+        let aws = |profile: Option<&str>| RawOptions {
             stack: Some("x".to_owned()),
             profile: profile.map(str::to_owned),
             backend: Backend::Aws,
-            ..Typed::default()
+            ..RawOptions::default()
         };
         assert_eq!(line(&aws(None), None), format!("aws {rest}"));
         assert_eq!(line(&aws(Some("my team")), None), format!("aws --profile \"my team\" {rest}"));
-        let local = line(&Typed::default(), Some("111122223333"));
+        let local = line(&RawOptions::default(), Some("111122223333"));
         let place = "--endpoint-url http://localhost:4566";
         let keys = "AWS_ACCESS_KEY_ID=111122223333 AWS_SECRET_ACCESS_KEY=test";
         assert_eq!(local, format!("{keys} aws {place} {rest}"));

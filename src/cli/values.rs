@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use clap::builder::PossibleValue;
 
-use crate::flow::provider::Temper;
+use crate::flow::provider::Profile;
 use crate::terminal::{Color, Format};
 
 impl ValueEnum for Format {
@@ -39,7 +39,7 @@ impl ValueEnum for Color {
     }
 }
 
-impl ValueEnum for Temper {
+impl ValueEnum for Profile {
     fn value_variants<'a>() -> &'a [Self] {
         &[Self::Demo, Self::Workshop, Self::Steady]
     }

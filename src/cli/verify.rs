@@ -11,7 +11,7 @@ use crate::aws::Aws;
 use crate::core::text::printable;
 use crate::core::{RfqId, parse_duration};
 use crate::error::{Error, Kind, Result, exit};
-use crate::flow::verify::{Account, explain, verify};
+use crate::flow::verify::{Conservation, explain, verify};
 use crate::terminal::live::size;
 use crate::terminal::{Format, Output};
 use crate::view::verify::{document, lines};
@@ -19,7 +19,7 @@ use crate::view::verify::{document, lines};
 /// How long to wait between two looks.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Account for every copy of a request: a row, or possibly a message in a queue.
+/// Conservation for every copy of a request: a row, or possibly a message in a queue.
 ///
 /// Rows are read and messages counted; nothing is received. A copy that nothing explains is looked for
 /// twice, then listed, and the exit code is 8.
@@ -84,7 +84,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
 }
 
 /// Looks, with patience again and again until nothing is in flight.
-async fn settle(aws: &Aws, id: &RfqId, patience: Option<Duration>) -> Result<Account> {
+async fn settle(aws: &Aws, id: &RfqId, patience: Option<Duration>) -> Result<Conservation> {
     let began = Instant::now();
     loop {
         let Some(account) = verify(aws, id).await? else {
@@ -99,7 +99,7 @@ async fn settle(aws: &Aws, id: &RfqId, patience: Option<Duration>) -> Result<Acc
 }
 
 /// Prints where every copy is, fitted to the terminal.
-pub(super) fn print(output: &Output, account: &Account) {
+pub(super) fn print(output: &Output, account: &Conservation) {
     let width = output.is_terminal().then(|| size().0);
     output.lines(&lines(account, width));
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::flow::events::{Step, StepState};
 use crate::stack::Waiting;
 use crate::terminal::Output;
-use crate::terminal::steps::Steps;
+use crate::terminal::steps::StepDisplay;
 
 /// How often a wait is told where nothing can be redrawn.
 const TOLD_EVERY: Duration = Duration::from_secs(10);
@@ -14,7 +14,7 @@ const TOLD_EVERY: Duration = Duration::from_secs(10);
 /// Shows what is waited for while resources are made or removed: in place on a terminal, elsewhere
 /// with a line now and then.
 pub(super) fn waiting(output: &Output) -> impl Fn(Waiting) + Send + Sync + use<> {
-    let steps = Mutex::new(Steps::new(output));
+    let steps = Mutex::new(StepDisplay::new(output));
     let told = Mutex::new(None::<Instant>);
     let output = output.clone();
     move |waiting| {

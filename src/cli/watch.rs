@@ -16,7 +16,7 @@ use crate::core::aggregate::{CompletedBy, Gathering, State, Status};
 use crate::core::text::printable;
 use crate::core::{RfqId, Timestamp, Until, parse_duration};
 use crate::error::{Error, Result, exit};
-use crate::flow::quotes::{Patience, Watch};
+use crate::flow::quotes::{WaitOptions, Watch};
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;
 use crate::stack::depths;
@@ -56,9 +56,9 @@ impl Default for Stay {
 impl Stay {
     /// The same for a wait that ends with these conditions too. A stall goes with the conditions that
     /// are stored; any other condition stands instead of them.
-    pub(super) fn patience(&self, until: &[Until]) -> Patience {
+    pub(super) fn patience(&self, until: &[Until]) -> WaitOptions {
         let conditions = stored(until);
-        Patience {
+        WaitOptions {
             until: (!conditions.is_empty()).then_some(conditions),
             stall: shortest_stall(until),
             linger: self.linger,
@@ -73,7 +73,7 @@ pub(super) async fn wait(
     settings: &Settings,
     aws: &Aws,
     id: RfqId,
-    patience: Patience,
+    patience: WaitOptions,
 ) -> Result<u8> {
     let gathering = watch(context, settings, aws, &id, patience).await?;
     let prefix = Recent::of(aws, env).prefix(&id).await;
@@ -102,10 +102,10 @@ pub(super) async fn watch(
     settings: &Settings,
     aws: &Aws,
     id: &RfqId,
-    patience: Patience,
+    patience: WaitOptions,
 ) -> Result<Gathering> {
     let shutdown = &context.shutdown;
-    let mut view = View::new(&context.output, aws, settings);
+    let mut view = WaitView::new(&context.output, aws, settings);
     let mut watch = Watch::new(aws, id.clone(), patience);
     while !watch.is_over() {
         let gathering = match view.animate(watch.next(), shutdown).await {
@@ -134,7 +134,7 @@ pub(super) async fn watch(
 }
 
 /// What a person or a program sees of a wait.
-pub(super) struct View<'a> {
+pub(super) struct WaitView<'a> {
     output: &'a Output,
     aws: &'a Aws,
     settings: &'a Settings,
@@ -148,7 +148,7 @@ pub(super) struct View<'a> {
     looked: bool,
 }
 
-impl<'a> View<'a> {
+impl<'a> WaitView<'a> {
     pub(super) fn new(output: &'a Output, aws: &'a Aws, settings: &'a Settings) -> Self {
         let live = output.format == Format::Table && output.is_live();
         Self {

@@ -7,21 +7,21 @@ use clap::{Args, ValueEnum};
 use tokio::time::{Instant, interval, sleep};
 
 use super::Context;
-use super::conduct::Conduct;
+use super::behaviour::BehaviourArgs;
 use crate::aws::{Aws, MAX_WAIT};
-use crate::consumer::{Options, Trouble, Troubles};
+use crate::consumer::{ConsumeOptions, Trouble, Troubles};
 use crate::core::{ProviderName, Timestamp, parse_duration};
 use crate::error::{Error, Result, exit};
 use crate::flow::events::{Event, Sink};
 use crate::flow::gather;
-use crate::flow::provider::{self, Fault, Receipts, Temper};
+use crate::flow::provider::{self, Fault, Profile, Receipts};
 use crate::flow::workers::{self, WorkerPlan};
 use crate::settings::Settings;
 use crate::shutdown::{Stage, StopSignal};
 use crate::terminal::live::{Live, size};
 use crate::terminal::{Format, Output};
 use crate::view::table::wrapped;
-use crate::view::workers::{Part, Screen, Tally, document, line};
+use crate::view::workers::{ConsumerPart, Tally, Viewport, document, line};
 
 /// How long the workers may take to end after a first Ctrl-C: longer than the longest poll.
 const DRAIN: Duration = Duration::from_secs(25);
@@ -38,8 +38,8 @@ const FRAME_LINES: u16 = 8;
 #[derive(Debug, Clone, Args)]
 pub(super) struct Common {
     /// What is shown while it runs
-    #[arg(long, value_enum, default_value_t = Progress::Auto, value_name = "HOW")]
-    progress: Progress,
+    #[arg(long, value_enum, default_value_t = ProgressMode::Auto, value_name = "HOW")]
+    progress: ProgressMode,
     /// How long a receive waits for messages, 1s to 20s
     #[arg(long, value_name = "TIME", default_value = "20s", value_parser = poll_wait, hide = true)]
     poll_wait: Duration,
@@ -53,7 +53,7 @@ pub(super) struct Common {
 
 /// What is shown while workers run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Progress {
+enum ProgressMode {
     /// A live table on a terminal, lines elsewhere
     Auto,
     /// A live table
@@ -89,7 +89,7 @@ pub(super) struct Providers {
     #[arg(value_name = "NAME", value_parser = ProviderName::parse)]
     pub(super) names: Vec<ProviderName>,
     #[command(flatten)]
-    conduct: Conduct,
+    behaviour: BehaviourArgs,
     /// Leave the response consumer out
     #[arg(long)]
     no_consumer: bool,
@@ -116,18 +116,18 @@ fn visibility(text: &str) -> Result<Duration, String> {
 
 impl Providers {
     /// How the providers behave.
-    fn settings(&self) -> provider::Settings {
-        provider::Settings {
-            behaviour: self.conduct.behaviour(Temper::Demo),
+    fn settings(&self) -> provider::ProviderSettings {
+        provider::ProviderSettings {
+            behaviour: self.behaviour.behaviour(Profile::Demo),
             receipts: if self.no_receipts { Receipts::Withhold } else { Receipts::Send },
             poll_wait: self.common.poll_wait,
-            options: self.common.options(self.conduct.concurrency()),
+            options: self.common.options(self.behaviour.concurrency()),
         }
     }
 
     /// The faults that were asked for.
     pub(super) fn faults(&self) -> &[Fault] {
-        self.conduct.faults()
+        self.behaviour.faults()
     }
 
     /// What runs: these providers, with the consumer unless it is left out.
@@ -140,20 +140,20 @@ impl Providers {
 }
 
 impl Common {
-    fn options(&self, concurrency: usize) -> Options {
-        Options { concurrency, visibility: self.visibility, drain: IN_HAND }
+    fn options(&self, concurrency: usize) -> ConsumeOptions {
+        ConsumeOptions { concurrency, visibility: self.visibility, drain: IN_HAND }
     }
 
     /// How answers are gathered.
-    pub(super) fn gathering(&self) -> gather::Settings {
+    pub(super) fn gathering(&self) -> gather::ConsumerSettings {
         let (poll_wait, options) = (self.poll_wait, self.options(GATHER_CONCURRENCY));
-        gather::Settings { poll_wait, options }
+        gather::ConsumerSettings { poll_wait, options }
     }
 }
 
 /// Whether the consumer is part of a plan.
-fn consumer(plan: &WorkerPlan) -> Part {
-    if plan.consumer.is_some() { Part::Included } else { Part::LeftOut }
+fn consumer(plan: &WorkerPlan) -> ConsumerPart {
+    if plan.consumer.is_some() { ConsumerPart::Included } else { ConsumerPart::LeftOut }
 }
 
 /// Runs until a signal, then drains.
@@ -167,14 +167,14 @@ pub(super) async fn run(
     let output = &context.output;
     let names = plan.providers.as_ref().map_or(&[][..], |(names, _)| names);
     let tally = Arc::new(Mutex::new(Tally::new(names)));
-    let view = View::of(output, common.progress);
+    let view = WorkerView::of(output, common.progress);
     greet(output, settings, aws, plan);
     // A stop from inside is none of the user's signals: the first of those still drains.
     let stop = &context.shutdown.stop.part();
     if common.tied {
         stop_with_stdin(stop.clone());
     }
-    let mut live = (view == View::Live).then(|| Live::new(output));
+    let mut live = (view == WorkerView::Live).then(|| Live::new(output));
     let sink = sink(output, view, &tally);
     let ended = tokio::select! {
         ended = workers::run(aws, plan, stop, &sink) => ended,
@@ -191,11 +191,11 @@ pub(super) async fn run(
 }
 
 /// Prints what was done.
-fn sum_up(output: &Output, aws: &Aws, consumer: Part, view: View, tally: &Tally) {
+fn sum_up(output: &Output, aws: &Aws, consumer: ConsumerPart, view: WorkerView, tally: &Tally) {
     let account = aws.meter.account();
-    if view == View::Live {
+    if view == WorkerView::Live {
         let (columns, _) = size();
-        let screen = Screen { width: columns, now: Timestamp::now() };
+        let screen = Viewport { width: columns, now: Timestamp::now() };
         // A terminal that was stopped does not make the workers fail.
         for line in tally.table(&account, consumer, usize::MAX, screen) {
             output.event(&line);
@@ -227,37 +227,37 @@ async fn overdue(stop: &StopSignal) {
 
 /// How events are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum View {
+enum WorkerView {
     Live,
     Plain,
     Json,
     Nothing,
 }
 
-impl View {
-    fn of(output: &Output, progress: Progress) -> Self {
+impl WorkerView {
+    fn of(output: &Output, progress: ProgressMode) -> Self {
         match (output.format, progress) {
             (Format::Jsonl, _) => Self::Json,
-            (Format::Json, _) | (_, Progress::None) => Self::Nothing,
-            (_, Progress::Live) => Self::Live,
-            (_, Progress::Auto) if output.is_live() => Self::Live,
-            (_, Progress::Plain | Progress::Auto) => Self::Plain,
+            (Format::Json, _) | (_, ProgressMode::None) => Self::Nothing,
+            (_, ProgressMode::Live) => Self::Live,
+            (_, ProgressMode::Auto) if output.is_live() => Self::Live,
+            (_, ProgressMode::Plain | ProgressMode::Auto) => Self::Plain,
         }
     }
 }
 
 fn greet(output: &Output, settings: &Settings, aws: &Aws, plan: &WorkerPlan) {
-    let Some((_, provider::Settings { behaviour, .. })) = &plan.providers else {
+    let Some((_, provider::ProviderSettings { behaviour, .. })) = &plan.providers else {
         output.note(&format!("{} · the response consumer", aws.target_line()));
         return;
     };
-    let name = behaviour.temper.to_possible_value().map_or(String::new(), |v| v.get_name().into());
+    let name = behaviour.profile.to_possible_value().map_or(String::new(), |v| v.get_name().into());
     output.note(&format!("{} · behavior {name}, seed {}", aws.target_line(), behaviour.seed));
     output.note(match consumer(plan) {
-        Part::Included => "with the response consumer (--no-consumer to leave it out)",
-        Part::LeftOut => "without the response consumer: answers are gathered elsewhere",
+        ConsumerPart::Included => "with the response consumer (--no-consumer to leave it out)",
+        ConsumerPart::LeftOut => "without the response consumer: answers are gathered elsewhere",
     });
-    if behaviour.temper == Temper::Workshop {
+    if behaviour.profile == Profile::Workshop {
         output.note("the original's providers think up to 60 s: a deadline of 70s suits them");
     }
     output.note("Ctrl-C finishes what is in hand; twice leaves at once. Now, in another terminal:");
@@ -266,13 +266,13 @@ fn greet(output: &Output, settings: &Settings, aws: &Aws, plan: &WorkerPlan) {
 }
 
 /// Counts events and prints them as they come.
-fn sink(output: &Output, view: View, tally: &Arc<Mutex<Tally>>) -> Sink<Event> {
+fn sink(output: &Output, view: WorkerView, tally: &Arc<Mutex<Tally>>) -> Sink<Event> {
     let (output, tally) = (output.clone(), Arc::clone(tally));
     let troubles = Troubles::default();
     Arc::new(move |event: Event| {
         let event = match event {
             // Programs hear of every message.
-            Event::Trouble(trouble @ Trouble::Entry { .. }) if view == View::Json => {
+            Event::Trouble(trouble @ Trouble::Entry { .. }) if view == WorkerView::Json => {
                 Event::Trouble(trouble)
             }
             Event::Trouble(trouble) => match troubles.news(trouble) {
@@ -284,23 +284,23 @@ fn sink(output: &Output, view: View, tally: &Arc<Mutex<Tally>>) -> Sink<Event> {
         let now = Timestamp::now();
         lock(&tally).count(&event, now);
         match view {
-            View::Plain => {
+            WorkerView::Plain => {
                 if let Some(line) = line(&event, now) {
                     output.event(&line);
                 }
             }
-            View::Json => {
+            WorkerView::Json => {
                 if let Some(document) = document(&event, now) {
                     output.event_json(&document);
                 }
             }
-            View::Nothing if matches!(event, Event::Trouble(_)) => {
+            WorkerView::Nothing if matches!(event, Event::Trouble(_)) => {
                 output.note(&line(&event, now).unwrap_or_default());
                 return;
             }
-            View::Live | View::Nothing => {}
+            WorkerView::Live | WorkerView::Nothing => {}
         }
-        if view != View::Plain
+        if view != WorkerView::Plain
             && let Event::Trouble(_)
             | Event::Attempt { .. }
             | Event::Crashed { .. }
@@ -337,7 +337,7 @@ async fn draw(
         if let Some(live) = &mut live {
             let (columns, rows) = size();
             let room = usize::from(rows.saturating_sub(FRAME_LINES)).max(3);
-            let screen = Screen { width: columns, now: Timestamp::now() };
+            let screen = Viewport { width: columns, now: Timestamp::now() };
             let mut lines = lock(tally).table(&aws.meter.account(), consumer(plan), room, screen);
             if let Some(since) = stopping {
                 let left = DRAIN.saturating_sub(since.elapsed());

@@ -48,7 +48,7 @@ const PERSISTENCE: Duration = Duration::from_secs(15);
 ///
 /// # Errors
 /// The last error, or the first one that will not pass.
-pub async fn persist<T>(mut work: impl AsyncFnMut() -> Result<T>) -> Result<T> {
+pub async fn retry_transient<T>(mut work: impl AsyncFnMut() -> Result<T>) -> Result<T> {
     let until = Instant::now() + PERSISTENCE;
     let mut backoff = Backoff::default();
     loop {
@@ -70,7 +70,7 @@ mod tests {
     async fn what_fails_in_passing_is_tried_for_a_while_and_nothing_else_is() {
         let failing = async |passing: bool, times: u32| {
             let mut calls = 0;
-            let tried = persist(async || {
+            let tried = retry_transient(async || {
                 calls += 1;
                 let error = Error::new(Kind::Other, "x");
                 match (calls <= times, passing) {

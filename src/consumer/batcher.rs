@@ -34,7 +34,7 @@ pub struct Limits {
     /// A batch leaves this long after its first item at the latest.
     pub patience: Duration,
     /// Batches under way at once.
-    pub flights: usize,
+    pub max_in_flight: usize,
     /// How often an item is tried, the first time included.
     pub attempts: u32,
 }
@@ -45,7 +45,7 @@ pub type Outcome<R> = Result<R, Refusal>;
 /// A handle on a batcher. Cheap to clone; the batcher ends when the last handle is gone and
 /// everything submitted has its result.
 pub struct Batcher<T, R> {
-    items: mpsc::Sender<Item<T, R>>,
+    items: mpsc::Sender<Pending<T, R>>,
 }
 
 impl<T, R> Clone for Batcher<T, R> {
@@ -74,8 +74,9 @@ where
         Fut: Future<Output = Result<Entries<R>>> + Send + 'static,
     {
         let (items, queue) = mpsc::channel(BUFFER);
-        let (flights, _) = watch::channel(0);
-        let state = Batches { queue, limits, stop, size, flights, carried: None, closed: false };
+        let (max_in_flight, _) = watch::channel(0);
+        let state =
+            Batches { queue, limits, stop, size, max_in_flight, carried: None, closed: false };
         tasks.spawn(state.run(tasks.clone(), Arc::new(flush)));
         Self { items }
     }
@@ -86,7 +87,7 @@ where
     /// Why it was given up, and whether it may have been taken all the same.
     pub async fn submit(&self, item: T) -> Outcome<R> {
         let (result, outcome) = oneshot::channel();
-        let sent = self.items.send((item, Waiting::Here(result))).await;
+        let sent = self.items.send((item, Recipient::Here(result))).await;
         sent.map_err(|_| gone(Effect::Excluded))?;
         outcome.await.map_err(|_| gone(Effect::Possible))?
     }
@@ -114,7 +115,7 @@ where
     /// becomes of it, unless the runtime is shut down before.
     pub async fn hand_in(&self, item: T, told: impl FnOnce(Outcome<R>) + Send + 'static) {
         let sent =
-            self.items.send((item, Waiting::Elsewhere(ToldOnce(Some(Box::new(told)))))).await;
+            self.items.send((item, Recipient::Elsewhere(ToldOnce(Some(Box::new(told)))))).await;
         if let Err(mpsc::error::SendError((_, waiting))) = sent {
             waiting.tell(Err(gone(Effect::Excluded)));
         }
@@ -131,10 +132,10 @@ fn gone(effect: Effect) -> Refusal {
     }
 }
 
-type Item<T, R> = (T, Waiting<R>);
+type Pending<T, R> = (T, Recipient<R>);
 
 /// Who is to be told what becomes of an item.
-enum Waiting<R> {
+enum Recipient<R> {
     /// Whoever submitted it.
     Here(oneshot::Sender<Outcome<R>>),
     /// Somebody else.
@@ -160,7 +161,7 @@ impl<R> Drop for ToldOnce<R> {
     }
 }
 
-impl<R> Waiting<R> {
+impl<R> Recipient<R> {
     fn tell(self, outcome: Outcome<R>) {
         match self {
             // Whoever submitted it may have gone; then nobody wants to know.
@@ -172,21 +173,21 @@ impl<R> Waiting<R> {
 
 /// The loop that makes batches.
 struct Batches<T, R> {
-    queue: mpsc::Receiver<Item<T, R>>,
+    queue: mpsc::Receiver<Pending<T, R>>,
     limits: Limits,
     stop: StopSignal,
     size: fn(&T) -> usize,
     /// How many batches are under way.
-    flights: watch::Sender<usize>,
+    max_in_flight: watch::Sender<usize>,
     /// The item that did not fit into the batch before.
-    carried: Option<Item<T, R>>,
+    carried: Option<Pending<T, R>>,
     /// Whether nothing can come any more.
     closed: bool,
 }
 
 /// A batch that is being made.
 struct Batch<T, R> {
-    items: Vec<Item<T, R>>,
+    items: Vec<Pending<T, R>>,
     bytes: usize,
     began: Instant,
     /// When the last item came.
@@ -204,17 +205,17 @@ where
         Fut: Future<Output = Result<Entries<R>>> + Send + 'static,
     {
         while let Some(batch) = self.next_batch().await {
-            let flight = Flight::begin(&self.flights);
+            let flight = Flight::begin(&self.max_in_flight);
             let (flush, attempts) = (Arc::clone(&flush), self.limits.attempts);
-            let (stop, flights) = (self.stop.clone(), self.flights.clone());
+            let (stop, max_in_flight) = (self.stop.clone(), self.max_in_flight.clone());
             tasks.spawn(async move {
-                carry_out(batch, attempts, flush.as_ref(), &stop, flight, &flights).await;
+                carry_out(batch, attempts, flush.as_ref(), &stop, flight, &max_in_flight).await;
             });
         }
     }
 
     /// The next batch that may leave; `None` when nothing can come any more.
-    async fn next_batch(&mut self) -> Option<Vec<Item<T, R>>> {
+    async fn next_batch(&mut self) -> Option<Vec<Pending<T, R>>> {
         let first = match self.carried.take() {
             Some(item) => item,
             None => self.queue.recv().await?,
@@ -222,20 +223,20 @@ where
         let bytes = (self.size)(&first.0);
         let now = Instant::now();
         let mut batch = Batch { items: vec![first], bytes, began: now, last: now };
-        let mut flights = self.flights.subscribe();
+        let mut max_in_flight = self.max_in_flight.subscribe();
         loop {
             while !self.is_full(&batch)
                 && let Ok(item) = self.queue.try_recv()
             {
                 self.add(&mut batch, item);
             }
-            let under_way = *flights.borrow_and_update();
+            let under_way = *max_in_flight.borrow_and_update();
             let latest = batch.began + self.limits.patience;
             let due =
                 if under_way > 0 { latest } else { latest.min(batch.last + self.limits.linger) };
             let is_full = self.is_full(&batch);
             let in_a_hurry = is_full || self.closed || self.stop.has_reached(Stage::Drain);
-            let may_leave = under_way < self.limits.flights;
+            let may_leave = under_way < self.limits.max_in_flight;
             if may_leave && (in_a_hurry || Instant::now() >= due) {
                 return Some(batch.items);
             }
@@ -245,14 +246,14 @@ where
                     None => self.closed = true,
                 },
                 // The sender is our own: it cannot be gone.
-                _ = flights.changed() => {}
+                _ = max_in_flight.changed() => {}
                 () = sleep_until(due), if may_leave => {}
                 () = self.stop.reached(Stage::Drain), if !self.stop.has_reached(Stage::Drain) => {}
             }
         }
     }
 
-    fn add(&mut self, batch: &mut Batch<T, R>, item: Item<T, R>) {
+    fn add(&mut self, batch: &mut Batch<T, R>, item: Pending<T, R>) {
         let bytes = batch.bytes + (self.size)(&item.0);
         if bytes > self.limits.bytes {
             self.carried = Some(item);
@@ -272,9 +273,9 @@ where
 struct Flight(watch::Sender<usize>);
 
 impl Flight {
-    fn begin(flights: &watch::Sender<usize>) -> Self {
-        flights.send_modify(|count| *count += 1);
-        Self(flights.clone())
+    fn begin(max_in_flight: &watch::Sender<usize>) -> Self {
+        max_in_flight.send_modify(|count| *count += 1);
+        Self(max_in_flight.clone())
     }
 }
 
@@ -287,12 +288,12 @@ impl Drop for Flight {
 /// Carries a batch out; what failed in passing is tried again, alone. While it waits for that it is
 /// not under way, so that it holds nothing up.
 async fn carry_out<T, R, F, Fut>(
-    batch: Vec<Item<T, R>>,
+    batch: Vec<Pending<T, R>>,
     mut attempts: u32,
     flush: &F,
     stop: &StopSignal,
     flight: Flight,
-    flights: &watch::Sender<usize>,
+    max_in_flight: &watch::Sender<usize>,
 ) where
     T: Clone,
     F: Fn(Arc<[T]>) -> Fut,
@@ -338,7 +339,7 @@ async fn carry_out<T, R, F, Fut>(
         }
         waiting = again;
         sleep(backoff.next_wait()).await;
-        flight = Some(Flight::begin(flights));
+        flight = Some(Flight::begin(max_in_flight));
     }
 }
 
@@ -371,7 +372,7 @@ mod tests {
     fn limits(count: usize, linger_ms: u64) -> Limits {
         let linger = Duration::from_millis(linger_ms);
         let patience = Duration::from_millis(100);
-        Limits { count, bytes: 1_000, linger, patience, flights: 2, attempts: 3 }
+        Limits { count, bytes: 1_000, linger, patience, max_in_flight: 2, attempts: 3 }
     }
 
     fn batcher<F>(limits: Limits, stop: &StopSignal, answer: F) -> (Batcher<u32, u32>, Log)

@@ -11,8 +11,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
-use super::lease::{Held, Leases, Taken};
-use super::poller::{self, Delivery};
+use super::lease::{Acquired, Held, Leases};
+use super::poller::{self, Received};
 use super::seat::WAITING;
 use super::{Batcher, Entries, Limits, Message, Outcome, Seat, Source, Trouble};
 use crate::error::{Kind, Result};
@@ -27,7 +27,7 @@ const DELETE_SHARE: u32 = 8;
 /// How long a message that is given back waits for company.
 const RELEASE_LINGER: Duration = Duration::from_millis(5);
 /// Deletes or releases under way at once.
-const FLIGHTS: usize = 4;
+const MAX_IN_FLIGHT: usize = 4;
 /// Entries of one delete or release.
 const MAX_BATCH: usize = 10;
 /// Messages that may wait for their delete or release at once; who has more takes no new ones. A full
@@ -59,7 +59,7 @@ pub enum Notice {
 
 /// How a queue is consumed.
 #[derive(Debug, Clone, Copy)]
-pub struct Options {
+pub struct ConsumeOptions {
     /// Messages worked on at once; those that made way for others do not count.
     pub concurrency: usize,
     /// How long the queue hides what was received.
@@ -77,10 +77,10 @@ pub struct Consumer<S> {
     /// The queue.
     pub source: S,
     /// How it is consumed.
-    pub options: Options,
+    pub options: ConsumeOptions,
     /// How long the queue is left alone after a receive that was neither full nor empty: the next one
     /// brings the more.
-    pub breath: Duration,
+    pub poll_pause: Duration,
     /// What ends it.
     pub stop: StopSignal,
     /// Where troubles are reported to.
@@ -124,7 +124,7 @@ impl<S: Source> Consumer<S> {
             }))
         };
         let linger = DELETE_LINGER.min(self.options.visibility / DELETE_SHARE);
-        let work = Arc::new(Work {
+        let work = Arc::new(InFlight {
             deletes: self.batcher(&tasks, linger, |source, batch| {
                 async move { source.delete(&batch).await }.boxed()
             }),
@@ -132,7 +132,7 @@ impl<S: Source> Consumer<S> {
                 async move { source.release(&batch).await }.boxed()
             }),
             unacknowledged: Arc::new(Semaphore::new(UNACKNOWLEDGED)),
-            report: Arc::new(Report {
+            report: Arc::new(TroubleReport {
                 name: self.source.name().to_owned(),
                 trouble: Arc::clone(&self.trouble),
             }),
@@ -146,11 +146,11 @@ impl<S: Source> Consumer<S> {
         let handle = Arc::new(handle);
         // Dropped with this future, and everything in hand with it.
         let mut in_hand = JoinSet::new();
-        let hand_over = |Delivery { message, permit, asked }: Delivery| {
+        let hand_over = |Received { message, permit, asked }: Received| {
             while in_hand.try_join_next().is_some() {}
             let work = Arc::clone(&work);
             match leases.take(&message.id, &message.receipt, asked) {
-                Taken::New(held) => {
+                Acquired::New(held) => {
                     let handle = Arc::clone(&handle);
                     let seat = Seat::new(&message, permit, &waiting, held.watch());
                     in_hand.spawn(async move {
@@ -161,8 +161,8 @@ impl<S: Source> Consumer<S> {
                         work.acknowledge(held, verdict, room).await;
                     });
                 }
-                Taken::InHand => (work.notice)(Notice::Again),
-                Taken::Finished => {
+                Acquired::InHand => (work.notice)(Notice::Again),
+                Acquired::Finished => {
                     (work.notice)(Notice::Again);
                     in_hand.spawn(async move {
                         let room = work.room().await;
@@ -187,9 +187,9 @@ impl<S: Source> Consumer<S> {
         polled.and(self.stop.outcome())
     }
 
-    async fn poll(&self, permits: &Arc<Semaphore>, hand_over: impl FnMut(Delivery)) -> Result<()> {
-        let (source, breath) = (&self.source, self.breath);
-        poller::poll(source, permits, &self.stop, breath, hand_over, &*self.trouble).await
+    async fn poll(&self, permits: &Arc<Semaphore>, hand_over: impl FnMut(Received)) -> Result<()> {
+        let (source, poll_pause) = (&self.source, self.poll_pause);
+        poller::poll(source, permits, &self.stop, poll_pause, hand_over, &*self.trouble).await
     }
 
     fn batcher(
@@ -204,7 +204,7 @@ impl<S: Source> Consumer<S> {
             bytes: usize::MAX,
             linger,
             patience: linger,
-            flights: FLIGHTS,
+            max_in_flight: MAX_IN_FLIGHT,
             attempts: ATTEMPTS,
         };
         Batcher::start(tasks, limits, self.stop.clone(), String::len, move |batch| {
@@ -214,11 +214,11 @@ impl<S: Source> Consumer<S> {
 }
 
 /// What every message in hand needs.
-struct Work {
+struct InFlight {
     deletes: Batcher<String, ()>,
     releases: Batcher<String, ()>,
     unacknowledged: Arc<Semaphore>,
-    report: Arc<Report>,
+    report: Arc<TroubleReport>,
     stop: StopSignal,
     /// How long what is in hand may take once the end has begun.
     drain: Duration,
@@ -227,7 +227,7 @@ struct Work {
     notice: Box<dyn Fn(Notice) + Send + Sync>,
 }
 
-impl Work {
+impl InFlight {
     /// Handles a message; gives it back when it is not finished within the drain, as soon as that is
     /// known, or when the end comes with an error.
     async fn verdict<H, Fut>(&self, message: Message, seat: &Seat, handle: &H) -> Verdict
@@ -290,13 +290,13 @@ impl Work {
 }
 
 /// Where it is reported to that a delivery could not be acknowledged.
-struct Report {
+struct TroubleReport {
     /// The queue.
     name: String,
     trouble: Arc<dyn Fn(Trouble) + Send + Sync>,
 }
 
-impl Report {
+impl TroubleReport {
     fn check(&self, what: &str, result: Outcome<()>) {
         if let Err(refusal) = result {
             let subject = format!("{what} {}", self.name);

@@ -17,7 +17,7 @@ use crate::error::Permanence;
 /// Entries that one extension holds.
 const MAX_BATCH: usize = 10;
 /// Extensions under way at once.
-const FLIGHTS: usize = 4;
+const MAX_IN_FLIGHT: usize = 4;
 /// How soon an extension that failed is tried again.
 const RETRY: Duration = Duration::from_secs(1);
 /// Messages that are remembered after they were finished: at 300 a second all of the last half
@@ -26,12 +26,12 @@ const FINISHED: usize = 10_000;
 
 /// The messages of one queue that are in hand or were lately. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(super) struct Leases(Arc<Shared>);
+pub(super) struct Leases(Arc<LeaseTable>);
 
 #[derive(Debug)]
-struct Shared {
+struct LeaseTable {
     visibility: Duration,
-    hand: Mutex<Hand>,
+    hand: Mutex<LeaseRecords>,
     changed: Notify,
     /// Told when extensions have come back.
     extended: Notify,
@@ -39,7 +39,7 @@ struct Shared {
 }
 
 #[derive(Debug)]
-struct Hand {
+struct LeaseRecords {
     leases: HashMap<Key, Lease>,
     /// When the next look at them is due; `None` while there is nothing to look at.
     next_look: Option<Instant>,
@@ -66,7 +66,7 @@ struct Lease {
 
 /// What a delivery is.
 #[derive(Debug)]
-pub(super) enum Taken {
+pub(super) enum Acquired {
     /// A message that is not in hand: now it is.
     New(Held),
     /// One that is in hand already; the new handle counts from now on.
@@ -94,8 +94,8 @@ impl Held {
     }
 
     /// Looks after the lease without keeping it.
-    pub(super) fn watch(&self) -> Watch {
-        Watch { key: self.key, leases: self.leases.clone() }
+    pub(super) fn watch(&self) -> LeaseProbe {
+        LeaseProbe { key: self.key, leases: self.leases.clone() }
     }
 
     /// The message is to be given back. Returns its newest handle once no extension is under way,
@@ -124,12 +124,12 @@ impl Held {
 
 /// A look at a lease, for as long as the message is in hand.
 #[derive(Debug)]
-pub(super) struct Watch {
+pub(super) struct LeaseProbe {
     key: Key,
     leases: Leases,
 }
 
-impl Watch {
+impl LeaseProbe {
     /// Whether the visibility of the message has run out.
     pub(super) fn has_lapsed(&self) -> bool {
         self.leases.hand().leases.get(&self.key).is_some_and(Lease::has_lapsed)
@@ -153,9 +153,9 @@ impl Drop for Held {
 impl Leases {
     /// Nothing is in hand. `visibility` is how long the queue hides a message.
     pub(super) fn new(visibility: Duration) -> Self {
-        Self(Arc::new(Shared {
+        Self(Arc::new(LeaseTable {
             visibility,
-            hand: Mutex::new(Hand {
+            hand: Mutex::new(LeaseRecords {
                 leases: HashMap::new(),
                 next_look: None,
                 finished: LastFew::new(FINISHED),
@@ -168,7 +168,7 @@ impl Leases {
 
     /// Takes a delivery in hand, unless it is there or was lately. `asked` is when the receive was
     /// asked for.
-    pub(super) fn take(&self, id: &str, receipt: &str, asked: Instant) -> Taken {
+    pub(super) fn take(&self, id: &str, receipt: &str, asked: Instant) -> Acquired {
         let [high, low] = &self.0.seeds;
         let key = Key::from(high.hash_one(id)) << 64 | Key::from(low.hash_one(id));
         // Its visibility began to run when the receive was asked for at the earliest. But a long poll
@@ -179,12 +179,12 @@ impl Leases {
         let until = now + self.0.visibility;
         let mut hand = self.hand();
         if hand.finished.contains(&key) {
-            return Taken::Finished;
+            return Acquired::Finished;
         }
         if let Some(lease) = hand.leases.get_mut(&key) {
             receipt.clone_into(&mut lease.receipt);
             (lease.due, lease.until) = (due, until);
-            return Taken::InHand;
+            return Acquired::InHand;
         }
         let receipt = receipt.to_owned();
         hand.leases.insert(key, Lease { receipt, due, until, extending: false, leaving: false });
@@ -192,7 +192,7 @@ impl Leases {
             self.0.changed.notify_one();
         }
         drop(hand);
-        Taken::New(Held { key, leases: self.clone(), open: true })
+        Acquired::New(Held { key, leases: self.clone(), open: true })
     }
 
     /// Extends what is due, for ever.
@@ -221,7 +221,7 @@ impl Leases {
         let due: Vec<_> = self.hand().leases.iter().filter_map(due).collect();
         // A few at a time, so that one that takes long does not let the others run out.
         let batches = stream::iter(due.chunks(MAX_BATCH).map(<[Key]>::to_vec));
-        batches.for_each_concurrent(FLIGHTS, |keys| self.extend(source, keys)).await;
+        batches.for_each_concurrent(MAX_IN_FLIGHT, |keys| self.extend(source, keys)).await;
     }
 
     /// Extends those that are still in hand.
@@ -285,7 +285,7 @@ impl Leases {
         since + self.0.visibility * 2 / 3
     }
 
-    fn hand(&self) -> MutexGuard<'_, Hand> {
+    fn hand(&self) -> MutexGuard<'_, LeaseRecords> {
         self.0.hand.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -17,9 +17,9 @@ mod troubles;
 use std::fmt;
 use std::future::Future;
 
-pub use backoff::{Backoff, persist};
+pub use backoff::{Backoff, retry_transient};
 pub use batcher::{Batcher, Limits, Outcome};
-pub use consume::{Consumer, Notice, Options, Verdict};
+pub use consume::{ConsumeOptions, Consumer, Notice, Verdict};
 pub use last_few::LastFew;
 pub use seat::Seat;
 pub use troubles::Troubles;

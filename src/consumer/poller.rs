@@ -24,7 +24,7 @@ const ROUNDS: usize = 8;
 const PERMIT_LINGER: Duration = Duration::from_millis(100);
 
 /// A message with the permit that it is handled under.
-pub(super) struct Delivery {
+pub(super) struct Received {
     pub(super) message: Message,
     pub(super) permit: OwnedSemaphorePermit,
     /// When the receive was asked for.
@@ -32,7 +32,7 @@ pub(super) struct Delivery {
 }
 
 /// What one poll brought.
-struct Polled {
+struct PollResult {
     permits: Vec<OwnedSemaphorePermit>,
     asked: Instant,
     messages: Result<Vec<Message>>,
@@ -40,7 +40,7 @@ struct Polled {
 
 /// Polls until `stop` reaches [`Stage::Drain`]; hands every message over. The polls under way then are let
 /// finish, and what they bring is handed over too. After a receive that was neither full nor empty it
-/// takes `breath`.
+/// takes `poll_pause`.
 ///
 /// # Errors
 /// Ends with the first error that will not pass, after the other polls.
@@ -48,17 +48,17 @@ pub(super) async fn poll(
     source: &impl Source,
     permits: &Arc<Semaphore>,
     stop: &StopSignal,
-    breath: Duration,
-    mut hand_over: impl FnMut(Delivery),
+    poll_pause: Duration,
+    mut hand_over: impl FnMut(Received),
     trouble: &(dyn Fn(Trouble) + Send + Sync),
 ) -> Result<()> {
     let receive = async |permits: Vec<OwnedSemaphorePermit>, wait: Wait| {
         let asked = Instant::now();
         let messages = source.receive(permits.len(), wait).await;
-        Polled { permits, asked, messages }
+        PollResult { permits, asked, messages }
     };
     let mut polls = FuturesUnordered::new();
-    let mut pace = Pace::new(breath, source.name(), trouble);
+    let mut pace = Pace::new(poll_pause, source.name(), trouble);
     let mut fatal = None;
     loop {
         if stop.has_reached(Stage::Drain) && polls.is_empty() {
@@ -99,13 +99,17 @@ struct Pace<'a> {
     /// No new poll before this time.
     rest: Instant,
     /// How long it rests after a receive that was neither full nor empty.
-    breath: Duration,
+    poll_pause: Duration,
 }
 
 impl<'a> Pace<'a> {
-    fn new(breath: Duration, name: &'a str, trouble: &'a (dyn Fn(Trouble) + Send + Sync)) -> Self {
+    fn new(
+        poll_pause: Duration,
+        name: &'a str,
+        trouble: &'a (dyn Fn(Trouble) + Send + Sync),
+    ) -> Self {
         let (backoff, rest) = (Backoff::default(), Instant::now());
-        Self { name, trouble, polls: 1, full: 0, backoff, rest, breath }
+        Self { name, trouble, polls: 1, full: 0, backoff, rest, poll_pause }
     }
 
     /// Whether the last receive was full.
@@ -117,8 +121,12 @@ impl<'a> Pace<'a> {
     ///
     /// # Errors
     /// The poll's error, when it will not pass.
-    fn heed(&mut self, polled: Polled, hand_over: &mut impl FnMut(Delivery)) -> Result<(), Error> {
-        let Polled { permits, asked, messages } = polled;
+    fn heed(
+        &mut self,
+        polled: PollResult,
+        hand_over: &mut impl FnMut(Received),
+    ) -> Result<(), Error> {
+        let PollResult { permits, asked, messages } = polled;
         let subject = || self.name.to_owned();
         match messages {
             Ok(messages) => {
@@ -136,10 +144,10 @@ impl<'a> Pace<'a> {
                     }
                 }
                 if (1..permits.len()).contains(&messages.len()) {
-                    self.rest = Instant::now() + self.breath;
+                    self.rest = Instant::now() + self.poll_pause;
                 }
                 for (message, permit) in messages.into_iter().zip(permits) {
-                    hand_over(Delivery { message, permit, asked });
+                    hand_over(Received { message, permit, asked });
                 }
                 Ok(())
             }

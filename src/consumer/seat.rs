@@ -7,7 +7,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::Message;
-use super::lease::Watch;
+use super::lease::LeaseProbe;
 
 /// The room for messages of one queue that made way, counted in messages of up to a KiB. It is far below the
 /// 120,000 messages that SQS allows in flight per queue, and holds ten MiB of bodies at most.
@@ -26,7 +26,7 @@ struct SeatState {
     waiting: Arc<Semaphore>,
     /// How much room it needs there.
     size: u32,
-    lease: Watch,
+    lease: LeaseProbe,
     /// Notified when it makes way.
     made_way: Notify,
 }
@@ -46,7 +46,7 @@ impl Seat {
         message: &Message,
         permit: OwnedSemaphorePermit,
         waiting: &Arc<Semaphore>,
-        lease: Watch,
+        lease: LeaseProbe,
     ) -> Self {
         let size = u32::try_from(1 + message.body.len() / UNIT).unwrap_or(u32::MAX);
         let now = Mutex::new(Now { _permit: permit, until: None });

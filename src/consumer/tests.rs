@@ -9,8 +9,8 @@ use std::time::Duration;
 use tokio::time::{Instant, advance, sleep};
 
 use super::{
-    Batcher, Consumer, Effect, Entries, Limits, Message, Notice, Options, Permanence, Refusal,
-    Source, Trouble, Verdict, Wait,
+    Batcher, ConsumeOptions, Consumer, Effect, Entries, Limits, Message, Notice, Permanence,
+    Refusal, Source, Trouble, Verdict, Wait,
 };
 use crate::error::{Error, Kind, Result};
 use crate::shutdown::{Stage, StopSignal};
@@ -21,10 +21,10 @@ type Script = VecDeque<(Duration, Result<Vec<Message>>)>;
 /// A queue whose answers are written down beforehand; afterwards every receive waits 20 s for
 /// nothing.
 #[derive(Clone, Default)]
-struct Written(Arc<Mutex<State>>);
+struct Written(Arc<Mutex<WrittenState>>);
 
 #[derive(Default)]
-struct State {
+struct WrittenState {
     script: Script,
     asked: Vec<usize>,
     /// How long each receive was to wait.
@@ -50,10 +50,10 @@ struct State {
 impl Written {
     fn new(script: impl IntoIterator<Item = (Duration, Result<Vec<Message>>)>) -> Self {
         let script = script.into_iter().collect();
-        Self(Arc::new(Mutex::new(State { script, ..State::default() })))
+        Self(Arc::new(Mutex::new(WrittenState { script, ..WrittenState::default() })))
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, WrittenState> {
         self.0.lock().expect("no test panics while it holds this")
     }
 }
@@ -138,23 +138,23 @@ fn fails(transient: bool) -> (Duration, Result<Vec<Message>>) {
     (Duration::ZERO, Err(if transient { error.transient() } else { error }))
 }
 
-type Troubles = Arc<Mutex<Vec<Trouble>>>;
+type TroubleLog = Arc<Mutex<Vec<Trouble>>>;
 
 fn consumer(
     source: &Written,
     concurrency: usize,
     stop: &StopSignal,
-) -> (Consumer<Written>, Troubles) {
-    let troubles = Troubles::default();
+) -> (Consumer<Written>, TroubleLog) {
+    let troubles = TroubleLog::default();
     let seen = Arc::clone(&troubles);
     let consumer = Consumer {
         source: source.clone(),
-        options: Options {
+        options: ConsumeOptions {
             concurrency,
             visibility: Duration::from_secs(30),
             drain: Duration::from_secs(25),
         },
-        breath: Duration::ZERO,
+        poll_pause: Duration::ZERO,
         stop: stop.part(),
         trouble: Arc::new(move |trouble| seen.lock().expect("unpoisoned").push(trouble)),
     };
@@ -534,7 +534,7 @@ async fn a_message_that_waits_for_its_batch_stays_hidden() {
         bytes: 1_000,
         linger: Duration::from_secs(50),
         patience: Duration::from_secs(50),
-        flights: 1,
+        max_in_flight: 1,
         attempts: 1,
     };
     let tasks = tokio_util::task::TaskTracker::new();
@@ -568,7 +568,7 @@ async fn a_queue_that_brings_a_little_is_polled_again_after_a_breath() {
     let source = Written::new([brings(0, &["a"]), ten(0, 0), brings(0, &["b"])]);
     let stop = StopSignal::new();
     let (mut consumer, _) = consumer(&source, 100, &stop);
-    consumer.breath = Duration::from_millis(50);
+    consumer.poll_pause = Duration::from_millis(50);
     let began = Instant::now();
     let handle = |_, _| async { Verdict::Done };
     let run = consumer.run(handle, |_| {});
@@ -591,7 +591,7 @@ async fn a_receive_that_brings_all_that_was_asked_for_is_followed_by_another_at_
     let source = Written::new((0..4).map(|number| brings(1, &[&number.to_string()])));
     let stop = StopSignal::new();
     let (mut consumer, _) = consumer(&source, 1, &stop);
-    consumer.breath = Duration::from_millis(50);
+    consumer.poll_pause = Duration::from_millis(50);
     let run = consumer.run(|_, _| async { Verdict::Done }, |_| {});
     tokio::join!(run, stop_after(&stop, Duration::from_millis(20))).0.expect("a stop is no error");
     assert_eq!(source.state().asked, [1; 5], "one at a time is all there is to be had");

@@ -248,7 +248,7 @@ impl Gathering {
 /// among them.
 pub fn aggregate(rows: &Rows, now: Timestamp, until: Option<&[Condition]>) -> Gathering {
     let request = &rows.request;
-    let view = View { request, answers: &rows.answers };
+    let view = RowsAt { request, answers: &rows.answers };
     let until = conditions(until.unwrap_or(&request.until));
     let met = until.iter().filter_map(|condition| view.met(condition)).min_by_key(|(at, _)| *at);
     let (status, completed_by) = match met {
@@ -308,24 +308,24 @@ fn is_answer(row: &AnswerRow) -> bool {
 
 /// When something happened, as far as anybody wrote it down; what nobody did counts as the earliest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Moment {
+enum Occurrence {
     Unknown,
     Known(Timestamp),
 }
 
-impl Moment {
+impl Occurrence {
     fn of(at: Option<Timestamp>) -> Self {
         at.map_or(Self::Unknown, Self::Known)
     }
 }
 
 /// The rows, with the questions that are asked of them.
-struct View<'a> {
+struct RowsAt<'a> {
     request: &'a RequestRow,
     answers: &'a [AnswerRow],
 }
 
-impl View<'_> {
+impl RowsAt<'_> {
     /// Whether a provider was expected; `None` when nobody wrote down who was.
     fn expects(&self, responder: &Responder) -> Option<bool> {
         self.request.expected.as_ref().map(|expected| expected.contains(responder))
@@ -354,11 +354,11 @@ impl View<'_> {
     }
 
     /// When this provider first settled its part in time; `None` when it has not.
-    fn settled_at(&self, row: &AnswerRow) -> Option<Moment> {
+    fn settled_at(&self, row: &AnswerRow) -> Option<Occurrence> {
         let failure = row.failed_at.filter(|at| self.timing(Some(*at)) == Timing::InTime);
         let answered = is_answer(row) && self.timing(row.time()) == Timing::InTime;
-        let answer = answered.then(|| Moment::of(row.time()));
-        failure.map(Moment::Known).into_iter().chain(answer).min()
+        let answer = answered.then(|| Occurrence::of(row.time()));
+        failure.map(Occurrence::Known).into_iter().chain(answer).min()
     }
 
     /// The last time in time at which anybody answered, or failed and was replaced.
@@ -370,7 +370,7 @@ impl View<'_> {
     }
 
     /// When the condition was met and by what; `None` while it is not.
-    fn met(&self, condition: &Condition) -> Option<(Moment, CompletedBy)> {
+    fn met(&self, condition: &Condition) -> Option<(Occurrence, CompletedBy)> {
         match condition {
             Condition::All => {
                 let expected = self.request.expected.as_deref().filter(|all| !all.is_empty())?;
@@ -394,12 +394,12 @@ impl View<'_> {
     }
 
     /// The times of the quotes in time, of expected providers, whose price is wanted.
-    fn winning_times(&self, wanted: impl Fn(&Price) -> bool) -> impl Iterator<Item = Moment> {
+    fn winning_times(&self, wanted: impl Fn(&Price) -> bool) -> impl Iterator<Item = Occurrence> {
         self.expected_answers()
             .filter(move |row| row.quote().is_some_and(&wanted))
             .map(AnswerRow::time)
             .filter(|at| self.timing(*at) == Timing::InTime)
-            .map(Moment::of)
+            .map(Occurrence::of)
     }
 
     /// The cheapest late quote, where it would have won.

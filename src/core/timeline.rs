@@ -8,7 +8,7 @@ use crate::core::{Answer, AnswerRow, Price, Rows, Timestamp};
 
 /// A part of the way from the topic into the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub enum TimelineStep {
     /// From submission until the provider had the request.
     PickUp,
     /// From there until it answered, failed attempts included.
@@ -19,7 +19,7 @@ pub enum Step {
     Gather,
 }
 
-impl Step {
+impl TimelineStep {
     /// Every step, in order.
     pub const ALL: [Self; 4] = [Self::PickUp, Self::Thinking, Self::Sending, Self::Gather];
 
@@ -64,12 +64,12 @@ pub struct Lane {
 
 impl Lane {
     /// How long a step took; negative where clocks disagree.
-    pub fn took(&self, step: Step) -> Option<i64> {
+    pub fn took(&self, step: TimelineStep) -> Option<i64> {
         let (from, to) = match step {
-            Step::PickUp => (self.submitted, self.received),
-            Step::Thinking => (self.received, self.answered),
-            Step::Sending => (self.answered, self.sent),
-            Step::Gather => (self.sent, self.gathered),
+            TimelineStep::PickUp => (self.submitted, self.received),
+            TimelineStep::Thinking => (self.received, self.answered),
+            TimelineStep::Sending => (self.answered, self.sent),
+            TimelineStep::Gather => (self.sent, self.gathered),
         };
         Some(to? - from?)
     }
@@ -91,7 +91,7 @@ impl Lane {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slowest<'a> {
     /// The step.
-    pub step: Step,
+    pub step: TimelineStep,
     /// Whose it was.
     pub lane: &'a Lane,
     /// Milliseconds.
@@ -164,19 +164,19 @@ impl Timeline {
 
     /// The slowest of each step that anybody wrote down, in the order of the steps.
     pub fn slowest(&self) -> Vec<Slowest<'_>> {
-        let slowest = |step: Step| {
+        let slowest = |step: TimelineStep| {
             let took = |lane| Some(Slowest { step, lane, took: Lane::took(lane, step)? });
             // Of equals the first.
             self.lanes.iter().rev().filter_map(took).max_by_key(|slowest| slowest.took)
         };
-        Step::ALL.into_iter().filter_map(slowest).collect()
+        TimelineStep::ALL.into_iter().filter_map(slowest).collect()
     }
 
     /// The step that took the least, where that is so far below nothing that clocks must disagree.
     pub fn disagreement(&self) -> Option<Slowest<'_>> {
         const TOLERANCE: i64 = 100;
         let steps = self.lanes.iter().flat_map(|lane| {
-            Step::ALL
+            TimelineStep::ALL
                 .into_iter()
                 .filter_map(move |step| Some(Slowest { step, lane, took: lane.took(step)? }))
         });
@@ -239,10 +239,10 @@ mod tests {
         assert_eq!(
             slowest,
             [
-                (Step::PickUp, "b".to_owned(), 95),
-                (Step::Thinking, "a".to_owned(), 2_910),
-                (Step::Sending, "a".to_owned(), 4),
-                (Step::Gather, "a".to_owned(), 36),
+                (TimelineStep::PickUp, "b".to_owned(), 95),
+                (TimelineStep::Thinking, "a".to_owned(), 2_910),
+                (TimelineStep::Sending, "a".to_owned(), 4),
+                (TimelineStep::Gather, "a".to_owned(), 36),
             ]
         );
         assert_eq!(timeline.disagreement(), None);
@@ -255,7 +255,7 @@ mod tests {
         let failed = row("a", answer, [Some(900), Some(900), Some(905), Some(920)]);
         let timeline = timeline(Some(0), vec![failed]);
         let lane = &timeline.lanes[0];
-        assert_eq!((lane.received, lane.took(Step::Thinking)), (Some(50), Some(850)));
+        assert_eq!((lane.received, lane.took(TimelineStep::Thinking)), (Some(50), Some(850)));
         assert_eq!(lane.attempted, [50, 400, 900]);
     }
 
@@ -287,8 +287,11 @@ mod tests {
     fn what_nobody_knows_is_not_made_up() {
         let answers = vec![row("a", quote(), [Some(5_000), Some(6_000), Some(6_004), Some(6_040)])];
         let timeline = timeline(None, answers);
-        assert_eq!(timeline.lanes[0].took(Step::PickUp), None);
-        assert_eq!(timeline.slowest().first().map(|slowest| slowest.step), Some(Step::Thinking));
+        assert_eq!(timeline.lanes[0].took(TimelineStep::PickUp), None);
+        assert_eq!(
+            timeline.slowest().first().map(|slowest| slowest.step),
+            Some(TimelineStep::Thinking)
+        );
     }
 
     #[test]
@@ -296,6 +299,6 @@ mod tests {
         let early = row("a", quote(), [Some(-5_000), Some(-4_000), Some(300), Some(310)]);
         let timeline = timeline(Some(0), vec![early]);
         let disagreement = timeline.disagreement().expect("5 s");
-        assert_eq!((disagreement.step, disagreement.took), (Step::PickUp, -5_000));
+        assert_eq!((disagreement.step, disagreement.took), (TimelineStep::PickUp, -5_000));
     }
 }

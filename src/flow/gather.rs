@@ -10,9 +10,10 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
-use crate::aws::{Aws, DeadLetters, Insert, Inserted, MAX_STATEMENTS, Polled, Table};
+use crate::aws::{Aws, DeadLetters, Insert, Inserted, MAX_STATEMENTS, PolledQueue, Table};
 use crate::consumer::{
-    Batcher, Consumer, Entries, Limits, Message, Notice, Options, Seat, Trouble, Verdict, persist,
+    Batcher, ConsumeOptions, Consumer, Entries, Limits, Message, Notice, Seat, Trouble, Verdict,
+    retry_transient,
 };
 use crate::core::{Answer, AnswerRow, Reply, Ride, Timestamp};
 use crate::error::{Error, Permanence, Result};
@@ -30,11 +31,11 @@ const BATCH_BYTES: usize = 4_000_000;
 
 /// How replies are gathered.
 #[derive(Debug, Clone, Copy)]
-pub struct Settings {
+pub struct ConsumerSettings {
     /// How long a receive waits for messages, 20 s at the most.
     pub poll_wait: Duration,
     /// How replies are consumed.
-    pub options: Options,
+    pub options: ConsumeOptions,
 }
 
 /// Gathers until `stop`, then drains.
@@ -43,13 +44,13 @@ pub struct Settings {
 /// Not set up when a queue is missing; the first error that will not pass, after draining.
 pub async fn run(
     aws: &Aws,
-    settings: Settings,
+    settings: ConsumerSettings,
     stop: &StopSignal,
     sink: &Sink<Event>,
 ) -> Result<()> {
     let (queue, dead_letters) = tokio::try_join!(
-        persist(async || aws.queue(aws.names.response_queue()).await),
-        persist(async || aws.queue(aws.names.response_dead_letters()).await),
+        retry_transient(async || aws.queue(aws.names.response_queue()).await),
+        retry_transient(async || aws.queue(aws.names.response_dead_letters()).await),
     )?;
     let tasks = TaskTracker::new();
     let stop = stop.part();
@@ -64,10 +65,14 @@ pub async fn run(
     let queue_name = queue.name().to_owned();
     let troubles = Arc::clone(sink);
     let consumer = Consumer {
-        source: Polled { queue, wait: settings.poll_wait, visibility: settings.options.visibility },
+        source: PolledQueue {
+            queue,
+            wait: settings.poll_wait,
+            visibility: settings.options.visibility,
+        },
         options: settings.options,
         // Answers never wait.
-        breath: Duration::ZERO,
+        poll_pause: Duration::ZERO,
         stop: stop.clone(),
         trouble: Arc::new(move |trouble| troubles(Event::Trouble(trouble))),
     };
@@ -98,7 +103,7 @@ fn inserts(tasks: &TaskTracker, table: Table, stop: &StopSignal) -> Batcher<Inse
         bytes: BATCH_BYTES,
         linger: INSERT_LINGER,
         patience: INSERT_PATIENCE,
-        flights: 4,
+        max_in_flight: 4,
         attempts: 5,
     };
     let table = Arc::new(table);

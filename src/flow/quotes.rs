@@ -90,7 +90,7 @@ impl Filters {
 
 /// How long a wait lasts.
 #[derive(Debug, Clone)]
-pub struct Patience {
+pub struct WaitOptions {
     /// Conditions for this wait instead of the stored ones.
     pub until: Option<Vec<Condition>>,
     /// Ends the wait when nobody has answered for this long.
@@ -106,7 +106,7 @@ pub struct Patience {
 pub struct Watch<'a> {
     aws: &'a Aws,
     id: RfqId,
-    patience: Patience,
+    patience: WaitOptions,
     began: Instant,
     next_read: Instant,
     quiet: u32,
@@ -120,7 +120,7 @@ pub struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     /// A wait that begins now. Nothing is read before the first [`Watch::next`].
-    pub fn new(aws: &'a Aws, id: RfqId, patience: Patience) -> Self {
+    pub fn new(aws: &'a Aws, id: RfqId, patience: WaitOptions) -> Self {
         let now = Instant::now();
         Self {
             aws,

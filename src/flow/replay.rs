@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use futures_util::future::join_all;
 use tokio_util::task::TaskTracker;
 
-use crate::aws::{Aws, Cut, DeadLetter, HeldLetter, Queue, Source};
+use crate::aws::{Aws, Cut, DeadLetter, HeldLetter, LetterSource, Queue};
 use crate::consumer::{Batcher, Effect};
 use crate::core::ProviderName;
 use crate::error::{Error, Kind, Result};
@@ -46,12 +46,12 @@ pub struct Replayed {
     /// The letter.
     pub letter: DeadLetter,
     /// What became of it.
-    pub outcome: Outcome,
+    pub outcome: ReplayOutcome,
 }
 
 /// Where a letter is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum ReplayOutcome {
     /// In the queue of this name, and in no other.
     Moved(String),
     /// In the queue of this name, and among the dead letters still: why it could not be deleted.
@@ -103,11 +103,11 @@ pub async fn replay(
         let tasks = TaskTracker::new();
         // What is under way is finished when a signal comes.
         let under_way = StopSignal::new();
-        let mut round = Round {
+        let mut round = QueueReplay {
             aws,
             of,
             fallback: fallback.as_ref(),
-            deletes: queue.shredder(&tasks, &under_way),
+            deletes: queue.deleter(&tasks, &under_way),
             queue,
             targets: HashMap::new(),
             tasks: tasks.clone(),
@@ -131,7 +131,7 @@ async fn provider_queue(aws: &Aws, provider: &ProviderName) -> Result<Queue> {
 }
 
 /// The replay of the letters of one queue.
-struct Round<'a> {
+struct QueueReplay<'a> {
     aws: &'a Aws,
     of: LetterKind,
     fallback: Option<&'a Queue>,
@@ -143,7 +143,7 @@ struct Round<'a> {
     under_way: StopSignal,
 }
 
-impl Round<'_> {
+impl QueueReplay<'_> {
     /// Goes through the letters; takes the ids it finds out of `left`. Returns about how many it did not
     /// get to see.
     async fn go_through(
@@ -212,30 +212,30 @@ impl Round<'_> {
         self.targets.retain(|_, target| !matches!(target, Err(NoWay::Trouble(_))));
         let deletes = &self.deletes;
         let moved = join_all(ways.into_iter().map(async |(held, target)| {
-            let (name, letterbox) = match target {
+            let (name, resender) = match target {
                 Ok(target) => target,
-                Err(NoWay::Cut(cut)) => return (held, Outcome::Cut(cut)),
-                Err(NoWay::Nowhere(why)) => return (held, Outcome::Homeless(why)),
-                Err(NoWay::Trouble(why)) => return (held, Outcome::Unsent(why)),
+                Err(NoWay::Cut(cut)) => return (held, ReplayOutcome::Cut(cut)),
+                Err(NoWay::Nowhere(why)) => return (held, ReplayOutcome::Homeless(why)),
+                Err(NoWay::Trouble(why)) => return (held, ReplayOutcome::Unsent(why)),
             };
-            if let Err(refusal) = letterbox.submit(held.clone()).await {
+            if let Err(refusal) = resender.submit(held.clone()).await {
                 let perhaps = match refusal.effect {
                     Effect::Excluded => "",
                     Effect::Possible => "nobody knows whether it arrived: ",
                 };
                 let why = format!("sending it to {name}: {perhaps}{refusal}");
-                return (held, Outcome::Unsent(why));
+                return (held, ReplayOutcome::Unsent(why));
             }
             let outcome = match deletes.submit(held.receipt.clone()).await {
-                Ok(()) => Outcome::Moved(name),
-                Err(refusal) => Outcome::Copied(name, refusal.to_string()),
+                Ok(()) => ReplayOutcome::Moved(name),
+                Err(refusal) => ReplayOutcome::Copied(name, refusal.to_string()),
             };
             (held, outcome)
         }))
         .await;
         let mut kept = Vec::new();
         for (held, outcome) in moved {
-            if !matches!(outcome, Outcome::Moved(_)) {
+            if !matches!(outcome, ReplayOutcome::Moved(_)) {
                 kept.push(held.receipt);
             }
             told(Replayed { of: self.of, letter: held.letter, outcome }).await;
@@ -252,14 +252,14 @@ impl Round<'_> {
             return Err(NoWay::Cut(cut.clone()));
         }
         let target = match self.source(letter) {
-            Ok(name) => self.letterbox(&name).await.map(|letterbox| (name, letterbox)),
+            Ok(name) => self.resender(&name).await.map(|resender| (name, resender)),
             Err(why) => Err(NoWay::Nowhere(why)),
         };
         match (target, self.of, self.fallback) {
             // Not where its own queue is only out of reach: that would be somebody else's letter.
             (Err(NoWay::Nowhere(_)), LetterKind::Requests, Some(fallback)) => {
                 let name = fallback.name().to_owned();
-                self.letterbox(&name).await.map(|letterbox| (name, letterbox))
+                self.resender(&name).await.map(|resender| (name, resender))
             }
             (target, _, _) => target,
         }
@@ -270,27 +270,29 @@ impl Round<'_> {
     fn source(&self, letter: &DeadLetter) -> Result<String, String> {
         let names = &self.aws.names;
         match (&letter.source, self.of) {
-            (Some(Source::Queue(name)), _) => Ok(name.clone()),
-            (Some(Source::Sender(name)), LetterKind::Requests)
+            (Some(LetterSource::Queue(name)), _) => Ok(name.clone()),
+            (Some(LetterSource::Sender(name)), LetterKind::Requests)
                 if names.provider(name).is_some() =>
             {
                 Ok(name.clone())
             }
-            (Some(Source::Sender(name)), LetterKind::Requests) => {
+            (Some(LetterSource::Sender(name)), LetterKind::Requests) => {
                 Err(format!("`rydes-source` names no provider's queue of this stack: {name}"))
             }
             (None, LetterKind::Requests) => Err("nobody wrote down where it came from".to_owned()),
             // These letters come from one queue alone.
-            (Some(Source::Sender(_)) | None, LetterKind::Replies) => Ok(names.response_queue()),
+            (Some(LetterSource::Sender(_)) | None, LetterKind::Replies) => {
+                Ok(names.response_queue())
+            }
         }
     }
 
-    async fn letterbox(&mut self, name: &str) -> Result<Batcher<HeldLetter, ()>, NoWay> {
+    async fn resender(&mut self, name: &str) -> Result<Batcher<HeldLetter, ()>, NoWay> {
         if let Some(known) = self.targets.get(name) {
             return known.clone();
         }
         let found = match self.aws.queue(name.to_owned()).await {
-            Ok(queue) => Ok(queue.letterbox(&self.tasks, &self.under_way)),
+            Ok(queue) => Ok(queue.resender(&self.tasks, &self.under_way)),
             Err(error) if error.kind() == Kind::NotSetUp => {
                 Err(NoWay::Nowhere(format!("{name} is gone")))
             }

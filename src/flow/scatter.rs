@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use self::protocol::Backend;
+use self::protocol::RfqStore;
 pub use self::protocol::Scattered;
 use crate::aws::{
     Adopted, Aws, Forgotten, MAX_PUBLISHED, MAX_PUBLISHED_BYTES, MAX_STATEMENTS, Recorded,
@@ -30,7 +30,7 @@ const REGISTER_AGE: Duration = Duration::from_secs(5);
 /// How long a look at it may take, before the last one is gone by.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
 /// Statements under way at once, each with 25 rows, and messages in batches of ten.
-const FLIGHTS: usize = 4;
+const MAX_IN_FLIGHT: usize = 4;
 /// A row or a message waits for no others while none are under way.
 const LINGER: Duration = Duration::ZERO;
 /// How long it waits at the most while others are.
@@ -82,7 +82,7 @@ impl Scatter {
             bytes,
             linger: LINGER,
             patience: PATIENCE,
-            flights: FLIGHTS,
+            max_in_flight: MAX_IN_FLIGHT,
             attempts: ATTEMPTS,
         };
         let mut scatter = Self::new(aws, Way::Singly).await?;
@@ -155,7 +155,7 @@ impl Scatter {
     }
 }
 
-impl Backend for Scatter {
+impl RfqStore for Scatter {
     async fn record(&self, insert: &RequestInsert) -> Result<Recorded, (Error, Effect)> {
         let Way::Batched { rows, .. } = &self.way else {
             return self.table.record(insert).boxed().await;

@@ -16,7 +16,7 @@ const SECOND_LOOK: Duration = Duration::from_secs(1);
 
 /// What accounts for a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Found {
+pub enum CopyLocation {
     /// A row.
     Row(State),
     /// Possibly a message in its provider's queue, which holds so many.
@@ -35,7 +35,7 @@ pub enum Found {
     Filter,
 }
 
-impl Found {
+impl CopyLocation {
     /// Whether nothing accounts for it.
     pub fn is_unexplained(self) -> bool {
         matches!(self, Self::Nothing | Self::NoQueue)
@@ -49,17 +49,17 @@ impl Found {
 
 /// Where every copy of one RFQ is.
 #[derive(Debug, Clone)]
-pub struct Account {
+pub struct Conservation {
     /// What stands.
     pub gathering: Gathering,
     /// Each expected provider's copy, in natural order; none where nobody wrote down who was asked.
-    pub copies: Vec<(Responder, Found)>,
+    pub copies: Vec<(Responder, CopyLocation)>,
     /// Messages in the dead letters of requests and of responses; `None` where every copy has a row
     /// and nobody had to look.
     pub dead_letters: Option<(u64, u64)>,
 }
 
-impl Account {
+impl Conservation {
     /// Whether no copy is in flight any more.
     pub fn is_settled(&self) -> bool {
         !self.copies.iter().any(|(_, found)| found.is_in_flight())
@@ -75,7 +75,7 @@ impl Account {
     fn held_back(&mut self, filtered: &[Responder]) {
         for (responder, found) in &mut self.copies {
             if found.is_unexplained() && filtered.contains(responder) {
-                *found = Found::Filter;
+                *found = CopyLocation::Filter;
             }
         }
     }
@@ -86,7 +86,7 @@ impl Account {
 ///
 /// # Errors
 /// Any passing error of a request.
-pub async fn explain(aws: &Aws, account: &mut Account) -> Result<()> {
+pub async fn explain(aws: &Aws, account: &mut Conservation) -> Result<()> {
     let unexplained: Vec<Responder> = account.unexplained().into_iter().cloned().collect();
     if unexplained.is_empty() {
         return Ok(());
@@ -100,7 +100,7 @@ pub async fn explain(aws: &Aws, account: &mut Account) -> Result<()> {
 ///
 /// # Errors
 /// Any error of a request.
-pub async fn verify(aws: &Aws, id: &RfqId) -> Result<Option<Account>> {
+pub async fn verify(aws: &Aws, id: &RfqId) -> Result<Option<Conservation>> {
     // For as long a copy may be on its way from the topic, or not counted yet.
     let unseen = count_lag(aws);
     let first = look(aws, id, unseen).await?;
@@ -113,7 +113,7 @@ pub async fn verify(aws: &Aws, id: &RfqId) -> Result<Option<Account>> {
 
 /// One look, in the order in which a message travels: whoever is not in its queue any more, nor in
 /// the response queue after that, has its row by then.
-async fn look(aws: &Aws, id: &RfqId, unseen: Duration) -> Result<Option<Account>> {
+async fn look(aws: &Aws, id: &RfqId, unseen: Duration) -> Result<Option<Conservation>> {
     let asked = Timestamp::now();
     let Some(rows) = aws.table().rows(id).await? else { return Ok(None) };
     let missing = without_row(&rows);
@@ -133,29 +133,31 @@ fn without_row(rows: &Rows) -> Vec<Responder> {
 }
 
 /// Pure: what the rows, and then the queues, say of each copy.
-fn account(rows: &Rows, depths: Option<&Depths>, now: Timestamp, unseen: Duration) -> Account {
+fn account(rows: &Rows, depths: Option<&Depths>, now: Timestamp, unseen: Duration) -> Conservation {
     let gathering = aggregate(rows, now, None);
     let missing = without_row(rows);
     let is_young = rows.request.submitted_at.is_some_and(|submitted| submitted.plus(unseen) > now);
     let is_over = gathering.completed_by.is_some();
     let find = |who: &Responder, state: State| {
         if !missing.contains(who) {
-            return Found::Row(state);
+            return CopyLocation::Row(state);
         }
-        let Some(depths) = depths else { return Found::Nothing };
+        let Some(depths) = depths else { return CopyLocation::Nothing };
         let queue = depths.providers.iter().find(|(provider, _)| provider == who);
         match queue.and_then(|(_, counts)| *counts) {
-            Some(counts) if counts.total() > 0 => Found::Queue(counts),
-            _ if depths.responses.total() > 0 => Found::Responses(depths.responses),
-            Some(_) if is_young => Found::Unseen,
-            Some(_) => Found::Nothing,
+            Some(counts) if counts.total() > 0 => CopyLocation::Queue(counts),
+            _ if depths.responses.total() > 0 => CopyLocation::Responses(depths.responses),
+            Some(_) if is_young => CopyLocation::Unseen,
+            Some(_) => CopyLocation::Nothing,
             // A name that no queue of the stack can have: it was subscribed from elsewhere.
-            None if ProviderName::parse(who.as_str()).is_err() && !is_over => Found::Elsewhere,
-            None => Found::NoQueue,
+            None if ProviderName::parse(who.as_str()).is_err() && !is_over => {
+                CopyLocation::Elsewhere
+            }
+            None => CopyLocation::NoQueue,
         }
     };
     let expected = gathering.providers.iter().filter(|provider| provider.expected == Some(true));
-    Account {
+    Conservation {
         copies: expected.map(|p| (p.responder.clone(), find(&p.responder, p.state))).collect(),
         dead_letters: depths.map(|depths| {
             (depths.provider_dead_letters.total(), depths.response_dead_letters.total())
@@ -214,11 +216,11 @@ mod tests {
     /// How long a copy may be unseen: where counts are always right, and on AWS.
     const UNSEEN: (Duration, Duration) = (Duration::from_secs(2), Duration::from_mins(1));
 
-    fn judged(rows: &Rows, depths: Option<&Depths>) -> Account {
+    fn judged(rows: &Rows, depths: Option<&Depths>) -> Conservation {
         account(rows, depths, at(10_000), UNSEEN.0)
     }
 
-    fn found(account: &Account) -> Vec<Found> {
+    fn found(account: &Conservation) -> Vec<CopyLocation> {
         account.copies.iter().map(|(_, found)| *found).collect()
     }
 
@@ -227,14 +229,17 @@ mod tests {
         let rows = rows(&["a", "b", "c", "d"], &["a", "stranger"]);
         let queues = [("b", Some(holds(0, 1))), ("c", Some(holds(0, 0))), ("d", None)];
         let first = judged(&rows, Some(&depths(&queues, holds(0, 0))));
-        let row = Found::Row(State::Quoted);
-        assert_eq!(found(&first), [row, Found::Queue(holds(0, 1)), Found::Nothing, Found::NoQueue]);
+        let row = CopyLocation::Row(State::Quoted);
+        assert_eq!(
+            found(&first),
+            [row, CopyLocation::Queue(holds(0, 1)), CopyLocation::Nothing, CopyLocation::NoQueue]
+        );
         assert!(!first.is_settled());
         assert_eq!(first.unexplained().len(), 2);
         assert_eq!(first.dead_letters, Some((2, 0)));
         let responses = judged(&rows, Some(&depths(&queues, holds(3, 0))));
         assert_eq!(responses.unexplained().len(), 0);
-        assert_eq!(found(&responses)[2], Found::Responses(holds(3, 0)));
+        assert_eq!(found(&responses)[2], CopyLocation::Responses(holds(3, 0)));
     }
 
     #[test]
@@ -243,9 +248,9 @@ mod tests {
         let queues = [("b", Some(holds(0, 1))), ("c", Some(holds(0, 0))), ("d", None)];
         let mut account = judged(&rows, Some(&depths(&queues, holds(0, 0))));
         account.held_back(&["a", "b", "c"].map(Responder::stored));
-        let row = Found::Row(State::Quoted);
-        let queue = Found::Queue(holds(0, 1));
-        assert_eq!(found(&account), [row, queue, Found::Filter, Found::NoQueue]);
+        let row = CopyLocation::Row(State::Quoted);
+        let queue = CopyLocation::Queue(holds(0, 1));
+        assert_eq!(found(&account), [row, queue, CopyLocation::Filter, CopyLocation::NoQueue]);
         assert_eq!(account.unexplained(), [&Responder::stored("d")]);
     }
 
@@ -260,11 +265,14 @@ mod tests {
         let mut rows = rows(&["a"], &[]);
         let empty = depths(&[("a", Some(holds(0, 0)))], holds(0, 0));
         rows.request.submitted_at = Some(at(8_500));
-        assert_eq!(found(&judged(&rows, Some(&empty))), [Found::Unseen]);
+        assert_eq!(found(&judged(&rows, Some(&empty))), [CopyLocation::Unseen]);
         assert!(!judged(&rows, Some(&empty)).is_settled());
         rows.request.submitted_at = Some(at(8_000));
-        assert_eq!(found(&judged(&rows, Some(&empty))), [Found::Nothing]);
-        assert_eq!(found(&account(&rows, Some(&empty), at(10_000), UNSEEN.1)), [Found::Unseen]);
+        assert_eq!(found(&judged(&rows, Some(&empty))), [CopyLocation::Nothing]);
+        assert_eq!(
+            found(&account(&rows, Some(&empty), at(10_000), UNSEEN.1)),
+            [CopyLocation::Unseen]
+        );
     }
 
     #[test]
@@ -272,8 +280,8 @@ mod tests {
         let mut rows = rows(&["their-queue"], &[]);
         let unknown = depths(&[("their-queue", None)], holds(0, 0));
         rows.request.deadline = Some(at(10_000));
-        assert_eq!(found(&judged(&rows, Some(&unknown))), [Found::Elsewhere]);
+        assert_eq!(found(&judged(&rows, Some(&unknown))), [CopyLocation::Elsewhere]);
         rows.request.deadline = Some(at(9_999));
-        assert_eq!(found(&judged(&rows, Some(&unknown))), [Found::NoQueue]);
+        assert_eq!(found(&judged(&rows, Some(&unknown))), [CopyLocation::NoQueue]);
     }
 }

@@ -23,9 +23,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 #[derive(Debug, Clone)]
 pub struct WorkerPlan {
     /// The simulated providers and how they behave; `None` for the consumer alone.
-    pub providers: Option<(Vec<ProviderName>, provider::Settings)>,
+    pub providers: Option<(Vec<ProviderName>, provider::ProviderSettings)>,
     /// How answers are gathered; `None` for the providers alone.
-    pub consumer: Option<gather::Settings>,
+    pub consumer: Option<gather::ConsumerSettings>,
 }
 
 /// Runs until `stop` reaches [`Stage::Drain`], then drains. A part that cannot go on stops the other one, by `stop`.

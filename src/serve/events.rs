@@ -14,7 +14,7 @@ use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, sleep_until};
 
-use super::watches::{Followed, Latest, State};
+use super::watches::{Followed, Latest, RfqState};
 use crate::core::Timestamp;
 use crate::core::text::compact_json;
 use crate::shutdown::{Stage, StopSignal};
@@ -46,10 +46,10 @@ pub(super) struct Follower {
 
 /// The events of an RFQ, until its end.
 pub(super) fn answer(follower: Follower) -> Response {
-    let stream = Stream {
+    let stream = EventStream {
         follower,
         began: Instant::now(),
-        progress: Progress::Begins,
+        progress: StreamPhase::Begins,
         revision: None,
         trouble: None,
     };
@@ -62,10 +62,10 @@ pub(super) fn answer(follower: Follower) -> Response {
     ([("x-accel-buffering", "no")], events).into_response()
 }
 
-struct Stream {
+struct EventStream {
     follower: Follower,
     began: Instant,
-    progress: Progress,
+    progress: StreamPhase,
     /// The last change that was sent.
     revision: Option<u64>,
     /// The trouble that was told last.
@@ -73,23 +73,23 @@ struct Stream {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Progress {
+enum StreamPhase {
     Begins,
     GoesOn,
     Ended,
 }
 
-impl Stream {
+impl EventStream {
     /// The next event; `None` after the last.
     async fn next(&mut self) -> Option<Event> {
         match self.progress {
-            Progress::Begins => {
-                self.progress = Progress::GoesOn;
+            StreamPhase::Begins => {
+                self.progress = StreamPhase::GoesOn;
                 let now = compact_json(&json!({"now": Timestamp::now()}));
                 return Some(Event::default().event("clock").retry(RETRY).data(now));
             }
-            Progress::Ended => return None,
-            Progress::GoesOn => {}
+            StreamPhase::Ended => return None,
+            StreamPhase::GoesOn => {}
         }
         let mut is_last = false;
         loop {
@@ -102,7 +102,7 @@ impl Stream {
             };
             let ends = self.ends(&state);
             if is_last || ends.is_some_and(|ends| ends <= Instant::now()) {
-                self.progress = Progress::Ended;
+                self.progress = StreamPhase::Ended;
                 // Of an RFQ that never ends nobody has seen the end, nor of one whose poller broke
                 // down.
                 state.over_since?;
@@ -131,7 +131,7 @@ impl Stream {
     }
 
     /// When the stream ends, as far as this state tells.
-    fn ends(&self, state: &State) -> Option<Instant> {
+    fn ends(&self, state: &RfqState) -> Option<Instant> {
         match state.over_since {
             Some(since) if state.is_settled => Some(since),
             Some(since) => Some(since + self.follower.linger),
@@ -142,7 +142,7 @@ impl Stream {
 
     /// The last event of an RFQ whose end nobody will see.
     fn broken(&mut self, why: &str) -> Event {
-        self.progress = Progress::Ended;
+        self.progress = StreamPhase::Ended;
         trouble(Some(why))
     }
 }

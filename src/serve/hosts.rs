@@ -77,7 +77,7 @@ impl Hosts {
     }
 
     /// Whether an origin is this server's, for a request to `host`.
-    fn own(&self, origin: &str, host: Option<Place>) -> bool {
+    fn own(&self, origin: &str, host: Option<HostAndPort>) -> bool {
         let (standard, from) = match origin.split_once("://") {
             Some(("http", from)) => (80, place(from)),
             Some(("https", from)) => (443, place(from)),
@@ -99,10 +99,10 @@ impl Hosts {
 }
 
 /// A name in lower case, and a port where one is named.
-type Place = (String, Option<u16>);
+type HostAndPort = (String, Option<u16>);
 
 /// Takes `rides.example:8080` apart; `None` where it is something else.
-fn place(text: &str) -> Option<Place> {
+fn place(text: &str) -> Option<HostAndPort> {
     let authority = text.parse::<Authority>().ok()?;
     // It takes a user before the name, and anything at all for a port.
     let port = match text.strip_prefix(authority.host())? {

@@ -2,12 +2,12 @@
 //! that shows them. A second face on the same rooms as the command line; prints nothing.
 
 mod answer;
-mod desk;
-mod doors;
+mod connections;
 mod events;
 mod hosts;
 mod page;
 mod routes;
+mod submitter;
 mod watches;
 
 use std::sync::Arc;
@@ -23,9 +23,9 @@ use crate::core::RequestRow;
 use crate::error::{Error, Result};
 use crate::flow::quotes::Filters;
 use crate::shutdown::{Stage, StopSignal};
-use desk::Desk;
 pub use hosts::Hosts;
 use routes::Readiness;
+use submitter::Submitter;
 use watches::Watches;
 
 /// How long open requests may take to end after a stop.
@@ -35,7 +35,7 @@ const STREAMS: usize = 512;
 
 /// Something that happened, for whoever prints.
 #[derive(Debug, Clone)]
-pub enum Report {
+pub enum ServeEvent {
     /// A request was answered; a stream of events, begun.
     Answered {
         /// `GET`.
@@ -55,7 +55,7 @@ pub enum Report {
 
 /// What the backend is asked for.
 #[derive(Debug, Clone, Copy)]
-enum Work {
+enum Operation {
     /// Quotes and events.
     Reading,
     /// Submissions.
@@ -64,7 +64,7 @@ enum Work {
     Probing,
 }
 
-impl Work {
+impl Operation {
     /// The subject of its troubles.
     fn subject(self) -> String {
         let word = match self {
@@ -77,11 +77,11 @@ impl Work {
 }
 
 /// Hears reports.
-pub type Reporter = Arc<dyn Fn(Report) + Send + Sync>;
+pub type Reporter = Arc<dyn Fn(ServeEvent) + Send + Sync>;
 
 /// How requests are served.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct ServeSettings {
     /// The deadline of an RFQ that names none.
     pub deadline: Duration,
     /// The names that are answered to.
@@ -89,10 +89,10 @@ pub struct Settings {
 }
 
 /// What every route is handed.
-struct House {
+struct AppState {
     aws: Aws,
-    settings: Settings,
-    desk: Desk,
+    settings: ServeSettings,
+    submitter: Submitter,
     watches: Watches,
     filters: Arc<Filters>,
     readiness: Readiness,
@@ -103,12 +103,12 @@ struct House {
 }
 
 /// Reports whether what lies behind answered as it should, or with what error.
-fn tell(report: &Reporter, work: Work, error: Option<&Error>) {
+fn tell(report: &Reporter, work: Operation, error: Option<&Error>) {
     match error {
-        None => report(Report::Trouble(Trouble::Over { subject: work.subject() })),
+        None => report(ServeEvent::Trouble(Trouble::Over { subject: work.subject() })),
         Some(error) if answer::is_ours(error) => {
             let (subject, reason) = (work.subject(), error.in_full());
-            report(Report::Trouble(Trouble::Began { subject, reason }));
+            report(ServeEvent::Trouble(Trouble::Began { subject, reason }));
         }
         Some(_) => {}
     }
@@ -122,13 +122,13 @@ fn tell(report: &Reporter, work: Work, error: Option<&Error>) {
 pub async fn run(
     listener: TcpListener,
     aws: Aws,
-    settings: Settings,
+    settings: ServeSettings,
     stop: &StopSignal,
     report: Reporter,
 ) -> Result<()> {
     let filters = Arc::<Filters>::default();
-    let house = Arc::new(House {
-        desk: Desk::new(aws.clone(), Arc::clone(&report)),
+    let state = Arc::new(AppState {
+        submitter: Submitter::new(aws.clone(), Arc::clone(&report)),
         watches: Watches::new(aws.clone(), Arc::clone(&filters), Arc::clone(&report)),
         filters,
         readiness: Readiness::default(),
@@ -138,11 +138,11 @@ pub async fn run(
         aws,
         settings,
     });
-    let router = routes::router(Arc::clone(&house));
-    let hosts = house.settings.hosts.clone();
+    let router = routes::router(Arc::clone(&state));
+    let hosts = state.settings.hosts.clone();
     let serving = async {
-        doors::open(listener, router, hosts, stop.clone(), report).await;
-        house.desk.close().await;
+        connections::open(listener, router, hosts, stop.clone(), report).await;
+        state.submitter.close().await;
     };
     let overdue = async {
         stop.reached(Stage::Drain).await;

@@ -19,10 +19,10 @@ use tokio::sync::{Mutex, OnceCell};
 use tokio::time::{Instant, timeout};
 
 use super::answer::{Problem, json_answer, submitted};
-use super::desk::{PATIENCE, Taken};
 use super::events::{self, END, Follower};
+use super::submitter::{PATIENCE, SubmissionResult};
 use super::watches::{LONGEST_LINGER, Latest};
-use super::{House, Work, page, tell};
+use super::{AppState, Operation, page, tell};
 use crate::aws::Topic;
 use crate::core::text::compact_json;
 use crate::core::{RfqId, parse_duration, show_duration};
@@ -44,9 +44,9 @@ const READY_TIMEOUT: Duration = Duration::from_secs(5);
 /// The id that is looked for to see whether the table answers.
 const NOBODY: &str = "-";
 
-type Answer = Result<Response, Problem>;
+type RouteResult = Result<Response, Problem>;
 
-pub(super) fn router(house: Arc<House>) -> Router {
+pub(super) fn router(state: Arc<AppState>) -> Router {
     Router::new()
         .route("/", get(page::html))
         .route("/rfqs/{id}", get(page::html))
@@ -63,36 +63,38 @@ pub(super) fn router(house: Arc<House>) -> Router {
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this route takes another method")
         })
-        .with_state(house)
+        .with_state(state)
 }
 
 /// What the page says of where it is.
-async fn about(State(house): State<Arc<House>>) -> Response {
+async fn about(State(state): State<Arc<AppState>>) -> Response {
     let about = json!({
-        "stack": house.aws.names.stack().as_str(),
-        "target": house.aws.target_line(),
-        "deadline": show_duration(house.settings.deadline),
+        "stack": state.aws.names.stack().as_str(),
+        "target": state.aws.target_line(),
+        "deadline": show_duration(state.settings.deadline),
     });
     json_answer(StatusCode::OK, compact_json(&about))
 }
 
 /// `POST /submit-instant-ride-rfq`: 201 with the id.
-async fn submit(State(house): State<Arc<House>>, request: Request) -> Answer {
+async fn submit(State(state): State<Arc<AppState>>, request: Request) -> RouteResult {
     let (head, body) = request.into_parts();
-    house.settings.hosts.check_origin(&head.headers)?;
+    state.settings.hosts.check_origin(&head.headers)?;
     let body = timeout(BODY_TIMEOUT, read(&head.headers, body)).await.map_err(|_| {
         let error = format!("the body took longer than {} s", BODY_TIMEOUT.as_secs());
         Problem::new(StatusCode::REQUEST_TIMEOUT, error)
     })??;
     let text = utf8("the body", body.into())?;
-    let submission = of_json("the body", &text, Term::Default(house.settings.deadline), &[])?;
+    let submission = of_json("the body", &text, Term::Default(state.settings.deadline), &[])?;
     let id = submission.id.clone();
-    match house.desk.submit(submission).await {
-        Ok(Taken::Refused) => Err(Problem::busy("too many requests at once; nothing was sent")),
-        Ok(Taken::Done(Scattered::Published(row) | Scattered::Answered(row))) => {
+    match state.submitter.submit(submission).await {
+        Ok(SubmissionResult::Refused) => {
+            Err(Problem::busy("too many requests at once; nothing was sent"))
+        }
+        Ok(SubmissionResult::Done(Scattered::Published(row) | Scattered::Answered(row))) => {
             Ok(submitted(&row.id))
         }
-        Ok(Taken::Done(Scattered::Unknown(error))) => Err(Problem::unknown(&error, &id)),
+        Ok(SubmissionResult::Done(Scattered::Unknown(error))) => Err(Problem::unknown(&error, &id)),
         Err(error) => Err(error.into()),
     }
 }
@@ -133,7 +135,7 @@ async fn within<T>(limit: Duration, work: impl Future<Output = Result<T>>) -> Re
 
 /// What may stand behind a path.
 #[derive(Debug, Deserialize)]
-struct Options {
+struct QueryOptions {
     /// How an RFQ is to be shown.
     view: Option<String>,
     /// How long to stay for late answers.
@@ -143,10 +145,10 @@ struct Options {
 /// `GET /query-instant-ride-rfq/{id}`: 200 with the original's JSON, or with `?view=full` all that is
 /// known.
 async fn query(
-    State(house): State<Arc<House>>,
+    State(state): State<Arc<AppState>>,
     id: Result<Path<String>, PathRejection>,
-    options: Result<Query<Options>, QueryRejection>,
-) -> Answer {
+    options: Result<Query<QueryOptions>, QueryRejection>,
+) -> RouteResult {
     let id = known(id)?;
     let view = options.ok().map(|Query(options)| options.view.unwrap_or_default());
     let show = match view.as_deref() {
@@ -157,11 +159,11 @@ async fn query(
             return Err(error);
         }
     };
-    let read = within(PATIENCE, snapshot(&house.aws, &id, None)).await;
-    tell(&house.report, Work::Reading, read.as_ref().err());
+    let read = within(PATIENCE, snapshot(&state.aws, &id, None)).await;
+    tell(&state.report, Operation::Reading, read.as_ref().err());
     let mut gathering = read?.ok_or_else(Problem::no_such_rfq)?;
     if view.as_deref() == Some("full") {
-        house.filters.explain(&house.aws, &mut gathering).await;
+        state.filters.explain(&state.aws, &mut gathering).await;
     }
     Ok(json_answer(StatusCode::OK, show(&gathering)))
 }
@@ -174,11 +176,11 @@ fn known(id: Result<Path<String>, PathRejection>) -> Result<RfqId, Problem> {
 
 /// `GET /rfqs/{id}/events`: the changes, until the final state.
 async fn follow(
-    State(house): State<Arc<House>>,
+    State(state): State<Arc<AppState>>,
     id: Result<Path<String>, PathRejection>,
-    options: Result<Query<Options>, QueryRejection>,
+    options: Result<Query<QueryOptions>, QueryRejection>,
     headers: HeaderMap,
-) -> Answer {
+) -> RouteResult {
     let id = known(id)?;
     let linger = linger(options)
         .map_err(|problem| Problem::new(StatusCode::BAD_REQUEST, format!("`linger`: {problem}")))?;
@@ -186,10 +188,10 @@ async fn follow(
         // The answer that keeps a browser from coming back.
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
-    let room = Arc::clone(&house.streams)
+    let room = Arc::clone(&state.streams)
         .try_acquire_owned()
         .map_err(|_| Problem::busy("too many streams of events at once"))?;
-    let followed = house.watches.follow(id);
+    let followed = state.watches.follow(id);
     let mut changes = followed.changes();
     // A poller that goes away without a word has broken down.
     let first = within(PATIENCE, async {
@@ -198,18 +200,18 @@ async fn follow(
     });
     // What the poller met it has told itself.
     let first = first.await;
-    let first = first.inspect_err(|error| tell(&house.report, Work::Reading, Some(error)))?;
+    let first = first.inspect_err(|error| tell(&state.report, Operation::Reading, Some(error)))?;
     match first {
         Latest::State(_) => {}
         Latest::Unknown => return Err(Problem::no_such_rfq()),
         Latest::Failed(error) => return Err(Problem::from(&*error)),
         Latest::Unread => return Err(Error::other("the poller broke down").into()),
     }
-    let stop = house.stop.clone();
+    let stop = state.stop.clone();
     Ok(events::answer(Follower { _followed: followed, changes, linger, stop, _room: room }))
 }
 
-fn linger(options: Result<Query<Options>, QueryRejection>) -> Result<Duration, String> {
+fn linger(options: Result<Query<QueryOptions>, QueryRejection>) -> Result<Duration, String> {
     let Query(options) = options.map_err(|rejection| rejection.to_string())?;
     let linger = parse_duration(options.linger.as_deref().unwrap_or("0"))?;
     if linger > LONGEST_LINGER {
@@ -227,14 +229,14 @@ pub(super) struct Readiness {
 }
 
 /// `GET /readyz`: 200 when the stack answers and somebody is subscribed.
-async fn ready(State(house): State<Arc<House>>) -> Answer {
-    let mut last = house.readiness.last.lock().await;
+async fn ready(State(state): State<Arc<AppState>>) -> RouteResult {
+    let mut last = state.readiness.last.lock().await;
     let fresh = last.as_ref().filter(|(at, _)| at.elapsed() < READY_FOR);
     let problem = if let Some((_, problem)) = fresh {
         problem.clone()
     } else {
-        let looked = within(READY_TIMEOUT, house.look()).await;
-        tell(&house.report, Work::Probing, looked.as_ref().err());
+        let looked = within(READY_TIMEOUT, state.look()).await;
+        tell(&state.report, Operation::Probing, looked.as_ref().err());
         let problem = match looked {
             Ok(Subscribed::Somebody) => None,
             Ok(Subscribed::Nobody) => Some("no provider is subscribed".to_owned()),
@@ -256,7 +258,7 @@ enum Subscribed {
     Nobody,
 }
 
-impl House {
+impl AppState {
     /// Sees whether table and topic answer, and whether anybody is subscribed.
     async fn look(&self) -> Result<Subscribed> {
         let nobody = RfqId::parse(NOBODY).expect("an id has at least one character");

@@ -9,13 +9,13 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Reporter, Work};
+use super::{Operation, Reporter};
 use crate::aws::Aws;
 use crate::core::aggregate::Gathering;
 use crate::core::text::compact_json;
 use crate::core::{RfqId, Timestamp};
 use crate::error::Error;
-use crate::flow::quotes::{Filters, Patience, Watch};
+use crate::flow::quotes::{Filters, WaitOptions, Watch};
 use crate::view::page::document;
 
 /// The longest that anybody may follow an RFQ after its end, for late answers.
@@ -27,18 +27,18 @@ const NO_DEADLINE: Duration = Duration::from_hours(24);
 pub(super) struct Watches {
     aws: Aws,
     filters: Arc<Filters>,
-    open: Arc<Open>,
+    open: Arc<FollowedRfqs>,
     report: Reporter,
 }
 
-type Open = Mutex<HashMap<RfqId, Weak<Followed>>>;
+type FollowedRfqs = Mutex<HashMap<RfqId, Weak<Followed>>>;
 
 /// An RFQ that is followed: its poller works as long as anybody holds this.
 pub(super) struct Followed {
     id: RfqId,
     latest: watch::Receiver<Latest>,
     poller: AbortOnDropHandle<()>,
-    open: Weak<Open>,
+    open: Weak<FollowedRfqs>,
 }
 
 /// What the poller saw last.
@@ -47,7 +47,7 @@ pub(super) enum Latest {
     /// Nothing yet.
     Unread,
     /// The RFQ, as it stands.
-    State(Arc<State>),
+    State(Arc<RfqState>),
     /// There is no such RFQ, or no more.
     Unknown,
     /// It cannot be read, now or ever.
@@ -56,7 +56,7 @@ pub(super) enum Latest {
 
 /// How an RFQ stands.
 #[derive(Debug, Clone)]
-pub(super) struct State {
+pub(super) struct RfqState {
     /// Which change it is.
     pub(super) revision: u64,
     /// The document of the page, as JSON on one line.
@@ -71,7 +71,7 @@ pub(super) struct State {
     pub(super) trouble: Option<String>,
 }
 
-fn lock(open: &Open) -> MutexGuard<'_, HashMap<RfqId, Weak<Followed>>> {
+fn lock(open: &FollowedRfqs) -> MutexGuard<'_, HashMap<RfqId, Weak<Followed>>> {
     open.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -132,12 +132,12 @@ async fn poll(
     report: Reporter,
 ) {
     let patience =
-        Patience { until: None, stall: None, linger: LONGEST_LINGER, timeout: NO_DEADLINE };
+        WaitOptions { until: None, stall: None, linger: LONGEST_LINGER, timeout: NO_DEADLINE };
     let mut watch = Watch::new(&aws, id, patience);
-    let mut seen = Seen::default();
+    let mut seen = LastState::default();
     while !watch.is_over() {
         let next = watch.next().await;
-        super::tell(&report, Work::Reading, next.as_ref().err());
+        super::tell(&report, Operation::Reading, next.as_ref().err());
         let latest = match next {
             Ok(Some(mut gathering)) => {
                 filters.explain(&aws, &mut gathering).await;
@@ -159,15 +159,15 @@ async fn poll(
 
 /// What a poller has told.
 #[derive(Default)]
-struct Seen {
+struct LastState {
     document: Value,
-    state: Option<Arc<State>>,
+    state: Option<Arc<RfqState>>,
     over_since: Option<Instant>,
 }
 
-impl Seen {
+impl LastState {
     /// Takes in a snapshot.
-    fn take(&mut self, watch: &Watch<'_>, gathering: &Gathering) -> Arc<State> {
+    fn take(&mut self, watch: &Watch<'_>, gathering: &Gathering) -> Arc<RfqState> {
         let rows = watch.rows().expect("there are rows where there is a gathering");
         let document = document(rows, gathering);
         if watch.has_ended() && self.over_since.is_none() {
@@ -181,7 +181,7 @@ impl Seen {
             (revision, compact_json(&document))
         };
         self.document = document;
-        self.keep(State {
+        self.keep(RfqState {
             revision,
             document: text,
             is_settled: gathering.is_settled(),
@@ -192,13 +192,13 @@ impl Seen {
     }
 
     /// Takes in that a read failed; `None` where that is the end of it.
-    fn trouble(&mut self, error: &Error) -> Option<Arc<State>> {
+    fn trouble(&mut self, error: &Error) -> Option<Arc<RfqState>> {
         let last = self.state.as_deref().filter(|_| error.is_transient())?;
-        let state = State { trouble: Some(error.in_full()), ..last.clone() };
+        let state = RfqState { trouble: Some(error.in_full()), ..last.clone() };
         Some(self.keep(state))
     }
 
-    fn keep(&mut self, state: State) -> Arc<State> {
+    fn keep(&mut self, state: RfqState) -> Arc<RfqState> {
         let state = Arc::new(state);
         self.state = Some(Arc::clone(&state));
         state

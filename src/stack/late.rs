@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::queue_state::{self, QueueState};
-use super::{Change, Patience, Untagged, Waiting};
+use super::{Change, OnWait, Untagged, Waiting};
 use crate::aws::Aws;
 use crate::core::STACK_TAG;
 use crate::error::{Error, Kind, Result};
@@ -69,7 +69,7 @@ impl<T> Seen<T> {
 /// # Errors
 /// Any error of `look`; when something does not show within [`SHOWS_WITHIN`].
 pub(super) async fn until_shown<T>(
-    patience: Patience<'_>,
+    patience: OnWait<'_>,
     mut look: impl AsyncFnMut() -> Result<Seen<T>>,
 ) -> Result<T> {
     let mut began = None;
@@ -90,7 +90,7 @@ pub(super) async fn until_shown<T>(
 pub(super) async fn look_twice<T>(
     aws: &Aws,
     untagged: Untagged,
-    patience: Patience<'_>,
+    patience: OnWait<'_>,
     mut look: impl AsyncFnMut() -> Result<Option<T>>,
     tags: impl Fn(&T) -> &HashMap<String, String>,
 ) -> Result<Option<T>> {
@@ -115,7 +115,7 @@ pub(super) async fn look_at_queue(
     aws: &Aws,
     name: &str,
     untagged: Untagged,
-    patience: Patience<'_>,
+    patience: OnWait<'_>,
 ) -> Result<Option<QueueState>> {
     let look = async || queue_state::look(aws, name).await;
     look_twice(aws, untagged, patience, look, |found| &found.tags).await

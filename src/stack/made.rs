@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep};
 use super::late::{LOOK_EVERY, SHOWS_WITHIN, Seen, until_shown};
 use super::queue_state;
 use super::subscriptions::Listed;
-use super::{CONCURRENCY, Change, Patience, Place, Waiting, is_ours, topic};
+use super::{ArnScope, CONCURRENCY, Change, OnWait, Waiting, is_ours, topic};
 use crate::aws::{Aws, Topic};
 use crate::core::STACK_TAG;
 use crate::error::{Error, Result};
@@ -44,23 +44,23 @@ impl Made {
     pub(super) async fn shows(
         &self,
         aws: &Aws,
-        place: &Place,
-        patience: Patience<'_>,
+        scope: &ArnScope,
+        patience: OnWait<'_>,
     ) -> Result<()> {
         let topic = async {
-            if self.is_topic_new { topic_shows(aws, place, patience).await } else { Ok(()) }
+            if self.is_topic_new { topic_shows(aws, scope, patience).await } else { Ok(()) }
         };
         tokio::try_join!(
             topic,
             self.queues_show(aws, patience),
             self.queues_are_listed(aws, patience),
-            self.subscriptions_are_listed(aws, place, patience),
+            self.subscriptions_are_listed(aws, scope, patience),
         )?;
         Ok(())
     }
 
     /// Looks at each queue that is new in every way that commands do.
-    async fn queues_show(&self, aws: &Aws, patience: Patience<'_>) -> Result<()> {
+    async fn queues_show(&self, aws: &Aws, patience: OnWait<'_>) -> Result<()> {
         stream::iter(&self.queues)
             .map(|name| queue_shows(aws, name, patience))
             .buffer_unordered(CONCURRENCY)
@@ -68,7 +68,7 @@ impl Made {
             .await
     }
 
-    async fn queues_are_listed(&self, aws: &Aws, patience: Patience<'_>) -> Result<()> {
+    async fn queues_are_listed(&self, aws: &Aws, patience: OnWait<'_>) -> Result<()> {
         if self.queues.is_empty() {
             return Ok(());
         }
@@ -83,16 +83,16 @@ impl Made {
     async fn subscriptions_are_listed(
         &self,
         aws: &Aws,
-        place: &Place,
-        patience: Patience<'_>,
+        scope: &ArnScope,
+        patience: OnWait<'_>,
     ) -> Result<()> {
         if self.subscribed.is_empty() {
             return Ok(());
         }
-        let topic = aws.topic_at(place.topic_arn(&aws.names.topic()));
+        let topic = aws.topic_at(scope.topic_arn(&aws.names.topic()));
         let look = async || match Seen::of(Listed::of(&topic).await, &name(&topic))? {
             Seen::Shown(listed) => Ok(all("subscription", &self.subscribed, |name| {
-                let arn = place.queue_arn(name);
+                let arn = scope.queue_arn(name);
                 listed.live.iter().any(|subscription| subscription.queue_arn == arn)
             })),
             Seen::Missing(what) => Ok(Seen::Missing(what)),
@@ -120,17 +120,17 @@ fn all(kind: &str, wanted: &[String], shows: impl Fn(&str) -> bool) -> Seen<()> 
     }
 }
 
-async fn topic_shows(aws: &Aws, place: &Place, patience: Patience<'_>) -> Result<()> {
+async fn topic_shows(aws: &Aws, scope: &ArnScope, patience: OnWait<'_>) -> Result<()> {
     let what = format!("topic {}", aws.names.topic());
     let look = async || {
-        let found = topic::look(aws, Some(place)).await?;
+        let found = topic::look(aws, Some(scope)).await?;
         let found = found.filter(|found| is_ours(&found.tags, &aws.names));
         Ok(found.map_or_else(|| Seen::Missing(what.clone()), |_| Seen::Shown(())))
     };
     until_shown(patience, look).await
 }
 
-async fn queue_shows(aws: &Aws, name: &str, patience: Patience<'_>) -> Result<()> {
+async fn queue_shows(aws: &Aws, name: &str, patience: OnWait<'_>) -> Result<()> {
     let look = async || {
         let found = queue_state::look(aws, name).await?;
         let is_shown = found.is_some_and(|found| is_ours(&found.tags, &aws.names));
@@ -147,7 +147,7 @@ async fn queue_shows(aws: &Aws, name: &str, patience: Patience<'_>) -> Result<()
 pub(super) async fn until_unlisted(
     topic: &Topic,
     arns: &[&str],
-    patience: Patience<'_>,
+    patience: OnWait<'_>,
 ) -> Result<()> {
     let began = Instant::now();
     loop {

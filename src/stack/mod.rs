@@ -22,11 +22,12 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 pub use depths::{Depths, all_depths, count_lag, depths, depths_and_subscribers};
-pub use register::{Added, Kind, Registered, add, register, register_in_full};
-pub use removal::{Removed, Requests, remove};
-pub use setup::{Report, Request, setup};
+pub use register::{Added, ProviderKind, Registered, add, register, register_in_full};
+pub use removal::{OpenRequests, Removed, remove};
+pub use setup::{SetupReport, SetupRequest, setup};
 pub use subscriptions::{
-    Delivery, Filter, Inactive, Inactivity, Scope, Subscriber, Subscribers, filtered, subscribed,
+    Filter, FilterScope, Inactive, Inactivity, Subscriber, Subscribers, SubscriptionDelivery,
+    filtered, subscribed,
 };
 pub use teardown::{Inventory, find, inventory, teardown};
 
@@ -83,17 +84,17 @@ pub enum Waiting {
 }
 
 /// Where [`Waiting`] is reported to.
-pub type Patience<'a> = &'a (dyn Fn(Waiting) + Send + Sync);
+pub type OnWait<'a> = &'a (dyn Fn(Waiting) + Send + Sync);
 
 /// Partition, region and account: what ARNs are made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Place {
+struct ArnScope {
     partition: String,
     region: String,
     account: String,
 }
 
-impl Place {
+impl ArnScope {
     /// The place that an ARN names.
     fn of(arn: &str) -> Option<Self> {
         let mut parts = arn.split(':').skip(1).map(str::to_owned);

@@ -3,33 +3,33 @@
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
-use super::Delivery;
+use super::SubscriptionDelivery;
 use super::queue_state;
 use super::subscriptions::{Subscriber, readable_attributes};
-use super::{CONCURRENCY, Change, Mode, Place, is_ours, topic};
+use super::{ArnScope, CONCURRENCY, Change, Mode, is_ours, topic};
 use crate::aws::Aws;
 use crate::aws::{Subscription, Topic};
 use crate::error::{Error, Result};
 
 /// A subscription as it is now, with what was changed: its queue's name, and the settings.
-pub(super) type Seen = (Subscriber, Option<(String, Change)>);
+pub(super) type OtherSubscription = (Subscriber, Option<(String, Change)>);
 
 /// Looks at each of these once; mends those that deliver envelopes to the stack's own queues.
 pub(super) async fn look(
     aws: &Aws,
-    place: &Place,
+    scope: &ArnScope,
     topic: &Topic,
     others: Vec<&Subscription>,
     mode: Mode,
-) -> Result<Vec<Seen>> {
+) -> Result<Vec<OtherSubscription>> {
     let seen = stream::iter(others).map(|other| async move {
         let Some(attributes) = readable_attributes(topic, other).await? else {
             return Ok::<_, Error>((Subscriber::of(&topic.aws.names, other, None), None));
         };
-        let mut delivery = Delivery::of(&attributes);
+        let mut delivery = SubscriptionDelivery::of(&attributes);
         let mut changed = None;
-        if !delivery.is_raw && is_own(aws, place, other).await? {
-            let change = topic::mend(aws, place, other, &attributes, mode).await?;
+        if !delivery.is_raw && is_own(aws, scope, other).await? {
+            let change = topic::mend(aws, scope, other, &attributes, mode).await?;
             changed = Some((other.queue().to_owned(), change));
             delivery.is_raw = true;
         }
@@ -39,9 +39,9 @@ pub(super) async fn look(
 }
 
 /// Whether its queue is a provider's of this stack, by its name and its tag.
-async fn is_own(aws: &Aws, place: &Place, subscription: &Subscription) -> Result<bool> {
+async fn is_own(aws: &Aws, scope: &ArnScope, subscription: &Subscription) -> Result<bool> {
     let name = subscription.queue();
-    if aws.names.provider(name).is_none() || subscription.queue_arn != place.queue_arn(name) {
+    if aws.names.provider(name).is_none() || subscription.queue_arn != scope.queue_arn(name) {
         return Ok(false);
     }
     let found = queue_state::look(aws, name).await?;

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use super::late::{Seen, until_shown};
 use super::queue_state::{Attributes, QueueState};
 use super::spec::Spec;
-use super::{Change, Mode, Patience, Waiting};
+use super::{Change, Mode, OnWait, Waiting};
 use crate::aws::Aws;
 use crate::error::Result;
 
@@ -25,7 +25,7 @@ pub(super) async fn ensure(
     spec: &Spec,
     found: Option<&QueueState>,
     mode: Mode,
-    patience: Patience<'_>,
+    patience: OnWait<'_>,
 ) -> Result<Change> {
     let Some(found) = found else {
         if mode == Mode::Apply {
@@ -53,7 +53,7 @@ async fn set(
     found: &QueueState,
     attributes: Attributes,
     tags: HashMap<String, String>,
-    patience: Patience<'_>,
+    patience: OnWait<'_>,
 ) -> Result<()> {
     let doing = format!("setting up queue {}", spec.name);
     if !attributes.is_empty() {
@@ -77,12 +77,12 @@ async fn set(
 }
 
 /// Creates a queue; waits for its dead letters where this run has made them.
-async fn create(aws: &Aws, spec: &Spec, patience: Patience<'_>) -> Result<()> {
+async fn create(aws: &Aws, spec: &Spec, patience: OnWait<'_>) -> Result<()> {
     until_shown(patience, async || create_when_free(aws, spec, patience).await).await
 }
 
 /// Creates a queue; waits while its name is held after a deletion.
-async fn create_when_free(aws: &Aws, spec: &Spec, patience: Patience<'_>) -> Result<Seen<()>> {
+async fn create_when_free(aws: &Aws, spec: &Spec, patience: OnWait<'_>) -> Result<Seen<()>> {
     let mut attributes = spec.attributes.clone();
     attributes.extend(spec.policy(None).map(|policy| (QueueAttributeName::Policy, policy)));
     let began = Instant::now();

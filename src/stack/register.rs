@@ -6,24 +6,24 @@ use super::Subscribers;
 use super::late::{Origin, look_at_queue};
 use super::made::Made;
 use super::queue_state;
-use super::setup::place_of;
+use super::setup::scope_of;
 use super::spec::Spec;
 use super::subscriptions::Listed;
-use super::{CONCURRENCY, Change, Mode, Patience, Untagged, check_owner, queue, topic};
+use super::{CONCURRENCY, Change, Mode, OnWait, Untagged, check_owner, queue, topic};
 use crate::aws::Aws;
 use crate::core::{ProviderName, Responder};
 use crate::error::{Error, Result};
 
 /// Who answers a provider's requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum ProviderKind {
     /// `rydes providers run` does.
     Simulated,
     /// Somebody else does.
     External,
 }
 
-impl Kind {
+impl ProviderKind {
     /// The value of the `rydes:provider` tag.
     pub fn word(self) -> &'static str {
         match self {
@@ -41,7 +41,7 @@ pub struct Registered {
     /// Its name in this stack; `None` for a queue from elsewhere.
     pub name: Option<ProviderName>,
     /// Who answers.
-    pub kind: Kind,
+    pub kind: ProviderKind,
     /// Its queue's name.
     pub queue: String,
     /// Its queue's ARN.
@@ -96,7 +96,7 @@ async fn of_listed(aws: &Aws, listed: &Listed) -> Result<Vec<Registered>> {
             Ok::<_, Error>(Registered {
                 responder: aws.names.responder(&queue),
                 name,
-                kind: if simulated { Kind::Simulated } else { Kind::External },
+                kind: if simulated { ProviderKind::Simulated } else { ProviderKind::External },
                 queue,
                 queue_arn: subscription.queue_arn.clone(),
             })
@@ -116,13 +116,13 @@ pub async fn add(
     aws: &Aws,
     name: &ProviderName,
     untagged: Untagged,
-    patience: Patience<'_>,
+    patience: OnWait<'_>,
 ) -> Result<Added> {
     let response = aws.queue(aws.names.response_queue()).await?;
-    let place = place_of(&response).await?;
-    let topic = aws.topic_at(place.topic_arn(&aws.names.topic()));
+    let scope = scope_of(&response).await?;
+    let topic = aws.topic_at(scope.topic_arn(&aws.names.topic()));
     let subscriptions = Listed::of(&topic).await?.live;
-    let spec = Spec::provider(aws, &place, name, Kind::External.word());
+    let spec = Spec::provider(aws, &scope, name, ProviderKind::External.word());
     let found = look_at_queue(aws, &spec.name, untagged, patience).await?;
     if let Some(found) = &found {
         check_owner(aws, &format!("queue {}", spec.name), &found.tags, untagged)?;
@@ -133,18 +133,18 @@ pub async fn add(
     let queue = queue::ensure(aws, &spec, found.as_ref(), Mode::Apply, patience).await?;
     let beside = (Origin::Found, patience);
     let (subscription, _) =
-        topic::ensure_subscription(aws, &place, &spec.name, &subscriptions, Mode::Apply, beside)
+        topic::ensure_subscription(aws, &scope, &spec.name, &subscriptions, Mode::Apply, beside)
             .await?;
     let mut made = Made::default();
     made.queue(&spec.name, &queue);
     made.subscription(&spec.name, &subscription);
-    Box::pin(made.shows(aws, &place, patience)).await?;
+    Box::pin(made.shows(aws, &scope, patience)).await?;
     Ok(Added {
         queue,
         subscription,
         queue_url: aws.queue(spec.name.clone()).await?.url().to_owned(),
-        queue_arn: place.queue_arn(&spec.name),
+        queue_arn: scope.queue_arn(&spec.name),
         response_queue_url: response.url().to_owned(),
-        response_queue_arn: place.queue_arn(response.name()),
+        response_queue_arn: scope.queue_arn(response.name()),
     })
 }

@@ -10,9 +10,9 @@ use super::count_lag;
 use super::late::look_at_queue;
 use super::made::until_unlisted;
 use super::queue_state;
-use super::setup::place_of;
+use super::setup::scope_of;
 use super::subscriptions::Listed;
-use super::{CONCURRENCY, Patience, Untagged, Waiting, check_owner};
+use super::{CONCURRENCY, OnWait, Untagged, Waiting, check_owner};
 use crate::aws::{Aws, is_not_found};
 use crate::core::ProviderName;
 use crate::error::{Error, Result};
@@ -33,7 +33,7 @@ pub enum Removed {
 
 /// What to do with the requests that a removed provider's queue still holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Requests {
+pub enum OpenRequests {
     /// Keep the queue for them.
     Keep,
     /// Lose them with it.
@@ -41,7 +41,7 @@ pub enum Requests {
 }
 
 /// Unsubscribes providers and deletes their queues: those that stay empty while counts may lag
-/// behind, or with [`Requests::Lose`] at once. What became of each, in order.
+/// behind, or with [`OpenRequests::Lose`] at once. What became of each, in order.
 ///
 /// # Errors
 /// Not set up when there is no stack; when a queue lacks the tag of the stack, before anything is
@@ -49,20 +49,20 @@ pub enum Requests {
 pub async fn remove(
     aws: &Aws,
     names: &[ProviderName],
-    requests: Requests,
-    patience: Patience<'_>,
+    requests: OpenRequests,
+    patience: OnWait<'_>,
 ) -> Result<Vec<Removed>> {
-    let place = place_of(&aws.queue(aws.names.response_queue()).await?).await?;
+    let scope = scope_of(&aws.queue(aws.names.response_queue()).await?).await?;
     let urls: Vec<Option<String>> = stream::iter(names)
         .map(|name| find(aws, name, patience))
         .buffered(CONCURRENCY)
         .try_collect()
         .await?;
-    let topic = aws.topic_at(place.topic_arn(&aws.names.topic()));
+    let topic = aws.topic_at(scope.topic_arn(&aws.names.topic()));
     let subscriptions = Listed::of(&topic).await?.live;
     let (mut left, mut ended) = (Vec::new(), Vec::new());
     for name in names {
-        let queue_arn = place.queue_arn(&aws.names.provider_queue(name));
+        let queue_arn = scope.queue_arn(&aws.names.provider_queue(name));
         let own: Vec<_> = subscriptions.iter().filter(|s| s.queue_arn == queue_arn).collect();
         for subscription in &own {
             let call = aws.clients.sns.unsubscribe().subscription_arn(&subscription.arn);
@@ -79,8 +79,8 @@ pub async fn remove(
     let there = names.iter().zip(&urls).filter(|(_, url)| url.is_some());
     let there = there.map(|(name, _)| aws.names.provider_queue(name)).collect();
     let lag = match requests {
-        Requests::Keep => count_lag(aws),
-        Requests::Lose => Duration::ZERO,
+        OpenRequests::Keep => count_lag(aws),
+        OpenRequests::Lose => Duration::ZERO,
     };
     let count = async |queue: &String| {
         Ok(queue_state::look(aws, queue).await?.map_or(0, |found| found.messages()))
@@ -92,7 +92,7 @@ pub async fn remove(
             None if has_left => Removed::Gone(0),
             None => Removed::Nothing,
             Some(url) => match counts.next().unwrap_or_default() {
-                held if held > 0 && requests == Requests::Keep => Removed::Kept(held),
+                held if held > 0 && requests == OpenRequests::Keep => Removed::Kept(held),
                 held => delete(aws, name, url, held).await?,
             },
         });
@@ -101,7 +101,7 @@ pub async fn remove(
 }
 
 /// The URL of a provider's queue, if there is one.
-async fn find(aws: &Aws, name: &ProviderName, patience: Patience<'_>) -> Result<Option<String>> {
+async fn find(aws: &Aws, name: &ProviderName, patience: OnWait<'_>) -> Result<Option<String>> {
     let queue = aws.names.provider_queue(name);
     let found = look_at_queue(aws, &queue, Untagged::Refuse, patience).await?;
     let Some(found) = found else { return Ok(None) };
@@ -126,7 +126,7 @@ async fn settled<Q>(
     queues: Vec<Q>,
     lag: Duration,
     count: impl AsyncFn(&Q) -> Result<u64>,
-    patience: Patience<'_>,
+    patience: OnWait<'_>,
 ) -> Result<Vec<u64>> {
     let began = Instant::now();
     let mut held = vec![0; queues.len()];

@@ -10,7 +10,7 @@ use super::subscriptions::Listed;
 use super::table::TableState;
 use super::topic::TopicState;
 use super::{
-    CONCURRENCY, Change, Mode, Patience, Place, Untagged, check_owner, others, queue, table, topic,
+    ArnScope, CONCURRENCY, Change, Mode, OnWait, Untagged, check_owner, others, queue, table, topic,
 };
 use super::{Subscriber, Subscribers};
 use crate::aws::Subscription;
@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 
 /// What a stack should be.
 #[derive(Debug, Clone)]
-pub struct Request {
+pub struct SetupRequest {
     /// How many simulated providers it should have, from number 1.
     pub providers: usize,
     /// Whether to do it or to say what would be done.
@@ -31,7 +31,7 @@ pub struct Request {
 
 /// What was done, or would be done.
 #[derive(Debug, Clone)]
-pub struct Report {
+pub struct SetupReport {
     /// The account, where it is known.
     pub account: Option<String>,
     /// The topic.
@@ -55,7 +55,7 @@ pub struct Report {
     pub remarks: Vec<String>,
 }
 
-impl Report {
+impl SetupReport {
     /// Every change.
     pub fn changes(&self) -> impl Iterator<Item = &Change> {
         let single = [&self.topic, &self.response_queue, &self.table].into_iter();
@@ -68,7 +68,7 @@ impl Report {
 }
 
 /// The queues of the stack as they were found.
-struct Survey {
+struct StackQueues {
     provider_dead_letters: Option<QueueState>,
     response_dead_letters: Option<QueueState>,
     response: Option<QueueState>,
@@ -76,8 +76,8 @@ struct Survey {
     table: Option<TableState>,
 }
 
-impl Survey {
-    async fn of(aws: &Aws, request: &Request, patience: Patience<'_>) -> Result<Self> {
+impl StackQueues {
+    async fn of(aws: &Aws, request: &SetupRequest, patience: OnWait<'_>) -> Result<Self> {
         let (names, untagged) = (&aws.names, request.untagged);
         let (dead, response_dead, response) =
             (names.provider_dead_letters(), names.response_dead_letters(), names.response_queue());
@@ -130,10 +130,10 @@ impl Survey {
 ///
 /// # Errors
 /// When a resource belongs to somebody else, before anything is changed; any error of a request.
-pub async fn setup(aws: &Aws, request: &Request, patience: Patience<'_>) -> Result<Report> {
-    let survey = Box::pin(Survey::of(aws, request, patience)).await?;
+pub async fn setup(aws: &Aws, request: &SetupRequest, patience: OnWait<'_>) -> Result<SetupReport> {
+    let survey = Box::pin(StackQueues::of(aws, request, patience)).await?;
     let arn = survey.queues().find_map(QueueState::arn);
-    let known = arn.and_then(Place::of).or_else(|| Place::known(aws));
+    let known = arn.and_then(ArnScope::of).or_else(|| ArnScope::known(aws));
     let look = async || topic::look(aws, known.as_ref()).await;
     let found_topic = look_twice(aws, request.untagged, patience, look, |t| &t.tags).await?;
     survey.check(aws, found_topic.as_ref(), request.untagged)?;
@@ -143,13 +143,13 @@ pub async fn setup(aws: &Aws, request: &Request, patience: Patience<'_>) -> Resu
     let spec = Spec::response_dead_letters(aws);
     let response_dead_letters =
         queue::ensure(aws, &spec, survey.response_dead_letters.as_ref(), mode, patience).await?;
-    let place = match (known, mode) {
-        (Some(place), _) => place,
+    let scope = match (known, mode) {
+        (Some(scope), _) => scope,
         (None, Mode::Apply) => {
             place_beside(aws, &spec.name, &response_dead_letters, patience).await?
         }
         // Nothing exists that could be compared with these.
-        (None, Mode::DryRun) => Place {
+        (None, Mode::DryRun) => ArnScope {
             partition: aws.partition.clone(),
             region: aws.region.clone(),
             account: "unknown".to_owned(),
@@ -158,15 +158,15 @@ pub async fn setup(aws: &Aws, request: &Request, patience: Patience<'_>) -> Resu
 
     let table = table::ensure(aws, survey.table.as_ref(), mode, patience);
     let rest = async {
-        let dead_spec = Spec::provider_dead_letters(aws, &place);
+        let dead_spec = Spec::provider_dead_letters(aws, &scope);
         let (topic, dead_letters) = tokio::try_join!(
             topic::ensure(aws, found_topic.as_ref(), mode),
             queue::ensure(aws, &dead_spec, survey.provider_dead_letters.as_ref(), mode, patience),
         )?;
-        let response_spec = Spec::response(aws, &place).after(&response_dead_letters);
+        let response_spec = Spec::response(aws, &scope).after(&response_dead_letters);
         let (response, provider_queues) = tokio::try_join!(
             queue::ensure(aws, &response_spec, survey.response.as_ref(), mode, patience),
-            ensure_providers(aws, &place, &survey, (mode, &dead_letters), patience),
+            ensure_providers(aws, &scope, &survey, (mode, &dead_letters), patience),
         )?;
         let listed = match &found_topic {
             Some(found) => Listed::of(&aws.topic_at(found.arn.clone())).await?,
@@ -174,7 +174,7 @@ pub async fn setup(aws: &Aws, request: &Request, patience: Patience<'_>) -> Resu
         };
         let beyond = simulated_beyond(aws, request.providers, &listed.live).await?;
         let beside = (Origin::from(&topic), patience);
-        let subscribed = subscribe(aws, &place, &provider_queues, listed, mode, beside).await?;
+        let subscribed = subscribe(aws, &scope, &provider_queues, listed, mode, beside).await?;
         if mode == Mode::Apply {
             let mut new = Made::default();
             new.topic(&topic);
@@ -187,7 +187,7 @@ pub async fn setup(aws: &Aws, request: &Request, patience: Patience<'_>) -> Resu
             for (queue, change) in &subscribed.0 {
                 new.subscription(queue, change);
             }
-            Box::pin(new.shows(aws, &place, patience)).await?;
+            Box::pin(new.shows(aws, &scope, patience)).await?;
         }
         Ok((topic, dead_letters, response, provider_queues, subscribed, beyond))
     };
@@ -195,8 +195,8 @@ pub async fn setup(aws: &Aws, request: &Request, patience: Patience<'_>) -> Resu
         tokio::try_join!(table, rest)?;
     let (subscriptions, subscribers) = subscribed;
     let names = &aws.names;
-    Ok(Report {
-        account: Some(place.account).filter(|account| account != "unknown"),
+    Ok(SetupReport {
+        account: Some(scope.account).filter(|account| account != "unknown"),
         topic: (names.topic(), topic),
         provider_queues,
         subscriptions,
@@ -216,30 +216,30 @@ pub async fn setup(aws: &Aws, request: &Request, patience: Patience<'_>) -> Resu
 /// listed.
 async fn subscribe(
     aws: &Aws,
-    place: &Place,
+    scope: &ArnScope,
     queues: &[(String, Change)],
     listed: Listed,
     mode: Mode,
-    beside: (Origin, Patience<'_>),
+    beside: (Origin, OnWait<'_>),
 ) -> Result<(Vec<(String, Change)>, Subscribers)> {
     let existing = listed.live.as_slice();
     let ensured = stream::iter(queues).map(|(name, _)| async move {
-        let ensured = topic::ensure_subscription(aws, place, name, existing, mode, beside).await?;
+        let ensured = topic::ensure_subscription(aws, scope, name, existing, mode, beside).await?;
         Ok::<_, Error>((name.clone(), ensured))
     });
     let ensured: Vec<_> = ensured.buffered(CONCURRENCY).try_collect().await?;
-    let topic = aws.topic_at(place.topic_arn(&aws.names.topic()));
+    let topic = aws.topic_at(scope.topic_arn(&aws.names.topic()));
     let (mut changes, mut live) = (Vec::new(), Vec::new());
     for (name, (change, delivery)) in ensured {
-        let arn = place.queue_arn(&name);
+        let arn = scope.queue_arn(&name);
         if let Some(found) = existing.iter().find(|found| found.queue_arn == arn) {
             live.push(Subscriber::of(&aws.names, found, Some(delivery)));
         }
         changes.push((name, change));
     }
-    let is_wanted = |arn: &String| queues.iter().any(|(name, _)| place.queue_arn(name) == *arn);
+    let is_wanted = |arn: &String| queues.iter().any(|(name, _)| scope.queue_arn(name) == *arn);
     let others = existing.iter().filter(|found| !is_wanted(&found.queue_arn)).collect();
-    for (other, changed) in others::look(aws, place, &topic, others, mode).await? {
+    for (other, changed) in others::look(aws, scope, &topic, others, mode).await? {
         live.push(other);
         changes.extend(changed);
     }
@@ -249,14 +249,14 @@ async fn subscribe(
 
 async fn ensure_providers(
     aws: &Aws,
-    place: &Place,
-    survey: &Survey,
+    scope: &ArnScope,
+    survey: &StackQueues,
     (mode, dead_letters): (Mode, &Change),
-    patience: Patience<'_>,
+    patience: OnWait<'_>,
 ) -> Result<Vec<(String, Change)>> {
     stream::iter(&survey.providers)
         .map(|(name, found)| async move {
-            let spec = Spec::provider(aws, place, name, "simulated").after(dead_letters);
+            let spec = Spec::provider(aws, scope, name, "simulated").after(dead_letters);
             let change = queue::ensure(aws, &spec, found.as_ref(), mode, patience).await?;
             Ok((spec.name, change))
         })
@@ -292,9 +292,9 @@ async fn place_beside(
     aws: &Aws,
     queue: &str,
     change: &Change,
-    patience: Patience<'_>,
-) -> Result<Place> {
-    let look = async || place_of(&aws.queue(queue.to_owned()).await?).await;
+    patience: OnWait<'_>,
+) -> Result<ArnScope> {
+    let look = async || scope_of(&aws.queue(queue.to_owned()).await?).await;
     match Origin::from(change) {
         Origin::Found => look().await,
         Origin::Made => {
@@ -305,7 +305,7 @@ async fn place_beside(
 }
 
 /// The place of a queue that exists.
-pub(super) async fn place_of(queue: &Queue) -> Result<Place> {
+pub(super) async fn scope_of(queue: &Queue) -> Result<ArnScope> {
     let arn = queue.arn().await?;
-    Place::of(&arn).ok_or_else(|| Error::other(format!("`{arn}` is not the ARN of a queue")))
+    ArnScope::of(&arn).ok_or_else(|| Error::other(format!("`{arn}` is not the ARN of a queue")))
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::late::{Origin, Seen};
 use super::queue_state::{Attributes, QueueState};
-use super::{Change, Place};
+use super::{ArnScope, Change};
 use crate::aws::{Aws, is_not_found};
 use crate::core::ProviderName;
 use crate::core::{PROVIDER_TAG, STACK_TAG};
@@ -37,25 +37,25 @@ pub(super) struct Spec {
 
 impl Spec {
     /// A provider's queue. `kind` is the value of its `rydes:provider` tag.
-    pub(super) fn provider(aws: &Aws, place: &Place, name: &ProviderName, kind: &str) -> Self {
+    pub(super) fn provider(aws: &Aws, scope: &ArnScope, name: &ProviderName, kind: &str) -> Self {
         let queue = aws.names.provider_queue(name);
-        let dead_letters = place.queue_arn(&aws.names.provider_dead_letters());
+        let dead_letters = scope.queue_arn(&aws.names.provider_dead_letters());
         let mut spec = Self::worked(aws, queue, &dead_letters);
-        spec.statement = Some(topic_may_send(aws, place, &spec.name));
+        spec.statement = Some(topic_may_send(aws, scope, &spec.name));
         spec.tags.insert(PROVIDER_TAG.to_owned(), kind.to_owned());
         spec
     }
 
     /// The response queue.
-    pub(super) fn response(aws: &Aws, place: &Place) -> Self {
-        let dead_letters = place.queue_arn(&aws.names.response_dead_letters());
+    pub(super) fn response(aws: &Aws, scope: &ArnScope) -> Self {
+        let dead_letters = scope.queue_arn(&aws.names.response_dead_letters());
         Self::worked(aws, aws.names.response_queue(), &dead_letters)
     }
 
     /// The dead letters of the provider queues; the topic's redrive sends here too.
-    pub(super) fn provider_dead_letters(aws: &Aws, place: &Place) -> Self {
+    pub(super) fn provider_dead_letters(aws: &Aws, scope: &ArnScope) -> Self {
         let mut spec = Self::dead_letters(aws, aws.names.provider_dead_letters());
-        spec.statement = Some(topic_may_send(aws, place, &spec.name));
+        spec.statement = Some(topic_may_send(aws, scope, &spec.name));
         spec
     }
 
@@ -172,14 +172,14 @@ fn stack_tag(aws: &Aws) -> HashMap<String, String> {
 }
 
 /// The statement that lets the stack's topic, and it alone, send to a queue.
-fn topic_may_send(aws: &Aws, place: &Place, queue: &str) -> Value {
+fn topic_may_send(aws: &Aws, scope: &ArnScope, queue: &str) -> Value {
     json!({
         "Sid": POLICY_SID,
         "Effect": "Allow",
         "Principal": {"Service": "sns.amazonaws.com"},
         "Action": "sqs:SendMessage",
-        "Resource": place.queue_arn(queue),
-        "Condition": {"ArnEquals": {"aws:SourceArn": place.topic_arn(&aws.names.topic())}},
+        "Resource": scope.queue_arn(queue),
+        "Condition": {"ArnEquals": {"aws:SourceArn": scope.topic_arn(&aws.names.topic())}},
     })
 }
 

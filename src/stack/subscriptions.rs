@@ -28,7 +28,7 @@ pub struct Subscriber {
     /// Its queue's ARN.
     pub queue_arn: String,
     /// How it delivers; `None` where that may not be read.
-    pub delivery: Option<Delivery>,
+    pub delivery: Option<SubscriptionDelivery>,
 }
 
 impl Subscriber {
@@ -36,7 +36,7 @@ impl Subscriber {
     pub(super) fn of(
         names: &Names,
         subscription: &Subscription,
-        delivery: Option<Delivery>,
+        delivery: Option<SubscriptionDelivery>,
     ) -> Self {
         Self {
             responder: names.responder(subscription.queue()),
@@ -49,7 +49,7 @@ impl Subscriber {
 
 /// How a subscription delivers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Delivery {
+pub struct SubscriptionDelivery {
     /// What it lets through, unless that is everything.
     pub filter: Option<Filter>,
     /// Whether the queue receives the message itself, and not an envelope of SNS's around it.
@@ -63,19 +63,19 @@ pub struct Filter {
     /// The policy, JSON as its owner wrote it.
     pub policy: String,
     /// What the policy is about.
-    pub scope: Scope,
+    pub scope: FilterScope,
 }
 
 /// What a filter policy is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
+pub enum FilterScope {
     /// The attributes of a message; those of requests have none.
     Attributes,
     /// Its body.
     Body,
 }
 
-impl Scope {
+impl FilterScope {
     /// The word of the service.
     pub fn word(self) -> &'static str {
         match self {
@@ -117,7 +117,7 @@ impl Inactivity {
     }
 }
 
-impl Delivery {
+impl SubscriptionDelivery {
     /// How a subscription with these attributes delivers.
     pub(super) fn of(attributes: &HashMap<String, String>) -> Self {
         let is = |name: &str, value: &str| attributes.get(name).is_some_and(|is| is == value);
@@ -127,11 +127,11 @@ impl Delivery {
                     .is_ok_and(|keys| keys.is_empty())
         };
         let policy = attributes.get("FilterPolicy").filter(|policy| !lets_all_through(policy));
-        let is_on_body = is("FilterPolicyScope", Scope::Body.word());
+        let is_on_body = is("FilterPolicyScope", FilterScope::Body.word());
         Self {
             filter: policy.map(|policy| Filter {
                 policy: policy.clone(),
-                scope: if is_on_body { Scope::Body } else { Scope::Attributes },
+                scope: if is_on_body { FilterScope::Body } else { FilterScope::Attributes },
             }),
             is_raw: is("RawMessageDelivery", "true"),
         }
@@ -235,7 +235,7 @@ async fn filtered_at(topic: &Topic, among: &[Responder]) -> Result<Vec<Responder
 async fn deliveries(topic: &Topic, subscriptions: Vec<Subscription>) -> Result<Vec<Subscriber>> {
     let subscribers = stream::iter(subscriptions).map(|subscription| async move {
         let attributes = readable_attributes(topic, &subscription).await?;
-        let delivery = attributes.as_ref().map(Delivery::of);
+        let delivery = attributes.as_ref().map(SubscriptionDelivery::of);
         Ok(Subscriber::of(&topic.aws.names, &subscription, delivery))
     });
     let mut all: Vec<_> = subscribers.buffered(CONCURRENCY).try_collect().await?;
@@ -263,9 +263,9 @@ pub(super) async fn readable_attributes(
 mod tests {
     use super::*;
 
-    fn delivery(attributes: &[(&str, &str)]) -> Delivery {
+    fn delivery(attributes: &[(&str, &str)]) -> SubscriptionDelivery {
         let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
-        Delivery::of(&attributes.iter().map(owned).collect())
+        SubscriptionDelivery::of(&attributes.iter().map(owned).collect())
     }
 
     #[test]
@@ -274,9 +274,9 @@ mod tests {
             assert_eq!(delivery(&[("FilterPolicy", policy)]).filter, None, "{policy:?}");
         }
         for (scope, means) in [
-            (None, Scope::Attributes),
-            (Some("MessageAttributes"), Scope::Attributes),
-            (Some("MessageBody"), Scope::Body),
+            (None, FilterScope::Attributes),
+            (Some("MessageAttributes"), FilterScope::Attributes),
+            (Some("MessageBody"), FilterScope::Body),
         ] {
             let attributes = [("FilterPolicy", "{\"a\":[1]}")];
             let scope = scope.map(|scope| ("FilterPolicyScope", scope));

@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::types::{
 use tokio::time::{Instant, sleep};
 
 use super::late::{Origin, SHOWS_WITHIN, Seen, look_twice, overdue, until_shown};
-use super::{Change, Mode, Patience, Untagged, Waiting, is_ours};
+use super::{Change, Mode, OnWait, Untagged, Waiting, is_ours};
 use crate::aws::{Aws, Remedy, is_not_found};
 use crate::core::STACK_TAG;
 use crate::error::{Error, Result};
@@ -75,7 +75,7 @@ impl TableState {
 pub(super) async fn look_once_made(
     aws: &Aws,
     untagged: Untagged,
-    patience: Patience<'_>,
+    patience: OnWait<'_>,
 ) -> Result<Option<TableState>> {
     let began = Instant::now();
     loop {
@@ -135,7 +135,7 @@ pub(super) async fn ensure(
     aws: &Aws,
     found: Option<&TableState>,
     mode: Mode,
-    patience: Patience<'_>,
+    patience: OnWait<'_>,
 ) -> Result<(Change, Option<String>)> {
     let name = aws.names.table();
     let mut remark = None;
@@ -163,13 +163,13 @@ pub(super) async fn ensure(
                 }
             }
             match live(aws, &name).await? {
-                Live::Ours => {}
-                Live::Other(attribute) => {
+                TtlState::Ours => {}
+                TtlState::Other(attribute) => {
                     remark = Some(format!(
                         "table {name} expires rows by `{attribute}`, not by `{TTL_ATTRIBUTE}`: rows stay"
                     ));
                 }
-                Live::Off => {
+                TtlState::Off => {
                     changed.push("TimeToLive".to_owned());
                     if mode == Mode::Apply {
                         enable_ttl(aws, &name).await?;
@@ -183,7 +183,7 @@ pub(super) async fn ensure(
 }
 
 /// Waits until the stack's tag on the table shows.
-async fn tag_shows(aws: &Aws, name: &str, patience: Patience<'_>) -> Result<()> {
+async fn tag_shows(aws: &Aws, name: &str, patience: OnWait<'_>) -> Result<()> {
     let look = async || {
         let found = look(aws).await?.filter(|found| is_ours(&found.tags, &aws.names));
         Ok(found.map_or_else(|| Seen::Missing(format!("table {name}")), |_| Seen::Shown(())))
@@ -191,7 +191,7 @@ async fn tag_shows(aws: &Aws, name: &str, patience: Patience<'_>) -> Result<()> 
     until_shown(patience, look).await
 }
 
-async fn create(aws: &Aws, name: &str, patience: Patience<'_>) -> Result<()> {
+async fn create(aws: &Aws, name: &str, patience: OnWait<'_>) -> Result<()> {
     let began = Instant::now();
     loop {
         let mut call = aws
@@ -233,7 +233,7 @@ async fn create(aws: &Aws, name: &str, patience: Patience<'_>) -> Result<()> {
     }
 }
 
-async fn await_active(aws: &Aws, name: &str, origin: Origin, patience: Patience<'_>) -> Result<()> {
+async fn await_active(aws: &Aws, name: &str, origin: Origin, patience: OnWait<'_>) -> Result<()> {
     let began = Instant::now();
     loop {
         let description = describe(aws, name).await?;
@@ -258,29 +258,29 @@ async fn await_active(aws: &Aws, name: &str, origin: Origin, patience: Patience<
 
 /// By what the rows of a table expire. A table has one such attribute.
 #[derive(Debug, PartialEq, Eq)]
-enum Live {
+enum TtlState {
     Ours,
     /// Another attribute, which its owner has chosen.
     Other(String),
     Off,
 }
 
-async fn live(aws: &Aws, name: &str) -> Result<Live> {
+async fn live(aws: &Aws, name: &str) -> Result<TtlState> {
     let found = aws.clients.dynamodb.describe_time_to_live().table_name(name).send().await;
     let found = found.map_err(|error| aws.error(&format!("looking at table {name}"), &error))?;
     let live = found.time_to_live_description();
     let status = live.and_then(|live| live.time_to_live_status());
     if !matches!(status, Some(TimeToLiveStatus::Enabled | TimeToLiveStatus::Enabling)) {
-        return Ok(Live::Off);
+        return Ok(TtlState::Off);
     }
     let attribute = live.and_then(|live| live.attribute_name());
     let other = attribute.filter(|attribute| *attribute != TTL_ATTRIBUTE);
-    Ok(other.map_or(Live::Ours, |attribute| Live::Other(attribute.to_owned())))
+    Ok(other.map_or(TtlState::Ours, |attribute| TtlState::Other(attribute.to_owned())))
 }
 
 /// TTL may be enabled once: where it is already, the service refuses, which is looked at first.
 async fn enable_ttl(aws: &Aws, name: &str) -> Result<()> {
-    if live(aws, name).await? != Live::Off {
+    if live(aws, name).await? != TtlState::Off {
         return Ok(());
     }
     let ttl = TimeToLiveSpecification::builder()
@@ -292,7 +292,7 @@ async fn enable_ttl(aws: &Aws, name: &str) -> Result<()> {
     match call.time_to_live_specification(ttl).send().await {
         Ok(_) => Ok(()),
         // Another setup may have been faster.
-        Err(error) if !is_not_found(&error) && live(aws, name).await? != Live::Off => Ok(()),
+        Err(error) if !is_not_found(&error) && live(aws, name).await? != TtlState::Off => Ok(()),
         Err(error) => Err(aws.error(&format!("enabling TTL of table {name}"), &error)),
     }
 }
@@ -321,7 +321,7 @@ fn stack_tag(aws: &Aws) -> Result<Tag> {
 ///
 /// # Errors
 /// Any error of a request; when it is still so after [`PATIENCE`].
-pub(super) async fn await_deletable(aws: &Aws, patience: Patience<'_>) -> Result<()> {
+pub(super) async fn await_deletable(aws: &Aws, patience: OnWait<'_>) -> Result<()> {
     let name = aws.names.table();
     let began = Instant::now();
     loop {
@@ -342,7 +342,7 @@ pub(super) async fn await_deletable(aws: &Aws, patience: Patience<'_>) -> Result
 }
 
 /// Starts deleting the table; one that is gone or going already is fine.
-pub(super) async fn delete(aws: &Aws, patience: Patience<'_>) -> Result<()> {
+pub(super) async fn delete(aws: &Aws, patience: OnWait<'_>) -> Result<()> {
     let name = aws.names.table();
     let began = Instant::now();
     loop {

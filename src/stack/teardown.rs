@@ -11,7 +11,7 @@ use super::late::{self, moment};
 use super::queue_state::{self, QueueState};
 use super::subscriptions::Listed;
 use super::table::TableState;
-use super::{CONCURRENCY, Patience, Place, Waiting, is_ours, table, topic};
+use super::{ArnScope, CONCURRENCY, OnWait, Waiting, is_ours, table, topic};
 use crate::aws::{Aws, is_not_found};
 use crate::core::STACK_TAG;
 use crate::error::{Error, Kind, Result};
@@ -46,7 +46,7 @@ pub struct Inventory {
     /// Resources with names of the stack's that carry no tag of any stack: `queue x`.
     pub untagged: Vec<String>,
     urls: Vec<String>,
-    place: Option<Place>,
+    scope: Option<ArnScope>,
     is_whole: bool,
     is_table_hidden: bool,
     described: Option<TableState>,
@@ -63,7 +63,7 @@ impl Inventory {
 
     /// The account that the ARN of one of them names.
     pub fn account(&self) -> Option<&str> {
-        self.place.as_ref().map(|place| place.account.as_str())
+        self.scope.as_ref().map(|scope| scope.account.as_str())
     }
 
     /// What forbids to remove it: the table's deletion protection.
@@ -100,7 +100,7 @@ impl Inventory {
 ///
 /// # Errors
 /// Any error of a request.
-pub async fn find(aws: &Aws, patience: Patience<'_>) -> Result<Inventory> {
+pub async fn find(aws: &Aws, patience: OnWait<'_>) -> Result<Inventory> {
     let began = Instant::now();
     loop {
         let looked = began.elapsed();
@@ -134,8 +134,8 @@ pub async fn inventory(aws: &Aws) -> Result<Inventory> {
         queues.into_iter().filter(|(_, found)| is_ours(&found.tags, names)).collect();
     queues.sort_by_key(|(a, _)| names.responder(a));
     let arn = queues.iter().find_map(|(_, found)| found.arn());
-    let place = arn.and_then(Place::of).or_else(|| Place::known(aws));
-    let topic = topic::look(aws, place.as_ref()).await?;
+    let scope = arn.and_then(ArnScope::of).or_else(|| ArnScope::known(aws));
+    let topic = topic::look(aws, scope.as_ref()).await?;
     if topic.as_ref().is_some_and(|found| lacks_tag(&found.tags)) {
         untagged.push(format!("topic {}", names.topic()));
     }
@@ -150,7 +150,7 @@ pub async fn inventory(aws: &Aws) -> Result<Inventory> {
     };
     let table = table.filter(|found| is_ours(&found.tags, names));
     let mut arns = topic.as_deref().into_iter().chain(table.as_ref().map(TableState::arn));
-    let place = place.or_else(|| arns.find_map(Place::of));
+    let scope = scope.or_else(|| arns.find_map(ArnScope::of));
     let mut fixed =
         [names.provider_dead_letters(), names.response_dead_letters(), names.response_queue()]
             .into_iter();
@@ -163,7 +163,7 @@ pub async fn inventory(aws: &Aws) -> Result<Inventory> {
             && fixed.all(|name| has(&name))
             && are_subscribed_listed,
         is_table_hidden,
-        place,
+        scope,
         topic,
         subscriptions: listed.live.len(),
         inactive: listed.inactive,
@@ -209,7 +209,7 @@ async fn queues(aws: &Aws) -> Result<Vec<(String, QueueState)>> {
 /// # Errors
 /// When the table may not be deleted, before anything is removed; when a resource was not removed, with
 /// its name; any error of a look; when something is left after two minutes.
-pub async fn teardown(aws: &Aws, found: &Inventory, patience: Patience<'_>) -> Result<usize> {
+pub async fn teardown(aws: &Aws, found: &Inventory, patience: OnWait<'_>) -> Result<usize> {
     if let Some(obstacle) = found.obstacle() {
         return Err(obstacle);
     }
@@ -237,7 +237,7 @@ pub async fn teardown(aws: &Aws, found: &Inventory, patience: Patience<'_>) -> R
 /// A removal under way.
 struct Removal<'a> {
     aws: &'a Aws,
-    patience: Patience<'a>,
+    patience: OnWait<'a>,
     /// The URLs, ARNs and names of what it has begun to remove.
     begun: HashSet<String>,
     /// What was not removed, and why.

@@ -6,9 +6,9 @@ use aws_sdk_sns::error::ProvideErrorMetadata as _;
 use aws_sdk_sns::types::Tag;
 use serde_json::{Value, json};
 
-use super::Delivery;
+use super::SubscriptionDelivery;
 use super::late::{Origin, Seen, until_shown};
-use super::{Change, Mode, Patience, Place, is_ours};
+use super::{ArnScope, Change, Mode, OnWait, is_ours};
 use crate::aws::Subscription;
 use crate::aws::{Aws, is_not_found};
 use crate::core::STACK_TAG;
@@ -22,10 +22,10 @@ pub(super) struct TopicState {
 }
 
 /// Looks for the stack's topic: at its ARN where the account is known, else in the list.
-pub(super) async fn look(aws: &Aws, place: Option<&Place>) -> Result<Option<TopicState>> {
+pub(super) async fn look(aws: &Aws, scope: Option<&ArnScope>) -> Result<Option<TopicState>> {
     let name = aws.names.topic();
-    let arn = match place {
-        Some(place) => Some(place.topic_arn(&name)),
+    let arn = match scope {
+        Some(scope) => Some(scope.topic_arn(&name)),
         None => search(aws, &name).await?,
     };
     let Some(arn) = arn else { return Ok(None) };
@@ -98,8 +98,8 @@ pub(super) async fn ensure(aws: &Aws, found: Option<&TopicState>, mode: Mode) ->
 }
 
 /// What the subscription of a provider's queue should be like: raw delivery, its own redrive policy.
-fn wanted(aws: &Aws, place: &Place) -> [(&'static str, String); 2] {
-    let dead_letters = place.queue_arn(&aws.names.provider_dead_letters());
+fn wanted(aws: &Aws, scope: &ArnScope) -> [(&'static str, String); 2] {
+    let dead_letters = scope.queue_arn(&aws.names.provider_dead_letters());
     let redrive = json!({"deadLetterTargetArn": dead_letters}).to_string();
     [("RawMessageDelivery", "true".to_owned()), ("RedrivePolicy", redrive)]
 }
@@ -107,15 +107,15 @@ fn wanted(aws: &Aws, place: &Place) -> [(&'static str, String); 2] {
 /// Subscribes a queue to a topic that may have been made a moment ago.
 async fn subscribe(
     aws: &Aws,
-    place: &Place,
+    scope: &ArnScope,
     queue: &str,
     attributes: HashMap<String, String>,
-    (topic, patience): (Origin, Patience<'_>),
+    (topic, patience): (Origin, OnWait<'_>),
 ) -> Result<()> {
     let name = aws.names.topic();
     let subscribe = async || {
-        let call = aws.clients.sns.subscribe().topic_arn(place.topic_arn(&name)).protocol("sqs");
-        let call = call.endpoint(place.queue_arn(queue)).return_subscription_arn(true);
+        let call = aws.clients.sns.subscribe().topic_arn(scope.topic_arn(&name)).protocol("sqs");
+        let call = call.endpoint(scope.queue_arn(queue)).return_subscription_arn(true);
         match call.set_attributes(Some(attributes.clone())).send().await {
             Ok(_) => Ok(Seen::Shown(())),
             Err(error) if topic == Origin::Made && is_not_found(&error) => {
@@ -131,19 +131,22 @@ async fn subscribe(
 /// whether the topic is new, so that it may not show yet.
 pub(super) async fn ensure_subscription(
     aws: &Aws,
-    place: &Place,
+    scope: &ArnScope,
     queue: &str,
     existing: &[Subscription],
     mode: Mode,
-    (topic, patience): (Origin, Patience<'_>),
-) -> Result<(Change, Delivery)> {
-    let queue_arn = place.queue_arn(queue);
+    (topic, patience): (Origin, OnWait<'_>),
+) -> Result<(Change, SubscriptionDelivery)> {
+    let queue_arn = scope.queue_arn(queue);
     if let Some(found) = existing.iter().find(|found| found.queue_arn == queue_arn) {
-        let topic = aws.topic_at(place.topic_arn(&aws.names.topic()));
+        let topic = aws.topic_at(scope.topic_arn(&aws.names.topic()));
         match topic.attributes(found, &setting_up(queue)).await {
             Ok(is) => {
-                let change = mend(aws, place, found, &is, mode).await?;
-                return Ok((change, Delivery { is_raw: true, ..Delivery::of(&is) }));
+                let change = mend(aws, scope, found, &is, mode).await?;
+                return Ok((
+                    change,
+                    SubscriptionDelivery { is_raw: true, ..SubscriptionDelivery::of(&is) },
+                ));
             }
             // It is still listed, but has gone.
             Err(error) if error.kind() == Kind::NotSetUp => {}
@@ -151,11 +154,11 @@ pub(super) async fn ensure_subscription(
         }
     }
     if mode == Mode::Apply {
-        let attributes = wanted(aws, place).map(|(name, value)| (name.to_owned(), value));
+        let attributes = wanted(aws, scope).map(|(name, value)| (name.to_owned(), value));
         let attributes = HashMap::from(attributes);
-        subscribe(aws, place, queue, attributes, (topic, patience)).await?;
+        subscribe(aws, scope, queue, attributes, (topic, patience)).await?;
     }
-    Ok((Change::Created, Delivery { filter: None, is_raw: true }))
+    Ok((Change::Created, SubscriptionDelivery { filter: None, is_raw: true }))
 }
 
 fn setting_up(queue: &str) -> String {
@@ -165,13 +168,13 @@ fn setting_up(queue: &str) -> String {
 /// Sets what differs on a subscription whose attributes are these.
 pub(super) async fn mend(
     aws: &Aws,
-    place: &Place,
+    scope: &ArnScope,
     found: &Subscription,
     is: &HashMap<String, String>,
     mode: Mode,
 ) -> Result<Change> {
     let doing = setting_up(found.queue());
-    let wanted = wanted(aws, place);
+    let wanted = wanted(aws, scope);
     let mut changed = Vec::new();
     for (name, value) in wanted.iter().filter(|(name, value)| !same(is.get(*name), value)) {
         changed.push((*name).to_owned());

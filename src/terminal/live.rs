@@ -9,7 +9,7 @@ use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use unicode_segmentation::UnicodeSegmentation as _;
 
-use super::screen::Screen;
+use super::screen::WriterTerm;
 use super::{Output, Terminal};
 
 /// Lines that stay at the end of what is too high: they say how it stands.
@@ -70,7 +70,7 @@ impl Live {
 
 fn region(output: &Output) -> ProgressBar {
     let target = match output.terminal {
-        Terminal::Capable | Terminal::Colourless => Screen::stdout(output),
+        Terminal::Capable | Terminal::Colourless => WriterTerm::stdout(output),
         Terminal::Dumb => ProgressDrawTarget::hidden(),
     };
     let bar = ProgressBar::with_draw_target(None, target);

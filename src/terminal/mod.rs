@@ -17,14 +17,14 @@ use crate::core::text::{compact_json, printable};
 use crate::error::{Error, Kind, Result};
 use crate::shutdown::Shutdown;
 use crate::view::count_of;
-use waiting::{Stream, Words, Worth};
+use backlog::{StdStream, Words, Worth};
 use writer::Writer;
 
+mod backlog;
 pub mod live;
 pub mod progress;
 mod screen;
 pub mod steps;
-mod waiting;
 mod writer;
 
 /// How long the end of a command waits for a reader that takes nothing: for events and notes, and after a
@@ -226,19 +226,19 @@ impl Output {
 
     /// Writes a line of the answer to stdout. It must be safe to print.
     pub fn data(&self, line: &str) {
-        self.writer.push(Stream::Out, format!("{line}\n"), Worth::Answer);
+        self.writer.push(StdStream::Out, format!("{line}\n"), Worth::Answer);
     }
 
     /// Writes what names an RFQ that is out: to stderr, where stdout refuses it. It must be safe to
     /// print.
     pub fn id(&self, line: &str) {
-        self.writer.push(Stream::Out, format!("{line}\n"), Worth::Id);
+        self.writer.push(StdStream::Out, format!("{line}\n"), Worth::Id);
     }
 
     /// Writes a line of a log to stdout; drops and counts it where the reader is too slow. It must be safe
     /// to print.
     pub fn event(&self, line: &str) {
-        self.writer.push(Stream::Out, format!("{line}\n"), Worth::Event);
+        self.writer.push(StdStream::Out, format!("{line}\n"), Worth::Event);
     }
 
     /// Writes lines of the answer to stdout.
@@ -313,11 +313,11 @@ impl Output {
 
     /// Asks a question on stderr, which is answered on the same line.
     pub fn ask(&self, question: &str) {
-        self.writer.push(Stream::Err, format!("{} ", safe(question)), Worth::Event);
+        self.writer.push(StdStream::Err, format!("{} ", safe(question)), Worth::Event);
     }
 
     fn stderr(&self, line: &str) {
-        self.writer.push(Stream::Err, format!("{line}\n"), Worth::Event);
+        self.writer.push(StdStream::Err, format!("{line}\n"), Worth::Event);
     }
 }
 

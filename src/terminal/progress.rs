@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::screen::Screen;
+use super::screen::WriterTerm;
 use super::{Output, Verbosity};
 
 /// How often it is told where nothing can be redrawn.
@@ -13,7 +13,7 @@ const TOLD_EVERY: Duration = Duration::from_secs(10);
 
 /// What is counted, and up to where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Whole {
+pub enum Total {
     /// RFQs, so many.
     Rfqs(u64),
     /// RFQs out of a file of so many bytes.
@@ -27,7 +27,7 @@ pub enum Whole {
 pub struct Progress {
     output: Output,
     bar: ProgressBar,
-    whole: Whole,
+    whole: Total,
     verb: &'static str,
     began: Instant,
     told: Mutex<Instant>,
@@ -35,16 +35,16 @@ pub struct Progress {
 
 impl Progress {
     /// A bar that is empty. `verb` says what happens to RFQs: `submitted`.
-    pub fn new(output: &Output, whole: Whole, verb: &'static str) -> Self {
+    pub fn new(output: &Output, whole: Total, verb: &'static str) -> Self {
         let target = if output.is_attended() && output.verbosity > Verbosity::Quiet {
-            Screen::stderr(output)
+            WriterTerm::stderr(output)
         } else {
             ProgressDrawTarget::hidden()
         };
         let (length, template) = match whole {
-            Whole::Rfqs(count) => (Some(count), "  {bar:30} {msg}, {eta} left"),
-            Whole::Bytes(bytes) => (Some(bytes), "  {bar:30} {msg}, {eta} left"),
-            Whole::Unknown => (None, "  {spinner} {msg}"),
+            Total::Rfqs(count) => (Some(count), "  {bar:30} {msg}, {eta} left"),
+            Total::Bytes(bytes) => (Some(bytes), "  {bar:30} {msg}, {eta} left"),
+            Total::Unknown => (None, "  {spinner} {msg}"),
         };
         let bar = ProgressBar::with_draw_target(length, target);
         let style = ProgressStyle::with_template(template).expect("the template is valid");
@@ -57,7 +57,7 @@ impl Progress {
     pub fn at(&self, rfqs: u64, bytes: u64) {
         let (text, rate) = (&self.text(rfqs), self.rate(rfqs));
         self.bar.set_message(format!("{text}, {rate:.0}/s"));
-        self.bar.set_position(if matches!(self.whole, Whole::Bytes(_)) { bytes } else { rfqs });
+        self.bar.set_position(if matches!(self.whole, Total::Bytes(_)) { bytes } else { rfqs });
         if !self.bar.is_hidden() {
             return;
         }
@@ -75,8 +75,8 @@ impl Progress {
 
     fn text(&self, rfqs: u64) -> String {
         match self.whole {
-            Whole::Rfqs(count) => format!("{rfqs} of {count} {}", self.verb),
-            Whole::Bytes(_) | Whole::Unknown => format!("{rfqs} {}", self.verb),
+            Total::Rfqs(count) => format!("{rfqs} of {count} {}", self.verb),
+            Total::Bytes(_) | Total::Unknown => format!("{rfqs} {}", self.verb),
         }
     }
 

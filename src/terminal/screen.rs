@@ -10,7 +10,7 @@ use console::Term;
 use indicatif::{ProgressDrawTarget, TermLike};
 
 use super::Output;
-use super::waiting::{Stream, Worth};
+use super::backlog::{StdStream, Worth};
 use super::writer::Writer;
 
 /// Redraws a second, at most.
@@ -18,26 +18,26 @@ const HERTZ: u8 = 20;
 
 /// A terminal behind a writer.
 #[derive(Debug)]
-pub(super) struct Screen {
+pub(super) struct WriterTerm {
     writer: Writer,
-    stream: Stream,
+    stream: StdStream,
     term: Term,
     /// What is being drawn.
     frame: Mutex<String>,
 }
 
-impl Screen {
+impl WriterTerm {
     /// Where to draw on stdout.
     pub(super) fn stdout(output: &Output) -> ProgressDrawTarget {
-        Self::target(output, Stream::Out, Term::stdout())
+        Self::target(output, StdStream::Out, Term::stdout())
     }
 
     /// Where to draw on stderr.
     pub(super) fn stderr(output: &Output) -> ProgressDrawTarget {
-        Self::target(output, Stream::Err, Term::stderr())
+        Self::target(output, StdStream::Err, Term::stderr())
     }
 
-    fn target(output: &Output, stream: Stream, term: Term) -> ProgressDrawTarget {
+    fn target(output: &Output, stream: StdStream, term: Term) -> ProgressDrawTarget {
         let writer = output.writer.clone();
         let screen = Self { writer, stream, term, frame: Mutex::default() };
         ProgressDrawTarget::term_like_with_hz(Box::new(screen), HERTZ)
@@ -63,7 +63,7 @@ impl Screen {
     }
 }
 
-impl TermLike for Screen {
+impl TermLike for WriterTerm {
     fn width(&self) -> u16 {
         self.term.size().1
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::screen::Screen;
+use super::screen::WriterTerm;
 use super::{Output, Verbosity};
 use crate::core::show_duration;
 use crate::core::text::printable;
@@ -18,18 +18,18 @@ const WORTH_TELLING: Duration = Duration::from_millis(50);
 
 /// Prints steps as they are reported.
 #[derive(Debug)]
-pub struct Steps {
+pub struct StepDisplay {
     output: Output,
     spinner: ProgressBar,
     /// What is under way.
     current: Mutex<String>,
 }
 
-impl Steps {
+impl StepDisplay {
     /// Nothing is printed before the first step.
     pub fn new(output: &Output) -> Self {
         let spinner = if output.is_attended() && output.verbosity > Verbosity::Quiet {
-            ProgressBar::with_draw_target(None, Screen::stderr(output))
+            ProgressBar::with_draw_target(None, WriterTerm::stderr(output))
         } else {
             ProgressBar::hidden()
         };
@@ -63,7 +63,7 @@ impl Steps {
     }
 }
 
-impl Drop for Steps {
+impl Drop for StepDisplay {
     fn drop(&mut self) {
         self.spinner.finish_and_clear();
     }

@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use super::waiting::{FRAMES, Piece, ROOM, State, Stdout, Stream, Words, Worth};
+use super::backlog::{Backlog, Chunk, FRAMES, ROOM, StdStream, Stdout, Words, Worth};
 
 /// How long to wait for a full stream that another program has made non-blocking.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -22,9 +22,9 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// Writes both streams. Clones write through the same threads.
 #[derive(Debug, Clone)]
 pub(super) struct Writer {
-    out: Arc<Lane>,
+    out: Arc<OutputLane>,
     /// The same as `out` where both streams lead to the same place: their order is kept.
-    err: Arc<Lane>,
+    err: Arc<OutputLane>,
 }
 
 impl Writer {
@@ -35,33 +35,33 @@ impl Writer {
             (Ok(out), Ok(err)) => lead_to_one_place(out, err).unwrap_or(false),
             _ => false,
         };
-        let out = out.map_or_else(|_| Target::new(io::stdout()), Target::new);
-        let err = err.map_or_else(|_| Target::new(io::stderr()), Target::new);
+        let out = out.map_or_else(|_| Destination::new(io::stdout()), Destination::new);
+        let err = err.map_or_else(|_| Destination::new(io::stderr()), Destination::new);
         if are_one { Self::together(out, err, words) } else { Self::apart(out, err, words) }
     }
 
-    fn together(out: Target, err: Target, words: &Words) -> Self {
-        let lane = Lane::new(words);
+    fn together(out: Destination, err: Destination, words: &Words) -> Self {
+        let lane = OutputLane::new(words);
         lane.start([Some(out), Some(err)], &lane);
         Self { out: Arc::clone(&lane), err: lane }
     }
 
-    fn apart(out: Target, err: Target, words: &Words) -> Self {
-        let lanes = Self { out: Lane::new(words), err: Lane::new(words) };
+    fn apart(out: Destination, err: Destination, words: &Words) -> Self {
+        let lanes = Self { out: OutputLane::new(words), err: OutputLane::new(words) };
         lanes.out.start([Some(out), None], &lanes.err);
         lanes.err.start([None, Some(err)], &lanes.err);
         lanes
     }
 
     /// Takes text that is to be written, in order.
-    pub(super) fn push(&self, stream: Stream, text: String, worth: Worth) {
+    pub(super) fn push(&self, stream: StdStream, text: String, worth: Worth) {
         if let Some(refused) = self.lane(stream).push(stream, text, worth) {
-            self.err.push(Stream::Err, refused, Worth::Rescued);
+            self.err.push(StdStream::Err, refused, Worth::Rescued);
         }
     }
 
     /// Whether a redraw would be taken now.
-    pub(super) fn takes_frames(&self, stream: Stream) -> bool {
+    pub(super) fn takes_frames(&self, stream: StdStream) -> bool {
         self.lane(stream).lock().bytes <= FRAMES
     }
 
@@ -84,7 +84,7 @@ impl Writer {
     /// for `patience` is not waited for again until it takes something.
     pub(super) async fn room(&self, patience: Duration) {
         self.out.until(|state| state.bytes <= ROOM / 2).await;
-        let has_room = |state: &State| state.bytes <= ROOM / 2 || state.is_stuck;
+        let has_room = |state: &Backlog| state.bytes <= ROOM / 2 || state.is_stuck;
         if has_room(&self.err.lock()) {
             return;
         }
@@ -106,14 +106,14 @@ impl Writer {
 
     /// Returns when nothing waits any more.
     pub(super) async fn written(&self) {
-        self.out.until(State::is_idle).await;
-        self.err.until(State::is_idle).await;
+        self.out.until(Backlog::is_idle).await;
+        self.err.until(Backlog::is_idle).await;
     }
 
     /// The same for a thread that may block.
     pub(super) fn hold(&self) {
-        self.out.hold(State::is_idle);
-        self.err.hold(State::is_idle);
+        self.out.hold(Backlog::is_idle);
+        self.err.hold(Backlog::is_idle);
     }
 
     /// Writes that were carried out so far.
@@ -122,10 +122,10 @@ impl Writer {
         out + self.err.lock().writes
     }
 
-    fn lane(&self, stream: Stream) -> &Arc<Lane> {
+    fn lane(&self, stream: StdStream) -> &Arc<OutputLane> {
         match stream {
-            Stream::Out => &self.out,
-            Stream::Err => &self.err,
+            StdStream::Out => &self.out,
+            StdStream::Err => &self.err,
         }
     }
 }
@@ -143,8 +143,8 @@ fn lead_to_one_place(one: &File, other: &File) -> io::Result<bool> {
 
 /// What one thread writes.
 #[derive(Debug)]
-struct Lane {
-    state: Mutex<State>,
+struct OutputLane {
+    state: Mutex<Backlog>,
     /// There is something to write.
     fresh: Condvar,
     /// Something was written: for threads.
@@ -154,7 +154,7 @@ struct Lane {
     words: Words,
 }
 
-impl Lane {
+impl OutputLane {
     fn new(words: &Words) -> Arc<Self> {
         Arc::new(Self {
             state: Mutex::default(),
@@ -166,7 +166,7 @@ impl Lane {
     }
 
     /// Begins to write. What stdout refuses, and what there is to say about it, goes to `err`.
-    fn start(self: &Arc<Self>, mut targets: [Option<Target>; 2], err: &Arc<Self>) {
+    fn start(self: &Arc<Self>, mut targets: [Option<Destination>; 2], err: &Arc<Self>) {
         let (lane, err) = (Arc::clone(self), Arc::clone(err));
         thread::spawn(move || {
             loop {
@@ -181,11 +181,11 @@ impl Lane {
         });
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Backlog> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn push(&self, stream: Stream, text: String, worth: Worth) -> Option<String> {
+    fn push(&self, stream: StdStream, text: String, worth: Worth) -> Option<String> {
         let mut state = self.lock();
         let refused = state.add(stream, text, worth, &self.words);
         // Each wake-up is a call of the system: none is made for a thread that is awake.
@@ -196,7 +196,7 @@ impl Lane {
     }
 
     /// The next pieces, of one stream.
-    fn take(&self) -> Vec<Piece> {
+    fn take(&self) -> Vec<Chunk> {
         let mut state = self.lock();
         loop {
             if let Some(batch) = state.next(&self.words) {
@@ -209,13 +209,13 @@ impl Lane {
 
     /// Records what became of a batch. What stderr is to have instead goes there before the batch counts as
     /// written, or the program could end in between.
-    fn settle(&self, batch: Vec<Piece>, written: usize, outcome: io::Result<()>, err: &Self) {
+    fn settle(&self, batch: Vec<Chunk>, written: usize, outcome: io::Result<()>, err: &Self) {
         let mut state = self.lock();
         for said in state.settle(batch, written, outcome, &self.words) {
             if std::ptr::eq(self, err) {
-                state.add(Stream::Err, said, Worth::Rescued, &self.words);
+                state.add(StdStream::Err, said, Worth::Rescued, &self.words);
             } else {
-                err.push(Stream::Err, said, Worth::Rescued);
+                err.push(StdStream::Err, said, Worth::Rescued);
             }
         }
         drop(state);
@@ -223,7 +223,7 @@ impl Lane {
         self.written.notify_waiters();
     }
 
-    async fn until(&self, is_so: impl Fn(&State) -> bool) {
+    async fn until(&self, is_so: impl Fn(&Backlog) -> bool) {
         while !is_so(&self.lock()) {
             let mut written = pin!(self.written.notified());
             written.as_mut().enable();
@@ -234,7 +234,7 @@ impl Lane {
         }
     }
 
-    fn hold(&self, is_so: impl Fn(&State) -> bool) {
+    fn hold(&self, is_so: impl Fn(&Backlog) -> bool) {
         let state = self.lock();
         let until = self.moved.wait_while(state, |state| !is_so(state));
         drop(until.unwrap_or_else(PoisonError::into_inner));
@@ -242,19 +242,19 @@ impl Lane {
 }
 
 /// What text is written to.
-struct Target {
+struct Destination {
     to: Box<dyn Write + Send>,
     /// The last line stands there in part.
     is_torn: bool,
 }
 
-impl Target {
+impl Destination {
     fn new(to: impl Write + Send + 'static) -> Self {
         Self { to: Box::new(to), is_torn: false }
     }
 
     /// Writes pieces; returns how many of their bytes were taken.
-    fn write(&mut self, batch: &[Piece]) -> (usize, io::Result<()>) {
+    fn write(&mut self, batch: &[Chunk]) -> (usize, io::Result<()>) {
         if self.is_torn {
             match self.write_bytes(b"\n") {
                 (_, Ok(())) => self.is_torn = false,
@@ -330,15 +330,15 @@ mod tests {
         }
     }
 
-    fn slow() -> (Target, Receiver<String>) {
+    fn slow() -> (Destination, Receiver<String>) {
         let (sender, receiver) = sync_channel(0);
-        (Target::new(Slow(sender)), receiver)
+        (Destination::new(Slow(sender)), receiver)
     }
 
-    fn moody(mut turns: Vec<Result<usize, ErrorKind>>) -> (Target, Receiver<String>) {
+    fn moody(mut turns: Vec<Result<usize, ErrorKind>>) -> (Destination, Receiver<String>) {
         let (sender, receiver) = sync_channel(100);
         turns.reverse();
-        (Target::new(Moody(turns, sender)), receiver)
+        (Destination::new(Moody(turns, sender)), receiver)
     }
 
     fn said(receiver: &Receiver<String>) -> String {
@@ -350,10 +350,10 @@ mod tests {
         let ((out, unread), (err, read)) = (slow(), moody(Vec::new()));
         let writer = Writer::apart(out, err, &words());
         for number in 0..1_000 {
-            writer.push(Stream::Out, format!("{number:0999}\n"), Worth::Answer);
+            writer.push(StdStream::Out, format!("{number:0999}\n"), Worth::Answer);
         }
-        writer.push(Stream::Err, "note\n".to_owned(), Worth::Event);
-        writer.err.until(State::is_idle).await;
+        writer.push(StdStream::Err, "note\n".to_owned(), Worth::Event);
+        writer.err.until(Backlog::is_idle).await;
         assert_eq!(said(&read), "note\n");
         let patience = Duration::from_millis(50);
         assert!(timeout(patience, writer.room(patience)).await.is_err(), "there is no room");
@@ -374,12 +374,12 @@ mod tests {
         let ((out, read), (err, _unread)) = (moody(Vec::new()), slow());
         let writer = Writer::apart(out, err, &words());
         for _ in 0..700 {
-            writer.push(Stream::Err, format!("{:0999}\n", 0), Worth::Event);
+            writer.push(StdStream::Err, format!("{:0999}\n", 0), Worth::Event);
         }
         writer.room(Duration::from_millis(50)).await;
         // The second time it would wait for an hour.
         writer.room(Duration::from_hours(1)).await;
-        writer.push(Stream::Out, "answer\n".to_owned(), Worth::Answer);
+        writer.push(StdStream::Out, "answer\n".to_owned(), Worth::Answer);
         writer.answered().await;
         assert_eq!(said(&read), "answer\n");
     }
@@ -387,11 +387,11 @@ mod tests {
     #[tokio::test]
     async fn streams_that_lead_to_one_place_keep_their_order() {
         let (sender, read) = sync_channel(100);
-        let place = || Target::new(Moody(Vec::new(), sender.clone()));
+        let place = || Destination::new(Moody(Vec::new(), sender.clone()));
         let writer = Writer::together(place(), place(), &words());
         for number in 0..4 {
-            writer.push(Stream::Out, format!("{number}"), Worth::Answer);
-            writer.push(Stream::Err, format!("({number})"), Worth::Event);
+            writer.push(StdStream::Out, format!("{number}"), Worth::Answer);
+            writer.push(StdStream::Err, format!("({number})"), Worth::Event);
         }
         writer.written().await;
         assert_eq!(said(&read), "0(0)1(1)2(2)3(3)");
@@ -404,7 +404,7 @@ mod tests {
         let ((out, log), (err, notes)) = (moody(vec![Ok(2), full, full]), moody(Vec::new()));
         let writer = Writer::apart(out, err, &words());
         for line in ["first\n", "second\n", "third\n"] {
-            writer.push(Stream::Out, line.to_owned(), Worth::Event);
+            writer.push(StdStream::Out, line.to_owned(), Worth::Event);
             writer.written().await;
         }
         assert_eq!(said(&log), "fi\n2 events\nthird\n");
@@ -417,7 +417,7 @@ mod tests {
     async fn an_id_is_on_stderr_before_it_counts_as_written() {
         let ((out, _log), (err, notes)) = (moody(vec![Err(ErrorKind::StorageFull)]), slow());
         let writer = Writer::apart(out, err, &words());
-        writer.push(Stream::Out, "id\n".to_owned(), Worth::Id);
+        writer.push(StdStream::Out, "id\n".to_owned(), Worth::Id);
         writer.answered().await;
         assert!(!writer.err.lock().is_idle(), "it waits for its reader");
         assert_eq!(notes.recv().as_deref(), Ok("id\n"));
@@ -429,7 +429,7 @@ mod tests {
         let turns = vec![Err(ErrorKind::Interrupted), Ok(1), Err(ErrorKind::WouldBlock)];
         let ((out, read), (err, _)) = (moody(turns), moody(Vec::new()));
         let writer = Writer::apart(out, err, &words());
-        writer.push(Stream::Out, "answer\n".to_owned(), Worth::Answer);
+        writer.push(StdStream::Out, "answer\n".to_owned(), Worth::Answer);
         writer.answered().await;
         assert_eq!(said(&read), "answer\n");
         assert!(!writer.is_closed());

@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 use serde_json::{Map, Number, Value, json};
 
 use super::table::wrapped;
-use crate::aws::{Account, Cost};
+use crate::aws::{Cost, Usage};
 
 /// How wide the list of operations gets.
 const WIDTH: u16 = 79;
 
 /// For people: three lines or so. `rfqs` is how many RFQs the requests were made for.
-pub fn lines(account: &Account, rfqs: u64) -> Vec<String> {
+pub fn lines(account: &Usage, rfqs: u64) -> Vec<String> {
     let total = account.total();
     let per_rfq = per(total, rfqs).map_or(String::new(), |n| format!(" ({n:.1} per RFQ)"));
     let mut first = format!("requests: {total}{per_rfq}");
@@ -48,7 +48,7 @@ fn cost_line(million: Cost) -> String {
 
 /// For programs: the fields that every account has in common. What is counted per RFQ is `null` where
 /// there was none.
-pub fn fields(account: &Account, rfqs: u64) -> Map<String, Value> {
+pub fn fields(account: &Usage, rfqs: u64) -> Map<String, Value> {
     let per_rfq = |count: u64| per(count, rfqs).map_or(Value::Null, |n| rounded(n, 4));
     let by_operation: Map<_, _> =
         account.requests.iter().map(|(name, count)| (name.clone(), per_rfq(*count))).collect();
@@ -93,12 +93,12 @@ mod tests {
         let requests =
             [("sqs.ReceiveMessage", 13), ("sqs.DeleteMessageBatch", 11), ("sns.Publish", 1)];
         let requests = requests.map(|(name, count)| (name.to_owned(), count)).into();
-        let account = Account {
+        let account = Usage {
             requests,
             messages: 20,
             empty_receives: 3,
             write_units: 11,
-            ..Account::default()
+            ..Usage::default()
         };
         assert_eq!(
             lines(&account, 2),
@@ -116,9 +116,9 @@ mod tests {
 
     #[test]
     fn nothing_is_divided_by_no_rfqs() {
-        let fields = fields(&Account::default(), 0);
+        let fields = fields(&Usage::default(), 0);
         assert_eq!(fields["requests-per-rfq"]["total"], Value::Null);
         assert_eq!(fields["dollars-per-million-rfqs"], Value::Null);
-        assert_eq!(lines(&Account::default(), 0), ["requests: 0, 0 receives empty"]);
+        assert_eq!(lines(&Usage::default(), 0), ["requests: 0, 0 receives empty"]);
     }
 }

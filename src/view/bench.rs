@@ -6,14 +6,14 @@ use serde_json::{Value, json};
 
 use super::account::{self, rounded};
 use super::table::{Column, lines};
-use crate::tools::bench::{Arrival, Measured, Plan};
+use crate::tools::bench::{Arrival, LoadPlan, Measured};
 
 /// The percentiles that are told.
 const PERCENTILES: [(&str, f64); 3] = [("p50", 50.0), ("p90", 90.0), ("p99", 99.0)];
 const MIB: f64 = 1_048_576.0;
 
 /// For people.
-pub fn report(plan: &Plan, measured: &Measured) -> Vec<String> {
+pub fn report(plan: &LoadPlan, measured: &Measured) -> Vec<String> {
     let of = Figures::of(plan, measured);
     let mut rows = vec![
         ["throughput".to_owned(), format!("{:.1} RFQs/s, {:.0} quotes/s", of.rfqs, of.quotes)],
@@ -60,7 +60,7 @@ fn latency_line(measured: &Measured) -> String {
 }
 
 /// For programs.
-pub fn document(plan: &Plan, measured: &Measured) -> Value {
+pub fn document(plan: &LoadPlan, measured: &Measured) -> Value {
     let of = Figures::of(plan, measured);
     let latency = &measured.latency;
     let mut percentiles = json!({});
@@ -105,7 +105,7 @@ struct Figures {
 }
 
 impl Figures {
-    fn of(plan: &Plan, measured: &Measured) -> Self {
+    fn of(plan: &LoadPlan, measured: &Measured) -> Self {
         let seconds = measured.took.as_secs_f64().max(1e-9);
         let quotes = real(measured.quotes);
         let per_quote = |time: Duration| time.as_secs_f64() * 1_000.0 / quotes;

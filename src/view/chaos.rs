@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use super::count_of;
 use super::table::{Column, lines};
 use crate::core::text::printable;
-use crate::tools::bench::chaos::{Outcome, Plan};
-use crate::tools::bench::proxy::Counts;
+use crate::tools::bench::chaos::{ChaosPlan, ChaosResult};
+use crate::tools::bench::proxy::ProxyCounts;
 
 /// Findings of one kind that are shown.
 const SHOWN: usize = 10;
@@ -17,11 +17,11 @@ pub struct Proxied {
     /// The share of requests that was to fail.
     pub share: f64,
     /// How many there were and how many failed.
-    pub counts: Counts,
+    pub counts: ProxyCounts,
 }
 
 /// For people.
-pub fn report(plan: &Plan, outcome: &Outcome, proxied: Option<Proxied>) -> Vec<String> {
+pub fn report(plan: &ChaosPlan, outcome: &ChaosResult, proxied: Option<Proxied>) -> Vec<String> {
     let mut rows = vec![
         ["killed".to_owned(), killed(plan, outcome)],
         ["copies".to_owned(), copies(outcome)],
@@ -58,7 +58,7 @@ pub fn report(plan: &Plan, outcome: &Outcome, proxied: Option<Proxied>) -> Vec<S
     all
 }
 
-fn killed(plan: &Plan, outcome: &Outcome) -> String {
+fn killed(plan: &ChaosPlan, outcome: &ChaosResult) -> String {
     let workers = match plan.workers {
         1 => "the one worker process".to_owned(),
         several => format!("one of {several} worker processes"),
@@ -66,7 +66,7 @@ fn killed(plan: &Plan, outcome: &Outcome) -> String {
     format!("{workers}, {}", count_of(outcome.killed.into(), "time"))
 }
 
-fn copies(outcome: &Outcome) -> String {
+fn copies(outcome: &ChaosResult) -> String {
     let spoilt = match outcome.spoilt {
         0 => String::new(),
         spoilt => format!(", {spoilt} spoilt by a fault"),
@@ -81,7 +81,7 @@ fn copies(outcome: &Outcome) -> String {
     )
 }
 
-fn findings(outcome: &Outcome) -> [(&'static str, &Vec<String>); 4] {
+fn findings(outcome: &ChaosResult) -> [(&'static str, &Vec<String>); 4] {
     [
         ("lost", &outcome.lost),
         ("doubled", &outcome.doubled),
@@ -91,7 +91,7 @@ fn findings(outcome: &Outcome) -> [(&'static str, &Vec<String>); 4] {
 }
 
 /// For programs.
-pub fn document(plan: &Plan, outcome: &Outcome, proxied: Option<Proxied>) -> Value {
+pub fn document(plan: &ChaosPlan, outcome: &ChaosResult, proxied: Option<Proxied>) -> Value {
     json!({
         "name": "rydes chaos",
         "seed": plan.behaviour.seed,

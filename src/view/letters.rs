@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use super::count_of;
 use super::table::cut;
-use crate::aws::{Cut, DeadLetter, Source};
+use crate::aws::{Cut, DeadLetter, LetterSource};
 use crate::core::text::printable;
 use crate::core::{Timestamp, show_duration};
-use crate::flow::replay::{self, Outcome, Replayed};
+use crate::flow::replay::{self, ReplayOutcome, Replayed};
 
 /// Lines of a body that are shown.
 const BODY_LINES: usize = 3;
@@ -16,7 +16,7 @@ const LONGEST_LINE: usize = 200;
 
 /// The letters of one queue with the word for what they are: `request` or `reply`.
 #[derive(Debug, Clone)]
-pub struct Letters<'a> {
+pub struct LetterView<'a> {
     /// What a letter in it is.
     pub what: &'a str,
     /// The name of the queue.
@@ -27,7 +27,7 @@ pub struct Letters<'a> {
     pub held: u64,
 }
 
-impl Letters<'_> {
+impl LetterView<'_> {
     /// `2 requests`, `100 of about 500 requests`.
     pub fn count(&self) -> String {
         let shown = self.letters.len() as u64;
@@ -77,14 +77,14 @@ fn start(line: &str) -> String {
 }
 
 /// The document of `--output json`.
-pub fn document(all: &[Letters<'_>]) -> Value {
+pub fn document(all: &[LetterView<'_>]) -> Value {
     let letters = all.iter().flat_map(|of| {
         of.letters.iter().map(move |letter| {
             json!({
                 "kind": of.what,
                 "queue": of.queue,
                 "message-id": letter.id,
-                "source": letter.source.as_ref().map(Source::name),
+                "source": letter.source.as_ref().map(LetterSource::name),
                 "reason": letter.reason,
                 "receive-count": letter.receive_count,
                 "sent-at": letter.sent_at,
@@ -113,16 +113,16 @@ pub fn word(of: replay::LetterKind) -> &'static str {
 pub fn replayed_line(replayed: &Replayed) -> String {
     let letter = format!("{} {}", word(replayed.of), printable(&replayed.letter.id));
     match &replayed.outcome {
-        Outcome::Moved(queue) => format!("{letter} -> {}", printable(queue)),
-        Outcome::Copied(queue, why) => format!(
+        ReplayOutcome::Moved(queue) => format!("{letter} -> {}", printable(queue)),
+        ReplayOutcome::Copied(queue, why) => format!(
             "{letter} is in {} now, and here still: deleting it failed: {}",
             printable(queue),
             printable(why)
         ),
-        Outcome::Homeless(why) | Outcome::Unsent(why) => {
+        ReplayOutcome::Homeless(why) | ReplayOutcome::Unsent(why) => {
             format!("{letter} stays: {}", printable(why))
         }
-        Outcome::Cut(cut) => {
+        ReplayOutcome::Cut(cut) => {
             format!("{letter} stays: it was cut to fit, the whole has {}", whole(cut))
         }
     }
@@ -131,10 +131,12 @@ pub fn replayed_line(replayed: &Replayed) -> String {
 /// The same for programs.
 pub fn replayed_document(replayed: &Replayed) -> Value {
     let (to, stays) = match &replayed.outcome {
-        Outcome::Moved(queue) => (Some(queue), None),
-        Outcome::Copied(queue, why) => (Some(queue), Some(why.clone())),
-        Outcome::Homeless(why) | Outcome::Unsent(why) => (None, Some(why.clone())),
-        Outcome::Cut(cut) => (None, Some(format!("cut to fit, the whole has {}", whole(cut)))),
+        ReplayOutcome::Moved(queue) => (Some(queue), None),
+        ReplayOutcome::Copied(queue, why) => (Some(queue), Some(why.clone())),
+        ReplayOutcome::Homeless(why) | ReplayOutcome::Unsent(why) => (None, Some(why.clone())),
+        ReplayOutcome::Cut(cut) => {
+            (None, Some(format!("cut to fit, the whole has {}", whole(cut))))
+        }
     };
     json!({
         "kind": word(replayed.of),

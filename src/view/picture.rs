@@ -15,7 +15,7 @@ use super::trace::{
 use crate::core::Timestamp;
 use crate::core::aggregate::{Gathering, State};
 use crate::core::text::printable;
-use crate::core::timeline::{Lane, Step, Timeline};
+use crate::core::timeline::{Lane, Timeline, TimelineStep};
 use crate::error::{Error, Result};
 
 /// The width of the picture, in pixels: what a README column shows without shrinking.
@@ -217,7 +217,13 @@ fn legend(
     let within = |at: Option<i64>| at.is_some_and(|at| at <= timeline.span());
     let tried = |lane: &Lane| !lane.attempted.is_empty() || lane.failed.is_some();
     let parts = [
-        (any(&|lane| lane.took(Step::PickUp).is_some()), Swatch::Bar, QUEUED, "in its queue", 100),
+        (
+            any(&|lane| lane.took(TimelineStep::PickUp).is_some()),
+            Swatch::Bar,
+            QUEUED,
+            "in its queue",
+            100,
+        ),
         (any(&|lane| lane.answered.is_some()), Swatch::Bar, THINKING, "thinking", 84),
         (any(&|lane| lane.is_best), Swatch::Bar, BEST, "thinking, the best", 138),
         (any(&|lane| lane.gathered.is_some()), Swatch::Bar, REPLY, "reply on its way", 128),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::count_of;
 use super::subscriptions;
 use super::table::{Column, lines};
-use crate::stack::{Change, Inventory, Mode, Report};
+use crate::stack::{Change, Inventory, Mode, SetupReport};
 
 /// How many changes there were of each kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl Totals {
 type Named = (String, Change);
 
 /// The table: one line per kind of resource.
-pub fn table(report: &Report, mode: Mode) -> Vec<String> {
+pub fn table(report: &SetupReport, mode: Mode) -> Vec<String> {
     let many =
         |what: &str, all: &[Named], name: String| vec![what.to_owned(), name, summary(all, mode)];
     let one = |what: &str, (name, change): &Named| {
@@ -58,7 +58,7 @@ pub fn table(report: &Report, mode: Mode) -> Vec<String> {
 }
 
 /// The table of `-v`: one line per resource.
-pub fn full_table(report: &Report, mode: Mode) -> Vec<String> {
+pub fn full_table(report: &SetupReport, mode: Mode) -> Vec<String> {
     let rows: Vec<_> = resources(report)
         .into_iter()
         .map(|(kind, (name, change))| vec![kind.to_owned(), name.clone(), state(change, mode)])
@@ -70,7 +70,7 @@ const COLUMNS: [Column; 3] =
     [Column::Left("RESOURCE"), Column::Left("NAME"), Column::Left("STATE")];
 
 /// The document of `--output json`.
-pub fn document(report: &Report, mode: Mode) -> Value {
+pub fn document(report: &SetupReport, mode: Mode) -> Value {
     let totals = Totals::of(report.changes());
     let resource = |(kind, (name, change)): (&str, &Named)| {
         let (state, settings) = match change {
@@ -92,7 +92,7 @@ pub fn document(report: &Report, mode: Mode) -> Value {
     })
 }
 
-fn resources(report: &Report) -> Vec<(&'static str, &Named)> {
+fn resources(report: &SetupReport) -> Vec<(&'static str, &Named)> {
     let mut all = vec![("topic", &report.topic)];
     all.extend(report.provider_queues.iter().map(|named| ("provider queue", named)));
     all.extend(report.subscriptions.iter().map(|named| ("subscription", named)));

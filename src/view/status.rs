@@ -21,13 +21,14 @@ const LONGEST_PRICE: usize = 10;
 const TITLES: [&str; 6] = ["RFQ", "ROUTE", "AGE", "ANSWERED", "BEST", "STATE"];
 
 /// A provider with what its queue holds.
-type Provider = (Responder, Option<QueueCounts>);
+type ProviderDepth = (Responder, Option<QueueCounts>);
 
 /// The queues in lines; providers in a row that hold the same share one. `look` is the command that
 /// shows dead letters.
 pub fn queues(depths: &Depths, look: &str, width: Option<u16>) -> Vec<String> {
     let mut rows: Vec<Vec<String>> = Vec::new();
-    let alike = |(a, held): &Provider, (b, holds): &Provider| held == holds && follow(a, b);
+    let alike =
+        |(a, held): &ProviderDepth, (b, holds): &ProviderDepth| held == holds && follow(a, b);
     for group in depths.providers.chunk_by(alike) {
         let (Some((first, counts)), Some((last, _))) = (group.first(), group.last()) else {
             continue;
@@ -127,7 +128,7 @@ fn state(gathering: &Gathering, now: Timestamp) -> String {
 
 /// What is shown of the place in the document.
 #[derive(Debug, Clone, Copy)]
-pub struct Place<'a> {
+pub struct Heading<'a> {
     /// The stack.
     pub stack: &'a str,
     /// The URL of LocalStack, or `AWS`.
@@ -140,13 +141,13 @@ pub struct Place<'a> {
 
 /// The document of `--output json`.
 pub fn document(
-    place: Place<'_>,
+    heading: Heading<'_>,
     depths: &Depths,
     subscribers: &Subscribers,
     gatherings: &[Gathering],
 ) -> Value {
     let held = |counts: QueueCounts| json!({"ready": counts.ready, "in-hand": counts.in_hand});
-    let provider = |(responder, counts): &Provider| {
+    let provider = |(responder, counts): &ProviderDepth| {
         let is_its = |one: &&Subscriber| one.responder == *responder;
         let subscriber = subscribers.live.iter().find(is_its);
         let mut provider = json!({
@@ -175,10 +176,10 @@ pub fn document(
         })
     };
     json!({
-        "stack": place.stack,
-        "endpoint": place.endpoint,
-        "version": place.version,
-        "region": place.region,
+        "stack": heading.stack,
+        "endpoint": heading.endpoint,
+        "version": heading.version,
+        "region": heading.region,
         "providers": depths.providers.iter().map(provider).collect::<Vec<_>>(),
         "inactive": subscriptions::inactive(&subscribers.inactive),
         "responses": held(depths.responses),

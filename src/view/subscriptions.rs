@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 
 use super::table::cut;
 use crate::core::text::printable;
-use crate::stack::{Delivery, Filter, Inactive, Inactivity, Scope, Subscriber, Subscribers};
+use crate::stack::{
+    Filter, FilterScope, Inactive, Inactivity, Subscriber, Subscribers, SubscriptionDelivery,
+};
 
 /// The longest policy that is shown; JSON has it whole.
 const LONGEST_POLICY: usize = 200;
@@ -54,21 +56,21 @@ fn state(inactive: &Inactive) -> &'static str {
 }
 
 /// The filter of a subscription in a column; empty without one.
-pub fn note(delivery: Option<&Delivery>) -> String {
+pub fn note(delivery: Option<&SubscriptionDelivery>) -> String {
     delivery.and_then(|delivery| delivery.filter.as_ref()).map(shown).unwrap_or_default()
 }
 
 /// `filter on the body: {"customer":["gold"]}`.
 fn shown(filter: &Filter) -> String {
     let scope = match filter.scope {
-        Scope::Attributes => "attributes",
-        Scope::Body => "the body",
+        FilterScope::Attributes => "attributes",
+        FilterScope::Body => "the body",
     };
     format!("filter on {scope}: {}", cut(&printable(&filter.policy), LONGEST_POLICY))
 }
 
 /// Adds how a subscription delivers to a document; everything is null where that may not be read.
-pub fn add_delivery(document: &mut Value, delivery: Option<&Delivery>) {
+pub fn add_delivery(document: &mut Value, delivery: Option<&SubscriptionDelivery>) {
     let filter = delivery.and_then(|delivery| delivery.filter.as_ref());
     document["filter-policy"] = json!(filter.map(|filter| &filter.policy));
     document["filter-policy-scope"] = json!(filter.map(|filter| filter.scope.word()));

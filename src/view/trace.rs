@@ -9,7 +9,7 @@ use super::table::{cut, cut_middle, price, wrapped};
 use crate::core::Timestamp;
 use crate::core::aggregate::{Gathering, State};
 use crate::core::text::printable;
-use crate::core::timeline::{Lane, Slowest, Step, Timeline};
+use crate::core::timeline::{Lane, Slowest, Timeline, TimelineStep};
 
 /// The widest name, value and bar.
 const LONGEST_NAME: usize = 32;
@@ -237,8 +237,8 @@ fn legend(timeline: &Timeline) -> Vec<String> {
     let span = timeline.span();
     let within = |at: Option<i64>| at.is_some_and(|at| at <= span);
     let parts = [
-        (any(&|lane| lane.took(Step::PickUp).is_some()), ". queued"),
-        (any(&|lane| lane.took(Step::Thinking).is_some()), "= thinking"),
+        (any(&|lane| lane.took(TimelineStep::PickUp).is_some()), ". queued"),
+        (any(&|lane| lane.took(TimelineStep::Thinking).is_some()), "= thinking"),
         (any(&|lane| lane.gathered.is_some()), "- reply"),
         (any(&|lane| lane.end().is_some() && !is_receipt(lane)), "o gathered"),
         (any(&is_receipt), "x receipt"),
@@ -275,10 +275,10 @@ pub(super) fn disagreement(step: &Slowest<'_>) -> String {
     let who = printable(step.lane.provider.responder.as_str());
     let by = took(step.took.saturating_neg());
     let what = match step.step {
-        Step::PickUp => "received it before it was submitted",
-        Step::Thinking => "answered before it received",
-        Step::Sending => "answered after its reply was in the queue",
-        Step::Gather => "was gathered before its reply was in the queue",
+        TimelineStep::PickUp => "received it before it was submitted",
+        TimelineStep::Thinking => "answered before it received",
+        TimelineStep::Sending => "answered after its reply was in the queue",
+        TimelineStep::Gather => "was gathered before its reply was in the queue",
     };
     format!("clocks disagree: by their times {who} {what}, by {by}")
 }
@@ -308,12 +308,12 @@ pub fn document(timeline: &Timeline, gathering: &Gathering) -> Value {
             "sent-ms": lane.sent,
             "gathered-ms": lane.gathered,
         });
-        let steps = Step::ALL.map(|step| (step.word().to_owned(), json!(lane.took(step))));
+        let steps = TimelineStep::ALL.map(|step| (step.word().to_owned(), json!(lane.took(step))));
         value["took-ms"] = Value::Object(steps.into_iter().collect());
         value
     };
     let slowest = timeline.slowest();
-    let slowest = Step::ALL.map(|step| {
+    let slowest = TimelineStep::ALL.map(|step| {
         let slowest = slowest.iter().find(|slowest| slowest.step == step);
         let slowest = slowest.map(|slowest| {
             json!({"responder": slowest.lane.provider.responder.as_str(), "ms": slowest.took})

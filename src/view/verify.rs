@@ -10,14 +10,14 @@ use crate::aws::QueueCounts;
 use crate::core::Responder;
 use crate::core::aggregate::{FILTERED, State};
 use crate::core::text::printable;
-use crate::flow::verify::{Account, Found};
+use crate::flow::verify::{Conservation, CopyLocation};
 
 /// The account in lines: one or two where every copy has a row, else one more for each that has none.
-pub fn lines(account: &Account, width: Option<u16>) -> Vec<String> {
+pub fn lines(account: &Conservation, width: Option<u16>) -> Vec<String> {
     sentences(account).iter().flat_map(|sentence| wrapped(sentence, width)).collect()
 }
 
-fn sentences(account: &Account) -> Vec<String> {
+fn sentences(account: &Conservation) -> Vec<String> {
     let id = printable(&account.gathering.request.id.short());
     let copies = account.copies.len();
     if account.gathering.expected.is_none() {
@@ -26,11 +26,12 @@ fn sentences(account: &Account) -> Vec<String> {
             "nobody wrote down who was asked for {id}: {rows}, no copy to look for"
         )];
     }
-    let count =
-        |is: &dyn Fn(Found) -> bool| account.copies.iter().filter(|(_, found)| is(*found)).count();
-    let in_flight = count(&Found::is_in_flight);
-    let unexplained = count(&Found::is_unexplained);
-    let filtered = count(&|found| found == Found::Filter);
+    let count = |is: &dyn Fn(CopyLocation) -> bool| {
+        account.copies.iter().filter(|(_, found)| is(*found)).count()
+    };
+    let in_flight = count(&CopyLocation::is_in_flight);
+    let unexplained = count(&CopyLocation::is_unexplained);
+    let filtered = count(&|found| found == CopyLocation::Filter);
     let mut all = Vec::new();
     if in_flight + unexplained + filtered == 0 {
         all.push(format!("{} of {id}: {}", plural_of(copies, "copy", "copies"), kinds(account)));
@@ -57,7 +58,7 @@ fn sentences(account: &Account) -> Vec<String> {
     let alike = |(a, found): &Copy, (b, finds): &Copy| {
         found == finds && !found.is_unexplained() && follow(a, b)
     };
-    let missing = account.copies.iter().filter(|(_, found)| !matches!(found, Found::Row(_)));
+    let missing = account.copies.iter().filter(|(_, found)| !matches!(found, CopyLocation::Row(_)));
     let missing: Vec<Copy> = missing.cloned().collect();
     for group in missing.chunk_by(alike) {
         let (Some((first, found)), Some((last, _))) = (group.first(), group.last()) else {
@@ -68,31 +69,31 @@ fn sentences(account: &Account) -> Vec<String> {
     all
 }
 
-type Copy = (Responder, Found);
+type Copy = (Responder, CopyLocation);
 
 /// Where copies without a row may be, each alike.
-fn whereabouts(found: Found, copies: usize) -> String {
+fn whereabouts(found: CopyLocation, copies: usize) -> String {
     match found {
-        Found::Row(_) => "it has one".to_owned(),
-        Found::Queue(QueueCounts { ready, in_hand }) => {
+        CopyLocation::Row(_) => "it has one".to_owned(),
+        CopyLocation::Queue(QueueCounts { ready, in_hand }) => {
             let each = if copies > 1 { "each " } else { "" };
             format!("maybe in its queue ({each}{ready} ready, {in_hand} in hand)")
         }
-        Found::Responses(counts) => {
+        CopyLocation::Responses(counts) => {
             format!("maybe a reply ({} in the response queue)", counts.total())
         }
-        Found::Unseen => "maybe on its way: it was asked a moment ago".to_owned(),
-        Found::Elsewhere => "its queue cannot be looked at from here".to_owned(),
-        Found::Nothing => "its queue and the response queue are empty".to_owned(),
-        Found::Filter => FILTERED.to_owned(),
-        Found::NoQueue => "it has no queue here, and no reply waits".to_owned(),
+        CopyLocation::Unseen => "maybe on its way: it was asked a moment ago".to_owned(),
+        CopyLocation::Elsewhere => "its queue cannot be looked at from here".to_owned(),
+        CopyLocation::Nothing => "its queue and the response queue are empty".to_owned(),
+        CopyLocation::Filter => FILTERED.to_owned(),
+        CopyLocation::NoQueue => "it has no queue here, and no reply waits".to_owned(),
     }
 }
 
 /// `7 quotes (1 late), 1 declined, 1 failed, 1 silent`: the copies that have a row.
-fn kinds(account: &Account) -> String {
+fn kinds(account: &Conservation) -> String {
     let count = |wanted: &[State]| {
-        let is = |found: &Found| matches!(found, Found::Row(state) if wanted.contains(state));
+        let is = |found: &CopyLocation| matches!(found, CopyLocation::Row(state) if wanted.contains(state));
         account.copies.iter().filter(|(_, found)| is(found)).count()
     };
     let late = count(&[State::Late]);
@@ -118,17 +119,17 @@ fn plural_of(count: usize, one: &str, many: &str) -> String {
 }
 
 /// The document of `--output json`.
-pub fn document(account: &Account) -> Value {
+pub fn document(account: &Conservation) -> Value {
     let copy = |(responder, found): &Copy| {
         let (word, state, counts) = match found {
-            Found::Row(state) => (Some("row"), Some(state.word()), None),
-            Found::Queue(counts) => (Some("queue"), None, Some(*counts)),
-            Found::Responses(counts) => (Some("responses"), None, Some(*counts)),
-            Found::Unseen => (Some("unseen"), None, Some(QueueCounts::default())),
-            Found::Elsewhere => (Some("elsewhere"), None, None),
-            Found::Nothing => (None, None, Some(QueueCounts::default())),
-            Found::NoQueue => (None, None, None),
-            Found::Filter => (Some("filter"), None, None),
+            CopyLocation::Row(state) => (Some("row"), Some(state.word()), None),
+            CopyLocation::Queue(counts) => (Some("queue"), None, Some(*counts)),
+            CopyLocation::Responses(counts) => (Some("responses"), None, Some(*counts)),
+            CopyLocation::Unseen => (Some("unseen"), None, Some(QueueCounts::default())),
+            CopyLocation::Elsewhere => (Some("elsewhere"), None, None),
+            CopyLocation::Nothing => (None, None, Some(QueueCounts::default())),
+            CopyLocation::NoQueue => (None, None, None),
+            CopyLocation::Filter => (Some("filter"), None, None),
         };
         json!({
             "responder": responder.as_str(),

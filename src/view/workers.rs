@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::account;
 use super::table::{Column, cut, cut_middle, lines, spaced, wrapped};
-use crate::aws::Account;
+use crate::aws::Usage;
 use crate::consumer::Trouble;
 use crate::core::text::printable;
 use crate::core::{Answer, ProviderName, RfqId, Timestamp};
@@ -29,7 +29,7 @@ const SHORTEST_NAME: usize = 10;
 
 /// What a table is drawn for.
 #[derive(Debug, Clone, Copy)]
-pub struct Screen {
+pub struct Viewport {
     /// Columns there are.
     pub width: u16,
     /// The time.
@@ -38,7 +38,7 @@ pub struct Screen {
 
 /// One provider's counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Counts {
+struct ProviderCounts {
     received: u64,
     quoted: u64,
     declined: u64,
@@ -52,7 +52,7 @@ struct Counts {
 /// The counts of everything that happened.
 #[derive(Debug, Default)]
 pub struct Tally {
-    providers: BTreeMap<ProviderName, Counts>,
+    providers: BTreeMap<ProviderName, ProviderCounts>,
     rfqs: Distinct,
     /// Deliveries that were not handled again.
     again: u64,
@@ -82,7 +82,8 @@ struct Standing {
 impl Tally {
     /// Nothing has happened at these providers.
     pub fn new(providers: &[ProviderName]) -> Self {
-        let counts = providers.iter().map(|name| (name.clone(), Counts::default())).collect();
+        let counts =
+            providers.iter().map(|name| (name.clone(), ProviderCounts::default())).collect();
         Self { providers: counts, ..Self::default() }
     }
 
@@ -179,12 +180,12 @@ impl Tally {
         self.providers.values().map(|counts| counts.in_hand).sum()
     }
 
-    fn of(&mut self, provider: &ProviderName) -> &mut Counts {
+    fn of(&mut self, provider: &ProviderName) -> &mut ProviderCounts {
         self.providers.entry(provider.clone()).or_default()
     }
 
-    fn total(&self) -> Counts {
-        let mut total = Counts::default();
+    fn total(&self) -> ProviderCounts {
+        let mut total = ProviderCounts::default();
         for counts in self.providers.values() {
             total.received += counts.received;
             total.quoted += counts.quoted;
@@ -201,12 +202,12 @@ impl Tally {
     /// The table that is redrawn in place, at most `rows` providers high.
     pub fn table(
         &self,
-        account: &Account,
-        consumer: Part,
+        account: &Usage,
+        consumer: ConsumerPart,
         rows: usize,
-        screen: Screen,
+        screen: Viewport,
     ) -> Vec<String> {
-        let Screen { width, now } = screen;
+        let Viewport { width, now } = screen;
         let mut all = Vec::new();
         if !self.providers.is_empty() {
             let columns = [
@@ -218,7 +219,7 @@ impl Tally {
                 Column::Right("SILENT"),
                 Column::Right("IN HAND"),
             ];
-            let row = |(name, counts): (&ProviderName, &Counts)| {
+            let row = |(name, counts): (&ProviderName, &ProviderCounts)| {
                 let c = counts;
                 let numbers = [c.received, c.quoted, c.declined, c.failed, c.silent, c.in_hand];
                 let numbers = numbers.iter().map(ToString::to_string);
@@ -231,7 +232,7 @@ impl Tally {
                 all.push(format!("... and {folded} more"));
             }
         }
-        if consumer == Part::Included {
+        if consumer == ConsumerPart::Included {
             let line = self.consumer_line();
             let per_rfq = account::per(account.total(), self.rfqs.count);
             let per_rfq = per_rfq.map(|n| format!("{n:.1} requests/RFQ")).unwrap_or_default();
@@ -252,7 +253,7 @@ impl Tally {
     }
 
     /// The account at the end, for people.
-    pub fn summary(&self, account: &Account, consumer: Part) -> Vec<String> {
+    pub fn summary(&self, account: &Usage, consumer: ConsumerPart) -> Vec<String> {
         let total = self.total();
         let mut all = Vec::new();
         if !self.providers.is_empty() {
@@ -277,7 +278,7 @@ impl Tally {
             }
             all.push(line);
         }
-        if consumer == Part::Included {
+        if consumer == ConsumerPart::Included {
             all.push(self.consumer_line());
         }
         all.extend(account::lines(account, self.rfqs.count));
@@ -285,7 +286,7 @@ impl Tally {
     }
 
     /// The account at the end, for programs.
-    pub fn document(&self, account: &Account) -> Value {
+    pub fn document(&self, account: &Usage) -> Value {
         let total = self.total();
         let mut document = json!({
             "received": total.received,
@@ -335,7 +336,7 @@ impl Distinct {
 
 /// Whether the consumer is part of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Part {
+pub enum ConsumerPart {
     /// It is.
     Included,
     /// It is not.

@@ -1,7 +1,7 @@
 //! What the tables look like, at a fixed time.
 
 use insta::assert_snapshot;
-use rydes::aws::Account;
+use rydes::aws::Usage;
 use rydes::consumer::Trouble;
 use rydes::core::aggregate::aggregate;
 use rydes::core::{
@@ -10,7 +10,7 @@ use rydes::core::{
 };
 use rydes::flow::events::{Event, Gathered};
 use rydes::view::quotes::{Frame, MOST_ROWS, table};
-use rydes::view::workers::{Part, Screen, Tally};
+use rydes::view::workers::{ConsumerPart, Tally, Viewport};
 
 const NOON: i64 = 1_769_860_800_000;
 
@@ -154,8 +154,8 @@ fn tally() -> Tally {
 }
 
 fn drawn(tally: &Tally, width: u16, after: i64) -> String {
-    let screen = Screen { width, now: at(after) };
-    let lines = tally.table(&Account::default(), Part::Included, 20, screen);
+    let screen = Viewport { width, now: at(after) };
+    let lines = tally.table(&Usage::default(), ConsumerPart::Included, 20, screen);
     let widest = lines.iter().map(|line| console::measure_text_width(line)).max();
     assert!(widest <= Some(width.into()), "{widest:?}:\n{}", lines.join("\n"));
     lines.join("\n")

@@ -15,7 +15,7 @@ use futures_util::future::try_join_all;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::{Aws, CONNECT_TIMEOUT, Clients, Place, TLS, app_name, timeouts, too_many_files};
+use super::{Aws, CONNECT_TIMEOUT, Clients, Location, TLS, app_name, timeouts, too_many_files};
 use crate::aws::Meter;
 use crate::aws::error::is_about_region;
 use crate::aws::health::{self, Health};
@@ -36,7 +36,7 @@ impl Aws {
         remedies: Remedies,
     ) -> Result<Self> {
         let endpoints = [&localstack.sqs, &localstack.sns, &localstack.dynamodb];
-        let place = Place {
+        let location = Location {
             name: format!("LocalStack {}", localstack.sqs.url),
             url: localstack.sqs.url.clone(),
             endpoints: endpoints.map(Clone::clone).to_vec(),
@@ -50,7 +50,9 @@ impl Aws {
         let reached = different.into_iter().map(async |endpoint| {
             reach(endpoint).await.map_err(|unreached| match unreached {
                 Unreached::Files => too_many_files(),
-                Unreached::Because(cause) => place.unreachable(Some(&endpoint.url)).because(cause),
+                Unreached::Because(cause) => {
+                    location.unreachable(Some(&endpoint.url)).because(cause)
+                }
             })
         });
         let versions = try_join_all(reached).await?;
@@ -79,7 +81,7 @@ impl Aws {
             region: localstack.region.clone(),
             partition: partition_of(&localstack.region).to_owned(),
             version: versions.into_iter().flatten().next(),
-            place,
+            location,
         };
         aws.check_region().boxed().await?;
         Ok(aws)

@@ -20,11 +20,11 @@ use aws_types::os_shim_internal::{Env, Fs};
 use aws_types::service_config::ServiceConfigKey;
 use futures_util::FutureExt as _;
 
-use super::{Aws, Clients, Place, TLS, app_name, no_credentials, timeouts};
+use super::{Aws, Clients, Location, TLS, app_name, no_credentials, timeouts};
 use crate::aws::Meter;
-use crate::aws::asked::Asked;
 use crate::aws::failure::{lack, words};
 use crate::aws::remedy::{Remedies, Remedy};
+use crate::aws::url_recorder::UrlRecorder;
 use crate::core::Names;
 use crate::core::text::printable;
 use crate::error::{Error, Kind, Result};
@@ -67,7 +67,7 @@ impl Aws {
             partition: partition_of(&region).to_owned(),
             region,
             version: None,
-            place: Place {
+            location: Location {
                 name: "AWS".to_owned(),
                 url: "AWS".to_owned(),
                 endpoints: Vec::new(),
@@ -84,7 +84,7 @@ impl Aws {
     /// the ARN of a queue of the stack.
     async fn ask_whose(&mut self, config: &SdkConfig) -> Result<()> {
         let sts = aws_sdk_sts::config::Builder::from(config)
-            .interceptor(Asked)
+            .interceptor(UrlRecorder)
             .timeout_config(timeouts().to_builder().operation_timeout(IDENTITY_TIMEOUT).build())
             .retry_config(RetryConfig::disabled());
         let sts = aws_sdk_sts::Client::from_conf(sts.build());

@@ -3,7 +3,7 @@
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_smithy_http_client::Builder;
 
-use super::{Aws, Clients, Place};
+use super::{Aws, Clients, Location};
 use crate::aws::{Meter, Remedies};
 use crate::core::Names;
 use crate::core::StackName;
@@ -14,7 +14,7 @@ impl Aws {
     pub(in crate::aws) fn sample() -> Self {
         let origin = "default endpoint".to_owned();
         let endpoint = Endpoint { url: DEFAULT_ENDPOINT.to_owned(), origin };
-        let place = Place {
+        let location = Location {
             name: format!("LocalStack {}", endpoint.url),
             url: endpoint.url.clone(),
             endpoints: vec![endpoint],
@@ -22,12 +22,12 @@ impl Aws {
             backend: Backend::LocalStack,
             remedies: Remedies::new(|remedy| format!("{remedy:?}")),
         };
-        Self::at(place, "000000000000", DEFAULT_REGION)
+        Self::at(location, "000000000000", DEFAULT_REGION)
     }
 
     /// Clients of AWS, which is never asked.
     pub(in crate::aws) fn real_sample() -> Self {
-        let place = Place {
+        let location = Location {
             name: "AWS".to_owned(),
             url: "AWS".to_owned(),
             endpoints: Vec::new(),
@@ -35,10 +35,10 @@ impl Aws {
             backend: Backend::Aws,
             remedies: Remedies::new(|remedy| format!("{remedy:?}")),
         };
-        Self::at(place, "123456789012", "eu-west-1")
+        Self::at(location, "123456789012", "eu-west-1")
     }
 
-    fn at(place: Place, account: &str, region: &str) -> Self {
+    fn at(location: Location, account: &str, region: &str) -> Self {
         let config = SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new(region.to_owned()))
@@ -54,7 +54,7 @@ impl Aws {
             region: region.to_owned(),
             partition: "aws".to_owned(),
             version: None,
-            place,
+            location,
         }
     }
 }

@@ -5,15 +5,15 @@ use super::*;
 #[test]
 fn silence_is_told_of_the_endpoint_that_was_asked() {
     let at = |url: &str, origin: &str| Endpoint { url: url.to_owned(), origin: origin.to_owned() };
-    let mut place = Aws::sample().place;
-    place.endpoints = vec![at("http://localhost:4566", "a"), at("http://localhost:45660", "b")];
+    let mut location = Aws::sample().location;
+    location.endpoints = vec![at("http://localhost:4566", "a"), at("http://localhost:45660", "b")];
     for (asked, named) in [
         ("http://127.0.0.1:4566/", "http://localhost:4566 (a)"),
         ("http://localhost:4566/queue", "http://localhost:4566 (a)"),
         ("http://localhost:45660", "http://localhost:45660 (b)"),
         ("http://localhost:45660/queue", "http://localhost:45660 (b)"),
     ] {
-        assert_eq!(place.host(Some(asked)), named, "{asked}");
+        assert_eq!(location.host(Some(asked)), named, "{asked}");
     }
 }
 

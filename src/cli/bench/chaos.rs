@@ -11,11 +11,11 @@ use crate::aws::Aws;
 use crate::cli::Context;
 use crate::cli::remedies::remedies;
 use crate::error::{Error, Result, exit};
-use crate::flow::provider::{Behaviour, Temper};
+use crate::flow::provider::{Behaviour, Profile};
 use crate::settings::Target;
-use crate::terminal::progress::{Progress, Whole};
+use crate::terminal::progress::{Progress, Total};
 use crate::terminal::{Format, Output};
-use crate::tools::bench::chaos::{self, Outcome, Plan};
+use crate::tools::bench::chaos::{self, ChaosPlan, ChaosResult};
 use crate::tools::bench::proxy::{Proxy, seeded};
 use crate::view::chaos::{Proxied, document, report};
 
@@ -65,11 +65,11 @@ pub(super) async fn soak(
     context: &Context,
     stack: &BenchStack,
     command: &Command,
-) -> Result<(Plan, Outcome, Option<Proxied>)> {
+) -> Result<(ChaosPlan, ChaosResult, Option<Proxied>)> {
     let output = &context.output;
     let chaos = &command.chaos;
     let providers = stack.make(output, command.providers).await?;
-    let mut behaviour = command.conduct.behaviour(Temper::Steady);
+    let mut behaviour = command.behaviour.behaviour(Profile::Steady);
     behaviour.think = behaviour.think.or(Some(THINK));
     let proxy = match chaos.failing {
         Some(share) => Some(in_front_of(&stack.settings.target, behaviour.seed, share).await?),
@@ -87,10 +87,10 @@ pub(super) async fn soak(
         ["providers", "run", "--tied", "-o", "jsonl", "--poll-wait", "2s"].map(str::to_owned),
     );
     worker.extend(["--visibility".to_owned(), format!("{}s", VISIBILITY.as_secs())]);
-    worker.extend(["--concurrency".to_owned(), command.conduct.concurrency().to_string()]);
+    worker.extend(["--concurrency".to_owned(), command.behaviour.concurrency().to_string()]);
     worker.extend(arguments(&behaviour));
     let program = std::env::current_exe().map_err(Error::system)?.into_os_string();
-    let plan = Plan {
+    let plan = ChaosPlan {
         rfqs: command.count.unwrap_or(COUNT),
         rate: command.rate.unwrap_or(RATE),
         providers,
@@ -100,7 +100,7 @@ pub(super) async fn soak(
         command: std::iter::once(program).chain(worker.into_iter().map(OsString::from)).collect(),
         visibility: VISIBILITY,
     };
-    let bar = Progress::new(output, Whole::Rfqs(plan.rfqs.into()), "answered");
+    let bar = Progress::new(output, Total::Rfqs(plan.rfqs.into()), "answered");
     let told = |rfqs| bar.at(rfqs, 0);
     let stop = &context.shutdown.stop;
     let outcome = Box::pin(chaos::run(&reached, &stack.aws, &plan, stop, &told)).await?;
@@ -130,9 +130,9 @@ async fn in_front_of(target: &Target, seed: u64, share: f64) -> Result<Proxy> {
 /// The options that let `providers run` behave like this.
 fn arguments(behaviour: &Behaviour) -> Vec<String> {
     use clap::ValueEnum as _;
-    let temper = behaviour.temper.to_possible_value();
-    let temper = temper.map_or_else(String::new, |temper| temper.get_name().to_owned());
-    let mut all = vec!["--behavior".to_owned(), temper];
+    let profile = behaviour.profile.to_possible_value();
+    let profile = profile.map_or_else(String::new, |profile| profile.get_name().to_owned());
+    let mut all = vec!["--behavior".to_owned(), profile];
     all.extend(["--seed".to_owned(), behaviour.seed.to_string()]);
     all.extend(["--speed".to_owned(), behaviour.speed.to_string()]);
     if let Some((low, high)) = behaviour.think {
@@ -147,8 +147,8 @@ fn arguments(behaviour: &Behaviour) -> Vec<String> {
 /// Prints what became of it.
 pub(super) fn tell(
     output: &Output,
-    plan: &Plan,
-    outcome: &Outcome,
+    plan: &ChaosPlan,
+    outcome: &ChaosResult,
     proxied: Option<Proxied>,
 ) -> Result<u8> {
     match output.format {

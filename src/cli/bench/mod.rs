@@ -9,16 +9,16 @@ use clap::Args;
 
 use crate::aws::MAX_WAIT;
 use crate::cli::Context;
-use crate::cli::conduct::Conduct;
+use crate::cli::behaviour::BehaviourArgs;
 use crate::cli::workers::GATHER_CONCURRENCY;
-use crate::consumer::Options;
+use crate::consumer::ConsumeOptions;
 use crate::error::{Error, Result, exit};
 use crate::flow::gather;
-use crate::flow::provider::{self, Receipts, Temper};
+use crate::flow::provider::{self, Profile, Receipts};
 use crate::shutdown::StopSignal;
 use crate::terminal::Format;
-use crate::terminal::progress::{Progress, Whole};
-use crate::tools::bench::{self, Arrival, Measured, Plan};
+use crate::terminal::progress::{Progress, Total};
+use crate::tools::bench::{self, Arrival, LoadPlan, Measured};
 use crate::view::bench::{document, report};
 use chaos::Chaos;
 use stack::BenchStack;
@@ -53,7 +53,7 @@ pub(super) struct Command {
     #[arg(long, value_name = "N", conflicts_with = "chaos", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     warm_up: u32,
     #[command(flatten)]
-    pub(super) conduct: Conduct,
+    pub(super) behaviour: BehaviourArgs,
     #[command(flatten)]
     chaos: Chaos,
 }
@@ -89,26 +89,29 @@ async fn measure(
     context: &Context,
     stack: &BenchStack,
     command: &Command,
-) -> Result<(Plan, Measured)> {
+) -> Result<(LoadPlan, Measured)> {
     let output = &context.output;
     let count = command.count.unwrap_or(COUNT);
     let providers = stack.make(output, command.providers).await?;
     let options =
-        |concurrency| Options { concurrency, visibility: VISIBILITY, drain: Duration::ZERO };
-    let plan = Plan {
+        |concurrency| ConsumeOptions { concurrency, visibility: VISIBILITY, drain: Duration::ZERO };
+    let plan = LoadPlan {
         rfqs: count,
         warm_up: command.warm_up,
         arrival: command.rate.map_or(Arrival::Saturating, Arrival::Rate),
         providers,
-        workers: provider::Settings {
-            behaviour: command.conduct.behaviour(Temper::Steady),
+        workers: provider::ProviderSettings {
+            behaviour: command.behaviour.behaviour(Profile::Steady),
             receipts: Receipts::Send,
             poll_wait: MAX_WAIT,
-            options: options(command.conduct.concurrency()),
+            options: options(command.behaviour.concurrency()),
         },
-        gathering: gather::Settings { poll_wait: MAX_WAIT, options: options(GATHER_CONCURRENCY) },
+        gathering: gather::ConsumerSettings {
+            poll_wait: MAX_WAIT,
+            options: options(GATHER_CONCURRENCY),
+        },
     };
-    let bar = Progress::new(output, Whole::Rfqs(count.into()), "gathered");
+    let bar = Progress::new(output, Total::Rfqs(count.into()), "gathered");
     let told = |rfqs| bar.at(rfqs, 0);
     let measured = Box::pin(bench::run(&stack.aws, &plan, &StopSignal::new(), &told)).await?;
     Ok((plan, measured))

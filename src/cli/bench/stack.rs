@@ -5,7 +5,7 @@ use crate::cli::{Context, env, waiting};
 use crate::core::{ProviderName, StackName};
 use crate::error::{Error, Result};
 use crate::settings::Settings;
-use crate::stack::{self, Mode, Request, Untagged};
+use crate::stack::{self, Mode, SetupRequest, Untagged};
 use crate::terminal::Output;
 
 /// The stack that is made and removed, unless another name is typed.
@@ -46,8 +46,11 @@ impl BenchStack {
 
     /// Makes the stack.
     pub(super) async fn make(&self, output: &Output, providers: u8) -> Result<Vec<ProviderName>> {
-        let request =
-            Request { providers: providers.into(), mode: Mode::Apply, untagged: Untagged::Refuse };
+        let request = SetupRequest {
+            providers: providers.into(),
+            mode: Mode::Apply,
+            untagged: Untagged::Refuse,
+        };
         Box::pin(stack::setup(&self.aws, &request, &waiting(output))).await?;
         let register = stack::register(&self.aws).await?;
         Ok(register.into_iter().filter_map(|entry| entry.name).collect())

@@ -4,7 +4,7 @@
 use clap::{Arg, ArgAction};
 
 /// A command line up to the cursor.
-pub(super) struct Line<'a> {
+pub(super) struct TypedLine<'a> {
     /// The command that was named last.
     pub(super) command: &'a clap::Command,
     /// The options that were typed, each with its value where it takes one.
@@ -39,7 +39,7 @@ pub(super) enum End<'a> {
     },
 }
 
-impl<'a> Line<'a> {
+impl<'a> TypedLine<'a> {
     /// Reads the words after the program's name. The last one is not finished yet. `program` has to be
     /// built.
     pub(super) fn read(program: &'a clap::Command, words: &[String]) -> Self {

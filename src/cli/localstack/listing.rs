@@ -4,13 +4,14 @@ use serde_json::{Value, json};
 
 use crate::core::text::printable;
 use crate::tools::localstack::{
-    self, Answer, PieceState, Place, Plan, Runtime, Soundness, Survey, Wanted,
+    self, Instance, PortProbe, PrerequisiteState, RequestedRuntime, Runtime, RuntimeChoice,
+    Soundness, Survey,
 };
 
 /// What is here and what is missing, in lines.
 pub(super) fn listing(survey: &Survey) -> Vec<String> {
     let mut lines = Vec::new();
-    if survey.wanted() != Wanted::Only(Runtime::Packages) {
+    if survey.wanted() != RequestedRuntime::Only(Runtime::Packages) {
         let problems = survey.docker_problems();
         if problems.is_empty() {
             lines.push(format!("docker: ok ({})", survey.docker_version()));
@@ -20,7 +21,7 @@ pub(super) fn listing(survey: &Survey) -> Vec<String> {
             lines.push(format!("        {advice}"));
         }
     }
-    if survey.wanted() != Wanted::Only(Runtime::Docker) {
+    if survey.wanted() != RequestedRuntime::Only(Runtime::Docker) {
         lines.push("without Docker, LocalStack needs:".to_owned());
         for piece in survey.pieces() {
             let found = piece.found.map(|found| format!(" ({found})")).unwrap_or_default();
@@ -34,7 +35,7 @@ pub(super) fn listing(survey: &Survey) -> Vec<String> {
 /// How what was installed is, in lines; none where there is nothing, or Docker alone is wanted.
 pub(super) fn cached(survey: &Survey, cache: &[(&str, Soundness)]) -> Vec<String> {
     let is_empty = cache.iter().all(|(_, soundness)| *soundness == Soundness::Missing);
-    if is_empty || survey.wanted() == Wanted::Only(Runtime::Docker) {
+    if is_empty || survey.wanted() == RequestedRuntime::Only(Runtime::Docker) {
         return Vec::new();
     }
     let line = |(part, soundness): &(&str, Soundness)| match soundness {
@@ -49,10 +50,10 @@ pub(super) fn cached(survey: &Survey, cache: &[(&str, Soundness)]) -> Vec<String
 
 /// What is here and what is missing, as a document.
 pub(super) fn document(
-    place: &Place,
+    instance: &Instance,
     survey: &Survey,
     cache: &[(&str, Soundness)],
-    plan: Option<&Plan>,
+    plan: Option<&RuntimeChoice>,
 ) -> Value {
     let problems = survey.docker_problems().into_iter();
     let pieces = survey.pieces().into_iter().map(|piece| {
@@ -64,8 +65,8 @@ pub(super) fn document(
         })
     });
     let runtime = plan.map(|plan| match plan {
-        Plan::Docker => name(Runtime::Docker),
-        Plan::Packages(_) => name(Runtime::Packages),
+        RuntimeChoice::Docker => name(Runtime::Docker),
+        RuntimeChoice::Packages(_) => name(Runtime::Packages),
     });
     let cache = cache.iter().map(|(part, soundness)| {
         let (state, damage) = match soundness {
@@ -75,14 +76,14 @@ pub(super) fn document(
         };
         json!({ "part": part, "state": state, "damage": damage })
     });
-    let port = match localstack::ask(place.port) {
-        Answer::Nothing => "free",
-        Answer::LocalStack(_) => "localstack",
-        Answer::Foreign(_) => "taken",
+    let port = match localstack::ask(instance.port) {
+        PortProbe::Nothing => "free",
+        PortProbe::LocalStack(_) => "localstack",
+        PortProbe::Foreign(_) => "taken",
     };
     json!({
-        "endpoint": place.endpoint(),
-        "port": { "number": place.port, "state": port },
+        "endpoint": instance.endpoint(),
+        "port": { "number": instance.port, "state": port },
         "runtime": runtime,
         "docker": {
             "state": if survey.docker_problems().is_empty() { "ok" } else { "missing" },
@@ -96,11 +97,11 @@ pub(super) fn document(
     })
 }
 
-fn state(state: PieceState) -> &'static str {
+fn state(state: PrerequisiteState) -> &'static str {
     match state {
-        PieceState::Ok => "ok",
-        PieceState::NotNeeded => "not needed",
-        PieceState::Missing => "missing",
+        PrerequisiteState::Ok => "ok",
+        PrerequisiteState::NotNeeded => "not needed",
+        PrerequisiteState::Missing => "missing",
     }
 }
 

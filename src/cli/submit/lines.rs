@@ -9,7 +9,7 @@ use crate::flow::draft::JSON_MAX;
 
 /// A line that is not blank.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Line {
+pub struct BatchLine {
     /// From 1, blank ones counted.
     pub number: u64,
     /// Bytes up to its end.
@@ -20,7 +20,7 @@ pub struct Line {
 
 /// Reads lines until the end, an error, or nobody wants more. None is held that is longer than a
 /// request may be.
-pub fn read_lines(mut from: impl BufRead, lines: &mpsc::Sender<io::Result<Line>>) {
+pub fn read_lines(mut from: impl BufRead, lines: &mpsc::Sender<io::Result<BatchLine>>) {
     let (mut number, mut bytes) = (0, 0);
     loop {
         let line = match read_line(&mut from) {
@@ -31,7 +31,7 @@ pub fn read_lines(mut from: impl BufRead, lines: &mpsc::Sender<io::Result<Line>>
                 if text.as_ref().is_ok_and(|text| text.trim().is_empty()) {
                     continue;
                 }
-                Ok(Line { number, bytes, text })
+                Ok(BatchLine { number, bytes, text })
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
             Err(error) => Err(error),
@@ -64,7 +64,7 @@ fn read_line(from: &mut impl BufRead) -> io::Result<Option<(u64, Result<String, 
 mod tests {
     use super::*;
 
-    fn lines(text: &[u8]) -> Vec<Line> {
+    fn lines(text: &[u8]) -> Vec<BatchLine> {
         let (sender, mut read) = mpsc::channel(100);
         read_lines(text, &sender);
         drop(sender);

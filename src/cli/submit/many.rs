@@ -13,7 +13,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
-use super::lines::{Line, read_lines};
+use super::lines::{BatchLine, read_lines};
 use super::options::{Command, from_stdin, retry};
 use super::shape::look;
 use super::subscribe_hint;
@@ -26,7 +26,7 @@ use crate::flow::draft::{Submission, of_json};
 use crate::flow::scatter::{Scatter, Scattered};
 use crate::settings::{Settings, quoted};
 use crate::shutdown::Stage;
-use crate::terminal::progress::{Progress, Whole};
+use crate::terminal::progress::{Progress, Total};
 use crate::terminal::{Format, Output};
 use crate::view::count_of;
 
@@ -36,7 +36,7 @@ const IN_HAND: usize = 500;
 /// Lines that are read ahead.
 const READ_AHEAD: usize = 100;
 /// One request of many.
-struct Wanted {
+struct BatchItem {
     /// Its line in the file, from 1.
     line: Option<u64>,
     /// Bytes of the file up to its end.
@@ -45,7 +45,7 @@ struct Wanted {
 }
 
 /// Where many requests come from.
-pub(super) enum Requests {
+pub(super) enum RequestSource {
     /// The same one so many times, each time with an id of its own.
     Count(u32, Box<Submission>),
     /// The lines of a file, or of stdin.
@@ -59,7 +59,7 @@ pub(super) enum Requests {
     },
 }
 
-impl Requests {
+impl RequestSource {
     /// The lines of a file; of stdin with `-`. `batch` is the command that reads them from stdin.
     ///
     /// # Errors
@@ -98,21 +98,21 @@ impl Requests {
         Ok(Self::Lines { from: Box::new(Cursor::new(head).chain(from)), name, bytes })
     }
 
-    fn whole(&self) -> Whole {
+    fn whole(&self) -> Total {
         match self {
-            Self::Count(count, _) => Whole::Rfqs((*count).into()),
-            Self::Lines { bytes: Some(bytes), .. } => Whole::Bytes(*bytes),
-            Self::Lines { bytes: None, .. } => Whole::Unknown,
+            Self::Count(count, _) => Total::Rfqs((*count).into()),
+            Self::Lines { bytes: Some(bytes), .. } => Total::Bytes(*bytes),
+            Self::Lines { bytes: None, .. } => Total::Unknown,
         }
     }
 
     /// All of them, as fast as they are taken.
-    fn stream(self, command: &Command) -> BoxStream<'_, Result<Wanted>> {
+    fn stream(self, command: &Command) -> BoxStream<'_, Result<BatchItem>> {
         let (from, name) = match self {
             Self::Count(count, request) => {
                 let one = move |_| {
                     let request = Submission { id: RfqId::random(), ..(*request).clone() };
-                    Ok(Wanted { line: None, bytes: 0, request: Ok(request) })
+                    Ok(BatchItem { line: None, bytes: 0, request: Ok(request) })
                 };
                 return stream::iter(0..count).map(one).boxed();
             }
@@ -123,12 +123,12 @@ impl Requests {
         // Stdin and pipes may have nothing to say for as long as they like.
         tokio::task::spawn_blocking(move || read_lines(BufReader::new(from), &lines));
         let received = stream::unfold(read, async |mut read| Some((read.recv().await?, read)));
-        let wanted = move |line: io::Result<Line>| {
+        let wanted = move |line: io::Result<BatchLine>| {
             let line = line
                 .map_err(|error| Error::other(format!("reading {name} failed")).because(error))?;
             let request = line.text.map_err(Error::invalid);
             let request = request.and_then(|text| of_json("the line", &text, deadline, &until));
-            Ok(Wanted { line: Some(line.number), bytes: line.bytes, request })
+            Ok(BatchItem { line: Some(line.number), bytes: line.bytes, request })
         };
         received.map(wanted).boxed()
     }
@@ -136,7 +136,7 @@ impl Requests {
 
 /// How far a bulk submission has come.
 #[derive(Default)]
-struct Account {
+struct BulkProgress {
     submitted: u64,
     answered_before: u64,
     failed: u64,
@@ -145,7 +145,7 @@ struct Account {
     newest: VecDeque<RequestRow>,
 }
 
-impl Account {
+impl BulkProgress {
     fn done(&self) -> u64 {
         self.submitted + self.answered_before
     }
@@ -159,7 +159,11 @@ impl Account {
 }
 
 /// Submits many requests.
-pub(super) async fn run(context: &Context, command: Command, requests: Requests) -> Result<u8> {
+pub(super) async fn run(
+    context: &Context,
+    command: Command,
+    requests: RequestSource,
+) -> Result<u8> {
     let output = &context.output;
     let settings = context.settings()?;
     let aws = context.connect(&settings).await?;
@@ -171,9 +175,9 @@ pub(super) async fn run(context: &Context, command: Command, requests: Requests)
         .map_err(|error| subscribe_hint(error, &settings))?;
     let began = Instant::now();
     let bar = Progress::new(output, requests.whole(), "submitted");
-    let is_count = matches!(requests, Requests::Count(..));
-    let submit = async |wanted: Result<Wanted>| {
-        let Wanted { line, bytes, request } = wanted?;
+    let is_count = matches!(requests, RequestSource::Count(..));
+    let submit = async |wanted: Result<BatchItem>| {
+        let BatchItem { line, bytes, request } = wanted?;
         let submitted = async {
             let request = request?;
             let again = retry(&settings, &request);
@@ -186,7 +190,7 @@ pub(super) async fn run(context: &Context, command: Command, requests: Requests)
         };
         Ok::<_, Error>((line, bytes, submitted.await))
     };
-    let mut account = Account::default();
+    let mut account = BulkProgress::default();
     let mut broken = None;
     {
         let wanted = requests.stream(&command).take_until(stop.reached(Stage::Drain));
@@ -233,7 +237,7 @@ pub(super) async fn run(context: &Context, command: Command, requests: Requests)
 fn tell(
     output: &Output,
     bar: &Progress,
-    account: &mut Account,
+    account: &mut BulkProgress,
     line: Option<u64>,
     outcome: Result<Scattered>,
 ) {
@@ -280,7 +284,7 @@ fn tell_failure(output: &Output, line: Option<u64>, error: &Error) {
     }
 }
 
-fn summary(context: &Context, settings: &Settings, account: &Account, began: Instant) {
+fn summary(context: &Context, settings: &Settings, account: &BulkProgress, began: Instant) {
     let output = &context.output;
     let seconds = began.elapsed().as_secs_f64().max(0.001);
     #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
@@ -307,7 +311,12 @@ fn summary(context: &Context, settings: &Settings, account: &Account, began: Ins
 }
 
 /// What was done before the end that came early, and how to go on.
-fn ended_early(error: Error, settings: &Settings, command: &Command, account: &Account) -> Error {
+fn ended_early(
+    error: Error,
+    settings: &Settings,
+    command: &Command,
+    account: &BulkProgress,
+) -> Error {
     let but = match account.failed {
         0 => String::new(),
         failed => format!(", but for {failed} that failed"),

@@ -12,7 +12,7 @@ use super::until::{check_until, shortest_stall};
 use super::{Context, attended};
 use crate::error::{Error, Kind, Result};
 use crate::settings::Settings;
-use many::Requests;
+use many::RequestSource;
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let settings = context.settings()?;
@@ -24,14 +24,14 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     if let Some(file) = &command.batch {
         // A pipe without a writer cannot be opened yet.
         let (file, batch) = (file.clone(), options::from_stdin(&settings, &command));
-        let requests = attended(context, move || Requests::of_file(&file, &batch)).await??;
+        let requests = attended(context, move || RequestSource::of_file(&file, &batch)).await??;
         return Box::pin(many::run(context, command, requests)).await;
     }
     let submission = command.submission(context).await?;
     match command.count {
         None => one::run(context, &settings, &command, submission).await,
         Some(count) => {
-            let requests = Requests::Count(count, Box::new(submission));
+            let requests = RequestSource::Count(count, Box::new(submission));
             Box::pin(many::run(context, command, requests)).await
         }
     }

@@ -12,7 +12,7 @@ use crate::core::text::printable;
 use crate::core::{Condition, RequestRow, show_duration};
 use crate::error::{Kind, Result, exit};
 use crate::flow::draft::Submission;
-use crate::flow::quotes::Patience;
+use crate::flow::quotes::WaitOptions;
 use crate::flow::scatter::{self, Scattered};
 use crate::settings::Settings;
 use crate::terminal::Format;
@@ -55,7 +55,7 @@ pub(super) async fn run(
     if command.wait {
         let again = settings.command(&format!("quotes {} --watch", recent.prefix(&row.id).await));
         let patience =
-            Patience { stall: shortest_stall(&command.until), ..Stay::default().patience(&[]) };
+            WaitOptions { stall: shortest_stall(&command.until), ..Stay::default().patience(&[]) };
         let waited = wait(context, settings, &aws, row.id, patience).await;
         return waited.map_err(|error| match error.kind() {
             Kind::Signal(_) => error,

@@ -19,7 +19,7 @@ const DECLINES: [&str; 3] = ["fully booked", "too far", "no unicorn awake"];
 
 /// How a simulated provider behaves.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Temper {
+pub enum Profile {
     /// Thinks 0.2 to 4 s; 10 % each decline, stay silent, fail, or answer too late.
     #[default]
     Demo,
@@ -33,7 +33,7 @@ pub enum Temper {
 #[derive(Debug, Clone)]
 pub struct Behaviour {
     /// How providers behave.
-    pub temper: Temper,
+    pub profile: Profile,
     /// What makes one run's chances differ from another's.
     pub seed: u64,
     /// How long providers think instead of what their temper says, shortest to longest.
@@ -52,7 +52,7 @@ pub struct Decision {
     /// What it answers.
     pub intent: Intent,
     /// How the answer goes out.
-    pub delivery: Delivery,
+    pub delivery: ReplyDelivery,
 }
 
 /// When an answer goes out.
@@ -66,7 +66,7 @@ pub enum When {
 
 /// How an answer goes out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Delivery {
+pub enum ReplyDelivery {
     /// As it should.
     Sound,
     /// As a body that is not JSON.
@@ -76,12 +76,12 @@ pub enum Delivery {
     /// To this id, which belongs to no RFQ.
     Astray(RfqId),
     /// Its worker dies at this moment, the first time that the request is received.
-    Crash(Moment),
+    Crash(CrashMoment),
 }
 
 /// When a worker dies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Moment {
+pub enum CrashMoment {
     /// Before its answer is sent.
     BeforeSend,
     /// After its answer was confirmed, before the request is deleted.
@@ -104,7 +104,7 @@ pub enum Intent {
 impl Decision {
     /// One whose answer goes out as it should.
     fn sound(when: When, intent: Intent) -> Self {
-        Self { when, intent, delivery: Delivery::Sound }
+        Self { when, intent, delivery: ReplyDelivery::Sound }
     }
 
     /// What becomes of it where it cannot wait for its time: a receipt.
@@ -123,7 +123,7 @@ impl Behaviour {
         request: &Request,
         received: Timestamp,
     ) -> Decision {
-        if self.temper != Temper::Workshop
+        if self.profile != Profile::Workshop
             && request.deadline.is_some_and(|deadline| received > deadline)
         {
             // A receipt replaces nothing: what the rows said before stands.
@@ -161,9 +161,9 @@ impl Behaviour {
     fn by_temper(&self, chance: &Chance, request: &Request, received: Timestamp) -> Decision {
         let at_once = When::After(Duration::ZERO);
         let quote = |low: u64, high: u64| Intent::Quote(Price::whole(chance.price(low, high)));
-        match self.temper {
-            Temper::Steady => Decision::sound(self.thinking(chance, 0, 0), quote(10, 100)),
-            Temper::Workshop => {
+        match self.profile {
+            Profile::Steady => Decision::sound(self.thinking(chance, 0, 0), quote(10, 100)),
+            Profile::Workshop => {
                 if chance.percent() < 50 {
                     return Decision::sound(at_once, silence());
                 }
@@ -174,7 +174,7 @@ impl Behaviour {
                 };
                 Decision::sound(when, quote(0, 100))
             }
-            Temper::Demo => {
+            Profile::Demo => {
                 let thinking = self.thinking(chance, 200, 4_000);
                 match chance.percent() {
                     0..10 => {
@@ -213,14 +213,14 @@ impl Behaviour {
             }
             // It shows in the times alone.
             FaultKind::Clock(_) => decision,
-            FaultKind::Poison => delivered(Delivery::Poison),
+            FaultKind::Poison => delivered(ReplyDelivery::Poison),
             // Dearer than anything that is quoted first.
             FaultKind::Duplicate => {
-                delivered(Delivery::Twice(Price::whole(101 + below(chance.extra, 100))))
+                delivered(ReplyDelivery::Twice(Price::whole(101 + below(chance.extra, 100))))
             }
-            FaultKind::WrongId => delivered(Delivery::Astray(chance.id())),
-            FaultKind::CrashBeforeSend => delivered(Delivery::Crash(Moment::BeforeSend)),
-            FaultKind::CrashAfterSend => delivered(Delivery::Crash(Moment::AfterSend)),
+            FaultKind::WrongId => delivered(ReplyDelivery::Astray(chance.id())),
+            FaultKind::CrashBeforeSend => delivered(ReplyDelivery::Crash(CrashMoment::BeforeSend)),
+            FaultKind::CrashAfterSend => delivered(ReplyDelivery::Crash(CrashMoment::AfterSend)),
         }
     }
 
@@ -253,8 +253,8 @@ mod tests {
     use super::*;
     use crate::core::{RfqId, Ride};
 
-    fn behaviour(temper: Temper) -> Behaviour {
-        Behaviour { temper, seed: 0, think: None, speed: 1.0, faults: Vec::new() }
+    fn behaviour(profile: Profile) -> Behaviour {
+        Behaviour { profile, seed: 0, think: None, speed: 1.0, faults: Vec::new() }
     }
 
     fn request(number: usize, deadline: Option<Duration>) -> Request {
@@ -284,17 +284,17 @@ mod tests {
 
     #[test]
     fn a_request_delivered_again_is_answered_the_same_and_another_seed_differs() {
-        let one = decisions(&behaviour(Temper::Demo), Some(Duration::from_secs(15)));
-        let again = decisions(&behaviour(Temper::Demo), Some(Duration::from_secs(15)));
+        let one = decisions(&behaviour(Profile::Demo), Some(Duration::from_secs(15)));
+        let again = decisions(&behaviour(Profile::Demo), Some(Duration::from_secs(15)));
         assert_eq!(one, again);
-        let other = Behaviour { seed: 1, ..behaviour(Temper::Demo) };
+        let other = Behaviour { seed: 1, ..behaviour(Profile::Demo) };
         assert_ne!(one, decisions(&other, Some(Duration::from_secs(15))));
     }
 
     #[test]
     fn the_chances_are_pinned_down() {
         let received = Timestamp::from_millis(1_000_100).expect("in range");
-        let decision = behaviour(Temper::Steady).decide(
+        let decision = behaviour(Profile::Steady).decide(
             &ProviderName::simulated(1),
             &request(1, None),
             received,
@@ -305,7 +305,7 @@ mod tests {
 
     #[test]
     fn demo_has_its_shares() {
-        let all = decisions(&behaviour(Temper::Demo), Some(Duration::from_secs(15)));
+        let all = decisions(&behaviour(Profile::Demo), Some(Duration::from_secs(15)));
         let near = |share: f64| (0.08..0.12).contains(&share);
         assert!(near(share(&all, |d| matches!(d.intent, Intent::Decline(_)))));
         assert!(near(share(&all, |d| matches!(d.intent, Intent::Silence(_)))));
@@ -330,14 +330,14 @@ mod tests {
     #[test]
     fn demo_is_never_late_without_a_near_deadline() {
         for deadline in [None, Some(Duration::from_secs(61))] {
-            let all = decisions(&behaviour(Temper::Demo), deadline);
+            let all = decisions(&behaviour(Profile::Demo), deadline);
             assert!(all.iter().all(|d| matches!(d.when, When::After(_))));
         }
     }
 
     #[test]
     fn workshop_is_the_original_and_answers_even_what_comes_too_late() {
-        let all = decisions(&behaviour(Temper::Workshop), Some(Duration::ZERO));
+        let all = decisions(&behaviour(Profile::Workshop), Some(Duration::ZERO));
         let silent = share(&all, |d| matches!(d.intent, Intent::Silence(_)));
         assert!((0.47..0.53).contains(&silent), "{silent}");
         for decision in all {
@@ -350,14 +350,14 @@ mod tests {
     fn what_is_received_after_its_deadline_leaves_a_receipt_alone() {
         let faults = ["error", "decline:no", "poison"].map(|text| text.parse().expect("valid"));
         for faults in [Vec::new()].into_iter().chain(faults.map(|fault| vec![fault])) {
-            for temper in [Temper::Steady, Temper::Demo] {
+            for profile in [Profile::Steady, Profile::Demo] {
                 let all = decisions(
-                    &Behaviour { faults: faults.clone(), ..behaviour(temper) },
+                    &Behaviour { faults: faults.clone(), ..behaviour(profile) },
                     Some(Duration::ZERO),
                 );
                 let receipt = Intent::Silence("received after its deadline".into());
                 assert!(all.iter().all(|decision| decision.intent == receipt));
-                assert!(all.iter().all(|decision| decision.delivery == Delivery::Sound));
+                assert!(all.iter().all(|decision| decision.delivery == ReplyDelivery::Sound));
             }
         }
     }
@@ -366,7 +366,7 @@ mod tests {
     fn no_customer_s_clock_makes_an_answer_wait_longer_than_a_far_deadline() {
         let received = Timestamp::from_millis(1_000_100).expect("in range");
         let latest = received.plus(FAR_DEADLINE);
-        let demo = behaviour(Temper::Demo);
+        let demo = behaviour(Profile::Demo);
         let times = ["2126-01-01T00:00:00Z", "9999-12-30T21:59:58Z", "9999-12-30T22:00:00Z"];
         let fast = times.iter().filter_map(|time| Timestamp::parse(time));
         for submitted in fast.chain([received.plus(Duration::from_mins(10))]) {
@@ -391,7 +391,7 @@ mod tests {
 
     #[test]
     fn who_cannot_wait_gives_a_receipt_in_place_of_the_best_price() {
-        let all = decisions(&behaviour(Temper::Demo), Some(Duration::from_secs(15)));
+        let all = decisions(&behaviour(Profile::Demo), Some(Duration::from_secs(15)));
         let mut latecomers = 0;
         for decision in all.into_iter().filter(|d| matches!(d.when, When::At(_))) {
             let receipt = decision.crowded_out();
@@ -404,8 +404,8 @@ mod tests {
 
     #[test]
     fn speed_divides_thinking_but_not_deadlines() {
-        let fast = Behaviour { speed: 10.0, ..behaviour(Temper::Demo) };
-        let slow = decisions(&behaviour(Temper::Demo), Some(Duration::from_secs(15)));
+        let fast = Behaviour { speed: 10.0, ..behaviour(Profile::Demo) };
+        let slow = decisions(&behaviour(Profile::Demo), Some(Duration::from_secs(15)));
         for (fast, slow) in decisions(&fast, Some(Duration::from_secs(15))).iter().zip(slow) {
             match (fast.when, slow.when) {
                 (When::After(fast), When::After(slow)) => assert_eq!(fast, slow.div_f64(10.0)),
@@ -418,21 +418,21 @@ mod tests {
     fn faults_of_the_way_leave_the_answer_alone_and_strike_the_same_again() {
         let with = |fault: &str, seed| {
             let faults = vec![fault.parse().expect("valid")];
-            decisions(&Behaviour { seed, faults, ..behaviour(Temper::Steady) }, None)
+            decisions(&Behaviour { seed, faults, ..behaviour(Profile::Steady) }, None)
         };
-        let sound = decisions(&behaviour(Temper::Steady), None);
+        let sound = decisions(&behaviour(Profile::Steady), None);
         for fault in ["poison", "duplicate", "wrong-id", "crash-before-send", "crash-after-send"] {
             let struck = with(&format!("{fault}@0.3"), 0);
             assert_eq!(struck, with(&format!("{fault}@0.3"), 0));
             let places = |all: &[Decision]| -> Vec<bool> {
-                all.iter().map(|decision| decision.delivery != Delivery::Sound).collect()
+                all.iter().map(|decision| decision.delivery != ReplyDelivery::Sound).collect()
             };
             assert_ne!(places(&struck), places(&with(&format!("{fault}@0.3"), 1)));
-            let share = share(&struck, |decision| decision.delivery != Delivery::Sound);
+            let share = share(&struck, |decision| decision.delivery != ReplyDelivery::Sound);
             assert!((0.27..0.33).contains(&share), "{fault}: {share}");
             for (struck, sound) in struck.iter().zip(&sound) {
                 assert_eq!((&struck.when, &struck.intent), (&sound.when, &sound.intent));
-                if let (Delivery::Twice(second), Intent::Quote(first)) =
+                if let (ReplyDelivery::Twice(second), Intent::Quote(first)) =
                     (&struck.delivery, &struck.intent)
                 {
                     assert!(second > first);
@@ -440,7 +440,7 @@ mod tests {
             }
         }
         let ids = with("wrong-id", 0).into_iter().map(|decision| match decision.delivery {
-            Delivery::Astray(id) => id,
+            ReplyDelivery::Astray(id) => id,
             other => panic!("{other:?}"),
         });
         assert_eq!(ids.collect::<std::collections::HashSet<_>>().len(), 5_000);
@@ -450,7 +450,7 @@ mod tests {
     fn the_first_fault_that_strikes_counts() {
         let faults = ["UnicornManagementResource3=error", "silent@0.5", "decline:closed today"];
         let faults = faults.map(|text| text.parse().expect("valid")).to_vec();
-        let all = decisions(&Behaviour { faults, ..behaviour(Temper::Steady) }, None);
+        let all = decisions(&Behaviour { faults, ..behaviour(Profile::Steady) }, None);
         for (n, decision) in all.iter().enumerate() {
             match decision.intent {
                 Intent::Fail(_) => assert_eq!(n % 10 + 1, 3),

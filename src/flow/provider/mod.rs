@@ -16,12 +16,12 @@ use futures_util::future::try_join_all;
 use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
 
-pub use behaviour::{Behaviour, Decision, Delivery, Intent, Moment, Temper, When};
+pub use behaviour::{Behaviour, CrashMoment, Decision, Intent, Profile, ReplyDelivery, When};
 pub use fault::{Fault, FaultKind, KINDS as FAULT_KINDS};
 
 use self::worker::Worker;
-use crate::aws::{Aws, DeadLetters, Outgoing, Polled, Queue};
-use crate::consumer::{Batcher, Consumer, Notice, Options, Trouble, persist};
+use crate::aws::{Aws, DeadLetters, Outgoing, PolledQueue, Queue};
+use crate::consumer::{Batcher, ConsumeOptions, Consumer, Notice, Trouble, retry_transient};
 use crate::core::ProviderName;
 use crate::error::{Error, Kind, Result};
 use crate::flow::events::{Event, Sink};
@@ -29,7 +29,7 @@ use crate::shutdown::StopSignal;
 
 /// How long a provider's queue is left alone after a request or a few: the answer is more urgent than
 /// the next request, and several of them cost no more to receive than one.
-const BREATH: Duration = Duration::from_millis(25);
+const POLL_PAUSE: Duration = Duration::from_millis(25);
 
 /// Whether silence leaves a receipt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub enum Receipts {
 
 /// How workers work.
 #[derive(Debug, Clone)]
-pub struct Settings {
+pub struct ProviderSettings {
     /// What providers say.
     pub behaviour: Behaviour,
     /// Whether silence leaves a receipt.
@@ -50,7 +50,7 @@ pub struct Settings {
     /// How long a receive waits for messages, 20 s at the most.
     pub poll_wait: Duration,
     /// How requests are consumed.
-    pub options: Options,
+    pub options: ConsumeOptions,
 }
 
 /// Runs one worker per provider until `stop`, then drains.
@@ -60,11 +60,11 @@ pub struct Settings {
 pub async fn run(
     aws: &Aws,
     providers: &[ProviderName],
-    settings: &Settings,
+    settings: &ProviderSettings,
     stop: &StopSignal,
     sink: &Sink<Event>,
 ) -> Result<()> {
-    let find = async |name: String| persist(async || aws.queue(name.clone()).await).await;
+    let find = async |name: String| retry_transient(async || aws.queue(name.clone()).await).await;
     let (response, dead_letters) = tokio::try_join!(
         find(aws.names.response_queue()),
         find(aws.names.provider_dead_letters()),
@@ -72,11 +72,11 @@ pub async fn run(
     let queues = providers.iter().map(|name| find(aws.names.provider_queue(name)));
     let queues = try_join_all(queues).await?;
     let tasks = TaskTracker::new();
-    let answers = response.outbox(&tasks, stop);
+    let answers = response.batch_sender(&tasks, stop);
     let dead_letters = dead_letters.dead_letters(&tasks, stop);
     let mut workers = JoinSet::new();
     for (provider, queue) in providers.iter().zip(queues) {
-        let post = Post {
+        let supervisor = Supervisor {
             provider: provider.clone(),
             queue,
             settings: settings.clone(),
@@ -85,7 +85,7 @@ pub async fn run(
             stop: stop.part(),
             sink: Arc::clone(sink),
         };
-        workers.spawn(post.keep());
+        workers.spawn(supervisor.keep());
     }
     drop((answers, dead_letters));
     while let Some(ended) = workers.join_next().await {
@@ -107,17 +107,17 @@ pub async fn run(
 }
 
 /// One provider's place: somebody is always at work there.
-struct Post {
+struct Supervisor {
     provider: ProviderName,
     queue: Queue,
-    settings: Settings,
+    settings: ProviderSettings,
     answers: Batcher<Outgoing, ()>,
     dead_letters: DeadLetters,
     stop: StopSignal,
     sink: Sink<Event>,
 }
 
-impl Post {
+impl Supervisor {
     /// Runs a worker, and another one whenever it dies of a fault, until the end.
     async fn keep(self) -> Result<()> {
         let ended = loop {
@@ -143,7 +143,7 @@ impl Post {
     }
 
     async fn work(&self, worker: Arc<Worker>) -> Result<()> {
-        let source = Polled {
+        let source = PolledQueue {
             queue: self.queue.clone(),
             wait: self.settings.poll_wait,
             visibility: self.settings.options.visibility,
@@ -152,7 +152,7 @@ impl Post {
         let consumer = Consumer {
             source,
             options: self.settings.options,
-            breath: BREATH,
+            poll_pause: POLL_PAUSE,
             stop: self.stop.part(),
             trouble: Arc::new(move |trouble: Trouble| troubles(Event::Trouble(trouble))),
         };

@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
-use super::behaviour::{Decision, Delivery, Intent, Moment, When};
-use super::{Receipts, Settings};
+use super::behaviour::{CrashMoment, Decision, Intent, ReplyDelivery, When};
+use super::{ProviderSettings, Receipts};
 use crate::aws::{DeadLetters, Outgoing};
 use crate::consumer::{Batcher, Message, Seat, Trouble, Verdict};
 use crate::core::{Answer, ProviderName, Reply, Request, Timestamp};
@@ -29,7 +29,7 @@ const RECENT: Duration = Duration::from_mins(1);
 /// A worker of one provider.
 pub(super) struct Worker {
     pub(super) provider: ProviderName,
-    settings: Settings,
+    settings: ProviderSettings,
     answers: Batcher<Outgoing, ()>,
     dead_letters: DeadLetters,
     sink: Sink<Event>,
@@ -44,7 +44,7 @@ pub(super) struct Worker {
 impl Worker {
     pub(super) fn new(
         provider: ProviderName,
-        settings: Settings,
+        settings: ProviderSettings,
         answers: Batcher<Outgoing, ()>,
         dead_letters: DeadLetters,
         sink: Sink<Event>,
@@ -125,17 +125,17 @@ impl Worker {
         seat: &Seat,
         request: &Request,
         reply: Reply,
-        delivery: &Delivery,
+        delivery: &ReplyDelivery,
     ) -> Result<(), Verdict> {
-        let crashes = |at| message.receive_count == 1 && *delivery == Delivery::Crash(at);
-        if crashes(Moment::BeforeSend) {
+        let crashes = |at| message.receive_count == 1 && *delivery == ReplyDelivery::Crash(at);
+        if crashes(CrashMoment::BeforeSend) {
             self.die(request, false).await;
         }
         match delivery {
-            Delivery::Sound | Delivery::Crash(_) => {
+            ReplyDelivery::Sound | ReplyDelivery::Crash(_) => {
                 self.send(message, seat, &reply, request).await?;
             }
-            Delivery::Twice(price) => {
+            ReplyDelivery::Twice(price) => {
                 self.send(message, seat, &reply, request).await?;
                 let answer = match &reply.answer {
                     Answer::Quote(_) => Answer::Quote(price.clone()),
@@ -145,19 +145,19 @@ impl Worker {
                 self.post(message, seat, second.encode()).await?;
                 self.strayed(request, Stray::Second(answer));
             }
-            Delivery::Poison => {
+            ReplyDelivery::Poison => {
                 let mut body = reply.encode();
                 body.pop();
                 self.post(message, seat, body).await?;
                 self.strayed(request, Stray::Poison);
             }
-            Delivery::Astray(id) => {
+            ReplyDelivery::Astray(id) => {
                 let body = Reply { id: id.clone(), ..reply }.encode();
                 self.post(message, seat, body).await?;
                 self.strayed(request, Stray::WrongId(id.clone()));
             }
         }
-        if crashes(Moment::AfterSend) {
+        if crashes(CrashMoment::AfterSend) {
             self.die(request, true).await;
         }
         Ok(())
@@ -327,7 +327,7 @@ impl Worker {
 struct Failing<'a> {
     received: Timestamp,
     reason: String,
-    delivery: &'a Delivery,
+    delivery: &'a ReplyDelivery,
 }
 
 /// Reports, however the handling ends, that the request is in hand no more.

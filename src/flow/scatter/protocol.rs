@@ -26,7 +26,7 @@ pub enum Scattered {
 }
 
 /// Where rows and messages go.
-pub(super) trait Backend: Sync {
+pub(super) trait RfqStore: Sync {
     /// Writes the row if the id is new.
     fn record(
         &self,
@@ -53,7 +53,7 @@ pub(super) trait Backend: Sync {
 /// # Errors
 /// When the row or the message was refused, and what became of the row; what `check` says.
 pub(super) async fn submit(
-    backend: &impl Backend,
+    backend: &impl RfqStore,
     insert: RequestInsert,
     check: impl FnOnce(&RequestRow) -> Result<()>,
 ) -> Result<Scattered> {
@@ -97,7 +97,7 @@ enum Claim {
 }
 
 /// Writes the row, or finds the one that is there.
-async fn claim(backend: &impl Backend, insert: &RequestInsert) -> Result<Claim, (Error, Effect)> {
+async fn claim(backend: &impl RfqStore, insert: &RequestInsert) -> Result<Claim, (Error, Effect)> {
     for _ in 0..TRIES {
         match backend.record(insert).await? {
             Recorded::New => return Ok(Claim::Own),

@@ -16,7 +16,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::task::TaskTracker;
 
-use crate::aws::{Account, Aws};
+use crate::aws::{Aws, Usage};
 use crate::core::{Answer, ProviderName, Responder, RfqId};
 use crate::error::{Error, Result};
 use crate::flow::draft::Submission;
@@ -50,7 +50,7 @@ const SETTLING: Duration = Duration::from_secs(30);
 
 /// What is measured.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub struct LoadPlan {
     /// RFQs.
     pub rfqs: u32,
     /// RFQs before that, which are not measured.
@@ -60,9 +60,9 @@ pub struct Plan {
     /// The providers.
     pub providers: Vec<ProviderName>,
     /// How they behave.
-    pub workers: provider::Settings,
+    pub workers: provider::ProviderSettings,
     /// How answers are gathered.
-    pub gathering: gather::Settings,
+    pub gathering: gather::ConsumerSettings,
 }
 
 /// How RFQs come.
@@ -86,7 +86,7 @@ pub struct Measured {
     /// From when an RFQ was due to be submitted to the write of its last answer, in microseconds.
     pub latency: Histogram<u64>,
     /// What went out, from the first submission to the last acknowledgement.
-    pub account: Account,
+    pub account: Usage,
     /// Answers that came again, and requests.
     pub duplicates: u64,
     /// Answers that are not in the table.
@@ -106,12 +106,12 @@ pub struct Measured {
 /// cancelled.
 pub async fn run(
     aws: &Aws,
-    plan: &Plan,
+    plan: &LoadPlan,
     stop: &StopSignal,
     gathered: &(dyn Fn(u64) + Send + Sync),
 ) -> Result<Measured> {
-    let ledger = Arc::new(Ledger::default());
-    let heard = Arc::clone(&ledger);
+    let tracker = Arc::new(RoundTracker::default());
+    let heard = Arc::clone(&tracker);
     let sink: Sink<Event> = Arc::new(move |event| heard.hear(&event));
     let workers = async {
         let both = WorkerPlan {
@@ -122,16 +122,16 @@ pub async fn run(
         Err(Error::other("the workers have stopped"))
     };
     tokio::select! {
-        measured = measure(aws, plan, stop, &ledger, gathered) => measured,
+        measured = measure(aws, plan, stop, &tracker, gathered) => measured,
         ended = workers => ended,
     }
 }
 
 async fn measure(
     aws: &Aws,
-    plan: &Plan,
+    plan: &LoadPlan,
     stop: &StopSignal,
-    ledger: &Ledger,
+    tracker: &RoundTracker,
     gathered: &(dyn Fn(u64) + Send + Sync),
 ) -> Result<Measured> {
     let tasks = TaskTracker::new();
@@ -141,18 +141,18 @@ async fn measure(
     let think = behaviour.think.map_or(LONGEST_THOUGHT, |(_, longest)| longest);
     let patience = STALLED + think.div_f64(behaviour.speed);
     let round = async |rfqs: u32, arrival: Arrival, gathered: &dyn Fn(u64)| {
-        ledger.begin(rfqs, providers);
+        tracker.begin(rfqs, providers);
         // Answers come while others are still submitted.
-        let submitted = submit(rfqs, arrival, &scatter, ledger);
+        let submitted = submit(rfqs, arrival, &scatter, tracker);
         let ((), ()) = tokio::try_join!(submitted, async {
-            ledger.completed(patience, gathered).await;
+            tracker.completed(patience, gathered).await;
             Ok(())
         })?;
         settled(aws).await;
         Ok::<_, Error>(())
     };
     round(plan.warm_up, Arrival::Saturating, &|_| {}).await?;
-    if ledger.book().complete < u64::from(plan.warm_up) {
+    if tracker.counts().complete < u64::from(plan.warm_up) {
         return Err(Error::other("the answers to the warm-up never came"));
     }
 
@@ -162,15 +162,15 @@ async fn measure(
     let account = aws.meter.account().since(&account);
     let processor = processor_time().zip(processor).map(|(now, then)| now.saturating_sub(then));
     let rows = aws.table().answers().await?;
-    let book = ledger.book();
-    let answers = book.rfqs.keys().map(|id| rows.get(id).copied().unwrap_or(0)).sum::<u64>();
+    let counts = tracker.counts();
+    let answers = counts.rfqs.keys().map(|id| rows.get(id).copied().unwrap_or(0)).sum::<u64>();
     Ok(Measured {
-        took: book.last.map_or(Duration::ZERO, |last| last - began),
-        quotes: book.quotes,
+        took: counts.last.map_or(Duration::ZERO, |last| last - began),
+        quotes: counts.quotes,
         answers,
-        latency: book.latency.clone(),
+        latency: counts.latency.clone(),
         account,
-        duplicates: book.duplicates,
+        duplicates: counts.duplicates,
         lost: (u64::from(plan.rfqs) * providers.len() as u64).saturating_sub(answers),
         processor,
         peak_memory: peak_memory(),
@@ -178,7 +178,12 @@ async fn measure(
 }
 
 /// Submits so many RFQs.
-async fn submit(rfqs: u32, arrival: Arrival, scatter: &Scatter, ledger: &Ledger) -> Result<()> {
+async fn submit(
+    rfqs: u32,
+    arrival: Arrival,
+    scatter: &Scatter,
+    tracker: &RoundTracker,
+) -> Result<()> {
     let began = Instant::now();
     let due = async |number: u32| match arrival {
         Arrival::Saturating => Instant::now(),
@@ -190,7 +195,7 @@ async fn submit(rfqs: u32, arrival: Arrival, scatter: &Scatter, ledger: &Ledger)
     };
     let one = async |due: Instant| {
         let id = RfqId::random();
-        ledger.open(id.clone(), due);
+        tracker.open(id.clone(), due);
         let submission = Submission::sample(id, "bench", DEADLINE);
         match scatter.submit(submission).await? {
             Scattered::Published(_) | Scattered::Answered(_) => Ok(()),
@@ -218,12 +223,12 @@ async fn settled(aws: &Aws) {
 
 /// What becomes of the RFQs of one round.
 #[derive(Default)]
-struct Ledger {
-    book: Mutex<Book>,
+struct RoundTracker {
+    counts: Mutex<RoundCounts>,
     changed: Notify,
 }
 
-struct Book {
+struct RoundCounts {
     /// When each was due, and who has answered it: one bit for each provider.
     rfqs: HashMap<RfqId, (Instant, u128)>,
     /// Whose bit is which.
@@ -237,7 +242,7 @@ struct Book {
     last: Option<Instant>,
 }
 
-impl Default for Book {
+impl Default for RoundCounts {
     fn default() -> Self {
         Self {
             rfqs: HashMap::new(),
@@ -253,30 +258,30 @@ impl Default for Book {
     }
 }
 
-impl Ledger {
-    fn book(&self) -> MutexGuard<'_, Book> {
-        self.book.lock().unwrap_or_else(PoisonError::into_inner)
+impl RoundTracker {
+    fn counts(&self) -> MutexGuard<'_, RoundCounts> {
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Begins a round: so many RFQs, each to these providers, 128 at the most.
     fn begin(&self, rfqs: u32, providers: &[ProviderName]) {
         let bits = (0..).map(|position| 1 << position);
         let providers = providers.iter().map(ProviderName::responder).zip(bits).collect();
-        *self.book() = Book { providers, wanted: rfqs.into(), ..Book::default() };
+        *self.counts() = RoundCounts { providers, wanted: rfqs.into(), ..RoundCounts::default() };
     }
 
     fn open(&self, id: RfqId, due: Instant) {
-        self.book().rfqs.insert(id, (due, 0));
+        self.counts().rfqs.insert(id, (due, 0));
     }
 
     fn hear(&self, event: &Event) {
-        let mut book = self.book();
+        let mut counts = self.counts();
         match event {
-            Event::Gathered { responder, id, answer, .. } => book.gather(responder, id, answer),
-            Event::Again { .. } => book.duplicates += 1,
+            Event::Gathered { responder, id, answer, .. } => counts.gather(responder, id, answer),
+            Event::Again { .. } => counts.duplicates += 1,
             _ => {}
         }
-        if book.complete >= book.wanted {
+        if counts.complete >= counts.wanted {
             self.changed.notify_one();
         }
     }
@@ -288,8 +293,8 @@ impl Ledger {
         loop {
             _ = timeout(TOLD_EVERY, self.changed.notified()).await;
             let (complete, wanted, last) = {
-                let book = self.book();
-                (book.complete, book.wanted, book.last)
+                let counts = self.counts();
+                (counts.complete, counts.wanted, counts.last)
             };
             told(complete);
             if stalled.0 != last {
@@ -302,7 +307,7 @@ impl Ledger {
     }
 }
 
-impl Book {
+impl RoundCounts {
     /// An answer is in the table. Of one provider only the first counts, however it came there: where
     /// the confirmation of an insert is lost, the next attempt finds its own row.
     fn gather(&mut self, responder: &Responder, id: &RfqId, answer: &Answer) {
@@ -333,10 +338,10 @@ mod tests {
     #[test]
     fn of_one_provider_the_first_answer_counts_whatever_became_of_its_confirmation() {
         let names = ["a", "b"].map(|name| ProviderName::parse(name).expect("valid"));
-        let ledger = Ledger::default();
-        ledger.begin(1, &names);
+        let tracker = RoundTracker::default();
+        tracker.begin(1, &names);
         let id = RfqId::random();
-        ledger.open(id.clone(), Instant::now());
+        tracker.open(id.clone(), Instant::now());
         let gathered = |name: &ProviderName, how| Event::Gathered {
             responder: name.responder(),
             id: id.clone(),
@@ -344,15 +349,15 @@ mod tests {
             how,
         };
         let counts = || {
-            let book = ledger.book();
-            (book.complete, book.quotes, book.duplicates)
+            let counts = tracker.counts();
+            (counts.complete, counts.quotes, counts.duplicates)
         };
-        ledger.hear(&gathered(&names[0], Gathered::First));
-        ledger.hear(&gathered(&names[0], Gathered::Duplicate));
+        tracker.hear(&gathered(&names[0], Gathered::First));
+        tracker.hear(&gathered(&names[0], Gathered::Duplicate));
         assert_eq!(counts(), (0, 1, 1));
         // Its row is there, from an attempt whose answer got lost.
-        ledger.hear(&gathered(&names[1], Gathered::Duplicate));
+        tracker.hear(&gathered(&names[1], Gathered::Duplicate));
         assert_eq!(counts(), (1, 2, 1));
-        assert_eq!(ledger.book().latency.len(), 1);
+        assert_eq!(tracker.counts().latency.len(), 1);
     }
 }

@@ -41,7 +41,7 @@ const BATCHES: [&str; 5] = [
 
 /// What becomes of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
+pub enum ProxyFault {
     /// It is answered with this status and body, and goes no further.
     Answer(u16, &'static str),
     /// It is answered with an error of the service's own kind, and goes no further.
@@ -95,11 +95,11 @@ pub enum ServiceError {
 }
 
 /// Says what becomes of a request: by its operation, how often that was asked for before, and its body.
-pub type Plan = Arc<dyn Fn(&str, u64, &[u8]) -> Option<Fault> + Send + Sync>;
+pub type FaultPlan = Arc<dyn Fn(&str, u64, &[u8]) -> Option<ProxyFault> + Send + Sync>;
 
 /// A plan in which so large a share of the requests fails, and as large a share is late. What happens
 /// to a request depends on the seed, its operation and how often that was asked for before.
-pub fn seeded(seed: u64, share: f64) -> Plan {
+pub fn seeded(seed: u64, share: f64) -> FaultPlan {
     Arc::new(move |operation, turn, _body| {
         // A request for health is none to a service.
         if operation.starts_with('/') {
@@ -118,21 +118,21 @@ pub fn seeded(seed: u64, share: f64) -> Plan {
             return Some(failure(operation, which % 6, how));
         }
         let late = Duration::from_millis(DELAY.0 + how % (DELAY.1 - DELAY.0));
-        (chance < 2.0 * share).then_some(Fault::Delay(late))
+        (chance < 2.0 * share).then_some(ProxyFault::Delay(late))
     })
 }
 
-fn failure(operation: &str, which: u64, how: u64) -> Fault {
+fn failure(operation: &str, which: u64, how: u64) -> ProxyFault {
     match which {
-        0 => Fault::Error(ServiceError::Internal),
-        1 => Fault::Error(ServiceError::Unavailable),
-        2 => Fault::Error(ServiceError::Throttled),
-        3 => Fault::CutBefore,
-        4 => Fault::CutAfter,
+        0 => ProxyFault::Error(ServiceError::Internal),
+        1 => ProxyFault::Error(ServiceError::Unavailable),
+        2 => ProxyFault::Error(ServiceError::Throttled),
+        3 => ProxyFault::CutBefore,
+        4 => ProxyFault::CutAfter,
         _ if BATCHES.contains(&operation) => {
-            Fault::Entries(u32::try_from(how >> 32).unwrap_or(u32::MAX))
+            ProxyFault::Entries(u32::try_from(how >> 32).unwrap_or(u32::MAX))
         }
-        _ => Fault::Error(ServiceError::Internal),
+        _ => ProxyFault::Error(ServiceError::Internal),
     }
 }
 
@@ -141,7 +141,7 @@ fn failure(operation: &str, which: u64, how: u64) -> Fault {
 pub struct Proxy {
     /// Where it listens.
     pub url: String,
-    shared: Arc<Shared>,
+    shared: Arc<ProxyState>,
     /// How many requests are held.
     pub held: watch::Receiver<usize>,
     _listening: AbortOnDropHandle<()>,
@@ -149,31 +149,31 @@ pub struct Proxy {
 
 /// How many requests there were, and how many of them went wrong.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct ProxyCounts {
     /// Requests.
     pub requests: u64,
     /// Those that failed: all that went wrong but the late ones.
     pub failed: u64,
 }
 
-struct Shared {
+struct ProxyState {
     upstream: Uri,
     client: Client<HttpConnector, Full<Bytes>>,
-    plan: Plan,
-    asked: Mutex<Asked>,
+    plan: FaultPlan,
+    asked: Mutex<ProxiedRequests>,
     held: watch::Sender<usize>,
     resumed: watch::Sender<bool>,
 }
 
 #[derive(Default)]
-struct Asked {
+struct ProxiedRequests {
     by_operation: std::collections::HashMap<String, u64>,
-    counts: Counts,
+    counts: ProxyCounts,
 }
 
-impl fmt::Debug for Shared {
+impl fmt::Debug for ProxyState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Shared").field("upstream", &self.upstream).finish_non_exhaustive()
+        f.debug_struct("ProxyState").field("upstream", &self.upstream).finish_non_exhaustive()
     }
 }
 
@@ -182,12 +182,12 @@ impl Proxy {
     ///
     /// # Errors
     /// When no port can be had, or the URL is none.
-    pub async fn start(upstream: &str, plan: Plan) -> io::Result<Self> {
+    pub async fn start(upstream: &str, plan: FaultPlan) -> io::Result<Self> {
         let upstream: Uri = upstream.parse().map_err(io::Error::other)?;
         let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await?;
         let address: SocketAddr = listener.local_addr()?;
         let (held, watched) = watch::channel(0);
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(ProxyState {
             upstream,
             client: Client::builder(TokioExecutor::new()).build_http(),
             plan,
@@ -210,12 +210,12 @@ impl Proxy {
     }
 
     /// How many requests there were by now.
-    pub fn counts(&self) -> Counts {
+    pub fn counts(&self) -> ProxyCounts {
         self.shared.asked.lock().unwrap_or_else(PoisonError::into_inner).counts
     }
 }
 
-async fn listen(listener: TcpListener, shared: Arc<Shared>) {
+async fn listen(listener: TcpListener, shared: Arc<ProxyState>) {
     // Dropped with the listener, and every connection with it.
     let mut connections = tokio::task::JoinSet::new();
     loop {
@@ -232,7 +232,7 @@ async fn listen(listener: TcpListener, shared: Arc<Shared>) {
     }
 }
 
-async fn serve(stream: TcpStream, shared: Arc<Shared>) {
+async fn serve(stream: TcpStream, shared: Arc<ProxyState>) {
     let service = service_fn(move |request| {
         let shared = Arc::clone(&shared);
         async move { answer(&shared, request).await }
@@ -244,7 +244,7 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
 
 /// Why a connection ends without an answer.
 #[derive(Debug, thiserror::Error)]
-enum Cut {
+enum ConnectionCut {
     #[error("cut on purpose")]
     OnPurpose,
     #[error("reading the request: {0}")]
@@ -255,7 +255,10 @@ enum Cut {
     Making(#[from] hyper::http::Error),
 }
 
-async fn answer(shared: &Shared, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Cut> {
+async fn answer(
+    shared: &ProxyState,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, ConnectionCut> {
     let (head, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
     let target = head.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
@@ -265,48 +268,48 @@ async fn answer(shared: &Shared, request: Request<Incoming>) -> Result<Response<
     let request = Request::from_parts(head, Full::new(body));
     match fault {
         None => forward(shared, request).await,
-        Some(Fault::Answer(status, body)) => Ok(response(status, service, body.to_owned())),
-        Some(Fault::Error(error)) => Ok(service.error(error)),
-        Some(Fault::CutBefore) => Err(Cut::OnPurpose),
-        Some(Fault::CutAfter) => {
+        Some(ProxyFault::Answer(status, body)) => Ok(response(status, service, body.to_owned())),
+        Some(ProxyFault::Error(error)) => Ok(service.error(error)),
+        Some(ProxyFault::CutBefore) => Err(ConnectionCut::OnPurpose),
+        Some(ProxyFault::CutAfter) => {
             forward(shared, request).await?;
-            Err(Cut::OnPurpose)
+            Err(ConnectionCut::OnPurpose)
         }
-        Some(Fault::Delay(time)) => {
+        Some(ProxyFault::Delay(time)) => {
             sleep(time).await;
             forward(shared, request).await
         }
-        Some(Fault::Pause) => {
+        Some(ProxyFault::Pause) => {
             // It can be waited for as long as the proxy lives.
             _ = shared.resumed.subscribe().wait_for(|resumed| *resumed).await;
             forward(shared, request).await
         }
-        Some(Fault::Entries(which)) => {
+        Some(ProxyFault::Entries(which)) => {
             let answered = forward(shared, request).await?;
             Ok(service.with_failures(answered, which).await)
         }
-        Some(Fault::Rewrite(rewrite)) => {
+        Some(ProxyFault::Rewrite(rewrite)) => {
             let (head, body) = forward(shared, request).await?.into_parts();
             let Ok(body) = body.collect().await.map(http_body_util::Collected::to_bytes);
             let body = rewrite.0(&String::from_utf8_lossy(&body));
             Ok(Response::from_parts(head, Full::new(body.into())))
         }
-        Some(Fault::Hold) => shared.hold().await,
-        Some(Fault::HoldAfter) => {
+        Some(ProxyFault::Hold) => shared.hold().await,
+        Some(ProxyFault::HoldAfter) => {
             forward(shared, request).await?;
             shared.hold().await
         }
     }
 }
 
-impl Shared {
-    fn fault(&self, operation: &str, body: &[u8]) -> Option<Fault> {
+impl ProxyState {
+    fn fault(&self, operation: &str, body: &[u8]) -> Option<ProxyFault> {
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         let before = asked.by_operation.entry(operation.to_owned()).or_default();
         let fault = (self.plan)(operation, *before, body);
         *before += 1;
         asked.counts.requests += 1;
-        let fails = fault.as_ref().is_some_and(|fault| !matches!(fault, Fault::Delay(_)));
+        let fails = fault.as_ref().is_some_and(|fault| !matches!(fault, ProxyFault::Delay(_)));
         asked.counts.failed += u64::from(fails);
         fault
     }
@@ -329,9 +332,9 @@ fn operation(target: Option<&str>, body: &[u8], path: &str) -> String {
 
 /// Has the service carry a request out.
 async fn forward(
-    shared: &Shared,
+    shared: &ProxyState,
     mut request: Request<Full<Bytes>>,
-) -> Result<Response<Full<Bytes>>, Cut> {
+) -> Result<Response<Full<Bytes>>, ConnectionCut> {
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
     let onward = Uri::builder()
         .scheme("http")
@@ -502,15 +505,16 @@ mod tests {
         };
         let (one, again, other) = (turns(1), turns(1), turns(2));
         assert!(one == again && one != other);
-        let of = |wanted: fn(&Fault) -> bool| one.iter().flatten().filter(|f| wanted(f)).count();
-        let late = of(|fault| matches!(fault, Fault::Delay(_)));
+        let of =
+            |wanted: fn(&ProxyFault) -> bool| one.iter().flatten().filter(|f| wanted(f)).count();
+        let late = of(|fault| matches!(fault, ProxyFault::Delay(_)));
         let failed = one.iter().flatten().count() - late;
         assert!((850..1_150).contains(&late) && (850..1_150).contains(&failed), "{late} {failed}");
         for wanted in [
-            |fault: &Fault| *fault == Fault::CutBefore,
-            |fault: &Fault| *fault == Fault::CutAfter,
-            |fault: &Fault| *fault == Fault::Error(ServiceError::Throttled),
-            |fault: &Fault| matches!(fault, Fault::Entries(_)),
+            |fault: &ProxyFault| *fault == ProxyFault::CutBefore,
+            |fault: &ProxyFault| *fault == ProxyFault::CutAfter,
+            |fault: &ProxyFault| *fault == ProxyFault::Error(ServiceError::Throttled),
+            |fault: &ProxyFault| matches!(fault, ProxyFault::Entries(_)),
         ] {
             assert!((100..240).contains(&of(wanted)), "{}", of(wanted));
         }

@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::command::run;
-use super::tools::{Found, Version};
+use super::tools::{ToolProbe, Version};
 
 const APT: &str = "/usr/bin/apt-get";
 const APT_CACHE: &str = "/usr/bin/apt-cache";
@@ -41,8 +41,8 @@ impl Manager {
     }
 
     /// What brings a Python that fits.
-    pub(super) fn python(self, found: &Found) -> String {
-        if let (Self::Apt, Found::Unfit(Version(3, 13, _), _)) = (self, found) {
+    pub(super) fn python(self, found: &ToolProbe) -> String {
+        if let (Self::Apt, ToolProbe::Unfit(Version(3, 13, _), _)) = (self, found) {
             return sudo("apt-get install python3.13-venv");
         }
         match self {

@@ -17,7 +17,7 @@ const TOLD: usize = 12;
 
 /// How a program ended and what it said.
 #[derive(Debug)]
-pub(super) struct Outcome {
+pub(super) struct Finished {
     /// Whether it ended with 0.
     pub(super) ok: bool,
     /// What it wrote to its stdout.
@@ -30,7 +30,7 @@ pub(super) struct Outcome {
 ///
 /// # Errors
 /// When it cannot be started; `TimedOut` when it had to be killed after `limit`.
-pub(super) fn run(command: &mut Command, limit: Duration) -> io::Result<Outcome> {
+pub(super) fn run(command: &mut Command, limit: Duration) -> io::Result<Finished> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn()?;
     let out = read(child.stdout.take());
@@ -49,14 +49,14 @@ pub(super) fn run(command: &mut Command, limit: Duration) -> io::Result<Outcome>
         thread::sleep(LOOK);
     };
     let text = |from: Receiver<String>| from.recv_timeout(LINGER).unwrap_or_default();
-    Ok(Outcome { ok: status.success(), out: text(out), err: text(err) })
+    Ok(Finished { ok: status.success(), out: text(out), err: text(err) })
 }
 
 /// Runs a program that has to succeed.
 ///
 /// # Errors
 /// `what` failed, with the last lines the program said.
-pub(super) fn require(what: &str, command: &mut Command, limit: Duration) -> Result<Outcome> {
+pub(super) fn require(what: &str, command: &mut Command, limit: Duration) -> Result<Finished> {
     let failed = || Error::other(format!("{what} failed"));
     let program = command.get_program().to_string_lossy().into_owned();
     match run(command, limit) {

@@ -8,8 +8,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use super::command::{last_lines, require, run};
-use super::steps::Steps;
-use super::{Place, health};
+use super::steps::StepSink;
+use super::{Instance, health};
 use crate::error::{Error, Result};
 use crate::tools::file;
 
@@ -25,58 +25,58 @@ const COMPOSED: Duration = Duration::from_mins(3);
 const LOGS: Duration = Duration::from_secs(5);
 
 /// Pulls the image unless it is here, starts the project and waits until it is healthy.
-pub(super) fn start(place: &Place, steps: &Steps) -> Result<()> {
-    let image = place.surroundings.image.as_deref().unwrap_or(IMAGE);
-    steps.take("image", image, || pull(place, image))?;
-    let name = format!("{}, 127.0.0.1:{}", project(place), place.port);
+pub(super) fn start(instance: &Instance, steps: &StepSink) -> Result<()> {
+    let image = instance.surroundings.image.as_deref().unwrap_or(IMAGE);
+    steps.take("image", image, || pull(instance, image))?;
+    let name = format!("{}, 127.0.0.1:{}", project(instance), instance.port);
     steps.take("start", &name, || {
-        require("docker compose up", compose(place)?.args(["up", "-d"]), COMPOSED)?;
+        require("docker compose up", compose(instance)?.args(["up", "-d"]), COMPOSED)?;
         Ok("started")
     })?;
     steps.take("ready", &health::SERVICES.join(" "), || {
-        let up = require("LocalStack", compose(place)?.args(["up", "-d", "--wait"]), COMPOSED);
-        up.map_err(|error| error.because(tail(place)))?;
-        super::wait(place, || None)?;
+        let up = require("LocalStack", compose(instance)?.args(["up", "-d", "--wait"]), COMPOSED);
+        up.map_err(|error| error.because(tail(instance)))?;
+        super::wait(instance, || None)?;
         Ok("running")
     })
 }
 
-fn pull(place: &Place, image: &str) -> Result<&'static str> {
+fn pull(instance: &Instance, image: &str) -> Result<&'static str> {
     let mut inspect = Command::new("docker");
     inspect.args(["image", "inspect", "--format", "{{.Id}}", image]);
     if run(&mut inspect, COMPOSED).is_ok_and(|outcome| outcome.ok) {
         return Ok("kept");
     }
-    require("docker compose pull", compose(place)?.args(["pull", "--quiet"]), PULL)?;
+    require("docker compose pull", compose(instance)?.args(["pull", "--quiet"]), PULL)?;
     Ok("pulled")
 }
 
 /// Whether `up` has started, or begun to start, a container on this port.
-pub(super) fn is_ours(place: &Place) -> bool {
-    compose_file(place).exists()
+pub(super) fn is_ours(instance: &Instance) -> bool {
+    compose_file(instance).exists()
 }
 
 /// Removes the container, and nothing but what belongs to the project.
-pub(super) fn stop(place: &Place) -> Result<()> {
-    require("docker compose down", compose(place)?.args(["down", "-v"]), COMPOSED).map(drop)
+pub(super) fn stop(instance: &Instance) -> Result<()> {
+    require("docker compose down", compose(instance)?.args(["down", "-v"]), COMPOSED).map(drop)
 }
 
 /// Stops the container and keeps it, with its log.
-pub(super) fn halt(place: &Place) -> Result<()> {
-    require("docker compose stop", compose(place)?.arg("stop"), COMPOSED).map(drop)
+pub(super) fn halt(instance: &Instance) -> Result<()> {
+    require("docker compose stop", compose(instance)?.arg("stop"), COMPOSED).map(drop)
 }
 
 /// A running `docker compose logs`, its stdout to be read.
-pub(super) fn logs(place: &Place, arguments: &[&str]) -> Result<Child> {
-    let mut command = compose(place)?;
+pub(super) fn logs(instance: &Instance, arguments: &[&str]) -> Result<Child> {
+    let mut command = compose(instance)?;
     command.args(["logs", "--no-color", "--no-log-prefix"]).args(arguments);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     command.spawn().map_err(|error| Error::other("cannot run docker").because(error))
 }
 
 /// The last lines of the container's log.
-fn tail(place: &Place) -> String {
-    let command = compose(place).map_err(|error| io::Error::other(error.to_string()));
+fn tail(instance: &Instance) -> String {
+    let command = compose(instance).map_err(|error| io::Error::other(error.to_string()));
     let logs = command.and_then(|mut command| {
         run(command.args(["logs", "--no-color", "--no-log-prefix", "--tail", "20"]), LOGS)
     });
@@ -84,28 +84,28 @@ fn tail(place: &Place) -> String {
 }
 
 /// `docker compose` for the project of this port; writes its file first.
-fn compose(place: &Place) -> Result<Command> {
-    let compose_file = compose_file(place);
-    fs::create_dir_all(place.run()).and_then(|()| file::write(&compose_file, COMPOSE)).map_err(
+fn compose(instance: &Instance) -> Result<Command> {
+    let compose_file = compose_file(instance);
+    fs::create_dir_all(instance.run()).and_then(|()| file::write(&compose_file, COMPOSE)).map_err(
         |error| Error::other(format!("cannot write {}", compose_file.display())).because(error),
     )?;
     let mut command = Command::new("docker");
-    command.args(["compose", "-p", &project(place), "-f"]).arg(compose_file);
-    command.env("RYDES_LOCALSTACK_PORT", place.port.to_string());
-    match &place.surroundings.image {
+    command.args(["compose", "-p", &project(instance), "-f"]).arg(compose_file);
+    command.env("RYDES_LOCALSTACK_PORT", instance.port.to_string());
+    match &instance.surroundings.image {
         Some(image) => command.env("RYDES_LOCALSTACK_IMAGE", image),
         None => command.env_remove("RYDES_LOCALSTACK_IMAGE"),
     };
     Ok(command)
 }
 
-fn compose_file(place: &Place) -> PathBuf {
-    place.run().join("docker-compose.yml")
+fn compose_file(instance: &Instance) -> PathBuf {
+    instance.run().join("docker-compose.yml")
 }
 
 /// The name of the compose project: it tells the ports apart.
-fn project(place: &Place) -> String {
-    match place.port {
+fn project(instance: &Instance) -> String {
+    match instance.port {
         super::DEFAULT_PORT => "rydes-localstack".to_owned(),
         port => format!("rydes-localstack-{port}"),
     }

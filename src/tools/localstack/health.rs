@@ -16,7 +16,7 @@ const FIRST: Duration = Duration::from_mins(1);
 
 /// What answers on a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
+pub enum PortProbe {
     /// Nothing listens.
     Nothing,
     /// Something that is not LocalStack; says how it shows.
@@ -26,17 +26,17 @@ pub enum Answer {
 }
 
 /// Asks the server that listens on a port.
-pub fn ask(port: u16) -> Answer {
+pub fn ask(port: u16) -> PortProbe {
     let url = format!("http://127.0.0.1:{port}");
     if health::connect(&url, CONNECT).is_err() {
-        return Answer::Nothing;
+        return PortProbe::Nothing;
     }
     match health::ask(&url, ANSWER) {
         Ok((status, body)) => Health::parse(&body).map_or_else(
-            || Answer::Foreign(format!("it answers HTTP {status}")),
-            Answer::LocalStack,
+            || PortProbe::Foreign(format!("it answers HTTP {status}")),
+            PortProbe::LocalStack,
         ),
-        Err(error) => Answer::Foreign(format!("no answer to an HTTP request: {error}")),
+        Err(error) => PortProbe::Foreign(format!("no answer to an HTTP request: {error}")),
     }
 }
 

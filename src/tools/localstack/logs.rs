@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::thread;
 use std::time::Duration;
 
-use super::{Place, compose, packages};
+use super::{Instance, compose, packages};
 use crate::error::{Error, Result};
 use crate::tools::file;
 
@@ -26,13 +26,13 @@ pub enum Extent {
 /// # Errors
 /// When `up` has not started LocalStack on this port.
 pub fn logs(
-    place: &Place,
+    instance: &Instance,
     extent: Extent,
     mut line: impl FnMut(&str) -> ControlFlow<()>,
 ) -> Result<()> {
-    if compose::is_ours(place) {
+    if compose::is_ours(instance) {
         let arguments: &[&str] = if extent == Extent::Follow { &["--follow"] } else { &[] };
-        let mut child = compose::logs(place, arguments)?;
+        let mut child = compose::logs(instance, arguments)?;
         let stdout = child.stdout.take().map(BufReader::new);
         let mut read = stdout.into_iter().flat_map(BufRead::lines).map_while(Result::ok);
         let closed = read.any(|text| line(&text).is_break());
@@ -45,18 +45,18 @@ pub fn logs(
             .map(drop)
             .map_err(|error| Error::other("docker failed").because(error));
     }
-    let log = file::open(&place.log()).map_err(|error| match error.kind() {
+    let log = file::open(&instance.log()).map_err(|error| match error.kind() {
         ErrorKind::NotFound => {
-            let port = place.port;
+            let port = instance.port;
             Error::other(format!("`rydes localstack up` has started nothing on port {port}"))
         }
-        _ => Error::other(format!("cannot read {}", place.log().display())).because(error),
+        _ => Error::other(format!("cannot read {}", instance.log().display())).because(error),
     })?;
-    follow(place, extent, BufReader::new(log), line)
+    follow(instance, extent, BufReader::new(log), line)
 }
 
 fn follow(
-    place: &Place,
+    instance: &Instance,
     extent: Extent,
     mut log: impl BufRead,
     mut line: impl FnMut(&str) -> ControlFlow<()>,
@@ -65,7 +65,7 @@ fn follow(
     let mut bytes = Vec::new();
     loop {
         // Whether there is more to come is asked before the rest is read: nothing is missed.
-        let last = extent == Extent::SoFar || !packages::is_ours(place);
+        let last = extent == Extent::SoFar || !packages::is_ours(instance);
         while log.read_until(b'\n', &mut bytes).map_err(failed)? > 0 {
             if bytes.ends_with(b"\n") || last {
                 let text = String::from_utf8_lossy(&bytes);

@@ -45,7 +45,7 @@ pub enum Soundness {
 }
 
 /// One line of a manifest.
-struct Entry {
+struct ManifestLine {
     size: u64,
     hash: String,
     path: PathBuf,
@@ -103,7 +103,7 @@ pub(super) fn note(folder: &Path, soundness: &Soundness) -> io::Result<()> {
     }
 }
 
-impl Entry {
+impl ManifestLine {
     fn damage(&self, folder: &Path, depth: Depth) -> Option<Damage> {
         let path = folder.join(&self.path);
         let Ok(metadata) = fs::symlink_metadata(&path) else { return Some(Damage::Missing) };
@@ -159,7 +159,7 @@ fn list(folder: &Path, inside: &Path, lines: &mut Vec<u8>) -> io::Result<()> {
     Ok(())
 }
 
-fn parse(bytes: &[u8]) -> Option<Vec<Entry>> {
+fn parse(bytes: &[u8]) -> Option<Vec<ManifestLine>> {
     let end = bytes.iter().position(|byte| *byte == b'\n')?;
     let (hash, lines) = (&bytes[..end], &bytes[end + 1..]);
     if hash != hexadecimal(&Sha256::digest(lines)).as_bytes() {
@@ -168,11 +168,11 @@ fn parse(bytes: &[u8]) -> Option<Vec<Entry>> {
     lines.strip_suffix(b"\n")?.split(|byte| *byte == b'\n').map(entry).collect()
 }
 
-fn entry(line: &[u8]) -> Option<Entry> {
+fn entry(line: &[u8]) -> Option<ManifestLine> {
     let mut parts = line.splitn(3, |byte| *byte == b' ');
     let mut text = || std::str::from_utf8(parts.next()?).ok();
     let (size, hash) = (text()?.parse().ok()?, text()?.to_owned());
-    Some(Entry { size, hash, path: PathBuf::from(OsStr::from_bytes(parts.next()?)) })
+    Some(ManifestLine { size, hash, path: PathBuf::from(OsStr::from_bytes(parts.next()?)) })
 }
 
 fn size(metadata: &Metadata) -> u64 {

@@ -15,26 +15,28 @@ mod docker;
 mod health;
 mod identity;
 mod install;
+mod instance;
 mod logs;
 mod manifest;
 mod packages;
-mod place;
 mod process;
 mod steps;
 mod survey;
 mod tarball;
 mod tools;
 
-pub use health::{Answer, Health, ask};
+pub use health::{Health, PortProbe, ask};
+pub use instance::{Instance, Surroundings};
 pub use logs::{Extent, logs};
 pub use manifest::Soundness;
-pub use place::{Place, Surroundings};
-pub use survey::{Piece, PieceState, Plan, Scope, Survey, Wanted};
+pub use survey::{
+    Prerequisite, PrerequisiteState, RequestedRuntime, RuntimeChoice, Survey, SurveyScope,
+};
 pub use tools::Tools;
 
-use place::Lock;
+use instance::Lock;
 use process::Processes;
-use steps::Steps;
+use steps::StepSink;
 
 /// The port unless told otherwise.
 pub const DEFAULT_PORT: u16 = 4566;
@@ -95,23 +97,23 @@ pub enum Down {
 ///
 /// # Errors
 /// When something else has the port, or a LocalStack without the services that are needed.
-pub fn answering(place: &Place) -> Result<Option<Up>> {
-    let port = place.port;
-    let runtime = runtime(place);
+pub fn answering(instance: &Instance) -> Result<Option<Up>> {
+    let port = instance.port;
+    let runtime = runtime(instance);
     // Ours may have been interrupted while it was starting.
-    let is_starting = runtime.is_some() && !place.has_been_ready();
+    let is_starting = runtime.is_some() && !instance.has_been_ready();
     match health::ask(port) {
-        Answer::Nothing => Ok(None),
-        Answer::LocalStack(health) if health.lacking.is_empty() && !is_starting => {
+        PortProbe::Nothing => Ok(None),
+        PortProbe::LocalStack(health) if health.lacking.is_empty() && !is_starting => {
             let answers = runtime.is_none() || health::first_requests(port).is_ok();
-            Ok(answers.then(|| up_now(place, health)))
+            Ok(answers.then(|| up_now(instance, health)))
         }
         _ if runtime.is_some() => Ok(None),
-        Answer::LocalStack(health) => Err(Error::other(format!(
+        PortProbe::LocalStack(health) => Err(Error::other(format!(
             "LocalStack answers on port {port}, but not with what is needed: {}",
             health.lacking.join(", ")
         ))),
-        Answer::Foreign(how) => {
+        PortProbe::Foreign(how) => {
             Err(Error::other(format!("port {port} is taken by something that is not LocalStack"))
                 .because(how))
         }
@@ -124,31 +126,31 @@ pub fn answering(place: &Place) -> Result<Option<Up>> {
 /// # Errors
 /// When a step fails: what was installed stays, and nothing is left running but a LocalStack that had
 /// been ready before.
-pub fn up(place: &Place, plan: &Plan, sink: Sink<Step>) -> Result<Up> {
-    let steps = Steps(sink);
-    let _lock = Lock::hold(&place.run_lock(), &steps)?;
-    if let Some(up) = answering(place)? {
+pub fn up(instance: &Instance, plan: &RuntimeChoice, sink: Sink<Step>) -> Result<Up> {
+    let steps = StepSink(sink);
+    let _lock = Lock::hold(&instance.run_lock(), &steps)?;
+    if let Some(up) = answering(instance)? {
         return Ok(up);
     }
-    let started = if packages::is_ours(place) { Started::Before } else { Started::Now };
-    let may_hold_data = runtime(place).is_some()
-        && place.has_been_ready()
-        && health::ask(place.port) != Answer::Nothing;
+    let started = if packages::is_ours(instance) { Started::Before } else { Started::Now };
+    let may_hold_data = runtime(instance).is_some()
+        && instance.has_been_ready()
+        && health::ask(instance.port) != PortProbe::Nothing;
     let is_ready = match plan {
-        _ if started == Started::Before => packages::ready(place, &steps),
-        Plan::Packages(tools) => packages::start(place, tools, &steps),
-        Plan::Docker => compose::start(place, &steps),
+        _ if started == Started::Before => packages::ready(instance, &steps),
+        RuntimeChoice::Packages(tools) => packages::start(instance, tools, &steps),
+        RuntimeChoice::Docker => compose::start(instance, &steps),
     };
     let up = is_ready.and_then(|()| {
-        place.mark_ready()?;
-        let up = answering(place)?.map(|up| Up { started, ..up });
+        instance.mark_ready()?;
+        let up = answering(instance)?.map(|up| Up { started, ..up });
         up.ok_or_else(|| Error::other("LocalStack was ready and then answered no more"))
     });
     if up.is_err() && !may_hold_data {
         // The first error is the one to tell.
-        _ = match runtime(place) {
-            Some(Runtime::Docker) => compose::halt(place),
-            Some(Runtime::Packages) | None => packages::stop(place),
+        _ = match runtime(instance) {
+            Some(Runtime::Docker) => compose::halt(instance),
+            Some(Runtime::Packages) | None => packages::stop(instance),
         };
     }
     up
@@ -158,46 +160,46 @@ pub fn up(place: &Place, plan: &Plan, sink: Sink<Step>) -> Result<Up> {
 ///
 /// # Errors
 /// When it does not end.
-pub fn down(place: &Place, sink: Sink<Step>) -> Result<Down> {
-    let steps = Steps(sink);
-    let lock = Lock::hold(&place.run_lock(), &steps)?;
-    let processes = Processes::of(&place.run());
-    let runtime = if compose::is_ours(place) {
+pub fn down(instance: &Instance, sink: Sink<Step>) -> Result<Down> {
+    let steps = StepSink(sink);
+    let lock = Lock::hold(&instance.run_lock(), &steps)?;
+    let processes = Processes::of(&instance.run());
+    let runtime = if compose::is_ours(instance) {
         Runtime::Docker
     } else if !processes.is_empty() {
         Runtime::Packages
     } else {
-        if matches!(health::ask(place.port), Answer::LocalStack(_)) {
+        if matches!(health::ask(instance.port), PortProbe::LocalStack(_)) {
             return Ok(Down::NotOurs);
         }
-        lock.give_up(&place.run())?;
+        lock.give_up(&instance.run())?;
         return Ok(processes.stranger.map_or(Down::Nothing, Down::Ended));
     };
-    steps.take("stop", &format!("127.0.0.1:{}", place.port), || {
+    steps.take("stop", &format!("127.0.0.1:{}", instance.port), || {
         match runtime {
-            Runtime::Docker => compose::stop(place)?,
-            Runtime::Packages => packages::stop(place)?,
+            Runtime::Docker => compose::stop(instance)?,
+            Runtime::Packages => packages::stop(instance)?,
         }
-        freed(place.port);
-        lock.give_up(&place.run())?;
+        freed(instance.port);
+        lock.give_up(&instance.run())?;
         Ok("stopped")
     })?;
     Ok(Down::Stopped(runtime))
 }
 
 /// What `up` has started on this port, or has begun to.
-fn runtime(place: &Place) -> Option<Runtime> {
-    if compose::is_ours(place) {
+fn runtime(instance: &Instance) -> Option<Runtime> {
+    if compose::is_ours(instance) {
         Some(Runtime::Docker)
     } else {
-        packages::is_ours(place).then_some(Runtime::Packages)
+        packages::is_ours(instance).then_some(Runtime::Packages)
     }
 }
 
-fn up_now(place: &Place, health: Health) -> Up {
-    let memory = Processes::of(&place.run()).memory();
+fn up_now(instance: &Instance, health: Health) -> Up {
+    let memory = Processes::of(&instance.run()).memory();
     Up {
-        runtime: runtime(place),
+        runtime: runtime(instance),
         started: Started::Before,
         version: health.version.unwrap_or_else(|| "?".to_owned()),
         memory: (memory > 0).then_some(memory),
@@ -205,17 +207,17 @@ fn up_now(place: &Place, health: Health) -> Up {
 }
 
 /// Waits until LocalStack is ready, or there is `trouble`.
-fn wait(place: &Place, trouble: impl Fn() -> Option<&'static str>) -> Result<()> {
+fn wait(instance: &Instance, trouble: impl Fn() -> Option<&'static str>) -> Result<()> {
     let began = Instant::now();
     while began.elapsed() < READY {
         if let Some(trouble) = trouble() {
             return Err(Error::other(trouble));
         }
-        match health::ask(place.port) {
-            Answer::LocalStack(health) if health.lacking.is_empty() => {
-                match health::first_requests(place.port) {
+        match health::ask(instance.port) {
+            PortProbe::LocalStack(health) if health.lacking.is_empty() => {
+                match health::first_requests(instance.port) {
                     Ok(()) => return Ok(()),
-                    Err(_) if place.has_been_ready() && began.elapsed() < AGAIN => {
+                    Err(_) if instance.has_been_ready() && began.elapsed() < AGAIN => {
                         thread::sleep(LOOK);
                     }
                     Err(error) => {
@@ -224,7 +226,7 @@ fn wait(place: &Place, trouble: impl Fn() -> Option<&'static str>) -> Result<()>
                     }
                 }
             }
-            Answer::LocalStack(health) if health.has_failed() => {
+            PortProbe::LocalStack(health) if health.has_failed() => {
                 return Err(Error::other(format!("LocalStack: {}", health.lacking.join(", "))));
             }
             _ => thread::sleep(LOOK),
@@ -236,7 +238,7 @@ fn wait(place: &Place, trouble: impl Fn() -> Option<&'static str>) -> Result<()>
 /// Waits until nothing listens on a port.
 fn freed(port: u16) {
     let deadline = Instant::now() + FREED;
-    while health::ask(port) != Answer::Nothing && Instant::now() < deadline {
+    while health::ask(port) != PortProbe::Nothing && Instant::now() < deadline {
         thread::sleep(LOOK);
     }
 }

@@ -15,9 +15,9 @@ use super::command::last_lines;
 use super::install::{Installed, install, remove, soundness};
 use super::manifest::{Depth, Soundness};
 use super::process::{self, Processes};
-use super::steps::Steps;
+use super::steps::StepSink;
 use super::tools::Tools;
-use super::{Answer, Place, health};
+use super::{Instance, PortProbe, health};
 use crate::error::{Error, Result};
 use crate::tools::file;
 
@@ -58,87 +58,92 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// Installs what is missing or damaged, starts LocalStack and waits until it is ready. Where that fails
 /// and the contents of the installed files show why, they are mended, and LocalStack starts once more.
-pub(super) fn start(place: &Place, tools: &Tools, steps: &Steps) -> Result<()> {
+pub(super) fn start(instance: &Instance, tools: &Tools, steps: &StepSink) -> Result<()> {
     // LocalStack itself would wait in silence for a port that it may not have.
-    TcpListener::bind((Ipv4Addr::LOCALHOST, place.port)).map_err(|error| {
-        Error::other(format!("cannot listen on port {}", place.port)).because(error)
+    TcpListener::bind((Ipv4Addr::LOCALHOST, instance.port)).map_err(|error| {
+        Error::other(format!("cannot listen on port {}", instance.port)).because(error)
     })?;
     // DynamoDB Local may outlive a LocalStack that was killed.
-    stop(place)?;
-    let installed = install(place, tools, Depth::Sizes, steps)?;
+    stop(instance)?;
+    let installed = install(instance, tools, Depth::Sizes, steps)?;
     let was_compiled = installed.compiled.exists();
-    let Err(error) = launch(place, tools, &installed, steps) else { return Ok(()) };
-    let may_be_compiled = was_compiled && has_failed_to_load(place);
-    stop(place)?;
+    let Err(error) = launch(instance, tools, &installed, steps) else { return Ok(()) };
+    let may_be_compiled = was_compiled && has_failed_to_load(instance);
+    stop(instance)?;
     // Python compiles anew what is not there.
     _ = remove(&installed.compiled);
-    let mut parts = soundness(place, Some(&tools.python), Depth::Hashes).into_iter();
+    let mut parts = soundness(instance, Some(&tools.python), Depth::Hashes).into_iter();
     if may_be_compiled || parts.any(|(_, soundness)| soundness != Soundness::Whole) {
-        let installed = install(place, tools, Depth::Hashes, steps)?;
-        return launch(place, tools, &installed, steps);
+        let installed = install(instance, tools, Depth::Hashes, steps)?;
+        return launch(instance, tools, &installed, steps);
     }
     Err(error)
 }
 
 /// Whether LocalStack, or one of its services, could not be loaded.
-fn has_failed_to_load(place: &Place) -> bool {
-    let service = |answer| matches!(answer, Answer::LocalStack(health) if health.has_failed());
-    !is_ours(place) || service(health::ask(place.port))
+fn has_failed_to_load(instance: &Instance) -> bool {
+    let service = |answer| matches!(answer, PortProbe::LocalStack(health) if health.has_failed());
+    !is_ours(instance) || service(health::ask(instance.port))
 }
 
-fn launch(place: &Place, tools: &Tools, installed: &Installed, steps: &Steps) -> Result<()> {
-    let address = format!("127.0.0.1:{}", place.port);
+fn launch(
+    instance: &Instance,
+    tools: &Tools,
+    installed: &Installed,
+    steps: &StepSink,
+) -> Result<()> {
+    let address = format!("127.0.0.1:{}", instance.port);
     steps.take("start", &address, || {
         let failed = |error| Error::other("cannot start LocalStack").because(error);
-        let log = prepare(&place.run(), &installed.dynamodb_local).map_err(failed)?;
-        let child = spawn(place, tools, installed, log).map_err(failed)?;
-        known(place, child).map_err(failed)?;
+        let log = prepare(&instance.run(), &installed.dynamodb_local).map_err(failed)?;
+        let child = spawn(instance, tools, installed, log).map_err(failed)?;
+        known(instance, child).map_err(failed)?;
         Ok("started")
     })?;
-    ready(place, steps)
+    ready(instance, steps)
 }
 
 /// Waits until a LocalStack that was started is ready.
 ///
 /// # Errors
 /// At once when it has ended, with the last lines of its log.
-pub(super) fn ready(place: &Place, steps: &Steps) -> Result<()> {
+pub(super) fn ready(instance: &Instance, steps: &StepSink) -> Result<()> {
     steps.take("ready", &health::SERVICES.join(" "), || {
-        super::wait(place, || trouble(place)).map_err(|error| {
+        super::wait(instance, || trouble(instance)).map_err(|error| {
             let mut causes = error.causes();
-            causes.push(log_tail(place));
+            causes.push(log_tail(instance));
             error.because(causes.join("\n"))
         })?;
         Ok("running")
     })
 }
 
-fn trouble(place: &Place) -> Option<&'static str> {
-    if !is_ours(place) {
+fn trouble(instance: &Instance) -> Option<&'static str> {
+    if !is_ours(instance) {
         Some("LocalStack ended while it was starting")
-    } else if !place.has_been_ready() && process::starts_of_java(&place.run()) > STARTS {
+    } else if !instance.has_been_ready() && process::starts_of_java(&instance.run()) > STARTS {
         Some("DynamoDB Local ended each time it was started")
     } else {
         None
     }
 }
 
-fn log_tail(place: &Place) -> String {
-    let log = file::read(&place.log()).unwrap_or_default();
+fn log_tail(instance: &Instance) -> String {
+    let log = file::read(&instance.log()).unwrap_or_default();
     last_lines(&String::from_utf8_lossy(&log))
 }
 
 /// Whether a LocalStack that `up` started on this port is running.
-pub(super) fn is_ours(place: &Place) -> bool {
-    Processes::of(&place.run()).main.is_some()
+pub(super) fn is_ours(instance: &Instance) -> bool {
+    Processes::of(&instance.run()).main.is_some()
 }
 
 /// Ends it, with its DynamoDB Local.
-pub(super) fn stop(place: &Place) -> Result<()> {
-    if process::stop(&place.run()) {
+pub(super) fn stop(instance: &Instance) -> Result<()> {
+    if process::stop(&instance.run()) {
         Ok(())
     } else {
-        Err(Error::other(format!("LocalStack on port {} does not end", place.port)))
+        Err(Error::other(format!("LocalStack on port {} does not end", instance.port)))
     }
 }
 
@@ -158,35 +163,40 @@ fn prepare(run: &Path, dynamodb_local: &Path) -> io::Result<File> {
 }
 
 /// Starts the process: detached from this one and its terminal, in an environment of its own.
-fn spawn(place: &Place, tools: &Tools, installed: &Installed, log: File) -> io::Result<Child> {
-    let run = place.run();
+fn spawn(
+    instance: &Instance,
+    tools: &Tools,
+    installed: &Installed,
+    log: File,
+) -> io::Result<Child> {
+    let run = instance.run();
     let mut command = Command::new(&installed.python);
     command.arg(run.join("start.py")).current_dir(&run).process_group(0);
     command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
     command
         .env_clear()
-        .envs(place.surroundings.variables.iter().map(|(name, value)| (name, value)));
+        .envs(instance.surroundings.variables.iter().map(|(name, value)| (name, value)));
     command.envs(SETTINGS).envs(CLOSED);
     command.env("RYDES_RUN", &run).env("RYDES_JAVA", &tools.java.path);
     // LocalStack's home and temporary files last no longer than it does.
     command.env("HOME", run.join("home")).env("TMPDIR", run.join("tmp"));
     command.env("PYTHONPYCACHEPREFIX", &installed.compiled);
     command.env("FILESYSTEM_ROOT", run.join("fs"));
-    command.env("GATEWAY_LISTEN", format!("127.0.0.1:{}", place.port));
-    command.env("LOCALSTACK_HOST", format!("localhost:{}", place.port));
+    command.env("GATEWAY_LISTEN", format!("127.0.0.1:{}", instance.port));
+    command.env("LOCALSTACK_HOST", format!("localhost:{}", instance.port));
     command.spawn()
 }
 
 /// Waits until a process has written down who it is: one that has not could not be found again.
-fn known(place: &Place, mut child: Child) -> io::Result<()> {
+fn known(instance: &Instance, mut child: Child) -> io::Result<()> {
     let deadline = Instant::now() + KNOWN;
-    while !is_ours(place) {
+    while !is_ours(instance) {
         let has_ended = child.try_wait()?.is_some();
         if has_ended || Instant::now() >= deadline {
             // One that has ended is not signalled any more.
             child.kill()?;
             child.wait()?;
-            return Err(io::Error::other(log_tail(place)));
+            return Err(io::Error::other(log_tail(instance)));
         }
         thread::sleep(LOOK);
     }

@@ -61,7 +61,7 @@ impl Processes {
         let all = self.main.iter().chain(&self.java);
         let pids: Vec<_> = all.map(|process| process.pid.to_string()).collect();
         let sizes = run(Command::new("ps").args(["-o", "rss=", "-p", &pids.join(",")]), PS);
-        let kilobytes = |outcome: super::command::Outcome| {
+        let kilobytes = |outcome: super::command::Finished| {
             outcome.out.split_whitespace().filter_map(|size| size.parse::<u64>().ok()).sum::<u64>()
         };
         sizes.map_or(0, kilobytes) * 1024

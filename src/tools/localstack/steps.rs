@@ -7,9 +7,9 @@ use crate::error::Result;
 use crate::flow::events::{Sink, Step, StepState};
 
 /// Where the steps are reported to.
-pub(super) struct Steps(pub(super) Sink<Step>);
+pub(super) struct StepSink(pub(super) Sink<Step>);
 
-impl Steps {
+impl StepSink {
     /// Takes one step; `work` says in a word what came of it.
     pub(super) fn take(
         &self,
@@ -50,14 +50,14 @@ impl Steps {
 
 /// Steps that are taken at once: those under way are reported as one, by their names.
 pub(super) struct AtOnce<'a> {
-    steps: &'a Steps,
+    steps: &'a StepSink,
     /// What they are for: `install`.
     purpose: &'static str,
     under_way: Mutex<Vec<&'static str>>,
 }
 
 impl<'a> AtOnce<'a> {
-    pub(super) fn new(steps: &'a Steps, purpose: &'static str) -> Self {
+    pub(super) fn new(steps: &'a StepSink, purpose: &'static str) -> Self {
         Self { steps, purpose, under_way: Mutex::default() }
     }
 
@@ -66,7 +66,7 @@ impl<'a> AtOnce<'a> {
         self.steps.kept(subject, detail);
     }
 
-    /// Takes one of them, as [`Steps::take`] does.
+    /// Takes one of them, as [`StepSink::take`] does.
     pub(super) fn take(
         &self,
         subject: &'static str,
@@ -99,7 +99,7 @@ mod tests {
     fn of_steps_taken_at_once_those_under_way_are_named_and_none_that_has_ended() {
         let told = Arc::new(Mutex::new(Vec::new()));
         let heard = Arc::clone(&told);
-        let steps = Steps(Arc::new(move |step: Step| {
+        let steps = StepSink(Arc::new(move |step: Step| {
             let is_done = step.state != StepState::Running;
             let line =
                 format!("{} {}{}", step.subject, step.detail, if is_done { "." } else { "" });

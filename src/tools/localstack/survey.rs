@@ -5,13 +5,13 @@ use std::thread;
 use super::advice::Manager;
 use super::docker::Docker;
 use super::manifest::Soundness;
-use super::tools::{self, Found, Tools};
-use super::{Place, Runtime, Surroundings, install};
+use super::tools::{self, ToolProbe, Tools};
+use super::{Instance, Runtime, Surroundings, install};
 use crate::error::{Error, Result};
 
 /// Which runtime is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wanted {
+pub enum RequestedRuntime {
     /// Docker where an engine answers, packages elsewhere.
     Auto,
     /// This one.
@@ -20,7 +20,7 @@ pub enum Wanted {
 
 /// What is looked for. Each program takes a tenth to a third of a second to tell its version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
+pub enum SurveyScope {
     /// Everything.
     All,
     /// What the wanted runtime needs; npm only where DynamoDB Local is not in the cache. The rest counts as
@@ -31,23 +31,23 @@ pub enum Scope {
 /// What is here.
 #[derive(Debug)]
 pub struct Survey {
-    wanted: Wanted,
+    wanted: RequestedRuntime,
     manager: Manager,
     docker: Docker,
-    python: Found,
-    java: Found,
-    npm: Found,
+    python: ToolProbe,
+    java: ToolProbe,
+    npm: ToolProbe,
     /// Whether DynamoDB Local is in the cache already, so that npm is not needed.
     fetched: bool,
 }
 
 /// One thing that a way to run LocalStack needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Piece {
+pub struct Prerequisite {
     /// What it is: `Java 11 or newer`.
     pub name: &'static str,
     /// Whether it is here.
-    pub state: PieceState,
+    pub state: PrerequisiteState,
     /// What was found, if anything: a version, and what is wrong with it.
     pub found: Option<String>,
     /// The command that brings it, if it is needed.
@@ -56,7 +56,7 @@ pub struct Piece {
 
 /// Whether a piece is here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PieceState {
+pub enum PrerequisiteState {
     /// It is here.
     Ok,
     /// It is not, but what it would be needed for is in the cache.
@@ -67,7 +67,7 @@ pub enum PieceState {
 
 /// The way to take, with what it takes.
 #[derive(Debug)]
-pub enum Plan {
+pub enum RuntimeChoice {
     /// Docker Compose.
     Docker,
     /// The packages.
@@ -79,16 +79,17 @@ impl Survey {
     ///
     /// # Panics
     /// Only where looking itself panics.
-    pub fn look(place: &Place, wanted: Wanted, scope: Scope) -> Self {
-        let surroundings = &place.surroundings;
-        let fetched = install::has_dynamodb_local(place);
+    pub fn look(instance: &Instance, wanted: RequestedRuntime, scope: SurveyScope) -> Self {
+        let surroundings = &instance.surroundings;
+        let fetched = install::has_dynamodb_local(instance);
         let looks_for = |runtime| {
-            scope == Scope::All || [Wanted::Auto, Wanted::Only(runtime)].contains(&wanted)
+            scope == SurveyScope::All
+                || [RequestedRuntime::Auto, RequestedRuntime::Only(runtime)].contains(&wanted)
         };
         let (docker, packages) = (looks_for(Runtime::Docker), looks_for(Runtime::Packages));
-        let npm = packages && (scope == Scope::All || !fetched);
-        let found = |is_looked_for: bool, look: fn(&Surroundings) -> Found| {
-            if is_looked_for { look(surroundings) } else { Found::Missing }
+        let npm = packages && (scope == SurveyScope::All || !fetched);
+        let found = |is_looked_for: bool, look: fn(&Surroundings) -> ToolProbe| {
+            if is_looked_for { look(surroundings) } else { ToolProbe::Missing }
         };
         thread::scope(|scope| {
             let docker =
@@ -110,7 +111,7 @@ impl Survey {
     }
 
     /// What was asked for.
-    pub fn wanted(&self) -> Wanted {
+    pub fn wanted(&self) -> RequestedRuntime {
         self.wanted
     }
 
@@ -127,11 +128,11 @@ impl Survey {
     }
 
     /// What the package way needs, here or not.
-    pub fn pieces(&self) -> [Piece; 3] {
+    pub fn pieces(&self) -> [Prerequisite; 3] {
         let manager = self.manager;
         let mut npm = piece("npm", &self.npm, |_| manager.npm());
-        if self.fetched && npm.state == PieceState::Missing {
-            npm = Piece { state: PieceState::NotNeeded, install: None, ..npm };
+        if self.fetched && npm.state == PrerequisiteState::Missing {
+            npm = Prerequisite { state: PrerequisiteState::NotNeeded, install: None, ..npm };
         }
         [
             piece("Python 3.13", &self.python, |found| manager.python(found)),
@@ -142,29 +143,29 @@ impl Survey {
 
     /// How what was installed is, its contents compared: each part with its name. Of what is damaged, this
     /// survey and the next `up` know.
-    pub fn cache(&mut self, place: &Place) -> Vec<(&'static str, Soundness)> {
+    pub fn cache(&mut self, instance: &Instance) -> Vec<(&'static str, Soundness)> {
         let python = match &self.python {
-            Found::Fits(python) => Some(python),
-            Found::Unfit(..) | Found::Missing => None,
+            ToolProbe::Fits(python) => Some(python),
+            ToolProbe::Unfit(..) | ToolProbe::Missing => None,
         };
-        let parts = install::examine(place, python);
-        self.fetched = install::has_dynamodb_local(place);
+        let parts = install::examine(instance, python);
+        self.fetched = install::has_dynamodb_local(instance);
         parts
     }
 
     /// Why packages are taken, or Docker is, in lines.
-    pub fn why(&self, plan: &Plan) -> Vec<String> {
+    pub fn why(&self, plan: &RuntimeChoice) -> Vec<String> {
         match (plan, self.wanted) {
-            (Plan::Docker, Wanted::Auto) => {
+            (RuntimeChoice::Docker, RequestedRuntime::Auto) => {
                 let versions = self.docker_version();
                 vec![format!("docker {versions}: using Docker   (else: --runtime packages)")]
             }
-            (Plan::Docker, Wanted::Only(_)) => {
+            (RuntimeChoice::Docker, RequestedRuntime::Only(_)) => {
                 vec![format!("docker {}: using Docker", self.docker_version())]
             }
-            (Plan::Packages(tools), wanted) => {
+            (RuntimeChoice::Packages(tools), wanted) => {
                 let problems =
-                    self.docker_problems().into_iter().filter(|_| wanted == Wanted::Auto);
+                    self.docker_problems().into_iter().filter(|_| wanted == RequestedRuntime::Auto);
                 let mut lines: Vec<_> =
                     problems.map(|(problem, _)| format!("docker: {problem}")).collect();
                 lines.push(format!("using packages ({})", tools.versions()));
@@ -177,11 +178,13 @@ impl Survey {
     ///
     /// # Errors
     /// When what was asked for is not complete.
-    pub fn plan(&self) -> Result<Plan> {
+    pub fn plan(&self) -> Result<RuntimeChoice> {
         let docker = self.docker.is_whole();
         match self.wanted {
-            Wanted::Auto | Wanted::Only(Runtime::Docker) if docker => Ok(Plan::Docker),
-            Wanted::Only(Runtime::Docker) => {
+            RequestedRuntime::Auto | RequestedRuntime::Only(Runtime::Docker) if docker => {
+                Ok(RuntimeChoice::Docker)
+            }
+            RequestedRuntime::Only(Runtime::Docker) => {
                 let (problems, advice): (Vec<_>, Vec<_>) =
                     self.docker_problems().into_iter().unzip();
                 let error =
@@ -189,17 +192,21 @@ impl Survey {
                 let error = advice.into_iter().fold(error, Error::hint);
                 Err(error.hint("without Docker: --runtime packages"))
             }
-            Wanted::Auto | Wanted::Only(Runtime::Packages) => self.packages(),
+            RequestedRuntime::Auto | RequestedRuntime::Only(Runtime::Packages) => self.packages(),
         }
     }
 
-    fn packages(&self) -> Result<Plan> {
+    fn packages(&self) -> Result<RuntimeChoice> {
         let npm = self.npm.clone().fitting();
         match (&self.python, &self.java) {
-            (Found::Fits(python), Found::Fits(java)) if npm.is_some() || self.fetched => {
-                Ok(Plan::Packages(Tools { python: python.clone(), java: java.clone(), npm }))
+            (ToolProbe::Fits(python), ToolProbe::Fits(java)) if npm.is_some() || self.fetched => {
+                Ok(RuntimeChoice::Packages(Tools {
+                    python: python.clone(),
+                    java: java.clone(),
+                    npm,
+                }))
             }
-            _ if self.wanted == Wanted::Auto => {
+            _ if self.wanted == RequestedRuntime::Auto => {
                 Err(Error::other("neither way to run LocalStack is complete"))
             }
             _ => Err(Error::other("LocalStack's packages need what is missing above")),
@@ -207,12 +214,18 @@ impl Survey {
     }
 }
 
-fn piece(name: &'static str, found: &Found, install: impl Fn(&Found) -> String) -> Piece {
+fn piece(
+    name: &'static str,
+    found: &ToolProbe,
+    install: impl Fn(&ToolProbe) -> String,
+) -> Prerequisite {
     let (state, told) = match found {
-        Found::Fits(tool) => (PieceState::Ok, Some(tool.version.to_string())),
-        Found::Unfit(version, why) => (PieceState::Missing, Some(format!("{version}, {why}"))),
-        Found::Missing => (PieceState::Missing, None),
+        ToolProbe::Fits(tool) => (PrerequisiteState::Ok, Some(tool.version.to_string())),
+        ToolProbe::Unfit(version, why) => {
+            (PrerequisiteState::Missing, Some(format!("{version}, {why}")))
+        }
+        ToolProbe::Missing => (PrerequisiteState::Missing, None),
     };
-    let install = (state == PieceState::Missing).then(|| install(found));
-    Piece { name, state, found: told, install }
+    let install = (state == PrerequisiteState::Missing).then(|| install(found));
+    Prerequisite { name, state, found: told, install }
 }

@@ -43,7 +43,7 @@ impl Tools {
 
 /// What a search came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Found {
+pub(super) enum ToolProbe {
     /// It is here and fits.
     Fits(Tool),
     /// It is here in a version that does not fit, or not whole.
@@ -52,7 +52,7 @@ pub(super) enum Found {
     Missing,
 }
 
-impl Found {
+impl ToolProbe {
     /// The program, if it is here and fits.
     pub(super) fn fitting(self) -> Option<Tool> {
         match self {
@@ -89,36 +89,36 @@ impl Version {
 
 /// A Python that LocalStack 4.14.0 runs on: 3.13. Its services do not import on 3.12 (they want
 /// `warnings.deprecated`), and its packages have no resolution for 3.14.
-pub(super) fn python(surroundings: &Surroundings) -> Found {
+pub(super) fn python(surroundings: &Surroundings) -> ToolProbe {
     let on_path = ["python3.13", "python3", "python"].map(PathBuf::from);
-    let mut best = Found::Missing;
+    let mut best = ToolProbe::Missing;
     for candidate in on_path.into_iter().chain(off_path(surroundings)) {
         match try_python(&candidate) {
-            fits @ Found::Fits(_) => return fits,
-            Found::Unfit(version, why) => {
+            fits @ ToolProbe::Fits(_) => return fits,
+            ToolProbe::Unfit(version, why) => {
                 // The one that lacks the least is the one to tell of.
-                let known = matches!(best, Found::Unfit(known, _) if known.1 >= version.1);
+                let known = matches!(best, ToolProbe::Unfit(known, _) if known.1 >= version.1);
                 if !known {
-                    best = Found::Unfit(version, why);
+                    best = ToolProbe::Unfit(version, why);
                 }
             }
-            Found::Missing => {}
+            ToolProbe::Missing => {}
         }
     }
     best
 }
 
-fn try_python(path: &Path) -> Found {
+fn try_python(path: &Path) -> ToolProbe {
     let probe = run(Command::new(path).args(["-I", "-c", PYTHON_PROBE]), LIMIT);
     let Some((probe, version)) = probe.ok().and_then(|p| Version::find(&p.out).map(|v| (p, v)))
     else {
-        return Found::Missing;
+        return ToolProbe::Missing;
     };
     match version {
-        Version(3, 13, _) if probe.ok => Found::Fits(Tool { path: path.to_owned(), version }),
-        Version(3, 13, _) => Found::Unfit(version, "without venv"),
-        later if later > Version(3, 13, 0) => Found::Unfit(later, "too new"),
-        older => Found::Unfit(older, "too old"),
+        Version(3, 13, _) if probe.ok => ToolProbe::Fits(Tool { path: path.to_owned(), version }),
+        Version(3, 13, _) => ToolProbe::Unfit(version, "without venv"),
+        later if later > Version(3, 13, 0) => ToolProbe::Unfit(later, "too new"),
+        older => ToolProbe::Unfit(older, "too old"),
     }
 }
 
@@ -136,25 +136,25 @@ fn off_path(surroundings: &Surroundings) -> Vec<PathBuf> {
 }
 
 /// A Java that DynamoDB Local runs on: 11 or newer.
-pub(super) fn java(surroundings: &Surroundings) -> Found {
+pub(super) fn java(surroundings: &Surroundings) -> ToolProbe {
     let home = surroundings.variable("JAVA_HOME").map(|home| Path::new(home).join("bin/java"));
     let candidates = surroundings.on_path("java").into_iter().chain(home);
-    let mut best = Found::Missing;
+    let mut best = ToolProbe::Missing;
     for path in candidates {
         let Some(version) = version_of(&path, "-version") else { continue };
         if version >= Version(11, 0, 0) {
-            return Found::Fits(Tool { path, version });
+            return ToolProbe::Fits(Tool { path, version });
         }
-        best = Found::Unfit(version, "too old");
+        best = ToolProbe::Unfit(version, "too old");
     }
     best
 }
 
 /// Any npm: it downloads one package.
-pub(super) fn npm(surroundings: &Surroundings) -> Found {
+pub(super) fn npm(surroundings: &Surroundings) -> ToolProbe {
     let path = surroundings.on_path("npm");
     let tool = path.and_then(|path| version_of(&path, "--version").map(|v| (path, v)));
-    tool.map_or(Found::Missing, |(path, version)| Found::Fits(Tool { path, version }))
+    tool.map_or(ToolProbe::Missing, |(path, version)| ToolProbe::Fits(Tool { path, version }))
 }
 
 /// The version that a program tells of itself; `None` when it is not here or does not run.

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use rydes::cli::submit::lines::{Line, read_lines};
+use rydes::cli::submit::lines::{BatchLine, read_lines};
 use rydes::cli::submit::shape::look;
 use rydes::core::text::{ascii_json, is_refused, is_unsafe, printable};
 use rydes::core::{
@@ -178,7 +178,7 @@ pub fn batch_line(bytes: &[u8]) {
     read_lines(bytes, &sender);
     drop(sender);
     let read = std::iter::from_fn(|| read.blocking_recv());
-    let read: Vec<Line> = read.map(|line| line.expect("bytes can be read")).collect();
+    let read: Vec<BatchLine> = read.map(|line| line.expect("bytes can be read")).collect();
     let numbers: Vec<_> = read.iter().map(|line| line.number).collect();
     assert_eq!(numbers, lines_with_something(bytes));
     assert!(read.is_sorted_by_key(|line| line.bytes));

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::submit::{ID, REFUSED, SUBMIT, submit};
-use crate::support::proxy::{Fault, Proxy};
+use crate::support::proxy::{Proxy, ProxyFault};
 use crate::support::stack::{Stack, provider};
 use crate::support::{Ran, wait_for};
 
@@ -29,7 +29,7 @@ fn refused<'a>(
     proxy: &'a Proxy,
 ) -> std::thread::ScopedJoinHandle<'a, Ran> {
     proxy.fail("Publish", 1, REFUSED);
-    proxy.fail("DeleteItem", usize::MAX, Fault::Pause);
+    proxy.fail("DeleteItem", usize::MAX, ProxyFault::Pause);
     let first = scope.spawn(|| submit(stack, proxy).run());
     proxy.until("DeleteItem");
     first
@@ -58,7 +58,7 @@ fn one_that_finds_the_row_going_starts_over() {
     let stack = Stack::set_up(2);
     let _workers = stack.providers("--behavior steady");
     let (proxy, second) = (Proxy::start(), Proxy::start());
-    second.fail("UpdateItem", usize::MAX, Fault::Pause);
+    second.fail("UpdateItem", usize::MAX, ProxyFault::Pause);
     std::thread::scope(|scope| {
         let first = refused(scope, &stack, &proxy);
         let again = scope.spawn(|| submit(&stack, &second).run());
@@ -92,7 +92,7 @@ fn a_removal_whose_confirmation_is_lost_does_not_claim_that_the_row_stays() {
     let stack = Stack::set_up(1);
     let proxy = Proxy::start();
     proxy.fail("Publish", 1, REFUSED);
-    proxy.fail("DeleteItem", 1, Fault::CutAfter);
+    proxy.fail("DeleteItem", 1, ProxyFault::CutAfter);
     let refused = submit(&stack, &proxy).run().exits(1);
     assert_eq!(proxy.count("DeleteItem"), 2);
     assert!(!refused.stderr.contains("kept"), "{}", refused.stderr);
@@ -123,7 +123,7 @@ fn a_server_keeps_what_it_accepted_when_an_earlier_try_is_refused() {
     let server = stack.serve_through(&proxy.url);
     server.submit("");
     proxy.fail("PublishBatch", 1, REFUSED);
-    proxy.fail("DeleteItem", usize::MAX, Fault::Pause);
+    proxy.fail("DeleteItem", usize::MAX, ProxyFault::Pause);
     let body = json!({"from": "A", "to": "B", "rfq-id": "twice"}).to_string();
     std::thread::scope(|scope| {
         let first = scope.spawn(|| server.post(&body));
@@ -147,7 +147,7 @@ fn entries_that_are_told_to_have_failed_inside_sns_leave_the_row() {
     let _workers = stack.providers("--behavior steady");
     let proxy = Proxy::start();
     let server = stack.serve_through(&proxy.url);
-    proxy.fail("PublishBatch", usize::MAX, Fault::Entries(u32::MAX));
+    proxy.fail("PublishBatch", usize::MAX, ProxyFault::Entries(u32::MAX));
     let body = json!({"from": "A", "to": "B", "rfq-id": "inside"}).to_string();
     let unknown = server.post(&body);
     assert_eq!((unknown.status, &unknown.json()["rfq-id"]), (503, &json!("inside")));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::support::background::Background;
-use crate::support::proxy::{Fault, Proxy};
+use crate::support::proxy::{Proxy, ProxyFault};
 use crate::support::resources::Names;
 use crate::support::stack::Stack;
 use crate::support::{PATIENCE, Ran, json, says, side_by_side};
@@ -223,7 +223,7 @@ fn a_bench_that_is_stopped_while_its_stack_is_made_leaves_nothing_behind() {
     side_by_side(["ListQueues", "ListQueueTags", "GetTopicAttributes"], |kind| {
         let (stack, proxy) = (Stack::new(), Proxy::start());
         proxy.late(kind, Duration::from_secs(3));
-        proxy.fail("CreateTable", usize::MAX, Fault::Hold);
+        proxy.fail("CreateTable", usize::MAX, ProxyFault::Hold);
         let bench =
             stack.rydes("bench --providers 2 --count 2").env("AWS_ENDPOINT_URL", &proxy.url);
         let bench = Background::start(bench);
@@ -268,7 +268,7 @@ fn a_table_that_hides_its_tags_while_it_is_made_is_known() {
         let (stack, proxy) = (Stack::set_up(1), Proxy::start());
         // More looks than fit into the time that is given to everything else.
         proxy.rewrite("DescribeTable", 12, |body| body.replace("ACTIVE", "CREATING"));
-        proxy.fail("ListTagsOfResource", 12, Fault::Answer(400, not_active));
+        proxy.fail("ListTagsOfResource", 12, ProxyFault::Answer(400, not_active));
         let ran = through(&stack, &proxy, command).exits(0);
         says(&ran, "waiting: for ");
         says(&ran, outcome);
@@ -281,7 +281,7 @@ fn a_table_that_is_changed_in_the_meantime_is_waited_for() {
     let (stack, proxy) = (Stack::set_up(1), Proxy::start());
     let in_use = r#"{"__type": "com.amazonaws.dynamodb.v20120810#ResourceInUseException",
         "message": "Table is being updated"}"#;
-    proxy.fail("DeleteTable", 2, Fault::Answer(400, in_use));
+    proxy.fail("DeleteTable", 2, ProxyFault::Answer(400, in_use));
     let removed = through(&stack, &proxy, "teardown --yes").exits(0);
     says(&removed, "waiting: for table ");
     assert_eq!(stack.names(), Names::default());
@@ -302,7 +302,7 @@ fn what_may_not_be_removed_holds_up_nothing_else_and_is_named() {
     ];
     side_by_side(refusals, |(operation, answer, left)| {
         let (stack, proxy) = (Stack::set_up(1), Proxy::start());
-        proxy.fail(operation, usize::MAX, Fault::Answer(403, answer));
+        proxy.fail(operation, usize::MAX, ProxyFault::Answer(403, answer));
         let refused = through(&stack, &proxy, "teardown --yes").exits(1);
         says(&refused, left);
         says(&refused, "not authorized to perform this");
@@ -322,7 +322,7 @@ fn a_queue_that_may_not_be_looked_at_is_no_obstacle_unless_it_may_be_the_stacks(
     const DENIED: &str = r#"{"__type": "com.amazonaws#AccessDeniedException",
         "message": "not authorized to perform this"}"#;
     let (stack, proxy) = (Stack::set_up(1), Proxy::start());
-    proxy.fail("ListQueueTags", 1, Fault::Answer(403, DENIED));
+    proxy.fail("ListQueueTags", 1, ProxyFault::Answer(403, DENIED));
     let before = stack.names();
     let refused = through(&stack, &proxy, "teardown --yes").exits(1);
     says(&refused, "not authorized to perform this");
@@ -331,7 +331,7 @@ fn a_queue_that_may_not_be_looked_at_is_no_obstacle_unless_it_may_be_the_stacks(
 
     let (stack, proxy) = (Stack::new(), Proxy::start());
     stack.make_queue("of-another");
-    proxy.fail("ListQueueTags", usize::MAX, Fault::Answer(403, DENIED));
+    proxy.fail("ListQueueTags", usize::MAX, ProxyFault::Answer(403, DENIED));
     says(&through(&stack, &proxy, "teardown --yes").exits(0), "is here");
     assert_eq!(stack.names().queues, [stack.full("of-another")]);
 }

@@ -1,7 +1,7 @@
 //! A wait whose reads fail.
 
 use crate::support::background::Background;
-use crate::support::proxy::{Fault, Proxy};
+use crate::support::proxy::{Proxy, ProxyFault};
 use crate::support::stack::{Stack, provider};
 use crate::support::{PATIENCE, wait_for};
 
@@ -19,7 +19,7 @@ fn one_that_fails_in_passing_is_told_and_outlived() {
     let watch = Background::start(watch);
     proxy.until("Query");
     // The SDK itself gives up after three.
-    proxy.fail("Query", 7, Fault::Answer(500, INTERNAL));
+    proxy.fail("Query", 7, ProxyFault::Answer(500, INTERNAL));
     let reads = proxy.count("Query");
     wait_for("the failures", || (proxy.count("Query") > reads + 7).then_some(()));
     let _workers = stack.providers("--behavior steady");
@@ -33,7 +33,7 @@ fn one_that_is_refused_ends_the_wait() {
     let stack = Stack::set_up(1);
     let id = stack.submit("--deadline 10m");
     let proxy = Proxy::start();
-    proxy.fail("Query", usize::MAX, Fault::Answer(400, DENIED));
+    proxy.fail("Query", usize::MAX, ProxyFault::Answer(400, DENIED));
     let watch = stack.rydes("quotes --watch").arg(&id).env("AWS_ENDPOINT_URL_DYNAMODB", &proxy.url);
     let refused = watch.run().exits(1);
     assert!(refused.stderr.contains("AccessDeniedException: not you"), "{}", refused.stderr);
@@ -46,7 +46,7 @@ fn the_first_one_may_fail_in_passing_too() {
     let _workers = stack.providers("--behavior steady");
     let proxy = Proxy::start();
     // All that the SDK tries by itself.
-    proxy.fail("Query", 3, Fault::Answer(500, INTERNAL));
+    proxy.fail("Query", 3, ProxyFault::Answer(500, INTERNAL));
     let submit = stack.rydes("submit --from A --to B --deadline 60s --wait");
     let waited = submit.env("AWS_ENDPOINT_URL_DYNAMODB", &proxy.url).run().exits(0);
     assert!(waited.stderr.contains("retrying"), "{}", waited.stderr);
@@ -57,7 +57,7 @@ fn the_first_one_may_fail_in_passing_too() {
 fn a_wait_that_fails_after_a_submission_says_how_to_go_on() {
     let stack = Stack::set_up(1);
     let proxy = Proxy::start();
-    proxy.fail("Query", usize::MAX, Fault::Answer(400, DENIED));
+    proxy.fail("Query", usize::MAX, ProxyFault::Answer(400, DENIED));
     let submit = stack.rydes("submit --from A --to B --deadline 60s --wait");
     let failed = submit.env("AWS_ENDPOINT_URL_DYNAMODB", &proxy.url).run().exits(1);
     assert!(failed.stderr.contains("hint: the request is out; "), "{}", failed.stderr);

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::support::proxy::{Fault, Proxy};
+use crate::support::proxy::{Proxy, ProxyFault};
 use crate::support::stack::{Stack, provider};
 use crate::support::{Ran, Rydes};
 
@@ -11,18 +11,18 @@ pub(super) const SUBMIT: &str =
     "submit --from Frankfurt --to Rome --customer cmr --deadline 60s --rfq-id";
 
 /// SNS is away.
-const AWAY: Fault = Fault::Answer(
+const AWAY: ProxyFault = ProxyFault::Answer(
     503,
     "<ErrorResponse><Error><Code>ServiceUnavailable</Code><Message>later</Message></Error></ErrorResponse>",
 );
 
 /// SNS says no.
-pub(super) const REFUSED: Fault = Fault::Answer(
+pub(super) const REFUSED: ProxyFault = ProxyFault::Answer(
     403,
     "<ErrorResponse><Error><Code>AuthorizationError</Code><Message>not you</Message></Error></ErrorResponse>",
 );
 /// DynamoDB says no.
-const DENIED: Fault = Fault::Answer(
+const DENIED: ProxyFault = ProxyFault::Answer(
     400,
     r#"{"__type": "com.amazon.coral.service#AccessDeniedException", "message": "not you"}"#,
 );
@@ -63,7 +63,7 @@ fn one_that_is_killed_between_row_and_message_is_finished_by_the_next() {
     let stack = Stack::set_up(10);
     let _workers = stack.providers("--behavior steady");
     let proxy = Proxy::start();
-    proxy.fail("Publish", 1, Fault::Hold);
+    proxy.fail("Publish", 1, ProxyFault::Hold);
     let mut killed = submit(&stack, &proxy).start();
     proxy.until_held();
     killed.kill().and_then(|()| killed.wait()).expect("it can be killed");
@@ -98,7 +98,7 @@ fn a_publish_that_fails_in_passing_is_tried_again() {
     let _workers = stack.providers("--behavior steady");
     let proxy = Proxy::start();
     proxy.fail("Publish", 1, AWAY);
-    proxy.fail("Publish", 1, Fault::CutBefore);
+    proxy.fail("Publish", 1, ProxyFault::CutBefore);
     submit(&stack, &proxy).run().exits(0);
     assert_eq!(proxy.count("Publish"), 3);
     is_answered_once(&stack, 2);
@@ -106,7 +106,7 @@ fn a_publish_that_fails_in_passing_is_tried_again() {
 
 #[test]
 fn a_publish_of_which_nobody_knows_is_finished_by_the_line_that_is_printed() {
-    for fault in [AWAY, Fault::CutBefore, Fault::CutAfter] {
+    for fault in [AWAY, ProxyFault::CutBefore, ProxyFault::CutAfter] {
         let stack = Stack::set_up(2);
         let _workers = stack.providers("--behavior steady");
         let proxy = Proxy::start();
@@ -123,7 +123,7 @@ fn a_publish_of_which_nobody_knows_is_finished_by_the_line_that_is_printed() {
 
 #[test]
 fn a_row_of_which_nobody_knows_is_finished_by_the_line_that_is_printed() {
-    for fault in [AWAY, Fault::CutBefore, Fault::CutAfter] {
+    for fault in [AWAY, ProxyFault::CutBefore, ProxyFault::CutAfter] {
         let stack = Stack::set_up(2);
         let _workers = stack.providers("--behavior steady");
         let proxy = Proxy::start();
@@ -143,7 +143,7 @@ fn a_row_whose_confirmation_is_lost_is_recognised() {
     let _workers = stack.providers("--behavior steady");
     let proxy = Proxy::start();
     // The second attempt finds the row that the first has written.
-    proxy.fail("PutItem", 1, Fault::CutAfter);
+    proxy.fail("PutItem", 1, ProxyFault::CutAfter);
     submit(&stack, &proxy).run().exits(0);
     assert_eq!((proxy.count("PutItem"), proxy.count("Publish")), (2, 1));
     is_answered_once(&stack, 2);
@@ -154,7 +154,7 @@ fn a_refusal_after_an_attempt_of_which_nobody_knows_leaves_the_row() {
     let stack = Stack::set_up(2);
     let _workers = stack.providers("--behavior steady");
     let proxy = Proxy::start();
-    proxy.fail("Publish", 1, Fault::CutAfter);
+    proxy.fail("Publish", 1, ProxyFault::CutAfter);
     proxy.fail("Publish", 1, REFUSED);
     let unknown = submit(&stack, &proxy).run().exits(1);
     assert!(unknown.stderr.contains("its row was kept"), "{}", unknown.stderr);
@@ -224,10 +224,10 @@ fn the_line_that_is_printed_keeps_every_text_and_every_option() {
 fn a_refusal_after_a_lost_confirmation_leaves_nothing_behind_either() {
     let stack = Stack::set_up(1);
     let proxy = Proxy::start();
-    proxy.fail("PutItem", 1, Fault::CutAfter);
+    proxy.fail("PutItem", 1, ProxyFault::CutAfter);
     let denied = "<ErrorResponse><Error><Code>AuthorizationError</Code>\
         <Message>not you</Message></Error></ErrorResponse>";
-    proxy.fail("Publish", 1, Fault::Answer(403, denied));
+    proxy.fail("Publish", 1, ProxyFault::Answer(403, denied));
     let refused = submit(&stack, &proxy).run().exits(1);
     assert!(refused.stderr.contains("AuthorizationError: not you"), "{}", refused.stderr);
     assert_eq!(proxy.count("PutItem"), 2);

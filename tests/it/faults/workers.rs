@@ -4,7 +4,7 @@ use rustix::process::Signal;
 use serde_json::json;
 
 use crate::support::background::Background;
-use crate::support::proxy::{Fault, Proxy, ServiceError};
+use crate::support::proxy::{Proxy, ProxyFault, ServiceError};
 use crate::support::stack::{
     PROVIDER_DEAD_LETTERS, RESPONSE_DEAD_LETTERS, RESPONSES, Stack, provider,
 };
@@ -14,10 +14,10 @@ const PROVIDERS: usize = 3;
 /// More than the SDK itself tries.
 const A_WHILE: usize = 7;
 /// The service is in trouble, as SQS and DynamoDB say it.
-const INTERNAL: Fault =
-    Fault::Answer(500, r#"{"__type": "com.amazonaws#InternalFailure", "message": "later"}"#);
+const INTERNAL: ProxyFault =
+    ProxyFault::Answer(500, r#"{"__type": "com.amazonaws#InternalFailure", "message": "later"}"#);
 /// They say no.
-const DENIED: Fault = Fault::Answer(
+const DENIED: ProxyFault = ProxyFault::Answer(
     400,
     r#"{"__type": "com.amazon.coral.service#AccessDeniedException", "message": "not you"}"#,
 );
@@ -71,7 +71,7 @@ fn receives_that_fail_are_told_once_and_when_they_are_over() {
 fn receives_that_are_never_answered_are_given_up_and_told() {
     let stack = Stack::set_up(PROVIDERS);
     let proxy = Proxy::start();
-    proxy.fail("ReceiveMessage", PROVIDERS + 1, Fault::Hold);
+    proxy.fail("ReceiveMessage", PROVIDERS + 1, ProxyFault::Hold);
     let workers = workers(&stack, &proxy, "");
     let id = stack.submit("--deadline 60s");
     workers.until("trouble-over", 1);
@@ -90,7 +90,7 @@ fn answers_and_rows_that_fail_in_passing_are_sent_again() {
         let stack = Stack::set_up(PROVIDERS);
         let proxy = Proxy::start();
         proxy.fail(operation, A_WHILE, INTERNAL);
-        proxy.fail(operation, 1, Fault::CutBefore);
+        proxy.fail(operation, 1, ProxyFault::CutBefore);
         let workers = workers(&stack, &proxy, "");
         let id = stack.submit("--deadline 60s");
         nothing_is_lost_or_doubled(&stack, &id);
@@ -107,9 +107,9 @@ fn entries_that_are_told_to_have_failed_are_sent_again_and_no_others() {
     let proxy = Proxy::start();
     // Whatever is told, they were all carried out: the worst case.
     for operation in ["PublishBatch", "SendMessageBatch", "BatchExecuteStatement"] {
-        proxy.fail(operation, 1, Fault::Entries(0b10_1101_1010));
+        proxy.fail(operation, 1, ProxyFault::Entries(0b10_1101_1010));
     }
-    proxy.fail("DeleteMessageBatch", 3, Fault::Entries(0b101));
+    proxy.fail("DeleteMessageBatch", 3, ProxyFault::Entries(0b101));
     let workers = workers(&stack, &proxy, "--visibility 5s");
     let submit = stack.rydes("submit --from A --to B --deadline 10m --count 10");
     let ids = submit.env("AWS_ENDPOINT_URL_SNS", &proxy.url).run().exits(0).stdout;
@@ -126,7 +126,7 @@ fn entries_that_are_told_to_have_failed_are_sent_again_and_no_others() {
 fn answers_whose_confirmation_is_lost_are_sent_twice_and_stored_once() {
     let stack = Stack::set_up(PROVIDERS);
     let proxy = Proxy::start();
-    proxy.fail("SendMessageBatch", 1, Fault::CutAfter);
+    proxy.fail("SendMessageBatch", 1, ProxyFault::CutAfter);
     let workers = workers(&stack, &proxy, "");
     let id = stack.submit("--deadline 60s");
     workers.until("duplicate", 1);
@@ -140,7 +140,7 @@ fn answers_whose_confirmation_is_lost_are_sent_twice_and_stored_once() {
 fn rows_whose_confirmation_is_lost_are_recognised() {
     let stack = Stack::set_up(PROVIDERS);
     let proxy = Proxy::start();
-    proxy.fail("BatchExecuteStatement", 1, Fault::CutAfter);
+    proxy.fail("BatchExecuteStatement", 1, ProxyFault::CutAfter);
     let workers = workers(&stack, &proxy, "");
     let id = stack.submit("--deadline 60s");
     nothing_is_lost_or_doubled(&stack, &id);
@@ -226,15 +226,15 @@ fn what_is_throttled_at_its_start_begins_a_little_later() {
     let stack = Stack::set_up(PROVIDERS);
     let proxy = Proxy::start();
     // More than the SDK itself tries: what SNS throttles it does not try again at all.
-    proxy.fail("ListSubscriptionsByTopic", 3, Fault::Error(ServiceError::Throttled));
-    proxy.fail("GetQueueUrl", A_WHILE, Fault::Error(ServiceError::Throttled));
+    proxy.fail("ListSubscriptionsByTopic", 3, ProxyFault::Error(ServiceError::Throttled));
+    proxy.fail("GetQueueUrl", A_WHILE, ProxyFault::Error(ServiceError::Throttled));
     for run in ["providers run --behavior steady", "consumer run"] {
         let run = stack.rydes(&format!("{run} -o jsonl --poll-wait 2s"));
         let run = Background::start(run.env("AWS_ENDPOINT_URL", &proxy.url));
         let before = proxy.count("ReceiveMessage");
         wait_for("a poll", || (proxy.count("ReceiveMessage") > before).then_some(()));
         run.stop();
-        proxy.fail("GetQueueUrl", A_WHILE, Fault::Error(ServiceError::Throttled));
+        proxy.fail("GetQueueUrl", A_WHILE, ProxyFault::Error(ServiceError::Throttled));
     }
     assert!(proxy.count("ListSubscriptionsByTopic") > 3);
 }

@@ -6,7 +6,7 @@ use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::support::background::{Background, signal};
-use crate::support::proxy::{Fault, Proxy};
+use crate::support::proxy::{Proxy, ProxyFault};
 use crate::support::stack::{PROVIDER_DEAD_LETTERS, Stack, provider};
 use crate::support::{ends_within, json as document, json_lines, wait_for};
 
@@ -218,8 +218,8 @@ fn one_that_was_killed_is_completed_by_the_next() {
     let proxy = Proxy::start();
     // Rows are written, some messages are out, of some nobody knows, and the others are not.
     proxy.pass("PublishBatch", 4);
-    proxy.fail("PublishBatch", 1, Fault::HoldAfter);
-    proxy.fail("PublishBatch", usize::MAX, Fault::Hold);
+    proxy.fail("PublishBatch", 1, ProxyFault::HoldAfter);
+    proxy.fail("PublishBatch", usize::MAX, ProxyFault::Hold);
     let kept = file(&lines(COUNT));
     // The deadline of each counts from its first submission.
     let submit = || stack.rydes("submit -o jsonl --deadline 5m --batch").arg(kept.path());
@@ -256,8 +256,8 @@ fn failed_entries_and_lost_confirmations_are_tried_again() {
     const COUNT: usize = 60;
     let stack = Stack::set_up(1);
     let proxy = Proxy::start();
-    proxy.fail("BatchExecuteStatement", 1, Fault::CutAfter);
-    proxy.fail("PublishBatch", 2, Fault::CutBefore);
+    proxy.fail("BatchExecuteStatement", 1, ProxyFault::CutAfter);
+    proxy.fail("PublishBatch", 2, ProxyFault::CutBefore);
     let kept = file(&lines(COUNT));
     let submit = stack.rydes("submit -q --batch").arg(kept.path());
     submit.env("AWS_ENDPOINT_URL", &proxy.url).run().exits(0);

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use rydes::core::{ProviderName, Request, RfqId, Ride, Timestamp};
-use rydes::flow::provider::{Behaviour, Decision, Intent, Temper, When};
+use rydes::flow::provider::{Behaviour, Decision, Intent, Profile, When};
 use serde_json::{Value, json};
 
 use crate::support::stack::{RESPONSE_DEAD_LETTERS, Stack, provider};
@@ -136,7 +136,7 @@ fn a_customer_whose_clock_is_fast_holds_up_no_other() {
     const PROVIDERS: usize = 2;
     let stack = Stack::set_up(PROVIDERS);
     let demo =
-        Behaviour { temper: Temper::Demo, seed: 0, think: None, speed: 1.0, faults: Vec::new() };
+        Behaviour { profile: Profile::Demo, seed: 0, think: None, speed: 1.0, faults: Vec::new() };
     let now = Timestamp::now();
     let is = |number: usize, id: &str, submitted, wanted: fn(&Decision) -> bool| {
         let name = ProviderName::simulated(number);

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use crate::support::proxy::{Fault, Proxy};
+use crate::support::proxy::{Proxy, ProxyFault};
 use crate::support::stack::{RESPONSES, Stack, provider};
 use crate::support::{PATIENCE, json, json_lines, rydes, wait_for};
 
@@ -146,7 +146,7 @@ fn a_closing_ends_it_once_and_for_all() {
 #[test]
 fn a_closing_whose_confirmation_is_lost_or_that_fails_at_first_is_told_as_it_is() {
     let stack = Stack::set_up(1);
-    for fault in [Fault::CutAfter, Fault::CutBefore] {
+    for fault in [ProxyFault::CutAfter, ProxyFault::CutBefore] {
         let id = stack.submit("--deadline 10m");
         let proxy = Proxy::start();
         proxy.fail("UpdateItem", 1, fault.clone());
@@ -154,7 +154,7 @@ fn a_closing_whose_confirmation_is_lost_or_that_fails_at_first_is_told_as_it_is(
         let closed = close.run().exits(0);
         assert!(closed.stderr.contains("\nanswers sent after "), "{fault:?}: {}", closed.stderr);
         assert_eq!(end(&stack.quotes(&id)).0, "closed");
-        let attempts = if matches!(fault, Fault::CutAfter) { 1 } else { 2 };
+        let attempts = if matches!(fault, ProxyFault::CutAfter) { 1 } else { 2 };
         assert_eq!(proxy.count("UpdateItem"), attempts, "{fault:?}");
     }
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 use crate::support::background::Background;
-use crate::support::proxy::{Fault, Proxy};
+use crate::support::proxy::{Proxy, ProxyFault};
 use crate::support::stack::{
     PROVIDER_DEAD_LETTERS, RESPONSE_DEAD_LETTERS, RESPONSES, Received, Stack, provider,
 };
@@ -102,8 +102,10 @@ fn what_just_fits_is_whole_and_older_dead_letters_take_less() {
 
 #[test]
 fn what_cannot_be_buried_yet_is_told_of_once_it_is() {
-    const INTERNAL: Fault =
-        Fault::Answer(500, r#"{"__type": "com.amazonaws#InternalFailure", "message": "later"}"#);
+    const INTERNAL: ProxyFault = ProxyFault::Answer(
+        500,
+        r#"{"__type": "com.amazonaws#InternalFailure", "message": "later"}"#,
+    );
     let stack = Stack::set_up(1);
     let proxy = Proxy::start();
     // All that the batcher and the SDK try by themselves, and some more.

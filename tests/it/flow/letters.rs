@@ -3,7 +3,7 @@
 use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName};
 use serde_json::{Value, json as value};
 
-use crate::support::proxy::{Fault, Proxy};
+use crate::support::proxy::{Proxy, ProxyFault};
 use crate::support::resources::{clients, wait};
 use crate::support::stack::{
     PROVIDER_DEAD_LETTERS, RESPONSE_DEAD_LETTERS, RESPONSES, Stack, provider,
@@ -300,7 +300,7 @@ fn a_replay_that_is_cut_off_loses_nothing() {
         json(&replay.run().exits(code).stdout)
     };
     // Not sent: they stay, and are there for the next look.
-    proxy.fail("SendMessageBatch", 1, Fault::Answer(400, DENIED));
+    proxy.fail("SendMessageBatch", 1, ProxyFault::Answer(400, DENIED));
     let told = replay(1);
     let stays = |told: &Value| {
         told["letters"]
@@ -313,7 +313,7 @@ fn a_replay_that_is_cut_off_loses_nothing() {
     assert_eq!((stays(&told), stack.depth(PROVIDER_DEAD_LETTERS)), (3, 3), "{told}");
     assert_eq!(ids(&stack, 3).len(), 3);
     // Sent, and not deleted: they are in both queues, and that is told.
-    proxy.fail("DeleteMessageBatch", 1, Fault::Answer(400, DENIED));
+    proxy.fail("DeleteMessageBatch", 1, ProxyFault::Answer(400, DENIED));
     let told = replay(1);
     assert_eq!((stays(&told), stack.depth(&provider(1))), (0, 3), "{told}");
     let first = &told["letters"][0];
@@ -322,8 +322,8 @@ fn a_replay_that_is_cut_off_loses_nothing() {
     assert_eq!(stack.depth(PROVIDER_DEAD_LETTERS), 3);
     // Confirmations that get lost are asked for again.
     ids(&stack, 3);
-    proxy.fail("SendMessageBatch", 1, Fault::CutAfter);
-    proxy.fail("DeleteMessageBatch", 1, Fault::CutAfter);
+    proxy.fail("SendMessageBatch", 1, ProxyFault::CutAfter);
+    proxy.fail("DeleteMessageBatch", 1, ProxyFault::CutAfter);
     let told = replay(0);
     assert_eq!((stays(&told), stack.depth(PROVIDER_DEAD_LETTERS)), (0, 0), "{told}");
     assert!(stack.depth(&provider(1)) >= 6);
@@ -338,7 +338,7 @@ fn a_letter_whose_queue_is_out_of_reach_goes_to_nobody_else() {
     let proxy = Proxy::start();
     // Where to send it otherwise, and the dead letters, are found; its own queue is not.
     proxy.pass("GetQueueUrl", 2);
-    proxy.fail("GetQueueUrl", 3, Fault::Answer(500, AWAY));
+    proxy.fail("GetQueueUrl", 3, ProxyFault::Answer(500, AWAY));
     let replay = stack.rydes("dlq replay --all --to UnicornManagementResource2");
     let failed = replay.env("AWS_ENDPOINT_URL_SQS", &proxy.url).run().exits(1);
     assert!(failed.stderr.contains(&format!("stays: finding {source}")), "{}", failed.stderr);

@@ -8,7 +8,7 @@ use rustix::process::Signal;
 
 use crate::support::PATIENCE;
 use crate::support::http::{Server, post, raw};
-use crate::support::proxy::{Fault, Proxy};
+use crate::support::proxy::{Proxy, ProxyFault};
 use crate::support::stack::{Stack, provider};
 
 /// All that comes until the server closes.
@@ -70,7 +70,7 @@ fn a_stop_finishes_what_is_open() {
     let stream = server.follow(&followed, "");
     stream.until("change", |_| true);
     let idle = raw(&server, "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    proxy.fail("PublishBatch", 1, Fault::Delay(Duration::from_secs(3)));
+    proxy.fail("PublishBatch", 1, ProxyFault::Delay(Duration::from_secs(3)));
     let published = proxy.count("PublishBatch");
     std::thread::scope(|scope| {
         let (url, address) = (server.url.clone(), server.address().to_owned());
@@ -99,7 +99,7 @@ fn a_client_that_goes_away_breaks_no_submission_off() {
     let proxy = Proxy::start();
     let server = stack.serve_through(&proxy.url);
     server.submit("");
-    proxy.fail("BatchExecuteStatement", 1, Fault::Delay(Duration::from_secs(1)));
+    proxy.fail("BatchExecuteStatement", 1, ProxyFault::Delay(Duration::from_secs(1)));
     let rows = proxy.count("BatchExecuteStatement");
     let body = r#"{"from": "A", "to": "B", "rfq-id": "left"}"#;
     let gone = raw(
@@ -191,7 +191,7 @@ fn a_client_that_closes_its_side_gets_its_answer() {
     };
     let body = r#"{"from": "A", "to": "B"}"#;
     for operation in ["BatchExecuteStatement", "Query"] {
-        proxy.fail(operation, 1, Fault::Delay(Duration::from_secs(1)));
+        proxy.fail(operation, 1, ProxyFault::Delay(Duration::from_secs(1)));
     }
     let submitted = closed(&format!(
         "POST /submit-instant-ride-rfq HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n{body}",

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::support::http::{Stream, get};
-use crate::support::proxy::{Fault, Proxy, ServiceError};
+use crate::support::proxy::{Proxy, ProxyFault, ServiceError};
 use crate::support::stack::{RESPONSES, Stack, provider};
 use crate::support::{eventually, wait_for};
 
@@ -140,7 +140,7 @@ fn a_read_that_fails_is_told_and_tried_again() {
     let id = server.submit(r#", "deadline": "10m""#);
     let stream = server.follow(&id, "");
     stream.until("change", |_| true);
-    proxy.fail("Query", 1_000, Fault::Error(ServiceError::Unavailable));
+    proxy.fail("Query", 1_000, ProxyFault::Error(ServiceError::Unavailable));
     let trouble = stream.until("trouble", |_| true);
     assert!(trouble["error"].as_str().is_some_and(|error| error.contains("reading the table")));
     // Who comes now is told to come later.

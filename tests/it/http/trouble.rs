@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::support::http::Server;
-use crate::support::proxy::{Fault, Proxy, ServiceError};
+use crate::support::proxy::{Proxy, ProxyFault, ServiceError};
 use crate::support::stack::{Stack, provider};
 use crate::support::{free_port, wait_for};
 
@@ -15,7 +15,7 @@ fn a_backend_that_is_away_is_a_503_and_the_same_id_may_come_again() {
     assert_eq!(server.get("/readyz").status, 200);
     let first = server.submit("");
     for operation in ["BatchExecuteStatement", "PublishBatch", "Query", "GetItem", "PutItem"] {
-        proxy.fail(operation, 10_000, Fault::Error(ServiceError::Unavailable));
+        proxy.fail(operation, 10_000, ProxyFault::Error(ServiceError::Unavailable));
     }
     let refused = server.post(r#"{"from": "A", "to": "B", "rfq-id": "again"}"#);
     assert_eq!((refused.status, refused.header("retry-after")), (503, "5"), "{refused:?}");
@@ -40,7 +40,7 @@ fn a_backend_that_does_not_answer_is_a_503_too() {
     let server = stack.serve_through(&proxy.url);
     let id = server.submit("");
     for operation in ["Query", "BatchExecuteStatement"] {
-        proxy.fail(operation, 1_000, Fault::Hold);
+        proxy.fail(operation, 1_000, ProxyFault::Hold);
     }
     std::thread::scope(|scope| {
         let read = scope.spawn(|| server.get(&format!("/query-instant-ride-rfq/{id}")));
@@ -61,7 +61,7 @@ fn a_look_at_the_register_that_takes_long_holds_nobody_up() {
     let server = stack.serve_through(&proxy.url);
     server.submit("");
     std::thread::sleep(std::time::Duration::from_millis(1_100));
-    proxy.fail("ListSubscriptionsByTopic", 1_000, Fault::Hold);
+    proxy.fail("ListSubscriptionsByTopic", 1_000, ProxyFault::Hold);
     let looks = proxy.count("ListSubscriptionsByTopic");
     std::thread::scope(|scope| {
         let clients: Vec<_> = (0..40).map(|_| scope.spawn(|| server.submit(""))).collect();
@@ -78,7 +78,7 @@ fn of_many_who_come_first_while_the_backend_is_away_one_tries() {
     let proxy = Proxy::start();
     let server = stack.serve_through(&proxy.url);
     let looks = proxy.count("GetQueueUrl");
-    proxy.fail("GetQueueUrl", 1_000, Fault::CutBefore);
+    proxy.fail("GetQueueUrl", 1_000, ProxyFault::CutBefore);
     std::thread::scope(|scope| {
         let post = || server.post(r#"{"from": "A", "to": "B"}"#);
         let clients: Vec<_> = (0..20).map(|_| scope.spawn(post)).collect();
@@ -103,7 +103,7 @@ fn a_publication_without_an_answer_keeps_its_id() {
     let stack = Stack::set_up(1);
     let proxy = Proxy::start();
     let server = stack.serve_through(&proxy.url);
-    proxy.fail("PublishBatch", 5, Fault::CutBefore);
+    proxy.fail("PublishBatch", 5, ProxyFault::CutBefore);
     let unknown = server.post(r#"{"from": "A", "to": "B"}"#);
     assert_eq!(unknown.status, 503, "{unknown:?}");
     let said = unknown.json();

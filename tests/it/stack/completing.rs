@@ -4,7 +4,7 @@ use std::thread;
 
 use super::resources::is_complete;
 use super::says;
-use crate::support::proxy::{Fault, Proxy};
+use crate::support::proxy::{Proxy, ProxyFault};
 use crate::support::stack::Stack;
 use crate::support::{Rydes, side_by_side};
 
@@ -13,7 +13,7 @@ const REQUESTS: [&str; 5] =
     ["CreateQueue", "CreateTopic", "CreateTable", "UpdateTimeToLive", "Subscribe"];
 
 /// Runs a command until it makes a request of this kind, which is never answered, and kills it there.
-pub(super) fn killed_at(stack: &Stack, command: &str, operation: &str, hold: &Fault) {
+pub(super) fn killed_at(stack: &Stack, command: &str, operation: &str, hold: &ProxyFault) {
     let proxy = Proxy::start();
     proxy.fail(operation, usize::MAX, hold.clone());
     let mut killed = stack.rydes(command).env("AWS_ENDPOINT_URL", &proxy.url).start();
@@ -24,7 +24,7 @@ pub(super) fn killed_at(stack: &Stack, command: &str, operation: &str, hold: &Fa
 #[test]
 fn one_that_was_killed_is_completed_by_the_next() {
     side_by_side(REQUESTS, |operation| {
-        for hold in [Fault::Hold, Fault::HoldAfter] {
+        for hold in [ProxyFault::Hold, ProxyFault::HoldAfter] {
             let stack = Stack::new();
             killed_at(&stack, "setup --providers 3", operation, &hold);
             stack.run("setup --providers 3").exits(0);
@@ -38,7 +38,7 @@ fn one_that_was_killed_is_completed_by_the_next() {
 fn one_that_was_killed_again_and_again_is_completed_by_the_last() {
     let stack = Stack::new();
     for operation in ["CreateQueue", "CreateTable", "UpdateTimeToLive"] {
-        killed_at(&stack, "setup --providers 3", operation, &Fault::HoldAfter);
+        killed_at(&stack, "setup --providers 3", operation, &ProxyFault::HoldAfter);
     }
     stack.run("setup --providers 3").exits(0);
     is_complete(&stack, 3);

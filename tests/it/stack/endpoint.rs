@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::{document, says};
 use crate::support::localstack::endpoint;
-use crate::support::proxy::{Fault, Proxy};
+use crate::support::proxy::{Proxy, ProxyFault};
 use crate::support::stack::Stack;
 use crate::support::{free_port, rydes};
 
@@ -76,7 +76,7 @@ fn credentials_that_are_refused_are_named() {
         ("Query", r#"{"__type": "ExpiredTokenException"}"#, "quotes --watch"),
     ] {
         let proxy = Proxy::start();
-        proxy.fail(operation, usize::MAX, Fault::Answer(403, body));
+        proxy.fail(operation, usize::MAX, ProxyFault::Answer(403, body));
         let mut line = stack.rydes(command).env("AWS_ENDPOINT_URL", &proxy.url);
         if operation == "Query" {
             line = line.arg(&id);

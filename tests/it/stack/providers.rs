@@ -4,7 +4,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 
 use super::resources::{is_answered_as, is_provider_queue};
 use super::{document, says};
-use crate::support::proxy::{Fault, Proxy};
+use crate::support::proxy::{Proxy, ProxyFault};
 use crate::support::resources::{clients, wait};
 use crate::support::stack::{Stack, provider};
 
@@ -138,7 +138,7 @@ fn a_queue_whose_count_was_too_early_is_kept_with_its_requests() {
     let counts = || proxy.count("GetQueueAttributes");
     // The response queue tells the place; then the queue looks empty, twice, which it is not.
     proxy.pass("GetQueueAttributes", 1);
-    proxy.fail("GetQueueAttributes", 2, Fault::Answer(200, EMPTY));
+    proxy.fail("GetQueueAttributes", 2, ProxyFault::Answer(200, EMPTY));
     let remove = |arguments: &str| {
         stack.rydes(&format!("providers remove {arguments}")).env("AWS_ENDPOINT_URL", &proxy.url)
     };

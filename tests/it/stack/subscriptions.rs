@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{document, says};
 use crate::support::json;
-use crate::support::proxy::{Fault, Proxy};
+use crate::support::proxy::{Proxy, ProxyFault};
 use crate::support::resources::{Names, clients, wait};
 use crate::support::stack::{Stack, provider};
 
@@ -34,7 +34,7 @@ fn subscribe(stack: &Stack, foreign: &Stack, queue: &str, attributes: &[(&str, &
 }
 
 /// The topic's answer with these subscriptions: what stands for the ARN, and the queue's ARN.
-fn listing(entries: &[(String, String)]) -> Fault {
+fn listing(entries: &[(String, String)]) -> ProxyFault {
     let members = entries.iter().map(|(arn, queue)| {
         format!(
             "<member><TopicArn>t</TopicArn><Protocol>sqs</Protocol><Owner>000000000000</Owner>\
@@ -47,12 +47,12 @@ fn listing(entries: &[(String, String)]) -> Fault {
          <ListSubscriptionsByTopicResult><Subscriptions>{members}</Subscriptions>\
          </ListSubscriptionsByTopicResult></ListSubscriptionsByTopicResponse>"
     );
-    Fault::Answer(200, body.leak())
+    ProxyFault::Answer(200, body.leak())
 }
 
 /// Those that are there; beside them `acme` is not confirmed, `globex` deleted, and so is an older
 /// subscription of the first provider.
-fn with_inactive(stack: &Stack) -> Fault {
+fn with_inactive(stack: &Stack) -> ProxyFault {
     let there = stack.subscriptions().into_iter();
     let queue = |name: &str| format!("arn:aws:sqs:us-east-1:000000000000:{name}");
     let entry = |arn: &str, name: &str| (arn.to_owned(), stack.queue_arn(name));
@@ -133,7 +133,7 @@ fn without_the_right_to_look_nothing_is_said() {
     filter(&stack, &provider(1));
     let id = stack.submit("--deadline 1s");
     let proxy = Proxy::start();
-    proxy.fail("GetSubscriptionAttributes", 99, Fault::Answer(403, DENIED));
+    proxy.fail("GetSubscriptionAttributes", 99, ProxyFault::Answer(403, DENIED));
     let asked = |arguments: &str| stack.rydes(arguments).env("AWS_ENDPOINT_URL_SNS", &proxy.url);
     let watched = asked("quotes --watch").arg(&id).run().exits(4);
     assert!(watched.stdout.contains("missing: no answer by 1.0 s"), "{}", watched.stdout);

@@ -4,7 +4,7 @@ use super::completing::killed_at;
 use super::resources::is_complete;
 use super::{document, says};
 use crate::support::localstack::endpoint;
-use crate::support::proxy::Fault;
+use crate::support::proxy::ProxyFault;
 use crate::support::resources::{Names, clients, wait};
 use crate::support::side_by_side;
 use crate::support::stack::Stack;
@@ -74,7 +74,7 @@ fn what_is_not_tagged_is_left_alone() {
 fn what_a_killed_setup_left_is_removed() {
     for operation in ["CreateTopic", "CreateTable", "Subscribe"] {
         let stack = Stack::new();
-        killed_at(&stack, "setup --providers 3", operation, &Fault::HoldAfter);
+        killed_at(&stack, "setup --providers 3", operation, &ProxyFault::HoldAfter);
         assert_ne!(stack.names(), Names::default(), "something was made");
         stack.run("teardown --yes").exits(0);
         assert_eq!(stack.names(), Names::default());
@@ -84,7 +84,7 @@ fn what_a_killed_setup_left_is_removed() {
 #[test]
 fn one_that_was_killed_is_completed_by_the_next() {
     side_by_side(["Unsubscribe", "DeleteTopic", "DeleteQueue", "DeleteTable"], |operation| {
-        for hold in [Fault::Hold, Fault::HoldAfter] {
+        for hold in [ProxyFault::Hold, ProxyFault::HoldAfter] {
             let stack = Stack::set_up(2);
             killed_at(&stack, "teardown --yes", operation, &hold);
             stack.run("teardown --yes").exits(0);

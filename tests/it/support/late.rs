@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rydes::tools::bench::proxy::{Fault, Rewrite};
+use rydes::tools::bench::proxy::{ProxyFault, Rewrite};
 use serde_json::{Value, json};
 
 const NO_QUEUE: &str = r#"{"__type": "com.amazonaws.sqs#QueueDoesNotExist",
@@ -40,7 +40,7 @@ impl Late {
     }
 
     /// How a request goes wrong; takes down what it makes.
-    pub fn take(&mut self, operation: &str, body: &[u8]) -> Option<Fault> {
+    pub fn take(&mut self, operation: &str, body: &[u8]) -> Option<ProxyFault> {
         if operation.starts_with('/') {
             return None;
         }
@@ -49,7 +49,7 @@ impl Late {
         if let Some(target) = asked.target()
             && self.hides("RedrivePolicy", &target)
         {
-            return Some(Fault::Answer(400, NO_TARGET));
+            return Some(ProxyFault::Answer(400, NO_TARGET));
         }
         if let Some(fault) = self.fault(operation, &asked) {
             return Some(fault);
@@ -77,15 +77,17 @@ impl Late {
                 .is_some_and(|during| self.began.is_some_and(|began| began.elapsed() < *during))
     }
 
-    fn fault(&self, operation: &str, asked: &Asked) -> Option<Fault> {
+    fn fault(&self, operation: &str, asked: &Asked) -> Option<ProxyFault> {
         let is_hidden = self.hides(operation, &asked.name());
         match operation {
             "GetQueueUrl" | "GetQueueAttributes" => {
-                is_hidden.then_some(Fault::Answer(400, NO_QUEUE))
+                is_hidden.then_some(ProxyFault::Answer(400, NO_QUEUE))
             }
-            "GetTopicAttributes" | "Subscribe" => is_hidden.then_some(Fault::Answer(404, NO_TOPIC)),
+            "GetTopicAttributes" | "Subscribe" => {
+                is_hidden.then_some(ProxyFault::Answer(404, NO_TOPIC))
+            }
             "DescribeTable" | "DescribeTimeToLive" | "UpdateTimeToLive" => {
-                is_hidden.then_some(Fault::Answer(400, NO_TABLE))
+                is_hidden.then_some(ProxyFault::Answer(400, NO_TABLE))
             }
             "ListQueueTags" => is_hidden.then(|| rewrite(|_| "{}".to_owned())),
             "ListTagsOfResource" => is_hidden.then(|| rewrite(|_| r#"{"Tags": []}"#.to_owned())),
@@ -144,8 +146,8 @@ impl Hidden {
     }
 }
 
-fn rewrite(body: impl Fn(&str) -> String + Send + Sync + 'static) -> Fault {
-    Fault::Rewrite(Rewrite(Arc::new(body)))
+fn rewrite(body: impl Fn(&str) -> String + Send + Sync + 'static) -> ProxyFault {
+    ProxyFault::Rewrite(Rewrite(Arc::new(body)))
 }
 
 /// An answer of SNS without some of its members.

@@ -4,7 +4,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
 use rydes::tools::bench::proxy::Rewrite;
-pub use rydes::tools::bench::proxy::{Fault, ServiceError};
+pub use rydes::tools::bench::proxy::{ProxyFault, ServiceError};
 
 use super::late::Late;
 use super::localstack::endpoint;
@@ -28,7 +28,7 @@ struct Shared {
 #[derive(Default)]
 struct State {
     /// The operations that go wrong, and how often yet.
-    plan: Vec<(String, usize, Option<Fault>)>,
+    plan: Vec<(String, usize, Option<ProxyFault>)>,
     /// What reads do not see yet.
     late: Late,
     /// The operations that were asked for, in order.
@@ -40,7 +40,7 @@ impl Proxy {
     pub fn start() -> Self {
         let shared = Arc::<Shared>::default();
         let asked = Arc::clone(&shared);
-        let plan: rydes::tools::bench::proxy::Plan =
+        let plan: rydes::tools::bench::proxy::FaultPlan =
             Arc::new(move |operation, _, body| asked.take(operation, body));
         let proxy = wait(rydes::tools::bench::proxy::Proxy::start(endpoint(), plan))
             .expect("a port is free");
@@ -48,7 +48,7 @@ impl Proxy {
     }
 
     /// Lets the next `times` requests of an operation, such as `Publish`, go wrong.
-    pub fn fail(&self, operation: &str, times: usize, fault: Fault) {
+    pub fn fail(&self, operation: &str, times: usize, fault: ProxyFault) {
         self.shared.state().plan.push((operation.to_owned(), times, Some(fault)));
     }
 
@@ -64,7 +64,7 @@ impl Proxy {
         times: usize,
         rewrite: impl Fn(&str) -> String + Send + Sync + 'static,
     ) {
-        self.fail(operation, times, Fault::Rewrite(Rewrite(Arc::new(rewrite))));
+        self.fail(operation, times, ProxyFault::Rewrite(Rewrite(Arc::new(rewrite))));
     }
 
     /// Lets reads of this kind see a resource only this long after it was made through the proxy.
@@ -124,7 +124,7 @@ impl Shared {
     }
 
     /// Takes down a request; says how it goes wrong.
-    fn take(&self, operation: &str, body: &[u8]) -> Option<Fault> {
+    fn take(&self, operation: &str, body: &[u8]) -> Option<ProxyFault> {
         let mut state = self.state();
         let planned = state.plan.iter_mut().find(|(name, left, _)| name == operation && *left > 0);
         let fault = planned.and_then(|(_, left, fault)| {

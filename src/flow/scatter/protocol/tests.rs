@@ -38,7 +38,7 @@ enum Row {
 
 /// What a request finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Found {
+enum StoredRow {
     /// It was carried out.
     Done,
     /// Its condition does not hold for this row.
@@ -66,7 +66,7 @@ struct World {
 }
 
 impl World {
-    fn apply(&mut self, op: Op) -> Found {
+    fn apply(&mut self, op: Op) -> StoredRow {
         match op {
             Op::Publish => self.messages += 1,
             Op::Insert(own) if self.row == Row::Absent => self.row = Row::Marked(own),
@@ -77,9 +77,9 @@ impl World {
             }
             Op::Forget(own) if self.row == Row::Marked(own) => self.row = Row::Absent,
             Op::Forget(_) if self.slip == Slip::ForgetsAny => self.row = Row::Absent,
-            Op::Insert(_) | Op::Adopt(_) | Op::Forget(_) => return Found::Unmet(self.row),
+            Op::Insert(_) | Op::Adopt(_) | Op::Forget(_) => return StoredRow::Unmet(self.row),
         }
-        Found::Done
+        StoredRow::Done
     }
 
     fn below(&mut self, limit: usize) -> usize {
@@ -107,7 +107,7 @@ impl Client<'_> {
     }
 
     /// Tries a request a few times, each attempt in a turn of its own.
-    async fn request(&self, op: Op) -> Result<Found, (Error, Effect)> {
+    async fn request(&self, op: Op) -> Result<StoredRow, (Error, Effect)> {
         let mut worst = Effect::Excluded;
         for attempt in 1..=ATTEMPTS {
             *self.pending.lock().expect("no test broke down") = Some(op);
@@ -133,18 +133,18 @@ impl Client<'_> {
     }
 }
 
-impl Backend for Client<'_> {
+impl RfqStore for Client<'_> {
     async fn record(&self, insert: &RequestInsert) -> Result<Recorded, (Error, Effect)> {
         let found = self.request(Op::Insert(insert.submission)).await?;
-        Ok(if found == Found::Done { Recorded::New } else { Recorded::Taken })
+        Ok(if found == StoredRow::Done { Recorded::New } else { Recorded::Taken })
     }
 
     async fn adopt(&self, insert: &RequestInsert) -> Result<Adopted> {
         let found = self.request(Op::Adopt(insert.submission)).await.map_err(|(error, _)| error)?;
         Ok(match found {
-            Found::Done => Adopted::Other(Box::new(insert.row.clone())),
-            Found::Unmet(Row::Marked(_)) => Adopted::Own,
-            Found::Unmet(_) => Adopted::Gone,
+            StoredRow::Done => Adopted::Other(Box::new(insert.row.clone())),
+            StoredRow::Unmet(Row::Marked(_)) => Adopted::Own,
+            StoredRow::Unmet(_) => Adopted::Gone,
         })
     }
 
@@ -165,7 +165,11 @@ impl Backend for Client<'_> {
     async fn forget(&self, insert: &RequestInsert) -> Result<Forgotten> {
         let found =
             self.request(Op::Forget(insert.submission)).await.map_err(|(error, _)| error)?;
-        Ok(if found == Found::Unmet(Row::Unmarked) { Forgotten::Kept } else { Forgotten::Removed })
+        Ok(if found == StoredRow::Unmet(Row::Unmarked) {
+            Forgotten::Kept
+        } else {
+            Forgotten::Removed
+        })
     }
 }
 

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::{Outcome, Plan, submission};
+use super::{ChaosPlan, ChaosResult, submission};
 use crate::aws::{Aws, DeadLetter};
 use crate::core::{Answer, AnswerRow, ProviderName, Reply, Request, RfqId, Timestamp};
 use crate::error::Result;
-use crate::flow::provider::{Delivery, Intent};
+use crate::flow::provider::{Intent, ReplyDelivery};
 use crate::stack::all_depths;
 
 /// Dead letters that are looked into.
@@ -34,7 +34,7 @@ enum Trace {
 }
 
 /// What has to have become of each copy of an RFQ.
-pub(super) fn expected(plan: &Plan, id: &RfqId) -> Vec<Expected> {
+pub(super) fn expected(plan: &ChaosPlan, id: &RfqId) -> Vec<Expected> {
     let submission = submission(id);
     let now = Timestamp::now();
     let request = Request {
@@ -56,14 +56,14 @@ pub(super) fn expected(plan: &Plan, id: &RfqId) -> Vec<Expected> {
             }
         };
         let trace = match (decision.delivery, &answer) {
-            (Delivery::Twice(second), Answer::Quote(_)) => {
+            (ReplyDelivery::Twice(second), Answer::Quote(_)) => {
                 Trace::Row(vec![answer, Answer::Quote(second)])
             }
-            (Delivery::Sound | Delivery::Twice(_) | Delivery::Crash(_), _) => {
+            (ReplyDelivery::Sound | ReplyDelivery::Twice(_) | ReplyDelivery::Crash(_), _) => {
                 Trace::Row(vec![answer])
             }
-            (Delivery::Poison, _) => Trace::Poison,
-            (Delivery::Astray(id), _) => Trace::Astray(id, answer),
+            (ReplyDelivery::Poison, _) => Trace::Poison,
+            (ReplyDelivery::Astray(id), _) => Trace::Astray(id, answer),
         };
         Expected { provider: provider.clone(), trace, fails }
     };
@@ -91,18 +91,18 @@ fn words(answer: &Answer) -> String {
 }
 
 /// The rows of a table, by RFQ.
-type Rows = HashMap<RfqId, Vec<AnswerRow>>;
+type RowsByRfq = HashMap<RfqId, Vec<AnswerRow>>;
 
 /// Looks for every copy, and at everything else that is there.
 pub(super) async fn account(
     aws: &Aws,
-    plan: &Plan,
+    plan: &ChaosPlan,
     ids: &[RfqId],
-    outcome: &mut Outcome,
+    outcome: &mut ChaosResult,
 ) -> Result<()> {
-    let mut rows = Rows::new();
+    let mut rows = RowsByRfq::new();
     aws.table().each_answer(&mut |id, row| rows.entry(id).or_default().push(row)).await?;
-    let mut letters = Letters::read(aws, outcome).await?;
+    let mut letters = LetterCheck::read(aws, outcome).await?;
     for id in ids {
         for copy in expected(plan, id) {
             compare(id, &copy, &mut rows, &mut letters, outcome);
@@ -130,13 +130,13 @@ pub(super) async fn account(
 fn compare(
     id: &RfqId,
     copy: &Expected,
-    rows: &mut Rows,
-    letters: &mut Letters,
-    outcome: &mut Outcome,
+    rows: &mut RowsByRfq,
+    letters: &mut LetterCheck,
+    outcome: &mut ChaosResult,
 ) {
     outcome.copies += 1;
     let provider = &copy.provider;
-    let lost = |outcome: &mut Outcome, what: &str| {
+    let lost = |outcome: &mut ChaosResult, what: &str| {
         outcome.lost.push(format!("{id} {provider}{what}"));
     };
     match &copy.trace {
@@ -162,7 +162,7 @@ fn compare(
 }
 
 /// Takes a provider's row out.
-fn take(rows: &mut Rows, id: &RfqId, provider: &ProviderName) -> Option<AnswerRow> {
+fn take(rows: &mut RowsByRfq, id: &RfqId, provider: &ProviderName) -> Option<AnswerRow> {
     let of = rows.get_mut(id)?;
     let position = of.iter().position(|row| row.responder == provider.responder())?;
     let row = of.swap_remove(position);
@@ -174,7 +174,7 @@ fn take(rows: &mut Rows, id: &RfqId, provider: &ProviderName) -> Option<AnswerRo
 
 /// The dead letters that nobody has asked for yet.
 #[derive(Debug, Default)]
-struct Letters {
+struct LetterCheck {
     /// Requests with their providers.
     requests: HashMap<(RfqId, ProviderName), Vec<DeadLetter>>,
     /// Replies that cannot be read.
@@ -183,9 +183,9 @@ struct Letters {
     others: Vec<DeadLetter>,
 }
 
-impl Letters {
+impl LetterCheck {
     /// Reads all of them.
-    async fn read(aws: &Aws, outcome: &mut Outcome) -> Result<Self> {
+    async fn read(aws: &Aws, outcome: &mut ChaosResult) -> Result<Self> {
         let mut letters = Self::default();
         let of_requests = aws.queue(aws.names.provider_dead_letters()).await?;
         let of_replies = aws.queue(aws.names.response_dead_letters()).await?;
@@ -237,7 +237,7 @@ impl Letters {
     }
 
     /// Whatever is left is unexplained.
-    fn judge_the_others(self, outcome: &mut Outcome) {
+    fn judge_the_others(self, outcome: &mut ChaosResult) {
         let requests = self.requests.into_values().flatten();
         let others = requests.chain(self.poison).chain(self.others);
         outcome.unexplained.extend(others.map(|letter| {
@@ -253,13 +253,13 @@ mod tests {
 
     use super::*;
     use crate::core::{Price, Responder};
-    use crate::flow::provider::{Behaviour, Temper};
+    use crate::flow::provider::{Behaviour, Profile};
 
-    fn plan(faults: &[&str]) -> Plan {
+    fn plan(faults: &[&str]) -> ChaosPlan {
         let faults = faults.iter().map(|fault| fault.parse().expect("valid")).collect();
         let behaviour =
-            Behaviour { temper: Temper::Steady, seed: 1, think: None, speed: 1.0, faults };
-        Plan {
+            Behaviour { profile: Profile::Steady, seed: 1, think: None, speed: 1.0, faults };
+        ChaosPlan {
             rfqs: 1,
             rate: 1.0,
             providers: (1..=3).map(ProviderName::simulated).collect(),
@@ -284,8 +284,8 @@ mod tests {
     }
 
     /// The rows and the letters that have to be there.
-    fn traces(expected: &[Expected], id: &RfqId) -> (Rows, Letters) {
-        let (mut rows, mut letters) = (Rows::new(), Letters::default());
+    fn traces(expected: &[Expected], id: &RfqId) -> (RowsByRfq, LetterCheck) {
+        let (mut rows, mut letters) = (RowsByRfq::new(), LetterCheck::default());
         for copy in expected {
             let (id, answer) = match &copy.trace {
                 Trace::Row(any) => (id, &any[0]),
@@ -308,9 +308,9 @@ mod tests {
         DeadLetter { id, body, reason, source, receive_count: 1, sent_at, cut }
     }
 
-    fn judged(id: &RfqId, expected: &[Expected], found: (Rows, Letters)) -> Outcome {
+    fn judged(id: &RfqId, expected: &[Expected], found: (RowsByRfq, LetterCheck)) -> ChaosResult {
         let (mut rows, mut letters) = found;
-        let mut outcome = Outcome::default();
+        let mut outcome = ChaosResult::default();
         for copy in expected {
             compare(id, copy, &mut rows, &mut letters, &mut outcome);
         }
@@ -325,7 +325,7 @@ mod tests {
         let expected = expected(&plan(&[]), &id);
         let all = || traces(&expected, &id).0.remove(&id).expect("three rows");
         let judged = |rows: Vec<AnswerRow>| {
-            judged(&id, &expected, (Rows::from([(id.clone(), rows)]), Letters::default()))
+            judged(&id, &expected, (RowsByRfq::from([(id.clone(), rows)]), LetterCheck::default()))
         };
         let sound = judged(all());
         assert!(sound.is_sound() && sound.copies == 3 && sound.answered == 3);
@@ -350,7 +350,7 @@ mod tests {
         let sound = judged(&id, &expected, traces(&expected, &id));
         assert!(sound.is_sound() && sound.spoilt == 2, "{sound:?}");
         let (rows, _) = traces(&expected, &id);
-        let lost = judged(&id, &expected, (rows, Letters::default()));
+        let lost = judged(&id, &expected, (rows, LetterCheck::default()));
         assert_eq!((lost.lost.len(), lost.is_sound()), (1, false));
         let (mut rows, letters) = traces(&expected, &id);
         rows.retain(|of, _| *of == id);

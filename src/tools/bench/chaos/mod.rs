@@ -6,7 +6,7 @@
 //! in the table or in a queue is unexplained.
 
 mod account;
-mod crew;
+mod processes;
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::task::TaskTracker;
 
 use self::account::{account, expected, rows_of};
-use self::crew::Crew;
+use self::processes::WorkerProcesses;
 use super::{DEADLINE, LONGEST_THOUGHT, STALLED, TOLD_EVERY};
 use crate::aws::Aws;
 use crate::core::{ProviderName, RfqId};
@@ -43,7 +43,7 @@ const ENDING: Duration = Duration::from_secs(30);
 
 /// What is broken, and how long it is watched.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub struct ChaosPlan {
     /// RFQs.
     pub rfqs: u32,
     /// How many a second, each at its time.
@@ -64,7 +64,7 @@ pub struct Plan {
 
 /// What became of everything.
 #[derive(Debug, Clone, Default)]
-pub struct Outcome {
+pub struct ChaosResult {
     /// From the first submission to the last row.
     pub took: Duration,
     /// Processes that were killed.
@@ -91,7 +91,7 @@ pub struct Outcome {
     pub duplicates: u64,
 }
 
-impl Outcome {
+impl ChaosResult {
     /// Whether there is nothing to complain of.
     pub fn is_sound(&self) -> bool {
         let nothing = [&self.ended, &self.lost, &self.doubled, &self.unexplained];
@@ -108,10 +108,10 @@ impl Outcome {
 pub async fn run(
     reached: &Aws,
     aws: &Aws,
-    plan: &Plan,
+    plan: &ChaosPlan,
     stop: &StopSignal,
     told: &(dyn Fn(u64) + Send + Sync),
-) -> Result<Outcome> {
+) -> Result<ChaosResult> {
     let mut chance = ChaCha8Rng::seed_from_u64(plan.behaviour.seed);
     let load = Duration::from_secs_f64(f64::from(plan.rfqs) / plan.rate);
     let mut moments: Vec<_> =
@@ -125,7 +125,7 @@ pub async fn run(
         })
         .collect();
 
-    let mut crew = Crew::muster(plan)?;
+    let mut processes = WorkerProcesses::start(plan)?;
     let began = Instant::now();
     let work = async {
         let resubmitted = submit(reached, plan, &ids, stop);
@@ -137,16 +137,16 @@ pub async fn run(
     tokio::pin!(work);
     let (resubmitted, took) = tokio::select! {
         done = &mut work => done?,
-        never = crew.haunt(began, moments, &mut chance) => match never {
+        never = processes.kill_at(began, moments, &mut chance) => match never {
             Ok(never) => match never {},
             Err(error) => return Err(error),
         },
         () = stop.reached(Stage::Drain) => return Err(Error::other("stopped")),
     };
-    crew.dismiss().await?;
-    let mut outcome = Outcome { took, resubmitted, ..Outcome::default() };
+    processes.stop().await?;
+    let mut outcome = ChaosResult { took, resubmitted, ..ChaosResult::default() };
     account(aws, plan, &ids, &mut outcome).await?;
-    crew.report(&mut outcome);
+    processes.report(&mut outcome);
     Ok(outcome)
 }
 
@@ -156,7 +156,7 @@ fn fraction(chance: &mut ChaCha8Rng) -> f64 {
 }
 
 /// Submits all of them; returns how many times one had to be submitted again.
-async fn submit(aws: &Aws, plan: &Plan, ids: &[RfqId], stop: &StopSignal) -> Result<u64> {
+async fn submit(aws: &Aws, plan: &ChaosPlan, ids: &[RfqId], stop: &StopSignal) -> Result<u64> {
     let tasks = TaskTracker::new();
     let stop = stop.part();
     let scatter = Scatter::batched(aws, &tasks, &stop).await?;
@@ -196,7 +196,7 @@ fn submission(id: &RfqId) -> Submission {
 /// that took.
 async fn gathered(
     aws: &Aws,
-    plan: &Plan,
+    plan: &ChaosPlan,
     ids: &[RfqId],
     told: &(dyn Fn(u64) + Send + Sync),
 ) -> Result<Duration> {
@@ -235,7 +235,7 @@ async fn drained(aws: &Aws, visibility: Duration) -> Result<()> {
 }
 
 /// The longest that a provider may think.
-fn longest_thought(plan: &Plan) -> Duration {
+fn longest_thought(plan: &ChaosPlan) -> Duration {
     let behaviour = &plan.behaviour;
     let slow = behaviour.faults.iter().filter_map(|fault| match fault.kind {
         FaultKind::Slow(think) => Some(think),

@@ -16,7 +16,7 @@ const AT_ONCE: usize = 1 << 16;
 
 /// Where text goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stream {
+pub(super) enum StdStream {
     /// Standard output.
     Out = 0,
     /// Standard error.
@@ -54,23 +54,23 @@ pub(super) struct Words {
 }
 
 impl Words {
-    fn gap(&self, stream: Stream, events: u64) -> Piece {
+    fn gap(&self, stream: StdStream, events: u64) -> Chunk {
         let text = self.dropped[stream as usize](events) + "\n";
-        Piece { stream, text, worth: Worth::Event, events }
+        Chunk { stream, text, worth: Worth::Event, events }
     }
 }
 
 /// Text that waits.
 #[derive(Debug)]
-pub(super) struct Piece {
-    pub(super) stream: Stream,
+pub(super) struct Chunk {
+    pub(super) stream: StdStream,
     pub(super) text: String,
     worth: Worth,
     /// How many events are lost with it.
     events: u64,
 }
 
-impl Piece {
+impl Chunk {
     /// Its bytes, unless it is an answer.
     fn aside(&self) -> usize {
         if self.worth.is_answer() { 0 } else { self.text.len() }
@@ -91,8 +91,8 @@ pub(super) enum Stdout {
 
 /// What waits for one thread that writes.
 #[derive(Debug, Default)]
-pub(super) struct State {
-    pieces: VecDeque<Piece>,
+pub(super) struct Backlog {
+    pieces: VecDeque<Chunk>,
     /// Bytes that wait or are being written.
     pub(super) bytes: usize,
     /// Those of them that are no answers: a command that answers at length keeps its notes.
@@ -117,7 +117,7 @@ pub(super) struct State {
     is_told: bool,
 }
 
-impl State {
+impl Backlog {
     /// Whether nothing waits, and no gap is without its line.
     pub(super) fn is_idle(&self) -> bool {
         self.bytes == 0 && self.dropped == [0, 0]
@@ -126,13 +126,13 @@ impl State {
     /// Takes text; gives an id back that stdout would refuse.
     pub(super) fn add(
         &mut self,
-        stream: Stream,
+        stream: StdStream,
         text: String,
         worth: Worth,
         words: &Words,
     ) -> Option<String> {
         match worth {
-            _ if stream == Stream::Out && self.stdout == Stdout::Closed => return None,
+            _ if stream == StdStream::Out && self.stdout == Stdout::Closed => return None,
             Worth::Answer if self.stdout == Stdout::Failed => return None,
             Worth::Id if self.stdout == Stdout::Failed => return Some(text),
             Worth::Event if !self.has_room(stream, text.len()) => {
@@ -143,17 +143,17 @@ impl State {
         }
         self.close_gap(stream, words);
         let events = u64::from(worth == Worth::Event);
-        self.push(Piece { stream, text, worth, events });
+        self.push(Chunk { stream, text, worth, events });
         None
     }
 
     /// Once events were dropped, the next one is taken when half of the room is free: gaps are few.
-    fn has_room(&self, stream: Stream, bytes: usize) -> bool {
+    fn has_room(&self, stream: StdStream, bytes: usize) -> bool {
         let room = if self.dropped[stream as usize] == 0 { ROOM } else { ROOM / 2 };
         self.aside == 0 || self.aside + bytes <= room
     }
 
-    fn push(&mut self, piece: Piece) {
+    fn push(&mut self, piece: Chunk) {
         self.bytes += piece.text.len();
         self.aside += piece.aside();
         self.answers += usize::from(piece.worth.is_answer());
@@ -161,7 +161,7 @@ impl State {
     }
 
     /// Adds the line about events that found no room.
-    fn close_gap(&mut self, stream: Stream, words: &Words) {
+    fn close_gap(&mut self, stream: StdStream, words: &Words) {
         let events = take(&mut self.dropped[stream as usize]);
         if events > 0 {
             self.push(words.gap(stream, events));
@@ -169,10 +169,10 @@ impl State {
     }
 
     /// What is written next, as much of one stream as goes together.
-    pub(super) fn next(&mut self, words: &Words) -> Option<Vec<Piece>> {
+    pub(super) fn next(&mut self, words: &Words) -> Option<Vec<Chunk>> {
         if self.pieces.is_empty() {
-            self.close_gap(Stream::Out, words);
-            self.close_gap(Stream::Err, words);
+            self.close_gap(StdStream::Out, words);
+            self.close_gap(StdStream::Err, words);
         }
         let stream = self.pieces.front()?.stream;
         let (mut batch, mut bytes) = (Vec::new(), 0);
@@ -196,7 +196,7 @@ impl State {
     /// Records that so many bytes of a batch were written; returns what stderr is to have instead.
     pub(super) fn settle(
         &mut self,
-        batch: Vec<Piece>,
+        batch: Vec<Chunk>,
         written: usize,
         outcome: io::Result<()>,
         words: &Words,
@@ -215,7 +215,7 @@ impl State {
         }
         let mut instead = Vec::new();
         match outcome {
-            Err(error) if missing.first().is_some_and(|piece| piece.stream == Stream::Out) => {
+            Err(error) if missing.first().is_some_and(|piece| piece.stream == StdStream::Out) => {
                 instead.extend(self.fail(error, &mut missing, words));
             }
             // What stderr says cannot be told anywhere else.
@@ -235,7 +235,7 @@ impl State {
     fn fail(
         &mut self,
         error: io::Error,
-        missing: &mut Vec<Piece>,
+        missing: &mut Vec<Chunk>,
         words: &Words,
     ) -> Option<String> {
         if error.kind() == ErrorKind::BrokenPipe {
@@ -254,7 +254,7 @@ impl State {
     }
 
     /// Takes back the answers that still wait: they would follow a part that is missing.
-    fn give_up(&mut self) -> Vec<Piece> {
+    fn give_up(&mut self) -> Vec<Chunk> {
         let pieces = take(&mut self.pieces).into_iter();
         let (gone, kept) = pieces.partition::<Vec<_>, _>(|piece| piece.worth.is_answer());
         self.pieces = kept.into();
@@ -278,14 +278,14 @@ mod tests {
     }
 
     /// A state and its words, written by hand.
-    struct Hand(State, Words);
+    struct Pen(Backlog, Words);
 
-    impl Hand {
+    impl Pen {
         fn new() -> Self {
-            Self(State::default(), WORDS())
+            Self(Backlog::default(), WORDS())
         }
 
-        fn add(&mut self, stream: Stream, text: &str, worth: Worth) -> Option<String> {
+        fn add(&mut self, stream: StdStream, text: &str, worth: Worth) -> Option<String> {
             self.0.add(stream, format!("{text}\n"), worth, &self.1)
         }
 
@@ -311,12 +311,12 @@ mod tests {
     #[test]
     fn each_gap_has_one_line_where_it_was_and_nothing_is_uncounted() {
         let line = "x".repeat(999);
-        let (mut hand, mut number) = (Hand::new(), 0);
-        let mut send = |hand: &mut Hand, count: u64| {
+        let (mut hand, mut number) = (Pen::new(), 0);
+        let mut send = |hand: &mut Pen, count: u64| {
             for _ in 0..count {
                 number += 1;
                 assert_eq!(
-                    hand.add(Stream::Out, &format!("{number:04}{line}"), Worth::Event),
+                    hand.add(StdStream::Out, &format!("{number:04}{line}"), Worth::Event),
                     None
                 );
             }
@@ -342,9 +342,9 @@ mod tests {
 
     #[test]
     fn a_gap_at_the_end_has_its_line_too() {
-        let mut hand = Hand::new();
-        hand.add(Stream::Err, &"x".repeat(ROOM), Worth::Event);
-        hand.add(Stream::Err, "y", Worth::Event);
+        let mut hand = Pen::new();
+        hand.add(StdStream::Err, &"x".repeat(ROOM), Worth::Event);
+        hand.add(StdStream::Err, "y", Worth::Event);
         assert!(!hand.0.is_idle());
         hand.write().expect("a batch");
         assert!(!hand.0.is_idle(), "the gap is not told yet");
@@ -354,9 +354,9 @@ mod tests {
 
     #[test]
     fn answers_are_never_dropped() {
-        let mut hand = Hand::new();
+        let mut hand = Pen::new();
         for number in 0..3_000 {
-            hand.add(Stream::Out, &format!("{number:0999}"), Worth::Answer);
+            hand.add(StdStream::Out, &format!("{number:0999}"), Worth::Answer);
         }
         assert!(hand.0.bytes > 2 * ROOM && hand.0.answers == 3_000);
         assert_eq!(hand.rest().lines().count(), 3_000);
@@ -365,10 +365,13 @@ mod tests {
 
     #[test]
     fn one_stream_after_the_other_in_the_order_in_which_they_were_told() {
-        let mut hand = Hand::new();
-        for (stream, text) in
-            [(Stream::Out, "a"), (Stream::Out, "b"), (Stream::Err, "c"), (Stream::Out, "d")]
-        {
+        let mut hand = Pen::new();
+        for (stream, text) in [
+            (StdStream::Out, "a"),
+            (StdStream::Out, "b"),
+            (StdStream::Err, "c"),
+            (StdStream::Out, "d"),
+        ] {
             hand.add(stream, text, Worth::Event);
         }
         let parts: Vec<_> = std::iter::from_fn(|| hand.write()).collect();
@@ -377,49 +380,49 @@ mod tests {
 
     #[test]
     fn a_reader_that_has_gone_is_no_failure() {
-        let mut hand = Hand::new();
-        hand.add(Stream::Out, "a", Worth::Answer);
+        let mut hand = Pen::new();
+        hand.add(StdStream::Out, "a", Worth::Answer);
         assert!(hand.fail(0, ErrorKind::BrokenPipe.into()).is_empty());
         assert!(hand.0.stdout == Stdout::Closed && hand.0.failure.is_none());
-        assert_eq!(hand.add(Stream::Out, "b", Worth::Id), None);
+        assert_eq!(hand.add(StdStream::Out, "b", Worth::Id), None);
         assert!(hand.0.is_idle());
     }
 
     #[test]
     fn an_answer_that_fails_is_kept_as_an_error_and_ids_go_to_stderr() {
-        let mut hand = Hand::new();
+        let mut hand = Pen::new();
         for (text, worth) in [("one", Worth::Id), ("two", Worth::Id), ("three", Worth::Answer)] {
-            hand.add(Stream::Out, text, worth);
+            hand.add(StdStream::Out, text, worth);
         }
         // All of `one`, and a part of `two`.
         let batch = hand.0.next(&hand.1).expect("something waits");
-        hand.add(Stream::Out, "four", Worth::Id);
+        hand.add(StdStream::Out, "four", Worth::Id);
         let instead = hand.0.settle(batch, 5, Err(full()), &hand.1);
         assert_eq!(instead, ["two\n", "four\n"]);
         assert_eq!(hand.0.failure.take().expect("kept").kind(), ErrorKind::StorageFull);
-        assert_eq!(hand.add(Stream::Out, "five", Worth::Id).as_deref(), Some("five\n"));
-        assert_eq!(hand.add(Stream::Out, "six", Worth::Answer), None);
+        assert_eq!(hand.add(StdStream::Out, "five", Worth::Id).as_deref(), Some("five\n"));
+        assert_eq!(hand.add(StdStream::Out, "six", Worth::Answer), None);
         assert!(hand.0.is_idle() && hand.0.answers == 0);
     }
 
     #[test]
     fn events_that_fail_are_told_once_and_counted_when_it_works_again() {
-        let mut hand = Hand::new();
+        let mut hand = Pen::new();
         for number in 0..3 {
-            hand.add(Stream::Out, &number.to_string(), Worth::Event);
+            hand.add(StdStream::Out, &number.to_string(), Worth::Event);
             let told = hand.fail(0, full());
             assert_eq!(told.len(), usize::from(number == 0), "{told:?}");
         }
         assert!(hand.0.is_idle() && hand.0.stdout == Stdout::Works);
         assert_eq!(hand.write(), None, "a gap alone is not tried over and over");
-        hand.add(Stream::Out, "3", Worth::Event);
+        hand.add(StdStream::Out, "3", Worth::Event);
         assert_eq!(hand.rest(), "3 events\n3\n");
     }
 
     #[test]
     fn what_stderr_refuses_is_told_nowhere() {
-        let mut hand = Hand::new();
-        hand.add(Stream::Err, "a", Worth::Event);
+        let mut hand = Pen::new();
+        hand.add(StdStream::Err, "a", Worth::Event);
         assert!(hand.fail(0, full()).is_empty());
         assert!(hand.0.stdout == Stdout::Works && hand.0.is_idle());
     }

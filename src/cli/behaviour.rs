@@ -5,14 +5,14 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::core::parse_duration;
-use crate::flow::provider::{Behaviour, Fault, Temper};
+use crate::flow::provider::{Behaviour, Fault, Profile};
 
 /// How simulated providers behave.
 #[derive(Debug, Clone, Args)]
-pub(super) struct Conduct {
+pub(super) struct BehaviourArgs {
     /// How providers behave [default: demo; for bench: steady]
     #[arg(long, visible_alias = "behaviour", value_enum, value_name = "HOW")]
-    behavior: Option<Temper>,
+    behavior: Option<Profile>,
     /// What makes one run's chances differ from another's
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -33,11 +33,11 @@ pub(super) struct Conduct {
 /// The shortest and the longest thinking time.
 type Think = (Duration, Duration);
 
-impl Conduct {
+impl BehaviourArgs {
     /// What was asked for; the temper `otherwise`, if none was.
-    pub(super) fn behaviour(&self, otherwise: Temper) -> Behaviour {
+    pub(super) fn behaviour(&self, otherwise: Profile) -> Behaviour {
         Behaviour {
-            temper: self.behavior.unwrap_or(otherwise),
+            profile: self.behavior.unwrap_or(otherwise),
             seed: self.seed,
             think: self.think,
             speed: self.speed,

@@ -7,7 +7,7 @@ use ureq::http::Uri;
 use super::super::{Context, env};
 use crate::error::{Error, Result};
 use crate::settings::{Env, host};
-use crate::tools::localstack::{DEFAULT_PORT, Place, Surroundings};
+use crate::tools::localstack::{DEFAULT_PORT, Instance, Surroundings};
 
 /// The variables that LocalStack may see; anything else of a shell could only mislead it.
 const HANDED_ON: [&str; 9] = [
@@ -45,18 +45,18 @@ fn loopback_port(url: &str) -> Option<u16> {
 }
 
 /// The options that other commands need to reach this LocalStack: none, where they do anyway.
-pub(super) fn options(context: &Context, place: &Place) -> String {
+pub(super) fn options(context: &Context, instance: &Instance) -> String {
     let typed = context.typed.endpoint_url.clone();
     let variable = || env("AWS_ENDPOINT_URL").and_then(|url| url.into_string().ok());
     let used = typed.clone().or_else(variable);
     let reached = match used {
-        Some(url) => loopback_port(&url) == Some(place.port),
-        None => place.port == DEFAULT_PORT,
+        Some(url) => loopback_port(&url) == Some(instance.port),
+        None => instance.port == DEFAULT_PORT,
     };
     match typed {
         Some(url) if reached => format!(" --endpoint-url {}", crate::settings::quoted(&url)),
         _ if reached => String::new(),
-        _ => format!(" --endpoint-url {}", place.endpoint()),
+        _ => format!(" --endpoint-url {}", instance.endpoint()),
     }
 }
 
@@ -78,9 +78,9 @@ pub(super) fn surroundings() -> Result<Surroundings> {
 }
 
 /// The folder of everything that is kept, short.
-pub(super) fn tilde(place: &Place) -> String {
-    let root = place.root();
-    let home = place.surroundings.home.as_ref();
+pub(super) fn tilde(instance: &Instance) -> String {
+    let root = instance.root();
+    let home = instance.surroundings.home.as_ref();
     match home.and_then(|home| root.strip_prefix(home).ok()) {
         Some(rest) => format!("~/{}", rest.display()),
         None => root.display().to_string(),

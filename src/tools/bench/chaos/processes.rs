@@ -14,7 +14,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, interval, sleep, timeout};
 
-use super::{ENDING, Outcome, Plan, RESUBMITTED_AFTER};
+use super::{ChaosPlan, ChaosResult, ENDING, RESUBMITTED_AFTER};
 use crate::error::{Error, Result};
 
 /// How often it is seen who lives.
@@ -23,15 +23,15 @@ const ROUNDS: Duration = Duration::from_millis(50);
 const REMEMBERED: usize = 5;
 
 /// The worker processes.
-pub(super) struct Crew {
+pub(super) struct WorkerProcesses {
     command: Vec<OsString>,
-    workers: Vec<Worker>,
+    workers: Vec<WorkerProcess>,
     heard: Arc<Mutex<Heard>>,
     killed: u32,
 }
 
 /// One process and the last that it said.
-struct Worker {
+struct WorkerProcess {
     process: Child,
     said: Arc<Mutex<Vec<String>>>,
 }
@@ -44,23 +44,23 @@ struct Heard {
     ended: Vec<String>,
 }
 
-impl Crew {
+impl WorkerProcesses {
     /// Starts the processes.
-    pub(super) fn muster(plan: &Plan) -> Result<Self> {
-        let mut crew = Self {
+    pub(super) fn start(plan: &ChaosPlan) -> Result<Self> {
+        let mut processes = Self {
             command: plan.command.clone(),
             workers: Vec::new(),
             heard: Arc::default(),
             killed: 0,
         };
         for _ in 0..plan.workers {
-            let worker = crew.start()?;
-            crew.workers.push(worker);
+            let worker = processes.spawn()?;
+            processes.workers.push(worker);
         }
-        Ok(crew)
+        Ok(processes)
     }
 
-    fn start(&self) -> Result<Worker> {
+    fn spawn(&self) -> Result<WorkerProcess> {
         let failed = || Error::other("a worker process cannot be started");
         let (program, arguments) = self.command.split_first().ok_or_else(failed)?;
         let mut process = Command::new(program)
@@ -85,12 +85,12 @@ impl Crew {
             }
             said.push(line);
         });
-        Ok(Worker { process, said })
+        Ok(WorkerProcess { process, said })
     }
 
     /// Kills processes at these moments, counted from the beginning, and replaces them, as well as
     /// those that end by themselves.
-    pub(super) async fn haunt(
+    pub(super) async fn kill_at(
         &mut self,
         began: Instant,
         moments: Vec<Duration>,
@@ -107,20 +107,20 @@ impl Crew {
                     lock(&self.heard).ended.push(format!("{status}: {said}"));
                     // One that cannot even begin is not started again at once.
                     sleep(RESUBMITTED_AFTER).await;
-                    self.workers[position] = self.start()?;
+                    self.workers[position] = self.spawn()?;
                 }
             }
             while moments.next_if(|moment| began.elapsed() >= *moment).is_some() {
                 let whom = usize::try_from(chance.next_u32()).unwrap_or(0) % self.workers.len();
                 self.workers[whom].process.kill().await.map_err(Error::system)?;
                 self.killed += 1;
-                self.workers[whom] = self.start()?;
+                self.workers[whom] = self.spawn()?;
             }
         }
     }
 
     /// Asks the processes to end, which they do in good order.
-    pub(super) async fn dismiss(&mut self) -> Result<()> {
+    pub(super) async fn stop(&mut self) -> Result<()> {
         for worker in &self.workers {
             let id = worker.process.id().and_then(|id| i32::try_from(id).ok());
             if let Some(pid) = id.and_then(Pid::from_raw) {
@@ -140,7 +140,7 @@ impl Crew {
         Ok(())
     }
 
-    pub(super) fn report(&self, outcome: &mut Outcome) {
+    pub(super) fn report(&self, outcome: &mut ChaosResult) {
         let heard = lock(&self.heard);
         outcome.killed = self.killed;
         outcome.redelivered = heard.redelivered;

@@ -18,14 +18,14 @@ const LINGER: Duration = Duration::from_millis(4);
 /// How long a message waits while others are under way.
 const PATIENCE: Duration = Duration::from_millis(100);
 /// Batches under way at once.
-const FLIGHTS: usize = 4;
+const MAX_IN_FLIGHT: usize = 4;
 /// How often a message is tried.
 const ATTEMPTS: u32 = 5;
 
 impl Queue {
     /// A batcher that sends to this queue, on `tasks`; once `stop` drains nothing waits for
     /// company any more.
-    pub fn outbox(&self, tasks: &TaskTracker, stop: &StopSignal) -> Batcher<Outgoing, ()> {
+    pub fn batch_sender(&self, tasks: &TaskTracker, stop: &StopSignal) -> Batcher<Outgoing, ()> {
         let queue = Arc::new(self.clone());
         Batcher::start(tasks, limits(), stop.clone(), Outgoing::size, move |batch| {
             let queue = Arc::clone(&queue);
@@ -41,7 +41,7 @@ pub(super) fn limits() -> Limits {
         bytes: BATCH_BYTES,
         linger: LINGER,
         patience: PATIENCE,
-        flights: FLIGHTS,
+        max_in_flight: MAX_IN_FLIGHT,
         attempts: ATTEMPTS,
     }
 }

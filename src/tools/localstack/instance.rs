@@ -7,7 +7,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::steps::Steps;
+use super::steps::StepSink;
 use crate::error::{Error, Result};
 use crate::tools::file;
 
@@ -39,14 +39,14 @@ impl Surroundings {
 
 /// A port of this machine and what LocalStack is run with there.
 #[derive(Debug, Clone)]
-pub struct Place {
+pub struct Instance {
     /// The port.
     pub port: u16,
     /// What the machine lends.
     pub surroundings: Surroundings,
 }
 
-impl Place {
+impl Instance {
     /// The URL to reach it by.
     pub fn endpoint(&self) -> String {
         format!("http://localhost:{}", self.port)
@@ -93,7 +93,7 @@ pub(super) struct Lock {
 
 impl Lock {
     /// Locks a file; waits for whoever holds it.
-    pub(super) fn hold(path: &Path, steps: &Steps) -> Result<Self> {
+    pub(super) fn hold(path: &Path, steps: &StepSink) -> Result<Self> {
         let locked = || loop {
             fs::create_dir_all(path.parent().unwrap_or(path))?;
             let file = file::append(path)?;

@@ -20,7 +20,7 @@ use tokio::time::sleep;
 use tokio_io_timeout::TimeoutStream;
 
 use super::hosts::Hosts;
-use super::{Report, Reporter};
+use super::{Reporter, ServeEvent};
 use crate::settings::open_files;
 use crate::shutdown::{Stage, StopSignal};
 
@@ -113,7 +113,7 @@ async fn attend(
             };
             add_headers(response.headers_mut());
             let status = response.status().as_u16();
-            report(Report::Answered { method, path, status, took: began.elapsed() });
+            report(ServeEvent::Answered { method, path, status, took: began.elapsed() });
             Ok::<_, std::convert::Infallible>(response)
         }
     });

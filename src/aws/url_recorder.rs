@@ -11,7 +11,7 @@ use aws_smithy_types::config_bag::{Storable, StoreReplace};
 
 /// Remembers the URL of each request until it is answered.
 #[derive(Debug)]
-pub(super) struct Asked;
+pub(super) struct UrlRecorder;
 
 /// The URL of a request that is under way.
 #[derive(Debug)]
@@ -31,9 +31,9 @@ pub(super) struct Unanswered {
 }
 
 #[dyn_dispatch_hint]
-impl Intercept for Asked {
+impl Intercept for UrlRecorder {
     fn name(&self) -> &'static str {
-        "Asked"
+        "UrlRecorder"
     }
 
     fn read_before_transmit(

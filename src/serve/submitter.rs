@@ -8,7 +8,7 @@ use tokio::sync::{Mutex, Semaphore};
 use tokio::time::{Instant, timeout};
 use tokio_util::task::TaskTracker;
 
-use super::{Report, Reporter, Work, tell};
+use super::{Operation, Reporter, ServeEvent, tell};
 use crate::aws::Aws;
 use crate::error::{Error, Result};
 use crate::flow::draft::Submission;
@@ -26,7 +26,7 @@ const REGISTER_AGE: Duration = Duration::from_secs(1);
 const FAILED_FOR: Duration = Duration::from_secs(1);
 
 /// What became of a submission.
-pub(super) enum Taken {
+pub(super) enum SubmissionResult {
     /// It was carried out, or nobody knows.
     Done(Scattered),
     /// There was no room for it; nothing was done.
@@ -34,34 +34,34 @@ pub(super) enum Taken {
 }
 
 /// Where submissions come in.
-pub(super) struct Desk(Arc<Inner>);
+pub(super) struct Submitter(Arc<Inner>);
 
 struct Inner {
     aws: Aws,
     tasks: TaskTracker,
     room: Arc<Semaphore>,
-    scatter: Mutex<Latest>,
+    scatter: Mutex<LatestScatter>,
     closing: StopSignal,
     report: Reporter,
 }
 
 /// What became of the last attempt to open a scatter.
 #[derive(Default)]
-enum Latest {
+enum LatestScatter {
     #[default]
     None,
-    Open(Arc<Open>),
+    Open(Arc<OpenScatter>),
     /// It failed, and whoever has waited for it need not wait for another.
     Failed(Instant, String),
 }
 
 /// A scatter, as long as it works.
-struct Open {
+struct OpenScatter {
     scatter: Scatter,
     stop: StopSignal,
 }
 
-impl Desk {
+impl Submitter {
     pub(super) fn new(aws: Aws, report: Reporter) -> Self {
         Self(Arc::new(Inner {
             aws,
@@ -77,9 +77,9 @@ impl Desk {
     ///
     /// # Errors
     /// As [`Scatter::submit`]: nothing was sent then. A row that other submissions go by stays.
-    pub(super) async fn submit(&self, submission: Submission) -> Result<Taken> {
+    pub(super) async fn submit(&self, submission: Submission) -> Result<SubmissionResult> {
         let Ok(room) = Arc::clone(&self.0.room).try_acquire_owned() else {
-            return Ok(Taken::Refused);
+            return Ok(SubmissionResult::Refused);
         };
         let inner = Arc::clone(&self.0);
         // A client that goes away does not break it off half way.
@@ -90,11 +90,11 @@ impl Desk {
             done
         });
         match timeout(PATIENCE, work).await {
-            Ok(Ok(done)) => Ok(Taken::Done(done?)),
+            Ok(Ok(done)) => Ok(SubmissionResult::Done(done?)),
             Ok(Err(panic)) => Err(Error::other("the submission broke down").because(panic)),
             Err(_) => {
                 let message = format!("no answer within {} s; it is tried on", PATIENCE.as_secs());
-                Ok(Taken::Done(Scattered::Unknown(Error::other(message))))
+                Ok(SubmissionResult::Done(Scattered::Unknown(Error::other(message))))
             }
         }
     }
@@ -103,7 +103,7 @@ impl Desk {
     pub(super) async fn close(&self) {
         self.0.closing.reach(Stage::Drain);
         // Batches end when nobody holds their batcher any more.
-        *self.0.scatter.lock().await = Latest::None;
+        *self.0.scatter.lock().await = LatestScatter::None;
         self.0.tasks.close();
         self.0.tasks.wait().await;
     }
@@ -119,36 +119,38 @@ impl Inner {
         let error = match done {
             Ok(Scattered::Unknown(error)) | Err(error) => Some(error),
             Ok(Scattered::Published(row) | Scattered::Answered(row)) => {
-                (self.report)(Report::Taken(Box::new(row.clone())));
+                (self.report)(ServeEvent::Taken(Box::new(row.clone())));
                 None
             }
         };
-        tell(&self.report, Work::Submitting, error);
+        tell(&self.report, Operation::Submitting, error);
     }
 
     /// The scatter; a new one where the last has come to an end: the stack was gone, and may be here
     /// again.
-    async fn open(&self) -> Result<Arc<Open>> {
+    async fn open(&self) -> Result<Arc<OpenScatter>> {
         let mut latest = self.scatter.lock().await;
         match &*latest {
-            Latest::Open(open) if !open.has_failed(&self.closing) => return Ok(Arc::clone(open)),
-            Latest::Failed(at, why) if at.elapsed() < FAILED_FOR => {
+            LatestScatter::Open(open) if !open.has_failed(&self.closing) => {
+                return Ok(Arc::clone(open));
+            }
+            LatestScatter::Failed(at, why) if at.elapsed() < FAILED_FOR => {
                 return Err(Error::other(why.clone()));
             }
-            Latest::None | Latest::Open(_) | Latest::Failed(..) => {}
+            LatestScatter::None | LatestScatter::Open(_) | LatestScatter::Failed(..) => {}
         }
         let stop = self.closing.part();
         match Box::pin(Scatter::batched(&self.aws, &self.tasks, &stop)).await {
             Ok(scatter) => {
                 let scatter = scatter.register_age(REGISTER_AGE);
-                let open = Arc::new(Open { scatter, stop });
-                *latest = Latest::Open(Arc::clone(&open));
+                let open = Arc::new(OpenScatter { scatter, stop });
+                *latest = LatestScatter::Open(Arc::clone(&open));
                 Ok(open)
             }
             Err(error) => {
                 // What fails at once may as well be tried again: somebody may have subscribed.
                 if error.is_transient() {
-                    *latest = Latest::Failed(Instant::now(), error.in_full());
+                    *latest = LatestScatter::Failed(Instant::now(), error.in_full());
                 }
                 Err(error)
             }
@@ -156,7 +158,7 @@ impl Inner {
     }
 }
 
-impl Open {
+impl OpenScatter {
     fn has_failed(&self, closing: &StopSignal) -> bool {
         self.stop.has_reached(Stage::Drain) && !closing.has_reached(Stage::Drain)
     }
