@@ -75,7 +75,7 @@ impl LetterSource {
 
 /// A dead letter that is in hand: hidden from others for 30 s.
 #[derive(Debug, Clone)]
-pub struct HeldLetter {
+pub struct ReceivedLetter {
     /// The letter.
     pub letter: DeadLetter,
     /// The handle of this delivery.
@@ -84,7 +84,7 @@ pub struct HeldLetter {
     attributes: HashMap<String, MessageAttributeValue>,
 }
 
-impl HeldLetter {
+impl ReceivedLetter {
     /// How many bytes it counts for in a batch.
     fn size(&self) -> usize {
         let value = |value: &MessageAttributeValue| {
@@ -111,7 +111,7 @@ impl Queue {
             if left == 0 {
                 break Ok(());
             }
-            match self.hold_letters(left).await {
+            match self.receive_letters(left).await {
                 Ok(received) if received.is_empty() => break Ok(()),
                 Ok(received) => {
                     let before = letters.len();
@@ -137,7 +137,7 @@ impl Queue {
     ///
     /// # Errors
     /// Any error of the request.
-    pub async fn hold_letters(&self, most: usize) -> Result<Vec<HeldLetter>> {
+    pub async fn receive_letters(&self, most: usize) -> Result<Vec<ReceivedLetter>> {
         use MessageSystemAttributeName as Name;
         let request = self.aws.clients.sqs.receive_message();
         let request = self
@@ -163,9 +163,9 @@ impl Queue {
 
     /// Starts a batcher that sends letters to this queue, as they are but for the attributes that say
     /// why they became dead letters.
-    pub fn resender(&self, tasks: &TaskTracker, stop: &StopSignal) -> Batcher<HeldLetter, ()> {
+    pub fn resender(&self, tasks: &TaskTracker, stop: &StopSignal) -> Batcher<ReceivedLetter, ()> {
         let queue = Arc::new(self.clone());
-        Batcher::start(tasks, limits(), stop.clone(), HeldLetter::size, move |batch| {
+        Batcher::start(tasks, limits(), stop.clone(), ReceivedLetter::size, move |batch| {
             let queue = Arc::clone(&queue);
             async move { queue.send_letters(&batch).await }.boxed()
         })
@@ -180,7 +180,7 @@ impl Queue {
         })
     }
 
-    async fn send_letters(&self, letters: &[HeldLetter]) -> Result<Entries> {
+    async fn send_letters(&self, letters: &[ReceivedLetter]) -> Result<Entries> {
         self.send_entries(letters, |held, id| {
             let attributes = &held.attributes;
             SendMessageBatchRequestEntry::builder()
@@ -195,7 +195,7 @@ impl Queue {
 }
 
 /// A letter as it was received; `None` for what SQS never sends: one without id, body or receipt.
-fn held(message: aws_sdk_sqs::types::Message) -> Option<HeldLetter> {
+fn held(message: aws_sdk_sqs::types::Message) -> Option<ReceivedLetter> {
     use MessageSystemAttributeName as Name;
     let system = message.attributes.unwrap_or_default();
     let mut attributes = message.message_attributes.unwrap_or_default();
@@ -217,5 +217,5 @@ fn held(message: aws_sdk_sqs::types::Message) -> Option<HeldLetter> {
             .map(|(length, sha256)| Cut { length, sha256 }),
     };
     attributes.retain(|name, _| !DLQ_ATTRIBUTES.contains(&name.as_str()));
-    Some(HeldLetter { letter, receipt: message.receipt_handle?, attributes })
+    Some(ReceivedLetter { letter, receipt: message.receipt_handle?, attributes })
 }

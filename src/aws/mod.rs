@@ -22,7 +22,7 @@ mod url_recorder;
 pub use burial::DeadLetters;
 pub use connect::Aws;
 pub(crate) use error::is_not_found;
-pub use letter::{Cut, DeadLetter, HeldLetter, LetterSource};
+pub use letter::{Cut, DeadLetter, LetterSource, ReceivedLetter};
 pub use meter::{Cost, Meter, Usage};
 pub use queue::{MAX_WAIT, Outgoing, PolledQueue, Queue, QueueCounts};
 pub use remedy::{Remedies, Remedy};

@@ -71,13 +71,13 @@ pub struct QueueCounts {
     /// Ready to be received.
     pub ready: u64,
     /// Received and not yet deleted.
-    pub in_hand: u64,
+    pub in_flight: u64,
 }
 
 impl QueueCounts {
     /// All of them.
     pub fn total(self) -> u64 {
-        self.ready + self.in_hand
+        self.ready + self.in_flight
     }
 }
 
@@ -306,13 +306,13 @@ impl Queue {
     /// # Errors
     /// Any error of the request.
     pub async fn look(&self) -> Result<(String, QueueCounts)> {
-        let [ready, delayed, in_hand, arn] = [
+        let [ready, delayed, in_flight, arn] = [
             QueueAttributeName::ApproximateNumberOfMessages,
             QueueAttributeName::ApproximateNumberOfMessagesDelayed,
             QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
             QueueAttributeName::QueueArn,
         ];
-        let names = [&ready, &delayed, &in_hand, &arn].map(Clone::clone);
+        let names = [&ready, &delayed, &in_flight, &arn].map(Clone::clone);
         let found = self
             .aws
             .clients
@@ -328,7 +328,7 @@ impl Queue {
         let number =
             |name| attributes.get(&name).and_then(|count| count.parse::<u64>().ok()).unwrap_or(0);
         let counts =
-            QueueCounts { ready: number(ready) + number(delayed), in_hand: number(in_hand) };
+            QueueCounts { ready: number(ready) + number(delayed), in_flight: number(in_flight) };
         let arn = attributes.get(&arn).cloned().ok_or_else(|| self.aws.not_set_up())?;
         Ok((arn, counts))
     }

@@ -101,10 +101,10 @@ impl Table {
     ///
     /// # Errors
     /// Not set up when there is no table.
-    pub async fn each_answer(&self, hand_over: &mut dyn FnMut(RfqId, AnswerRow)) -> Result<()> {
+    pub async fn each_answer(&self, take: &mut dyn FnMut(RfqId, AnswerRow)) -> Result<()> {
         let read = &mut |id, item: &Item| {
             if let Some(row) = read_answer(item) {
-                hand_over(id, row);
+                take(id, row);
             }
         };
         self.scan(None, read).await

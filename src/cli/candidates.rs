@@ -149,7 +149,8 @@ async fn ids(line: &TypedLine<'_>) -> Vec<Offer> {
     let (now, mut offers) = (Timestamp::now(), Vec::<Offer>::new());
     for Submitted { id, at, .. } in submitted(|one| one.is_of(&settings)).await {
         if is_plain(&id) && offers.len() < MOST && offers.iter().all(|offer| offer.word != id) {
-            let age = at.map(|at| format!("submitted {} ago", show_duration(now.after(at))));
+            let age =
+                at.map(|at| format!("submitted {} ago", show_duration(now.saturating_since(at))));
             offers.push(Offer::new(id, age.unwrap_or_default()));
         }
     }

@@ -245,7 +245,7 @@ impl Recent {
         let entries = self.entries().await;
         let name = |entry: &RecentRfq| {
             let id: String = entry.id.chars().take(8).collect();
-            let age = entry.at.map(|at| format!(" ({})", show_duration(now.after(at))));
+            let age = entry.at.map(|at| format!(" ({})", show_duration(now.saturating_since(at))));
             format!("{}{}", printable(&id), age.unwrap_or_default())
         };
         let all: Vec<_> = entries.iter().take(HINTED).map(name).collect();

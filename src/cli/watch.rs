@@ -237,11 +237,11 @@ impl<'a> WaitView<'a> {
         // A queue that is not here is somebody else's: nobody can say what lies in it.
         let counts = || depths.providers.iter().filter_map(|(_, counts)| *counts);
         let unread = counts().filter(|counts| counts.ready > 0).count();
-        let in_hand = counts().filter(|counts| counts.in_hand > 0).count();
+        let in_flight = counts().filter(|counts| counts.in_flight > 0).count();
         let replies = depths.responses.total();
         let run = self.settings.command("providers run");
         let expected = expected.len();
-        Some(match (unread, in_hand, replies) {
+        Some(match (unread, in_flight, replies) {
             (_, _, 1..) => {
                 let consumer = self.settings.command("consumer run");
                 let lie = if replies == 1 { "reply lies" } else { "replies lie" };
@@ -249,7 +249,9 @@ impl<'a> WaitView<'a> {
             }
             (0, 0, 0) => "no copy is in any queue: the providers have taken them all".to_owned(),
             (0, 1, 0) => "1 copy is in hand: its provider is thinking".to_owned(),
-            (0, in_hand, 0) => format!("{in_hand} copies are in hand: the providers are thinking"),
+            (0, in_flight, 0) => {
+                format!("{in_flight} copies are in hand: the providers are thinking")
+            }
             (1, _, 0) if expected == 1 => format!("the copy lies unread; is `{run}` running?"),
             (unread, _, 0) if unread >= expected => {
                 format!("all {unread} copies lie unread; is `{run}` running?")

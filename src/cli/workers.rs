@@ -26,7 +26,7 @@ use crate::view::workers::{ConsumerPart, Tally, Viewport, document, line};
 /// How long the workers may take to end after a first Ctrl-C: longer than the longest poll.
 const DRAIN: Duration = Duration::from_secs(25);
 /// How much of it what is in hand may take; then it is given back.
-const IN_HAND: Duration = Duration::from_secs(21);
+const IN_FLIGHT: Duration = Duration::from_secs(21);
 /// Replies in hand at once.
 pub(super) const GATHER_CONCURRENCY: usize = 200;
 /// How often the view is redrawn.
@@ -141,7 +141,7 @@ impl Providers {
 
 impl Common {
     fn options(&self, concurrency: usize) -> ConsumeOptions {
-        ConsumeOptions { concurrency, visibility: self.visibility, drain: IN_HAND }
+        ConsumeOptions { concurrency, visibility: self.visibility, drain: IN_FLIGHT }
     }
 
     /// How answers are gathered.
@@ -331,7 +331,7 @@ async fn draw(
         if stop.has_reached(Stage::Drain) && stopping.is_none() {
             stopping = Some(Instant::now());
             if live.is_none() {
-                output.note(&stopping_line(lock(tally).in_hand(), DRAIN));
+                output.note(&stopping_line(lock(tally).in_flight(), DRAIN));
             }
         }
         if let Some(live) = &mut live {
@@ -341,7 +341,7 @@ async fn draw(
             let mut lines = lock(tally).table(&aws.meter.account(), consumer(plan), room, screen);
             if let Some(since) = stopping {
                 let left = DRAIN.saturating_sub(since.elapsed());
-                let stopping = stopping_line(lock(tally).in_hand(), left);
+                let stopping = stopping_line(lock(tally).in_flight(), left);
                 lines.extend(wrapped(&stopping, Some(columns)));
             }
             live.draw(lines);
@@ -350,10 +350,10 @@ async fn draw(
     }
 }
 
-fn stopping_line(in_hand: u64, left: Duration) -> String {
+fn stopping_line(in_flight: u64, left: Duration) -> String {
     let left = left.as_secs() + u64::from(left.subsec_millis() > 0);
     format!(
-        "stopping: {in_hand} in hand, at most {left} s (Ctrl-C again: at once, nothing is lost)"
+        "stopping: {in_flight} in hand, at most {left} s (Ctrl-C again: at once, nothing is lost)"
     )
 }
 

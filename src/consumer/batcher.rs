@@ -107,13 +107,13 @@ where
             // The caller may have gone.
             _ = result.send(outcome);
         };
-        self.hand_in(item, told).await;
+        self.enqueue(item, told).await;
         outcome.await.map_err(|_| gone(Effect::Possible))?
     }
 
     /// Submits an item without waiting for it; returns when there is room for it. `told` is told what
     /// becomes of it, unless the runtime is shut down before.
-    pub async fn hand_in(&self, item: T, told: impl FnOnce(Outcome<R>) + Send + 'static) {
+    pub async fn enqueue(&self, item: T, told: impl FnOnce(Outcome<R>) + Send + 'static) {
         let sent =
             self.items.send((item, Recipient::Elsewhere(ToldOnce(Some(Box::new(told)))))).await;
         if let Err(mpsc::error::SendError((_, waiting))) = sent {
@@ -419,7 +419,7 @@ mod tests {
         let (tell, mut told) = mpsc::unbounded_channel();
         for item in [1, 2] {
             let tell = tell.clone();
-            batcher.hand_in(item, move |outcome| drop(tell.send(outcome))).await;
+            batcher.enqueue(item, move |outcome| drop(tell.send(outcome))).await;
         }
         assert_eq!(told.recv().await, Some(Ok(2)));
         assert_eq!(told.recv().await, Some(Err(passing())), "after the last attempt");
@@ -427,10 +427,10 @@ mod tests {
         drop(queue);
         let stopped: Batcher<u32, u32> = Batcher { items };
         let of_stopped = tell.clone();
-        stopped.hand_in(3, move |outcome| drop(of_stopped.send(outcome))).await;
+        stopped.enqueue(3, move |outcome| drop(of_stopped.send(outcome))).await;
         assert_eq!(told.recv().await, Some(Err(gone(Effect::Excluded))));
         let (breaking, _) = self::batcher(limits(1, 0), &stop, |_, _| panic!("it breaks down"));
-        breaking.hand_in(4, move |outcome| drop(tell.send(outcome))).await;
+        breaking.enqueue(4, move |outcome| drop(tell.send(outcome))).await;
         assert_eq!(told.recv().await, Some(Err(gone(Effect::Possible))));
     }
 

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
-use super::lease::{Acquired, Held, Leases};
+use super::lease::{Acquired, LeaseGuard, Leases};
 use super::poller::{self, Received};
 use super::seat::WAITING;
 use super::{Batcher, Entries, Limits, Message, Outcome, Seat, Source, Trouble};
@@ -145,15 +145,15 @@ impl<S: Source> Consumer<S> {
         let waiting = Arc::new(Semaphore::new(WAITING));
         let handle = Arc::new(handle);
         // Dropped with this future, and everything in hand with it.
-        let mut in_hand = JoinSet::new();
-        let hand_over = |Received { message, permit, asked }: Received| {
-            while in_hand.try_join_next().is_some() {}
+        let mut in_flight = JoinSet::new();
+        let dispatch = |Received { message, permit, asked }: Received| {
+            while in_flight.try_join_next().is_some() {}
             let work = Arc::clone(&work);
             match leases.take(&message.id, &message.receipt, asked) {
                 Acquired::New(held) => {
                     let handle = Arc::clone(&handle);
                     let seat = Seat::new(&message, permit, &waiting, held.watch());
-                    in_hand.spawn(async move {
+                    in_flight.spawn(async move {
                         let verdict = work.verdict(message, &seat, handle.as_ref()).await;
                         // The next message need not wait for the acknowledgement, only for room.
                         let room = work.room().await;
@@ -161,10 +161,10 @@ impl<S: Source> Consumer<S> {
                         work.acknowledge(held, verdict, room).await;
                     });
                 }
-                Acquired::InHand => (work.notice)(Notice::Again),
+                Acquired::AlreadyHeld => (work.notice)(Notice::Again),
                 Acquired::Finished => {
                     (work.notice)(Notice::Again);
-                    in_hand.spawn(async move {
+                    in_flight.spawn(async move {
                         let room = work.room().await;
                         drop(permit);
                         work.delete(message.receipt, room).await;
@@ -172,14 +172,14 @@ impl<S: Source> Consumer<S> {
                 }
             }
         };
-        let polled = self.poll(&permits, hand_over).await;
+        let polled = self.poll(&permits, dispatch).await;
         // After an error that ends the polling, what is in hand is drained all the same, unless there
         // is no queue any more that it could be deleted from.
         self.stop.reach(Stage::Drain);
         if polled.as_ref().is_err_and(|error| error.kind() == Kind::NotSetUp) {
             stop.reach(Stage::GiveBack);
         }
-        while in_hand.join_next().await.is_some() {}
+        while in_flight.join_next().await.is_some() {}
         drop(work);
         tasks.close();
         tasks.wait().await;
@@ -187,9 +187,9 @@ impl<S: Source> Consumer<S> {
         polled.and(self.stop.outcome())
     }
 
-    async fn poll(&self, permits: &Arc<Semaphore>, hand_over: impl FnMut(Received)) -> Result<()> {
+    async fn poll(&self, permits: &Arc<Semaphore>, dispatch: impl FnMut(Received)) -> Result<()> {
         let (source, poll_pause) = (&self.source, self.poll_pause);
-        poller::poll(source, permits, &self.stop, poll_pause, hand_over, &*self.trouble).await
+        poller::poll(source, permits, &self.stop, poll_pause, dispatch, &*self.trouble).await
     }
 
     fn batcher(
@@ -262,7 +262,7 @@ impl InFlight {
 
     /// Acknowledges a message; it leaves the hand before anything is sent, so that no extension
     /// comes after that.
-    async fn acknowledge(&self, held: Held, verdict: Verdict, room: OwnedSemaphorePermit) {
+    async fn acknowledge(&self, held: LeaseGuard, verdict: Verdict, room: OwnedSemaphorePermit) {
         match verdict {
             Verdict::Leave => drop(held),
             Verdict::Done => {
@@ -285,7 +285,7 @@ impl InFlight {
             report.check("deleting from", outcome);
             drop(room);
         };
-        self.deletes.hand_in(receipt, told).await;
+        self.deletes.enqueue(receipt, told).await;
     }
 }
 

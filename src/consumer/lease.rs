@@ -68,23 +68,23 @@ struct Lease {
 #[derive(Debug)]
 pub(super) enum Acquired {
     /// A message that is not in hand: now it is.
-    New(Held),
+    New(LeaseGuard),
     /// One that is in hand already; the new handle counts from now on.
-    InHand,
+    AlreadyHeld,
     /// One that was finished a moment ago.
     Finished,
 }
 
 /// A message in hand: it is extended until this is dropped.
 #[derive(Debug)]
-pub(super) struct Held {
+pub(super) struct LeaseGuard {
     key: Key,
     leases: Leases,
     /// Whether it still has to leave the hand.
     open: bool,
 }
 
-impl Held {
+impl LeaseGuard {
     /// The message is done with: a later delivery is not handled again. Returns the newest handle.
     pub(super) fn finish(mut self) -> Option<String> {
         self.open = false;
@@ -142,7 +142,7 @@ impl Lease {
     }
 }
 
-impl Drop for Held {
+impl Drop for LeaseGuard {
     fn drop(&mut self) {
         if self.open {
             self.leases.hand().leases.remove(&self.key);
@@ -184,7 +184,7 @@ impl Leases {
         if let Some(lease) = hand.leases.get_mut(&key) {
             receipt.clone_into(&mut lease.receipt);
             (lease.due, lease.until) = (due, until);
-            return Acquired::InHand;
+            return Acquired::AlreadyHeld;
         }
         let receipt = receipt.to_owned();
         hand.leases.insert(key, Lease { receipt, due, until, extending: false, leaving: false });
@@ -192,7 +192,7 @@ impl Leases {
             self.0.changed.notify_one();
         }
         drop(hand);
-        Acquired::New(Held { key, leases: self.clone(), open: true })
+        Acquired::New(LeaseGuard { key, leases: self.clone(), open: true })
     }
 
     /// Extends what is due, for ever.

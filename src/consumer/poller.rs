@@ -49,7 +49,7 @@ pub(super) async fn poll(
     permits: &Arc<Semaphore>,
     stop: &StopSignal,
     poll_pause: Duration,
-    mut hand_over: impl FnMut(Received),
+    mut dispatch: impl FnMut(Received),
     trouble: &(dyn Fn(Trouble) + Send + Sync),
 ) -> Result<()> {
     let receive = async |permits: Vec<OwnedSemaphorePermit>, wait: Wait| {
@@ -69,7 +69,7 @@ pub(super) async fn poll(
         tokio::select! {
             biased;
             Some(polled) = polls.next(), if !polls.is_empty() => {
-                if let Err(error) = pace.heed(polled, &mut hand_over) {
+                if let Err(error) = pace.heed(polled, &mut dispatch) {
                     fatal.get_or_insert(error);
                     stop.reach(Stage::Drain);
                 }
@@ -124,7 +124,7 @@ impl<'a> Pace<'a> {
     fn heed(
         &mut self,
         polled: PollResult,
-        hand_over: &mut impl FnMut(Received),
+        dispatch: &mut impl FnMut(Received),
     ) -> Result<(), Error> {
         let PollResult { permits, asked, messages } = polled;
         let subject = || self.name.to_owned();
@@ -147,7 +147,7 @@ impl<'a> Pace<'a> {
                     self.rest = Instant::now() + self.poll_pause;
                 }
                 for (message, permit) in messages.into_iter().zip(permits) {
-                    hand_over(Received { message, permit, asked });
+                    dispatch(Received { message, permit, asked });
                 }
                 Ok(())
             }

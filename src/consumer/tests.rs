@@ -629,14 +629,14 @@ async fn deletes_that_hang_hold_up_the_receives_before_memory_is_full() {
             async { Verdict::Done }
         }
     };
-    let in_hand = async {
+    let in_flight = async {
         sleep(Duration::from_secs(10)).await;
         let most = *handled.lock().expect("unpoisoned");
         source.state().delete = Duration::ZERO;
         stop_after(&stop, Duration::from_mins(2)).await;
         most
     };
-    let (ended, most) = tokio::join!(consumer.run(handle, |_| {}), in_hand);
+    let (ended, most) = tokio::join!(consumer.run(handle, |_| {}), in_flight);
     ended.expect("a stop is no error");
     // What waits to be deleted, and what waits for room there.
     assert_eq!(most, 1_050);

@@ -202,7 +202,7 @@ pub struct Gathering {
 impl Gathering {
     /// How long until the deadline; `None` without one.
     pub fn time_left(&self, now: Timestamp) -> Option<Duration> {
-        self.request.deadline.map(|deadline| deadline.after(now))
+        self.request.deadline.map(|deadline| deadline.saturating_since(now))
     }
 
     /// Since when answers are late: the deadline or the closing, whichever comes first.

@@ -70,7 +70,7 @@ impl Timestamp {
     }
 
     /// How long it is from now until this time; nothing when it has passed.
-    pub fn after(self, now: Self) -> Duration {
+    pub fn saturating_since(self, now: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0 - now.0).unwrap_or(0))
     }
 }

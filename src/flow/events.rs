@@ -86,7 +86,7 @@ pub enum Event {
         reason: String,
     },
     /// A request is done with: it is in nobody's hand any more.
-    PutDown {
+    Finished {
         /// The provider.
         provider: ProviderName,
     },

@@ -213,7 +213,7 @@ impl<'a> Watch<'a> {
         let since_asked = asked.elapsed();
         // The read has to come after the end by the clock that judges it.
         let read_after = |end: Timestamp| {
-            let left = end.plus(GRACE + since_asked).after(Timestamp::now());
+            let left = end.plus(GRACE + since_asked).saturating_since(Timestamp::now());
             if left.is_zero() { asked } else { asked + left + Duration::from_millis(1) }
         };
         let cutoff = || gathering.cutoff().map_or(self.began + self.patience.timeout, read_after);

@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet};
 use futures_util::future::join_all;
 use tokio_util::task::TaskTracker;
 
-use crate::aws::{Aws, Cut, DeadLetter, HeldLetter, LetterSource, Queue};
+use crate::aws::{Aws, Cut, DeadLetter, LetterSource, Queue, ReceivedLetter};
 use crate::consumer::{Batcher, Effect};
 use crate::core::ProviderName;
 use crate::error::{Error, Kind, Result};
@@ -138,7 +138,7 @@ struct QueueReplay<'a> {
     queue: Queue,
     deletes: Batcher<String, ()>,
     /// The queues that letters came from, by name; why there is none.
-    targets: HashMap<String, Result<Batcher<HeldLetter, ()>, NoWay>>,
+    targets: HashMap<String, Result<Batcher<ReceivedLetter, ()>, NoWay>>,
     tasks: TaskTracker,
     under_way: StopSignal,
 }
@@ -170,7 +170,7 @@ impl QueueReplay<'_> {
                 Some(_) => AT_ONCE,
                 None => usize::try_from(most.max(1)).map_or(AT_ONCE, |most| most.min(AT_ONCE)),
             };
-            let held = self.queue.hold_letters(limit).await?;
+            let held = self.queue.receive_letters(limit).await?;
             if held.is_empty() {
                 break;
             }
@@ -194,13 +194,13 @@ impl QueueReplay<'_> {
         if left.is_some() || stop.has_reached(Stage::Drain) || most == 0 {
             return Ok(0);
         }
-        Ok(most.min(self.queue.counts().await?.in_hand))
+        Ok(most.min(self.queue.counts().await?.in_flight))
     }
 
     /// Sends letters to where they came from; returns the handles of those that stay.
     async fn send_back(
         &mut self,
-        letters: Vec<HeldLetter>,
+        letters: Vec<ReceivedLetter>,
         told: &mut impl AsyncFnMut(Replayed),
     ) -> Vec<String> {
         let mut ways = Vec::new();
@@ -247,7 +247,7 @@ impl QueueReplay<'_> {
     async fn target(
         &mut self,
         letter: &DeadLetter,
-    ) -> Result<(String, Batcher<HeldLetter, ()>), NoWay> {
+    ) -> Result<(String, Batcher<ReceivedLetter, ()>), NoWay> {
         if let Some(cut) = &letter.cut {
             return Err(NoWay::Cut(cut.clone()));
         }
@@ -287,7 +287,7 @@ impl QueueReplay<'_> {
         }
     }
 
-    async fn resender(&mut self, name: &str) -> Result<Batcher<HeldLetter, ()>, NoWay> {
+    async fn resender(&mut self, name: &str) -> Result<Batcher<ReceivedLetter, ()>, NoWay> {
         if let Some(known) = self.targets.get(name) {
             return known.clone();
         }

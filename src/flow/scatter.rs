@@ -251,7 +251,7 @@ fn check_same(submission: &Submission, stored: &RequestRow) -> Result<()> {
         (submission.deadline.named(), stored.submitted_at, stored.deadline)
         && submitted.plus(*named) != deadline
     {
-        let length = show_duration(deadline.after(submitted));
+        let length = show_duration(deadline.saturating_since(submitted));
         return conflict("deadline", format!("another deadline: {length}"));
     }
     let words =

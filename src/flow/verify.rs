@@ -195,8 +195,8 @@ mod tests {
         }
     }
 
-    fn holds(ready: u64, in_hand: u64) -> QueueCounts {
-        QueueCounts { ready, in_hand }
+    fn holds(ready: u64, in_flight: u64) -> QueueCounts {
+        QueueCounts { ready, in_flight }
     }
 
     fn depths(providers: &[(&str, Option<QueueCounts>)], responses: QueueCounts) -> Depths {

@@ -16,7 +16,7 @@ use crate::flow::scatter::{Scatter, Scattered};
 use crate::shutdown::{Stage, StopSignal};
 
 /// Submissions in hand at once: enough to fill all batches that may be under way.
-const IN_HAND: usize = 256;
+const IN_FLIGHT: usize = 256;
 /// How long a client waits for the end of its submission, or for whatever else it asks for.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 /// How old the register of providers may be: who has joined just now is asked too.
@@ -66,7 +66,7 @@ impl Submitter {
         Self(Arc::new(Inner {
             aws,
             tasks: TaskTracker::new(),
-            room: Arc::new(Semaphore::new(IN_HAND)),
+            room: Arc::new(Semaphore::new(IN_FLIGHT)),
             scatter: Mutex::default(),
             closing: StopSignal::new(),
             report,

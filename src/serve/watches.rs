@@ -208,6 +208,6 @@ impl LastState {
 /// Since when a gathering is over that is seen to be over now.
 fn since(gathering: &Gathering) -> Instant {
     let now = Instant::now();
-    let ago = gathering.cutoff().map(|cutoff| Timestamp::now().after(cutoff));
+    let ago = gathering.cutoff().map(|cutoff| Timestamp::now().saturating_since(cutoff));
     now.checked_sub(ago.unwrap_or_default()).unwrap_or(now)
 }

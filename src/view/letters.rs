@@ -43,7 +43,7 @@ impl LetterView<'_> {
 /// One letter in lines: what it is, why it is there, how it begins.
 pub fn lines(what: &str, letter: &DeadLetter, now: Timestamp, width: Option<u16>) -> Vec<String> {
     let width = width.map_or(LONGEST_LINE, usize::from);
-    let age = letter.sent_at.map(|at| format!(", {} ago", show_duration(now.after(at))));
+    let age = letter.sent_at.map(|at| format!(", {} ago", show_duration(now.saturating_since(at))));
     let source = letter.source.as_ref();
     let source = source.map_or("unknown".to_owned(), |source| printable(source.name()));
     let received = count_of(letter.receive_count.into(), "time");

@@ -71,12 +71,12 @@ fn queue(name: String, counts: QueueCounts, queues: usize) -> Vec<String> {
         (false, 2..) if counts.total() > 0 => "in each",
         (false, _) => "",
     };
-    vec![name, counts.ready.to_string(), counts.in_hand.to_string(), note.to_owned()]
+    vec![name, counts.ready.to_string(), counts.in_flight.to_string(), note.to_owned()]
 }
 
 /// Whether messages are ready and nobody has one in hand.
 fn is_unread(counts: QueueCounts) -> bool {
-    counts.ready > 0 && counts.in_hand == 0
+    counts.ready > 0 && counts.in_flight == 0
 }
 
 /// The RFQs in lines that are at most so wide.
@@ -84,7 +84,7 @@ pub fn rfqs(gatherings: &[Gathering], now: Timestamp, width: Option<u16>) -> Vec
     let row = |gathering: &Gathering| {
         let request = &gathering.request;
         let route = format!("{} -> {}", printable(&request.ride.from), printable(&request.ride.to));
-        let age = request.submitted_at.map(|at| show_duration(now.after(at)));
+        let age = request.submitted_at.map(|at| show_duration(now.saturating_since(at)));
         let answered = match gathering.expected {
             Some(expected) => format!("{}/{expected}", gathering.answered),
             None => gathering.answered.to_string(),
@@ -146,14 +146,14 @@ pub fn document(
     subscribers: &Subscribers,
     gatherings: &[Gathering],
 ) -> Value {
-    let held = |counts: QueueCounts| json!({"ready": counts.ready, "in-hand": counts.in_hand});
+    let held = |counts: QueueCounts| json!({"ready": counts.ready, "in-hand": counts.in_flight});
     let provider = |(responder, counts): &ProviderDepth| {
         let is_its = |one: &&Subscriber| one.responder == *responder;
         let subscriber = subscribers.live.iter().find(is_its);
         let mut provider = json!({
             "responder": responder.as_str(),
             "ready": counts.map(|counts| counts.ready),
-            "in-hand": counts.map(|counts| counts.in_hand),
+            "in-hand": counts.map(|counts| counts.in_flight),
             "unread": counts.is_some_and(is_unread),
         });
         add_delivery(&mut provider, subscriber.and_then(|one| one.delivery.as_ref()));

@@ -75,9 +75,9 @@ type Copy = (Responder, CopyLocation);
 fn whereabouts(found: CopyLocation, copies: usize) -> String {
     match found {
         CopyLocation::Row(_) => "it has one".to_owned(),
-        CopyLocation::Queue(QueueCounts { ready, in_hand }) => {
+        CopyLocation::Queue(QueueCounts { ready, in_flight }) => {
             let each = if copies > 1 { "each " } else { "" };
-            format!("maybe in its queue ({each}{ready} ready, {in_hand} in hand)")
+            format!("maybe in its queue ({each}{ready} ready, {in_flight} in hand)")
         }
         CopyLocation::Responses(counts) => {
             format!("maybe a reply ({} in the response queue)", counts.total())
@@ -136,7 +136,7 @@ pub fn document(account: &Conservation) -> Value {
             "found": word,
             "state": state,
             "ready": counts.map(|counts| counts.ready),
-            "in-hand": counts.map(|counts| counts.in_hand),
+            "in-hand": counts.map(|counts| counts.in_flight),
         })
     };
     let unexplained = account.unexplained();

@@ -44,7 +44,7 @@ struct ProviderCounts {
     declined: u64,
     failed: u64,
     silent: u64,
-    in_hand: u64,
+    in_flight: u64,
     given_back: u64,
     unreadable: u64,
 }
@@ -96,7 +96,7 @@ impl Tally {
                 }
                 let is_new = self.open.insert((provider.clone(), id.clone()));
                 let counts = self.of(provider);
-                counts.in_hand += 1;
+                counts.in_flight += 1;
                 counts.received += u64::from(is_new);
                 self.rfqs.count(id);
             }
@@ -123,9 +123,9 @@ impl Tally {
             Event::GivenBack { provider } => self.of(provider).given_back += 1,
             Event::Again { .. } => self.again += 1,
             Event::Unreadable { provider, .. } => self.of(provider).unreadable += 1,
-            Event::PutDown { provider } => {
+            Event::Finished { provider } => {
                 let counts = self.of(provider);
-                counts.in_hand = counts.in_hand.saturating_sub(1);
+                counts.in_flight = counts.in_flight.saturating_sub(1);
             }
             Event::Gathered { id, how, .. } => {
                 match how {
@@ -176,8 +176,8 @@ impl Tally {
     }
 
     /// How many requests are in hand.
-    pub fn in_hand(&self) -> u64 {
-        self.providers.values().map(|counts| counts.in_hand).sum()
+    pub fn in_flight(&self) -> u64 {
+        self.providers.values().map(|counts| counts.in_flight).sum()
     }
 
     fn of(&mut self, provider: &ProviderName) -> &mut ProviderCounts {
@@ -192,7 +192,7 @@ impl Tally {
             total.declined += counts.declined;
             total.failed += counts.failed;
             total.silent += counts.silent;
-            total.in_hand += counts.in_hand;
+            total.in_flight += counts.in_flight;
             total.given_back += counts.given_back;
             total.unreadable += counts.unreadable;
         }
@@ -221,7 +221,7 @@ impl Tally {
             ];
             let row = |(name, counts): (&ProviderName, &ProviderCounts)| {
                 let c = counts;
-                let numbers = [c.received, c.quoted, c.declined, c.failed, c.silent, c.in_hand];
+                let numbers = [c.received, c.quoted, c.declined, c.failed, c.silent, c.in_flight];
                 let numbers = numbers.iter().map(ToString::to_string);
                 std::iter::once(name.to_string()).chain(numbers).collect()
             };
@@ -430,7 +430,7 @@ pub fn line(event: &Event, at: Timestamp) -> Option<String> {
         Event::Trouble(Trouble::Entry { subject, reason }) => {
             format!("{clock} trouble   {}: {}", printable(subject), printable(reason))
         }
-        Event::PutDown { .. } | Event::Trouble(Trouble::Abandoned { .. }) => return None,
+        Event::Finished { .. } | Event::Trouble(Trouble::Abandoned { .. }) => return None,
     })
 }
 
@@ -514,7 +514,7 @@ pub fn document(event: &Event, at: Timestamp) -> Option<Value> {
         Event::Trouble(Trouble::Entry { subject, reason }) => {
             json!({"event": "failed-entry", "subject": subject, "reason": reason})
         }
-        Event::PutDown { .. } | Event::Trouble(Trouble::Abandoned { .. }) => return None,
+        Event::Finished { .. } | Event::Trouble(Trouble::Abandoned { .. }) => return None,
     };
     line["at"] = json!(at);
     Some(line)

@@ -141,10 +141,10 @@ fn tally() -> Tally {
     for event in [
         // A request that was received before this process began, and twice since.
         Event::Received { provider: provider(1), id: id(), count: 2 },
-        Event::PutDown { provider: provider(1) },
+        Event::Finished { provider: provider(1) },
         Event::Received { provider: provider(1), id: id(), count: 3 },
         Event::Answered { provider: provider(1), id: id(), answer: quoted.clone(), late_by: None },
-        Event::PutDown { provider: provider(1) },
+        Event::Finished { provider: provider(1) },
         Event::Received { provider: provider(2), id: id(), count: 1 },
         Event::Gathered { responder: simulated(1), id: id(), answer: quoted, how: Gathered::First },
     ] {

@@ -32,7 +32,7 @@ use crate::view::count_of;
 
 /// Requests in hand at once: rows and messages of all batches that may be under way, and as many
 /// again.
-const IN_HAND: usize = 500;
+const IN_FLIGHT: usize = 500;
 /// Lines that are read ahead.
 const READ_AHEAD: usize = 100;
 /// One request of many.
@@ -194,7 +194,7 @@ pub(super) async fn run(
     let mut broken = None;
     {
         let wanted = requests.stream(&command).take_until(stop.reached(Stage::Drain));
-        let mut submitted = std::pin::pin!(wanted.map(submit).buffered(IN_HAND));
+        let mut submitted = std::pin::pin!(wanted.map(submit).buffered(IN_FLIGHT));
         while let Some(next) = submitted.next().await {
             let (line, bytes, outcome) = match next {
                 Ok(next) => next,

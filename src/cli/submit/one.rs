@@ -103,7 +103,7 @@ fn warn_of_too_many(context: &Context, row: &RequestRow) {
 fn deadline_of(row: &RequestRow) -> String {
     match (row.submitted_at, row.deadline) {
         (Some(submitted), Some(deadline)) => {
-            let wanted = show_duration(deadline.after(submitted));
+            let wanted = show_duration(deadline.saturating_since(submitted));
             format!(", answers wanted within {wanted}")
         }
         _ => String::new(),

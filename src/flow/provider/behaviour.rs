@@ -245,7 +245,7 @@ fn failure() -> Intent {
 /// it says when it was submitted: so each delivery is answered the same.
 fn near_deadline(request: &Request, received: Timestamp) -> Option<Timestamp> {
     let since = request.submitted_at.unwrap_or(received);
-    request.deadline.filter(|deadline| deadline.after(since) <= FAR_DEADLINE)
+    request.deadline.filter(|deadline| deadline.saturating_since(since) <= FAR_DEADLINE)
 }
 
 #[cfg(test)]

@@ -63,7 +63,7 @@ impl Worker {
         let received = self.now(&request);
         let (provider, id) = (self.provider.clone(), request.id.clone());
         self.report(Event::Received { provider, id, count: message.receive_count });
-        let _in_hand = InHand(self);
+        let _in_hand = InFlightGuard(self);
         let (decision, think) =
             self.seated(&seat, &request, self.decide(&message, &request, received));
         let answer = match decision.intent {
@@ -95,7 +95,7 @@ impl Worker {
         match decision.when {
             When::After(think) => (decision, think),
             When::At(time) => {
-                let wait = time.after(self.now(request));
+                let wait = time.saturating_since(self.now(request));
                 if seat.make_way(wait) {
                     (decision, wait)
                 } else {
@@ -190,7 +190,8 @@ impl Worker {
         request: &Request,
     ) -> Result<(), Verdict> {
         self.post(message, seat, reply.encode()).await?;
-        let late = request.deadline.zip(reply.answered_at).map(|(end, at)| at.after(end));
+        let late =
+            request.deadline.zip(reply.answered_at).map(|(end, at)| at.saturating_since(end));
         self.report(Event::Answered {
             provider: self.provider.clone(),
             id: request.id.clone(),
@@ -307,7 +308,9 @@ impl Worker {
         let mut attempts = self.attempts();
         if attempts.len() >= MOST_ATTEMPTED {
             // Requests that went on to another process are never finished here.
-            attempts.retain(|_, times| times.last().is_some_and(|last| at.after(*last) < RECENT));
+            attempts.retain(|_, times| {
+                times.last().is_some_and(|last| at.saturating_since(*last) < RECENT)
+            });
         }
         let times = attempts.entry(message.to_owned()).or_default();
         times.push(at);
@@ -331,10 +334,10 @@ struct Failing<'a> {
 }
 
 /// Reports, however the handling ends, that the request is in hand no more.
-struct InHand<'a>(&'a Worker);
+struct InFlightGuard<'a>(&'a Worker);
 
-impl Drop for InHand<'_> {
+impl Drop for InFlightGuard<'_> {
     fn drop(&mut self) {
-        self.0.report(Event::PutDown { provider: self.0.provider.clone() });
+        self.0.report(Event::Finished { provider: self.0.provider.clone() });
     }
 }

@@ -72,7 +72,7 @@ fn a_second_signal_ends_workers_whose_reader_has_stopped() {
     let run = "providers run -o jsonl --behavior steady --poll-wait 2s --think 20s..20s";
     let workers = Background::start(stack.rydes(run).stdout(full));
     stack.submit("--deadline 60s");
-    wait_for("the request is in hand", || (stack.in_hand(&provider(1)) == 1).then_some(()));
+    wait_for("the request is in hand", || (stack.in_flight(&provider(1)) == 1).then_some(()));
     workers.signal(Signal::TERM);
     workers.says("stopping");
     workers.signal(Signal::TERM);

@@ -270,7 +270,7 @@ impl Stack {
     }
 
     /// How many messages of a queue are in the hands of receivers.
-    pub fn in_hand(&self, queue: &str) -> usize {
+    pub fn in_flight(&self, queue: &str) -> usize {
         self.counted(queue, &[QueueAttributeName::ApproximateNumberOfMessagesNotVisible])
     }
 

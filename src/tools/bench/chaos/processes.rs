@@ -169,14 +169,14 @@ fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
 /// Hands over each line of a stream until it ends.
 fn each_line(
     stream: Option<impl AsyncRead + Unpin + Send + 'static>,
-    mut hand_over: impl FnMut(String) + Send + 'static,
+    mut dispatch: impl FnMut(String) + Send + 'static,
 ) {
     let Some(stream) = stream else { return };
     tokio::spawn(async move {
         let mut lines = BufReader::new(stream).lines();
         // A line that is cut off by a kill is none.
         while let Ok(Some(line)) = lines.next_line().await {
-            hand_over(line);
+            dispatch(line);
         }
     });
 }
