@@ -5,7 +5,8 @@
 
 use std::error::Error as StdError;
 
-/// The exit codes of every `rydes` command.
+/// The exit codes of every `rydes` command. What a signal ends has 128 plus its number: 130 for SIGINT, 143 for
+/// SIGTERM, 129 for SIGHUP.
 pub mod exit {
     /// What was asked for happened. A wait: its condition was met and there is a best quote.
     pub const DONE: u8 = 0;
@@ -25,12 +26,6 @@ pub mod exit {
     pub const NOT_SET_UP: u8 = 7;
     /// `verify` found a copy that nothing explains.
     pub const UNEXPLAINED: u8 = 8;
-    /// A wait was ended by SIGHUP: the terminal was closed.
-    pub const HUNG_UP: u8 = 129;
-    /// A wait was interrupted by SIGINT.
-    pub const INTERRUPTED: u8 = 130;
-    /// A wait was ended by SIGTERM.
-    pub const TERMINATED: u8 = 143;
 }
 
 /// What kind of error it is; decides the exit code.

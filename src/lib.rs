@@ -22,30 +22,30 @@
 //!
 //! | floor | what is in it |
 //! |---|---|
-//! | [`cli`] | one file per command: options, the run, hints |
-//! | [`serve`] | the same over HTTP: the original's routes, events, a page |
-//! | [`terminal`] | the only floor that prints: streams, colour, the live region, progress |
-//! | [`view`] | pure text and JSON: tables, sentences, timelines, pictures |
-//! | [`tools`] | LocalStack on this machine; the load test and its fault-injecting proxy |
-//! | [`flow`] | the pattern: draft, scatter, providers, gather, quotes, verify, replay |
-//! | [`stack`] | the resources of a stack, and the register of its providers |
-//! | [`aws`] | clients, queues, topic, table |
-//! | [`consumer`] | the machine under every worker: poll, lease, batch, drain |
-//! | [`core`] | ids, names, prices, times, messages and rows; what they add up to |
+//! | `cli` | one file per command: options, the run, hints |
+//! | `serve` | the same over HTTP: the original's routes, events, a page |
+//! | `terminal` | the only floor that prints: streams, colour, the live region, progress |
+//! | `view` | pure text and JSON: tables, sentences, timelines, pictures |
+//! | `tools` | LocalStack on this machine; the load test and its fault-injecting proxy |
+//! | `flow` | the pattern: draft, scatter, providers, gather, quotes, verify, replay |
+//! | `stack` | the resources of a stack, and the register of its providers |
+//! | `aws` | clients, queues, topic, table |
+//! | `consumer` | the machine under every worker: poll, lease, batch, drain |
+//! | `core` | ids, names, prices, times, messages and rows; what they add up to |
 //!
-//! Beside the floors: [`settings`] (option before environment before default), [`shutdown`] (signals) and
-//! [`mod@error`] (what code branches on, and the exit codes).
+//! Beside the floors: `settings` (option before environment before default), `shutdown` (signals) and
+//! `error` (what code branches on, and the exit codes).
 
 pub mod aws;
 pub mod cli;
 pub mod consumer;
 pub mod core;
-pub mod error;
+mod error;
 pub mod flow;
-pub mod serve;
-pub mod settings;
-pub mod shutdown;
-pub mod stack;
-pub mod terminal;
+mod serve;
+mod settings;
+mod shutdown;
+mod stack;
+mod terminal;
 pub mod tools;
 pub mod view;

@@ -6,7 +6,7 @@ use std::fmt::{self, Write as _};
 pub use env::Env;
 pub use partition::partition_of;
 pub use region::check_region;
-pub use url::{host, is_local, is_loopback, plain_url};
+pub use url::{host, is_local, plain_url};
 
 use crate::core::StackName;
 use crate::core::text::escaped;

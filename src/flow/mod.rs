@@ -4,10 +4,10 @@
 
 pub mod draft;
 pub mod events;
-pub mod gather;
+pub(crate) mod gather;
 pub mod provider;
-pub mod quotes;
-pub mod replay;
-pub mod scatter;
-pub mod verify;
-pub mod workers;
+pub(crate) mod quotes;
+pub(crate) mod replay;
+pub(crate) mod scatter;
+pub(crate) mod verify;
+pub(crate) mod workers;

@@ -89,6 +89,7 @@ pub struct Output {
     pub format: Format,
     /// How much is said beside the answer.
     pub verbosity: Verbosity,
+    is_terminal: bool,
     out_color: bool,
     err_color: bool,
     terminal: Terminal,
@@ -103,8 +104,8 @@ impl Output {
             Color::Never => false,
             Color::Auto => is_terminal && terminal == Terminal::Capable,
         };
-        let (out_color, err_color) =
-            (wanted(io::stdout().is_terminal()), wanted(io::stderr().is_terminal()));
+        let is_terminal = io::stdout().is_terminal();
+        let (out_color, err_color) = (wanted(is_terminal), wanted(io::stderr().is_terminal()));
         let yellow = Style::new().for_stderr().force_styling(err_color).yellow().bold();
         let events = if format == Format::Jsonl { dropped_document } else { dropped_line };
         let writer = Writer::new(&Words {
@@ -114,7 +115,7 @@ impl Output {
                 yellow.apply_to("warning:")
             ),
         });
-        Self { format, verbosity, out_color, err_color, terminal, writer }
+        Self { format, verbosity, is_terminal, out_color, err_color, terminal, writer }
     }
 
     /// Whether stdout takes no more answers: its reader has gone, or it has refused one.
@@ -124,7 +125,7 @@ impl Output {
 
     /// Whether answers go to a person's terminal.
     pub fn is_terminal(&self) -> bool {
-        io::stdout().is_terminal()
+        self.is_terminal
     }
 
     /// Whether answers go to a terminal that redraws, and that is ours now.

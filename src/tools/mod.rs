@@ -1,5 +1,5 @@
 //! Tools around the pattern: LocalStack on this machine, and the load test.
 
 pub mod bench;
-pub mod file;
-pub mod localstack;
+pub(crate) mod file;
+pub(crate) mod localstack;

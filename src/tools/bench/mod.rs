@@ -2,9 +2,9 @@
 //! and consumer in the same process, and tells what that took. Changes nothing but the stack it is
 //! given.
 
-pub mod chaos;
+pub(crate) mod chaos;
 pub mod proxy;
-pub mod usage;
+mod usage;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -50,7 +50,7 @@ const SETTLING: Duration = Duration::from_secs(30);
 
 /// What is measured.
 #[derive(Debug, Clone)]
-pub struct LoadPlan {
+pub(crate) struct LoadPlan {
     /// RFQs.
     pub rfqs: u32,
     /// RFQs before that, which are not measured.
@@ -67,7 +67,7 @@ pub struct LoadPlan {
 
 /// How RFQs come.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Arrival {
+pub(crate) enum Arrival {
     /// As fast as the topic takes them.
     Saturating,
     /// So many a second, each at its time, whatever became of the ones before.
@@ -76,7 +76,7 @@ pub enum Arrival {
 
 /// What was measured.
 #[derive(Debug, Clone)]
-pub struct Measured {
+pub(crate) struct Measured {
     /// From the first submission to the last answer in the table.
     pub took: Duration,
     /// Quotes in the table.
@@ -104,7 +104,7 @@ pub struct Measured {
 /// # Errors
 /// Any error that ends the workers or the consumer, or of a submission; interrupted, when `stop` is
 /// cancelled.
-pub async fn run(
+pub(crate) async fn run(
     aws: &Aws,
     plan: &LoadPlan,
     stop: &StopSignal,

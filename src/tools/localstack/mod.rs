@@ -29,10 +29,7 @@ pub use health::{Health, PortProbe, ask};
 pub use instance::{Instance, Surroundings};
 pub use logs::{Extent, logs};
 pub use manifest::Soundness;
-pub use survey::{
-    Prerequisite, PrerequisiteState, RequestedRuntime, RuntimeChoice, Survey, SurveyScope,
-};
-pub use tools::Tools;
+pub use survey::{PrerequisiteState, RequestedRuntime, RuntimeChoice, Survey, SurveyScope};
 
 use instance::Lock;
 use process::Processes;
