@@ -1,4 +1,4 @@
-//! Poll, lease, handle, acknowledge, drain: one consumer of one queue.
+//! Consumes one queue: polls, leases, handles, acknowledges, drains.
 
 use std::future::Future;
 use std::sync::{Arc, OnceLock};
@@ -18,20 +18,19 @@ use super::{Batcher, Entries, Limits, Message, Outcome, Seat, Source, Trouble};
 use crate::error::{Kind, Result};
 use crate::shutdown::{Stage, StopSignal};
 
-/// How long deletes wait for company at the most; a message that is answered is in no hurry to be
-/// deleted, as long as it stays hidden.
+/// The longest wait of a delete for others. A handled message may wait for its delete as long as it stays hidden.
 const DELETE_LINGER: Duration = Duration::from_secs(1);
-/// The part of the visibility that a delete may wait: a third of it is left when a message leaves
-/// the hand.
+/// A delete waits for this part of the visibility timeout at most. At least a third of the timeout is left when a
+/// message leaves the consumer, since its lease was extended before that.
 const DELETE_SHARE: u32 = 8;
-/// How long a message that is given back waits for company.
+/// How long the release of a message waits for others.
 const RELEASE_LINGER: Duration = Duration::from_millis(5);
-/// Deletes or releases under way at once.
+/// Requests that delete or release, in flight at once.
 const MAX_IN_FLIGHT: usize = 4;
 /// Entries of one delete or release.
 const MAX_BATCH: usize = 10;
-/// Messages that may wait for their delete or release at once; who has more takes no new ones. A full
-/// batch leaves at once, so that there are never so many while those get through.
+/// Messages that may wait for their delete or release. Beyond that the consumer takes no new ones. A full batch
+/// leaves at once, so there are never so many while requests succeed.
 const UNACKNOWLEDGED: usize = 1_000;
 /// How often a delete or a release is tried.
 const ATTEMPTS: u32 = 5;
@@ -39,37 +38,35 @@ const ATTEMPTS: u32 = 5;
 /// What to do with a message that was handled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is done with: delete it.
+    /// Delete it.
     Done,
     /// Give it back at once.
     Release,
-    /// Leave it: it comes back when its visibility runs out.
+    /// Leave it: it comes back after its visibility timeout.
     Leave,
 }
 
-/// What a consumer tells of beside the verdicts.
+/// What happens to messages without being handled.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notice {
-    /// A message was given back because the consumer stops before it could be finished.
+    /// A message was given back: the consumer stopped before the message could be finished.
     GivenBack,
-    /// A message was delivered again that is in hand or was finished a moment ago. It is not
-    /// handled again.
+    /// A message was delivered again that is in flight or was finished a moment ago. It is not handled again.
     Again,
 }
 
 /// How a queue is consumed.
 #[derive(Debug, Clone, Copy)]
 pub struct ConsumeOptions {
-    /// Messages worked on at once; those that made way for others do not count.
+    /// Messages handled at once. Those that made way for others do not count.
     pub concurrency: usize,
-    /// How long the queue hides what was received.
+    /// The visibility timeout of received messages.
     pub visibility: Duration,
-    /// How long messages in hand may take once the consumer is to stop, and those that the polls under
-    /// way bring; then they are given back.
+    /// The time for messages in flight once the consumer drains. What is not finished by then is given back.
     pub drain: Duration,
 }
 
-/// Acknowledges deliveries, in one way or the other.
+/// Deletes or releases a batch of deliveries.
 type Flush<S> = fn(Arc<S>, Arc<[String]>) -> BoxFuture<'static, Result<Entries>>;
 
 /// A consumer of one queue.
@@ -78,29 +75,27 @@ pub struct Consumer<S> {
     pub source: S,
     /// How it is consumed.
     pub options: ConsumeOptions,
-    /// How long the queue is left alone after a receive that was neither full nor empty: the next one
-    /// brings the more.
+    /// The pause after a receive that was neither full nor empty: the next receive brings the more.
     pub poll_pause: Duration,
-    /// What ends it.
+    /// What stops it.
     pub stop: StopSignal,
-    /// Where troubles are reported to.
+    /// Takes reports of troubles.
     pub trouble: Arc<dyn Fn(Trouble) + Send + Sync>,
 }
 
 impl<S: Source> Consumer<S> {
-    /// Consumes until the end begins, then drains: the polls under way are let finish, what they bring
-    /// and what is in hand is finished or, when the time for that is used up, given back, and
-    /// everything is acknowledged. `handle` gets each message with its [`Seat`]; `notice` is told of what
-    /// becomes of messages beside being handled.
+    /// Consumes until [`Stage::Drain`], then drains. Polls in flight are not dropped; what they bring and what is in
+    /// flight is finished, or given back when the time for that has passed. Everything is acknowledged.
+    /// `handler` gets each message with its [`Seat`]; `notice` gets what happens to messages that are not handled.
     ///
-    /// Dropped half way it is as if its process had been killed: what is in hand is lost to it, and
-    /// comes back when its visibility runs out.
+    /// A consumer that is dropped half way is as if its process had been killed: what it had in flight comes back
+    /// after its visibility timeout.
     ///
     /// # Errors
-    /// Ends with the first error that will not pass, after draining.
+    /// The first permanent error, after draining.
     pub async fn run<H, Fut>(
         self,
-        handle: H,
+        handler: H,
         notice: impl Fn(Notice) + Send + Sync + 'static,
     ) -> Result<()>
     where
@@ -109,26 +104,61 @@ impl<S: Source> Consumer<S> {
     {
         let tasks = TaskTracker::new();
         let leases = Leases::new(self.options.visibility);
-        let keeper = {
+        let _keeper = {
             let (leases, source) = (leases.clone(), self.source.clone());
             AbortOnDropHandle::new(tokio::spawn(async move { leases.keep(source).await }))
         };
-        // The end of the time for what is in flight concerns no other consumer.
-        let (stop, drained) = (self.stop.part(), Arc::<OnceLock<Instant>>::default());
-        let _timer = {
-            let (stop, drain, drained) = (stop.clone(), self.options.drain, Arc::clone(&drained));
-            AbortOnDropHandle::new(tokio::spawn(async move {
-                stop.reached(Stage::Drain).await;
-                sleep_until(*drained.get_or_init(|| Instant::now() + drain)).await;
-                stop.reach(Stage::GiveBack);
-            }))
+        // The end of the drain concerns no other consumer.
+        let stop = self.stop.part();
+        let drained = Arc::<OnceLock<Instant>>::default();
+        let _timer = self.give_back_later(&stop, &drained);
+        let mut dispatcher = Dispatcher {
+            work: Arc::new(self.in_flight(&tasks, &stop, drained, notice)),
+            leases,
+            waiting: Arc::new(Semaphore::new(WAITING)),
+            handler: Arc::new(handler),
+            running: JoinSet::new(),
         };
+        let permits = Arc::new(Semaphore::new(self.options.concurrency));
+        let polled = self.poll(&permits, |received| dispatcher.dispatch(received)).await;
+        // An error that ends the polling drains what is in flight too, unless the queue has gone.
+        self.stop.reach(Stage::Drain);
+        if polled.as_ref().is_err_and(|error| error.kind() == Kind::NotSetUp) {
+            stop.reach(Stage::GiveBack);
+        }
+        dispatcher.finish().await;
+        tasks.close();
+        tasks.wait().await;
+        polled.and(self.stop.outcome())
+    }
+
+    /// Gives back what is in flight once the drain has taken its time.
+    fn give_back_later(
+        &self,
+        stop: &StopSignal,
+        drained: &Arc<OnceLock<Instant>>,
+    ) -> AbortOnDropHandle<()> {
+        let (stop, drain, drained) = (stop.clone(), self.options.drain, Arc::clone(drained));
+        AbortOnDropHandle::new(tokio::spawn(async move {
+            stop.reached(Stage::Drain).await;
+            sleep_until(*drained.get_or_init(|| Instant::now() + drain)).await;
+            stop.reach(Stage::GiveBack);
+        }))
+    }
+
+    fn in_flight(
+        &self,
+        tasks: &TaskTracker,
+        stop: &StopSignal,
+        drained: Arc<OnceLock<Instant>>,
+        notice: impl Fn(Notice) + Send + Sync + 'static,
+    ) -> InFlight {
         let linger = DELETE_LINGER.min(self.options.visibility / DELETE_SHARE);
-        let work = Arc::new(InFlight {
-            deletes: self.batcher(&tasks, linger, |source, batch| {
+        InFlight {
+            deletes: self.batcher(tasks, linger, |source, batch| {
                 async move { source.delete(&batch).await }.boxed()
             }),
-            releases: self.batcher(&tasks, RELEASE_LINGER, |source, batch| {
+            releases: self.batcher(tasks, RELEASE_LINGER, |source, batch| {
                 async move { source.release(&batch).await }.boxed()
             }),
             unacknowledged: Arc::new(Semaphore::new(UNACKNOWLEDGED)),
@@ -140,51 +170,7 @@ impl<S: Source> Consumer<S> {
             drain: self.options.drain,
             drained,
             notice: Box::new(notice),
-        });
-        let permits = Arc::new(Semaphore::new(self.options.concurrency));
-        let waiting = Arc::new(Semaphore::new(WAITING));
-        let handle = Arc::new(handle);
-        // Dropped with this future, and everything in hand with it.
-        let mut in_flight = JoinSet::new();
-        let dispatch = |Received { message, permit, asked }: Received| {
-            while in_flight.try_join_next().is_some() {}
-            let work = Arc::clone(&work);
-            match leases.take(&message.id, &message.receipt, asked) {
-                Acquired::New(held) => {
-                    let handle = Arc::clone(&handle);
-                    let seat = Seat::new(&message, permit, &waiting, held.watch());
-                    in_flight.spawn(async move {
-                        let verdict = work.verdict(message, &seat, handle.as_ref()).await;
-                        // The next message need not wait for the acknowledgement, only for room.
-                        let room = work.room().await;
-                        drop(seat);
-                        work.acknowledge(held, verdict, room).await;
-                    });
-                }
-                Acquired::AlreadyHeld => (work.notice)(Notice::Again),
-                Acquired::Finished => {
-                    (work.notice)(Notice::Again);
-                    in_flight.spawn(async move {
-                        let room = work.room().await;
-                        drop(permit);
-                        work.delete(message.receipt, room).await;
-                    });
-                }
-            }
-        };
-        let polled = self.poll(&permits, dispatch).await;
-        // After an error that ends the polling, what is in hand is drained all the same, unless there
-        // is no queue any more that it could be deleted from.
-        self.stop.reach(Stage::Drain);
-        if polled.as_ref().is_err_and(|error| error.kind() == Kind::NotSetUp) {
-            stop.reach(Stage::GiveBack);
         }
-        while in_flight.join_next().await.is_some() {}
-        drop(work);
-        tasks.close();
-        tasks.wait().await;
-        drop(keeper);
-        polled.and(self.stop.outcome())
     }
 
     async fn poll(&self, permits: &Arc<Semaphore>, dispatch: impl FnMut(Received)) -> Result<()> {
@@ -213,24 +199,73 @@ impl<S: Source> Consumer<S> {
     }
 }
 
-/// What every message in hand needs.
+/// Starts the handling of each message that a poll brings.
+struct Dispatcher<H> {
+    work: Arc<InFlight>,
+    leases: Leases,
+    /// Room for messages that made way.
+    waiting: Arc<Semaphore>,
+    handler: Arc<H>,
+    /// Dropped with the consumer, and everything in flight with it.
+    running: JoinSet<()>,
+}
+
+impl<H, Fut> Dispatcher<H>
+where
+    H: Fn(Message, Seat) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Verdict> + Send,
+{
+    fn dispatch(&mut self, Received { message, permit, asked }: Received) {
+        while self.running.try_join_next().is_some() {}
+        let work = Arc::clone(&self.work);
+        match self.leases.take(&message.id, &message.receipt, asked) {
+            Acquired::New(held) => {
+                let handler = Arc::clone(&self.handler);
+                let seat = Seat::new(&message, permit, &self.waiting, held.watch());
+                self.running.spawn(async move {
+                    let verdict = work.verdict(message, &seat, handler.as_ref()).await;
+                    // The next message need not wait for the acknowledgement, only for room.
+                    let room = work.room().await;
+                    drop(seat);
+                    work.acknowledge(held, verdict, room).await;
+                });
+            }
+            Acquired::AlreadyHeld => (work.notice)(Notice::Again),
+            Acquired::Finished => {
+                (work.notice)(Notice::Again);
+                self.running.spawn(async move {
+                    let room = work.room().await;
+                    drop(permit);
+                    work.delete(message.receipt, room).await;
+                });
+            }
+        }
+    }
+
+    /// Returns when nothing is in flight any more, and lets go of the batchers.
+    async fn finish(mut self) {
+        while self.running.join_next().await.is_some() {}
+    }
+}
+
+/// What every message in flight needs.
 struct InFlight {
     deletes: Batcher<String, ()>,
     releases: Batcher<String, ()>,
     unacknowledged: Arc<Semaphore>,
     report: Arc<TroubleReport>,
     stop: StopSignal,
-    /// How long what is in hand may take once the end has begun.
+    /// The time for messages in flight once the consumer drains.
     drain: Duration,
-    /// When that is used up.
+    /// When that time is over.
     drained: Arc<OnceLock<Instant>>,
     notice: Box<dyn Fn(Notice) + Send + Sync>,
 }
 
 impl InFlight {
-    /// Handles a message; gives it back when it is not finished within the drain, as soon as that is
-    /// known, or when the end comes with an error.
-    async fn verdict<H, Fut>(&self, message: Message, seat: &Seat, handle: &H) -> Verdict
+    /// Handles a message. A message that cannot be finished within the drain is given back as soon as that is
+    /// known; so is every message when an error stops the consumer.
+    async fn verdict<H, Fut>(&self, message: Message, seat: &Seat, handler: &H) -> Verdict
     where
         H: Fn(Message, Seat) -> Fut,
         Fut: Future<Output = Verdict>,
@@ -239,15 +274,15 @@ impl InFlight {
             biased;
             () = self.stop.reached(Stage::GiveBack) => {}
             () = self.is_too_long(seat) => {}
-            // Not even begun when it is too late for that.
-            verdict = async { handle(message, seat.clone()).await } => return verdict,
+            // Last: a message that comes too late is not begun.
+            verdict = async { handler(message, seat.clone()).await } => return verdict,
         }
         (self.notice)(Notice::GivenBack);
         Verdict::Release
     }
 
-    /// Returns once the end has begun for a message that waits for longer than the drain, also where the
-    /// message came, or made way, only after that.
+    /// Returns once the consumer drains and the message waits for longer than the drain. The message may also have
+    /// come, or made way, after the drain began.
     async fn is_too_long(&self, seat: &Seat) {
         self.stop.reached(Stage::Drain).await;
         let drained = *self.drained.get_or_init(|| Instant::now() + self.drain);
@@ -260,8 +295,7 @@ impl InFlight {
         room.await.expect("the semaphore is never closed")
     }
 
-    /// Acknowledges a message; it leaves the hand before anything is sent, so that no extension
-    /// comes after that.
+    /// Acknowledges a message. Its lease ends before anything is sent, so that no extension follows.
     async fn acknowledge(&self, held: LeaseGuard, verdict: Verdict, room: OwnedSemaphorePermit) {
         match verdict {
             Verdict::Leave => drop(held),
@@ -278,7 +312,7 @@ impl InFlight {
         }
     }
 
-    /// Has a delivery deleted. Nobody waits for that: what is left of it is its `room`.
+    /// Has a delivery deleted, without waiting for it. Until then it takes `room`.
     async fn delete(&self, receipt: String, room: OwnedSemaphorePermit) {
         let report = Arc::clone(&self.report);
         let told = move |outcome| {
@@ -289,9 +323,9 @@ impl InFlight {
     }
 }
 
-/// Where it is reported to that a delivery could not be acknowledged.
+/// Reports deliveries that could not be acknowledged.
 struct TroubleReport {
-    /// The queue.
+    /// The name of the queue.
     name: String,
     trouble: Arc<dyn Fn(Trouble) + Send + Sync>,
 }

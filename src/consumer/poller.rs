@@ -1,33 +1,32 @@
-//! Receives messages: permits before polls, long polls that are never dropped, back-off on errors.
-//! A quiet queue has one poll. Some rounds of full receives add another, and the first receive that is
-//! not full takes them all away.
+//! Receives messages. Permits are taken before a poll, so that every message received can be handled. A long poll is
+//! never dropped; errors are backed off from. A quiet queue has one poll. Rounds of full receives add more polls, and
+//! the first receive that is not full takes the additional ones away.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{Backoff, Message, Source, Trouble, Wait};
 use crate::error::{Error, Kind, Result};
 use crate::shutdown::{Stage, StopSignal};
 
-/// Messages that one receive brings at most.
+/// The most messages of one receive.
 const MAX_BATCH: usize = 10;
 /// Polls of one queue at once.
 const MAX_POLLS: usize = 8;
-/// Rounds of full receives after which there is one poll more.
+/// Rounds of full receives that add a poll.
 const ROUNDS: usize = 8;
-/// How long a poll of a busy queue waits for more permits: a receive costs the same for one message
-/// as for ten.
+/// How long a poll of a busy queue waits for more permits. A receive costs the same for one message as for ten.
 const PERMIT_LINGER: Duration = Duration::from_millis(100);
 
-/// A message with the permit that it is handled under.
+/// A message with the permit to handle it.
 pub(super) struct Received {
     pub(super) message: Message,
     pub(super) permit: OwnedSemaphorePermit,
-    /// When the receive was asked for.
+    /// When the receive was sent.
     pub(super) asked: Instant,
 }
 
@@ -38,12 +37,11 @@ struct PollResult {
     messages: Result<Vec<Message>>,
 }
 
-/// Polls until `stop` reaches [`Stage::Drain`]; hands every message over. The polls under way then are let
-/// finish, and what they bring is handed over too. After a receive that was neither full nor empty it
-/// takes `poll_pause`.
+/// Polls until `stop` reaches [`Stage::Drain`], and dispatches every message, also those of polls that are in flight
+/// then. Pauses for `poll_pause` after a receive that was neither full nor empty.
 ///
 /// # Errors
-/// Ends with the first error that will not pass, after the other polls.
+/// The first permanent error, after the other polls.
 pub(super) async fn poll(
     source: &impl Source,
     permits: &Arc<Semaphore>,
@@ -76,7 +74,8 @@ pub(super) async fn poll(
             }
             () = stop.reached(Stage::Drain), if !stop.has_reached(Stage::Drain) => {}
             () = sleep_until(pace.rest), if more && rests => {}
-            taken = take(permits, is_busy), if more && !rests => {
+            taken = async { if is_busy { take_more(permits).await } else { take(permits).await } },
+                if more && !rests => {
                 let is_alone = polls.is_empty() && !stop.has_reached(Stage::ShortPolls);
                 let wait = if is_alone { Wait::Long } else { Wait::Short };
                 polls.push(receive(taken, wait));
@@ -85,20 +84,17 @@ pub(super) async fn poll(
     }
 }
 
-/// How a queue is polled just now.
+/// How fast a queue is polled.
 struct Pace<'a> {
-    /// The queue.
     name: &'a str,
-    /// Where its troubles are reported to.
     trouble: &'a (dyn Fn(Trouble) + Send + Sync),
     /// Polls at once.
     polls: usize,
-    /// Full receives in a row with so many polls.
+    /// Full receives in a row since `polls` last changed.
     full: usize,
     backoff: Backoff,
     /// No new poll before this time.
     rest: Instant,
-    /// How long it rests after a receive that was neither full nor empty.
     poll_pause: Duration,
 }
 
@@ -117,10 +113,10 @@ impl<'a> Pace<'a> {
         self.polls > 1 || self.full > 0
     }
 
-    /// Hands over what a poll brought, and sets the pace by it.
+    /// Dispatches what a poll brought, and sets the pace by it.
     ///
     /// # Errors
-    /// The poll's error, when it will not pass.
+    /// The poll's error, unless it is transient.
     fn heed(
         &mut self,
         polled: PollResult,
@@ -135,7 +131,7 @@ impl<'a> Pace<'a> {
                     self.backoff.reset();
                 }
                 if messages.len() < MAX_BATCH {
-                    // Several polls of a queue that has run dry would share what comes among them.
+                    // Several polls of a queue that runs dry would each bring a few messages.
                     (self.polls, self.full) = (1, 0);
                 } else {
                     self.full += 1;
@@ -156,7 +152,7 @@ impl<'a> Pace<'a> {
                     (self.trouble)(Trouble::Began { subject: subject(), reason: reason(&error) });
                 }
                 (self.polls, self.full) = (1, 0);
-                // Of several polls that failed together the first sets the rest.
+                // The first of several polls that fail together sets the pause.
                 if self.backoff.is_calm() || self.rest <= Instant::now() {
                     self.rest = Instant::now() + self.backoff.next_wait();
                 }
@@ -175,7 +171,7 @@ impl Drop for Pace<'_> {
     }
 }
 
-/// Why receives fail, in the same words for every queue that they fail for alike.
+/// Why a receive failed, in words that are the same for every queue with the same problem.
 fn reason(error: &Error) -> String {
     let causes = error.causes();
     match error.kind() {
@@ -185,25 +181,30 @@ fn reason(error: &Error) -> String {
     }
 }
 
-/// Permits for one receive: at least one, at most ten. Where the queue is busy and there are fewer,
-/// some more may come.
-async fn take(permits: &Arc<Semaphore>, busy: bool) -> Vec<OwnedSemaphorePermit> {
-    let acquire = || Arc::clone(permits).acquire_owned();
-    let mut taken = vec![acquire().await.expect("the semaphore is never closed")];
-    let enough = async {
-        while taken.len() < MAX_BATCH {
-            match Arc::clone(permits).try_acquire_owned() {
-                Ok(permit) => taken.push(permit),
-                Err(_) if busy => {
-                    taken.push(acquire().await.expect("the semaphore is never closed"));
-                }
-                Err(_) => return,
-            }
-        }
-    };
-    tokio::select! {
-        () = enough => {}
-        () = sleep(PERMIT_LINGER) => {}
+/// Permits for one receive: at least one, at most ten, without waiting for more than one.
+async fn take(permits: &Arc<Semaphore>) -> Vec<OwnedSemaphorePermit> {
+    let mut taken = vec![acquire(permits).await];
+    while taken.len() < MAX_BATCH
+        && let Ok(permit) = Arc::clone(permits).try_acquire_owned()
+    {
+        taken.push(permit);
     }
     taken
+}
+
+/// The same for a busy queue: where there are fewer than ten, more may come within [`PERMIT_LINGER`].
+async fn take_more(permits: &Arc<Semaphore>) -> Vec<OwnedSemaphorePermit> {
+    let mut taken = take(permits).await;
+    let more = async {
+        while taken.len() < MAX_BATCH {
+            taken.push(acquire(permits).await);
+        }
+    };
+    // A permit that is waited for then stays with the semaphore.
+    _ = timeout(PERMIT_LINGER, more).await;
+    taken
+}
+
+async fn acquire(permits: &Arc<Semaphore>) -> OwnedSemaphorePermit {
+    Arc::clone(permits).acquire_owned().await.expect("the semaphore is never closed")
 }

@@ -106,7 +106,7 @@ impl StackQueues {
             .flatten()
     }
 
-    /// Fails before anything is changed when something belongs to somebody else.
+    /// Fails before anything is changed when a resource belongs to another owner.
     fn check(&self, aws: &Aws, topic: Option<&TopicState>, untagged: Untagged) -> Result<()> {
         for found in self.queues() {
             let name = found.url.rsplit('/').next().unwrap_or_default();
@@ -116,7 +116,7 @@ impl StackQueues {
             let what = format!("topic {}", aws.names.topic());
             check_owner(aws, &what, &found.tags, untagged)?;
         }
-        // A table that is going is waited for, whoever it belonged to.
+        // A table that is being deleted is waited for, also where it was another owner's.
         if let Some(found) = self.table.as_ref().filter(|found| !found.is_going()) {
             let what = format!("table {}", aws.names.table());
             check_owner(aws, &what, &found.tags, untagged)?;
@@ -129,7 +129,7 @@ impl StackQueues {
 /// Makes the stack what it should be, or says what that would take.
 ///
 /// # Errors
-/// When a resource belongs to somebody else, before anything is changed; any error of a request.
+/// When a resource belongs to another owner, before anything is changed; any error of a request.
 pub async fn setup(aws: &Aws, request: &SetupRequest, patience: OnWait<'_>) -> Result<SetupReport> {
     let survey = Box::pin(StackQueues::of(aws, request, patience)).await?;
     let arn = survey.queues().find_map(QueueState::arn);
@@ -139,14 +139,14 @@ pub async fn setup(aws: &Aws, request: &SetupRequest, patience: OnWait<'_>) -> R
     survey.check(aws, found_topic.as_ref(), request.untagged)?;
     let mode = request.mode;
 
-    // The first queue tells the account where nothing else did.
+    // The first queue names the account where nothing else did.
     let spec = Spec::response_dead_letters(aws);
     let response_dead_letters =
         queue::ensure(aws, &spec, survey.response_dead_letters.as_ref(), mode, patience).await?;
     let scope = match (known, mode) {
         (Some(scope), _) => scope,
         (None, Mode::Apply) => {
-            place_beside(aws, &spec.name, &response_dead_letters, patience).await?
+            scope_beside(aws, &spec.name, &response_dead_letters, patience).await?
         }
         // Nothing exists that could be compared with these.
         (None, Mode::DryRun) => ArnScope {
@@ -157,59 +157,108 @@ pub async fn setup(aws: &Aws, request: &SetupRequest, patience: OnWait<'_>) -> R
     };
 
     let table = table::ensure(aws, survey.table.as_ref(), mode, patience);
-    let rest = async {
-        let dead_spec = Spec::provider_dead_letters(aws, &scope);
+    let messaging = Messaging { aws, request, survey: &survey, scope: &scope, patience };
+    let messaging = messaging.ensure(found_topic.as_ref(), &response_dead_letters);
+    let ((table, remark), changes) = tokio::try_join!(table, messaging)?;
+    let names = &aws.names;
+    Ok(SetupReport {
+        account: Some(scope.account).filter(|account| account != "unknown"),
+        topic: (names.topic(), changes.topic),
+        provider_queues: changes.provider_queues,
+        subscriptions: changes.subscriptions,
+        response_queue: (names.response_queue(), changes.response),
+        dead_letters: vec![
+            (names.provider_dead_letters(), changes.dead_letters),
+            (names.response_dead_letters(), response_dead_letters),
+        ],
+        table: (names.table(), table),
+        beyond: changes.beyond,
+        subscribers: changes.subscribers,
+        remarks: remark.into_iter().collect(),
+    })
+}
+
+/// Everything but the table and the response dead letters: topic, queues and subscriptions.
+struct Messaging<'a> {
+    aws: &'a Aws,
+    request: &'a SetupRequest,
+    survey: &'a StackQueues,
+    scope: &'a ArnScope,
+    patience: OnWait<'a>,
+}
+
+/// What was done with it.
+struct MessagingChanges {
+    topic: Change,
+    dead_letters: Change,
+    response: Change,
+    provider_queues: Vec<(String, Change)>,
+    subscriptions: Vec<(String, Change)>,
+    subscribers: Subscribers,
+    beyond: Vec<ProviderName>,
+}
+
+impl Messaging<'_> {
+    async fn ensure(
+        &self,
+        found: Option<&TopicState>,
+        response_dead_letters: &Change,
+    ) -> Result<MessagingChanges> {
+        let Self { aws, request, survey, scope, patience } = self;
+        let mode = request.mode;
+        let dead_spec = Spec::provider_dead_letters(aws, scope);
         let (topic, dead_letters) = tokio::try_join!(
-            topic::ensure(aws, found_topic.as_ref(), mode),
+            topic::ensure(aws, found, mode),
             queue::ensure(aws, &dead_spec, survey.provider_dead_letters.as_ref(), mode, patience),
         )?;
-        let response_spec = Spec::response(aws, &scope).after(&response_dead_letters);
+        let response_spec = Spec::response(aws, scope).after(response_dead_letters);
         let (response, provider_queues) = tokio::try_join!(
             queue::ensure(aws, &response_spec, survey.response.as_ref(), mode, patience),
-            ensure_providers(aws, &scope, &survey, (mode, &dead_letters), patience),
+            ensure_providers(aws, scope, survey, (mode, &dead_letters), patience),
         )?;
-        let listed = match &found_topic {
+        let listed = match found {
             Some(found) => Listed::of(&aws.topic_at(found.arn.clone())).await?,
             None => Listed::default(),
         };
         let beyond = simulated_beyond(aws, request.providers, &listed.live).await?;
-        let beside = (Origin::from(&topic), patience);
-        let subscribed = subscribe(aws, &scope, &provider_queues, listed, mode, beside).await?;
+        let beside = (Origin::from(&topic), *patience);
+        let (subscriptions, subscribers) =
+            subscribe(aws, scope, &provider_queues, listed, mode, beside).await?;
+        let changes = MessagingChanges {
+            topic,
+            dead_letters,
+            response,
+            provider_queues,
+            subscriptions,
+            subscribers,
+            beyond,
+        };
         if mode == Mode::Apply {
-            let mut new = Made::default();
-            new.topic(&topic);
-            new.queue(&aws.names.provider_dead_letters(), &dead_letters);
-            new.queue(&aws.names.response_dead_letters(), &response_dead_letters);
-            new.queue(&aws.names.response_queue(), &response);
-            for (name, change) in &provider_queues {
-                new.queue(name, change);
-            }
-            for (queue, change) in &subscribed.0 {
-                new.subscription(queue, change);
-            }
-            Box::pin(new.shows(aws, &scope, patience)).await?;
+            Box::pin(self.shows(&changes, response_dead_letters)).await?;
         }
-        Ok((topic, dead_letters, response, provider_queues, subscribed, beyond))
-    };
-    let ((table, remark), (topic, dead_letters, response, provider_queues, subscribed, beyond)) =
-        tokio::try_join!(table, rest)?;
-    let (subscriptions, subscribers) = subscribed;
-    let names = &aws.names;
-    Ok(SetupReport {
-        account: Some(scope.account).filter(|account| account != "unknown"),
-        topic: (names.topic(), topic),
-        provider_queues,
-        subscriptions,
-        response_queue: (names.response_queue(), response),
-        dead_letters: vec![
-            (names.provider_dead_letters(), dead_letters),
-            (names.response_dead_letters(), response_dead_letters),
-        ],
-        table: (names.table(), table),
-        beyond,
-        subscribers,
-        remarks: remark.into_iter().collect(),
-    })
+        Ok(changes)
+    }
+
+    /// Returns when all that this run has made shows.
+    async fn shows(
+        &self,
+        changes: &MessagingChanges,
+        response_dead_letters: &Change,
+    ) -> Result<()> {
+        let names = &self.aws.names;
+        let mut new = Made::default();
+        new.topic(&changes.topic);
+        new.queue(&names.provider_dead_letters(), &changes.dead_letters);
+        new.queue(&names.response_dead_letters(), response_dead_letters);
+        new.queue(&names.response_queue(), &changes.response);
+        for (name, change) in &changes.provider_queues {
+            new.queue(name, change);
+        }
+        for (queue, change) in &changes.subscriptions {
+            new.subscription(queue, change);
+        }
+        new.shows(self.aws, self.scope, self.patience).await
+    }
 }
 
 /// Makes the subscriptions of these queues what they should be, and looks at all others that are
@@ -287,8 +336,8 @@ async fn simulated_beyond(
     Ok(simulated)
 }
 
-/// The place of a queue that this run may have made a moment ago.
-async fn place_beside(
+/// Region and account of a queue that this run may have made a moment ago.
+async fn scope_beside(
     aws: &Aws,
     queue: &str,
     change: &Change,

@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use plotters::coord::Shift;
+use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
@@ -93,25 +94,48 @@ pub fn svg(timeline: &Timeline, gathering: &Gathering, now: Timestamp) -> Result
     Ok(dressed(&text, &title, &below.join("; ")))
 }
 
-fn draw(
-    root: &Area<'_>,
-    timeline: &Timeline,
-    gathering: &Gathering,
-    below: &[String],
-) -> std::result::Result<(), Box<dyn std::error::Error>> {
+/// The result of drawing.
+type Drawn = std::result::Result<(), Box<dyn std::error::Error>>;
+
+/// The lanes over time, in milliseconds since submission.
+type Chart<'a> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
+
+fn draw(root: &Area<'_>, timeline: &Timeline, gathering: &Gathering, below: &[String]) -> Drawn {
     root.fill(&GROUND.light)?;
     say(root, &heading(gathering), (20, 24), HPos::Left, INK, 19)?;
     say(root, &subheading(gathering), (20, 46), HPos::Left, FAINT, 15)?;
-    let lanes = timeline.lanes.len();
-    let chart_height = TOP + count(lanes) * LANE + SCALE;
-    let (chart_area, _) = root.split_vertically(chart_height);
-    let span = exact(timeline.span());
-    let mut chart = ChartBuilder::on(&chart_area)
+    let chart_height = TOP + count(timeline.lanes.len()) * LANE + SCALE;
+    let (area, _) = root.split_vertically(chart_height);
+    let lanes = exact(i64::try_from(timeline.lanes.len())?);
+    let mut chart = ChartBuilder::on(&area)
         .margin_top(TOP)
         .margin_right(RIGHT)
         .set_label_area_size(LabelAreaPosition::Left, LEFT)
         .set_label_area_size(LabelAreaPosition::Bottom, SCALE)
-        .build_cartesian_2d(0.0..span, exact(i64::try_from(lanes)?)..0.0)?;
+        .build_cartesian_2d(0.0..exact(timeline.span()), lanes..0.0)?;
+    scale(&mut chart, timeline)?;
+    for (lane, row) in timeline.lanes.iter().zip(0_i64..) {
+        bars(&mut chart, timeline, lane, exact(row))?;
+        marks(&mut chart, timeline, lane, exact(row))?;
+    }
+    for (at, paint) in [(timeline.deadline, LIMIT), (timeline.closed, INK)] {
+        if let Some(at) = at.filter(|at| *at <= timeline.span()) {
+            let line = vec![(exact(at), 0.0), (exact(at), lanes)];
+            chart.draw_series([PathElement::new(line, paint.light.stroke_width(2))])?;
+        }
+    }
+    labels(root, timeline)?;
+    let mut y = i32::try_from(chart_height + LINE / 2)?;
+    legend(root, timeline, y)?;
+    for line in below {
+        y += i32::try_from(LINE)?;
+        say(root, line, (20, y), HPos::Left, FAINT, 15)?;
+    }
+    Ok(())
+}
+
+/// The scale below the lanes, with its grid.
+fn scale(chart: &mut Chart<'_>, timeline: &Timeline) -> Drawn {
     let step = step(timeline.span(), usize::try_from((WIDTH - LEFT - RIGHT) / TICK)?);
     let labels = usize::try_from(timeline.span() / step)? + 2;
     #[expect(clippy::cast_possible_truncation, reason = "a label stands at whole milliseconds")]
@@ -128,65 +152,67 @@ fn draw(
         .light_line_style(TRANSPARENT)
         .axis_style(GRID.light)
         .draw()?;
-    // A provider may date its answer as it likes.
-    let whole = timeline.span();
-    let within = |at: i64| at.clamp(0, whole);
-    for (lane, place) in timeline.lanes.iter().zip(0_i64..) {
-        let place = exact(place);
-        let bars = [
-            (lane.submitted, lane.received, QUEUED, 0.42),
-            (lane.received, lane.answered, thinking(lane), 0.25),
-            (lane.answered.or(lane.sent), lane.end(), REPLY, 0.36),
-        ];
-        for (from, to, paint, inset) in bars {
-            let (Some(from), Some(to)) = (from, to) else { continue };
-            let (from, to) = (exact(within(from)), exact(within(to)));
-            if from < to {
-                let corners = [(from, place + inset), (to, place + 1.0 - inset)];
-                chart.draw_series([Rectangle::new(corners, paint.light.filled())])?;
-            }
-        }
-        let middle = |at: i64| (exact(within(at)), place + 0.5);
-        let tries = lane.attempted.iter().chain(&lane.failed);
-        chart
-            .draw_series(tries.map(|at| TriangleMarker::new(middle(*at), 5, TRY.light.filled())))?;
-        if let Some(end) = lane.end() {
-            if is_receipt(lane) {
-                let cross = Cross::new(middle(end), 4, FAINT.light.stroke_width(2));
-                chart.draw_series([cross])?;
-            } else {
-                chart.draw_series([Circle::new(middle(end), 4, thinking(lane).light.filled())])?;
-            }
+    Ok(())
+}
+
+/// A time as far as the chart reaches: a provider may date its answer as it likes.
+fn within(timeline: &Timeline, at: i64) -> f64 {
+    exact(at.clamp(0, timeline.span()))
+}
+
+/// One bar for each step of a lane.
+fn bars(chart: &mut Chart<'_>, timeline: &Timeline, lane: &Lane, row: f64) -> Drawn {
+    let bars = [
+        (lane.submitted, lane.received, QUEUED, 0.42),
+        (lane.received, lane.answered, thinking(lane), 0.25),
+        (lane.answered.or(lane.sent), lane.end(), REPLY, 0.36),
+    ];
+    for (from, to, paint, inset) in bars {
+        let (Some(from), Some(to)) = (from, to) else { continue };
+        let (from, to) = (within(timeline, from), within(timeline, to));
+        if from < to {
+            let corners = [(from, row + inset), (to, row + 1.0 - inset)];
+            chart.draw_series([Rectangle::new(corners, paint.light.filled())])?;
         }
     }
-    for (at, paint) in [(timeline.deadline, LIMIT), (timeline.closed, INK)] {
-        if let Some(at) = at.filter(|at| *at <= timeline.span()) {
-            let line = vec![(exact(at), 0.0), (exact(at), exact(i64::try_from(lanes)?))];
-            chart.draw_series([PathElement::new(line, paint.light.stroke_width(2))])?;
+    Ok(())
+}
+
+/// The failed tries of a lane, and its end.
+fn marks(chart: &mut Chart<'_>, timeline: &Timeline, lane: &Lane, row: f64) -> Drawn {
+    let middle = |at: i64| (within(timeline, at), row + 0.5);
+    let tries = lane.attempted.iter().chain(&lane.failed);
+    chart.draw_series(tries.map(|at| TriangleMarker::new(middle(*at), 5, TRY.light.filled())))?;
+    match lane.end() {
+        None => {}
+        Some(end) if is_receipt(lane) => {
+            let cross = Cross::new(middle(end), 4, FAINT.light.stroke_width(2));
+            chart.draw_series([cross])?;
+        }
+        Some(end) => {
+            chart.draw_series([Circle::new(middle(end), 4, thinking(lane).light.filled())])?;
         }
     }
+    Ok(())
+}
+
+/// The names and answers beside the lanes.
+fn labels(root: &Area<'_>, timeline: &Timeline) -> Drawn {
     let mut y = i32::try_from(TOP + LANE / 2)?;
     for lane in &timeline.lanes {
         let name = cut_middle(&printable(lane.provider.responder.as_str()), NAME);
         say(root, &name, (20, y), HPos::Left, INK, 15)?;
-        let value = value(lane);
         let ink = match lane.provider.state {
             _ if lane.is_best => BEST,
             State::Late => LIMIT,
             _ => INK,
         };
-        say(root, &value, (i32::try_from(LEFT)? - 12, y), HPos::Right, ink, 15)?;
+        say(root, &value(lane), (i32::try_from(LEFT)? - 12, y), HPos::Right, ink, 15)?;
         let unsaid = unsaid(timeline, lane);
         if !unsaid.is_empty() {
             say(root, unsaid, (i32::try_from(LEFT)? + 6, y), HPos::Left, FAINT, 15)?;
         }
         y += i32::try_from(LANE)?;
-    }
-    let mut y = i32::try_from(chart_height + LINE / 2)?;
-    legend(root, timeline, y)?;
-    for line in below {
-        y += i32::try_from(LINE)?;
-        say(root, line, (20, y), HPos::Left, FAINT, 15)?;
     }
     Ok(())
 }
@@ -199,7 +225,7 @@ fn say(
     anchor: HPos,
     paint: Paint,
     size: i32,
-) -> std::result::Result<(), Box<dyn std::error::Error>> {
+) -> Drawn {
     let style = TextStyle::from(("sans-serif", size).into_font())
         .color(&paint.light)
         .pos(Pos::new(anchor, VPos::Center));
@@ -208,11 +234,7 @@ fn say(
 }
 
 /// What the shapes mean, those that occur: a swatch and a word each.
-fn legend(
-    root: &Area<'_>,
-    timeline: &Timeline,
-    y: i32,
-) -> std::result::Result<(), Box<dyn std::error::Error>> {
+fn legend(root: &Area<'_>, timeline: &Timeline, y: i32) -> Drawn {
     let any = |holds: &dyn Fn(&Lane) -> bool| timeline.lanes.iter().any(holds);
     let within = |at: Option<i64>| at.is_some_and(|at| at <= timeline.span());
     let tried = |lane: &Lane| !lane.attempted.is_empty() || lane.failed.is_some();

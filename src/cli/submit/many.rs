@@ -25,7 +25,7 @@ use crate::error::{Error, Result, exit};
 use crate::flow::draft::{Submission, of_json};
 use crate::flow::scatter::{Scatter, Scattered};
 use crate::settings::{Settings, quoted};
-use crate::shutdown::Stage;
+use crate::shutdown::{Stage, StopSignal};
 use crate::terminal::progress::{Progress, Total};
 use crate::terminal::{Format, Output};
 use crate::view::count_of;
@@ -174,84 +174,102 @@ pub(super) async fn run(
         .await
         .map_err(|error| subscribe_hint(error, &settings))?;
     let began = Instant::now();
+    let what = if matches!(requests, RequestSource::Count(..)) { "RFQ" } else { "line" };
     let bar = Progress::new(output, requests.whole(), "submitted");
-    let is_count = matches!(requests, RequestSource::Count(..));
-    let submit = async |wanted: Result<BatchItem>| {
-        let BatchItem { line, bytes, request } = wanted?;
-        let submitted = async {
-            let request = request?;
-            let again = retry(&settings, &request);
-            match scatter.submit(request).await? {
-                Scattered::Unknown(error) => {
-                    Err(error.hint(format!("submit it again, nothing is doubled: {again}")))
-                }
-                scattered => Ok(scattered),
-            }
-        };
-        Ok::<_, Error>((line, bytes, submitted.await))
-    };
-    let mut account = BulkProgress::default();
-    let mut broken = None;
-    {
-        let wanted = requests.stream(&command).take_until(stop.reached(Stage::Drain));
-        let mut submitted = std::pin::pin!(wanted.map(submit).buffered(IN_FLIGHT));
-        while let Some(next) = submitted.next().await {
-            let (line, bytes, outcome) = match next {
-                Ok(next) => next,
-                Err(error) => {
-                    broken = Some(error);
-                    break;
-                }
-            };
-            account.line = line.or(account.line);
-            tell(output, &bar, &mut account, line, outcome);
-            bar.at(account.done(), bytes);
-            context.room().await;
-            // No more are submitted whose ids nothing takes; those under way go to stderr.
-            if let Err(error) = output.delivered() {
-                broken.get_or_insert(error);
-                stop.reach(Stage::Drain);
-            }
-        }
-    }
+    let mut progress = BulkProgress::default();
+    let bulk = Bulk { context, settings: &settings, scatter: &scatter, stop: &stop, bar: &bar };
+    let broken = bulk.submit(requests.stream(&command), &mut progress).await.err();
     drop((bar, scatter));
-    Recent::of(&aws, env).remember(&account.newest, output).await;
-    summary(context, &settings, &account, began);
+    Recent::of(&aws, env).remember(&progress.newest, output).await;
+    summary(context, &settings, &progress, began);
     let ended = stop
         .outcome()
         .err()
         .or(broken)
         .or_else(|| context.shutdown.is_signalled().then(|| context.shutdown.error()));
     if let Some(error) = ended {
-        return Err(ended_early(error, &settings, &command, &account));
+        return Err(ended_early(error, &settings, &command, &progress));
     }
-    if account.failed > 0 {
-        let what = if is_count { "RFQ" } else { "line" };
-        let failed = count_of(account.failed, what);
+    if progress.failed > 0 {
+        let failed = count_of(progress.failed, what);
         return Err(Error::other(format!("{failed} could not be submitted")));
     }
     Ok(exit::DONE)
+}
+
+/// A bulk submission that is under way.
+struct Bulk<'a> {
+    context: &'a Context,
+    settings: &'a Settings,
+    scatter: &'a Scatter,
+    stop: &'a StopSignal,
+    bar: &'a Progress,
+}
+
+impl Bulk<'_> {
+    /// Submits the items until the stop drains; counts and prints the results in the order of the items.
+    ///
+    /// # Errors
+    /// When reading the items failed, or stdout refused an id. The items before that are finished.
+    async fn submit(
+        &self,
+        items: BoxStream<'_, Result<BatchItem>>,
+        progress: &mut BulkProgress,
+    ) -> Result<()> {
+        let output = &self.context.output;
+        let mut refused = Ok(());
+        let items = items.take_until(self.stop.reached(Stage::Drain));
+        let submitted = items.map(async |item| {
+            let BatchItem { line, bytes, request } = item?;
+            Ok::<_, Error>((line, bytes, self.submit_one(request).await))
+        });
+        let mut submitted = std::pin::pin!(submitted.buffered(IN_FLIGHT));
+        while let Some(next) = submitted.next().await {
+            let (line, bytes, result) = next?;
+            progress.line = line.or(progress.line);
+            tell(output, self.bar, progress, line, result);
+            self.bar.at(progress.done(), bytes);
+            self.context.room().await;
+            // Where stdout takes no ids, no more are submitted. Those that are in flight go to stderr.
+            if let Err(error) = output.delivered() {
+                refused = refused.and(Err(error));
+                self.stop.reach(Stage::Drain);
+            }
+        }
+        refused
+    }
+
+    async fn submit_one(&self, request: Result<Submission>) -> Result<Scattered> {
+        let request = request?;
+        let again = retry(self.settings, &request);
+        match self.scatter.submit(request).await? {
+            Scattered::Unknown(error) => {
+                Err(error.hint(format!("submit it again, nothing is doubled: {again}")))
+            }
+            scattered => Ok(scattered),
+        }
+    }
 }
 
 /// Tells and counts what became of one request.
 fn tell(
     output: &Output,
     bar: &Progress,
-    account: &mut BulkProgress,
+    progress: &mut BulkProgress,
     line: Option<u64>,
     outcome: Result<Scattered>,
 ) {
     let (row, state) = match outcome {
         Ok(Scattered::Published(row)) => {
-            account.submitted += 1;
+            progress.submitted += 1;
             (row, "published")
         }
         Ok(Scattered::Answered(row)) => {
-            account.answered_before += 1;
+            progress.answered_before += 1;
             (row, "answered")
         }
         Ok(Scattered::Unknown(error)) | Err(error) => {
-            account.failed += 1;
+            progress.failed += 1;
             bar.aside(|| tell_failure(output, line, &error));
             return;
         }
@@ -269,7 +287,7 @@ fn tell(
     } else {
         print();
     }
-    account.remember(row);
+    progress.remember(row);
 }
 
 fn tell_failure(output: &Output, line: Option<u64>, error: &Error) {
@@ -284,27 +302,29 @@ fn tell_failure(output: &Output, line: Option<u64>, error: &Error) {
     }
 }
 
-fn summary(context: &Context, settings: &Settings, account: &BulkProgress, began: Instant) {
+fn summary(context: &Context, settings: &Settings, progress: &BulkProgress, began: Instant) {
     let output = &context.output;
     let seconds = began.elapsed().as_secs_f64().max(0.001);
     #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
-    let rate = account.done() as f64 / seconds;
+    let rate = progress.done() as f64 / seconds;
     if output.format == Format::Json {
         output.json(&json!({
-            "submitted": account.submitted,
-            "answered-before": account.answered_before,
-            "failed": account.failed,
-            "last-line": account.line,
+            "submitted": progress.submitted,
+            "answered-before": progress.answered_before,
+            "failed": progress.failed,
+            "last-line": progress.line,
             "seconds": (seconds * 1_000.0).round() / 1_000.0,
         }));
     }
-    let mut line =
-        format!("submitted {} in {seconds:.1} s ({rate:.0}/s)", count_of(account.submitted, "RFQ"));
-    if account.answered_before > 0 {
-        _ = write!(line, ", {} submitted and answered before", account.answered_before);
+    let mut line = format!(
+        "submitted {} in {seconds:.1} s ({rate:.0}/s)",
+        count_of(progress.submitted, "RFQ")
+    );
+    if progress.answered_before > 0 {
+        _ = write!(line, ", {} submitted and answered before", progress.answered_before);
     }
-    if account.failed > 0 {
-        _ = write!(line, ", {} failed", account.failed);
+    if progress.failed > 0 {
+        _ = write!(line, ", {} failed", progress.failed);
     }
     output.note(&line);
     output.note(&format!("next: {}", settings.command("status")));
@@ -315,13 +335,13 @@ fn ended_early(
     error: Error,
     settings: &Settings,
     command: &Command,
-    account: &BulkProgress,
+    progress: &BulkProgress,
 ) -> Error {
-    let but = match account.failed {
+    let but = match progress.failed {
         0 => String::new(),
         failed => format!(", but for {failed} that failed"),
     };
-    match (account.line, &command.batch) {
+    match (progress.line, &command.batch) {
         (Some(line), Some(file)) if file.as_os_str() == "-" => {
             error.hint(format!("lines 1 to {line} are done{but}; the others are not"))
         }
@@ -333,6 +353,6 @@ fn ended_early(
                 line + 1
             ))
         }
-        _ => error.hint(format!("{} were submitted", count_of(account.done(), "RFQ"))),
+        _ => error.hint(format!("{} were submitted", count_of(progress.done(), "RFQ"))),
     }
 }

@@ -36,14 +36,14 @@ pub(super) async fn run(
         Scattered::Published(row) => {
             let asked = row.expected.as_ref().map_or(0, |all| all.len() as u64);
             let deadline = deadline_of(&row);
-            tell(context, &row, command.wait);
+            print_id(context, &row, command);
             let asked = count_of(asked, "provider");
             output.note(&format!("asked {asked}{deadline}"));
             warn_of_too_many(context, &row);
             row
         }
         Scattered::Answered(row) => {
-            tell(context, &row, command.wait);
+            print_id(context, &row, command);
             output.note("it was submitted before, and every provider has answered");
             row
         }
@@ -67,12 +67,12 @@ pub(super) async fn run(
     Ok(exit::DONE)
 }
 
-/// The id goes to stdout, unless the quotes follow there.
-fn tell(context: &Context, row: &RequestRow, wait: bool) {
+/// Prints the id to stdout, or to stderr where the quotes follow on stdout.
+fn print_id(context: &Context, row: &RequestRow, command: &Command) {
     let output = &context.output;
     let id = printable(row.id.as_str());
     match output.format {
-        _ if wait => output.note(&id),
+        _ if command.wait => output.note(&id),
         Format::Json | Format::Jsonl => output.id_json(&json!({
             "rfq-id": row.id.as_str(),
             "from": row.ride.from,

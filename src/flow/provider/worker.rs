@@ -129,7 +129,7 @@ impl Worker {
     ) -> Result<(), Verdict> {
         let crashes = |at| message.receive_count == 1 && *delivery == ReplyDelivery::Crash(at);
         if crashes(CrashMoment::BeforeSend) {
-            self.die(request, false).await;
+            self.die(request, CrashMoment::BeforeSend).await;
         }
         match delivery {
             ReplyDelivery::Sound | ReplyDelivery::Crash(_) => {
@@ -158,7 +158,7 @@ impl Worker {
             }
         }
         if crashes(CrashMoment::AfterSend) {
-            self.die(request, true).await;
+            self.die(request, CrashMoment::AfterSend).await;
         }
         Ok(())
     }
@@ -224,8 +224,9 @@ impl Worker {
         }
     }
 
-    /// The worker dies here, and everything that it has in hand with it.
-    async fn die(&self, request: &Request, sent: bool) {
+    /// The worker dies here, and everything that it has in flight with it.
+    async fn die(&self, request: &Request, moment: CrashMoment) {
+        let sent = moment == CrashMoment::AfterSend;
         let (provider, id) = (self.provider.clone(), request.id.clone());
         self.report(Event::Crashed { provider, id, sent });
         self.crash.notify_one();

@@ -201,18 +201,23 @@ impl LetterCheck {
                 outcome.unexplained.push(unread);
             }
             for letter in found {
-                letters.sort_in(aws, letter, queue.name() == of_replies.name());
+                if queue.name() == of_replies.name() {
+                    letters.sort_reply(letter);
+                } else {
+                    letters.sort_request(aws, letter);
+                }
             }
         }
         Ok(letters)
     }
 
-    fn sort_in(&mut self, aws: &Aws, letter: DeadLetter, is_reply: bool) {
-        if is_reply && Reply::decode(&letter.body).is_err() {
-            self.poison.push(letter);
-            return;
-        }
-        let request = Request::decode(&letter.body).ok().filter(|_| !is_reply);
+    fn sort_reply(&mut self, letter: DeadLetter) {
+        let is_readable = Reply::decode(&letter.body).is_ok();
+        if is_readable { self.others.push(letter) } else { self.poison.push(letter) }
+    }
+
+    fn sort_request(&mut self, aws: &Aws, letter: DeadLetter) {
+        let request = Request::decode(&letter.body).ok();
         let provider = letter.source.as_ref().and_then(|source| aws.names.provider(source.name()));
         match request.zip(provider) {
             Some((request, provider)) => {
