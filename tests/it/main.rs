@@ -13,7 +13,6 @@ mod decoders;
 mod faults;
 mod features;
 mod flow;
-mod frames;
 mod http;
 mod localstack;
 mod manual;

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::support::{Ran, json, rydes};
+use crate::support::{Ran, commands, json, rydes};
 
 const README: &str = include_str!("../../README.md");
 
@@ -38,21 +38,6 @@ fn plain(page: &str) -> String {
     [("\\fB", ""), ("\\fI", ""), ("\\fR", ""), ("\\-", "-"), ("\\*(Aq", "'"), ("\\&", "")]
         .iter()
         .fold(text, |text, (from, to)| text.replace(from, to))
-}
-
-/// The commands that the help of this one shows, and those below them.
-fn commands(of: &str) -> Vec<String> {
-    let help = rydes(&format!("{of} --help")).run().exits(0).stdout;
-    let listed = help.split("\nCommands:\n").nth(1).unwrap_or_default();
-    let names = listed.lines().take_while(|line| !line.is_empty());
-    let names = names.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
-    let names = names.filter_map(|line| line.split_whitespace().next());
-    let below = names.flat_map(|name| {
-        let command = format!("{of} {name}").trim().to_owned();
-        let further = commands(&command);
-        [command].into_iter().chain(further)
-    });
-    below.collect()
 }
 
 #[test]

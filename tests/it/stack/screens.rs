@@ -6,7 +6,7 @@
 
 use crate::support::localstack::endpoint;
 use crate::support::stack::Stack;
-use crate::support::{Ran, Rydes, free_port, rydes};
+use crate::support::{Ran, Rydes, commands, free_port, rydes};
 
 /// The command line and what it printed, as it would stand in a terminal.
 fn screen(line: &str, ran: &Ran) -> String {
@@ -29,29 +29,25 @@ fn is_as_kept(name: &str, screen: &str) {
 #[test]
 fn help() {
     is_as_kept("short-help", &screen("", &rydes("").run()));
-    for command in [
-        "",
-        "demo",
-        "localstack",
-        "localstack up",
-        "localstack down",
-        "localstack logs",
-        "setup",
-        "providers",
-        "providers run",
-        "providers list",
-        "providers add",
-        "providers remove",
-        "consumer",
-        "consumer run",
-        "submit",
-        "quotes",
-        "teardown",
-        "completions",
-    ] {
+    let all = commands("");
+    assert!(all.len() > 25, "{all:?}");
+    for command in [String::new()].into_iter().chain(all) {
         let line = format!("{command} --help");
         let name = format!("help {command}").trim().replace(' ', "-");
         is_as_kept(&name, &screen(line.trim(), &rydes(&line).run()));
+    }
+}
+
+#[test]
+fn every_command_takes_the_global_options_on_either_side() {
+    for command in commands("") {
+        let before = rydes(&format!("--stack x {command} --help")).run().exits(0);
+        let after = rydes(&format!("{command} --stack x --help")).run().exits(0);
+        assert_eq!(before.stdout, after.stdout);
+        for option in ["--endpoint-url", "--aws", "--output", "--quiet", "--color"] {
+            assert!(after.stdout.contains(option), "{command}: {option}");
+        }
+        assert_eq!(after.stderr, "");
     }
 }
 
@@ -96,6 +92,9 @@ fn nothing_answers() {
     let line = "submit --from A --to B";
     let ran = rydes(line).env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}")).run();
     is_as_kept("nothing-answers", &screen(line, &ran).replace(&port.to_string(), "4566"));
+    let line = "quotes 1234";
+    let ran = rydes(line).env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}")).run();
+    is_as_kept("nothing-to-read", &screen(line, &ran).replace(&port.to_string(), "4566"));
 }
 
 /// The default stack, in an account that no other test has.

@@ -293,3 +293,18 @@ fn read(stream: Option<impl Read + Send + 'static>) -> Receiver<String> {
     });
     receiver
 }
+
+/// The commands that the help of this one shows, and those below them.
+pub fn commands(of: &str) -> Vec<String> {
+    let help = rydes(&format!("{of} --help")).run().exits(0).stdout;
+    let listed = help.split("\nCommands:\n").nth(1).unwrap_or_default();
+    let names = listed.lines().take_while(|line| !line.is_empty());
+    let names = names.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    let names = names.filter_map(|line| line.split_whitespace().next());
+    let below = names.flat_map(|name| {
+        let command = format!("{of} {name}").trim().to_owned();
+        let further = commands(&command);
+        [command].into_iter().chain(further)
+    });
+    below.collect()
+}
