@@ -20,8 +20,8 @@ use crate::shutdown::{Stage, StopSignal};
 
 /// The longest wait of a delete for others. A handled message may wait for its delete as long as it stays hidden.
 const DELETE_LINGER: Duration = Duration::from_secs(1);
-/// A delete waits for this part of the visibility timeout at most. At least a third of the timeout is left when a
-/// message leaves the consumer, since its lease was extended before that.
+/// A delete waits for an eighth of the visibility timeout at most: at least a third of it is left when a message has
+/// been handled.
 const DELETE_SHARE: u32 = 8;
 /// How long the release of a message waits for others.
 const RELEASE_LINGER: Duration = Duration::from_millis(5);

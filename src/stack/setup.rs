@@ -25,38 +25,32 @@ pub struct SetupRequest {
     pub providers: usize,
     /// Whether to do it or to say what would be done.
     pub mode: Mode,
-    /// What to do with resources of somebody else.
+    /// What to do with resources that lack the stack's tag.
     pub untagged: Untagged,
 }
 
 /// What was done, or would be done.
 #[derive(Debug, Clone)]
 pub struct SetupReport {
-    /// The account, where it is known.
+    /// The account; `None` in a dry run that cannot know it.
     pub account: Option<String>,
-    /// The topic.
     pub topic: (String, Change),
     /// The providers' queues, in natural order.
     pub provider_queues: Vec<(String, Change)>,
-    /// Their subscriptions, in the same order; then those of other queues of the stack's own that
-    /// were mended.
+    /// Their subscriptions, in the same order; then those of the stack's other queues that were mended.
     pub subscriptions: Vec<(String, Change)>,
-    /// The response queue.
     pub response_queue: (String, Change),
-    /// The two dead letter queues.
     pub dead_letters: Vec<(String, Change)>,
-    /// The table.
     pub table: (String, Change),
     /// Simulated providers beyond the wanted number, which were kept.
     pub beyond: Vec<ProviderName>,
-    /// Everything that the topic lists, as it was found, and mended: what is new is not among it.
+    /// The subscriptions that were there before, with what was mended.
     pub subscribers: Subscribers,
-    /// What is not as it should be and was left to the owner.
+    /// Differences that were left to the owner.
     pub remarks: Vec<String>,
 }
 
 impl SetupReport {
-    /// Every change.
     pub fn changes(&self) -> impl Iterator<Item = &Change> {
         let single = [&self.topic, &self.response_queue, &self.table].into_iter();
         single
@@ -67,7 +61,7 @@ impl SetupReport {
     }
 }
 
-/// The queues of the stack as they were found.
+/// What was there before: the queues and the table.
 struct StackQueues {
     provider_dead_letters: Option<QueueState>,
     response_dead_letters: Option<QueueState>,
@@ -106,7 +100,7 @@ impl StackQueues {
             .flatten()
     }
 
-    /// Fails before anything is changed when a resource belongs to another owner.
+    /// Fails when a resource belongs to another owner. Nothing has been changed yet.
     fn check(&self, aws: &Aws, topic: Option<&TopicState>, untagged: Untagged) -> Result<()> {
         for found in self.queues() {
             let name = found.url.rsplit('/').next().unwrap_or_default();
@@ -126,7 +120,7 @@ impl StackQueues {
     }
 }
 
-/// Makes the stack what it should be, or says what that would take.
+/// Makes what is missing and sets what differs; in a dry run, only reports it.
 ///
 /// # Errors
 /// When a resource belongs to another owner, before anything is changed; any error of a request.
@@ -261,8 +255,7 @@ impl Messaging<'_> {
     }
 }
 
-/// Makes the subscriptions of these queues what they should be, and looks at all others that are
-/// listed.
+/// Makes or mends the subscriptions of these queues, and mends the others of the stack that are listed.
 async fn subscribe(
     aws: &Aws,
     scope: &ArnScope,
@@ -314,7 +307,7 @@ async fn ensure_providers(
         .await
 }
 
-/// The simulated providers that are subscribed beyond the wanted number, in natural order.
+/// The simulated providers with numbers above the wanted one, in natural order.
 async fn simulated_beyond(
     aws: &Aws,
     wanted: usize,
@@ -353,7 +346,7 @@ async fn scope_beside(
     }
 }
 
-/// The place of a queue that exists.
+/// Region and account of a queue that exists.
 pub(super) async fn scope_of(queue: &Queue) -> Result<ArnScope> {
     let arn = queue.arn().await?;
     ArnScope::of(&arn).ok_or_else(|| Error::other(format!("`{arn}` is not the ARN of a queue")))

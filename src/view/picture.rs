@@ -1,5 +1,5 @@
-//! The timeline of an RFQ as an SVG that stands on its own: no script, no font, no outside resource;
-//! its colours follow the reader's light or dark scheme.
+//! The timeline of an RFQ as an SVG file without scripts, fonts or links. Its colours follow the reader's light or
+//! dark scheme.
 
 use std::fmt::Write as _;
 
@@ -19,22 +19,22 @@ use crate::core::text::printable;
 use crate::core::timeline::{Lane, Timeline, TimelineStep};
 use crate::error::{Error, Result};
 
-/// The width of the picture, in pixels: what a README column shows without shrinking.
+/// The width of the picture in pixels: a README shows it without shrinking.
 const WIDTH: u32 = 860;
-/// Where the bars begin and end.
+/// The margins of the bars in pixels.
 const LEFT: u32 = 312;
 const RIGHT: u32 = 24;
-/// Heights: the title above the lanes, one lane, the scale, one line of text below.
+/// Heights in pixels: title, one lane, scale, one line of text, margin.
 const TOP: u32 = 62;
 const LANE: u32 = 26;
 const SCALE: u32 = 34;
 const LINE: u32 = 20;
 const BOTTOM: u32 = 14;
-/// Characters that fit: a name, a price, a line of text.
+/// The most characters of a name, a price, a line of text.
 const NAME: usize = 30;
 const VALUE: usize = 9;
 const TEXT: usize = 118;
-/// Pixels between two labels of the scale at least.
+/// The least distance of two labels of the scale, in pixels.
 const TICK: u32 = 70;
 
 /// A colour in the light and in the dark scheme.
@@ -94,7 +94,6 @@ pub fn svg(timeline: &Timeline, gathering: &Gathering, now: Timestamp) -> Result
     Ok(dressed(&text, &title, &below.join("; ")))
 }
 
-/// The result of drawing.
 type Drawn = std::result::Result<(), Box<dyn std::error::Error>>;
 
 /// The lanes over time, in milliseconds since submission.
@@ -155,7 +154,7 @@ fn scale(chart: &mut Chart<'_>, timeline: &Timeline) -> Drawn {
     Ok(())
 }
 
-/// A time as far as the chart reaches: a provider may date its answer as it likes.
+/// A time, moved into the chart: the clock of a provider may be wrong.
 fn within(timeline: &Timeline, at: i64) -> f64 {
     exact(at.clamp(0, timeline.span()))
 }
@@ -217,7 +216,7 @@ fn labels(root: &Area<'_>, timeline: &Timeline) -> Drawn {
     Ok(())
 }
 
-/// Writes a text whose middle is as high as the point.
+/// Writes a text, vertically centred at the point.
 fn say(
     root: &Area<'_>,
     text: &str,
@@ -233,7 +232,7 @@ fn say(
     Ok(())
 }
 
-/// What the shapes mean, those that occur: a swatch and a word each.
+/// Explains the shapes that occur: a swatch and a word each.
 fn legend(root: &Area<'_>, timeline: &Timeline, y: i32) -> Drawn {
     let any = |holds: &dyn Fn(&Lane) -> bool| timeline.lanes.iter().any(holds);
     let within = |at: Option<i64>| at.is_some_and(|at| at <= timeline.span());
@@ -278,7 +277,7 @@ fn thinking(lane: &Lane) -> Paint {
     if lane.is_best { BEST } else { THINKING }
 }
 
-/// The price, else what was said instead.
+/// The price, or the kind of answer in its place.
 fn value(lane: &Lane) -> String {
     let word = match (&lane.price, lane.provider.state) {
         (Some(price), _) => cut(&price.to_string(), VALUE),
@@ -329,8 +328,7 @@ fn count(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
-/// The picture with a title and a description for those who do not see it, and with the colours of
-/// the dark scheme for those who want it.
+/// The picture with a title and a description for screen readers, and with the colours of the dark scheme.
 fn dressed(picture: &str, title: &str, description: &str) -> String {
     let mut dark = String::new();
     for Paint { light, dark: to } in PAINTS {

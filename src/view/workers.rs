@@ -15,19 +15,19 @@ use crate::core::text::printable;
 use crate::core::{Answer, ProviderName, RfqId, Timestamp};
 use crate::flow::events::{Event, Gathered, Stray};
 
-/// Ids that are remembered, twice: more RFQs than are ever gathered at once.
+/// Ids in each of two generations of [`Distinct`]: more RFQs than are ever gathered at once.
 const MOST_IDS: usize = 50_000;
-/// Requests that are known to be in hand.
+/// The most requests that are remembered as open.
 const MOST_OPEN: usize = 100_000;
 
 /// How long a trouble with one message is shown.
 const SHOWN: Duration = Duration::from_secs(10);
 /// The longest trouble that is shown in the table.
 const LONGEST_TROUBLE: usize = 300;
-/// How wide a name stays at least.
+/// The least width of a name.
 const SHORTEST_NAME: usize = 10;
 
-/// What a table is drawn for.
+/// The terminal and the time that a table is drawn for.
 #[derive(Debug, Clone, Copy)]
 pub struct Viewport {
     /// Columns there are.
@@ -36,7 +36,6 @@ pub struct Viewport {
     pub now: Timestamp,
 }
 
-/// One provider's counts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 struct ProviderCounts {
     received: u64,
@@ -49,24 +48,24 @@ struct ProviderCounts {
     unreadable: u64,
 }
 
-/// The counts of everything that happened.
+/// Counts what happened, for the table and for the summary.
 #[derive(Debug, Default)]
 pub struct Tally {
     providers: BTreeMap<ProviderName, ProviderCounts>,
     rfqs: Distinct,
     /// Deliveries that were not handled again.
     again: u64,
-    /// Silences that left no receipt.
+    /// Requests that a silent provider took without leaving a receipt.
     mute: u64,
-    /// What faulty providers sent beside their answers, or in their place.
+    /// Messages that faults sent beside answers, or in their place.
     strayed: u64,
-    /// Workers that died on purpose.
+    /// Workers that a fault made die.
     crashed: u64,
     gathered: u64,
     duplicates: u64,
     refused: u64,
     troubles: Vec<Standing>,
-    /// Requests that were received here and not yet answered: one that comes again is the same.
+    /// Requests that were received here and are not answered. One that comes again is not counted again.
     open: HashSet<(ProviderName, RfqId)>,
 }
 
@@ -75,7 +74,7 @@ pub struct Tally {
 struct Standing {
     subject: String,
     reason: String,
-    /// When it is forgotten; otherwise it stands until it is over.
+    /// When it is forgotten; `None` where it stands until it is over.
     until: Option<Timestamp>,
 }
 
@@ -153,13 +152,13 @@ impl Tally {
         }
     }
 
-    /// Of one subject the newest trouble stands.
+    /// Replaces the trouble of the same subject.
     fn stand(&mut self, new: Standing) {
         self.troubles.retain(|standing| standing.subject != new.subject);
         self.troubles.push(new);
     }
 
-    /// The newest trouble that still stands, and how many more there are.
+    /// The newest trouble that still stands, with the number of others.
     fn trouble(&self, now: Timestamp) -> Option<String> {
         let stands = |standing: &&Standing| standing.until.is_none_or(|until| now < until);
         let standing: Vec<_> = self.troubles.iter().filter(stands).collect();
@@ -175,7 +174,7 @@ impl Tally {
         ))
     }
 
-    /// How many requests are in hand.
+    /// Requests in flight.
     pub fn in_flight(&self) -> u64 {
         self.providers.values().map(|counts| counts.in_flight).sum()
     }
@@ -252,7 +251,7 @@ impl Tally {
         )
     }
 
-    /// The account at the end, for people.
+    /// The summary at the end, for people.
     pub fn summary(&self, account: &Usage, consumer: ConsumerPart) -> Vec<String> {
         let total = self.total();
         let mut all = Vec::new();
@@ -285,7 +284,7 @@ impl Tally {
         all
     }
 
-    /// The account at the end, for programs.
+    /// The summary at the end, for programs.
     pub fn document(&self, account: &Usage) -> Value {
         let total = self.total();
         let mut document = json!({
@@ -311,8 +310,7 @@ impl Tally {
     }
 }
 
-/// Counts ids, each once: those of a moment ago are known, and no more are remembered however many
-/// come.
+/// Counts ids, each once, in bounded memory: an id that was not seen for long is forgotten, and would count again.
 #[derive(Debug, Default)]
 struct Distinct {
     count: u64,
@@ -334,17 +332,17 @@ impl Distinct {
     }
 }
 
-/// Whether the consumer is part of it.
+/// Whether the response consumer runs in this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ConsumerPart {
-    /// It is.
+    /// It runs here.
     Included,
-    /// It is not.
+    /// It runs elsewhere.
     LeftOut,
 }
 
-/// Columns one space apart, where two would not fit into the width, and names cut, where that would
-/// not do either.
+/// The lines of a table that fit into the width: with columns one space apart where two do not fit, and with names
+/// cut where that is not enough.
 fn narrow(columns: &[Column], rows: &[Vec<String>], width: u16) -> Vec<String> {
     let width = usize::from(width);
     let widest = |lines: &[String]| lines.iter().map(String::len).max().unwrap_or(0);
@@ -366,8 +364,8 @@ fn narrow(columns: &[Column], rows: &[Vec<String>], width: u16) -> Vec<String> {
     spaced(columns, &shorter.collect::<Vec<_>>(), 1)
 }
 
-/// A line of the log: `12:00:03.412 received  78c371f6 UnicornManagementResource1`; `None` for what
-/// is only counted.
+/// A line of the log: `12:00:03.412 received  78c371f6 UnicornManagementResource1`. `None` for events that are only
+/// counted.
 pub fn line(event: &Event, at: Timestamp) -> Option<String> {
     let clock = at.to_string();
     let clock = &clock[11..23];
@@ -447,7 +445,7 @@ fn tenths(duration: Duration) -> String {
     format!("{:.1} s", duration.as_secs_f64())
 }
 
-/// A line of JSON; `None` for what is only counted.
+/// A line of JSON. `None` for events that are only counted.
 pub fn document(event: &Event, at: Timestamp) -> Option<Value> {
     let answer = |answer: &Answer| match answer {
         Answer::Quote(price) => json!({"quote": price.to_json()}),

@@ -1,5 +1,4 @@
-//! `rydes submit --count` and `--batch`: many requests in batches, in the order in which they come,
-//! with no more in hand than a few hundred.
+//! `rydes submit --count` and `--batch`: submits many requests in batches, in order, a few hundred at a time.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -30,10 +29,9 @@ use crate::terminal::progress::{Progress, Total};
 use crate::terminal::{Format, Output};
 use crate::view::count_of;
 
-/// Requests in hand at once: rows and messages of all batches that may be under way, and as many
-/// again.
+/// Requests in flight: twice as many as the batches of rows and messages hold together.
 const IN_FLIGHT: usize = 500;
-/// Lines that are read ahead.
+/// Lines that are read before they are submitted.
 const READ_AHEAD: usize = 100;
 /// One request of many.
 struct BatchItem {
@@ -46,15 +44,14 @@ struct BatchItem {
 
 /// Where many requests come from.
 pub(super) enum RequestSource {
-    /// The same one so many times, each time with an id of its own.
+    /// Copies of one request, each with an id of its own.
     Count(u32, Box<Submission>),
     /// The lines of a file, or of stdin.
     Lines {
-        /// What is read.
         from: Box<dyn Read + Send>,
-        /// What it is called, safe to print.
+        /// Its name, safe to print.
         name: String,
-        /// How many bytes it has, where that is known.
+        /// Its length in bytes, where that is known.
         bytes: Option<u64>,
     },
 }
@@ -63,7 +60,7 @@ impl RequestSource {
     /// The lines of a file; of stdin with `-`. `batch` is the command that reads them from stdin.
     ///
     /// # Errors
-    /// Invalid when it cannot be opened, or is no batch.
+    /// Invalid when the file cannot be opened or is not a batch.
     pub(super) fn of_file(file: &Path, batch: &str) -> Result<Self> {
         if file.as_os_str() == "-" {
             return Self::of_lines(io::stdin(), ("stdin".to_owned(), None), None, batch);
@@ -81,8 +78,8 @@ impl RequestSource {
         Self::of_lines(opened, (name, Some(typed)), bytes, batch)
     }
 
-    /// The lines of `from`, after a look at whether it is a batch. `name` is for messages; `typed`, if there
-    /// is one, for command lines.
+    /// The lines of `from`, once its beginning has shown that it is a batch. `name` is for messages, `typed` for
+    /// command lines.
     fn of_lines(
         from: impl Read + Send + 'static,
         (name, typed): (String, Option<String>),
@@ -106,7 +103,7 @@ impl RequestSource {
         }
     }
 
-    /// All of them, as fast as they are taken.
+    /// The requests, as fast as they are taken.
     fn stream(self, command: &Command) -> BoxStream<'_, Result<BatchItem>> {
         let (from, name) = match self {
             Self::Count(count, request) => {
@@ -120,7 +117,7 @@ impl RequestSource {
         };
         let (deadline, until) = (command.deadline(), command.conditions());
         let (lines, read) = mpsc::channel(READ_AHEAD);
-        // Stdin and pipes may have nothing to say for as long as they like.
+        // Reading stdin or a pipe may block for long.
         tokio::task::spawn_blocking(move || read_lines(BufReader::new(from), &lines));
         let received = stream::unfold(read, async |mut read| Some((read.recv().await?, read)));
         let wanted = move |line: io::Result<BatchLine>| {
@@ -134,7 +131,6 @@ impl RequestSource {
     }
 }
 
-/// How far a bulk submission has come.
 #[derive(Default)]
 struct BulkProgress {
     submitted: u64,
@@ -281,7 +277,7 @@ fn tell(
         }
         Format::Json => {}
     };
-    // Elsewhere than on the terminal it is in nobody's way.
+    // The progress bar is in the way of stdout only where both are the terminal.
     if output.is_terminal() {
         bar.aside(print);
     } else {
@@ -330,7 +326,7 @@ fn summary(context: &Context, settings: &Settings, progress: &BulkProgress, bega
     output.note(&format!("next: {}", settings.command("status")));
 }
 
-/// What was done before the end that came early, and how to go on.
+/// Adds to an error what was done before it, and how to go on.
 fn ended_early(
     error: Error,
     settings: &Settings,

@@ -87,7 +87,7 @@ fn print_id(context: &Context, row: &RequestRow, command: &Command) {
     }
 }
 
-/// A number of quotes that can never come.
+/// Warns of a condition that can never be met: more quotes than providers.
 fn warn_of_too_many(context: &Context, row: &RequestRow) {
     let asked = row.expected.as_ref().map_or(0, Vec::len);
     for condition in &row.until {

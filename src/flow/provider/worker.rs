@@ -1,4 +1,4 @@
-//! One simulated provider at work on one request at a time, many at once.
+//! The worker of one simulated provider: handles many requests at once.
 
 use std::collections::HashMap;
 use std::future::pending;
@@ -16,17 +16,16 @@ use crate::core::{Answer, ProviderName, Reply, Request, Timestamp};
 use crate::error::Permanence;
 use crate::flow::events::{Event, Sink, Stray};
 
-/// Attempts after which a worker gives up, earlier than the queue's own redrive.
+/// Attempts before a worker gives up. The redrive policy of the queue allows more.
 const ATTEMPTS: u32 = 5;
 /// The wait after the first failed attempt; it doubles with each.
 const FIRST_RETRY: Duration = Duration::from_millis(200);
 
-/// Requests whose attempts are remembered before those of long ago are forgotten.
+/// Requests whose attempts are remembered. Beyond that, those older than [`RECENT`] are forgotten.
 const MOST_ATTEMPTED: usize = 1_000;
-/// How long ago that is: far beyond the last retry.
+/// Far beyond the last retry.
 const RECENT: Duration = Duration::from_mins(1);
 
-/// A worker of one provider.
 pub(super) struct Worker {
     pub(super) provider: ProviderName,
     settings: ProviderSettings,
@@ -34,10 +33,9 @@ pub(super) struct Worker {
     dead_letters: DeadLetters,
     sink: Sink<Event>,
     queue: String,
-    /// When the requests in hand were tried, by message id.
+    /// The times of the attempts at each request in flight, by message id.
     attempts: Mutex<HashMap<String, Vec<Timestamp>>>,
-    /// Cancelled when a fault lets the worker die: whoever runs it then drops it with all it has in
-    /// hand.
+    /// Notified when a fault makes the worker die. The supervisor then drops it with all that it has in flight.
     pub(super) crash: Notify,
 }
 
@@ -80,7 +78,7 @@ impl Worker {
             Intent::Decline(reason) => Answer::Declined(reason),
             Intent::Silence(reason) => Answer::Silent(reason),
         };
-        // Even the shortest sleep lasts until the clock's next millisecond.
+        // Even the shortest sleep lasts until the next millisecond of the clock.
         if !think.is_zero() {
             sleep(think).await;
         }
@@ -89,8 +87,8 @@ impl Worker {
         answered.map_or_else(|unsent| unsent, |()| Verdict::Done)
     }
 
-    /// How long an answer waits. One for later gives its seat to other requests; where too many wait already,
-    /// it becomes a receipt, since a latecomer's price would win if it were in time.
+    /// How long an answer waits. An answer for later makes way for other requests. Where too many wait already it
+    /// becomes a receipt: sent now, the price of a late provider could win.
     fn seated(&self, seat: &Seat, request: &Request, decision: Decision) -> (Decision, Duration) {
         match decision.when {
             When::After(think) => (decision, think),
@@ -105,8 +103,8 @@ impl Worker {
         }
     }
 
-    /// What the provider does. A request that failed here, and comes again after its deadline, has failed for
-    /// good; without that attempt it would leave a receipt alone.
+    /// What the provider does. A request that failed here and comes again after its deadline has failed for good.
+    /// Without the earlier attempt it would only leave a receipt.
     fn decide(&self, message: &Message, request: &Request, received: Timestamp) -> Decision {
         let is_over = request.deadline.is_some_and(|deadline| received > deadline);
         let tried = if is_over { self.attempts().get(&message.id).cloned() } else { None };
@@ -114,11 +112,11 @@ impl Worker {
         self.settings.behaviour.decide(&self.provider, request, last.unwrap_or(received))
     }
 
-    /// Sends an answer the way it is to go; the request is done with once the response queue has
-    /// confirmed all of it.
+    /// Sends an answer, with what a fault makes of it. The request is done once the response queue has confirmed
+    /// all of it.
     ///
     /// # Errors
-    /// What to do with the request when it could not be sent.
+    /// What to do with the request when the answer could not be sent.
     async fn answer(
         &self,
         message: &Message,
@@ -163,7 +161,7 @@ impl Worker {
         Ok(())
     }
 
-    /// The time by the provider's clock.
+    /// The time by the provider's clock, which a fault may have set wrong.
     fn now(&self, request: &Request) -> Timestamp {
         Timestamp::now().by_clock(self.settings.behaviour.clock(&self.provider, request))
     }
@@ -181,7 +179,7 @@ impl Worker {
         }
     }
 
-    /// Sends a reply as it should be.
+    /// Sends a reply as it is, and reports it.
     async fn send(
         &self,
         message: &Message,
@@ -201,13 +199,12 @@ impl Worker {
         Ok(())
     }
 
-    /// Reports what a fault made of a reply, which was sent.
+    /// Reports what a fault has sent.
     fn strayed(&self, request: &Request, what: Stray) {
         let (provider, id) = (self.provider.clone(), request.id.clone());
         self.report(Event::Strayed { provider, id, what });
     }
 
-    /// Puts a body into the response queue.
     async fn post(&self, message: &Message, seat: &Seat, body: String) -> Result<(), Verdict> {
         match self.answers.submit(Outgoing::plain(body)).await {
             Ok(()) => Ok(()),
@@ -233,8 +230,8 @@ impl Worker {
         pending::<()>().await;
     }
 
-    /// A failed attempt: the request comes back a little later, unless this was the last attempt
-    /// or it would come back after the deadline.
+    /// A failed attempt. The request comes back a little later, unless this was the last attempt or the deadline
+    /// would have passed by then.
     async fn fail(
         &self,
         message: &Message,
@@ -248,14 +245,14 @@ impl Worker {
         let (attempt, attempted_at) = if is_in_time(received) || tried.is_empty() {
             (message.receive_count, self.attempted(&message.id, received))
         } else {
-            // Received too late to be tried once more.
+            // It came too late for another attempt.
             (message.receive_count.saturating_sub(1), tried)
         };
         let again_in = FIRST_RETRY * 2_u32.saturating_pow(attempt.saturating_sub(1).min(8));
         if attempt < ATTEMPTS && is_in_time(received.plus(again_in)) {
             let (provider, id) = (self.provider.clone(), request.id.clone());
             self.report(Event::Attempt { provider, id, reason, attempt, again_in });
-            // Visibility counts in whole seconds, so the shorter waits are spent holding it.
+            // Visibility timeouts are whole seconds, so the worker holds the request during shorter waits.
             sleep(again_in).await;
             return Verdict::Release;
         }
@@ -263,7 +260,6 @@ impl Worker {
             Answer::Failed { reason: reason.clone(), attempts: Some(attempt), attempted_at };
         let reply = self.reply(request, received, failed);
         let verdict = match self.answer(message, seat, request, reply, delivery).await {
-            // The failed answer was reported.
             Ok(()) => self.dead_letter(message, seat, &reason, || {}).await,
             Err(unsent) => unsent,
         };
@@ -280,8 +276,8 @@ impl Worker {
         self.dead_letter(message, seat, &reason, move || sink(event.clone())).await
     }
 
-    /// Moves a copy to the dead letters, and reports it; the request is done with once they have confirmed
-    /// the copy.
+    /// Moves a copy to the dead letter queue, and reports it. The request is done once the queue has confirmed the
+    /// copy.
     async fn dead_letter(
         &self,
         message: &Message,
@@ -290,7 +286,7 @@ impl Worker {
         report: impl Fn() + Clone + Send + 'static,
     ) -> Verdict {
         if seat.has_lapsed() {
-            // Its next receiver buries it too: a second letter would be one too many.
+            // Its next receiver moves it too, and there must not be two letters.
             return Verdict::Leave;
         }
         match self.dead_letters.bury(message, reason, &self.queue, report).await {
@@ -304,11 +300,11 @@ impl Worker {
         }
     }
 
-    /// Notes an attempt; returns all that this process knows of.
+    /// Records an attempt; returns all that this process knows of.
     fn attempted(&self, message: &str, at: Timestamp) -> Vec<Timestamp> {
         let mut attempts = self.attempts();
         if attempts.len() >= MOST_ATTEMPTED {
-            // Requests that went on to another process are never finished here.
+            // A request that another process took over is never finished here.
             attempts.retain(|_, times| {
                 times.last().is_some_and(|last| at.saturating_since(*last) < RECENT)
             });
@@ -327,14 +323,13 @@ impl Worker {
     }
 }
 
-/// An attempt that fails.
 struct Failing<'a> {
     received: Timestamp,
     reason: String,
     delivery: &'a ReplyDelivery,
 }
 
-/// Reports, however the handling ends, that the request is in hand no more.
+/// Reports, however the handling ends, that the request is no longer in flight.
 struct InFlightGuard<'a>(&'a Worker);
 
 impl Drop for InFlightGuard<'_> {

@@ -1,4 +1,4 @@
-//! The account afterwards: what each copy has to have left behind, what it has, and what else is there.
+//! The check after the load: what each copy must have left behind, what it has left, and what else is there.
 
 use std::collections::HashMap;
 
@@ -9,10 +9,10 @@ use crate::error::Result;
 use crate::flow::provider::{Intent, ReplyDelivery};
 use crate::stack::all_depths;
 
-/// Dead letters that are looked into.
+/// The most dead letters that are read.
 const MOST_LETTERS: usize = 100_000;
 
-/// What has to have become of one copy.
+/// What must have become of one copy.
 #[derive(Debug, Clone)]
 pub(super) struct Expected {
     provider: ProviderName,
@@ -24,8 +24,7 @@ pub(super) struct Expected {
 /// What a copy leaves behind.
 #[derive(Debug, Clone)]
 enum Trace {
-    /// A row with any of these answers: of two either may be gathered first, since queues keep no
-    /// order.
+    /// A row with any of these answers. Queues keep no order, so either of two answers may be gathered first.
     Row(Vec<Answer>),
     /// A dead letter that cannot be read.
     Poison,
@@ -33,7 +32,7 @@ enum Trace {
     Astray(RfqId, Answer),
 }
 
-/// What has to have become of each copy of an RFQ.
+/// What must have become of each copy of an RFQ.
 pub(super) fn expected(plan: &ChaosPlan, id: &RfqId) -> Vec<Expected> {
     let submission = submission(id);
     let now = Timestamp::now();
@@ -70,12 +69,12 @@ pub(super) fn expected(plan: &ChaosPlan, id: &RfqId) -> Vec<Expected> {
     plan.providers.iter().map(one).collect()
 }
 
-/// How many rows an RFQ has to have.
+/// How many rows an RFQ must have.
 pub(super) fn rows_of(expected: &[Expected]) -> u64 {
     expected.iter().filter(|copy| matches!(copy.trace, Trace::Row(_))).count() as u64
 }
 
-/// Whether two answers say the same; how often a failure was tried differs from run to run.
+/// Whether two answers are equal. The number of attempts differs from run to run and does not count.
 fn is_same(one: &Answer, other: &Answer) -> bool {
     match (one, other) {
         (Answer::Quote(one), Answer::Quote(other)) => one == other,
@@ -90,10 +89,9 @@ fn words(answer: &Answer) -> String {
     }
 }
 
-/// The rows of a table, by RFQ.
 type RowsByRfq = HashMap<RfqId, Vec<AnswerRow>>;
 
-/// Looks for every copy, and at everything else that is there.
+/// Looks for every copy, and for everything that no copy explains.
 pub(super) async fn account(
     aws: &Aws,
     plan: &ChaosPlan,
@@ -126,7 +124,7 @@ pub(super) async fn account(
     Ok(())
 }
 
-/// Compares what stands with what has to stand; takes out what it finds.
+/// Compares the row of a copy with what it must be; takes out what it finds.
 fn compare(
     id: &RfqId,
     copy: &Expected,
@@ -172,14 +170,14 @@ fn take(rows: &mut RowsByRfq, id: &RfqId, provider: &ProviderName) -> Option<Ans
     Some(row)
 }
 
-/// The dead letters that nobody has asked for yet.
+/// The dead letters that no copy has explained yet.
 #[derive(Debug, Default)]
 struct LetterCheck {
     /// Requests with their providers.
     requests: HashMap<(RfqId, ProviderName), Vec<DeadLetter>>,
     /// Replies that cannot be read.
     poison: Vec<DeadLetter>,
-    /// What belongs among the dead letters in no case.
+    /// Letters that no fault explains.
     others: Vec<DeadLetter>,
 }
 
@@ -227,12 +225,12 @@ impl LetterCheck {
         }
     }
 
-    /// Takes out the letters of a copy; whether there is one.
+    /// Takes out the letters of a copy; returns whether there were any.
     fn take_request(&mut self, id: &RfqId, provider: &ProviderName) -> bool {
         self.requests.remove(&(id.clone(), provider.clone())).is_some()
     }
 
-    /// Takes out the unreadable replies of a copy; whether there is one.
+    /// Takes out the unreadable replies of a copy; returns whether there were any.
     fn take_poison(&mut self, id: &RfqId, provider: &ProviderName) -> bool {
         let before = self.poison.len();
         let who = format!("\"{provider}\"");
@@ -241,7 +239,7 @@ impl LetterCheck {
         self.poison.len() < before
     }
 
-    /// Whatever is left is unexplained.
+    /// Reports the letters that are left as unexplained.
     fn judge_the_others(self, outcome: &mut ChaosResult) {
         let requests = self.requests.into_values().flatten();
         let others = requests.chain(self.poison).chain(self.others);
@@ -288,7 +286,7 @@ mod tests {
         }
     }
 
-    /// The rows and the letters that have to be there.
+    /// The rows and the letters that must be there.
     fn traces(expected: &[Expected], id: &RfqId) -> (RowsByRfq, LetterCheck) {
         let (mut rows, mut letters) = (RowsByRfq::new(), LetterCheck::default());
         for copy in expected {
@@ -377,7 +375,7 @@ mod tests {
         let key = (id.clone(), ProviderName::simulated(1));
         letters.requests.insert(key, vec![letter("its request")]);
         assert!(judged(&id, &expected, (rows, letters)).is_sound());
-        // One whose provider answered does not belong there.
+        // The request of a provider that answered does not belong there.
         let (rows, mut letters) = traces(&expected, &id);
         for number in 1..=2 {
             let key = (id.clone(), ProviderName::simulated(number));
