@@ -1,4 +1,4 @@
-//! The man pages beside the help that they come from and the tables of README.
+//! The man pages beside the help that they come from and the tables of docs/reference.md.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::support::{Ran, commands, json, rydes};
 
-const README: &str = include_str!("../../README.md");
+const REFERENCE: &str = include_str!("../../docs/reference.md");
 
 fn man(out: &Path) -> Ran {
     rydes("man --out").arg(out).run()
@@ -86,10 +86,10 @@ fn pages_hold_nothing_but_text_and_requests_that_stand_at_their_beginning() {
 }
 
 #[test]
-fn readme_and_the_page_of_the_program_list_the_same() {
+fn the_reference_and_the_page_of_the_program_list_the_same() {
     let text = plain(&pages()["rydes.1"]);
     for section in ["Exit codes", "Environment"] {
-        let found = README.split("\n## ").find(|part| part.starts_with(section));
+        let found = REFERENCE.split("\n## ").find(|part| part.starts_with(section));
         let rows = found.expect("it is there").lines().filter(|line| line.starts_with("| "));
         let rows: Vec<_> = rows.skip(1).collect();
         assert!(rows.len() > 8, "{rows:?}");

@@ -270,7 +270,12 @@ with zipfile.ZipFile(sys.argv[1], "w") as wheel:
     let unpacked = folder.path().join("rydes-1.2.0-some-target");
     let expected =
         ["CHANGELOG.md", "LICENSE", "LICENSE-MIT", "README.md", "rydes", "share/man/man1/rydes.1"];
-    assert_eq!(files(&unpacked), expected.map(str::to_owned).into());
+    let docs = files(&checkout().join("docs"));
+    let pages = docs.iter().filter(|file| file.ends_with(".md") || file.ends_with(".svg"));
+    let pages: BTreeSet<_> = pages.map(|file| format!("docs/{file}")).collect();
+    assert!(pages.len() > 10, "{pages:?}");
+    let expected: BTreeSet<_> = expected.map(str::to_owned).into_iter().chain(pages).collect();
+    assert_eq!(files(&unpacked), expected);
     assert_eq!(fs::read_to_string(unpacked.join("rydes")).expect("text"), held[0]);
     let mode = fs::metadata(unpacked.join("rydes")).expect("it is there").permissions().mode();
     assert_eq!(mode & 0o777, 0o755);

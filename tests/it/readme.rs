@@ -1,10 +1,11 @@
-//! Keeps README true: its commands parse, CI runs its test command, the tests it names exist, and
-//! its policies allow just the requests that are made.
+//! Keeps README and the pages of `docs` true: their commands parse, CI runs README's test command, the
+//! files, links and tests that they name exist, and their policies allow just the requests that are made.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::LazyLock;
 
 use serde_json::Value;
 
@@ -12,15 +13,41 @@ const README: &str = include_str!("../../README.md");
 const CI: &str = include_str!("../../.ci/run");
 const WORKFLOW: &str = include_str!("../../.github/workflows/ci.yml");
 
-/// The code blocks, each with its language.
+/// README and the pages of `docs`, by their paths.
+static PAGES: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
+    let listed = fs::read_dir(checkout().join("docs")).expect("it can be listed");
+    let names = listed.map(|entry| entry.expect("it can be listed").file_name());
+    let names = names.map(|name| name.into_string().expect("it is text"));
+    let names = names.filter(|name| name.ends_with(".md")).map(|name| format!("docs/{name}"));
+    let mut names: Vec<_> = names.collect();
+    names.sort();
+    let page = |name: String| {
+        let text = fs::read_to_string(checkout().join(&name)).expect("it can be read");
+        (name, text)
+    };
+    let mut pages = vec![("README.md".to_owned(), README.to_owned())];
+    pages.extend(names.into_iter().map(page));
+    pages
+});
+
+fn checkout() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The code blocks of all pages, each with its language.
 fn blocks() -> Vec<(&'static str, &'static str)> {
-    let fenced = README.split("```").skip(1).step_by(2);
+    PAGES.iter().flat_map(|(_, text)| blocks_of(text)).collect()
+}
+
+/// The code blocks of one page, each with its language.
+fn blocks_of(text: &str) -> Vec<(&str, &str)> {
+    let fenced = text.split("```").skip(1).step_by(2);
     fenced.map(|block| block.split_once('\n').expect("a block has lines")).collect()
 }
 
 /// The command lines that a reader may type: those of shell blocks and of transcripts.
-fn commands(program: &str) -> Vec<&'static str> {
-    let lines = blocks().into_iter().filter(|(language, _)| *language != "json");
+fn commands<'a>(blocks: Vec<(&'a str, &'a str)>, program: &str) -> Vec<&'a str> {
+    let lines = blocks.into_iter().filter(|(language, _)| *language != "json");
     lines
         .flat_map(|(language, block)| block.lines().map(move |line| (language, line)))
         .filter_map(|(language, line)| match line.strip_prefix("$ ") {
@@ -31,21 +58,84 @@ fn commands(program: &str) -> Vec<&'static str> {
         .collect()
 }
 
-/// The texts between single backticks, outside of blocks.
+/// The texts between single backticks of all pages, outside of blocks.
 fn quoted() -> Vec<&'static str> {
-    let prose = README.split("```").step_by(2);
+    let prose = PAGES.iter().flat_map(|(_, text)| text.split("```").step_by(2));
     prose.flat_map(|text| text.split('`').skip(1).step_by(2)).collect()
+}
+
+/// The headings of a page, as its anchors name them.
+fn anchors(text: &str) -> BTreeSet<String> {
+    let prose = text.split("```").step_by(2).flat_map(str::lines);
+    let headings = prose.filter_map(|line| line.strip_prefix('#'));
+    headings
+        .map(|heading| {
+            let words = heading.trim_start_matches('#').trim().to_lowercase();
+            let kept = words.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+            kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+        })
+        .collect()
+}
+
+#[test]
+fn readme_is_short_and_lists_every_page() {
+    assert!(README.lines().count() <= 220, "{}", README.lines().count());
+    assert!(PAGES.len() > 10, "{}", PAGES.len());
+    for (name, _) in PAGES.iter().skip(1) {
+        assert!(README.contains(&format!("| [{name}]({name}) | ")), "README lists {name}");
+    }
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let mut seen = 0;
+    for (name, text) in &*PAGES {
+        let folder = checkout().join(name);
+        let folder = folder.parent().expect("a folder");
+        let prose: String = text.split("```").step_by(2).collect();
+        let ends = [("](", ')'), ("src=\"", '"'), ("srcset=\"", '"')];
+        for (start, end) in ends {
+            for link in prose.split(start).skip(1).filter_map(|rest| rest.split(end).next()) {
+                if link.starts_with("https://") {
+                    continue;
+                }
+                let (path, anchor) = link.split_once('#').unwrap_or((link, ""));
+                let target = folder.join(path);
+                assert!(target.is_file(), "{name}: {link} leads nowhere");
+                if !anchor.is_empty() {
+                    let target = fs::read_to_string(target).expect("it can be read");
+                    assert!(anchors(&target).contains(anchor), "{name}: {link} leads nowhere");
+                }
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 20, "{seen}");
+}
+
+#[test]
+fn every_file_that_they_name_exists() {
+    let folders =
+        ["src/", "tests/", "docs/", "benches/", "fuzz/", "packaging/", ".ci/", ".github/"];
+    let is_path = |text: &&str| folders.iter().any(|folder| text.starts_with(folder));
+    let paths: Vec<_> = quoted().into_iter().filter(is_path).collect();
+    assert!(paths.len() > 30, "{paths:?}");
+    for path in paths {
+        let file = path.split(' ').next().unwrap_or_default();
+        assert!(checkout().join(file).exists(), "{path} does not exist");
+    }
 }
 
 #[test]
 fn every_command_line_parses() {
     let plain = |text: &&str| !text.contains("...") && !text.contains("COMMAND");
     let inline = quoted().into_iter().filter(|text| text.starts_with("rydes ")).filter(plain);
-    let run = commands("cargo").into_iter().filter_map(|line| line.strip_prefix("cargo run "));
+    let run =
+        commands(blocks(), "cargo").into_iter().filter_map(|line| line.strip_prefix("cargo run "));
     let run = run.filter_map(|line| line.split_once("-- ")).map(|(_, line)| line.to_owned());
-    let lines = commands("rydes").into_iter().chain(inline);
+    let lines = commands(blocks(), "rydes").into_iter().chain(inline);
     let lines: Vec<_> = lines.map(|line| line["rydes ".len()..].to_owned()).chain(run).collect();
-    assert!(lines.len() > 8, "{lines:?}");
+    assert!(lines.len() > 50, "{lines:?}");
     for line in lines {
         // The shell parts words and drops comments; `--help` ends the parsing before anything runs.
         let script = format!("rydes() {{ \"$0\" \"$@\" --help; }}\nrydes {line}");
@@ -57,8 +147,8 @@ fn every_command_line_parses() {
 }
 
 #[test]
-fn ci_runs_its_test_command() {
-    let commands: Vec<_> = commands("cargo")
+fn ci_runs_the_test_command_of_readme() {
+    let commands: Vec<_> = commands(blocks_of(README), "cargo")
         .into_iter()
         .map(|line| line.split('#').next().unwrap_or_default().trim())
         .collect();
@@ -72,21 +162,23 @@ fn ci_runs_its_test_command() {
 /// The files that a path of modules leads to, in `src` and among these tests, as far as its names are modules; each
 /// with how many of its names lead there.
 fn sources(path: &[&str]) -> Vec<(String, usize)> {
-    let checkout = Path::new(env!("CARGO_MANIFEST_DIR"));
     let files = (1..=path.len()).flat_map(|length| {
         let file = path[..length].join("/");
         let ends = [".rs", "/mod.rs"].map(|end| format!("{file}{end}"));
         let files = ["src", "tests/it"]
-            .map(|folder| ends.clone().map(|end| checkout.join(folder).join(end)));
+            .map(|folder| ends.clone().map(|end| checkout().join(folder).join(end)));
         files.into_iter().flatten().map(move |file| (file, length))
     });
     files.filter_map(|(file, length)| Some((fs::read_to_string(file).ok()?, length))).collect()
 }
 
 #[test]
-fn every_test_that_it_names_exists() {
-    assert!(!README.contains("TEST?"), "a promise waits for its test");
-    let table = README.split("\n## ").find(|part| part.starts_with("What holds"));
+fn every_test_that_they_name_exists() {
+    for (name, text) in &*PAGES {
+        assert!(!text.contains("TEST?"), "a promise of {name} waits for its test");
+    }
+    let mut sections = PAGES.iter().flat_map(|(_, text)| text.split("\n## "));
+    let table = sections.find(|part| part.starts_with("What holds"));
     // The sections below it are about figures.
     let table = table.and_then(|part| part.split("\n### ").next());
     let rows = table.expect("it is there").lines().filter(|line| line.starts_with("| "));
@@ -107,13 +199,13 @@ fn every_test_that_it_names_exists() {
             seen += 1;
         }
     }
-    assert!(seen > 8, "{seen}");
+    assert!(seen > 75, "{seen}");
 }
 
 /// The requests that are made, by the actions that allow them.
 fn requests() -> BTreeSet<String> {
     let mut actions = BTreeSet::new();
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let source = checkout().join("src");
     let mut folders = vec![source.join("aws"), source.join("stack")];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).expect("it can be listed") {
@@ -156,7 +248,7 @@ fn actions_of(service: &str, call: &str) -> Vec<String> {
 }
 
 #[test]
-fn its_policies_allow_just_the_requests_that_are_made() {
+fn their_policies_allow_just_the_requests_that_are_made() {
     let mut allowed = BTreeSet::new();
     for (_, policy) in blocks().into_iter().filter(|(language, _)| *language == "json") {
         let policy: Value = serde_json::from_str(policy).expect("a policy is JSON");

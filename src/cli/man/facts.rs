@@ -1,5 +1,5 @@
-//! What every command has in common, as `rydes.1` lists it and README too. Words between backticks
-//! are set off.
+//! What every command has in common, as `rydes.1` lists it and docs/reference.md too. Words between
+//! backticks are set off.
 
 /// The exit codes.
 pub(super) const EXIT: [(&str, &str); 10] = [
