@@ -1,7 +1,6 @@
 //! The error type, which code can branch on, and the exit codes, which scripts rely on.
 //!
-//! An error says what happened, its causes say why, and its hints say what to type next. `output` prints it; this
-//! module never prints.
+//! An error says what happened, its causes say why, its hints say what to type next. Only `output` prints it.
 
 use std::error::Error as StdError;
 

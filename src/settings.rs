@@ -1,5 +1,4 @@
-//! Resolves the stack and its endpoints: flag before environment before default, once. Each value keeps its
-//! origin.
+//! Resolves the stack and its endpoints once: flag before environment before default. Each value keeps its origin.
 
 use std::fmt::{self, Write as _};
 
@@ -192,8 +191,7 @@ impl RawOptions {
     }
 }
 
-/// Quotes a word for a shell. Unprintable characters are escaped as bash and zsh read them, so that the word stays
-/// the same.
+/// Quotes a word for a shell. Characters that must not be printed are escaped in the syntax of bash and zsh.
 pub fn quoted(word: &str) -> String {
     let mut is_plain = true;
     let escaped = escaped(&word.replace('\\', r"\\").replace('\'', r"\'"), |safe, c| {

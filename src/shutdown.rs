@@ -111,8 +111,7 @@ impl Shutdown {
     }
 
     fn hear(&self, number: u8) {
-        // A closing terminal causes several SIGHUPs, from the shell and from the kernel: none counts as the second
-        // signal.
+        // A closing terminal causes several SIGHUPs (shell and kernel): none counts as the second signal.
         if number == SIGHUP && self.stop.has_reached(Stage::Drain) {
             return;
         }

@@ -240,8 +240,7 @@ pub fn utf8(name: &str, bytes: Vec<u8>) -> Result<String> {
     String::from_utf8(bytes).map_err(|_| Error::invalid(format!("{name} is not UTF-8")))
 }
 
-/// Whether the input begins like UTF-16: with a byte order mark, or with a zero as first or second byte, which
-/// JSON in UTF-8 never has.
+/// Whether the input begins like UTF-16: with a byte order mark, or with a zero among its first two bytes.
 pub fn is_utf16(bytes: &[u8]) -> bool {
     matches!(bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, ..] | [_, 0, ..])
 }

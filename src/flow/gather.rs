@@ -128,8 +128,7 @@ async fn insert(table: &Table, answers: &[Insert]) -> Result<Entries<Inserted>> 
     Ok(standing.into_iter().enumerate().map(result).collect())
 }
 
-/// The answer to write. If it replaces a failure of the same key it keeps the time of that failure, which settled
-/// the provider's part.
+/// The answer to write. It keeps the time of a failure that it replaces: that failure settled the provider's part.
 fn with_failure(answers: &[Insert], position: usize) -> Insert {
     let mut standing = answers[position].clone();
     let is_failure = |answer: &&Insert| {
@@ -211,8 +210,7 @@ impl Gatherer {
         }
     }
 
-    /// The ride to store, unless the reply is a quote. It comes from the request row if the reply does not repeat
-    /// it.
+    /// The ride to store with a reply that is not a quote: from the reply, or else from the request row.
     async fn ride(&self, reply: &Reply) -> Result<Option<Ride>, Untold> {
         if matches!(reply.answer, Answer::Quote(_)) {
             return Ok(None);

@@ -71,8 +71,7 @@ enum NoWay {
 
 /// Replays the chosen letters until all are done, or until `stop`. `told` receives the outcome of each, and may
 /// take its time. The replay handles at most as many letters as were there at the beginning: a letter that fails
-/// again comes back, and would be replayed for ever. Returns about how many letters other receivers held, and so
-/// hid.
+/// again comes back, and would be replayed for ever. Returns about how many letters other receivers hid.
 ///
 /// # Errors
 /// Invalid when the provider for requests of unknown origin does not exist; any error of a request. Letters in
@@ -137,8 +136,7 @@ struct QueueReplay<'a> {
 }
 
 impl QueueReplay<'_> {
-    /// Goes through the letters, and removes the ids it finds from `left`. Returns about how many letters it did
-    /// not see.
+    /// Goes through the letters, and removes the ids it finds from `left`. Returns about how many it did not see.
     async fn go_through(
         &mut self,
         left: &mut Option<HashSet<String>>,

@@ -51,8 +51,7 @@ pub struct Conservation {
     pub gathering: Gathering,
     /// Each expected provider's copy, in natural order; none if the row does not list the expected providers.
     pub copies: Vec<(Responder, CopyLocation)>,
-    /// Messages in the dead letters of requests and of responses; `None` if every copy has a row, so that nothing
-    /// was counted.
+    /// Messages in the dead letters of requests and of responses. Not counted (`None`) if every copy has a row.
     pub dead_letters: Option<(u64, u64)>,
 }
 

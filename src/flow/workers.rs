@@ -14,8 +14,7 @@ use crate::core::ProviderName;
 use crate::error::Result;
 use crate::shutdown::{Stage, StopSignal};
 
-/// How long the consumer goes on for the last answers. It has a bound because another consumer may have gathered
-/// them.
+/// How long the consumer waits for the last answers, which another consumer may have gathered.
 const LAST_LOOK: Duration = Duration::from_secs(2);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 

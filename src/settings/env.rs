@@ -18,8 +18,7 @@ impl<'a> Env<'a> {
         self.0(name).filter(|value| !value.is_empty())
     }
 
-    /// A variable that is text. One that is not UTF-8 is an error: if it counted as unset, the program could work
-    /// on the wrong stack.
+    /// A variable as text. One that is not UTF-8 must not count as unset: the program could use the wrong stack.
     pub fn text(self, name: &str) -> Result<Option<String>> {
         let text = self.raw(name).map(OsString::into_string).transpose();
         // The message leaves out the value, which may be a secret.

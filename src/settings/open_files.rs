@@ -32,8 +32,7 @@ pub fn is_too_many(error: &io::Error) -> bool {
     error.raw_os_error().is_some_and(|code| TOO_MANY.contains(&code))
 }
 
-/// Whether no further file can be opened now. A DNS lookup then reports an unknown name, because it cannot open
-/// the files it reads.
+/// Whether no further file can be opened now. A DNS lookup, which reads files, then reports an unknown name.
 pub fn are_reached() -> bool {
     File::open("/").is_err_and(|error| is_too_many(&error))
 }

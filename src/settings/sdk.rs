@@ -4,8 +4,7 @@
 use super::Env;
 use crate::error::Result;
 
-/// Without the region and the endpoints, which the settings read themselves. The SDK reads the names of files and
-/// folders as text too.
+/// Without the region and the endpoints, which the settings read. The SDK reads the names of files as text too.
 const TEXT: [&str; 43] = [
     "AWS_ACCESS_KEY_ID",
     "AWS_ACCOUNT_ID",

@@ -37,8 +37,7 @@ pub async fn depths(aws: &Aws, providers: &[Responder]) -> Result<Depths> {
     beside(&responses, aws, providers, None).await
 }
 
-/// Counts the queues of every subscribed provider. The response queue comes first, so a message in transit may be
-/// missed.
+/// Counts the queues of every subscribed provider, after the response queue: a message in transit may be missed.
 pub async fn all_depths(aws: &Aws) -> Result<Depths> {
     let (responses, counts, topic) = responses_and_topic(aws).await?;
     beside(&responses, aws, &subscribed(&topic).await?, Some(counts)).await
@@ -102,8 +101,7 @@ async fn depth(responses: &Queue, aws: &Aws, provider: &Responder) -> Result<Opt
             Err(error) => return Err(error),
         }
     }
-    // A queue of another account or region does not exist here, may not be read, or has a name that is invalid
-    // here.
+    // A queue of another account or region is missing here, may not be read, or has a name that SQS refuses.
     match responses.sibling(provider.as_str().to_owned()).counts().await {
         Ok(counts) => Ok(Some(counts)),
         Err(error) if error.is_transient() => Err(error),

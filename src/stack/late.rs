@@ -78,8 +78,8 @@ pub(super) async fn until_shown<T>(
     }
 }
 
-/// Looks at a resource that another run may have made. Looks again for a [`moment`] if it would be refused because
-/// it lacks the stack's tag.
+/// Looks at a resource that another run may have made. If it lacks the stack's tag and would be refused for that,
+/// looks again for a [`moment`].
 pub(super) async fn look_twice<T>(
     aws: &Aws,
     untagged: Untagged,
@@ -126,8 +126,7 @@ mod tests {
 
     use super::*;
 
-    /// Waits for a resource that shows after this many looks. Returns the result, the reports, and the time it
-    /// took.
+    /// Waits for a resource that shows after this many looks. Returns the result, the reports and the time.
     async fn told(looks: usize) -> (Result<usize>, Vec<Waiting>, Duration) {
         let said = Arc::new(Mutex::new(Vec::new()));
         let heard = Arc::clone(&said);

@@ -32,9 +32,8 @@ impl Made {
         self.subscribed.extend(is_new(change).then(|| queue.to_owned()));
     }
 
-    /// Waits, for up to [`SHOWS_WITHIN`], until everything new shows in the lists and lookups that commands use.
-    /// Sends three requests per new queue, since each may show later than the others, and at most four for the
-    /// rest.
+    /// Waits, for up to [`SHOWS_WITHIN`], until everything new shows in the requests that commands use. Sends
+    /// three per new queue, since each may show later than the others, and at most four for the rest.
     pub(super) async fn shows(
         &self,
         aws: &Aws,

@@ -186,9 +186,8 @@ pub async fn subscribed(topic: &Topic) -> Result<Vec<Responder>> {
     Ok(Listed::of(topic).await?.responders(&topic.aws.names))
 }
 
-/// The providers in `among` whose subscriptions have a filter, without those that may not be read. Sends one
-/// `GetSubscriptionAttributes` per subscribed provider, and the requests that find the topic. Returns only
-/// transient errors.
+/// The providers in `among` whose subscriptions have a filter, without those that may not be read. Finds the
+/// topic, then sends one `GetSubscriptionAttributes` per subscribed provider. Returns only transient errors.
 pub async fn filtered(aws: &Aws, among: &[Responder]) -> Result<Vec<Responder>> {
     let look = async { filtered_at(&aws.topic().await?, among).await };
     match look.await {

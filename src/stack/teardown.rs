@@ -91,8 +91,7 @@ impl Inventory {
 }
 
 /// Finds everything with the stack's tag. If that is less than a whole stack, the search goes on: for 15 s on AWS;
-/// on LocalStack for 6 s, or for 1 s if nothing shows. It also waits for a table that is being created and does
-/// not show its tags yet.
+/// on LocalStack for 6 s, or for 1 s if nothing shows. It also waits for a new table that shows no tags yet.
 pub async fn find(aws: &Aws, patience: OnWait<'_>) -> Result<Inventory> {
     let began = Instant::now();
     loop {
@@ -109,7 +108,7 @@ pub async fn find(aws: &Aws, patience: OnWait<'_>) -> Result<Inventory> {
     }
 }
 
-/// One look at everything with the stack's tag.
+/// One look at everything that shows with the stack's tag.
 pub async fn inventory(aws: &Aws) -> Result<Inventory> {
     let names = &aws.names;
     let (queues, table) = tokio::try_join!(queues(aws), table::look(aws))?;
@@ -175,8 +174,7 @@ async fn subscriptions(aws: &Aws, topic: &str) -> Result<Listed> {
     }
 }
 
-/// All queues with the stack's name prefix. A queue that may not be read is skipped, unless the stack could own
-/// it.
+/// All queues with the stack's name prefix. Skips a queue that may not be read, unless the stack may own it.
 async fn queues(aws: &Aws) -> Result<Vec<(String, QueueState)>> {
     let found: Vec<_> = stream::iter(queue_state::list(aws).await?)
         .map(|url| async move {

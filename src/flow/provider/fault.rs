@@ -146,7 +146,7 @@ impl FromStr for Fault {
 fn parse_clock(text: &str) -> Result<i64, String> {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     if unsigned.starts_with(['+', '-']) {
-        return Err("`clock` takes one signed time, as in `clock:+5m`".to_owned());
+        return Err("`clock` takes one time and at most one sign, as in `clock:+5m`".to_owned());
     }
     let millis = i64::try_from(parse_duration(unsigned)?.as_millis()).unwrap_or(i64::MAX);
     Ok(if text.starts_with('-') { -millis } else { millis })

@@ -1,7 +1,7 @@
 //! Concurrent submissions of one id, from any process and in any order. An accepted submission keeps its row: no
 //! other submission can remove it.
 //!
-//! A row carries the mark of the submission that wrote it. A submission that finds the id taken first takes the
+//! A row carries the mark of the submission that wrote it. If a submission finds the id taken, it first takes the
 //! mark off. A submission whose publish was refused removes its row only while the row carries its own mark: then
 //! no other submission relies on that row, now or later.
 

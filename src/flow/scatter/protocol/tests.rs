@@ -89,7 +89,6 @@ impl World {
     }
 }
 
-/// What one submission reaches the world through.
 struct Client<'a> {
     world: &'a Mutex<World>,
     /// The request in flight.
