@@ -1,14 +1,13 @@
-//! What can go wrong, as one type that code can branch on, and the exit codes that scripts rely on.
+//! The error type, which code can branch on, and the exit codes, which scripts rely on.
 //!
-//! An error says what happened; its causes say why; its hints say what to type next. It is printed
-//! by `output`, never here.
+//! An error says what happened, its causes say why, its hints say what to type next. Only `output` prints it.
 
 use std::error::Error as StdError;
 
-/// The exit codes of every `rydes` command. What a signal ends has 128 plus its number: 130 for SIGINT, 143 for
-/// SIGTERM, 129 for SIGHUP.
+/// The exit codes of every `rydes` command. A command that a signal ends exits with 128 plus the signal's number:
+/// 130 for SIGINT, 143 for SIGTERM, 129 for SIGHUP.
 pub mod exit {
-    /// What was asked for happened. A wait: its condition was met and there is a best quote.
+    /// Success. After a wait: its condition was met, and there is a best quote.
     pub const DONE: u8 = 0;
     /// Any error without a code of its own.
     pub const ERROR: u8 = 1;
@@ -18,40 +17,35 @@ pub mod exit {
     pub const UNMET: u8 = 3;
     /// A wait ended without any quote in time.
     pub const NO_QUOTE: u8 = 4;
-    /// No such request for quotes.
     pub const NO_SUCH_RFQ: u8 = 5;
     /// The endpoint cannot be reached, or refuses the credentials.
     pub const UNREACHABLE: u8 = 6;
-    /// The stack is not set up.
     pub const NOT_SET_UP: u8 = 7;
     /// `verify` found a copy that nothing explains.
     pub const UNEXPLAINED: u8 = 8;
 }
 
-/// What kind of error it is; decides the exit code.
+/// Decides the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// Anything else; exit 1.
     Other,
-    /// Wrong usage or invalid input; exit 2.
+    /// Wrong usage or invalid input.
     Invalid,
-    /// The id is taken by a request that says something else; exit 2.
+    /// A request with other content has the id.
     Conflict,
-    /// No provider is subscribed; exit 1.
+    /// No provider is subscribed.
     NoProvider,
-    /// The request for quotes does not exist; exit 5.
     NoSuchRfq,
-    /// The endpoint cannot be reached or refuses the credentials; exit 6.
+    /// The endpoint cannot be reached or refuses the credentials.
     Unreachable,
-    /// The stack, or a part of it, does not exist; exit 7.
+    /// The stack, or a part of it, does not exist.
     NotSetUp,
-    /// A copy of a request that nothing explains; exit 8.
+    /// Nothing accounts for a copy of a request.
     Unexplained,
-    /// A signal ended it; exit 128 plus the signal's number.
+    /// The signal with this number ended the command.
     Signal(u8),
 }
 
-/// An error with its cause and what to do about it.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 pub struct Error {
@@ -75,7 +69,6 @@ pub enum Permanence {
     Fatal,
 }
 
-/// The result of everything that can fail.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
@@ -96,9 +89,9 @@ impl Error {
         Self::new(Kind::Other, message)
     }
 
-    /// What the system refused (exit 1).
+    /// An error of the operating system (exit 1).
     pub fn system(cause: impl Into<std::io::Error>) -> Self {
-        Self::other("the system refuses").because(cause.into())
+        Self::other("the operating system reports an error").because(cause.into())
     }
 
     /// Wrong usage or invalid input (exit 2).
@@ -106,15 +99,14 @@ impl Error {
         Self::new(Kind::Invalid, message)
     }
 
-    /// Adds why it happened.
+    /// Adds the cause.
     #[must_use]
     pub fn because(mut self, cause: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         self.cause = Some(cause.into());
         self
     }
 
-    /// Adds what the error means to the caller: this message comes first, the error becomes its cause.
-    /// Kind, hints and permanence stay.
+    /// Puts a message of the caller in front; this error becomes its cause. Kind, hints and permanence stay.
     #[must_use]
     pub fn within(self, message: impl Into<String>) -> Self {
         let (kind, hints, permanence, field) =
@@ -123,56 +115,49 @@ impl Error {
         Self { kind, message: message.into(), cause, hints, permanence, field }
     }
 
-    /// Adds a line that says what to do about it.
+    /// Adds a line that says what to do.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hints.push(hint.into());
         self
     }
 
-    /// Says which field of the input it is about.
+    /// Names the field of the input that is wrong.
     #[must_use]
     pub fn about(mut self, field: &'static str) -> Self {
         self.field = Some(field);
         self
     }
 
-    /// The field of the input that it is about.
     pub fn field(&self) -> Option<&'static str> {
         self.field
     }
 
-    /// Marks it as one that may pass: the same request may succeed a little later.
     #[must_use]
     pub fn transient(mut self) -> Self {
         self.permanence = Permanence::Transient;
         self
     }
 
-    /// Marks it as one that no later request would be spared: the resource is gone, or the
-    /// credentials do not suffice.
+    /// Marks it as fatal: the resource is gone, or the credentials do not suffice.
     #[must_use]
     pub fn fatal(mut self) -> Self {
         self.permanence = Permanence::Fatal;
         self
     }
 
-    /// Whether the same request may succeed a little later.
     pub fn is_transient(&self) -> bool {
         self.permanence == Permanence::Transient
     }
 
-    /// Whether no later request would be spared it.
     pub fn is_fatal(&self) -> bool {
         self.permanence == Permanence::Fatal
     }
 
-    /// The kind, to branch on.
     pub fn kind(&self) -> Kind {
         self.kind
     }
 
-    /// The lines that say what to do about it.
     pub fn hints(&self) -> &[String] {
         &self.hints
     }
@@ -198,7 +183,6 @@ impl Error {
         std::iter::once(self.message.clone()).chain(self.causes()).collect::<Vec<_>>().join(": ")
     }
 
-    /// The exit code that this error ends the program with.
     pub fn exit_code(&self) -> u8 {
         match self.kind {
             Kind::Other | Kind::NoProvider => exit::ERROR,

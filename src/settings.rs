@@ -1,5 +1,4 @@
-//! Where to work and on what: flag before environment before default, resolved once, each value
-//! with its origin.
+//! Resolves the stack and its endpoints once: flag before environment before default. Each value keeps its origin.
 
 use std::fmt::{self, Write as _};
 
@@ -19,86 +18,66 @@ mod region;
 mod sdk;
 mod url;
 
-/// Where LocalStack answers unless told otherwise.
 pub const DEFAULT_ENDPOINT: &str = "http://localhost:4566";
-/// The region unless told otherwise; LocalStack keeps one world per account and region.
+/// LocalStack keeps separate resources for each account and region.
 pub const DEFAULT_REGION: &str = "us-east-1";
-/// The variables that may name an endpoint for all services.
+/// The endpoint of all services; with a suffix such as `_SQS`, of one service.
 const ENDPOINT_VARIABLE: &str = "AWS_ENDPOINT_URL";
 
-/// What was typed, before anything is resolved.
+/// The global options as they were typed.
 #[derive(Debug, Clone, Default)]
 pub struct RawOptions {
-    /// `--stack`.
     pub stack: Option<String>,
-    /// `--endpoint-url`.
     pub endpoint_url: Option<String>,
-    /// `--region`.
     pub region: Option<String>,
-    /// `--profile`.
     pub profile: Option<String>,
-    /// Whether `--aws` was typed.
     pub backend: Backend,
 }
 
-/// Which of the two worlds is meant.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Backend {
     /// LocalStack, or anything else that speaks its protocol.
     #[default]
     LocalStack,
-    /// AWS itself.
     Aws,
 }
 
-/// Which stack, and where it is.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The stack.
     pub stack: StackName,
-    /// Where it is.
     pub target: Target,
-    /// The global options as they were typed, to be repeated in hints: ` --stack x`, or nothing.
+    /// The global options as they were typed, repeated in hints: ` --stack x`, or empty.
     options: String,
 }
 
-/// Where the stack is.
 #[derive(Debug, Clone)]
 pub enum Target {
-    /// LocalStack.
     LocalStack(LocalStack),
-    /// AWS: the ordinary chain of credentials and regions.
+    /// AWS, with the SDK's chain of credentials and regions.
     Aws {
-        /// `--profile`, if it was typed.
         profile: Option<String>,
-        /// `--region`, else what the environment says.
+        /// `--region`, else from the environment; `None` if neither names one.
         region: Option<String>,
     },
 }
 
-/// How LocalStack is reached.
 #[derive(Debug, Clone)]
 pub struct LocalStack {
-    /// The endpoint of SNS.
     pub sns: Endpoint,
-    /// The endpoint of SQS.
     pub sqs: Endpoint,
-    /// The endpoint of DynamoDB.
     pub dynamodb: Endpoint,
-    /// The region.
     pub region: String,
-    /// What said so: `--region`, `RYDES_REGION`, or `default region`.
+    /// `--region`, `RYDES_REGION`, or `default region`.
     pub region_origin: &'static str,
     /// `test`, or the twelve digits that choose an account.
     pub access_key: String,
 }
 
-/// An endpoint and where it was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoint {
-    /// The URL, without a slash at the end.
+    /// Without a trailing slash.
     pub url: String,
-    /// What said so: `--endpoint-url`, a variable, or `default endpoint`.
+    /// `--endpoint-url`, a variable, or `default endpoint`.
     pub origin: String,
 }
 
@@ -109,11 +88,8 @@ impl fmt::Display for Endpoint {
 }
 
 impl Settings {
-    /// Resolves what was typed against the environment.
-    ///
-    /// # Errors
-    /// Invalid, when a value is malformed, when real AWS would be reached without `--aws`, or when
-    /// something local is named with it.
+    /// Resolves the typed options against the environment. Fails if a value is malformed, if an endpoint of real
+    /// AWS is named without `--aws`, or if a local one is named with it.
     pub fn resolve(typed: &RawOptions, env: Env<'_>) -> Result<Self> {
         let named = typed
             .stack
@@ -121,7 +97,7 @@ impl Settings {
             .map(|name| (name, "--stack"))
             .or(env.text("RYDES_STACK")?.map(|name| (name, "RYDES_STACK")));
         if named.is_none() && typed.backend == Backend::Aws {
-            return Err(Error::invalid("with --aws name the stack: --stack NAME or RYDES_STACK"));
+            return Err(Error::invalid("--aws requires a stack: --stack NAME or RYDES_STACK"));
         }
         let stack = match named {
             Some((name, origin)) => StackName::parse(&name).map_err(|problem| {
@@ -144,7 +120,7 @@ impl Settings {
         format!("rydes{} {command}", self.options)
     }
 
-    /// The same place with another stack, as if it had been typed.
+    /// The same place with another stack. Hints still repeat the options as they were typed.
     #[must_use]
     pub fn with_stack(&self, stack: StackName) -> Self {
         Self { stack, ..self.clone() }
@@ -152,7 +128,6 @@ impl Settings {
 }
 
 impl Settings {
-    /// Which backend it is.
     pub fn backend(&self) -> Backend {
         match self.target {
             Target::LocalStack(_) => Backend::LocalStack,
@@ -160,8 +135,7 @@ impl Settings {
         }
     }
 
-    /// The same stack through another endpoint for all services, as if it had been typed. AWS itself
-    /// is reached as before.
+    /// The same stack through another endpoint for all services. On AWS it changes nothing.
     #[must_use]
     pub fn through(&self, url: &str) -> Self {
         let mut settings = self.clone();
@@ -173,8 +147,8 @@ impl Settings {
         settings
     }
 
-    /// The global options that name this place, through another endpoint where one is given, each word
-    /// by itself. What is in the environment is left there.
+    /// The global options that select this stack, one word each, with `endpoint` in place of its own. Credentials
+    /// and endpoints of single services stay in the environment.
     pub fn arguments(&self, endpoint: Option<&str>) -> Vec<String> {
         let mut all = vec!["--stack".to_owned(), self.stack.to_string()];
         let mut add = |name: &str, value: Option<&str>| {
@@ -217,8 +191,7 @@ impl RawOptions {
     }
 }
 
-/// A word as a shell takes it, safe to print. What may not be printed is escaped as bash and zsh read it,
-/// so that the word stays the same.
+/// Quotes a word for a shell. Characters that must not be printed are escaped in the syntax of bash and zsh.
 pub fn quoted(word: &str) -> String {
     let mut is_plain = true;
     let escaped = escaped(&word.replace('\\', r"\\").replace('\'', r"\'"), |safe, c| {
@@ -239,7 +212,7 @@ pub fn quoted(word: &str) -> String {
 }
 
 impl LocalStack {
-    /// The account: LocalStack takes twelve digits for one, and 000000000000 for everything else.
+    /// LocalStack takes an access key of twelve digits as the account, and uses 000000000000 for any other key.
     pub fn account(&self) -> &str {
         if self.access_key == "test" { "000000000000" } else { &self.access_key }
     }
@@ -308,7 +281,7 @@ fn aws(typed: &RawOptions, env: Env<'_>) -> Result<Target> {
         }
     }
     sdk::check(env)?;
-    // In the order in which the SDK looks for it; a profile's is read and checked with the profile.
+    // In the SDK's order. The region of a profile is read and checked with the profile.
     let mut region = typed.region.clone().map(|region| (region, "--region"));
     for variable in ["AWS_REGION", "AWS_DEFAULT_REGION"] {
         region = region.or(env.text(variable)?.map(|region| (region, variable)));
@@ -388,7 +361,7 @@ mod tests {
     #[test]
     fn with_aws_the_stack_is_named_and_nothing_local_is() {
         let aws = RawOptions { backend: Backend::Aws, ..RawOptions::default() };
-        assert!(resolve(&aws, &[]).expect_err("no stack").to_string().contains("name the stack"));
+        assert!(resolve(&aws, &[]).expect_err("no stack").to_string().contains("requires a stack"));
         assert!(resolve(&aws, &[("RYDES_STACK", "x")]).is_ok());
         for url in [
             "http://127.0.0.1:4566",

@@ -1,5 +1,5 @@
-//! What stops work: SIGINT, SIGTERM and SIGHUP, of which the first asks to stop in good order and the second to
-//! leave at once; and the signal that every piece of work looks at.
+//! Stops work. The first SIGINT, SIGTERM or SIGHUP requests an orderly stop, a second signal ends the program at
+//! once. All work watches a [`StopSignal`].
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, Stdio};
@@ -14,7 +14,7 @@ use crate::error::{Error, Kind, Result};
 /// How urgent a stop is. Each stage includes those before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
-    /// A stop is near: no receive waits long any more.
+    /// A stop is near: no more long polls.
     ShortPolls,
     /// Nothing new begins; what is in flight is finished.
     Drain,
@@ -25,53 +25,46 @@ pub enum Stage {
 /// Asks a piece of work to stop. Clones are the same signal.
 #[derive(Debug, Clone, Default)]
 pub struct StopSignal {
-    /// One for each stage.
     stages: [CancellationToken; 3],
     cause: Arc<Mutex<Option<Error>>>,
 }
 
 impl StopSignal {
-    /// A signal that no other brings about.
+    /// A signal without a parent.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The signal of a part of the work: it reaches each stage with this one at the latest, and leaves this one
-    /// alone. Errors are its own.
+    /// The signal of a part of the work. It reaches each stage no later than this one, but does not affect this
+    /// one. Its error is its own.
     #[must_use]
     pub fn part(&self) -> Self {
         let stages = self.stages.each_ref().map(CancellationToken::child_token);
         Self { stages, cause: Arc::default() }
     }
 
-    /// Brings the work to this stage.
     pub fn reach(&self, stage: Stage) {
         for token in &self.stages[..=stage as usize] {
             token.cancel();
         }
     }
 
-    /// Stops because of an error that the work cannot survive: what is in flight is given back. The first error
-    /// counts.
+    /// Stops the work because of an error, and gives back what is in flight. The first error counts.
     pub fn fail(&self, error: Error) {
         self.cause.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
         self.reach(Stage::GiveBack);
     }
 
-    /// Whether the work has come to this stage.
     pub fn has_reached(&self, stage: Stage) -> bool {
         self.stages[stage as usize].is_cancelled()
     }
 
-    /// Returns once the work has come to this stage.
+    /// Returns once the work has reached this stage.
     pub async fn reached(&self, stage: Stage) {
         self.stages[stage as usize].cancelled().await;
     }
 
-    /// The error that the work was stopped with.
-    ///
-    /// # Errors
-    /// That error; asked again, there is none.
+    /// Takes the error that stopped the work. A second call returns `Ok`.
     pub fn outcome(&self) -> Result<()> {
         match self.cause.lock().unwrap_or_else(PoisonError::into_inner).take() {
             Some(error) => Err(error),
@@ -80,7 +73,7 @@ impl StopSignal {
     }
 }
 
-/// What the signals of the system have asked for. Cheap to clone.
+/// The signals that this process has received.
 #[derive(Debug, Clone, Default)]
 pub struct Shutdown {
     /// Drains from the first signal on.
@@ -90,16 +83,13 @@ pub struct Shutdown {
     signal: Arc<AtomicU8>,
 }
 
-/// The numbers of the signals, which are the same everywhere.
+/// These numbers are the same on every Unix.
 const SIGHUP: u8 = 1;
 const SIGINT: u8 = 2;
 const SIGTERM: u8 = 15;
 
 impl Shutdown {
-    /// Listens for signals from now on. SIGHUP stays ignored where it was, as under `nohup`.
-    ///
-    /// # Errors
-    /// When the system refuses.
+    /// Listens for signals from now on. SIGHUP stays ignored if it already was, as under `nohup`.
     pub fn listen() -> std::io::Result<Self> {
         let (mut interrupt, mut terminate) =
             (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
@@ -121,8 +111,7 @@ impl Shutdown {
     }
 
     fn hear(&self, number: u8) {
-        // A terminal that closes sends more than one SIGHUP: the shell's and the kernel's. None of them
-        // is impatience.
+        // A closing terminal causes several SIGHUPs (shell and kernel): none counts as the second signal.
         if number == SIGHUP && self.stop.has_reached(Stage::Drain) {
             return;
         }
@@ -133,22 +122,19 @@ impl Shutdown {
         self.stop.reach(Stage::Drain);
     }
 
-    /// Returns once a signal has come: work is to stop in good order.
     pub async fn first_signal(&self) {
         self.stop.reached(Stage::Drain).await;
     }
 
-    /// Returns once a second signal has come: the program is to leave at once.
     pub async fn second_signal(&self) {
         self.leave.cancelled().await;
     }
 
-    /// Whether a signal has come.
     pub fn is_signalled(&self) -> bool {
         self.stop.has_reached(Stage::Drain)
     }
 
-    /// The error that a wait or a command ends with once a signal has come.
+    /// The error of a wait or a command that a signal ended.
     pub fn error(&self) -> Error {
         let number = self.signal.load(Ordering::Relaxed);
         let name = match number {
@@ -175,14 +161,14 @@ fn is_hangup_ignored() -> bool {
     }
 }
 
-/// The same, from what Linux says about a process.
+/// Reads the mask of ignored signals from `/proc/self/status`.
 fn is_ignored_by(status: &str) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
     mask.is_some_and(|mask| mask & (1 << (SIGHUP - 1)) != 0)
 }
 
-/// The same elsewhere: a child inherits what is ignored, and outlives the signal only then.
+/// For systems without `/proc`: a child inherits ignored signals, and survives a SIGHUP only then.
 fn is_ignored_by_a_child() -> bool {
     let mut child = Command::new("/bin/sh");
     child.args(["-c", "kill -HUP $$"]);

@@ -1,4 +1,4 @@
-//! What a request is about, as it was typed or read; checked before anything is sent.
+//! A request as it was typed or read. It is checked before anything is sent.
 
 use std::time::Duration;
 
@@ -9,38 +9,37 @@ use crate::core::text::{is_refused, is_unsafe, trimmed, without_mark};
 use crate::core::{Condition, RfqId, Ride, Until, parse_duration};
 use crate::error::{Error, Result};
 
-/// The longest JSON that is read of a request, in bytes: a request is far below it.
+/// The longest accepted JSON of a request, in bytes. A valid request is far shorter.
 pub const JSON_MAX: u64 = 65_536;
-/// The customer of a request that names none.
 const ANONYMOUS: &str = "anonymous";
-/// How long answers are waited for where the customer does not say.
+/// The deadline of a request that names none.
 pub const DEADLINE: Duration = Duration::from_secs(15);
 
-/// How many conditions a request may name: each is read by every reader.
+/// The most conditions that a request may name: every reader evaluates each of them.
 pub const UNTIL_MAX: usize = 16;
 
-/// The longest text of a request, in characters.
+/// In characters.
 const TEXT_MAX: usize = 256;
 /// The shortest and the longest deadline.
 const DEADLINES: (Duration, Duration) = (Duration::from_millis(10), Duration::from_hours(24));
 
-/// A request as a customer makes it, already validated.
+/// A validated request.
 #[derive(Debug, Clone)]
 pub struct Submission {
-    /// The RFQ.
+    /// The id of the RFQ.
     pub id: RfqId,
     /// What is asked for.
     pub ride: Ride,
     /// Whether the request names its customer.
     pub is_customer_named: bool,
-    /// How long after submission answers are wanted.
+    /// Time from submission to deadline.
     pub deadline: Term<Duration>,
-    /// What completes the gathering beside `all`; empty where the customer names nothing.
+    /// Conditions that complete the gathering besides `all`.
     pub until: Vec<Condition>,
 }
 
 impl Submission {
-    /// The ride that demonstrations and measurements ask for, on behalf of `customer`.
+    /// The request that demos and benchmarks submit.
     pub fn sample(id: RfqId, customer: &str, deadline: Duration) -> Self {
         Self {
             id,
@@ -56,8 +55,7 @@ impl Submission {
     }
 }
 
-/// A part of a request that may be left out. Only what a request names is compared with an RFQ of the
-/// same id.
+/// An optional part of a request. Only a named part is compared with an existing RFQ of the same id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Term<T> {
     /// The request names it.
@@ -74,7 +72,6 @@ impl<T> Term<T> {
         }
     }
 
-    /// The value, if the request names it.
     pub(super) fn named(&self) -> Option<&T> {
         match self {
             Self::Named(value) => Some(value),
@@ -83,11 +80,11 @@ impl<T> Term<T> {
     }
 }
 
-/// A city or a customer as the contract has it: trimmed, 1 to 256 characters, none that breaks a line
-/// or reorders its neighbours. `name` says which, in messages.
+/// Trims and checks a city or a customer: 1 to 256 characters, without those that break a line or reorder their
+/// neighbours. `name` is the field's name in messages.
 ///
 /// # Errors
-/// Invalid, with what is wrong.
+/// Invalid, with the problem.
 pub fn check_text(name: &str, text: &str) -> Result<String> {
     let text = trimmed(text);
     let problem = match text.chars().count() {
@@ -99,10 +96,10 @@ pub fn check_text(name: &str, text: &str) -> Result<String> {
     Err(Error::invalid(format!("`{name}` {problem}; nothing was sent")))
 }
 
-/// A deadline as the contract wants it: 10 ms to 24 h.
+/// Checks that a deadline is 10 ms to 24 h.
 ///
 /// # Errors
-/// Says what is wrong with it.
+/// When it is out of range.
 pub fn check_deadline(deadline: Duration) -> Result<Duration, String> {
     if (DEADLINES.0..=DEADLINES.1).contains(&deadline) {
         Ok(deadline)
@@ -111,30 +108,30 @@ pub fn check_deadline(deadline: Duration) -> Result<Duration, String> {
     }
 }
 
-/// A request before anything is checked.
+/// An unchecked request.
 #[derive(Debug, Clone, Default)]
 pub struct Draft {
     /// What is asked for.
     pub ride: Ride<Option<String>>,
-    /// The id, where it has one already.
+    /// The id, if the customer chose one.
     pub rfq_id: Option<String>,
 }
 
 impl Draft {
-    /// Takes the texts of the original's event.
+    /// Takes `from`, `to` and `customer` from the original's event. `name` is the event's name in messages.
     ///
     /// # Errors
-    /// Invalid when one of them is no string. `name` says where, in messages.
+    /// Invalid when one of them is not a string.
     pub fn of_event(name: &str, event: &Fields) -> Result<Self> {
         let field = |field| text(name, event, field);
         let ride = Ride { from: field("from")?, to: field("to")?, customer: field("customer")? };
         Ok(Self { ride, rfq_id: None })
     }
 
-    /// The request, valid. `named` says what a field is called in messages: `--from` or `from`.
+    /// Validates the request. `named` returns a field's name in messages: `--from` or `from`.
     ///
     /// # Errors
-    /// Invalid, with what is wrong and about which field.
+    /// Invalid, with the problem and the field.
     pub fn check(
         self,
         named: impl Fn(&str) -> String,
@@ -168,11 +165,11 @@ impl Draft {
     }
 }
 
-/// A request as JSON: the original's event with an optional `rfq-id`, `deadline` and `until`; deadline
-/// and conditions are those given where it has none. `name` says what it is, in messages.
+/// Reads a request from JSON: the original's event with optional fields `rfq-id`, `deadline` and `until`. The
+/// arguments `deadline` and `until` replace missing fields. `name` is the input's name in messages.
 ///
 /// # Errors
-/// Invalid, with what is wrong and about which field.
+/// Invalid, with the problem and the field.
 pub fn of_json(
     name: &str,
     json: &str,
@@ -201,8 +198,8 @@ pub fn of_json(
     draft.check(str::to_owned, deadline, until)
 }
 
-/// The id of a new request, trimmed: without a character that a terminal obeys, and no segment that a
-/// browser removes from a path, escaped or not.
+/// Trims and checks the id of a new request. It refuses characters that control a terminal, and the path segments
+/// that browsers remove even if they are escaped.
 fn new_id(id: &str) -> Result<RfqId, String> {
     let id = RfqId::parse(id.trim())?;
     match id.as_str() {
@@ -212,7 +209,7 @@ fn new_id(id: &str) -> Result<RfqId, String> {
     }
 }
 
-/// A condition as JSON has it: a text, or a number of quotes.
+/// A condition in JSON is a string, or a number of quotes.
 fn condition(written: &str) -> Result<Condition> {
     let condition = if written.starts_with(|c: char| c == '-' || c.is_ascii_digit()) {
         written.parse()
@@ -228,15 +225,14 @@ fn condition(written: &str) -> Result<Condition> {
     }
 }
 
-/// What is wrong with a field of JSON.
 fn invalid(field: &'static str, problem: &str) -> Error {
     Error::invalid(format!("`{field}`{problem}")).about(field)
 }
 
-/// The text of JSON.
+/// The bytes as text. `name` is the input's name in messages.
 ///
 /// # Errors
-/// Invalid when it is no UTF-8. `name` says what it is, in messages.
+/// Invalid when they are not UTF-8.
 pub fn utf8(name: &str, bytes: Vec<u8>) -> Result<String> {
     if is_utf16(&bytes) {
         return Err(Error::invalid(format!("{name} is UTF-16, not UTF-8; nothing was sent")));
@@ -244,16 +240,15 @@ pub fn utf8(name: &str, bytes: Vec<u8>) -> Result<String> {
     String::from_utf8(bytes).map_err(|_| Error::invalid(format!("{name} is not UTF-8")))
 }
 
-/// Whether it begins as UTF-16 does: with its byte order mark, or with a character that takes half of
-/// its two bytes, which no JSON in UTF-8 has.
+/// Whether the input begins like UTF-16: with a byte order mark, or with a zero among its first two bytes.
 pub fn is_utf16(bytes: &[u8]) -> bool {
     matches!(bytes, [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, ..] | [_, 0, ..])
 }
 
-/// A JSON object, perhaps behind a byte order mark.
+/// Reads a JSON object, after a byte order mark if there is one. `name` is the input's name in messages.
 ///
 /// # Errors
-/// Invalid when it is something else. `name` says what it is, in messages.
+/// Invalid when the input is anything else.
 pub fn object<'a>(name: &str, json: &'a str) -> Result<Fields<'a>> {
     serde_json::from_str(without_mark(json)).map_err(|error| {
         if error.is_data() {
@@ -264,7 +259,7 @@ pub fn object<'a>(name: &str, json: &'a str) -> Result<Fields<'a>> {
     })
 }
 
-/// A text in an object.
+/// A string field; `None` if it is absent or null.
 fn text(name: &str, object: &Fields, field: &'static str) -> Result<Option<String>> {
     let text = present(object, field).map(serde_json::from_str).transpose();
     text.map_err(|_| invalid(field, &format!(" in {name} is not a string; nothing was sent")))

@@ -9,7 +9,7 @@ use crate::core::{Answer, ProviderName, Responder, RfqId};
 /// What happens at the workers and the response consumer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// A provider took a request in hand, for the first time or again.
+    /// A provider received a request, for the first time or again.
     Received {
         /// The provider.
         provider: ProviderName,
@@ -36,22 +36,22 @@ pub enum Event {
         /// The RFQ.
         id: RfqId,
     },
-    /// A provider's fault sent something else beside its answer, or in its place.
+    /// A faulty provider sent something besides its answer, or instead of it.
     Strayed {
         /// The provider.
         provider: ProviderName,
-        /// The RFQ that it was asked.
+        /// The RFQ of the request.
         id: RfqId,
         /// What it sent.
         what: Stray,
     },
-    /// A provider's worker died on purpose, and another takes its place.
+    /// A fault crashed a provider's worker, and a new worker replaces it.
     Crashed {
         /// The provider.
         provider: ProviderName,
-        /// The RFQ that it had in hand.
+        /// The RFQ of the request that it was handling.
         id: RfqId,
-        /// Whether it was answered before.
+        /// Whether the answer was sent before the crash.
         sent: bool,
     },
     /// An attempt to answer failed; it will be tried again.
@@ -72,8 +72,7 @@ pub enum Event {
         /// The provider.
         provider: ProviderName,
     },
-    /// A message was delivered again that is in hand or was done with a moment ago; it was not
-    /// handled again.
+    /// A message that is in hand, or was finished a moment ago, was delivered again. It was not handled again.
     Again {
         /// The name of the queue.
         queue: String,
@@ -85,7 +84,7 @@ pub enum Event {
         /// Why.
         reason: String,
     },
-    /// A request is done with: it is in nobody's hand any more.
+    /// The provider no longer has the request in hand.
     Finished {
         /// The provider.
         provider: ProviderName,
@@ -101,7 +100,7 @@ pub enum Event {
         responder: Responder,
         /// The RFQ.
         id: RfqId,
-        /// What.
+        /// The answer.
         answer: Answer,
         /// Whether it is the first answer or replaced one of a lower rank.
         how: Gathered,
@@ -111,14 +110,14 @@ pub enum Event {
         /// Why.
         reason: String,
     },
-    /// Something is not as it should be, or is again.
+    /// A problem began, or is over.
     Trouble(Trouble),
 }
 
 /// What a faulty provider sends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Stray {
-    /// A body that is not JSON, in the place of its answer.
+    /// A body that is not JSON, instead of its answer.
     Poison,
     /// A second answer.
     Second(Answer),
@@ -129,11 +128,11 @@ pub enum Stray {
 /// How an answer came into the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gathered {
-    /// As this provider's first.
+    /// It is this provider's first answer.
     First,
-    /// In the place of one of a lower rank.
+    /// It replaced an answer of a lower rank.
     Replacing,
-    /// Not at all: one of the same or a higher rank is there.
+    /// It was not stored: the row has an answer of the same or a higher rank.
     Duplicate,
 }
 

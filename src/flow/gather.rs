@@ -1,7 +1,7 @@
 //! The response consumer: response queue -> table.
 //!
-//! A reply is acknowledged only after its row is confirmed. A bad reply goes to the dead letters
-//! with its reason, its neighbours unharmed.
+//! A reply is acknowledged only after the table has confirmed its row. A bad reply goes to the dead letters with
+//! its reason, and does not affect other replies.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,28 +20,23 @@ use crate::error::{Error, Permanence, Result};
 use crate::flow::events::{Event, Gathered, Sink};
 use crate::shutdown::StopSignal;
 
-/// Those of one receive come together; none waits for more.
+/// The replies of one receive arrive together, so none waits for more.
 const INSERT_LINGER: Duration = Duration::ZERO;
-/// How long an answer waits while others are on their way into the table.
+/// How long an answer waits while other inserts are in flight.
 const INSERT_PATIENCE: Duration = Duration::from_millis(100);
 
-/// Bytes of a batch: DynamoDB takes requests of 16 MB.
+/// DynamoDB accepts requests of up to 16 MB.
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>
 const BATCH_BYTES: usize = 4_000_000;
 
-/// How replies are gathered.
 #[derive(Debug, Clone, Copy)]
 pub struct ConsumerSettings {
-    /// How long a receive waits for messages, 20 s at the most.
+    /// Duration of a long poll, at most 20 s.
     pub poll_wait: Duration,
-    /// How replies are consumed.
     pub options: ConsumeOptions,
 }
 
-/// Gathers until `stop`, then drains.
-///
-/// # Errors
-/// Not set up when a queue is missing; the first error that will not pass, after draining.
+/// Gathers until `stop`, then drains. The error is `NotSetUp` if a queue is missing, else the first permanent one.
 pub async fn run(
     aws: &Aws,
     settings: ConsumerSettings,
@@ -71,7 +66,7 @@ pub async fn run(
             visibility: settings.options.visibility,
         },
         options: settings.options,
-        // Answers never wait.
+        // Answers are urgent: the next receive follows at once.
         poll_pause: Duration::ZERO,
         stop: stop.clone(),
         trouble: Arc::new(move |trouble| troubles(Event::Trouble(trouble))),
@@ -82,11 +77,11 @@ pub async fn run(
     };
     let (again, name) = (Arc::clone(sink), queue_name);
     let notice = move |notice| match notice {
-        // Whoever gets it next gathers it.
+        // Its next receiver gathers it.
         Notice::GivenBack => {}
         Notice::Again => again(Event::Again { queue: name.clone() }),
     };
-    // A task of its own: woken within its caller's future, it would have all of that looked at again.
+    // A task of its own: as part of the caller's future, each wake-up would poll that whole future.
     let consumer = AbortOnDropHandle::new(tokio::spawn(consumer.run(handle, notice)));
     let outcome = consumer
         .await
@@ -96,7 +91,6 @@ pub async fn run(
     outcome
 }
 
-/// A batcher of inserts.
 fn inserts(tasks: &TaskTracker, table: Table, stop: &StopSignal) -> Batcher<Insert, Inserted> {
     let limits = Limits {
         count: MAX_STATEMENTS,
@@ -113,13 +107,13 @@ fn inserts(tasks: &TaskTracker, table: Table, stop: &StopSignal) -> Batcher<Inse
     })
 }
 
-/// Inserts answers; of several with the same key the first of the highest rank stands for all.
+/// Inserts answers. Of several with the same key, it writes only the first of the highest rank.
 async fn insert(table: &Table, answers: &[Insert]) -> Result<Entries<Inserted>> {
     let standing = collapse(answers);
     let mut chosen: Vec<usize> = standing.clone();
     chosen.sort_unstable();
     chosen.dedup();
-    // Mostly no two have the same key, and none has to be copied.
+    // The usual case: all keys differ, and nothing is copied.
     if chosen.len() == answers.len() {
         return table.insert(answers).await;
     }
@@ -134,8 +128,7 @@ async fn insert(table: &Table, answers: &[Insert]) -> Result<Entries<Inserted>> 
     Ok(standing.into_iter().enumerate().map(result).collect())
 }
 
-/// An answer with the time of the failure of the same key that it stands for, if there is one: the
-/// failure settled the provider's part at that time.
+/// The answer to write. It keeps the time of a failure that it replaces: that failure settled the provider's part.
 fn with_failure(answers: &[Insert], position: usize) -> Insert {
     let mut standing = answers[position].clone();
     let is_failure = |answer: &&Insert| {
@@ -148,7 +141,7 @@ fn with_failure(answers: &[Insert], position: usize) -> Insert {
     standing
 }
 
-/// For each answer, the position of the one that stands for its key.
+/// For each answer, the position of the one that is written for its key.
 fn collapse(answers: &[Insert]) -> Vec<usize> {
     let mut best: HashMap<_, usize> = HashMap::new();
     for (position, answer) in answers.iter().enumerate() {
@@ -160,7 +153,6 @@ fn collapse(answers: &[Insert]) -> Vec<usize> {
     answers.iter().map(|answer| best[&(&answer.id, &answer.row.responder)]).collect()
 }
 
-/// What every reply in hand needs.
 struct Gatherer {
     table: Table,
     rows: Batcher<Insert, Inserted>,
@@ -218,7 +210,7 @@ impl Gatherer {
         }
     }
 
-    /// The ride of a reply that is no quote; from the request row where the reply does not repeat it.
+    /// The ride to store with a reply that is not a quote: from the reply, or else from the request row.
     async fn ride(&self, reply: &Reply) -> Result<Option<Ride>, Untold> {
         if matches!(reply.answer, Answer::Quote(_)) {
             return Ok(None);
@@ -231,10 +223,10 @@ impl Gatherer {
         Ok(Some(reply.ride.or(request.ok_or(Untold::NoRequest)?.ride)))
     }
 
-    /// Moves a reply to the dead letters; it is done with once they have confirmed it.
+    /// Moves a reply to the dead letters, and acknowledges it once they have confirmed it.
     async fn refuse(&self, message: &Message, seat: &Seat, reason: String) -> Verdict {
         if seat.has_lapsed() {
-            // Its next receiver refuses it too: a second letter would be one too many.
+            // Its next receiver refuses it too. Refusing it here as well would add a second dead letter.
             return Verdict::Leave;
         }
         let (sink, told) = (Arc::clone(&self.sink), reason.clone());
@@ -245,7 +237,7 @@ impl Gatherer {
         }
     }
 
-    /// Leaves a reply where it is: it comes back.
+    /// Leaves a reply in the queue, which delivers it again.
     fn leave(&self, subject: &str, reason: String) -> Verdict {
         (self.sink)(Event::Trouble(Trouble::Entry { subject: subject.to_owned(), reason }));
         Verdict::Leave
@@ -254,7 +246,7 @@ impl Gatherer {
 
 /// Why the ride of a reply is not known.
 enum Untold {
-    /// Neither the reply nor a request row says.
+    /// The reply does not repeat it, and there is no request row.
     NoRequest,
     /// The request row could not be read.
     Trouble(Error),

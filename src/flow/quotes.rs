@@ -1,4 +1,4 @@
-//! The read side: one snapshot, or snapshots until a condition or the deadline.
+//! The read side: one snapshot of an RFQ, or repeated snapshots until a condition or the deadline ends the wait.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,23 +12,19 @@ use crate::core::{Condition, Responder, RfqId, Rows, Timestamp};
 use crate::error::Result;
 use crate::stack::filtered;
 
-/// The shortest wait between two reads.
+/// The pause between two reads grows from the shortest to the longest while no new answer arrives.
 const SHORTEST_WAIT: Duration = Duration::from_millis(250);
-/// The longest wait between two reads when nothing new comes.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
-/// How many times as long as a read took the next one waits.
+/// The pause is at least this many times the duration of the last read.
 const RESPITE: u32 = 10;
-/// How long a look for filters may hold up what has been read.
+/// A snapshot waits at most this long for a lookup of filters.
 const FILTERS_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long what was found of a filter stands for the next reader.
+/// How long the result of a filter lookup stays valid.
 const FILTERS_AGE: Duration = Duration::from_mins(1);
-/// A reply that was sent before the deadline may take this long into the table.
+/// A reply sent before the deadline may take this long to reach the table.
 const GRACE: Duration = Duration::from_millis(250);
 
-/// How an RFQ stands now; `None` when there is no such RFQ.
-///
-/// # Errors
-/// Not set up when there is no table.
+/// How an RFQ stands now; `None` when it does not exist. The error is `NotSetUp` when there is no table.
 pub async fn snapshot(
     aws: &Aws,
     id: &RfqId,
@@ -43,7 +39,7 @@ async fn read(
     id: &RfqId,
     until: Option<&[Condition]>,
 ) -> Result<Option<(Rows, Gathering)>> {
-    // Rows that were read before the deadline cannot tell that it is over.
+    // Taken before the read: rows read before the deadline cannot show how the RFQ stands after it.
     let asked = Timestamp::now();
     let rows = aws.table().rows(id).await?;
     Ok(rows.map(|rows| {
@@ -52,16 +48,15 @@ async fn read(
     }))
 }
 
-/// Which subscriptions have a filter, of those that were looked at. Readers that share this share its
-/// requests.
+/// A cache of which providers' subscriptions have a filter. Readers that share it share its requests.
 #[derive(Debug, Default)]
 pub struct Filters {
     known: Mutex<HashMap<Responder, (Instant, bool)>>,
 }
 
 impl Filters {
-    /// Gives expected providers that are missing after the end their filter for a reason. Asks for
-    /// nothing where none is missing; a look that fails or takes long says nothing, and is no error.
+    /// Names the filter as the reason for expected providers that are missing after the end. Sends no request if
+    /// none is missing. A lookup that fails or times out is no error: it counts as no filter.
     pub async fn explain(&self, aws: &Aws, gathering: &mut Gathering) {
         let missing = gathering.missing();
         if missing.is_empty() {
@@ -88,20 +83,19 @@ impl Filters {
     }
 }
 
-/// How long a wait lasts.
 #[derive(Debug, Clone)]
 pub struct WaitOptions {
-    /// Conditions for this wait instead of the stored ones.
+    /// Conditions that replace the stored ones for this wait.
     pub until: Option<Vec<Condition>>,
-    /// Ends the wait when nobody has answered for this long.
+    /// Ends the wait when no provider has answered for this long.
     pub stall: Option<Duration>,
-    /// How long to stay for late answers after the end.
+    /// How long to wait for late answers after the end.
     pub linger: Duration,
-    /// The end of a wait for an RFQ without a deadline.
+    /// Ends the wait for an RFQ without a deadline.
     pub timeout: Duration,
 }
 
-/// A wait for one RFQ: snapshots, each later than the one before.
+/// A wait for one RFQ, as a series of snapshots.
 #[derive(Debug)]
 pub struct Watch<'a> {
     aws: &'a Aws,
@@ -119,7 +113,7 @@ pub struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    /// A wait that begins now. Nothing is read before the first [`Watch::next`].
+    /// Begins the wait now. The first [`Watch::next`] does the first read.
     pub fn new(aws: &'a Aws, id: RfqId, patience: WaitOptions) -> Self {
         let now = Instant::now();
         Self {
@@ -143,24 +137,20 @@ impl<'a> Watch<'a> {
         self.over
     }
 
-    /// Whether nothing but late answers is waited for any more.
+    /// Whether the wait is over, or only waits for late answers.
     pub fn has_ended(&self) -> bool {
         self.over || self.ended.is_some()
     }
 
-    /// The rows of the last snapshot.
     pub fn rows(&self) -> Option<&Rows> {
         self.rows.as_ref()
     }
 
-    /// The next snapshot; `None` when there is no such RFQ.
-    ///
-    /// # Errors
-    /// Any error of a read.
+    /// Waits for the next snapshot; `None` when the RFQ does not exist.
     pub async fn next(&mut self) -> Result<Option<Gathering>> {
         sleep_until(self.next_read).await;
         let asked = Instant::now();
-        // Where this read fails, the next one does not follow at once.
+        // If this read fails, the next one must not follow at once.
         self.next_read = asked + LONGEST_WAIT;
         let read = read(self.aws, &self.id, self.patience.until.as_deref()).await?;
         let Some((rows, mut gathering)) = read else { return Ok(None) };
@@ -171,16 +161,14 @@ impl<'a> Watch<'a> {
         if self.stalled && gathering.completed_by.is_none() {
             gathering.completed_by = Some(CompletedBy::Stall);
         }
-        // What came while the read was under way may be missing in it, so the time at which it was
-        // asked for decides whether it was the last.
+        // The read may miss answers that arrive while it runs, so its start time decides whether it was the last.
         let closing = self.closing(&gathering, asked);
         self.over = asked >= closing;
         self.next_read = (now + self.wait(now - asked)).min(closing.max(now));
         Ok(Some(gathering))
     }
 
-    /// Hears whether anybody has answered since the last read, and for how long nobody had when this
-    /// one was asked for.
+    /// Notes new answers since the last read, or that the wait had stalled when this read began.
     fn listen(&mut self, gathering: &Gathering, asked: Instant, now: Instant) {
         let answered = |provider: &&Provider| provider.timing.is_some();
         let answers = gathering.providers.iter().filter(answered);
@@ -196,22 +184,22 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// When the wait ends unless somebody answers.
+    /// When the wait ends unless another answer arrives.
     fn stall_ends(&self) -> Option<Instant> {
         self.patience.stall.map(|stall| self.last_news + stall)
     }
 
-    /// How long to wait after a read that took so long: longer when nothing new comes.
+    /// The pause after a read of this duration; it grows while no new answer arrives.
     fn wait(&self, took: Duration) -> Duration {
         let wait = SHORTEST_WAIT.max(took * RESPITE);
         let patient = wait.mul_f64(1.25_f64.powi(i32::try_from(self.quiet.min(20)).unwrap_or(20)));
         patient.min(LONGEST_WAIT.max(wait))
     }
 
-    /// When the final read is to be asked for; `asked` is when this one was.
+    /// When the final read must begin; `asked` is when the current read began.
     fn closing(&mut self, gathering: &Gathering, asked: Instant) -> Instant {
         let since_asked = asked.elapsed();
-        // The read has to come after the end by the clock that judges it.
+        // The read must begin after the end by the system clock, which judges the deadline.
         let read_after = |end: Timestamp| {
             let left = end.plus(GRACE + since_asked).saturating_since(Timestamp::now());
             if left.is_zero() { asked } else { asked + left + Duration::from_millis(1) }

@@ -1,8 +1,8 @@
-//! Dead letters back to where they came from: received, sent there, and deleted once that is
-//! confirmed. Whatever happens in between, a letter is in one of the two queues.
+//! Sends dead letters back to their source queue: receives them, sends them, and deletes them once the send is
+//! confirmed. At every moment a letter is in at least one of the two queues.
 //!
-//! SQS's own move of messages would not do: it fails as a whole when one letter was put there by
-//! hand, by SNS or by a worker, and it carries receive counts over.
+//! SQS's own message move is no substitute. It fails as a whole if one letter was put there by hand, by SNS or by
+//! a worker, and it carries receive counts over.
 
 use std::collections::{HashMap, HashSet};
 
@@ -15,21 +15,20 @@ use crate::core::ProviderName;
 use crate::error::{Error, Kind, Result};
 use crate::shutdown::{Stage, StopSignal};
 
-/// Letters that are received at once.
+/// Letters per receive.
 const AT_ONCE: usize = 10;
-/// Receives in a row that bring nothing new, after which nothing new is expected.
+/// The replay ends after this many receives in a row without a new letter.
 const MOST_STALE: u32 = 3;
 
 /// Which letters are replayed, and where to.
 #[derive(Debug, Clone)]
 pub struct Choice {
-    /// The ids of the messages; `None` for all that lie there now.
+    /// Message ids; `None` for all letters that are there now.
     pub ids: Option<HashSet<String>>,
-    /// Where requests go of which nobody wrote down where they came from.
+    /// Provider for requests of unknown origin.
     pub to: Option<ProviderName>,
 }
 
-/// Which dead letters they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LetterKind {
     /// Requests that no provider could handle.
@@ -38,51 +37,45 @@ pub enum LetterKind {
     Replies,
 }
 
-/// What became of one letter.
 #[derive(Debug, Clone)]
 pub struct Replayed {
-    /// Which letters it was among.
     pub of: LetterKind,
-    /// The letter.
     pub letter: DeadLetter,
-    /// What became of it.
     pub outcome: ReplayOutcome,
 }
 
 /// Where a letter is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReplayOutcome {
-    /// In the queue of this name, and in no other.
+    /// Only in the queue of this name.
     Moved(String),
-    /// In the queue of this name, and among the dead letters still: why it could not be deleted.
+    /// In the queue of this name and still a dead letter, with the reason why it was not deleted.
     Copied(String, String),
-    /// Where it was: there is no queue to send it to, and why.
+    /// Still a dead letter: it has no queue to go to, for this reason.
     Homeless(String),
-    /// Where it was: sending it failed, and why.
+    /// Still a dead letter: sending it failed or was not confirmed, for this reason.
     Unsent(String),
-    /// Where it was: its body was cut, so the message is not whole.
+    /// Still a dead letter: its body was cut, so the message is incomplete.
     Cut(Cut),
 }
 
-/// Why there is no way for a letter.
+/// Why a letter cannot be sent.
 #[derive(Debug, Clone)]
 enum NoWay {
-    /// It is not whole.
     Cut(Cut),
-    /// Nobody said where it came from, or that is no queue of ours, or gone.
+    /// Its source is unknown, is no queue of this stack, or no longer exists.
     Nowhere(String),
-    /// It could not be found out.
+    /// The lookup of its queue failed.
     Trouble(String),
 }
 
-/// Replays letters until all that were chosen are gone through, or `stop`. `told` is called with what
-/// becomes of each, and may take its time. No more are replayed than lay there at the beginning: what
-/// cannot be handled comes back, and would be replayed for ever. Returns about how many of all were
-/// hidden, because another receiver has them.
+/// Replays the chosen letters until all are done, or until `stop`. `told` receives the outcome of each, and may
+/// take its time. The replay handles at most as many letters as were there at the beginning: a letter that fails
+/// again comes back, and would be replayed for ever. Returns about how many letters other receivers hid.
 ///
 /// # Errors
-/// Invalid when there is no such provider to send to; any error of a request, after which what was in
-/// hand comes back by itself.
+/// Invalid when the provider for requests of unknown origin does not exist; any error of a request. Letters in
+/// hand then come back by themselves.
 pub async fn replay(
     aws: &Aws,
     choice: &Choice,
@@ -101,7 +94,7 @@ pub async fn replay(
             LetterKind::Replies => aws.queue(aws.names.response_dead_letters()).await?,
         };
         let tasks = TaskTracker::new();
-        // What is under way is finished when a signal comes.
+        // Independent of `stop`: letters in flight are finished after a signal.
         let under_way = StopSignal::new();
         let mut round = QueueReplay {
             aws,
@@ -130,22 +123,20 @@ async fn provider_queue(aws: &Aws, provider: &ProviderName) -> Result<Queue> {
     })
 }
 
-/// The replay of the letters of one queue.
 struct QueueReplay<'a> {
     aws: &'a Aws,
     of: LetterKind,
     fallback: Option<&'a Queue>,
     queue: Queue,
     deletes: Batcher<String, ()>,
-    /// The queues that letters came from, by name; why there is none.
+    /// The source queues by name, or why a queue cannot be used.
     targets: HashMap<String, Result<Batcher<ReceivedLetter, ()>, NoWay>>,
     tasks: TaskTracker,
     under_way: StopSignal,
 }
 
 impl QueueReplay<'_> {
-    /// Goes through the letters; takes the ids it finds out of `left`. Returns about how many it did not
-    /// get to see.
+    /// Goes through the letters, and removes the ids it finds from `left`. Returns about how many it did not see.
     async fn go_through(
         &mut self,
         left: &mut Option<HashSet<String>>,
@@ -159,7 +150,7 @@ impl QueueReplay<'_> {
             && !self.under_way.has_reached(Stage::Drain)
             && stale < MOST_STALE
         {
-            // Counts are estimates: ids are looked for whatever they say.
+            // Counts are estimates: ids are searched for even at a count of 0.
             match left.as_ref() {
                 Some(left) if left.is_empty() => break,
                 None if most == 0 && !is_first => break,
@@ -185,7 +176,7 @@ impl QueueReplay<'_> {
                     kept.push(held.receipt);
                 }
             }
-            // Where it takes long, what was kept comes again in between.
+            // In a long replay, letters that were kept become visible and are received again.
             stale = if seen.len() == before { stale + 1 } else { 0 };
             most = most.saturating_sub((seen.len() - before) as u64);
             kept.extend(self.send_back(chosen, told).await);
@@ -197,7 +188,7 @@ impl QueueReplay<'_> {
         Ok(most.min(self.queue.counts().await?.in_flight))
     }
 
-    /// Sends letters to where they came from; returns the handles of those that stay.
+    /// Sends letters to their queues; returns the receipt handles of those that stay.
     async fn send_back(
         &mut self,
         letters: Vec<ReceivedLetter>,
@@ -208,7 +199,7 @@ impl QueueReplay<'_> {
             let target = self.target(&held.letter).await;
             ways.push((held, target));
         }
-        // The next time it may be found out.
+        // The next lookup may succeed.
         self.targets.retain(|_, target| !matches!(target, Err(NoWay::Trouble(_))));
         let deletes = &self.deletes;
         let moved = join_all(ways.into_iter().map(async |(held, target)| {
@@ -221,7 +212,7 @@ impl QueueReplay<'_> {
             if let Err(refusal) = resender.submit(held.clone()).await {
                 let perhaps = match refusal.effect {
                     Effect::Excluded => "",
-                    Effect::Possible => "nobody knows whether it arrived: ",
+                    Effect::Possible => "it may or may not have arrived: ",
                 };
                 let why = format!("sending it to {name}: {perhaps}{refusal}");
                 return (held, ReplayOutcome::Unsent(why));
@@ -243,7 +234,6 @@ impl QueueReplay<'_> {
         kept
     }
 
-    /// Where a letter goes.
     async fn target(
         &mut self,
         letter: &DeadLetter,
@@ -256,7 +246,7 @@ impl QueueReplay<'_> {
             Err(why) => Err(NoWay::Nowhere(why)),
         };
         match (target, self.of, self.fallback) {
-            // Not where its own queue is only out of reach: that would be somebody else's letter.
+            // Only then: a letter whose own queue is merely unreachable belongs to that queue.
             (Err(NoWay::Nowhere(_)), LetterKind::Requests, Some(fallback)) => {
                 let name = fallback.name().to_owned();
                 self.resender(&name).await.map(|resender| (name, resender))
@@ -265,8 +255,8 @@ impl QueueReplay<'_> {
         }
     }
 
-    /// The name of the queue that a letter came from. What a sender says of it may be anything: it
-    /// counts where it names a queue that this stack has such letters from.
+    /// The name of the queue that a letter came from. A sender can write any name: it counts only if it is a
+    /// provider queue of this stack.
     fn source(&self, letter: &DeadLetter) -> Result<String, String> {
         let names = &self.aws.names;
         match (&letter.source, self.of) {
@@ -277,10 +267,10 @@ impl QueueReplay<'_> {
                 Ok(name.clone())
             }
             (Some(LetterSource::Sender(name)), LetterKind::Requests) => {
-                Err(format!("`rydes-source` names no provider's queue of this stack: {name}"))
+                Err(format!("`rydes-source` is not a provider queue of this stack: {name}"))
             }
-            (None, LetterKind::Requests) => Err("nobody wrote down where it came from".to_owned()),
-            // These letters come from one queue alone.
+            (None, LetterKind::Requests) => Err("its origin is unknown".to_owned()),
+            // These letters come only from the response queue.
             (Some(LetterSource::Sender(_)) | None, LetterKind::Replies) => {
                 Ok(names.response_queue())
             }

@@ -1,5 +1,5 @@
-//! Records a request for quotes, then publishes it, alone or together with others. No request is ever
-//! lost between the two: a row without its message is published again by submitting the same id.
+//! Records a request for quotes, then publishes it, alone or in a batch. No request is lost between the two steps:
+//! submitting the same id again publishes a row whose message is missing.
 
 mod protocol;
 
@@ -25,29 +25,27 @@ use crate::flow::draft::Submission;
 use crate::shutdown::StopSignal;
 use crate::stack::subscribed;
 
-/// How old the register of providers may be that a request goes by, where many go by it.
+/// The default maximum age of the register of providers that requests share.
 const REGISTER_AGE: Duration = Duration::from_secs(5);
-/// How long a look at it may take, before the last one is gone by.
+/// When a refresh of the register takes longer, the old register is used.
 const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
-/// Statements under way at once, each with 25 rows, and messages in batches of ten.
+/// Batches in flight at once: of 25 rows, and of ten messages.
 const MAX_IN_FLIGHT: usize = 4;
-/// A row or a message waits for no others while none are under way.
+/// A row or a message waits for no others while no batch is in flight.
 const LINGER: Duration = Duration::ZERO;
-/// How long it waits at the most while others are.
+/// While a batch is in flight, it waits at most this long.
 const PATIENCE: Duration = Duration::from_millis(100);
-/// How often a row or a message is tried.
 const ATTEMPTS: u32 = 5;
 
-/// Scatters one request to everybody who is subscribed.
+/// Scatters one request to every subscribed provider.
 ///
 /// # Errors
-/// Not set up; when nobody is subscribed; when the topic refused it, in which case its row is gone
-/// again; invalid when the id is taken by a request of other content.
+/// Not set up when there is no topic; the errors of [`Scatter::submit`].
 pub async fn submit(aws: &Aws, submission: Submission) -> Result<Scattered> {
     Scatter::new(aws, Way::Singly).await?.submit(submission).await
 }
 
-/// Scatters requests to everybody who is subscribed.
+/// Scatters requests to every subscribed provider.
 pub struct Scatter {
     table: Table,
     topic: Topic,
@@ -56,7 +54,6 @@ pub struct Scatter {
     way: Way,
 }
 
-/// Who is subscribed.
 struct Register {
     providers: Vec<Responder>,
     looked: Instant,
@@ -71,11 +68,11 @@ enum Way {
 }
 
 impl Scatter {
-    /// Scatters requests in batches, which are made on `tasks`. Once `stop` drains none waits
-    /// for company any more; it begins when a batch fails for a reason that no other would be spared.
+    /// Scatters requests in batches, which run on `tasks`. Once `stop` drains, no batch waits for more entries. A
+    /// fatal error of a batch triggers `stop`.
     ///
     /// # Errors
-    /// Not set up; when nobody is subscribed.
+    /// Not set up when there is no topic; when no provider is subscribed.
     pub async fn batched(aws: &Aws, tasks: &TaskTracker, stop: &StopSignal) -> Result<Self> {
         let limits = |count, bytes| Limits {
             count,
@@ -87,7 +84,7 @@ impl Scatter {
         };
         let mut scatter = Self::new(aws, Way::Singly).await?;
         let (table, topic) = (scatter.table.clone(), scatter.topic.clone());
-        // 25 rows of the largest kind are far below what a request may hold.
+        // Even the 25 largest rows are far below the size limit of a request.
         let rows = limits(MAX_STATEMENTS, usize::MAX);
         let rows = Batcher::start(
             tasks,
@@ -118,7 +115,7 @@ impl Scatter {
         Ok(Self { table: aws.table(), topic, register, register_age: REGISTER_AGE, way })
     }
 
-    /// The same, going by a register of providers that is no older than this.
+    /// Sets the maximum age of the register of providers.
     #[must_use]
     pub fn register_age(mut self, most: Duration) -> Self {
         self.register_age = most;
@@ -128,9 +125,8 @@ impl Scatter {
     /// Records a request, then publishes it.
     ///
     /// # Errors
-    /// When no provider is subscribed any more; when the table or the topic refused it, in which case
-    /// its row is gone again unless another submission uses it; a conflict when the id is taken by a
-    /// request that says something else.
+    /// When no provider is subscribed; when the table or the topic refused it, and then its row is removed again
+    /// unless another submission uses it; a conflict when a request with other content has the id.
     pub async fn submit(&self, submission: Submission) -> Result<Scattered> {
         let expected = self.expected().await;
         if expected.is_empty() {
@@ -140,12 +136,12 @@ impl Scatter {
         protocol::submit(self, insert, |stored| check_same(&submission, stored)).await
     }
 
-    /// Who is subscribed, as of a moment ago; where that cannot be seen, as of the last look.
+    /// The subscribed providers from the register. If a refresh fails, the old register counts.
     async fn expected(&self) -> Vec<Responder> {
         let mut register = self.register.lock().await;
         if register.looked.elapsed() > self.register_age {
             let look = timeout(LOOK_TIMEOUT, subscribed(&self.topic).boxed()).await;
-            // Whoever has waited for this look goes by it, however long it took.
+            // The requests that waited for this lookup use its result, however long it took.
             register.looked = Instant::now();
             if let Ok(Ok(providers)) = look {
                 register.providers = providers;
@@ -193,7 +189,7 @@ fn no_provider() -> Error {
     Error::new(Kind::NoProvider, "no provider is subscribed; nothing was written")
 }
 
-/// The error of an entry that was given up.
+/// The error of a batch entry that was refused.
 fn failed(doing: &str, refusal: &Refusal) -> (Error, Effect) {
     let error = Error::other(format!("{doing} failed")).because(refusal.to_string());
     let error = match refusal.permanence {
@@ -203,7 +199,6 @@ fn failed(doing: &str, refusal: &Refusal) -> (Error, Effect) {
     (error, refusal.effect)
 }
 
-/// The row of a request that is submitted now.
 fn row(submission: &Submission, expected: Vec<Responder>) -> RequestRow {
     let submitted = Timestamp::now();
     RequestRow {
@@ -217,13 +212,12 @@ fn row(submission: &Submission, expected: Vec<Responder>) -> RequestRow {
     }
 }
 
-/// The conditions of an RFQ: `all`, then what was asked for beside it.
+/// `all`, then the other conditions.
 fn conditions(asked: &[Condition]) -> Vec<Condition> {
     let asked = asked.iter().filter(|until| **until != Condition::All).cloned();
     std::iter::once(Condition::All).chain(asked).collect()
 }
 
-/// The message of a request row.
 fn message(row: &RequestRow) -> Request {
     Request {
         id: row.id.clone(),
@@ -233,8 +227,7 @@ fn message(row: &RequestRow) -> Request {
     }
 }
 
-/// Whether the RFQ that has this id is the one that is submitted. What the submission does not name, or
-/// the row does not have, is not compared.
+/// Fails if the stored RFQ differs from the submission. Parts that either of them leaves out are not compared.
 fn check_same(submission: &Submission, stored: &RequestRow) -> Result<()> {
     let conflict = |field: &'static str, with: String| {
         let message = format!("RFQ {} exists with {with}; nothing was sent", stored.id);

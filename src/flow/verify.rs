@@ -1,5 +1,5 @@
-//! Conservation: where each copy of a request is. It reads rows and counts messages; nothing is
-//! received, since each receive would count towards redrive.
+//! Conservation: finds each provider's copy of a request. It reads rows and counts messages. It must not receive
+//! any, because each receive counts towards redrive.
 
 use std::time::Duration;
 
@@ -11,32 +11,30 @@ use crate::core::{ProviderName, Responder, RfqId, Rows, Timestamp};
 use crate::error::Result;
 use crate::stack::{Depths, count_lag, depths, filtered};
 
-/// How long after a first look a copy that nothing explains is looked for once more.
+/// Pause before the second look for a copy that nothing explains.
 const SECOND_LOOK: Duration = Duration::from_secs(1);
 
 /// What accounts for a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CopyLocation {
-    /// A row.
     Row(State),
-    /// Possibly a message in its provider's queue, which holds so many.
+    /// Possibly a message in its provider's queue, which holds this many.
     Queue(QueueCounts),
-    /// Possibly a message in the response queue, which holds so many.
+    /// Possibly a message in the response queue, which holds this many.
     Responses(QueueCounts),
-    /// Possibly a message that no count shows yet: it was asked a moment ago.
+    /// Possibly a message that no count shows yet: the request is recent.
     Unseen,
-    /// Possibly a message in a queue that cannot be looked at from here.
+    /// Possibly a message in a queue that cannot be counted from here.
     Elsewhere,
-    /// Nothing: no row, and both queues are empty.
+    /// No row, and both queues are empty.
     Nothing,
-    /// Nothing: no row, and its provider has no queue here.
+    /// No row, and its provider has no queue here.
     NoQueue,
-    /// Nothing either, but its provider's subscription has a filter, which may have held it back.
+    /// No row, but the filter of its provider's subscription may have held it back.
     Filter,
 }
 
 impl CopyLocation {
-    /// Whether nothing accounts for it.
     pub fn is_unexplained(self) -> bool {
         matches!(self, Self::Nothing | Self::NoQueue)
     }
@@ -50,28 +48,24 @@ impl CopyLocation {
 /// Where every copy of one RFQ is.
 #[derive(Debug, Clone)]
 pub struct Conservation {
-    /// What stands.
     pub gathering: Gathering,
-    /// Each expected provider's copy, in natural order; none where nobody wrote down who was asked.
+    /// Each expected provider's copy, in natural order; none if the row does not list the expected providers.
     pub copies: Vec<(Responder, CopyLocation)>,
-    /// Messages in the dead letters of requests and of responses; `None` where every copy has a row
-    /// and nobody had to look.
+    /// Messages in the dead letters of requests and of responses. Not counted (`None`) if every copy has a row.
     pub dead_letters: Option<(u64, u64)>,
 }
 
 impl Conservation {
-    /// Whether no copy is in flight any more.
     pub fn is_settled(&self) -> bool {
         !self.copies.iter().any(|(_, found)| found.is_in_flight())
     }
 
-    /// The copies that nothing accounts for.
     pub fn unexplained(&self) -> Vec<&Responder> {
         let unexplained = self.copies.iter().filter(|(_, found)| found.is_unexplained());
         unexplained.map(|(responder, _)| responder).collect()
     }
 
-    /// Takes in whose subscriptions have a filter.
+    /// Explains copies of these providers, whose subscriptions have a filter.
     fn held_back(&mut self, filtered: &[Responder]) {
         for (responder, found) in &mut self.copies {
             if found.is_unexplained() && filtered.contains(responder) {
@@ -81,11 +75,8 @@ impl Conservation {
     }
 }
 
-/// Looks once whether filters explain copies that nothing else does. Where a subscription may not be
-/// read its copy stays unexplained.
-///
-/// # Errors
-/// Any passing error of a request.
+/// Checks once whether filters explain the unexplained copies. A copy stays unexplained if its subscription may
+/// not be read. Returns only transient errors.
 pub async fn explain(aws: &Aws, account: &mut Conservation) -> Result<()> {
     let unexplained: Vec<Responder> = account.unexplained().into_iter().cloned().collect();
     if unexplained.is_empty() {
@@ -95,13 +86,9 @@ pub async fn explain(aws: &Aws, account: &mut Conservation) -> Result<()> {
     Ok(())
 }
 
-/// Looks for every copy of an RFQ; `None` when there is no such RFQ. What nothing explains is looked
-/// for twice.
-///
-/// # Errors
-/// Any error of a request.
+/// Finds every copy of an RFQ; `None` when the RFQ does not exist. Looks twice for copies that nothing explains.
 pub async fn verify(aws: &Aws, id: &RfqId) -> Result<Option<Conservation>> {
-    // For as long a copy may be on its way from the topic, or not counted yet.
+    // For this long a copy may be in transit from the topic, or not counted yet.
     let unseen = count_lag(aws);
     let first = look(aws, id, unseen).await?;
     if first.as_ref().is_some_and(|account| !account.unexplained().is_empty()) {
@@ -111,8 +98,8 @@ pub async fn verify(aws: &Aws, id: &RfqId) -> Result<Option<Conservation>> {
     Ok(first)
 }
 
-/// One look, in the order in which a message travels: whoever is not in its queue any more, nor in
-/// the response queue after that, has its row by then.
+/// One look, in the order in which a message travels. A copy that has left its provider's queue and then the
+/// response queue has its row when the rows are read at the end.
 async fn look(aws: &Aws, id: &RfqId, unseen: Duration) -> Result<Option<Conservation>> {
     let asked = Timestamp::now();
     let Some(rows) = aws.table().rows(id).await? else { return Ok(None) };
@@ -125,14 +112,13 @@ async fn look(aws: &Aws, id: &RfqId, unseen: Duration) -> Result<Option<Conserva
     Ok(rows.map(|rows| account(&rows, Some(&depths), asked, unseen)))
 }
 
-/// The expected providers that no row is there of.
 fn without_row(rows: &Rows) -> Vec<Responder> {
     let has_row = |who: &Responder| rows.answers.iter().any(|row| row.responder == *who);
     let expected = rows.request.expected.as_deref().unwrap_or_default();
     expected.iter().filter(|who| !has_row(who)).cloned().collect()
 }
 
-/// Pure: what the rows, and then the queues, say of each copy.
+/// Accounts for each copy by the rows first, then by the queues. Pure.
 fn account(rows: &Rows, depths: Option<&Depths>, now: Timestamp, unseen: Duration) -> Conservation {
     let gathering = aggregate(rows, now, None);
     let missing = without_row(rows);
@@ -149,7 +135,7 @@ fn account(rows: &Rows, depths: Option<&Depths>, now: Timestamp, unseen: Duratio
             _ if depths.responses.total() > 0 => CopyLocation::Responses(depths.responses),
             Some(_) if is_young => CopyLocation::Unseen,
             Some(_) => CopyLocation::Nothing,
-            // A name that no queue of the stack can have: it was subscribed from elsewhere.
+            // No queue of the stack can have such a name: the queue was subscribed from elsewhere.
             None if ProviderName::parse(who.as_str()).is_err() && !is_over => {
                 CopyLocation::Elsewhere
             }
@@ -213,7 +199,7 @@ mod tests {
         Timestamp::from_millis(millis).expect("in range")
     }
 
-    /// How long a copy may be unseen: where counts are always right, and on AWS.
+    /// How long a copy may be unseen: on LocalStack, and on AWS.
     const UNSEEN: (Duration, Duration) = (Duration::from_secs(2), Duration::from_mins(1));
 
     fn judged(rows: &Rows, depths: Option<&Depths>) -> Conservation {

@@ -1,5 +1,5 @@
-//! Providers and the response consumer under one stop: the providers drain first, then the consumer, so that
-//! the last answers are gathered too.
+//! Runs providers and the response consumer together. On a stop the providers drain first, so that the consumer
+//! still gathers their last answers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -14,24 +14,21 @@ use crate::core::ProviderName;
 use crate::error::Result;
 use crate::shutdown::{Stage, StopSignal};
 
-/// How long the consumer goes on for answers that it has not gathered: another consumer may have done so.
+/// How long the consumer waits for the last answers, which another consumer may have gathered.
 const LAST_LOOK: Duration = Duration::from_secs(2);
-/// How often it is looked for the last of them.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// What runs in this process.
 #[derive(Debug, Clone)]
 pub struct WorkerPlan {
-    /// The simulated providers and how they behave; `None` for the consumer alone.
+    /// `None` for the consumer alone.
     pub providers: Option<(Vec<ProviderName>, provider::ProviderSettings)>,
-    /// How answers are gathered; `None` for the providers alone.
+    /// `None` for the providers alone.
     pub consumer: Option<gather::ConsumerSettings>,
 }
 
-/// Runs until `stop` reaches [`Stage::Drain`], then drains. A part that cannot go on stops the other one, by `stop`.
-///
-/// # Errors
-/// Not set up when a queue is missing; the first error of either part that will not pass, after draining.
+/// Runs until `stop` reaches [`Stage::Drain`], then drains. A permanent error of one part stops the other one
+/// through `stop`, and is returned after draining.
 pub async fn run(
     aws: &Aws,
     plan: &WorkerPlan,
@@ -48,7 +45,7 @@ pub async fn run(
         let Some((names, settings)) = &plan.providers else { return Ok(()) };
         let ended = provider::run(aws, names, settings, &providers_stop, &sink).await;
         if ended.is_ok() && plan.consumer.is_some() {
-            // After the time for it the answers stay where they are.
+            // Answers that are not gathered in time stay in the response queue.
             _ = timeout(LAST_LOOK, outstanding.settled()).await;
         }
         consumer_stop.reach(Stage::Drain);
@@ -60,7 +57,7 @@ pub async fn run(
     let consumer = async {
         let Some(settings) = plan.consumer else { return Ok(()) };
         match gather::run(aws, settings, &consumer_stop, &sink).await {
-            // The providers need not answer any more, and end with this error.
+            // Without a consumer the providers need not go on: they end with its error.
             Err(error) if plan.providers.is_some() => {
                 providers_stop.fail(error);
                 stop.reach(Stage::Drain);
@@ -80,7 +77,7 @@ pub async fn run(
         ended = async { tokio::join!(providers, consumer) } => ended,
         never = follow => never,
     };
-    // An error of the consumer's that came after the providers had ended is still there.
+    // A consumer error that came after the providers ended is still stored there.
     providers.and(consumer).and_then(|()| providers_stop.outcome())
 }
 
@@ -98,7 +95,6 @@ impl Outstanding {
         self.0.fetch_add(change, Ordering::Relaxed);
     }
 
-    /// Returns when there are none.
     async fn settled(&self) {
         while self.0.load(Ordering::Relaxed) > 0 {
             sleep(LOOK_EVERY).await;
@@ -106,7 +102,7 @@ impl Outstanding {
     }
 }
 
-/// The same sink, with a count of the answers that pass it.
+/// A sink that also counts the answers that pass it.
 fn counted(sink: &Sink<Event>) -> (Sink<Event>, Arc<Outstanding>) {
     let outstanding = Arc::<Outstanding>::default();
     let (sink, counted) = (Arc::clone(sink), Arc::clone(&outstanding));

@@ -1,38 +1,32 @@
-//! The one reader of the environment's variables. Its caller hands in where they come from.
+//! The only reader of environment variables. Its caller supplies the function that looks them up.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 use crate::error::{Error, Result};
 
-/// The variables of the environment. An empty one counts as unset.
+/// The environment's variables. An empty one counts as unset.
 #[derive(Clone, Copy)]
 pub struct Env<'a>(&'a dyn Fn(&str) -> Option<OsString>);
 
 impl<'a> Env<'a> {
-    /// Variables as `read` has them.
     pub fn new(read: &'a dyn Fn(&str) -> Option<OsString>) -> Self {
         Self(read)
     }
 
-    /// A variable as it is.
     pub fn raw(self, name: &str) -> Option<OsString> {
         self.0(name).filter(|value| !value.is_empty())
     }
 
-    /// A variable that is text.
-    ///
-    /// # Errors
-    /// Invalid, naming the variable, when it is not UTF-8: as unset it would let the program work on
-    /// something else than what was meant.
+    /// A variable as text. One that is not UTF-8 must not count as unset: the program could use the wrong stack.
     pub fn text(self, name: &str) -> Result<Option<String>> {
         let text = self.raw(name).map(OsString::into_string).transpose();
-        // What it holds may be a secret.
+        // The message leaves out the value, which may be a secret.
         text.map_err(|_| Error::invalid(format!("the variable {name} is not UTF-8")))
     }
 
-    /// A folder: any bytes. A relative path is ignored, as the XDG Base Directory Specification says:
-    /// it would mean another folder in each working directory.
+    /// A folder, in any encoding. A relative path is ignored, as the XDG Base Directory Specification requires: it
+    /// would be another folder in each working directory.
     pub fn folder(self, name: &str) -> Option<PathBuf> {
         self.raw(name).map(PathBuf::from).filter(|folder| folder.is_absolute())
     }

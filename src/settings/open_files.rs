@@ -1,29 +1,28 @@
-//! The number of files that this process may have open. A connection is one.
+//! The number of files that this process may have open. Each connection counts as one.
 
 use std::fs::File;
 use std::io;
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-/// Open files that are enough for every command: a hundred providers that poll, and as many requests
-/// more.
+/// Enough open files for every command: a hundred polling providers, and as many other requests.
 pub const FILES: u64 = 2_048;
 /// `EMFILE` and `ENFILE` on every Unix: the process, or the system, has too many files open.
 const TOO_MANY: [i32; 2] = [24, 23];
 
-/// Raises the number of files that may be open, as far as the system lets a process do so itself.
+/// Raises the limit to [`FILES`], or to the hard limit if that is lower.
 pub fn raise() {
     let mut limit = getrlimit(Resource::Nofile);
     let Some(now) = limit.current else { return };
     let wanted = limit.maximum.map_or(FILES, |maximum| maximum.min(FILES));
     if now < wanted {
         limit.current = Some(wanted);
-        // It stays as it is then, and what fails because of it says so.
+        // On failure the limit stays as it is. A command that runs out of files reports it.
         _ = setrlimit(Resource::Nofile, limit);
     }
 }
 
-/// Files that may be open now; `None` where there is no limit.
+/// The current limit; `None` if there is none.
 pub fn files() -> Option<u64> {
     getrlimit(Resource::Nofile).current
 }
@@ -33,8 +32,7 @@ pub fn is_too_many(error: &io::Error) -> bool {
     error.raw_os_error().is_some_and(|code| TOO_MANY.contains(&code))
 }
 
-/// Whether no further file can be opened now. A name that is looked up then is reported as unknown,
-/// because its files could not be read.
+/// Whether no further file can be opened now. A DNS lookup, which reads files, then reports an unknown name.
 pub fn are_reached() -> bool {
     File::open("/").is_err_and(|error| is_too_many(&error))
 }

@@ -1,10 +1,10 @@
-//! Partitions of AWS: which one a region is in, and which hosts are AWS's. Both come from the SDK's
-//! own data, so that a new partition comes with a new SDK.
+//! The partitions of AWS: which one a region is in, and which hosts belong to AWS. Both come from the SDK's own
+//! data, so a new SDK brings new partitions.
 
 use aws_sdk_sqs::config::endpoint::{DefaultResolver, Params, ResolveEndpoint as _};
 use futures_util::FutureExt as _;
 
-/// A region of each partition that the SDK knows of.
+/// One region of each partition that the SDK knows.
 const REGIONS: [&str; 8] = [
     "us-east-1",
     "cn-north-1",
@@ -16,14 +16,14 @@ const REGIONS: [&str; 8] = [
     "us-isof-south-1",
 ];
 
-/// Addresses that the SDK knows under two suffixes: for IPv4 alone, and for IPv6 too.
+/// The SDK has two host suffixes: for IPv4 only, and for IPv4 and IPv6.
 #[derive(Debug, Clone, Copy)]
 enum Stack {
     Single,
     Dual,
 }
 
-/// The name that ARNs have for a region's partition: `aws`, `aws-cn`, ...
+/// A region's partition as ARNs name it: `aws`, `aws-cn`, ...
 pub fn partition_of(region: &str) -> &'static str {
     match suffix(region, Stack::Single).as_deref() {
         Some("amazonaws.com.cn") => "aws-cn",
@@ -38,9 +38,9 @@ pub fn partition_of(region: &str) -> &'static str {
     }
 }
 
-/// Whether a host, in lower case, is one of AWS's own in any partition.
+/// Whether a host, in lower case, belongs to AWS in any partition.
 pub(super) fn owns(host: &str) -> bool {
-    // A region of a partition that is newer than the list stands in the host itself.
+    // The host itself names the region of a partition that is newer than the list.
     let regions = REGIONS.into_iter().chain(host.split('.').filter(|part| part.contains('-')));
     let suffixes =
         regions.flat_map(|region| [Stack::Single, Stack::Dual].map(|stack| (region, stack)));
@@ -49,7 +49,7 @@ pub(super) fn owns(host: &str) -> bool {
     })
 }
 
-/// What the hosts of a region's services end with: `amazonaws.com`.
+/// The host suffix of a region's services: `amazonaws.com`.
 fn suffix(region: &str, stack: Stack) -> Option<String> {
     let params = Params::builder().region(region).use_dual_stack(matches!(stack, Stack::Dual));
     let params = params.build().ok()?;

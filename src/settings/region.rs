@@ -1,15 +1,12 @@
-//! What a region may look like. Whether it exists is for the place that it is used at.
+//! Checks the form of a region. The backend decides whether the region exists.
 
 use crate::core::text::printable;
 use crate::error::{Error, Result};
 
-/// The longest part of a host's name, which a region is, by RFC 1035.
+/// The longest label of a host name by RFC 1035. A region is such a label.
 const LONGEST: usize = 63;
 
-/// Refuses what can be no region; `origin` says where it came from.
-///
-/// # Errors
-/// Invalid, naming the origin.
+/// Fails, naming `origin`, for a text that cannot be a region.
 pub fn check_region(region: &str, origin: &str) -> Result<()> {
     let is_plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let (first, last) = (region.bytes().next(), region.bytes().next_back());

@@ -1,11 +1,10 @@
-//! The variables that the SDK reads by itself with `--aws`. One that is not UTF-8 is unset to it, so
-//! that it would work on something else than what was meant.
+//! The variables that the SDK itself reads with `--aws`. The SDK treats one that is not UTF-8 as unset, and could
+//! then work on the wrong account.
 
 use super::Env;
 use crate::error::Result;
 
-/// All of them, but for the region and the endpoints that the settings read themselves. Two name
-/// files and one a folder: the SDK takes these as text too.
+/// Without the region and the endpoints, which the settings read. The SDK reads the names of files as text too.
 const TEXT: [&str; 43] = [
     "AWS_ACCESS_KEY_ID",
     "AWS_ACCOUNT_ID",
@@ -55,10 +54,7 @@ const TEXT: [&str; 43] = [
 /// Where the SDK looks for the files of profiles, of SSO and of logins.
 const HOME: &str = "HOME";
 
-/// Fails where a variable that the SDK reads is not UTF-8.
-///
-/// # Errors
-/// Invalid, naming the variable.
+/// Fails with the name of a variable that is not UTF-8.
 pub(super) fn check(env: Env<'_>) -> Result<()> {
     TEXT.into_iter().chain([HOME]).try_for_each(|variable| env.text(variable).map(drop))
 }

@@ -1,4 +1,4 @@
-//! URLs of endpoints: whose they are, and the one way of writing each.
+//! URLs of endpoints: which host they name, and their normal form.
 
 use std::net::IpAddr;
 
@@ -17,7 +17,6 @@ pub fn is_local(url: &str) -> bool {
     host(url).is_some_and(|host| is_loopback(&host))
 }
 
-/// Whether the host is this machine, which AWS never is.
 pub fn is_loopback(host: &str) -> bool {
     host == "localhost"
         || host.ends_with(".localhost")
@@ -25,8 +24,8 @@ pub fn is_loopback(host: &str) -> bool {
         || address(host).is_some_and(|ip| ip.is_loopback() || ip.is_unspecified())
 }
 
-/// An http or https URL in the one way of writing it: lower case, no default port, no slash at the
-/// end, and `localhost` for each name of this machine's own address. `None` where it is no such URL.
+/// The normal form of an http or https URL: host in lower case, no default port, no trailing slash, and
+/// `localhost` for each name of this machine's own address. `None` for any other text.
 pub fn plain_url(url: &str) -> Option<String> {
     let uri: Uri = url.parse().ok()?;
     let host = host(url)?;
@@ -44,12 +43,12 @@ pub fn plain_url(url: &str) -> Option<String> {
     Some(format!("{scheme}://{host}{port}{}", uri.path().trim_end_matches('/')))
 }
 
-/// The address that a host is; one of IPv4's, where IPv6 only wraps it.
+/// The host as an IP address; an IPv4-mapped IPv6 address becomes IPv4.
 fn address(host: &str) -> Option<IpAddr> {
     host.parse().ok().map(|ip: IpAddr| ip.to_canonical())
 }
 
-/// Whether an address is the one that `localhost` has; others of 127.0.0.0/8 may be other servers.
+/// Whether `localhost` has this address. Other addresses of 127.0.0.0/8 may be other servers.
 fn is_itself(ip: IpAddr) -> bool {
     ip.is_unspecified()
         || ip == IpAddr::from([127, 0, 0, 1])

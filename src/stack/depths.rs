@@ -1,5 +1,4 @@
-//! How many messages lie in the queues of a stack. Nothing is received: each receive would count
-//! towards redrive.
+//! Counts the messages in the queues of a stack. It must not receive any: each receive counts towards redrive.
 
 use std::time::Duration;
 
@@ -10,16 +9,15 @@ use crate::aws::{Aws, Queue, QueueCounts, Topic, topic_arn};
 use crate::core::{ProviderName, Responder};
 use crate::error::{Error, Kind, Result};
 
-/// How long counts may take to become right on AWS.
+/// How long counts on AWS may lag behind.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html>
 const COUNT_LAG: Duration = Duration::from_mins(1);
-/// The same on LocalStack, whose counts are always right: messages may be on their way.
+/// LocalStack's counts are always right, but messages may be in transit.
 const COUNT_LAG_LOCALSTACK: Duration = Duration::from_secs(2);
 
-/// What the queues of a stack hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Depths {
-    /// Each provider with what its queue holds; `None` where there is no such queue in this account.
+    /// `None` if this account has no such queue.
     pub providers: Vec<(Responder, Option<QueueCounts>)>,
     /// Replies that are not in the table yet.
     pub responses: QueueCounts,
@@ -29,9 +27,8 @@ pub struct Depths {
     pub response_dead_letters: QueueCounts,
 }
 
-/// Counts the queues of these providers, then the dead letters and the response queue: in the order in which a
-/// message travels, so that none is missed on its way. One `GetQueueUrl` in all, one `GetQueueAttributes` per
-/// queue.
+/// Counts the queues of these providers, then the dead letters and the response queue. Messages travel in this
+/// order, so that none is missed in transit. Sends one `GetQueueUrl`, and one `GetQueueAttributes` per queue.
 ///
 /// # Errors
 /// Not set up when there is no response queue.
@@ -40,19 +37,13 @@ pub async fn depths(aws: &Aws, providers: &[Responder]) -> Result<Depths> {
     beside(&responses, aws, providers, None).await
 }
 
-/// The same for every provider that is subscribed.
-///
-/// # Errors
-/// Not set up when there is no response queue or no topic.
+/// Counts the queues of every subscribed provider, after the response queue: a message in transit may be missed.
 pub async fn all_depths(aws: &Aws) -> Result<Depths> {
     let (responses, counts, topic) = responses_and_topic(aws).await?;
     beside(&responses, aws, &subscribed(&topic).await?, Some(counts)).await
 }
 
-/// The same, with the subscriptions and how each delivers: one `GetSubscriptionAttributes` each.
-///
-/// # Errors
-/// Not set up when there is no response queue or no topic.
+/// [`all_depths`] with the subscriptions and how each delivers: one more `GetSubscriptionAttributes` each.
 pub async fn depths_and_subscribers(aws: &Aws) -> Result<(Depths, Subscribers)> {
     let (responses, counts, topic) = responses_and_topic(aws).await?;
     let listed = Listed::of(&topic).await?;
@@ -68,7 +59,7 @@ pub fn count_lag(aws: &Aws) -> Duration {
     if aws.is_real() { COUNT_LAG } else { COUNT_LAG_LOCALSTACK }
 }
 
-/// The response queue with its counts, and the topic, whose region and account are those of the queue's ARN.
+/// The response queue with its counts, and the topic. The queue's ARN supplies the topic's region and account.
 async fn responses_and_topic(aws: &Aws) -> Result<(Queue, QueueCounts, Topic)> {
     let responses = aws.queue(aws.names.response_queue()).await?;
     let (arn, counts) = responses.look().await?;
@@ -99,7 +90,7 @@ async fn beside(
     Ok(Depths { providers, responses, provider_dead_letters, response_dead_letters })
 }
 
-/// The counts of a provider's queue: of the stack's own, else of one of that name.
+/// Counts the stack's queue of this provider, else the queue that has the provider's name.
 async fn depth(responses: &Queue, aws: &Aws, provider: &Responder) -> Result<Option<QueueCounts>> {
     let own = ProviderName::parse(provider.as_str()).ok();
     let own = own.map(|name| aws.names.provider_queue(&name));
@@ -110,8 +101,7 @@ async fn depth(responses: &Queue, aws: &Aws, provider: &Responder) -> Result<Opt
             Err(error) => return Err(error),
         }
     }
-    // A queue of another account or region is not here, may not be looked at, or has no name that
-    // could stand here.
+    // A queue of another account or region is missing here, may not be read, or has a name that SQS refuses.
     match responses.sibling(provider.as_str().to_owned()).counts().await {
         Ok(counts) => Ok(Some(counts)),
         Err(error) if error.is_transient() => Err(error),

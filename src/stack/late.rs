@@ -1,5 +1,5 @@
-//! What a run has made a moment ago and AWS does not show yet. It is waited for here, and only here:
-//! what a run did not make and does not find is not set up.
+//! Waits for resources that were made a moment ago and that AWS does not show yet. Only this module waits for
+//! them: elsewhere a missing resource counts as not set up.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -12,25 +12,22 @@ use crate::aws::Aws;
 use crate::core::STACK_TAG;
 use crate::error::{Error, Kind, Result};
 
-/// How long what was made may take to show. AWS names 1 s for a queue and no bound for the rest.
+/// How long a new resource may take to show. AWS documents 1 s for a queue, and no bound for the rest.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html>
 pub(super) const SHOWS_WITHIN: Duration = Duration::from_secs(30);
 /// A shorter wait is not reported.
 pub(super) const WORTH_A_WORD: Duration = Duration::from_secs(1);
-/// How often it is looked for.
 pub(super) const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// How long a resource may show without its tag, or not at all, that another run has made a moment ago.
+/// How long a resource that another run has just made may show without its tag, or not at all.
 pub(super) fn moment(aws: &Aws) -> Duration {
     Duration::from_secs(if aws.is_real() { 15 } else { 1 })
 }
 
-/// Whether something that others depend on may not show yet.
+/// Where a resource comes from. One that this run has made may not show yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Origin {
-    /// It was there before.
     Found,
-    /// This run has made it.
     Made,
 }
 
@@ -43,17 +40,16 @@ impl From<&Change> for Origin {
     }
 }
 
-/// What a look at something that this run made has brought.
+/// The result of a look for a new resource.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Seen<T> {
-    /// It shows.
     Shown(T),
     /// This does not show yet: `queue x`, `2 subscriptions`.
     Missing(String),
 }
 
 impl<T> Seen<T> {
-    /// What a request about `what` has brought, where "not set up" says that it does not show yet.
+    /// The outcome of a request about `what`: `NotSetUp` means that `what` does not show yet.
     pub(super) fn of(outcome: Result<T>, what: &str) -> Result<Self> {
         match outcome {
             Ok(shown) => Ok(Self::Shown(shown)),
@@ -63,11 +59,8 @@ impl<T> Seen<T> {
     }
 }
 
-/// Looks until what was made shows. Its time begins after the first look: the one that makes a queue
-/// may first wait for the name.
-///
-/// # Errors
-/// Any error of `look`; when something does not show within [`SHOWS_WITHIN`].
+/// Looks for up to [`SHOWS_WITHIN`], until the new resource shows. The time begins after the first look, because a
+/// look that creates a queue may first wait for its name.
 pub(super) async fn until_shown<T>(
     patience: OnWait<'_>,
     mut look: impl AsyncFnMut() -> Result<Seen<T>>,
@@ -85,8 +78,8 @@ pub(super) async fn until_shown<T>(
     }
 }
 
-/// Looks at what another run may have made; again for a [`moment`] where it lacks the stack's tag and
-/// would be refused for that.
+/// Looks at a resource that another run may have made. If it lacks the stack's tag and would be refused for that,
+/// looks again for a [`moment`].
 pub(super) async fn look_twice<T>(
     aws: &Aws,
     untagged: Untagged,
@@ -110,7 +103,7 @@ pub(super) async fn look_twice<T>(
     }
 }
 
-/// The same for a queue.
+/// [`look_twice`] for a queue.
 pub(super) async fn look_at_queue(
     aws: &Aws,
     name: &str,
@@ -121,11 +114,10 @@ pub(super) async fn look_at_queue(
     look_twice(aws, untagged, patience, look, |found| &found.tags).await
 }
 
-/// Something that was made does not show in time.
 pub(super) fn overdue(what: &str) -> Error {
     let limit = SHOWS_WITHIN.as_secs();
     Error::other(format!("made, but not visible after {limit} s: {what}"))
-        .hint("run it again in a minute: what is there is kept")
+        .hint("run the command again in a minute: it keeps what exists")
 }
 
 #[cfg(test)]
@@ -134,7 +126,7 @@ mod tests {
 
     use super::*;
 
-    /// What was said while something shows only after so many looks.
+    /// Waits for a resource that shows after this many looks. Returns the result, the reports and the time.
     async fn told(looks: usize) -> (Result<usize>, Vec<Waiting>, Duration) {
         let said = Arc::new(Mutex::new(Vec::new()));
         let heard = Arc::clone(&said);

@@ -1,4 +1,4 @@
-//! What a run has made or tagged, until all of it shows where commands look.
+//! Waits until everything that a run has made or tagged shows where commands look for it.
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use tokio::time::{Instant, sleep};
@@ -11,7 +11,6 @@ use crate::aws::{Aws, Topic};
 use crate::core::STACK_TAG;
 use crate::error::{Error, Result};
 
-/// What a run has made or tagged.
 #[derive(Debug, Default)]
 pub(super) struct Made {
     is_topic_new: bool,
@@ -20,27 +19,21 @@ pub(super) struct Made {
 }
 
 impl Made {
-    /// The topic, if it is new to the stack.
+    /// Notes the topic, if it is new to the stack.
     pub(super) fn topic(&mut self, change: &Change) {
         self.is_topic_new = is_new(change);
     }
 
-    /// A queue, if it is new to the stack.
     pub(super) fn queue(&mut self, name: &str, change: &Change) {
         self.queues.extend(is_new(change).then(|| name.to_owned()));
     }
 
-    /// The subscription of a queue, if it is new.
     pub(super) fn subscription(&mut self, queue: &str, change: &Change) {
         self.subscribed.extend(is_new(change).then(|| queue.to_owned()));
     }
 
-    /// Waits until all of it shows in the lists and looks that commands go by. Three requests for each
-    /// queue that is new, since each may show later than the others, and at most four for the rest;
-    /// none where nothing is new.
-    ///
-    /// # Errors
-    /// Any error of a request; when something does not show within [`SHOWS_WITHIN`].
+    /// Waits, for up to [`SHOWS_WITHIN`], until everything new shows in the requests that commands use. Sends
+    /// three per new queue, since each may show later than the others, and at most four for the rest.
     pub(super) async fn shows(
         &self,
         aws: &Aws,
@@ -59,7 +52,6 @@ impl Made {
         Ok(())
     }
 
-    /// Looks at each queue that is new in every way that commands do.
     async fn queues_show(&self, aws: &Aws, patience: OnWait<'_>) -> Result<()> {
         stream::iter(&self.queues)
             .map(|name| queue_shows(aws, name, patience))
@@ -101,7 +93,7 @@ impl Made {
     }
 }
 
-/// Whether it was made, or given to the stack by its tag.
+/// Whether it was created, or tagged for the stack.
 fn is_new(change: &Change) -> bool {
     match change {
         Change::Created => true,
@@ -110,7 +102,7 @@ fn is_new(change: &Change) -> bool {
     }
 }
 
-/// Which of these does not show, or how many.
+/// Names the resource that does not show, or counts several.
 fn all(kind: &str, wanted: &[String], shows: impl Fn(&str) -> bool) -> Seen<()> {
     let missing: Vec<_> = wanted.iter().filter(|name| !shows(name)).collect();
     match missing.as_slice() {
@@ -139,11 +131,8 @@ async fn queue_shows(aws: &Aws, name: &str, patience: OnWait<'_>) -> Result<()> 
     until_shown(patience, look).await
 }
 
-/// Waits until a topic does not list these subscriptions any more: a request submitted before that
-/// would wait for their providers.
-///
-/// # Errors
-/// Any error of a request; when one is still listed after [`SHOWS_WITHIN`].
+/// Waits, for up to [`SHOWS_WITHIN`], until a topic no longer lists these subscriptions. A request submitted
+/// earlier would wait for their providers.
 pub(super) async fn until_unlisted(
     topic: &Topic,
     arns: &[&str],
@@ -160,7 +149,7 @@ pub(super) async fn until_unlisted(
             return Err(Error::other(format!(
                 "{topic} still lists a subscription {limit} s after it was removed"
             ))
-            .hint("run it again in a minute"));
+            .hint("run the command again in a minute"));
         }
         patience(Waiting::Unlisted);
         sleep(LOOK_EVERY).await;

@@ -1,7 +1,7 @@
 //! Makes, compares and removes the resources of a stack (contract, section 2).
 //!
-//! Each resource is looked at first, then created, set or kept: creating what exists with other
-//! attributes fails on AWS. Whatever is interrupted is completed by the next run.
+//! Each resource is looked at first, then created, changed or kept: AWS refuses to create one that exists with
+//! other attributes. The next run completes an interrupted one.
 
 mod depths;
 mod late;
@@ -38,52 +38,46 @@ use crate::error::{Error, Result};
 /// What to do with a resource of the right name that lacks the stack's tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Untagged {
-    /// Leave it alone and fail.
     Refuse,
     /// Tag it and use it.
     Adopt,
 }
 
-/// Whether anything is changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
-    /// Make it so.
     Apply,
-    /// Say what would be done.
+    /// Changes nothing, and reports what would be done.
     DryRun,
 }
 
 /// What was done, or would be done, with a resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// It was not there.
     Created,
-    /// It was as it should be.
     Kept,
-    /// These settings were not as they should be.
+    /// These settings differed.
     Changed(Vec<String>),
 }
 
 /// Something that takes time while resources are made or removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Waiting {
-    /// The name of a queue deleted less than a minute ago is not free yet; at most this long.
+    /// SQS still holds the name of a deleted queue, for at most this long.
     QueueName(String, Duration),
     /// A table is still being deleted, created or changed.
     Table(String),
-    /// This was made by this run and does not show yet.
+    /// This resource was made by this run and does not show yet.
     Shows(String),
-    /// Less than all of a stack shows: some of it may have been made a moment ago.
+    /// Only part of a stack shows: the rest may have been made a moment ago.
     Trace,
     /// A subscription was removed and is still listed.
     Unlisted,
-    /// So many resources are still there after they were deleted.
+    /// This many resources still show after they were deleted.
     Gone(usize),
-    /// The counts of queues may not be right yet; at most this long.
+    /// Queue counts may still lag behind, for at most this long.
     Counts(Duration),
 }
 
-/// Where [`Waiting`] is reported to.
 pub type OnWait<'a> = &'a (dyn Fn(Waiting) + Send + Sync);
 
 /// Partition, region and account: what ARNs are made of.
@@ -95,14 +89,13 @@ struct ArnScope {
 }
 
 impl ArnScope {
-    /// The place that an ARN names.
     fn of(arn: &str) -> Option<Self> {
         let mut parts = arn.split(':').skip(1).map(str::to_owned);
         let (partition, _service) = (parts.next()?, parts.next()?);
         Some(Self { partition, region: parts.next()?, account: parts.next()? })
     }
 
-    /// The place that the credentials name, if they do.
+    /// `None` if the account is unknown.
     fn known(aws: &Aws) -> Option<Self> {
         Some(Self {
             partition: aws.partition.clone(),
@@ -124,12 +117,11 @@ impl ArnScope {
     }
 }
 
-/// Whether a resource with these tags belongs to the stack.
 fn is_ours(tags: &HashMap<String, String>, names: &Names) -> bool {
     tags.get(STACK_TAG).is_some_and(|stack| stack == names.stack().as_str())
 }
 
-/// Fails for a resource that is somebody else's, unless it is to be adopted.
+/// Fails for a resource that lacks the stack's tag, unless it is to be adopted.
 fn check_owner(
     aws: &Aws,
     what: &str,

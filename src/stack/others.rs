@@ -1,5 +1,5 @@
-//! The subscriptions that `setup` was not asked for: how they deliver, and raw delivery switched on
-//! again where the queue is the stack's own.
+//! Subscriptions that `setup` was not asked for. It reads how they deliver, and switches raw delivery on again
+//! where the queue belongs to the stack.
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
@@ -11,10 +11,10 @@ use crate::aws::Aws;
 use crate::aws::{Subscription, Topic};
 use crate::error::{Error, Result};
 
-/// A subscription as it is now, with what was changed: its queue's name, and the settings.
+/// A subscription as it is now; if it was changed, with its queue's name and the change.
 pub(super) type OtherSubscription = (Subscriber, Option<(String, Change)>);
 
-/// Looks at each of these once; mends those that deliver envelopes to the stack's own queues.
+/// Looks at each subscription once; mends those that deliver envelopes to the stack's own queues.
 pub(super) async fn look(
     aws: &Aws,
     scope: &ArnScope,
@@ -38,7 +38,7 @@ pub(super) async fn look(
     seen.buffered(CONCURRENCY).try_collect().await
 }
 
-/// Whether its queue is a provider's of this stack, by its name and its tag.
+/// Whether its queue is a provider queue of this stack, by name and by tag.
 async fn is_own(aws: &Aws, scope: &ArnScope, subscription: &Subscription) -> Result<bool> {
     let name = subscription.queue();
     if aws.names.provider(name).is_none() || subscription.queue_arn != scope.queue_arn(name) {

@@ -1,4 +1,4 @@
-//! The queues of a stack: what they are like, and making them what they should be.
+//! Creates the queues of a stack, and sets what differs on existing ones.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -14,12 +14,13 @@ use super::{Change, Mode, OnWait, Waiting};
 use crate::aws::Aws;
 use crate::error::Result;
 
-/// How long the name of a deleted queue is held.
+/// How long SQS holds the name of a deleted queue.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteQueue.html>
 const NAME_HELD: Duration = Duration::from_mins(1);
-/// How much longer than that it is tried.
+/// Creation is tried for this much longer.
 const NAME_SLACK: Duration = Duration::from_secs(15);
-/// Makes a queue what it should be.
+
+/// Creates a missing queue; sets what differs on an existing one.
 pub(super) async fn ensure(
     aws: &Aws,
     spec: &Spec,
@@ -76,7 +77,7 @@ async fn set(
     Ok(())
 }
 
-/// Creates a queue; waits for its dead letters where this run has made them.
+/// Creates a queue; waits for its dead letter queue if this run has made that one.
 async fn create(aws: &Aws, spec: &Spec, patience: OnWait<'_>) -> Result<()> {
     until_shown(patience, async || create_when_free(aws, spec, patience).await).await
 }

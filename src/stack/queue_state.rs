@@ -1,4 +1,4 @@
-//! The queues of a stack as they are: names, attributes, tags. Changes nothing.
+//! Reads the queues of a stack: names, attributes, tags. It must not change them.
 
 use std::collections::HashMap;
 
@@ -8,10 +8,8 @@ use crate::aws::{Aws, is_not_found};
 use crate::core::PROVIDER_TAG;
 use crate::error::Result;
 
-/// The attributes of a queue.
 pub(super) type Attributes = HashMap<QueueAttributeName, String>;
 
-/// What a queue is like.
 #[derive(Debug, Clone)]
 pub(super) struct QueueState {
     pub(super) url: String,
@@ -19,8 +17,7 @@ pub(super) struct QueueState {
     pub(super) tags: HashMap<String, String>,
 }
 
-/// The URLs of all queues whose names begin as the stack's do. The prefix only narrows the search;
-/// the tag decides.
+/// The URLs of all queues with the stack's name prefix. The prefix only narrows the search: the tag decides.
 pub(super) async fn list(aws: &Aws) -> Result<Vec<String>> {
     let mut urls = Vec::new();
     let mut pages = aws
@@ -38,12 +35,11 @@ pub(super) async fn list(aws: &Aws) -> Result<Vec<String>> {
     Ok(urls)
 }
 
-/// The name of the queue that has this URL.
 pub(super) fn name_of(url: &str) -> &str {
     url.rsplit('/').next().unwrap_or_default()
 }
 
-/// Looks at a queue: its attributes and tags; `None` when there is none.
+/// `None` when there is no such queue.
 pub(super) async fn look(aws: &Aws, name: &str) -> Result<Option<QueueState>> {
     let doing = || format!("looking at queue {name}");
     let url = match aws.clients.sqs.get_queue_url().queue_name(name).send().await {
@@ -54,7 +50,7 @@ pub(super) async fn look(aws: &Aws, name: &str) -> Result<Option<QueueState>> {
     look_at(aws, name, url).await
 }
 
-/// Looks at the queue that has this URL; `None` when there is none.
+/// `None` when there is no such queue.
 pub(super) async fn look_at(aws: &Aws, name: &str, url: String) -> Result<Option<QueueState>> {
     let doing = || format!("looking at queue {name}");
     let attributes = aws
@@ -65,7 +61,7 @@ pub(super) async fn look_at(aws: &Aws, name: &str, url: String) -> Result<Option
         .attribute_names(QueueAttributeName::All)
         .send();
     let (attributes, tags) = tokio::join!(attributes, tags(aws, name, &url));
-    // A queue that goes away in between was being deleted.
+    // A queue that disappears in between was being deleted.
     let attributes = match attributes {
         Err(error) if is_not_found(&error) => return Ok(None),
         attributes => attributes.map_err(|error| aws.error(&doing(), &error))?,
@@ -74,7 +70,7 @@ pub(super) async fn look_at(aws: &Aws, name: &str, url: String) -> Result<Option
     Ok(tags?.map(|tags| QueueState { url, attributes, tags }))
 }
 
-/// The tags of the queue that has this URL; `None` when there is none.
+/// `None` when there is no such queue.
 pub(super) async fn tags(
     aws: &Aws,
     name: &str,
@@ -92,7 +88,7 @@ impl QueueState {
         self.attributes.get(&QueueAttributeName::QueueArn).map(String::as_str)
     }
 
-    /// Whether a key of the owner's encrypts it.
+    /// Whether the owner's KMS key encrypts it.
     pub(super) fn has_key(&self) -> bool {
         self.attributes
             .get(&QueueAttributeName::KmsMasterKeyId)
@@ -103,7 +99,7 @@ impl QueueState {
         self.tags.get(PROVIDER_TAG).is_some_and(|kind| kind == "simulated")
     }
 
-    /// Messages that it holds, in hand and delayed ones included.
+    /// All messages: visible, in flight and delayed.
     pub(super) fn messages(&self) -> u64 {
         let number = |name: &QueueAttributeName| -> u64 {
             self.attributes.get(name).and_then(|value| value.parse().ok()).unwrap_or(0)

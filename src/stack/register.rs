@@ -1,4 +1,4 @@
-//! Who the providers are: the topic's subscriptions, and how others join and leave.
+//! The register of providers, which is the topic's subscriptions. External providers join here.
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
@@ -17,9 +17,9 @@ use crate::error::{Error, Result};
 /// Who answers a provider's requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProviderKind {
-    /// `rydes providers run` does.
+    /// `rydes providers run` answers them.
     Simulated,
-    /// Somebody else does.
+    /// Another program answers them.
     External,
 }
 
@@ -40,44 +40,30 @@ pub struct Registered {
     pub responder: Responder,
     /// Its name in this stack; `None` for a queue from elsewhere.
     pub name: Option<ProviderName>,
-    /// Who answers.
     pub kind: ProviderKind,
-    /// Its queue's name.
     pub queue: String,
-    /// Its queue's ARN.
     pub queue_arn: String,
 }
 
 /// What was made for an external provider.
 #[derive(Debug, Clone)]
 pub struct Added {
-    /// What was done with its queue.
     pub queue: Change,
-    /// What was done with its subscription.
     pub subscription: Change,
-    /// The URL of its queue.
     pub queue_url: String,
-    /// The ARN of its queue.
     pub queue_arn: String,
     /// Where its replies go.
     pub response_queue_url: String,
-    /// The ARN of the response queue.
     pub response_queue_arn: String,
 }
 
-/// The register: every subscribed queue, in natural order.
-///
-/// # Errors
-/// Not set up when there is no topic.
+/// Every subscribed queue, in natural order. The error is `NotSetUp` when there is no topic.
 pub async fn register(aws: &Aws) -> Result<Vec<Registered>> {
     of_listed(aws, &Listed::of(&aws.topic().await?).await?).await
 }
 
-/// The register with everything that the topic lists, and how each subscription delivers: one
-/// `GetSubscriptionAttributes` each more.
-///
-/// # Errors
-/// Not set up when there is no topic.
+/// The register, with all that the topic lists and how each subscription delivers: one more
+/// `GetSubscriptionAttributes` each.
 pub async fn register_in_full(aws: &Aws) -> Result<(Vec<Registered>, Subscribers)> {
     let topic = aws.topic().await?;
     let listed = Listed::of(&topic).await?;

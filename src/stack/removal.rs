@@ -1,5 +1,5 @@
-//! Providers that leave: unsubscribed first, then counted for as long as counts may lag behind, so
-//! that no queue goes with requests in it that a count did not show yet.
+//! Removes providers. It unsubscribes them first, then counts their queues for as long as counts may lag behind,
+//! so that it deletes no queue with requests that a count did not show yet.
 
 use std::time::Duration;
 
@@ -17,35 +17,32 @@ use crate::aws::{Aws, is_not_found};
 use crate::core::ProviderName;
 use crate::error::{Error, Result};
 
-/// How often a queue is counted while its count may lag behind, at least.
+/// A queue is counted at least this often while its count may lag behind.
 const COUNTS: u32 = 4;
 
-/// What became of a provider that was removed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Removed {
-    /// It is unsubscribed, and its queue is gone with so many requests in it.
+    /// Unsubscribed; its queue was deleted, with this many requests in it.
     Gone(u64),
-    /// It is unsubscribed; its queue was kept, with so many requests in it.
+    /// Unsubscribed; its queue was kept, with this many requests in it.
     Kept(u64),
-    /// There was nothing to remove.
     Nothing,
 }
 
 /// What to do with the requests that a removed provider's queue still holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OpenRequests {
-    /// Keep the queue for them.
+    /// Keep the queue.
     Keep,
-    /// Lose them with it.
+    /// Delete the queue and lose them.
     Lose,
 }
 
-/// Unsubscribes providers and deletes their queues: those that stay empty while counts may lag
-/// behind, or with [`OpenRequests::Lose`] at once. What became of each, in order.
+/// Unsubscribes providers and deletes their queues: all at once with [`OpenRequests::Lose`], else those that stay
+/// empty while counts may lag behind. Returns what became of each, in order.
 ///
 /// # Errors
-/// Not set up when there is no stack; when a queue lacks the tag of the stack, before anything is
-/// changed.
+/// Not set up when there is no stack; when a queue lacks the stack's tag, before anything is changed.
 pub async fn remove(
     aws: &Aws,
     names: &[ProviderName],
@@ -75,7 +72,7 @@ pub async fn remove(
     if !ended.is_empty() {
         until_unlisted(&topic, &ended, patience).await?;
     }
-    // Nothing new comes in from here on.
+    // From here on no new request arrives.
     let there = names.iter().zip(&urls).filter(|(_, url)| url.is_some());
     let there = there.map(|(name, _)| aws.names.provider_queue(name)).collect();
     let lag = match requests {
@@ -100,7 +97,6 @@ pub async fn remove(
     Ok(removed)
 }
 
-/// The URL of a provider's queue, if there is one.
 async fn find(aws: &Aws, name: &ProviderName, patience: OnWait<'_>) -> Result<Option<String>> {
     let queue = aws.names.provider_queue(name);
     let found = look_at_queue(aws, &queue, Untagged::Refuse, patience).await?;
@@ -120,8 +116,8 @@ async fn delete(aws: &Aws, name: &ProviderName, url: &str, held: u64) -> Result<
     }
 }
 
-/// What each queue holds, in order: the first count that is not 0, or 0 where every count is for as
-/// long as `lag`, the last one after that. Without a lag each is counted once.
+/// What each queue holds, in order: its first count above 0, or 0 if all counts are 0, the last of them taken
+/// after `lag`. Without a lag each queue is counted once.
 async fn settled<Q>(
     queues: Vec<Q>,
     lag: Duration,
@@ -162,8 +158,8 @@ mod tests {
 
     const LAG: Duration = Duration::from_mins(1);
 
-    /// Counts queues whose counts are these at these seconds; returns what each holds, when it was
-    /// last looked, and what was told of the wait.
+    /// Counts queues that show these counts from these seconds on. Returns what each holds, how often it was
+    /// counted, and the reported seconds left.
     async fn counted(queues: &[&[(u64, u64)]], lag: Duration) -> (Vec<u64>, Vec<u64>, Vec<u64>) {
         let began = Instant::now();
         let looks = RefCell::new(vec![0; queues.len()]);

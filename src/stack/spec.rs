@@ -1,4 +1,4 @@
-//! What the queues of a stack should be like, and what has to be set on one that is there.
+//! The required settings of a stack's queues, and what differs from them on an existing queue.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -18,12 +18,11 @@ use crate::error::Result;
 
 /// Receives after which SQS itself moves a message to the dead letters. Workers give up earlier.
 const MAX_RECEIVES: u32 = 10;
-/// How long dead letters are kept: the longest there is, 14 days.
+/// The longest that SQS allows: 14 days.
 const DEAD_LETTER_RETENTION: Duration = Duration::from_hours(14 * 24);
-/// The id of our statement in a queue's policy.
+/// The id of the stack's statement in a queue's policy.
 const POLICY_SID: &str = "rydes-topic";
 
-/// What a queue should be like.
 #[derive(Debug, Clone)]
 pub(super) struct Spec {
     pub(super) name: String,
@@ -31,12 +30,12 @@ pub(super) struct Spec {
     /// The statement that its policy must hold.
     statement: Option<Value>,
     pub(super) tags: HashMap<String, String>,
-    /// Where its dead letters come from.
+    /// Where its dead letter queue comes from.
     target: Origin,
 }
 
 impl Spec {
-    /// A provider's queue. `kind` is the value of its `rydes:provider` tag.
+    /// `kind` is the value of the `rydes:provider` tag.
     pub(super) fn provider(aws: &Aws, scope: &ArnScope, name: &ProviderName, kind: &str) -> Self {
         let queue = aws.names.provider_queue(name);
         let dead_letters = scope.queue_arn(&aws.names.provider_dead_letters());
@@ -46,20 +45,18 @@ impl Spec {
         spec
     }
 
-    /// The response queue.
     pub(super) fn response(aws: &Aws, scope: &ArnScope) -> Self {
         let dead_letters = scope.queue_arn(&aws.names.response_dead_letters());
         Self::worked(aws, aws.names.response_queue(), &dead_letters)
     }
 
-    /// The dead letters of the provider queues; the topic's redrive sends here too.
+    /// The topic's redrive sends here too.
     pub(super) fn provider_dead_letters(aws: &Aws, scope: &ArnScope) -> Self {
         let mut spec = Self::dead_letters(aws, aws.names.provider_dead_letters());
         spec.statement = Some(topic_may_send(aws, scope, &spec.name));
         spec
     }
 
-    /// The dead letters of the response queue.
     pub(super) fn response_dead_letters(aws: &Aws) -> Self {
         Self::dead_letters(aws, aws.names.response_dead_letters())
     }
@@ -84,14 +81,14 @@ impl Spec {
         Self { name, attributes, statement: None, tags: stack_tag(aws), target: Origin::Found }
     }
 
-    /// The same, whose dead letters this run may have made a moment ago.
+    /// Notes whether this run has made the dead letter queue.
     #[must_use]
     pub(super) fn after(mut self, dead_letters: &Change) -> Self {
         self.target = dead_letters.into();
         self
     }
 
-    /// What making or setting it has brought: a target that this run has made may not show yet.
+    /// The result of creating or changing the queue. A dead letter queue that this run has made may not show yet.
     pub(super) fn seen<T, E>(
         &self,
         aws: &Aws,
@@ -114,16 +111,16 @@ impl Spec {
         self.tags.get(PROVIDER_TAG).is_some_and(|kind| kind == "external")
     }
 
-    /// The settings that have to be set on what was found, with the values to set.
+    /// The settings to change on an existing queue, with their new values.
     pub(super) fn differences(&self, found: &QueueState) -> Attributes {
         let mut wanted = self.attributes.clone();
         wanted.retain(|name, value| {
             let is = found.attributes.get(name).map(String::as_str).unwrap_or_default();
             match name {
                 QueueAttributeName::RedrivePolicy => !same_redrive(is, value),
-                // A key of the owner's encrypts too; SQS takes one of the two.
+                // The owner's own key encrypts too, and SQS allows only one of the two.
                 QueueAttributeName::SqsManagedSseEnabled => is != value && !found.has_key(),
-                // The owner of a provider may take longer over a request than ours do.
+                // An external provider may take longer over a request than a simulated one.
                 QueueAttributeName::VisibilityTimeout if self.is_external() => {
                     seconds(is) < seconds(value)
                 }
@@ -135,7 +132,7 @@ impl Spec {
         wanted
     }
 
-    /// The policy to set: the one there is with our statement in it; `None` when it is in already.
+    /// The existing policy with the stack's statement added; `None` if there is nothing to add.
     pub(super) fn policy(&self, existing: Option<&String>) -> Option<String> {
         let statement = self.statement.as_ref()?;
         let mut policy = existing
@@ -156,8 +153,7 @@ impl Spec {
         Some(policy.to_string())
     }
 
-    /// The tags that are missing. Whether a provider is simulated is settled when its queue is
-    /// made, so that tag is never changed.
+    /// The tags to add. The tag `rydes:provider` is set when the queue is made, and never changed.
     pub(super) fn missing_tags(&self, found: &QueueState) -> HashMap<String, String> {
         let missing = |name: &String, value: &String| {
             name == STACK_TAG && found.tags.get(name) != Some(value)
@@ -171,7 +167,7 @@ fn stack_tag(aws: &Aws) -> HashMap<String, String> {
     HashMap::from([(STACK_TAG.to_owned(), aws.names.stack().as_str().to_owned())])
 }
 
-/// The statement that lets the stack's topic, and it alone, send to a queue.
+/// The policy statement that lets only the stack's topic send to a queue.
 fn topic_may_send(aws: &Aws, scope: &ArnScope, queue: &str) -> Value {
     json!({
         "Sid": POLICY_SID,
@@ -183,18 +179,17 @@ fn topic_may_send(aws: &Aws, scope: &ArnScope, queue: &str) -> Value {
     })
 }
 
-/// Whether a queue was refused because its dead letters are not there: AWS calls their ARN invalid.
+/// Whether a queue was refused because its dead letter queue does not exist: AWS reports an invalid value.
 fn is_target_missing<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
     let says = |word: &str| error.message().is_some_and(|text| text.to_lowercase().contains(word));
     is_not_found(error) || (says("dead letter target") && says("not exist"))
 }
 
-/// A duration as an attribute has it; 0 for none.
 fn seconds(value: &str) -> u64 {
     value.parse().unwrap_or(0)
 }
 
-/// Whether two redrive policies mean the same; services give the count back as number or text.
+/// Compares redrive policies. Services return the count as a number or as text.
 fn same_redrive(is: &str, wanted: &str) -> bool {
     let read = |text: &str| {
         let policy: Value = serde_json::from_str(text).ok()?;

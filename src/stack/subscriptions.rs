@@ -1,4 +1,4 @@
-//! The topic's subscriptions: which are alive, which only seem to be, and how each one delivers.
+//! The topic's subscriptions: which are live, which are only listed, and how each one delivers.
 
 use std::collections::HashMap;
 
@@ -9,30 +9,26 @@ use crate::aws::{Aws, CONCURRENCY, Subscription, Topic};
 use crate::core::{Names, ProviderName, Responder};
 use crate::error::Result;
 
-/// Who receives requests, and who is listed without receiving any.
 #[derive(Debug, Clone, Default)]
 pub struct Subscribers {
-    /// The live subscriptions, in natural order.
+    /// In natural order.
     pub live: Vec<Subscriber>,
-    /// The others, in natural order; none of a queue that has a live subscription too.
+    /// In natural order, without queues that have a live subscription too.
     pub inactive: Vec<Inactive>,
 }
 
-/// A live subscription.
 #[derive(Debug, Clone)]
 pub struct Subscriber {
     /// The name that its queue counts under.
     pub responder: Responder,
     /// Its name in this stack; `None` for a queue from elsewhere.
     pub name: Option<ProviderName>,
-    /// Its queue's ARN.
     pub queue_arn: String,
-    /// How it delivers; `None` where that may not be read.
+    /// `None` if it may not be read.
     pub delivery: Option<SubscriptionDelivery>,
 }
 
 impl Subscriber {
-    /// A live subscription that delivers in this way.
     pub(super) fn of(
         names: &Names,
         subscription: &Subscription,
@@ -47,12 +43,11 @@ impl Subscriber {
     }
 }
 
-/// How a subscription delivers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SubscriptionDelivery {
-    /// What it lets through, unless that is everything.
+    /// `None` if everything passes.
     pub filter: Option<Filter>,
-    /// Whether the queue receives the message itself, and not an envelope of SNS's around it.
+    /// Whether the queue receives the bare message, without SNS's envelope.
     pub is_raw: bool,
 }
 
@@ -60,23 +55,21 @@ pub struct SubscriptionDelivery {
 /// <https://docs.aws.amazon.com/sns/latest/dg/sns-subscription-filter-policies.html>
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filter {
-    /// The policy, JSON as its owner wrote it.
+    /// JSON as its owner wrote it.
     pub policy: String,
-    /// What the policy is about.
     pub scope: FilterScope,
 }
 
-/// What a filter policy is about.
+/// The part of a message that a filter policy checks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FilterScope {
-    /// The attributes of a message; those of requests have none.
+    /// The message attributes; requests have none.
     Attributes,
-    /// Its body.
     Body,
 }
 
 impl FilterScope {
-    /// The word of the service.
+    /// As SNS spells it.
     pub fn word(self) -> &'static str {
         match self {
             Self::Attributes => "MessageAttributes",
@@ -90,20 +83,17 @@ impl FilterScope {
 pub struct Inactive {
     /// The name that its queue would count under.
     pub responder: Responder,
-    /// Its queue's ARN.
     pub queue_arn: String,
-    /// Why it receives nothing.
     pub state: Inactivity,
 }
 
-/// Why a subscription receives nothing. SNS lists a word in the place of its ARN, and takes no
-/// request about it.
+/// Why a subscription receives nothing. SNS lists a word instead of its ARN, and accepts no request about it.
 /// <https://repost.aws/knowledge-center/sns-cross-account-subscription>
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Inactivity {
     /// Its queue's owner has not confirmed it.
     Pending,
-    /// Another account than its owner's has deleted it.
+    /// An account other than its owner's has deleted it.
     Deleted,
 }
 
@@ -118,7 +108,6 @@ impl Inactivity {
 }
 
 impl SubscriptionDelivery {
-    /// How a subscription with these attributes delivers.
     pub(super) fn of(attributes: &HashMap<String, String>) -> Self {
         let is = |name: &str, value: &str| attributes.get(name).is_some_and(|is| is == value);
         let lets_all_through = |policy: &str| {
@@ -146,10 +135,7 @@ pub(super) struct Listed {
 }
 
 impl Listed {
-    /// All that the topic lists.
-    ///
-    /// # Errors
-    /// Not set up when there is no topic.
+    /// All that the topic lists. The error is `NotSetUp` when there is no topic.
     pub(super) async fn of(topic: &Topic) -> Result<Self> {
         let names = &topic.aws.names;
         let mut listed = Self::default();
@@ -159,7 +145,7 @@ impl Listed {
         Ok(listed.sorted())
     }
 
-    /// Takes in a subscription; SNS lists a word in the place of the ARN of one that is not live.
+    /// Adds a subscription. SNS lists a word instead of the ARN of one that is not live.
     fn take(&mut self, names: &Names, subscription: Subscription) {
         if subscription.arn.starts_with("arn:") {
             self.live.push(subscription);
@@ -171,7 +157,7 @@ impl Listed {
         self.inactive.push(Inactive { responder, queue_arn: subscription.queue_arn, state });
     }
 
-    /// The same in natural order, without duplicates.
+    /// Sorts the inactive ones, without duplicates and without queues that have a live subscription.
     fn sorted(mut self) -> Self {
         let live: Vec<_> = self.live.iter().map(|live| &live.queue_arn).collect();
         self.inactive.retain(|inactive| !live.contains(&&inactive.queue_arn));
@@ -180,7 +166,7 @@ impl Listed {
         self
     }
 
-    /// The names that the live ones count under, in natural order.
+    /// The names that the live ones count under, in natural order, without duplicates.
     pub(super) fn responders(&self, names: &Names) -> Vec<Responder> {
         let name = |subscription: &Subscription| names.responder(subscription.queue());
         let mut providers: Vec<_> = self.live.iter().map(name).collect();
@@ -189,26 +175,19 @@ impl Listed {
         providers
     }
 
-    /// The same with how each live subscription delivers: one `GetSubscriptionAttributes` each.
+    /// Adds how each live subscription delivers: one `GetSubscriptionAttributes` each.
     pub(super) async fn with_deliveries(self, topic: &Topic) -> Result<Subscribers> {
         Ok(Subscribers { live: deliveries(topic, self.live).await?, inactive: self.inactive })
     }
 }
 
-/// The providers that are subscribed to a topic, in natural order.
-///
-/// # Errors
-/// Not set up when there is no topic.
+/// The subscribed providers, in natural order. The error is `NotSetUp` when there is no topic.
 pub async fn subscribed(topic: &Topic) -> Result<Vec<Responder>> {
     Ok(Listed::of(topic).await?.responders(&topic.aws.names))
 }
 
-/// Those of these providers whose subscriptions have a filter; a provider whose subscription may not be read
-/// is left out. One `GetSubscriptionAttributes` for each that is subscribed, and the requests that find the
-/// topic.
-///
-/// # Errors
-/// Any passing error of a request.
+/// The providers in `among` whose subscriptions have a filter, without those that may not be read. Finds the
+/// topic, then sends one `GetSubscriptionAttributes` per subscribed provider. Returns only transient errors.
 pub async fn filtered(aws: &Aws, among: &[Responder]) -> Result<Vec<Responder>> {
     let look = async { filtered_at(&aws.topic().await?, among).await };
     match look.await {
@@ -224,7 +203,7 @@ async fn filtered_at(topic: &Topic, among: &[Responder]) -> Result<Vec<Responder
     let subscribers = deliveries(topic, asked).await?;
     let has_filter =
         |one: &Subscriber| one.delivery.as_ref().is_some_and(|delivery| delivery.filter.is_some());
-    // Of several queues that count under one name, one without a filter is enough.
+    // Several queues may count under one name: one queue without a filter is enough.
     let is_filtered = |who: &&Responder| {
         let mut own = subscribers.iter().filter(|one| one.responder == **who).peekable();
         own.peek().is_some() && own.all(has_filter)
@@ -243,10 +222,7 @@ async fn deliveries(topic: &Topic, subscriptions: Vec<Subscription>) -> Result<V
     Ok(all)
 }
 
-/// The attributes of a subscription; `None` where they may not be read, or where it has gone.
-///
-/// # Errors
-/// A passing error of the request.
+/// `None` if the attributes may not be read, or the subscription has gone. Returns only transient errors.
 pub(super) async fn readable_attributes(
     topic: &Topic,
     subscription: &Subscription,

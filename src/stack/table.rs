@@ -1,4 +1,4 @@
-//! The table of a stack.
+//! Creates, checks and deletes the table of a stack.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -16,16 +16,14 @@ use crate::aws::{Aws, Remedy, is_not_found};
 use crate::core::STACK_TAG;
 use crate::error::{Error, Result};
 
-/// The attribute that says when a row may go.
+/// The attribute with the time after which DynamoDB may delete a row.
 const TTL_ATTRIBUTE: &str = "expires-at";
 /// The table's keys: the RFQ, then who answered.
 const KEYS: [(&str, KeyType); 2] = [("id", KeyType::Hash), ("responder", KeyType::Range)];
-/// How long a table may take to come or to go.
+/// How long a table may take to be created, changed or deleted.
 pub(super) const PATIENCE: Duration = Duration::from_mins(5);
-/// How often it is looked at meanwhile.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// A table that exists.
 #[derive(Debug, Clone)]
 pub(super) struct TableState {
     description: TableDescription,
@@ -33,12 +31,12 @@ pub(super) struct TableState {
 }
 
 impl TableState {
-    /// How many rows it has, as DynamoDB last counted.
+    /// The number of rows when DynamoDB last counted them.
     pub(super) fn rows(&self) -> u64 {
         self.description.item_count().and_then(|rows| u64::try_from(rows).ok()).unwrap_or(0)
     }
 
-    /// Fails for keys that rows cannot have: they cannot be changed.
+    /// Fails if the table has other keys, which DynamoDB cannot change.
     pub(super) fn check_keys(&self, aws: &Aws, name: &str) -> Result<()> {
         let keys = self.description.key_schema().iter();
         let is: Vec<_> = keys.map(|key| (key.attribute_name(), key.key_type())).collect();
@@ -50,12 +48,11 @@ impl TableState {
             .hint(aws.remedy(Remedy::RemoveByHand)))
     }
 
-    /// Whether its owner has forbidden to delete it.
     pub(super) fn is_protected(&self) -> bool {
         self.description.deletion_protection_enabled() == Some(true)
     }
 
-    /// Whether it is being created and shows no tag of a stack, so that its owner is unknown.
+    /// Whether it is being created and shows no stack tag yet, so that its owner is unknown.
     pub(super) fn hides_tags(&self) -> bool {
         self.description.table_status() == Some(&TableStatus::Creating)
             && !self.tags.contains_key(STACK_TAG)
@@ -70,8 +67,7 @@ impl TableState {
     }
 }
 
-/// Looks at the table as setup does: one that is being created is waited for where its tag does not
-/// show.
+/// The look of `setup`: waits for a table that is being created and does not show its tag yet.
 pub(super) async fn look_once_made(
     aws: &Aws,
     untagged: Untagged,
@@ -90,7 +86,7 @@ pub(super) async fn look_once_made(
     }
 }
 
-/// Looks at the table; `None` when there is none. While it is being created its tags may not be found.
+/// `None` when there is no table. DynamoDB may not find the tags of a table that is being created.
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_ListTagsOfResource.html>
 pub(super) async fn look(aws: &Aws) -> Result<Option<TableState>> {
     let name = aws.names.table();
@@ -101,7 +97,7 @@ pub(super) async fn look(aws: &Aws) -> Result<Option<TableState>> {
     Ok(tags.map(|tags| TableState { description, tags }))
 }
 
-/// The tags of the table; `None` when there is no table.
+/// `None` when there is no table.
 async fn tags(aws: &Aws, name: &str, arn: &str) -> Result<Option<HashMap<String, String>>> {
     let mut tags = HashMap::new();
     let mut next = None;
@@ -129,8 +125,7 @@ async fn describe(aws: &Aws, name: &str) -> Result<Option<TableDescription>> {
     }
 }
 
-/// Makes the table what it should be, and waits until it can be used. Also says what is left to its
-/// owner.
+/// Creates or mends the table, and waits until it can be used. Also returns a remark on what is left to its owner.
 pub(super) async fn ensure(
     aws: &Aws,
     found: Option<&TableState>,
@@ -182,7 +177,6 @@ pub(super) async fn ensure(
     }
 }
 
-/// Waits until the stack's tag on the table shows.
 async fn tag_shows(aws: &Aws, name: &str, patience: OnWait<'_>) -> Result<()> {
     let look = async || {
         let found = look(aws).await?.filter(|found| is_ours(&found.tags, &aws.names));
@@ -256,11 +250,11 @@ async fn await_active(aws: &Aws, name: &str, origin: Origin, patience: OnWait<'_
     }
 }
 
-/// By what the rows of a table expire. A table has one such attribute.
+/// The attribute by which rows expire. A table can have only one.
 #[derive(Debug, PartialEq, Eq)]
 enum TtlState {
     Ours,
-    /// Another attribute, which its owner has chosen.
+    /// An attribute that its owner has chosen.
     Other(String),
     Off,
 }
@@ -278,7 +272,7 @@ async fn live(aws: &Aws, name: &str) -> Result<TtlState> {
     Ok(other.map_or(TtlState::Ours, |attribute| TtlState::Other(attribute.to_owned())))
 }
 
-/// TTL may be enabled once: where it is already, the service refuses, which is looked at first.
+/// Enables TTL unless it is enabled already, because DynamoDB would refuse that.
 async fn enable_ttl(aws: &Aws, name: &str) -> Result<()> {
     if live(aws, name).await? != TtlState::Off {
         return Ok(());
@@ -317,10 +311,7 @@ fn stack_tag(aws: &Aws) -> Result<Tag> {
         .map_err(|error| Error::other("building the table's tag").because(error))
 }
 
-/// Waits while the table is being created or changed: DynamoDB refuses to delete it meanwhile.
-///
-/// # Errors
-/// Any error of a request; when it is still so after [`PATIENCE`].
+/// Waits, for up to [`PATIENCE`], while the table is being created or changed: DynamoDB refuses to delete it then.
 pub(super) async fn await_deletable(aws: &Aws, patience: OnWait<'_>) -> Result<()> {
     let name = aws.names.table();
     let began = Instant::now();
@@ -341,7 +332,7 @@ pub(super) async fn await_deletable(aws: &Aws, patience: OnWait<'_>) -> Result<(
     }
 }
 
-/// Starts deleting the table; one that is gone or going already is fine.
+/// Starts deleting the table. A table that is gone or being deleted is no error.
 pub(super) async fn delete(aws: &Aws, patience: OnWait<'_>) -> Result<()> {
     let name = aws.names.table();
     let began = Instant::now();

@@ -16,34 +16,32 @@ use crate::aws::{Aws, is_not_found};
 use crate::core::STACK_TAG;
 use crate::error::{Error, Kind, Result};
 
-/// How long deletions may take to show: SQS says up to 60 s.
+/// How long deletions may take to show. SQS documents up to 60 s.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteQueue.html>
 const PATIENCE: Duration = Duration::from_mins(2);
-/// How often it is looked again.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How long it is at least looked for the rest of a stack where a part of it shows.
+/// The shortest search for the rest of a stack when part of it shows.
 const REST: Duration = Duration::from_secs(6);
-/// So many resources are named that could not be removed.
+/// An error names this many of the resources that were not removed.
 const NAMED: usize = 3;
 
-/// What there is of a stack.
+/// What shows of a stack.
 #[derive(Debug, Clone, Default)]
 pub struct Inventory {
-    /// The topic's ARN.
+    /// Its ARN.
     pub topic: Option<String>,
-    /// How many queues are subscribed to it.
     pub subscriptions: usize,
-    /// Subscriptions that are listed, but receive nothing; they go with the topic.
+    /// They are deleted with the topic.
     pub inactive: Vec<Inactive>,
-    /// The queues, by name.
+    /// Their names.
     pub queues: Vec<String>,
-    /// How many messages they hold.
+    /// Messages in the queues.
     pub unread: u64,
-    /// The table's name.
+    /// Its name.
     pub table: Option<String>,
-    /// How many rows it has, as DynamoDB last counted.
+    /// The table's rows when DynamoDB last counted them.
     pub rows: u64,
-    /// Resources with names of the stack's that carry no tag of any stack: `queue x`.
+    /// Resources with names of the stack but without the tag of any stack: `queue x`.
     pub untagged: Vec<String>,
     urls: Vec<String>,
     scope: Option<ArnScope>,
@@ -53,7 +51,7 @@ pub struct Inventory {
 }
 
 impl Inventory {
-    /// How many resources there are, subscriptions included.
+    /// The number of resources, with subscriptions.
     pub fn count(&self) -> usize {
         usize::from(self.topic.is_some())
             + self.subscriptions
@@ -61,12 +59,11 @@ impl Inventory {
             + usize::from(self.table.is_some())
     }
 
-    /// The account that the ARN of one of them names.
     pub fn account(&self) -> Option<&str> {
         self.scope.as_ref().map(|scope| scope.account.as_str())
     }
 
-    /// What forbids to remove it: the table's deletion protection.
+    /// Why it cannot be removed: the table's deletion protection.
     pub fn obstacle(&self) -> Option<Error> {
         let is_protected = self.described.as_ref().is_some_and(TableState::is_protected);
         let table = self.table.as_ref().filter(|_| is_protected)?;
@@ -75,12 +72,11 @@ impl Inventory {
         )))
     }
 
-    /// Whether the table is being deleted already.
     fn is_table_going(&self) -> bool {
         self.described.as_ref().is_some_and(TableState::is_going)
     }
 
-    /// How long to look for more: what was made a moment ago may not show yet, or without its tag.
+    /// How long to search for more. New resources may not show yet, or show without their tag.
     fn patience(&self, aws: &Aws) -> Duration {
         if self.is_table_hidden {
             table::PATIENCE
@@ -94,12 +90,8 @@ impl Inventory {
     }
 }
 
-/// Finds what carries the stack's tag. Where that is less than a whole stack, it looks again for up to
-/// 15 s on AWS; on LocalStack for 6 s, or for 1 s where there is nothing at all. A table that is being
-/// created, and whose tags do not show yet, is waited for.
-///
-/// # Errors
-/// Any error of a request.
+/// Finds everything with the stack's tag. If that is less than a whole stack, the search goes on: for 15 s on AWS;
+/// on LocalStack for 6 s, or for 1 s if nothing shows. It also waits for a new table that shows no tags yet.
 pub async fn find(aws: &Aws, patience: OnWait<'_>) -> Result<Inventory> {
     let began = Instant::now();
     loop {
@@ -116,10 +108,7 @@ pub async fn find(aws: &Aws, patience: OnWait<'_>) -> Result<Inventory> {
     }
 }
 
-/// Finds what carries the stack's tag, and shows now.
-///
-/// # Errors
-/// Any error of a request.
+/// One look at everything that shows with the stack's tag.
 pub async fn inventory(aws: &Aws) -> Result<Inventory> {
     let names = &aws.names;
     let (queues, table) = tokio::try_join!(queues(aws), table::look(aws))?;
@@ -177,7 +166,7 @@ pub async fn inventory(aws: &Aws) -> Result<Inventory> {
     })
 }
 
-/// What a topic lists; nothing where it has gone in the meantime.
+/// What a topic lists; nothing if the topic has gone in the meantime.
 async fn subscriptions(aws: &Aws, topic: &str) -> Result<Listed> {
     match Listed::of(&aws.topic_at(topic.to_owned())).await {
         Err(error) if error.kind() == Kind::NotSetUp => Ok(Listed::default()),
@@ -185,8 +174,7 @@ async fn subscriptions(aws: &Aws, topic: &str) -> Result<Listed> {
     }
 }
 
-/// All queues whose names begin as the stack's do. One that may not be looked at is no obstacle,
-/// unless it may be the stack's.
+/// All queues with the stack's name prefix. Skips a queue that may not be read, unless the stack may own it.
 async fn queues(aws: &Aws) -> Result<Vec<(String, QueueState)>> {
     let found: Vec<_> = stream::iter(queue_state::list(aws).await?)
         .map(|url| async move {
@@ -203,12 +191,12 @@ async fn queues(aws: &Aws) -> Result<Vec<(String, QueueState)>> {
     Ok(found.into_iter().flatten().collect())
 }
 
-/// Removes what was found and what shows meanwhile, then looks until nothing is left. A resource that
-/// may not be removed holds up none of the others. Returns how many were removed.
+/// Removes what was found and what shows meanwhile, then looks until nothing is left. A refused removal does not
+/// hold up the others. Returns how many resources were removed.
 ///
 /// # Errors
-/// When the table may not be deleted, before anything is removed; when a resource was not removed, with
-/// its name; any error of a look; when something is left after two minutes.
+/// When the table may not be deleted, before anything is removed; when a resource was not removed, with its name;
+/// any error of a look; when something is left after two minutes.
 pub async fn teardown(aws: &Aws, found: &Inventory, patience: OnWait<'_>) -> Result<usize> {
     if let Some(obstacle) = found.obstacle() {
         return Err(obstacle);
@@ -234,18 +222,17 @@ pub async fn teardown(aws: &Aws, found: &Inventory, patience: OnWait<'_>) -> Res
     }
 }
 
-/// A removal under way.
 struct Removal<'a> {
     aws: &'a Aws,
     patience: OnWait<'a>,
-    /// The URLs, ARNs and names of what it has begun to remove.
+    /// URLs, ARNs and names of resources whose removal has begun.
     begun: HashSet<String>,
     /// What was not removed, and why.
     refused: Vec<(String, Error)>,
 }
 
 impl Removal<'_> {
-    /// Removes what has not been begun yet: first what feeds the queues.
+    /// Removes what is not in `begun` yet. The topic comes first, because it feeds the queues.
     async fn of(&mut self, found: &Inventory) -> Result<()> {
         if let Some(arn) = &found.topic {
             self.topic(arn).await?;
@@ -269,7 +256,7 @@ impl Removal<'_> {
         Ok(())
     }
 
-    /// On AWS the subscriptions go with their topic; LocalStack would keep them.
+    /// Unsubscribes the queues first: AWS deletes subscriptions with their topic, but LocalStack keeps them.
     async fn topic(&mut self, arn: &str) -> Result<()> {
         if self.begun.contains(arn) {
             return Ok(());
@@ -297,7 +284,7 @@ impl Removal<'_> {
         self.note(format!("topic {}", self.aws.names.topic()), deleted)
     }
 
-    /// Keeps what was refused, and goes on; where nothing answers there is nothing to go on with.
+    /// Records a refusal and goes on. Fails only if the endpoint is unreachable.
     fn note(&mut self, what: String, outcome: Result<()>) -> Result<()> {
         match outcome {
             Ok(()) => Ok(()),
@@ -309,7 +296,7 @@ impl Removal<'_> {
         }
     }
 
-    /// Fails with the names of what was refused and the first reason.
+    /// Fails with the names of the refused resources and the first reason.
     fn is_done(&mut self) -> Result<()> {
         if self.refused.is_empty() {
             return Ok(());
@@ -326,7 +313,7 @@ impl Removal<'_> {
     }
 }
 
-/// Deletes a queue; one that is gone is fine.
+/// A queue that is gone is no error.
 async fn delete_queue(aws: &Aws, url: &str) -> Result<()> {
     match aws.clients.sqs.delete_queue().queue_url(url).send().await {
         Err(error) if !is_not_found(&error) => Err(aws.error("deleting a queue", &error)),

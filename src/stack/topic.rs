@@ -14,14 +14,13 @@ use crate::aws::{Aws, is_not_found};
 use crate::core::STACK_TAG;
 use crate::error::{Error, Kind, Result};
 
-/// A topic that exists.
 #[derive(Debug, Clone)]
 pub(super) struct TopicState {
     pub(super) arn: String,
     pub(super) tags: HashMap<String, String>,
 }
 
-/// Looks for the stack's topic: at its ARN where the account is known, else in the list.
+/// Looks for the stack's topic: at its ARN if the account is known, else in the list of topics.
 pub(super) async fn look(aws: &Aws, scope: Option<&ArnScope>) -> Result<Option<TopicState>> {
     let name = aws.names.topic();
     let arn = match scope {
@@ -29,7 +28,7 @@ pub(super) async fn look(aws: &Aws, scope: Option<&ArnScope>) -> Result<Option<T
         None => search(aws, &name).await?,
     };
     let Some(arn) = arn else { return Ok(None) };
-    // Tags alone would not tell: LocalStack has none for a topic that does not exist, and no error.
+    // The tags do not show whether it exists: for a missing topic LocalStack returns none, and no error.
     match aws.clients.sns.get_topic_attributes().topic_arn(&arn).send().await {
         Err(error) if is_not_found(&error) => return Ok(None),
         Err(error) => return Err(aws.error(&format!("looking at topic {name}"), &error)),
@@ -58,7 +57,6 @@ async fn search(aws: &Aws, name: &str) -> Result<Option<String>> {
     Ok(None)
 }
 
-/// Makes the topic what it should be.
 pub(super) async fn ensure(aws: &Aws, found: Option<&TopicState>, mode: Mode) -> Result<Change> {
     let name = aws.names.topic();
     let tag = Tag::builder()
@@ -97,14 +95,14 @@ pub(super) async fn ensure(aws: &Aws, found: Option<&TopicState>, mode: Mode) ->
     }
 }
 
-/// What the subscription of a provider's queue should be like: raw delivery, its own redrive policy.
+/// What a provider's subscription must have: raw delivery, and a redrive policy of its own.
 fn wanted(aws: &Aws, scope: &ArnScope) -> [(&'static str, String); 2] {
     let dead_letters = scope.queue_arn(&aws.names.provider_dead_letters());
     let redrive = json!({"deadLetterTargetArn": dead_letters}).to_string();
     [("RawMessageDelivery", "true".to_owned()), ("RedrivePolicy", redrive)]
 }
 
-/// Subscribes a queue to a topic that may have been made a moment ago.
+/// Subscribes a queue; waits for a topic that was made a moment ago.
 async fn subscribe(
     aws: &Aws,
     scope: &ArnScope,
@@ -127,8 +125,7 @@ async fn subscribe(
     until_shown(patience, subscribe).await
 }
 
-/// Makes the subscription of a queue what it should be; returns how it delivers then. `topic` says
-/// whether the topic is new, so that it may not show yet.
+/// Creates or mends the subscription of a queue, and returns how it then delivers. A new `topic` may not show yet.
 pub(super) async fn ensure_subscription(
     aws: &Aws,
     scope: &ArnScope,
@@ -148,7 +145,7 @@ pub(super) async fn ensure_subscription(
                     SubscriptionDelivery { is_raw: true, ..SubscriptionDelivery::of(&is) },
                 ));
             }
-            // It is still listed, but has gone.
+            // It is still listed, but no longer exists.
             Err(error) if error.kind() == Kind::NotSetUp => {}
             Err(error) => return Err(error),
         }
@@ -165,7 +162,7 @@ fn setting_up(queue: &str) -> String {
     format!("setting up the subscription of queue {queue}")
 }
 
-/// Sets what differs on a subscription whose attributes are these.
+/// Sets what differs on a subscription; `is` holds its attributes.
 pub(super) async fn mend(
     aws: &Aws,
     scope: &ArnScope,
@@ -193,7 +190,7 @@ pub(super) async fn mend(
     Ok(if changed.is_empty() { Change::Kept } else { Change::Changed(changed) })
 }
 
-/// Whether an attribute means what is wanted; both may be JSON in another order.
+/// Whether two attribute values are equal, as text or as JSON.
 fn same(is: Option<&String>, wanted: &str) -> bool {
     let read = |text: &str| serde_json::from_str::<Value>(text).ok();
     is.is_some_and(|is| is == wanted || (read(is).is_some() && read(is) == read(wanted)))

@@ -1,5 +1,5 @@
-//! What a simulated provider says to a request: a pure function of the seed, the RFQ and the
-//! provider, so that a request delivered again is answered the same.
+//! How a simulated provider answers a request: a pure function of the seed, the RFQ and the provider, so that a
+//! redelivered request gets the same answer.
 
 use std::time::Duration;
 
@@ -7,14 +7,12 @@ use super::chance::{Chance, below};
 use super::fault::{Fault, FaultKind};
 use crate::core::{Price, ProviderName, Request, RfqId, Timestamp};
 
-/// An RFQ whose deadline is further away than this is answered in time even by `demo`'s latecomers. They
-/// never wait longer than this for a deadline to pass: a customer's clock may be wrong.
+/// `demo` never misses a deadline on purpose that is further away than this. It never waits longer than this for a
+/// deadline to pass, because the customer's clock may be wrong.
 const FAR_DEADLINE: Duration = Duration::from_mins(1);
-/// The receipt for a request that was received after its deadline.
 const RECEIVED_LATE: &str = "received after its deadline";
-/// The receipt of a latecomer where too many others wait.
+/// The receipt in place of a deliberately late answer when too many others wait.
 const CROWDED: &str = "too many requests are waiting";
-/// Why simulated providers decline.
 const DECLINES: [&str; 3] = ["fully booked", "too far", "no unicorn awake"];
 
 /// How a simulated provider behaves.
@@ -25,22 +23,22 @@ pub enum Profile {
     Demo,
     /// As the original: 50 % stay silent, the others think 0 to 60 s (a deadline of 70 s suits it).
     Workshop,
-    /// Answers at once, always.
+    /// Always quotes, at once.
     Steady,
 }
 
-/// Everything that an answer depends on beside the request and the provider.
+/// What decides an answer besides the request and the provider.
 #[derive(Debug, Clone)]
 pub struct Behaviour {
-    /// How providers behave.
+    /// How providers behave when no fault strikes.
     pub profile: Profile,
-    /// What makes one run's chances differ from another's.
+    /// Random seed.
     pub seed: u64,
-    /// How long providers think instead of what their temper says, shortest to longest.
+    /// Shortest and longest thinking time, in place of the profile's.
     pub think: Option<(Duration, Duration)>,
     /// Thinking times are divided by this.
     pub speed: f64,
-    /// Faults, of which the first that strikes counts.
+    /// The first of these that strikes applies.
     pub faults: Vec<Fault>,
 }
 
@@ -58,7 +56,7 @@ pub struct Decision {
 /// When an answer goes out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum When {
-    /// So long after the request was received.
+    /// This long after the request was received.
     After(Duration),
     /// At this time.
     At(Timestamp),
@@ -67,19 +65,19 @@ pub enum When {
 /// How an answer goes out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReplyDelivery {
-    /// As it should.
+    /// Once, intact.
     Sound,
     /// As a body that is not JSON.
     Poison,
-    /// Twice, a quote the second time with this price.
+    /// Twice; a second quote has this price.
     Twice(Price),
     /// To this id, which belongs to no RFQ.
     Astray(RfqId),
-    /// Its worker dies at this moment, the first time that the request is received.
+    /// The worker crashes at this moment, on the first delivery of the request.
     Crash(CrashMoment),
 }
 
-/// When a worker dies.
+/// When a worker crashes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CrashMoment {
     /// Before its answer is sent.
@@ -93,21 +91,20 @@ pub enum CrashMoment {
 pub enum Intent {
     /// A price.
     Quote(Price),
-    /// No, and why.
+    /// A refusal with this reason.
     Decline(String),
-    /// Nothing, and why.
+    /// No answer, for this reason.
     Silence(String),
-    /// Every attempt will fail, and why.
+    /// Every attempt fails, for this reason.
     Fail(String),
 }
 
 impl Decision {
-    /// One whose answer goes out as it should.
     fn sound(when: When, intent: Intent) -> Self {
         Self { when, intent, delivery: ReplyDelivery::Sound }
     }
 
-    /// What becomes of it where it cannot wait for its time: a receipt.
+    /// The receipt that replaces an answer that cannot wait for its time.
     #[must_use]
     pub(super) fn crowded_out(self) -> Self {
         let intent = Intent::Silence(CROWDED.to_owned());
@@ -116,7 +113,7 @@ impl Decision {
 }
 
 impl Behaviour {
-    /// What `provider` does with `request`, received at `received`.
+    /// Decides how `provider` answers `request`.
     pub fn decide(
         &self,
         provider: &ProviderName,
@@ -126,7 +123,7 @@ impl Behaviour {
         if self.profile != Profile::Workshop
             && request.deadline.is_some_and(|deadline| received > deadline)
         {
-            // A receipt replaces nothing: what the rows said before stands.
+            // A receipt has the lowest rank, so it replaces no earlier answer.
             let receipt = Intent::Silence(RECEIVED_LATE.to_owned());
             return Decision::sound(When::After(Duration::ZERO), receipt);
         }
@@ -138,7 +135,7 @@ impl Behaviour {
         }
     }
 
-    /// How many milliseconds `provider`'s clock is fast while it is at work on `request`.
+    /// How many milliseconds `provider`'s clock is fast while it handles `request`; negative for a slow clock.
     pub fn clock(&self, provider: &ProviderName, request: &Request) -> i64 {
         let is_clock = |fault: &Fault| matches!(fault.kind, FaultKind::Clock(_));
         if !self.faults.iter().any(is_clock) {
@@ -150,7 +147,7 @@ impl Behaviour {
         }
     }
 
-    /// The fault that strikes.
+    /// The first fault that strikes.
     fn struck(&self, provider: &ProviderName, chance: &Chance) -> Option<&FaultKind> {
         let strikes = |(position, fault): &(usize, &Fault)| {
             fault.concerns(provider) && fault.strikes(chance.word_for(*position))
@@ -186,7 +183,7 @@ impl Behaviour {
                     30..40 => match near_deadline(request, received) {
                         Some(deadline) => {
                             let extra = Duration::from_millis(2_000 + below(chance.extra, 2_001));
-                            // The deadline is by the customer's clock, the wait by our own.
+                            // The customer's clock set the deadline; the local clock times the wait.
                             let far = received.plus(FAR_DEADLINE);
                             let at = if deadline > far { far } else { deadline.plus(extra) };
                             Decision::sound(When::At(at), quote(1, 9))
@@ -211,10 +208,10 @@ impl Behaviour {
             FaultKind::Slow(think) => {
                 Decision { when: When::After(think.div_f64(self.speed)), ..decision }
             }
-            // It shows in the times alone.
+            // A wrong clock changes only the times in the reply.
             FaultKind::Clock(_) => decision,
             FaultKind::Poison => delivered(ReplyDelivery::Poison),
-            // Dearer than anything that is quoted first.
+            // Above every first price.
             FaultKind::Duplicate => {
                 delivered(ReplyDelivery::Twice(Price::whole(101 + below(chance.extra, 100))))
             }
@@ -224,7 +221,7 @@ impl Behaviour {
         }
     }
 
-    /// A thinking time within these milliseconds, or within what was asked for.
+    /// A thinking time from `low` to `high` milliseconds, or within `self.think`.
     fn thinking(&self, chance: &Chance, low: u64, high: u64) -> When {
         let millis = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
         let (low, high) = self.think.map_or((low, high), |(l, h)| (millis(l), millis(h)));
@@ -241,8 +238,8 @@ fn failure() -> Intent {
     Intent::Fail("engine fault".to_owned())
 }
 
-/// The deadline, where it is near enough to be missed on purpose. The request alone decides that, where
-/// it says when it was submitted: so each delivery is answered the same.
+/// The deadline, if it is near enough to be missed on purpose. The request's submission time decides, if it has
+/// one, so that every delivery gets the same answer.
 fn near_deadline(request: &Request, received: Timestamp) -> Option<Timestamp> {
     let since = request.submitted_at.unwrap_or(received);
     request.deadline.filter(|deadline| deadline.saturating_since(since) <= FAR_DEADLINE)
@@ -299,7 +296,7 @@ mod tests {
             &request(1, None),
             received,
         );
-        // A change of this number changes every demo ever shown: it must be meant.
+        // Another number here changes every recorded demo: change it only on purpose.
         assert_eq!(decision.intent, Intent::Quote(Price::whole(74)));
     }
 
@@ -381,7 +378,7 @@ mod tests {
                     assert!(at <= latest, "{at} for {submitted}");
                     late += 1;
                 }
-                // Delivered again while it waits, it is answered with the same price.
+                // A redelivery during the wait gets the same price.
                 let again = demo.decide(&provider, &asked, received.plus(Duration::from_secs(30)));
                 assert_eq!(again.intent, decision.intent);
             }

@@ -1,11 +1,11 @@
-//! Chance of a simulated provider: seeded, so that a request delivered again meets the same.
+//! Seeded chance of a simulated provider: a redelivered request draws the same random words.
 //!
-//! SHA-256 of `rydes 1`, the seed as eight bytes big-endian, the RFQ's id, a zero byte and the provider's
-//! name is the seed of a `ChaCha8` generator. Its first four 64-bit words decide, in this order, mishap,
-//! thinking time, price, and the extra time of an answer that comes too late or the price of one that comes
-//! twice; a word `w` becomes a number below `n` as `w * n >> 64`. Each fault draws the first word of a
-//! generator of its own, whose hash ends with its position after another zero byte. An id that belongs to no
-//! RFQ is the hash itself as a UUID.
+//! The seed of a `ChaCha8` generator is the SHA-256 of `rydes 1`, the seed (eight bytes, big-endian), the RFQ's
+//! id, a zero byte and the provider's name. Its first four 64-bit words decide, in this order: mishap, thinking
+//! time, price, and `extra` (the delay of a late answer, or the second price of a duplicate). A word `w` becomes a
+//! number below `n` as `w * n >> 64`. Each fault draws the first word of a generator of its own, whose hash
+//! continues with a zero byte and the fault's position. The id of a `wrong-id` answer is the start of the first
+//! hash, as a UUID.
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
@@ -13,7 +13,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::core::{ProviderName, Request, RfqId};
 
-/// The words that chance has for one request at one provider.
+/// The random words of one request at one provider.
 pub(super) struct Chance {
     hash: Sha256,
     pub(super) mishap: u64,
@@ -48,7 +48,7 @@ impl Chance {
         ChaCha8Rng::from_seed(hash.finalize().into()).next_u64()
     }
 
-    /// An id that nobody else has.
+    /// An id that belongs to no RFQ.
     pub(super) fn id(&self) -> RfqId {
         let hash: [u8; 32] = self.hash.clone().finalize().into();
         let mut first = [0; 16];
@@ -65,7 +65,7 @@ impl Chance {
     }
 }
 
-/// A word as a number below `n`.
+/// Scales a random word to a number below `n`.
 pub(super) fn below(word: u64, n: u64) -> u64 {
     let scaled = (u128::from(word) * u128::from(n)) >> 64;
     u64::try_from(scaled).expect("a product of 64-bit words, halved, has 64 bits")

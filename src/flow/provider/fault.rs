@@ -1,4 +1,4 @@
-//! Faults on purpose: `[NAME=]KIND[@P][:ARG]`.
+//! Injected faults, written `[NAME=]KIND[@P][:ARG]`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,18 +9,17 @@ use crate::core::{ProviderName, parse_duration};
 
 /// Chances are counted in millionths.
 const WHOLE: u64 = 1_000_000;
-/// What a good fault looks like.
 const EXAMPLE: &str = "a fault is `[NAME=]KIND[@P][:ARG]`, as in `silent@0.1`, `decline:fully booked` or \
      `UnicornManagementResource3=slow:20s`";
 
 /// A fault that strikes some or all requests of one or all providers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// The provider it concerns; `None` for all.
+    /// `None` for all providers.
     pub provider: Option<ProviderName>,
     /// What happens.
     pub kind: FaultKind,
-    /// How often, in millionths.
+    /// In millionths.
     chance: u64,
 }
 
@@ -33,20 +32,19 @@ pub enum FaultKind {
     Silent,
     /// Every attempt fails.
     Error,
-    /// It thinks so long.
+    /// It thinks for this long.
     Slow(Duration),
-    /// Its clock is so many milliseconds fast, or slow where they are negative.
+    /// Its clock is this many milliseconds fast; negative for a slow clock.
     Clock(i64),
-    /// In the place of its answer it sends a body that is not JSON.
+    /// It sends a body that is not JSON instead of its answer.
     Poison,
-    /// It answers twice, the second price different.
+    /// It answers twice, with different prices.
     Duplicate,
     /// It answers to an id that belongs to no RFQ.
     WrongId,
-    /// Its worker dies before the answer is sent, the first time that the request is received.
+    /// Its worker crashes before it sends the answer, on the first delivery of the request.
     CrashBeforeSend,
-    /// Its worker dies after the answer is sent and before the request is deleted, the first time that
-    /// it is received.
+    /// Its worker crashes between sending the answer and deleting the request, on the first delivery.
     CrashAfterSend,
 }
 
@@ -61,7 +59,7 @@ const PLAIN: [(&str, FaultKind); 7] = [
     ("crash-after-send", FaultKind::CrashAfterSend),
 ];
 
-/// Each kind as it is typed, with a colon where an argument follows, and what the provider does then.
+/// Each kind as it is typed, and what the provider does. A final colon means that an argument follows.
 pub const KINDS: [(&str, &str); 10] = [
     ("decline:", "declines with this reason"),
     ("silent", "leaves a receipt and no answer"),
@@ -76,12 +74,11 @@ pub const KINDS: [(&str, &str); 10] = [
 ];
 
 impl Fault {
-    /// Whether it concerns this provider.
     pub(super) fn concerns(&self, provider: &ProviderName) -> bool {
         self.provider.as_ref().is_none_or(|only| only == provider)
     }
 
-    /// Whether it strikes for this word of chance.
+    /// Whether this random word makes it strike.
     pub(super) fn strikes(&self, word: u64) -> bool {
         below(word, WHOLE) < self.chance
     }
@@ -149,7 +146,7 @@ impl FromStr for Fault {
 fn parse_clock(text: &str) -> Result<i64, String> {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     if unsigned.starts_with(['+', '-']) {
-        return Err("a clock is off by one time, as in `clock:+5m`".to_owned());
+        return Err("`clock` takes one time and at most one sign, as in `clock:+5m`".to_owned());
     }
     let millis = i64::try_from(parse_duration(unsigned)?.as_millis()).unwrap_or(i64::MAX);
     Ok(if text.starts_with('-') { -millis } else { millis })
@@ -198,7 +195,7 @@ mod tests {
             let text = if kind.ends_with(':') { format!("{kind}5m") } else { kind.to_owned() };
             assert!(text.parse::<Fault>().is_ok(), "{text}");
         }
-        // With an argument: decline, slow and clock.
+        // `decline`, `slow` and `clock` take an argument.
         assert_eq!(KINDS.len(), PLAIN.len() + 3);
     }
 

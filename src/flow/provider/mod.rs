@@ -1,8 +1,8 @@
-//! Simulated providers: receive, decide, answer, acknowledge. One worker per provider queue, and
-//! another one when it dies.
+//! Simulated providers: receive, decide, answer, acknowledge. Each provider queue has one worker; a new one
+//! replaces it when it crashes.
 //!
-//! A request is acknowledged only after the answer to it is confirmed by the response queue. No
-//! price is ever made up for an external provider: who is served is the caller's choice.
+//! A worker acknowledges a request only after the response queue has confirmed the answer. The caller chooses the
+//! providers, and must leave out external ones: no price is made up for them.
 
 mod behaviour;
 mod chance;
@@ -27,8 +27,8 @@ use crate::error::{Error, Kind, Result};
 use crate::flow::events::{Event, Sink};
 use crate::shutdown::StopSignal;
 
-/// How long a provider's queue is left alone after a request or a few: the answer is more urgent than
-/// the next request, and several of them cost no more to receive than one.
+/// Pause after a receive that brought a few requests. Their answers are more urgent than the next request, and
+/// several requests cost no more to receive than one.
 const POLL_PAUSE: Duration = Duration::from_millis(25);
 
 /// Whether silence leaves a receipt.
@@ -40,14 +40,14 @@ pub enum Receipts {
     Withhold,
 }
 
-/// How workers work.
+/// How the workers run.
 #[derive(Debug, Clone)]
 pub struct ProviderSettings {
-    /// What providers say.
+    /// How providers answer.
     pub behaviour: Behaviour,
     /// Whether silence leaves a receipt.
     pub receipts: Receipts,
-    /// How long a receive waits for messages, 20 s at the most.
+    /// Duration of a long poll, at most 20 s.
     pub poll_wait: Duration,
     /// How requests are consumed.
     pub options: ConsumeOptions,
@@ -56,7 +56,7 @@ pub struct ProviderSettings {
 /// Runs one worker per provider until `stop`, then drains.
 ///
 /// # Errors
-/// Not set up when a queue is missing; the first error that will not pass, after draining.
+/// Not set up when a queue is missing; the first permanent error, after draining.
 pub async fn run(
     aws: &Aws,
     providers: &[ProviderName],
@@ -94,10 +94,9 @@ pub async fn run(
         });
         match ended {
             Ok(()) => {}
-            // A provider may leave at any time: the others go on without it.
+            // A provider may be removed at any time: the others go on without it.
             Err(error) if error.kind() == Kind::NotSetUp && !workers.is_empty() => {}
-            // One worker that cannot go on stops the others: half a house answers half the
-            // requests.
+            // Any other permanent error stops all workers: the rest would answer only part of the requests.
             Err(error) => stop.fail(error),
         }
     }
@@ -106,7 +105,7 @@ pub async fn run(
     stop.outcome()
 }
 
-/// One provider's place: somebody is always at work there.
+/// Keeps one worker running for a provider.
 struct Supervisor {
     provider: ProviderName,
     queue: Queue,
@@ -118,7 +117,7 @@ struct Supervisor {
 }
 
 impl Supervisor {
-    /// Runs a worker, and another one whenever it dies of a fault, until the end.
+    /// Runs a worker until it ends; starts a new one whenever a fault crashes it.
     async fn keep(self) -> Result<()> {
         let ended = loop {
             let worker = Arc::new(Worker::new(
@@ -132,7 +131,7 @@ impl Supervisor {
             let crashed = Arc::clone(&worker);
             tokio::select! {
                 ended = self.work(worker) => break ended,
-                // What it had in hand comes back when its visibility runs out.
+                // The requests it held come back when their visibility timeout ends.
                 () = crashed.crash.notified() => {}
             }
         };

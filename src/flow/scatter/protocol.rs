@@ -1,9 +1,9 @@
-//! How one submission behaves beside others of the same id. An accepted submission keeps its row; no
-//! other submission can remove it, in any order and from any process.
+//! Concurrent submissions of one id, from any process and in any order. An accepted submission keeps its row: no
+//! other submission can remove it.
 //!
-//! A row carries the mark of the submission that wrote it. A submission that finds the id taken takes
-//! the mark off before anything else. A submission whose publish is refused removes its row only while
-//! the row still carries its own mark: then no other submission has gone by that row, and none will.
+//! A row carries the mark of the submission that wrote it. If a submission finds the id taken, it first takes the
+//! mark off. A submission whose publish was refused removes its row only while the row carries its own mark: then
+//! no other submission relies on that row, now or later.
 
 use crate::aws::{Adopted, Forgotten, Recorded, RequestInsert};
 use crate::consumer::Effect;
@@ -11,21 +11,21 @@ use crate::core::RequestRow;
 use crate::core::text::printable;
 use crate::error::{Error, Result};
 
-/// How often the id may be found taken and its row gone a moment later.
+/// Attempts to claim an id. One fails if the id is taken, but its row is gone a moment later.
 const TRIES: u32 = 2;
 
-/// A request that is out, or that may be.
+/// A submission that was not refused.
 #[derive(Debug)]
 pub enum Scattered {
-    /// The topic has taken it.
+    /// The topic accepted it.
     Published(RequestRow),
-    /// It had been published before, and every expected provider has a row.
+    /// It was published before, and every expected provider has a row.
     Answered(RequestRow),
-    /// It is not known how far it came; a row that was written stays, so that it can be submitted again.
+    /// Its row or its message may or may not exist. An existing row stays, so that it can be submitted again.
     Unknown(Error),
 }
 
-/// Where rows and messages go.
+/// Table and topic, as a submission needs them.
 pub(super) trait RfqStore: Sync {
     /// Writes the row if the id is new.
     fn record(
@@ -36,10 +36,8 @@ pub(super) trait RfqStore: Sync {
     /// Takes the mark off a row that another submission has written.
     fn adopt(&self, insert: &RequestInsert) -> impl Future<Output = Result<Adopted>> + Send;
 
-    /// Whether every expected provider has a row.
     fn has_all_answers(&self, row: &RequestRow) -> impl Future<Output = Result<bool>> + Send;
 
-    /// Publishes the message of a row.
     fn publish(&self, row: &RequestRow)
     -> impl Future<Output = Result<(), (Error, Effect)>> + Send;
 
@@ -47,11 +45,10 @@ pub(super) trait RfqStore: Sync {
     fn forget(&self, insert: &RequestInsert) -> impl Future<Output = Result<Forgotten>> + Send;
 }
 
-/// Records a request, then publishes it. `check` says whether a row that is there already belongs to
-/// the same request.
+/// Records a request, then publishes it. `check` fails if an existing row belongs to another request.
 ///
 /// # Errors
-/// When the row or the message was refused, and what became of the row; what `check` says.
+/// When the row or the message was refused, with what became of the row; the error of `check`.
 pub(super) async fn submit(
     backend: &impl RfqStore,
     insert: RequestInsert,
@@ -88,22 +85,22 @@ pub(super) async fn submit(
     }
 }
 
-/// A row to go by.
+/// The row that a submission uses.
 enum Claim {
-    /// This submission wrote it, and may remove it as long as it carries its mark.
+    /// This submission wrote it, and may remove it while the row carries its mark.
     Own,
     /// Another submission wrote it; it stays.
     Shared(Box<RequestRow>),
 }
 
-/// Writes the row, or finds the one that is there.
+/// Writes the row, or adopts an existing one.
 async fn claim(backend: &impl RfqStore, insert: &RequestInsert) -> Result<Claim, (Error, Effect)> {
     for _ in 0..TRIES {
         match backend.record(insert).await? {
             Recorded::New => return Ok(Claim::Own),
             Recorded::Taken => {}
         }
-        // The row may be our own, and its confirmation lost.
+        // The row may be this submission's own, if the confirmation was lost.
         match backend.adopt(insert).await.map_err(|error| (error, Effect::Possible))? {
             Adopted::Own => return Ok(Claim::Own),
             Adopted::Other(stored) => return Ok(Claim::Shared(stored)),
@@ -111,23 +108,21 @@ async fn claim(backend: &impl RfqStore, insert: &RequestInsert) -> Result<Claim,
         }
     }
     let id = &insert.row.id;
-    let message = format!("other submissions of RFQ {id} keep being refused; nothing was sent");
+    let message = format!("concurrent submissions of RFQ {id} keep failing; nothing was sent");
     Err((Error::other(message), Effect::Excluded))
 }
 
-/// The row is there, the message may be.
+/// The row exists; the message may or may not.
 fn unpublished(error: Error) -> Scattered {
     let message = "the request may or may not have been published; its row was kept";
     Scattered::Unknown(Error::other(message).because(error))
 }
 
-/// The error of a publish that was refused, with what became of the row that was written for it.
+/// The error of a refused publish, with what became of its row.
 fn withdrawn(error: Error, row: &RequestRow, forgotten: Result<Forgotten>) -> Error {
     match forgotten {
         Ok(Forgotten::Removed) => error,
-        Ok(Forgotten::Kept) => {
-            refused(error, row, "was kept, because another submission has found it")
-        }
+        Ok(Forgotten::Kept) => refused(error, row, "was kept, because another submission uses it"),
         Err(second) => refused(error, row, &format!("could not be removed: {second}")),
     }
 }

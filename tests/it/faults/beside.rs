@@ -7,7 +7,7 @@ use crate::support::proxy::{Proxy, ProxyFault};
 use crate::support::stack::{Stack, provider};
 use crate::support::{Ran, wait_for};
 
-const KEPT: &str = "was kept, because another submission has found it";
+const KEPT: &str = "was kept, because another submission uses it";
 
 /// The request row of an RFQ.
 fn request_row(stack: &Stack, id: &str) -> Value {

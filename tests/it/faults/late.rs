@@ -157,7 +157,7 @@ fn what_never_shows_is_named_and_what_was_not_made_is_not_waited_for() {
     proxy.late("ListSubscriptionsByTopic", Duration::from_mins(5));
     let never = through(&stack, &proxy, "setup --providers 2").exits(1);
     says(&never, "made, but not visible after 30 s: 2 subscriptions");
-    says(&never, "hint: run it again in a minute: what is there is kept");
+    says(&never, "hint: run the command again in a minute: it keeps what exists");
 
     let gone = Proxy::start();
     gone.blind("GetQueueUrl", Duration::from_mins(5));

@@ -257,8 +257,8 @@ fn what_has_no_source_stays_unless_it_is_told_where_to_go() {
     }
     let stays = stack.rydes("dlq replay --all").run().exits(1);
     for said in [
-        "stays: nobody wrote down where it came from",
-        "stays: `rydes-source` names no provider's queue of this stack: other-Unicorn",
+        "stays: its origin is unknown",
+        "stays: `rydes-source` is not a provider queue of this stack: other-Unicorn",
         "stack: \\u{202e}elsewhere",
         &format!("stays: {gone} is gone"),
         "error: 4 letters could not be replayed",

@@ -181,7 +181,7 @@ fn aws_is_never_reached_by_accident() {
 fn with_aws_the_stack_is_named_and_nothing_local_is() {
     for command in COMMANDS {
         let nameless = rydes(&format!("--aws {command}")).run().exits(2);
-        says(&nameless, "with --aws name the stack: --stack NAME or RYDES_STACK");
+        says(&nameless, "--aws requires a stack: --stack NAME or RYDES_STACK");
         let both = rydes(&format!("--aws --stack x --endpoint-url http://localhost:1 {command}"));
         says(&both.run().exits(2), "`--endpoint-url` and --aws exclude each other");
     }

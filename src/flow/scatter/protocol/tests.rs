@@ -1,5 +1,5 @@
-//! Several submissions of one id against a model of table and topic: they interleave, crash anywhere,
-//! lose confirmations, and have requests carried out long after they were given up.
+//! Runs several submissions of one id against a model of table and topic. They interleave, crash anywhere, lose
+//! confirmations, and have requests carried out long after they gave them up.
 
 use std::collections::BTreeSet;
 use std::pin::Pin;
@@ -16,7 +16,7 @@ use crate::core::{RfqId, Ride};
 
 /// Seeds; each makes one history.
 const HISTORIES: u64 = 50_000;
-/// How often a request is tried, as [`crate::aws`] does.
+/// Attempts per request, as in [`crate::aws`].
 const ATTEMPTS: u32 = 3;
 
 /// A request to table or topic.
@@ -28,7 +28,6 @@ enum Op {
     Publish,
 }
 
-/// The request row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Row {
     Absent,
@@ -36,32 +35,29 @@ enum Row {
     Unmarked,
 }
 
-/// What a request finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum StoredRow {
-    /// It was carried out.
     Done,
     /// Its condition does not hold for this row.
     Unmet(Row),
 }
 
-/// What is left out of the protocol, to see that its absence is noticed.
+/// A mistake in the protocol that the histories must reveal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Slip {
     None,
-    /// Rows are removed without a look at their mark.
+    /// Removes rows without a look at their mark.
     ForgetsAny,
-    /// Marks stay where they are.
+    /// Leaves every mark in place.
     AdoptsNone,
 }
 
-/// Table and topic.
 struct World {
     chance: ChaCha8Rng,
     slip: Slip,
     row: Row,
     messages: u32,
-    /// Requests that were given up and are still under way.
+    /// Requests that were given up and are still in transit.
     late: Vec<Op>,
 }
 
@@ -86,7 +82,6 @@ impl World {
         usize::try_from(self.chance.next_u64() % limit as u64).expect("it is below a limit")
     }
 
-    /// Carries out one of the requests that are late.
     fn arrive(&mut self) {
         let which = self.below(self.late.len());
         let op = self.late.swap_remove(which);
@@ -94,10 +89,9 @@ impl World {
     }
 }
 
-/// One submission's way to the world.
 struct Client<'a> {
     world: &'a Mutex<World>,
-    /// The request that it has under way.
+    /// The request in flight.
     pending: Mutex<Option<Op>>,
 }
 
@@ -106,7 +100,7 @@ impl Client<'_> {
         self.world.lock().expect("no test broke down")
     }
 
-    /// Tries a request a few times, each attempt in a turn of its own.
+    /// Tries a request a few times. Other submissions may act before each attempt.
     async fn request(&self, op: Op) -> Result<StoredRow, (Error, Effect)> {
         let mut worst = Effect::Excluded;
         for attempt in 1..=ATTEMPTS {
@@ -188,7 +182,7 @@ fn insert(number: u128) -> RequestInsert {
     }
 }
 
-/// What a submission said of itself.
+/// What a submission reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Said {
     Accepted,
@@ -197,7 +191,7 @@ enum Said {
     Crashed,
 }
 
-/// Runs one history; returns what was said in it, or what is wrong.
+/// Runs one history; returns what the submissions reported, or which promise was broken.
 fn history(seed: u64, slip: Slip) -> Result<BTreeSet<Said>, String> {
     let chance = ChaCha8Rng::seed_from_u64(seed);
     let world = World { chance, slip, row: Row::Absent, messages: 0, late: Vec::new() };
@@ -227,7 +221,7 @@ fn history(seed: u64, slip: Slip) -> Result<BTreeSet<Said>, String> {
             let (client, submission) = running.swap_remove(which);
             drop(submission);
             let mut world = client.world();
-            // What was under way arrives, or does not.
+            // The request in flight may still arrive.
             if let Some(op) = client.pending.lock().expect("no test broke down").take()
                 && world.below(2) == 0
             {
