@@ -51,13 +51,12 @@ impl fmt::Display for Condition {
     }
 }
 
-/// What ends a wait: a condition of the gathering, or that nothing new came for so long. The latter
-/// belongs to the waiter alone and is never stored.
+/// What ends a wait. A stall belongs to the waiter alone and is never stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Until {
     /// The gathering is complete.
     Complete(Condition),
-    /// Nobody answered for this long.
+    /// Nothing new came for this long.
     Stall(Duration),
 }
 
