@@ -284,7 +284,6 @@ pub fn aggregate(rows: &Rows, now: Timestamp, until: Option<&[Condition]>) -> Ga
     }
 }
 
-/// Answers after this are late.
 fn cutoff(request: &RequestRow) -> Option<Timestamp> {
     [request.deadline, request.closed_at].into_iter().flatten().min()
 }

@@ -222,8 +222,7 @@ impl fmt::Display for StackName {
     }
 }
 
-/// Compares runs of digits by value and all else by character. Names that differ in leading zeros alone compare by
-/// bytes, so that only identical names are equal.
+/// Compares runs of digits by value, all else by character, and last by bytes: only identical names are equal.
 fn natural_cmp(a: &str, b: &str) -> Ordering {
     let (mut rest_a, mut rest_b) = (a, b);
     while let (Some(first_a), Some(first_b)) = (rest_a.chars().next(), rest_b.chars().next()) {

@@ -5,7 +5,7 @@ use super::{Answer, Condition, Price, Responder, RfqId, Ride, Timestamp};
 /// The request row. Rows of the original have only the id and the ride.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestRow {
-    /// The RFQ.
+    /// The RFQ's id.
     pub id: RfqId,
     /// What was asked for.
     pub ride: Ride,

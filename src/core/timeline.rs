@@ -1,5 +1,4 @@
-//! The timeline of one RFQ, in milliseconds since submission. Pure: it takes the times of the rows as they are and
-//! does not correct the clocks behind them.
+//! The timeline of one RFQ, in milliseconds since submission. Pure: it takes the rows' times as they are.
 
 use std::collections::HashMap;
 
@@ -150,8 +149,7 @@ impl Timeline {
         }
     }
 
-    /// The end of the scale, in milliseconds since the origin: the last event, or a later deadline unless it is
-    /// more than three times as far.
+    /// The end of the scale, in milliseconds: the last event, or the deadline unless it is much later.
     pub fn span(&self) -> i64 {
         const SPARE: i64 = 3;
         const LEAST: i64 = 100;
