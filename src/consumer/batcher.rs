@@ -40,8 +40,7 @@ pub struct Limits {
 /// The result of one item.
 pub type Outcome<R> = Result<R, Refusal>;
 
-/// A handle on a batcher, cheap to clone. The batcher ends once the last handle is dropped and every item has its
-/// result.
+/// A handle on a batcher, cheap to clone. The batcher ends after the last handle, once every item has its result.
 pub struct Batcher<T, R> {
     items: mpsc::Sender<Pending<T, R>>,
 }
@@ -108,8 +107,7 @@ where
         outcome.await.map_err(|_| gone(Effect::Possible))?
     }
 
-    /// Submits an item; returns once there is room for it. `told` gets the outcome, unless the runtime shuts down
-    /// before.
+    /// Returns once there is room for the item. `told` gets its outcome, unless the runtime shuts down before.
     pub async fn enqueue(&self, item: T, told: impl FnOnce(Outcome<R>) + Send + 'static) {
         let sent =
             self.items.send((item, Recipient::Elsewhere(ToldOnce(Some(Box::new(told)))))).await;
@@ -130,7 +128,6 @@ fn gone(effect: Effect) -> Refusal {
 
 type Pending<T, R> = (T, Recipient<R>);
 
-/// The recipient of an item's outcome.
 enum Recipient<R> {
     /// The submitter.
     Here(oneshot::Sender<Outcome<R>>),
@@ -279,8 +276,7 @@ impl Drop for Flight {
     }
 }
 
-/// Sends a batch, then its transient failures again. Between attempts it does not count as in flight, so that it
-/// holds no other batch up.
+/// Sends a batch, then its transient failures again. Between attempts it is not in flight, to hold no other up.
 async fn carry_out<T, R, F, Fut>(
     batch: Vec<Pending<T, R>>,
     mut attempts: u32,

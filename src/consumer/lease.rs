@@ -13,13 +13,11 @@ use tokio::time::{Instant, sleep_until};
 use super::{LastFew, Source};
 use crate::error::Permanence;
 
-/// Entries of one extension.
 const MAX_BATCH: usize = 10;
 const MAX_IN_FLIGHT: usize = 4;
 /// The wait before a failed extension is retried.
 const RETRY: Duration = Duration::from_secs(1);
-/// Finished messages to remember: those of the last half minute at 300 a second. A delivery that began before the
-/// delete cannot arrive later than that.
+/// Finished messages to remember: half a minute's at 300 a second. A delivery can lag its delete by that long.
 const FINISHED: usize = 10_000;
 
 /// The leases of one queue. Cheap to clone.
@@ -235,7 +233,6 @@ impl Leases {
         self.settle(&batch, results.as_ref().map_or(&[][..], Vec::as_slice), began);
     }
 
-    /// Records the results of an extension.
     fn settle(
         &self,
         batch: &[(Key, String)],

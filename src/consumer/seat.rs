@@ -9,8 +9,7 @@ use tokio::time::Instant;
 use super::Message;
 use super::lease::LeaseProbe;
 
-/// Room for the waiting messages of one queue, in units of [`UNIT`]: about 10 MiB of bodies. SQS allows 120,000
-/// messages in flight per queue, which is far more.
+/// Room for one queue's waiting messages, in units: 10 MiB of bodies. SQS allows 120,000 messages in flight.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
 pub(super) const WAITING: usize = 10_000;
 /// Bytes of a body per unit of room; each message takes one unit more.
@@ -72,8 +71,7 @@ impl Seat {
         }
     }
 
-    /// Whether another receiver may hold the message. Its visibility ran out before an extension, for example
-    /// because the process was suspended.
+    /// Whether another receiver may hold the message: its visibility ran out, as when the process was suspended.
     pub fn has_lapsed(&self) -> bool {
         self.0.lease.has_lapsed()
     }

@@ -24,8 +24,7 @@ struct Told {
 }
 
 impl Troubles {
-    /// What to report; `None` if it was reported already. A fault of several subjects is over once the last
-    /// recovers.
+    /// What to report; `None` if it was reported already. A shared fault is over once its last subject recovers.
     pub fn news(&self, trouble: Trouble) -> Option<Trouble> {
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match trouble {
