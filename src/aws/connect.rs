@@ -228,7 +228,7 @@ impl Aws {
             Failure::Certificate(why) => {
                 Ok(unreachable(format!("the certificate of {host} is not accepted"))
                     .because(format!("{doing}: {why}"))
-                    .hint("trust what signs it: SSL_CERT_FILE=FILE names certificates in PEM"))
+                    .hint("to trust its issuer, set SSL_CERT_FILE to a file of PEM certificates"))
             }
             Failure::Tls(why) => Ok(unreachable(format!("no TLS connection with {host}"))
                 .because(format!("{doing}: {why}"))),

@@ -96,7 +96,7 @@ pub(super) fn rejection<E: ProvideErrorMetadata>(
     (is_service && refusal.permanence == Permanence::Permanent).then_some(refusal)
 }
 
-/// One result per entry, in order. `failed` holds id, code and message. An entry that is in neither has failed.
+/// One result per entry, in order. `failed` holds id, code and message. An unmentioned entry counts as failed.
 pub(super) fn per_entry<'a>(
     entries: usize,
     done: impl Iterator<Item = &'a str>,
@@ -157,7 +157,7 @@ impl Aws {
 
     fn answered(&self, doing: &str, status: u16, code: &str, message: Option<&str>) -> Error {
         let said = match (code, message) {
-            ("", _) => format!("HTTP {status}, and no error of AWS's"),
+            ("", _) => format!("HTTP {status} without an AWS error code"),
             (code, None) => code.to_owned(),
             (code, Some(message)) => format!("{code}: {message}"),
         };
@@ -173,7 +173,7 @@ impl Aws {
         let ours = Error::other(format!("{doing} failed")).because(said);
         match code {
             "" if ![500, 502, 503, 504].contains(&status) && !self.is_real() => {
-                ours.hint(format!("is it LocalStack that answers at {}?", self.url()))
+                ours.hint(format!("is the server at {} LocalStack?", self.url()))
             }
             _ if status >= 500 || is_throttled(code) => ours.transient(),
             _ if DENIED.contains(&code) => ours.fatal(),

@@ -84,12 +84,12 @@ pub(super) fn words(error: &(dyn StdError + 'static)) -> String {
 /// Why there are no credentials: the two innermost causes, since `no such file` alone says little.
 pub(super) fn lack(error: &CredentialsError) -> String {
     if find::<ProviderChainError<CredentialsError>>(error).is_some() {
-        return "neither the environment, a profile nor this machine's role has any".to_owned();
+        return "none in the environment, in a profile or in this machine's role".to_owned();
     }
     let innermost: Vec<_> = causes(error).skip(1).map(ToString::to_string).collect();
     match innermost.as_slice() {
         [] if matches!(error, CredentialsError::CredentialsNotLoaded(_)) => {
-            "it sets none".to_owned()
+            "no credentials are set".to_owned()
         }
         [.., outer, inner] if !outer.contains(inner) && find::<ErrorMetadata>(error).is_none() => {
             format!("{outer}: {inner}")
@@ -170,7 +170,7 @@ mod tests {
     fn credentials_that_cannot_be_had_say_why() {
         use CredentialsError as E;
         for (error, said, passing) in [
-            (E::not_loaded_no_source(), "it sets none", Permanence::Fatal),
+            (E::not_loaded_no_source(), "no credentials are set", Permanence::Fatal),
             (E::not_loaded("no profile"), "no profile", Permanence::Fatal),
             (E::invalid_configuration("a loop"), "a loop", Permanence::Fatal),
             (

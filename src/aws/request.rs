@@ -143,7 +143,7 @@ impl Table {
                 self.aws.meter.wrote(write_units(item.values()));
                 match read_request(id, &item) {
                     Some(row) => Ok(Adopted::Other(Box::new(row))),
-                    None => Err(Error::other(format!("the row of RFQ {id} is no request"))),
+                    None => Err(Error::other(format!("the row of RFQ {id} is not a request row"))),
                 }
             }
             Err(error) => match error.as_service_error() {

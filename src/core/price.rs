@@ -44,7 +44,7 @@ impl Price {
         if value.is_zero() {
             return Ok(Self(BigDecimal::zero()));
         }
-        let beyond = || Err("the price is beyond 1e-130 to 9.99e125".to_owned());
+        let beyond = || Err("the price is beyond the range 1e-130 to 9.99e125".to_owned());
         // Normalizing shifts the scale, which would overflow at the edge of an `i64`.
         if value.fractional_digit_count().unsigned_abs() > MAX_SCALE {
             return beyond();

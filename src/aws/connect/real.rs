@@ -87,7 +87,7 @@ impl Aws {
         let arn = match sts.get_caller_identity().send().await {
             Ok(identity) => identity.arn,
             Err(error) => {
-                let error = self.error("asking STS whose credentials these are", &error);
+                let error = self.error("asking STS for the account", &error);
                 if error.is_fatal() && error.kind() == Kind::Unreachable {
                     return Err(error);
                 }
@@ -160,7 +160,7 @@ async fn selected_profile(typed: Option<&str>) -> Result<String> {
     let named = typed.map(|name| name.to_owned().into());
     let profiles = aws_config::profile::load(&Fs::real(), &Env::real(), &files, named).await;
     let profiles = profiles.map_err(|error| {
-        Error::invalid("the files of AWS's configuration cannot be read").because(words(&error))
+        Error::invalid("the AWS configuration files cannot be read").because(words(&error))
     })?;
     missing(&profiles, typed)?;
     let selected = Some(profiles.selected_profile()).filter(|name| !name.is_empty());
@@ -178,7 +178,7 @@ fn missing(profiles: &ProfileSet, typed: Option<&str>) -> Result<()> {
     let mut known: Vec<_> = profiles.profiles().map(printable).collect();
     known.sort_unstable();
     Err(match known.as_slice() {
-        [] => error.hint("no profile is in the files of AWS's configuration"),
+        [] => error.hint("the AWS configuration files have no profiles"),
         known => error.hint(format!("profiles here: {}", known.join(", "))),
     })
 }

@@ -47,7 +47,7 @@ fn kinds() -> Vec<(Failed, Kind, &'static str)> {
         (
             SdkError::construction_failure(CredentialsError::not_loaded_no_source()),
             Kind::Unreachable,
-            "no credentials for AWS: finding it: it sets none",
+            "no credentials for AWS: finding it: no credentials are set",
         ),
         (SdkError::timeout_error("late"), Kind::Unreachable, "finding it: no answer within 10 s"),
         (cut(io::Error::from(io::ErrorKind::ConnectionRefused)), Kind::Unreachable, silent),
@@ -99,7 +99,7 @@ fn kinds() -> Vec<(Failed, Kind, &'static str)> {
         (
             SdkError::service_error(unhandled, response(403)),
             Kind::Other,
-            "finding it failed: HTTP 403, and no error of AWS's\nhint: is it LocalStack ",
+            "finding it failed: HTTP 403 without an AWS error code\nhint: is the server at ",
         ),
         (service(400, "QueueDoesNotExist", "gone"), Kind::NotSetUp, "stack x is not set up at "),
         (service(400, "Unheard", "of this"), Kind::Other, "finding it failed: Unheard: of this"),
