@@ -103,8 +103,8 @@ impl Usage {
         (self.messages > 0 && full > 0).then(|| real(self.messages) / real(full))
     }
 
-    /// The cost on AWS at list prices. SQS and SNS bill each 64 KB of a request as one, and ours are no larger.
-    /// DynamoDB bills rows, not requests.
+    /// The cost on AWS at list prices. Each SQS and SNS request counts once, which is exact up to 64 KB. DynamoDB
+    /// bills rows, not requests.
     pub fn cost(&self) -> Cost {
         let of = |service: &str| {
             let ours = self.requests.iter().filter(|(operation, _)| operation.starts_with(service));
