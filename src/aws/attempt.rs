@@ -1,5 +1,4 @@
-//! Requests that must not be retried blindly: whoever makes them has to know whether any attempt may
-//! have been carried out.
+//! Requests that must not be retried blindly: the caller has to know whether any attempt may have succeeded.
 
 use std::time::Duration;
 
@@ -10,15 +9,12 @@ use tokio::time::sleep;
 use super::error::is_throttled;
 use crate::consumer::Effect;
 
-/// How often a request is tried, the first time included.
 const ATTEMPTS: u32 = 3;
-/// The wait after the first attempt; it grows by as much with each.
+/// The wait after the first attempt; each further attempt adds as much.
 const WAIT: Duration = Duration::from_millis(200);
 
-/// Tries a request, which must not retry by itself, until it is taken or definitely refused.
-///
-/// # Errors
-/// The last attempt's error, and whether any of them may have been carried out.
+/// Tries a request up to three times, until it is taken or definitely refused. The request must not retry by
+/// itself. An error is the last attempt's; its [`Effect`] covers all attempts.
 pub(super) async fn attempt<T, E, Fut>(
     request: impl Fn() -> Fut,
 ) -> Result<T, (SdkError<E, HttpResponse>, Effect)>
@@ -44,7 +40,6 @@ where
     }
 }
 
-/// Whether one attempt may have been carried out.
 fn effect<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> Effect {
     match error {
         SdkError::ServiceError(context) if context.raw().status().as_u16() < 500 => {

@@ -13,18 +13,15 @@ use crate::shutdown::StopSignal;
 /// Bytes of one batch.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
 const BATCH_BYTES: usize = 1_048_576;
-/// How long a message waits for the next one: the providers of one RFQ get it one right after another.
+/// How long a message waits for the next one: an RFQ reaches its providers in quick succession.
 const LINGER: Duration = Duration::from_millis(4);
-/// How long a message waits while others are under way.
+/// How long a message waits while other batches are in flight.
 const PATIENCE: Duration = Duration::from_millis(100);
-/// Batches under way at once.
 const MAX_IN_FLIGHT: usize = 4;
-/// How often a message is tried.
 const ATTEMPTS: u32 = 5;
 
 impl Queue {
-    /// A batcher that sends to this queue, on `tasks`; once `stop` drains nothing waits for
-    /// company any more.
+    /// A batcher on `tasks` that sends to this queue. Once `stop` drains, batches leave without waiting.
     pub fn batch_sender(&self, tasks: &TaskTracker, stop: &StopSignal) -> Batcher<Outgoing, ()> {
         let queue = Arc::new(self.clone());
         Batcher::start(tasks, limits(), stop.clone(), Outgoing::size, move |batch| {
@@ -34,7 +31,6 @@ impl Queue {
     }
 }
 
-/// What SQS takes at once, and how long a message waits for company.
 pub(super) fn limits() -> Limits {
     Limits {
         count: MAX_BATCH,

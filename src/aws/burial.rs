@@ -1,5 +1,4 @@
-//! Dead letters on their way: copies of messages that cannot be handled. A body that does not fit is cut, and
-//! no message is sent twice.
+//! Sends messages that cannot be handled to the dead letters: cuts a body that is too long, and sends none twice.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -12,28 +11,26 @@ use crate::core::text::hexadecimal;
 use crate::error::Permanence;
 use crate::shutdown::StopSignal;
 
-/// The most bytes that a queue takes in one message, attributes included: the limit since August 2025, and
-/// the one that older queues keep.
+/// Bytes of one message at most, attributes included: the limit since August 2025, and that of older queues.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
 const LIMITS: [usize; 2] = [1_048_576, 262_144];
-/// The longest reason that goes with a dead letter.
+/// In bytes.
 const MAX_REASON: usize = 1_024;
-/// Messages that are remembered after they went to the dead letters.
+/// Messages to remember, so that none is sent twice.
 const REMEMBERED: usize = 10_000;
-/// Why a message is a dead letter.
+/// Attribute: why the message is a dead letter.
 pub(super) const REASON: &str = "reason";
-/// The name of the queue that it came from.
+/// Attribute: the name of the queue that it came from.
 pub(super) const SOURCE: &str = "rydes-source";
-/// Of a body that was cut: how many bytes the whole had.
+/// Attribute of a cut body: the bytes of the whole.
 pub(super) const CUT_LENGTH: &str = "rydes-cut-length";
-/// Of a body that was cut: SHA-256 of the whole, in hexadecimal.
+/// Attribute of a cut body: the SHA-256 of the whole, in hexadecimal.
 pub(super) const CUT_SHA256: &str = "rydes-cut-sha256";
 
-/// The dead letters of requests or of replies. Cheap to clone; clones remember the same.
+/// The dead letters of requests or of replies. Cheap to clone; clones share one memory.
 #[derive(Clone)]
 pub struct DeadLetters {
     batch_sender: Batcher<Outgoing, ()>,
-    /// The ids of those that went there last.
     buried: Arc<Mutex<LastFew<String>>>,
 }
 
@@ -46,9 +43,8 @@ impl Queue {
 }
 
 impl DeadLetters {
-    /// Sends a copy of a message that came from the queue `source`; returns once the copy is confirmed. A
-    /// message that is among the last 10,000 that were sent is not sent again. `report` is called once for
-    /// each letter, when it is confirmed, also where the caller is dropped before that.
+    /// Sends a copy of a message from the queue `source`; returns once SQS confirms it. None of the last 10,000 is
+    /// sent again. `report` is called once per confirmed letter, even if the caller is dropped before.
     ///
     /// # Errors
     /// Why it could not be sent.
@@ -90,8 +86,8 @@ fn known(buried: &Mutex<LastFew<String>>) -> MutexGuard<'_, LastFew<String>> {
     buried.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A dead letter of at most `limit` bytes, with its reason and the queue that it came from. A body that does
-/// not fit is cut between two characters; attributes then hold the length and the hash of the whole.
+/// A dead letter of at most `limit` bytes. A body that does not fit is cut between two characters; attributes then
+/// hold the length and the hash of the whole.
 fn letter(body: &str, reason: &str, source: &str, limit: usize) -> Outgoing {
     let attributes = vec![(REASON, shortened(reason)), (SOURCE, source.to_owned())];
     let mut letter = Outgoing { body: String::new(), attributes };
@@ -104,8 +100,7 @@ fn letter(body: &str, reason: &str, source: &str, limit: usize) -> Outgoing {
     letter
 }
 
-/// A reason as an attribute takes it: ASCII, since values may not hold every character that a reason may
-/// quote; never empty, and 1,024 bytes at most.
+/// A reason as an attribute value: never empty, at most 1,024 bytes, and ASCII, since SQS refuses some characters.
 fn shortened(reason: &str) -> String {
     const REST: &str = "...";
     let mut text = reason.escape_default().to_string();
@@ -169,7 +164,7 @@ mod tests {
         }
     }
 
-    /// Dead letters without a queue: each of these refuses one letter, and all others are taken.
+    /// Dead letters without a queue. Each of `refusals` refuses one letter; all others are taken.
     fn letters(refusals: &[Permanence]) -> (DeadLetters, Arc<Mutex<Vec<usize>>>) {
         let left = Mutex::new(refusals.iter().rev().copied().collect::<Vec<_>>());
         let sizes = Arc::<Mutex<Vec<usize>>>::default();
@@ -224,7 +219,7 @@ mod tests {
             let report = move || _ = reports.fetch_add(1, Ordering::Relaxed);
             letters.bury(&message(1, "x"), "why", "queue", report).await
         };
-        // It hands its letter in, and is dropped before that leaves.
+        // It submits its letter and is dropped before the batch leaves.
         assert!(timeout(Duration::ZERO, bury()).await.is_err());
         sleep(Duration::from_mins(1)).await;
         assert_eq!(reports.load(Ordering::Relaxed), 1);

@@ -1,4 +1,4 @@
-//! From settings to clients. The one place that decides whether real AWS is reached.
+//! Makes clients from settings. This is the one place that decides whether real AWS is reached.
 
 mod localstack;
 mod real;
@@ -24,11 +24,9 @@ use crate::error::{Error, Kind, Permanence, Result};
 use crate::settings::open_files;
 use crate::settings::{Backend, Endpoint, LocalStack, Settings, Target, plain_url};
 
-/// How long one attempt of an ordinary request may take; the SDK itself has no such limit.
-/// Receives that wait for messages set their own.
+/// Limit of one attempt of a request; the SDK has none. Receives that wait for messages set their own.
 pub(super) const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a connection may take to come about, so that an endpoint that is not there is named
-/// within 3 s.
+/// Limit of a connection attempt, so that an error names an absent endpoint within 3 s.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// TLS by rustls and ring. The SDK's own choice is aws-lc, which takes far longer to build.
@@ -40,34 +38,31 @@ pub struct Aws {
     pub(crate) clients: Clients,
     /// The names of the stack's resources.
     pub names: Names,
-    /// The requests that went out.
+    /// Counts the requests that go out.
     pub meter: Meter,
-    /// The account, where the credentials tell.
     pub(crate) account: Option<String>,
     pub(crate) region: String,
-    /// The partition of AWS that the region is in, as ARNs name it.
+    /// The region's partition, as ARNs name it.
     pub(crate) partition: String,
-    /// The version of LocalStack, where it says so.
     version: Option<String>,
     location: Location,
 }
 
-/// The SDK's clients. To set time limits and retries on a call has the SDK put its configuration
-/// together again, so that calls that come often have clients of their own. Each client has its own
-/// connections, though: a call that comes once goes over one that is there.
+/// The SDK's clients. Limits or retries set on a call make the SDK rebuild its configuration, so frequent calls
+/// have clients of their own. Each client has its own connections, so rare calls share a client.
 #[derive(Debug, Clone)]
 pub(crate) struct Clients {
     pub(crate) sns: aws_sdk_sns::Client,
-    /// The same for batches of messages: none is retried.
+    /// For batches of messages: without retries.
     pub(crate) publishes: aws_sdk_sns::Client,
     pub(crate) sqs: aws_sdk_sqs::Client,
-    /// The same for receives: none is retried, and how long one may take depends on its wait.
+    /// For receives: without retries. The limit of a receive depends on its wait.
     pub(crate) polls: aws_sdk_sqs::Client,
     pub(crate) dynamodb: aws_sdk_dynamodb::Client,
 }
 
 impl Clients {
-    /// Clients whose requests `meter` counts, at these endpoints or else at AWS's own.
+    /// Clients for these endpoints, or for AWS's own if `None`. `meter` counts their requests.
     fn new(config: &SdkConfig, endpoints: Option<&LocalStack>, meter: &Meter) -> Self {
         let mut sns = aws_sdk_sns::config::Builder::from(config)
             .interceptor(meter.clone())
@@ -99,27 +94,27 @@ impl Clients {
     }
 }
 
-/// What errors and the target line say about where the stack is.
+/// Where the stack is, for errors and the target line.
 #[derive(Debug, Clone)]
 struct Location {
     /// `LocalStack http://localhost:4566` or `AWS`.
     name: String,
-    /// The URL, or `AWS`.
+    /// LocalStack's URL, or `AWS`.
     url: String,
-    /// LocalStack's endpoints and where they were found, SQS first; of AWS's own there are none.
+    /// LocalStack's endpoints with their origins, SQS first; empty for AWS.
     endpoints: Vec<Endpoint>,
-    /// Where LocalStack's region was found.
+    /// The setting that LocalStack's region comes from.
     region_origin: &'static str,
     backend: Backend,
     remedies: Remedies,
 }
 
 impl Aws {
-    /// Makes clients; sees first that something answers at a local endpoint.
+    /// Makes clients. Checks first that a local endpoint responds.
     ///
     /// # Errors
-    /// Unreachable when nothing does, or when there are no credentials for AWS; invalid when the
-    /// region or the profile does not exist, or when an endpoint is on the wrong side.
+    /// Unreachable if no endpoint responds or there are no credentials for AWS; invalid if the region or the
+    /// profile does not exist, or if a profile for AWS has a local endpoint.
     pub async fn connect(settings: &Settings, remedies: Remedies) -> Result<Self> {
         match &settings.target {
             Target::LocalStack(localstack) => {
@@ -143,7 +138,7 @@ impl Aws {
         }
     }
 
-    /// The target line with all that is known of the place: version and region too.
+    /// The target line with version and region, as far as they are known.
     pub fn target_line_in_full(&self) -> String {
         match &self.version {
             Some(version) if !self.is_real() => format!(
@@ -157,7 +152,7 @@ impl Aws {
         }
     }
 
-    /// The version of LocalStack, where it says so.
+    /// LocalStack's version, if it reports one.
     pub fn version(&self) -> Option<&str> {
         self.version.as_deref()
     }
@@ -167,32 +162,30 @@ impl Aws {
         &self.region
     }
 
-    /// Whether this is AWS itself.
+    /// Whether the target is AWS itself.
     pub fn is_real(&self) -> bool {
         self.location.backend == Backend::Aws
     }
 
-    /// Where the stack is, for a file that must tell stacks apart: endpoint or `aws`, account,
-    /// region.
+    /// Endpoint or `AWS`, account and region: distinguishes stacks in files.
     pub fn address(&self) -> String {
         let account = self.account.as_deref().unwrap_or("-");
         format!("{} {account} {}", self.location.url, self.region)
     }
 
-    /// The account, where it is known.
+    /// The account, if it is known.
     pub fn account(&self) -> Option<&str> {
         self.account.as_deref()
     }
 
-    /// Takes in the account of AWS that a resource names, where nothing else did; returns the target
-    /// line that shows it.
+    /// Sets the AWS account that a resource names, if none was known. Returns the new target line in that case.
     pub fn learn_account(&mut self, named: Option<&str>) -> Option<String> {
         let named = named.filter(|_| self.is_real() && self.account.is_none())?;
         self.account = Some(named.to_owned());
         Some(self.target_line())
     }
 
-    /// The stack, or a part of it, does not exist.
+    /// The error for a stack that does not exist, or not in full.
     pub fn not_set_up(&self) -> Error {
         let account = self.account.as_deref().map_or(String::new(), |a| format!("account {a}, "));
         let error = Error::new(
@@ -207,7 +200,6 @@ impl Aws {
         error.fatal().hint(self.remedy(Remedy::SetUp))
     }
 
-    /// The words for a remedy.
     pub(crate) fn remedy(&self, remedy: Remedy) -> String {
         self.location.remedies.words(remedy)
     }
@@ -217,12 +209,12 @@ impl Aws {
         &self.location.url
     }
 
-    /// Nothing answers at a URL; without one, nothing answers at all.
+    /// The error for a URL that does not respond; without a URL, for the stack's first endpoint.
     pub(super) fn unreachable(&self, url: Option<&str>) -> Error {
         self.location.unreachable(url)
     }
 
-    /// Our error for a request that was not answered, or else what is said of the silence.
+    /// Our error for a request without an answer. `Err` holds the innermost cause if none of our errors fits.
     pub(super) fn unanswered(
         &self,
         doing: &str,
@@ -236,7 +228,7 @@ impl Aws {
             Failure::Certificate(why) => {
                 Ok(unreachable(format!("the certificate of {host} is not accepted"))
                     .because(format!("{doing}: {why}"))
-                    .hint("trust what signs it: SSL_CERT_FILE=FILE names certificates in PEM"))
+                    .hint("to trust its issuer, set SSL_CERT_FILE to a file of PEM certificates"))
             }
             Failure::Tls(why) => Ok(unreachable(format!("no TLS connection with {host}"))
                 .because(format!("{doing}: {why}"))),
@@ -253,7 +245,6 @@ impl Aws {
         }
     }
 
-    /// The credentials are not accepted.
     pub(super) fn refuses_credentials(&self) -> Error {
         let account = self.account.as_deref().map_or(String::new(), |a| format!("account {a}, "));
         Error::new(
@@ -265,7 +256,6 @@ impl Aws {
         )
     }
 
-    /// LocalStack does not know the region.
     pub(super) fn refuses_region(&self) -> Error {
         Error::invalid(format!(
             "{} refuses the region `{}` ({})",
@@ -276,7 +266,7 @@ impl Aws {
 }
 
 impl Location {
-    /// The endpoint with this URL and where it was found, else what can be said of where it is.
+    /// The endpoint of this URL with its origin; else the first endpoint, the URL itself, or the location's name.
     fn host(&self, url: Option<&str>) -> String {
         let asked = url.and_then(plain_url);
         let is_asked = |endpoint: &&Endpoint| {
@@ -299,12 +289,10 @@ impl Location {
     }
 }
 
-/// Whether a URL is another one or a path below it.
 fn is_below(url: &str, other: &str) -> bool {
     url.strip_prefix(other).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// The process may open no further file, so no further connection.
 fn too_many_files() -> Error {
     let limit = open_files::files().map_or("no more".to_owned(), |files| files.to_string());
     Error::other(format!(

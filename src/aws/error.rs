@@ -1,4 +1,4 @@
-//! From the SDK's errors to ours.
+//! Turns the SDK's errors into this crate's.
 
 use aws_sdk_sqs::config::http::HttpResponse;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
@@ -9,7 +9,7 @@ use super::failure::{asked, words};
 use crate::consumer::{Effect, Entries, Refusal};
 use crate::error::{Error, Permanence};
 
-/// Codes that say a resource is not there.
+/// Codes for a resource that does not exist.
 const NOT_FOUND: [&str; 6] = [
     "AWS.SimpleQueueService.NonExistentQueue",
     "QueueDoesNotExist",
@@ -18,9 +18,8 @@ const NOT_FOUND: [&str; 6] = [
     "ResourceNotFoundException",
     "ResourceNotFound",
 ];
-/// Codes that say the credentials are not accepted at all.
-/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/CommonErrors.html>, and the
-/// names that other services and versions of the protocols have for the same.
+/// Codes for credentials that are not accepted at all, with their names in other services and protocol versions.
+/// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/CommonErrors.html>
 const REFUSED_CREDENTIALS: [&str; 21] = [
     "AuthFailure",
     "ExpiredToken",
@@ -44,7 +43,7 @@ const REFUSED_CREDENTIALS: [&str; 21] = [
     "UnrecognizedClient",
     "UnrecognizedClientException",
 ];
-/// Codes that say the credentials do not suffice for this.
+/// Codes for credentials without the permission.
 const DENIED: [&str; 6] = [
     "AccessDenied",
     "AccessDeniedException",
@@ -53,7 +52,7 @@ const DENIED: [&str; 6] = [
     "OptInRequired",
     "KmsAccessDenied",
 ];
-/// Codes of entries and statements that would fail again however often they are sent.
+/// Codes of entries and statements that would fail again.
 const PERMANENT: [&str; 14] = [
     "InvalidMessageContents",
     "AWS.SimpleQueueService.InvalidMessageContents",
@@ -71,12 +70,12 @@ const PERMANENT: [&str; 14] = [
     "ItemCollectionSizeLimitExceeded",
 ];
 
-/// Codes of entries and statements that leave open whether they were carried out.
+/// Codes of entries and statements that may have been carried out.
 const UNKNOWN: [&str; 5] =
     ["InternalError", "InternalFailure", "InternalServerError", "ServiceUnavailable", "unknown"];
 
-/// Why an entry or a statement was not taken, as the service words it. `SenderFault` does not tell
-/// whether it would be refused again: it is false for contents that SQS never takes.
+/// Why the service did not take an entry or a statement. The code decides whether it would be refused again, since
+/// `SenderFault` is false even for contents that SQS never takes.
 pub(super) fn refusal(code: Option<&str>, message: Option<&str>) -> Refusal {
     let code = code.unwrap_or("unknown").to_owned();
     let permanent = PERMANENT.contains(&code.as_str());
@@ -88,8 +87,7 @@ pub(super) fn refusal(code: Option<&str>, message: Option<&str>) -> Refusal {
     }
 }
 
-/// Why a call failed as a whole, where that is something about what was sent, so that it would fail
-/// again.
+/// Why the service rejected a whole call for its contents, so that it would fail again; `None` for other errors.
 pub(super) fn rejection<E: ProvideErrorMetadata>(
     error: &SdkError<E, HttpResponse>,
 ) -> Option<Refusal> {
@@ -98,8 +96,7 @@ pub(super) fn rejection<E: ProvideErrorMetadata>(
     (is_service && refusal.permanence == Permanence::Permanent).then_some(refusal)
 }
 
-/// One result per entry of a batch, in order, from the ids of those that were done and id, code and
-/// message of those that failed; an entry that the answer does not mention counts as failed.
+/// One result per entry, in order. `failed` holds id, code and message. An unmentioned entry counts as failed.
 pub(super) fn per_entry<'a>(
     entries: usize,
     done: impl Iterator<Item = &'a str>,
@@ -122,7 +119,7 @@ pub(super) fn per_entry<'a>(
 }
 
 impl Aws {
-    /// Our error for a request that failed. `doing` says what was being done: `reading the table`.
+    /// Our error for a request that failed. `doing` is what was being done, such as `reading the table`.
     pub(crate) fn error<E>(&self, doing: &str, error: &SdkError<E, HttpResponse>) -> Error
     where
         E: ProvideErrorMetadata + std::error::Error + 'static,
@@ -133,7 +130,7 @@ impl Aws {
                 let status = context.raw().status().as_u16();
                 self.answered(doing, status, error.code().unwrap_or_default(), error.message())
             }
-            // An answer that is none: cut off, or not the service's.
+            // The answer was cut off, or is not from the service.
             SdkError::ResponseError(_) => failed().because(words(error)).transient(),
             SdkError::TimeoutError(_) => {
                 let cause = format!("{doing}: no answer within {} s", ATTEMPT_TIMEOUT.as_secs());
@@ -158,10 +155,9 @@ impl Aws {
         }
     }
 
-    /// Our error for a code of the service's, or for an answer without one.
     fn answered(&self, doing: &str, status: u16, code: &str, message: Option<&str>) -> Error {
         let said = match (code, message) {
-            ("", _) => format!("HTTP {status}, and no error of AWS's"),
+            ("", _) => format!("HTTP {status} without an AWS error code"),
             (code, None) => code.to_owned(),
             (code, Some(message)) => format!("{code}: {message}"),
         };
@@ -177,7 +173,7 @@ impl Aws {
         let ours = Error::other(format!("{doing} failed")).because(said);
         match code {
             "" if ![500, 502, 503, 504].contains(&status) && !self.is_real() => {
-                ours.hint(format!("is it LocalStack that answers at {}?", self.url()))
+                ours.hint(format!("is the server at {} LocalStack?", self.url()))
             }
             _ if status >= 500 || is_throttled(code) => ours.transient(),
             _ if DENIED.contains(&code) => ours.fatal(),
@@ -186,25 +182,24 @@ impl Aws {
     }
 }
 
-/// Whether LocalStack says that it does not know the region: it takes the ARN of a topic there for one
-/// of another region. Our ARNs are well-formed, so nothing else can be wrong with them.
+/// Whether LocalStack does not know the region: it then rejects a topic's ARN as one of another region. Our ARNs
+/// are well-formed, so nothing else can be wrong with them.
 pub(super) fn is_about_region(code: &str, message: Option<&str>) -> bool {
     code == "InvalidParameter" && message.is_some_and(|message| message.contains("TopicArn"))
 }
 
-/// Whether a code says that there were too many requests, or too many messages in hand.
+/// Whether a code means too many requests, or too many messages in flight.
 pub(super) fn is_throttled(code: &str) -> bool {
     ["Throttl", "TooManyRequests", "RequestLimitExceeded", "ThroughputExceeded", "OverLimit"]
         .iter()
         .any(|word| code.contains(word))
 }
 
-/// Whether the code of a statement says that no other statement would be spared it.
+/// Whether every other statement would fail with this code too.
 pub(super) fn is_fatal(code: &str) -> bool {
     NOT_FOUND.contains(&code) || DENIED.contains(&code)
 }
 
-/// Whether the service says that this resource does not exist.
 pub(crate) fn is_not_found<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
     error.code().is_some_and(|code| NOT_FOUND.contains(&code))
 }

@@ -1,5 +1,4 @@
-//! Why a request got no answer of the service, read from the SDK's chain of causes. The words are for
-//! people: what the SDK would print for programmers ends here.
+//! Why a request got no answer, read from the SDK's chain of causes and put into words for users.
 
 use std::error::Error as StdError;
 use std::io;
@@ -14,28 +13,26 @@ use super::url_recorder::Unanswered;
 use crate::error::Permanence;
 use crate::settings::open_files;
 
-/// How the standard library words that a name has no address.
+/// The standard library's words for a name without an address.
 const LOOKUP: &str = "failed to lookup address information";
 
-/// Why no answer came.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Failure {
     /// Too many files are open.
     Files,
-    /// The host's certificate is not accepted, and why.
+    /// Why the host's certificate is not accepted.
     Certificate(String),
-    /// What answers speaks no TLS, and how it shows.
+    /// Why there is no TLS connection.
     Tls(String),
-    /// The host's name has no address, and what the system says.
+    /// The host's name has no address: the words of the system.
     NoSuchHost(String),
-    /// There are no credentials to sign with, and why; whether that may pass.
+    /// Why there are no credentials, and whether that is transient.
     Credentials(String, Permanence),
-    /// None came from a host that was asked.
+    /// There was no answer: the innermost cause.
     Silence(String),
 }
 
 impl Failure {
-    /// What the causes of an error come down to.
     pub(super) fn of(error: &(dyn StdError + 'static)) -> Self {
         if let Some(error) = find::<CredentialsError>(error) {
             let passing = match error {
@@ -66,13 +63,12 @@ impl Failure {
     }
 }
 
-/// The URL that was asked, if the request went out.
+/// The URL of the request, if it went out.
 pub(super) fn asked<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a str> {
     find::<Unanswered>(error).map(|unanswered| unanswered.url.as_str())
 }
 
-/// What AWS says in an error, else its innermost cause: `connection refused` rather than `dispatch
-/// failure`.
+/// AWS's own words in an error, else its innermost cause: `connection refused` rather than `dispatch failure`.
 pub(super) fn words(error: &(dyn StdError + 'static)) -> String {
     if let Some(metadata) = find::<ErrorMetadata>(error)
         && let Some(code) = metadata.code()
@@ -88,12 +84,12 @@ pub(super) fn words(error: &(dyn StdError + 'static)) -> String {
 /// Why there are no credentials: the two innermost causes, since `no such file` alone says little.
 pub(super) fn lack(error: &CredentialsError) -> String {
     if find::<ProviderChainError<CredentialsError>>(error).is_some() {
-        return "neither the environment, a profile nor this machine's role has any".to_owned();
+        return "none in the environment, in a profile or in this machine's role".to_owned();
     }
     let innermost: Vec<_> = causes(error).skip(1).map(ToString::to_string).collect();
     match innermost.as_slice() {
         [] if matches!(error, CredentialsError::CredentialsNotLoaded(_)) => {
-            "it sets none".to_owned()
+            "no credentials are set".to_owned()
         }
         [.., outer, inner] if !outer.contains(inner) && find::<ErrorMetadata>(error).is_none() => {
             format!("{outer}: {inner}")
@@ -102,8 +98,7 @@ pub(super) fn lack(error: &CredentialsError) -> String {
     }
 }
 
-/// An error and what caused it, outermost first. An error of the system's may hold another one, which
-/// its `source` passes over.
+/// An error and its causes, outermost first. The `source` of an [`io::Error`] skips the error that it wraps.
 fn causes<'a>(
     error: &'a (dyn StdError + 'static),
 ) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
@@ -117,7 +112,6 @@ fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Optio
     causes(error).find_map(|cause| cause.downcast_ref::<T>())
 }
 
-/// Why a certificate is not accepted.
 fn refusal(why: &CertificateError) -> String {
     let said = match why {
         CertificateError::UnknownIssuer => {
@@ -176,7 +170,7 @@ mod tests {
     fn credentials_that_cannot_be_had_say_why() {
         use CredentialsError as E;
         for (error, said, passing) in [
-            (E::not_loaded_no_source(), "it sets none", Permanence::Fatal),
+            (E::not_loaded_no_source(), "no credentials are set", Permanence::Fatal),
             (E::not_loaded("no profile"), "no profile", Permanence::Fatal),
             (E::invalid_configuration("a loop"), "a loop", Permanence::Fatal),
             (

@@ -1,4 +1,4 @@
-//! Whether anything answers at an endpoint of LocalStack, and how LocalStack says it is. Blocks its thread.
+//! Checks whether an endpoint responds, and reads the health that LocalStack reports. Blocks its thread.
 
 use std::io;
 use std::net::{TcpStream, ToSocketAddrs as _};
@@ -12,22 +12,22 @@ pub const SERVICES: [&str; 3] = ["sns", "sqs", "dynamodb"];
 /// The longest answer that is read, in bytes; LocalStack's has 1 KiB.
 const BODY: u64 = 65_536;
 
-/// How LocalStack is.
+/// The health that LocalStack reports.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Health {
-    /// Its version, where it says so.
+    /// Its version, if reported.
     pub version: Option<String>,
-    /// The services we need that do not run, with the state each is in: `dynamodb disabled`.
+    /// Required services that do not run, each with its state: `dynamodb disabled`.
     pub lacking: Vec<String>,
 }
 
 impl Health {
-    /// Reads LocalStack's own report; `None` when it is something else.
+    /// Reads LocalStack's report; `None` if the body is something else.
     pub fn parse(body: &str) -> Option<Self> {
         let health: Value = serde_json::from_str(body).ok()?;
         let services = health.get("services")?.as_object()?;
         let lacking = SERVICES.iter().filter_map(|name| {
-            // `available` runs at the first request.
+            // An `available` service starts at its first request.
             let state = services.get(*name).and_then(Value::as_str).unwrap_or("missing");
             (!matches!(state, "running" | "available")).then(|| format!("{name} {state}"))
         });
@@ -35,16 +35,16 @@ impl Health {
         Some(Self { version, lacking: lacking.collect() })
     }
 
-    /// Whether a service could not be loaded, and so never will run.
+    /// Whether a service failed to load, so that it will never run.
     pub fn has_failed(&self) -> bool {
         self.lacking.iter().any(|service| service.ends_with(" error"))
     }
 }
 
-/// Connects to the host of a URL, at each of its addresses in turn, within `limit` together.
+/// Connects to the host of a URL: tries its addresses in turn, for `limit` in total.
 ///
 /// # Errors
-/// The last address's error; timed out when the limit is used up.
+/// The last address's error, or a timeout once the limit is used up.
 pub fn connect(url: &str, limit: Duration) -> io::Result<()> {
     let deadline = Instant::now() + limit;
     let uri: Uri = url.parse().unwrap_or_default();
@@ -63,20 +63,19 @@ pub fn connect(url: &str, limit: Duration) -> io::Result<()> {
     Err(last)
 }
 
-/// Asks for LocalStack's health: the status and the body of the answer, which may be any server's.
+/// Requests LocalStack's health. Returns the status and the body, which may come from any server.
 ///
 /// # Errors
-/// When there is no answer within `limit`.
+/// There is no answer within `limit`.
 pub fn ask(url: &str, limit: Duration) -> Result<(u16, String), ureq::Error> {
     let mut answer = agent(limit).get(format!("{url}/_localstack/health")).call()?;
     let status = answer.status().as_u16();
     let body = answer.body_mut().with_config().limit(BODY).read_to_string();
-    // A body that is too long, or no text, is another server's.
+    // A body that is too long, or is not text, comes from another server.
     Ok((status, body.unwrap_or_default()))
 }
 
-/// A client for LocalStack. Proxies of the environment are for the world outside, and so is where a redirect
-/// leads.
+/// A client for LocalStack. It ignores the environment's proxies and follows no redirect: both lead elsewhere.
 pub fn agent(limit: Duration) -> ureq::Agent {
     let config = ureq::Agent::config_builder()
         .proxy(None)

@@ -1,4 +1,4 @@
-//! Dead letters: looked at without being taken, and sent back to where they came from.
+//! Dead letters: read without being removed, and sent back to the queues they came from.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use crate::core::Timestamp;
 use crate::error::Result;
 use crate::shutdown::StopSignal;
 
-/// How long a letter that is looked at is hidden from others, unless it is released before.
+/// How long a received letter is hidden from others, unless it is released before.
 const VISIBILITY: Duration = Duration::from_secs(30);
 /// How long a receive waits, so that SQS asks all of its servers.
 const WAIT: Duration = Duration::from_secs(1);
@@ -32,35 +32,35 @@ const DLQ_ATTRIBUTES: [&str; 5] = [REASON, SOURCE, "RequestID", "ErrorCode", "Er
 pub struct DeadLetter {
     /// SQS's id of the message.
     pub id: String,
-    /// What it says.
+    /// The text of the message.
     pub body: String,
-    /// Why it is there, where whoever moved it said so.
+    /// Why it is there, if its sender recorded a reason.
     pub reason: Option<String>,
-    /// Where it came from, as far as anybody wrote it down.
+    /// The queue it came from, if recorded.
     pub source: Option<LetterSource>,
-    /// How often it has been received, this look included.
+    /// How often it has been received, this time included.
     pub receive_count: u32,
     /// When it came into this queue.
     pub sent_at: Option<Timestamp>,
-    /// What the body was before it was cut to fit; `None` where it is whole.
+    /// The whole body, if it was cut to fit.
     pub cut: Option<Cut>,
 }
 
-/// What a body was before it was cut, as the attributes of its letter say.
+/// The whole of a cut body, as the attributes of the letter describe it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cut {
-    /// How many bytes it had.
+    /// Its length in bytes.
     pub length: u64,
     /// Its SHA-256, in hexadecimal.
     pub sha256: String,
 }
 
-/// Who says which queue a dead letter came from.
+/// The queue that a dead letter came from, by who recorded it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LetterSource {
-    /// SQS, which moved it here.
+    /// SQS recorded it and moved the letter here.
     Queue(String),
-    /// Whoever sent it here, in the attribute `rydes-source`.
+    /// The sender recorded it in the attribute `rydes-source`.
     Sender(String),
 }
 
@@ -73,19 +73,18 @@ impl LetterSource {
     }
 }
 
-/// A dead letter that is in hand: hidden from others for 30 s.
+/// A dead letter in hand: hidden from others for 30 s.
 #[derive(Debug, Clone)]
 pub struct ReceivedLetter {
-    /// The letter.
+    /// The letter itself.
     pub letter: DeadLetter,
-    /// The handle of this delivery.
+    /// The receipt handle of this delivery.
     pub receipt: String,
-    /// Its attributes but those that say why it is here.
+    /// Without those that say why it is here.
     attributes: HashMap<String, MessageAttributeValue>,
 }
 
 impl ReceivedLetter {
-    /// How many bytes it counts for in a batch.
     fn size(&self) -> usize {
         let value = |value: &MessageAttributeValue| {
             let text = value.string_value.as_ref().map_or(0, String::len);
@@ -99,10 +98,10 @@ impl ReceivedLetter {
 }
 
 impl Queue {
-    /// Up to `most` messages, hidden while they are looked at, then released.
+    /// Reads up to `most` messages: hides them meanwhile, then releases them.
     ///
     /// # Errors
-    /// Any error of a request; what was received comes back by itself then.
+    /// Any error of a request. Received messages then come back once their visibility runs out.
     pub async fn letters(&self, most: usize) -> Result<Vec<DeadLetter>> {
         let (mut letters, mut receipts) = (Vec::new(), Vec::new());
         let mut seen = HashSet::new();
@@ -121,7 +120,7 @@ impl Queue {
                             letters.push(held.letter);
                         }
                     }
-                    // What comes back already will come back for ever.
+                    // A receive that brings only repeats would be followed by others for ever.
                     if letters.len() == before {
                         break Ok(());
                     }
@@ -133,7 +132,7 @@ impl Queue {
         outcome.map(|()| letters)
     }
 
-    /// Takes up to `most` letters in hand, ten at the most.
+    /// Receives up to `most` letters, but ten at most.
     ///
     /// # Errors
     /// Any error of the request.
@@ -152,17 +151,16 @@ impl Queue {
     /// Gives letters back.
     ///
     /// # Errors
-    /// Any error of a request; they come back by themselves then.
+    /// Any error of a request. The letters then come back once their visibility runs out.
     pub async fn release_letters(&self, receipts: &[String]) -> Result<()> {
         for receipts in receipts.chunks(MAX_BATCH) {
-            // An entry that is not released comes back when its time is over.
+            // An entry that is not released comes back once its visibility runs out.
             self.hide(receipts, Duration::ZERO).await?;
         }
         Ok(())
     }
 
-    /// Starts a batcher that sends letters to this queue, as they are but for the attributes that say
-    /// why they became dead letters.
+    /// Starts a batcher that sends letters to this queue, without the attributes of dead letters.
     pub fn resender(&self, tasks: &TaskTracker, stop: &StopSignal) -> Batcher<ReceivedLetter, ()> {
         let queue = Arc::new(self.clone());
         Batcher::start(tasks, limits(), stop.clone(), ReceivedLetter::size, move |batch| {
@@ -194,7 +192,7 @@ impl Queue {
     }
 }
 
-/// A letter as it was received; `None` for what SQS never sends: one without id, body or receipt.
+/// `None` for a message without id, body or receipt, which SQS never sends.
 fn held(message: aws_sdk_sqs::types::Message) -> Option<ReceivedLetter> {
     use MessageSystemAttributeName as Name;
     let system = message.attributes.unwrap_or_default();

@@ -1,5 +1,4 @@
-//! Counts the requests that go out, retries included, and what they bring and cost: they are the
-//! bill.
+//! Counts the requests that go out, retries included, with what they bring and what they cost.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,7 +10,7 @@ use aws_sdk_sqs::error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint;
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
 
-/// List prices of us-east-1 in dollars, without the free tier, as of November 2026: a million SQS
+/// List prices of us-east-1 in dollars, without the free tier, as of November 2026. This one is for a million SQS
 /// requests to standard queues, <https://aws.amazon.com/sqs/pricing/>
 const SQS_MILLION: f64 = 0.40;
 /// A million SNS requests, <https://aws.amazon.com/sns/pricing/>
@@ -25,7 +24,7 @@ const READ_MILLION: f64 = 0.125;
 #[derive(Debug, Clone, Default)]
 pub struct Meter(Arc<Mutex<Usage>>);
 
-/// What went out between two looks at a meter.
+/// The usage between two readings of a meter.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Usage {
     /// Requests by operation: `sqs.ReceiveMessage`.
@@ -36,11 +35,11 @@ pub struct Usage {
     pub empty_receives: u64,
     /// Write units of the rows that were written, by their size.
     pub write_units: u64,
-    /// Read units that DynamoDB says it has used.
+    /// Read units, as DynamoDB reports them.
     pub read_units: f64,
 }
 
-/// What an account costs on AWS, in dollars, by service.
+/// The cost of a [`Usage`] on AWS, in dollars, by service.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Cost {
     /// SNS.
@@ -52,7 +51,7 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// The prices that it is reckoned with: what is counted, and dollars for a million of it.
+    /// The prices: what is counted, and dollars for a million of it.
     pub const PRICES: [(&str, f64); 4] = [
         ("sns-request", SNS_MILLION),
         ("sqs-request", SQS_MILLION),
@@ -60,12 +59,12 @@ impl Cost {
         ("dynamodb-read-unit", READ_MILLION),
     ];
 
-    /// All of it.
+    /// The sum over all services.
     pub fn total(self) -> f64 {
         self.sns + self.sqs + self.dynamodb
     }
 
-    /// The cost of a million of what this is the cost of so many.
+    /// Scales this cost, of `many`, to a million.
     #[must_use]
     pub fn million_of(self, many: u64) -> Self {
         let factor = 1e6 / real(many);
@@ -80,7 +79,7 @@ impl Usage {
         self.requests.values().sum()
     }
 
-    /// What has come since an earlier look at the same meter.
+    /// The usage since an earlier reading of the same meter.
     #[must_use]
     pub fn since(&self, before: &Self) -> Self {
         let mut requests = self.requests.clone();
@@ -104,8 +103,8 @@ impl Usage {
         (self.messages > 0 && full > 0).then(|| real(self.messages) / real(full))
     }
 
-    /// What it costs on AWS at list prices. SQS and SNS count requests of up to 64 KB, which ours are;
-    /// of DynamoDB the rows count, not the requests.
+    /// The cost on AWS at list prices. Each SQS and SNS request counts once, which is exact up to 64 KB. DynamoDB
+    /// bills rows, not requests.
     pub fn cost(&self) -> Cost {
         let of = |service: &str| {
             let ours = self.requests.iter().filter(|(operation, _)| operation.starts_with(service));
@@ -120,14 +119,13 @@ impl Usage {
     }
 }
 
-/// A count as a number to reckon with.
 #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
 fn real(count: u64) -> f64 {
     count as f64
 }
 
 impl Meter {
-    /// What went out so far.
+    /// The usage so far.
     pub fn account(&self) -> Usage {
         self.lock().clone()
     }
@@ -137,19 +135,16 @@ impl Meter {
         self.lock().total()
     }
 
-    /// A receive came back with so many messages.
     pub(super) fn received(&self, messages: usize) {
         let mut account = self.lock();
         account.messages += u64::try_from(messages).unwrap_or(u64::MAX);
         account.empty_receives += u64::from(messages == 0);
     }
 
-    /// Rows were written, for so many units.
     pub(super) fn wrote(&self, units: u64) {
         self.lock().write_units += units;
     }
 
-    /// Rows were read, for so many units.
     pub(super) fn read(&self, used: Option<&ConsumedCapacity>) {
         self.lock().read_units += used.and_then(ConsumedCapacity::capacity_units).unwrap_or(0.0);
     }
@@ -188,7 +183,7 @@ mod tests {
         Usage { requests, ..Usage::default() }
     }
 
-    /// Everything batched, ten providers that all quote, a thousand RFQs.
+    /// A thousand RFQs in full batches, with a quote from each of ten providers.
     #[test]
     fn a_million_rfqs_cost_what_the_price_list_says() {
         let mut all = account(&[

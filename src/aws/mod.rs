@@ -1,6 +1,5 @@
-//! SNS, SQS and DynamoDB: clients, queues, the topic, the table.
-//!
-//! Errors of the SDK become errors of this crate here. Nothing here makes or removes a resource.
+//! SNS, SQS and DynamoDB: clients, queues, the topic, the table. It turns SDK errors into errors of this crate.
+//! Nothing here makes or removes a resource.
 
 mod attempt;
 mod batch_sender;
@@ -32,5 +31,5 @@ pub use table::{Inserted, MAX_STATEMENTS, Table};
 pub use topic::{MAX_PUBLISHED, MAX_PUBLISHED_BYTES, Topic};
 pub(crate) use topic::{Subscription, topic_arn};
 
-/// How many requests are under way at once: more would only queue up at the service.
+/// Requests in flight at once: more would only queue up at the service.
 pub(crate) const CONCURRENCY: usize = 8;

@@ -24,7 +24,7 @@ pub const MAX_WAIT: Duration = Duration::from_secs(20);
 /// Entries that a batch of SQS holds, and messages that a receive brings.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
 pub const MAX_BATCH: usize = 10;
-/// How long a receive waits that is one of several, or must not hold up the end.
+/// The wait of a receive that is one of several, or that must not delay a stop.
 const SHORT_WAIT: Duration = Duration::from_secs(1);
 /// How much longer than its wait a receive may take.
 const RECEIVE_SLACK: Duration = Duration::from_secs(5);
@@ -40,7 +40,7 @@ pub struct Queue {
 /// A message to be sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outgoing {
-    /// What it says.
+    /// The text of the message.
     pub body: String,
     /// String attributes.
     pub attributes: Vec<(&'static str, String)>,
@@ -52,7 +52,7 @@ impl Outgoing {
         Self { body, attributes: Vec::new() }
     }
 
-    /// How many bytes it counts for in a batch: body, names, types and values.
+    /// Its bytes in a batch: body, names, types and values.
     pub fn size(&self) -> usize {
         let attribute =
             |(name, value): &(&str, String)| attribute_size(name, "String", value.len());
@@ -60,7 +60,6 @@ impl Outgoing {
     }
 }
 
-/// How many bytes an attribute counts for: name, type and value.
 pub(super) fn attribute_size(name: &str, data_type: &str, value: usize) -> usize {
     name.len() + data_type.len() + value
 }
@@ -68,7 +67,7 @@ pub(super) fn attribute_size(name: &str, data_type: &str, value: usize) -> usize
 /// How many messages a queue holds, as SQS estimates it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct QueueCounts {
-    /// Ready to be received.
+    /// Ready to be received, or delayed.
     pub ready: u64,
     /// Received and not yet deleted.
     pub in_flight: u64,
@@ -105,9 +104,8 @@ impl Queue {
         &self.url
     }
 
-    /// Waits up to `wait` for up to `max` messages, which are then hidden for `visibility` (the
-    /// queue's own setting when `None`). Never drop this call half way: SQS would hand the next
-    /// message to nobody.
+    /// Waits up to `wait` for up to `max` messages; hides them for `visibility` (`None`: the queue's own setting).
+    /// Never drop this call half way: a message delivered to the closed connection would stay hidden.
     ///
     /// # Errors
     /// Any error of the request.
@@ -118,7 +116,7 @@ impl Queue {
         visibility: Option<Duration>,
     ) -> Result<Vec<Message>> {
         let limit = wait + RECEIVE_SLACK;
-        // The poller has a back-off of its own; retries here would only stretch a drain.
+        // The poller backs off itself; retries here would only lengthen a drain.
         let request = self.aws.clients.polls.receive_message();
         let request = self.asking(request, max, wait, visibility);
         let received = timeout(limit, request.send())
@@ -130,7 +128,6 @@ impl Queue {
         Ok(messages.into_iter().filter_map(message).collect())
     }
 
-    /// A receive of so many messages, with this wait and visibility.
     pub(super) fn asking(
         &self,
         request: ReceiveMessageFluentBuilder,
@@ -168,9 +165,8 @@ impl Queue {
         .await
     }
 
-    /// Sends an entry for each of up to 10 messages, made of the message and the id that it is to
-    /// have; one result per message, in order. Where one fails the call as a whole, they are sent one
-    /// by one.
+    /// Sends up to 10 messages; one result per message, in order. `entry` makes an entry of a message and its id.
+    /// If SQS rejects the whole call, each message is sent alone.
     pub(super) async fn send_entries<T>(
         &self,
         messages: &[T],
@@ -191,7 +187,7 @@ impl Queue {
                 Ok(Ok(mut result)) => results.append(&mut result),
                 Ok(Err(rejection)) => results.push(Err(rejection)),
                 Err(error) if error.is_fatal() => return Err(error),
-                // What went before is out: only this one is sent again.
+                // The messages before it are sent: only this one is retried.
                 Err(error) => results.push(Err(Refusal {
                     effect: Effect::Possible,
                     ..refusal(Some("RequestFailed"), Some(&error.to_string()))
@@ -201,7 +197,7 @@ impl Queue {
         Ok(results)
     }
 
-    /// Sends entries in one call; why it was rejected as a whole.
+    /// Sends entries in one call. The inner `Err` is a rejection of the whole call.
     async fn send_batch(
         &self,
         entries: Vec<SendMessageBatchRequestEntry>,
@@ -247,8 +243,7 @@ impl Queue {
         Ok(per_entry(receipts.len(), done, failures(deleted.failed())))
     }
 
-    /// Hides up to 10 deliveries for so much longer, counted from now (zero gives them back); one
-    /// result per receipt, in order.
+    /// Hides up to 10 deliveries for `visibility` from now; zero gives them back. One result each, in order.
     ///
     /// # Errors
     /// Any error of the request as a whole.
@@ -278,8 +273,7 @@ impl Queue {
         Ok(per_entry(receipts.len(), done, failures(hidden.failed())))
     }
 
-    /// Another queue beside this one, by its name. No request is made: whether it exists shows when it
-    /// is used.
+    /// A queue in the same account and region. No request is made: a missing queue shows only in use.
     pub(crate) fn sibling(&self, name: String) -> Self {
         let beside = self.url.rsplit_once('/').map_or("", |(beside, _)| beside);
         Self { aws: self.aws.clone(), url: format!("{beside}/{name}"), name }
@@ -333,7 +327,6 @@ impl Queue {
         Ok((arn, counts))
     }
 
-    /// No answer came within this time.
     fn silent(&self, doing: &str, limit: Duration) -> crate::error::Error {
         let cause = format!("{doing} {}: no answer within {} s", self.name, limit.as_secs());
         self.aws.unreachable(Some(&self.url)).because(cause).transient()
@@ -351,7 +344,7 @@ impl Queue {
     }
 }
 
-/// A message as we know it; `None` for what SQS never sends: one without id, body or receipt.
+/// `None` for a message without id, body or receipt, which SQS never sends.
 fn message(message: aws_sdk_sqs::types::Message) -> Option<Message> {
     let attributes = message.attributes.unwrap_or_default();
     let number = |name: &MessageSystemAttributeName| attributes.get(name)?.parse::<i64>().ok();
@@ -367,7 +360,6 @@ fn message(message: aws_sdk_sqs::types::Message) -> Option<Message> {
     })
 }
 
-/// The entries that failed, as `per_entry` takes them.
 fn failures(failed: &[BatchResultErrorEntry]) -> impl Iterator<Item = (&str, &str, Option<&str>)> {
     failed.iter().map(|entry| (entry.id(), entry.code(), entry.message()))
 }
@@ -382,7 +374,7 @@ fn count(number: usize) -> i32 {
     i32::try_from(number).unwrap_or(i32::MAX)
 }
 
-/// A queue with how it is polled: what the machine of `queue` works on.
+/// A queue with the settings of its consumer.
 #[derive(Debug, Clone)]
 pub struct PolledQueue {
     /// The queue.

@@ -1,4 +1,4 @@
-//! What a user can do about an error, as facts: the face of the program puts them into words.
+//! What a user can do about an error, as facts: the command line puts them into words.
 
 use std::fmt;
 use std::sync::Arc;
@@ -27,12 +27,12 @@ pub enum Remedy {
 pub struct Remedies(Arc<dyn Fn(Remedy) -> String + Send + Sync>);
 
 impl Remedies {
-    /// Words by this function.
+    /// `words` returns the words for a remedy.
     pub fn new(words: impl Fn(Remedy) -> String + Send + Sync + 'static) -> Self {
         Self(Arc::new(words))
     }
 
-    /// The words for one.
+    /// The words for one remedy.
     pub fn words(&self, remedy: Remedy) -> String {
         (self.0)(remedy)
     }

@@ -1,5 +1,4 @@
-//! The request row: written once, found by those who submit the same id, removed by its writer alone,
-//! closed.
+//! The request row: written once, adopted by other submissions of its id, closed, removed by its writer alone.
 
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
@@ -17,42 +16,42 @@ use crate::consumer::{Effect, Entries};
 use crate::core::{RequestRow, RfqId, Timestamp};
 use crate::error::{Error, Result};
 
-/// A request row on its way into the table.
+/// A request row to be inserted into the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestInsert {
-    /// The row.
+    /// The row itself.
     pub row: RequestRow,
-    /// The submission that writes it. The row carries this mark until another submission of the same
-    /// id finds it; only a row with its own mark may be removed (contract, section 4).
+    /// The submission that writes it. The row carries this mark until another submission of the same id adopts it.
+    /// A submission may remove only a row with its own mark (contract, section 4).
     pub submission: Uuid,
 }
 
 /// Whether a request row was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Recorded {
-    /// It was.
+    /// The row was written.
     New,
-    /// Its id has a row already; an attempt of ours whose confirmation was lost may have written it.
+    /// The id has a row already, perhaps from an attempt of ours whose confirmation was lost.
     Taken,
 }
 
-/// Whose row stands under an id that is taken.
+/// Whose row a taken id has.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Adopted {
-    /// It carries the mark of the submission that asks.
+    /// The row carries the mark of the submission that asks.
     Own,
-    /// Another submission has written it; it has no mark any more and stays.
+    /// Another submission wrote the row; it has no mark any more and stays.
     Other(Box<RequestRow>),
-    /// Its writer has removed it.
+    /// There is no row any more: its writer removed it.
     Gone,
 }
 
-/// What became of a row that was to be removed.
+/// The result of a removal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Forgotten {
-    /// It is not there.
+    /// The row is not there any more.
     Removed,
-    /// It stays, because another submission has found it.
+    /// The row stays, because another submission has adopted it.
     Kept,
 }
 
@@ -81,7 +80,7 @@ impl Table {
     /// Writes the request row if the id is new.
     ///
     /// # Errors
-    /// Not set up when there is no table; whether the row may have been written.
+    /// Not set up when there is no table. The [`Effect`] says whether the row may have been written.
     pub async fn record(&self, insert: &RequestInsert) -> Result<Recorded, (Error, Effect)> {
         let put = || {
             let call = self.aws.clients.dynamodb.put_item().table_name(&self.name);
@@ -106,7 +105,7 @@ impl Table {
     /// Writes up to 25 request rows whose ids are new. One result per row, in order.
     ///
     /// # Errors
-    /// Any error of the request as a whole but a refusal of some statement.
+    /// Any error of the whole request; a refused statement has a result of its own.
     pub async fn record_all(&self, inserts: &[RequestInsert]) -> Result<Entries<Recorded>> {
         let insertion = |at: usize| {
             let RequestInsert { row, submission } = &inserts[at];
@@ -121,11 +120,11 @@ impl Table {
         Ok(inserted.collect())
     }
 
-    /// Takes the mark off a row that another submission has written, so that its writer cannot remove
-    /// it any more, and says whose row it is. Safe to repeat.
+    /// Removes the mark of another submission from the row, so that its writer can no longer remove the row.
+    /// Returns whose row it is. Safe to repeat.
     ///
     /// # Errors
-    /// Not set up when there is no table; an item under the id that is no request row.
+    /// Not set up when there is no table; other if the id's item is no request row.
     pub async fn adopt(&self, insert: &RequestInsert) -> Result<Adopted> {
         let id = &insert.row.id;
         let update = self.aws.clients.dynamodb.update_item().table_name(&self.name);
@@ -144,7 +143,7 @@ impl Table {
                 self.aws.meter.wrote(write_units(item.values()));
                 match read_request(id, &item) {
                     Some(row) => Ok(Adopted::Other(Box::new(row))),
-                    None => Err(Error::other(format!("the row of RFQ {id} is no request"))),
+                    None => Err(Error::other(format!("the row of RFQ {id} is not a request row"))),
                 }
             }
             Err(error) => match error.as_service_error() {
@@ -157,8 +156,7 @@ impl Table {
         }
     }
 
-    /// Removes the request row of a submission that was never published, unless another submission has
-    /// found it. Safe to repeat.
+    /// Removes the row of a submission that was never published, unless another has adopted it. Safe to repeat.
     ///
     /// # Errors
     /// Any error of the request; the row may still be there.
@@ -172,8 +170,8 @@ impl Table {
         match delete.send().await {
             Ok(_) => Ok(Forgotten::Removed),
             Err(error) => match error.as_service_error() {
-                // An attempt whose confirmation was lost has removed it, where there is no row or
-                // one that another submission has written since.
+                // Without a row, or with a row that another submission has written since, an earlier attempt
+                // removed ours and its confirmation was lost.
                 Some(DeleteItemError::ConditionalCheckFailedException(unmet)) => {
                     let unmarked =
                         unmet.item().is_some_and(|item| !item.contains_key("submission"));
@@ -184,12 +182,11 @@ impl Table {
         }
     }
 
-    /// Sets `closed-at` in the request row, unless it is closed already or its deadline comes before
-    /// that time: whether it was set shows when the row is read. One attempt, no retry: the time would
-    /// be stale.
+    /// Sets `closed-at`, unless the RFQ is closed already or its deadline is before `at`. The result does not show
+    /// whether it was set: read the row. There is one attempt, since the time of a retry would be stale.
     ///
     /// # Errors
-    /// Not set up when there is no table; one that may pass leaves open whether it was set.
+    /// Not set up when there is no table. After a transient error, `closed-at` may or may not be set.
     pub async fn close(&self, id: &RfqId, at: Timestamp) -> Result<()> {
         let update = self
             .aws
@@ -214,7 +211,6 @@ impl Table {
     }
 }
 
-/// Whether a write was refused because its condition does not hold.
 fn is_unmet<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
     error.code() == Some("ConditionalCheckFailedException")
 }

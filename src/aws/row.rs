@@ -10,7 +10,7 @@ use crate::core::{
     Answer, AnswerRow, Condition, Price, RequestRow, Responder, RfqId, Ride, Timestamp,
 };
 
-/// How long rows are kept: the request row after its deadline, the others after gathering.
+/// How long a row is kept: the request row after its deadline, an answer after it was gathered.
 const KEPT: Duration = Duration::from_hours(7 * 24);
 /// The `responder` of the request row.
 pub(super) const REQUEST_KEY: &str = "-";
@@ -18,7 +18,7 @@ pub(super) const REQUEST_KEY: &str = "-";
 /// A row: its attributes by name.
 pub type Item = HashMap<String, AttributeValue>;
 
-/// An answer on its way into the table.
+/// An answer to be inserted into the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Insert {
     /// The RFQ that it answers.
@@ -30,7 +30,7 @@ pub struct Insert {
 }
 
 impl Insert {
-    /// How many bytes it takes in a batch, roughly: its ride, and something for the rest.
+    /// Its bytes in a batch, roughly: its reason, its ride, and an allowance for the rest.
     pub fn size(&self) -> usize {
         const REST: usize = 512;
         let reason = self.row.answer.reason().map_or(0, str::len);
@@ -72,7 +72,7 @@ pub(super) fn write_request(row: &RequestRow, submission: Uuid) -> Item {
     item
 }
 
-/// Everything but the key.
+/// All attributes but the key.
 pub(super) fn write_answer(insert: &Insert) -> Vec<(&'static str, AttributeValue)> {
     let row = &insert.row;
     let mut fields = Vec::new();
@@ -104,9 +104,8 @@ pub(super) fn write_answer(insert: &Insert) -> Vec<(&'static str, AttributeValue
     fields
 }
 
-/// The write units of a row with these values: one for each KiB that is begun. Strings count their
-/// bytes, numbers half their digits, lists three bytes and one for each element; the names of our
-/// attributes together are taken for 128 bytes.
+/// The write units of a row with these values: one for each KiB or part of it. Strings count their bytes, numbers
+/// half their digits, lists three bytes plus one per element. All attribute names together count 128 bytes.
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html>
 pub(super) fn write_units<'a>(values: impl Iterator<Item = &'a AttributeValue>) -> u64 {
     const NAMES: usize = 128;
@@ -124,8 +123,7 @@ fn size(value: &AttributeValue) -> usize {
     }
 }
 
-/// The request row as the table holds it; `None` for a row without one of the three texts. What is
-/// malformed beside them counts as absent.
+/// Reads a request row; `None` if a part of the ride is missing. Other malformed attributes count as absent.
 pub fn read_request(id: &RfqId, item: &Item) -> Option<RequestRow> {
     let until = read_list(item, "until").unwrap_or_default();
     let expected = read_list(item, "expected");
@@ -144,8 +142,7 @@ pub fn read_request(id: &RfqId, item: &Item) -> Option<RequestRow> {
     })
 }
 
-/// An answer as the table holds it; `None` for a row that is none, such as one with a `quote` that
-/// is not a price.
+/// Reads an answer row; `None` if it holds no answer, for example if its `quote` is not a price.
 pub fn read_answer(item: &Item) -> Option<AnswerRow> {
     let number = |name: &str| item.get(name)?.as_n().ok().cloned();
     let answer = if let Some(price) = number("quote") {

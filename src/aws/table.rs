@@ -23,7 +23,7 @@ use crate::error::{Error, Permanence, Result};
 /// Statements that a `BatchExecuteStatement` holds.
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchExecuteStatement.html>
 pub const MAX_STATEMENTS: usize = 25;
-/// Room for the text of an insertion and for its values, so that neither has to grow.
+/// Capacity for the text and the values of an insertion, so that neither has to grow.
 const INSERTION: usize = 256;
 const ATTRIBUTES: usize = 12;
 /// The code of a statement whose key is taken.
@@ -87,7 +87,7 @@ impl Table {
         Ok(request.map(|request| Rows { request, answers }))
     }
 
-    /// How many answers each RFQ of the table has. Reads all of the table.
+    /// How many answers each RFQ has. Reads the whole table.
     ///
     /// # Errors
     /// Not set up when there is no table.
@@ -97,7 +97,7 @@ impl Table {
         Ok(answers)
     }
 
-    /// Hands every answer of the table over. Reads all of it.
+    /// Passes every answer to `take`. Reads the whole table.
     ///
     /// # Errors
     /// Not set up when there is no table.
@@ -110,7 +110,7 @@ impl Table {
         self.scan(None, read).await
     }
 
-    /// Goes through the rows of answers, with all or some of their attributes.
+    /// Passes each answer row to `each`, with the `wanted` attributes or all.
     async fn scan(&self, wanted: Option<&str>, each: &mut dyn FnMut(RfqId, &Item)) -> Result<()> {
         let scan = self.aws.clients.dynamodb.scan().table_name(&self.name).consistent_read(true);
         let scan = scan.set_projection_expression(wanted.map(str::to_owned));
@@ -127,11 +127,10 @@ impl Table {
         Ok(())
     }
 
-    /// Inserts up to 25 answers by the rank rule; no two may have the same key. One result per
-    /// answer, in order.
+    /// Inserts up to 25 answers by the rank rule; no two may have the same key. One result per answer, in order.
     ///
     /// # Errors
-    /// Any error of the request as a whole but a refusal of some statement.
+    /// Any error of the whole request; a refused statement has a result of its own.
     pub async fn insert(&self, answers: &[Insert]) -> Result<Entries<Inserted>> {
         let insertion = |at: usize| {
             let answer = &answers[at];
@@ -140,8 +139,7 @@ impl Table {
         let inserted = self.execute(answers.len(), insertion).await?;
         let mut results: Vec<_> =
             inserted.into_iter().map(|result| result.map(|()| Inserted::New)).collect();
-        // Ranks only rise: a row that was silent may have failed by the second look, never the
-        // other way round.
+        // Ranks only rise: between the two updates a silent row may become a failed one, never the reverse.
         for replaced in [Lower::Silent, Lower::Failed] {
             let open: Vec<usize> = results
                 .iter()
@@ -160,7 +158,7 @@ impl Table {
             for (position, result) in open.into_iter().zip(updated) {
                 results[position] = match result {
                     Ok(()) => Ok(Inserted::Replaced),
-                    // Something else is there: the next kind, or an answer that stays.
+                    // The row holds the other kind, or an answer that stays.
                     Err(refusal) if refusal.code == "ConditionalCheckFailed" => duplicate(),
                     Err(refusal)
                         if replaced == Lower::Failed
@@ -178,8 +176,7 @@ impl Table {
         Ok(settled.collect())
     }
 
-    /// Puts an answer in the place of a failure without a time, which somebody else has written;
-    /// `refusal` is what became of the ordinary way.
+    /// Replaces a failure without a time, which another program wrote. `refusal` is the usual update's result.
     async fn replace_untimed(
         &self,
         answer: &Insert,
@@ -208,12 +205,12 @@ impl Table {
         statement(insert, values)
     }
 
-    /// The update that puts an answer in the place of one of a lower rank.
+    /// The update that replaces an answer of a lower rank.
     fn replacement(&self, answer: &Insert, replaced: Lower) -> BatchStatementRequest {
         let mut names = Vec::new();
         let mut values = Vec::new();
         for (name, value) in write_answer(answer) {
-            // The failure that is there came first.
+            // The failure in the row came first: its `sent-at` becomes `failed-at`.
             if replaced == Lower::Failed && name == "failed-at" {
                 continue;
             }
@@ -245,8 +242,7 @@ impl Table {
         statement(update, values)
     }
 
-    /// Executes so many statements in one call; one by one where one of them fails the call as a
-    /// whole.
+    /// Executes `count` statements in one call, or each alone if an invalid one fails the whole call.
     pub(super) async fn execute(
         &self,
         count: usize,
@@ -303,7 +299,7 @@ impl Table {
         Ok(results)
     }
 
-    /// The error of a statement that no other statement would be spared.
+    /// The error for a refusal that every other statement would meet too.
     fn fatal(&self, refusal: &Refusal) -> Error {
         if refusal.code == "AccessDenied" {
             Error::other("writing rows failed").because(refusal.to_string()).fatal()
@@ -313,11 +309,9 @@ impl Table {
     }
 }
 
-/// Why a call failed as a whole.
 enum CallFailure {
     /// One of its statements is not valid.
     Invalid(Refusal),
-    /// Anything else.
     Failed(Error),
 }
 
@@ -346,7 +340,6 @@ impl Lower {
     }
 }
 
-/// The key of an answer's row.
 fn answer_key(answer: &Insert) -> impl Iterator<Item = (&'static str, AttributeValue)> {
     let key = [("id", answer.id.as_str()), ("responder", answer.row.responder.as_str())];
     key.into_iter().map(|(name, value)| (name, text(value)))
@@ -360,7 +353,7 @@ fn duplicate() -> Result<Inserted, Refusal> {
     Err(refusal(Some(DUPLICATE), None))
 }
 
-/// The write units that a statement uses. It is paid for whether its condition is met or not.
+/// AWS bills a statement whether its condition is met or not.
 fn units(statement: &BatchStatementRequest) -> u64 {
     write_units(statement.parameters().iter())
 }

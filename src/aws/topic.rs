@@ -1,4 +1,4 @@
-//! The SNS topic: what it lists, and publishing.
+//! The SNS topic: its subscriptions, and publishing.
 
 use std::collections::HashMap;
 
@@ -25,17 +25,14 @@ pub struct Topic {
     arn: String,
 }
 
-/// A subscription of an SQS queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Subscription {
-    /// The ARN of the subscription, or the word that SNS lists in its place.
+    /// The subscription's ARN, or the word that SNS lists in its place.
     pub(crate) arn: String,
-    /// The ARN of the queue.
     pub(crate) queue_arn: String,
 }
 
 impl Subscription {
-    /// The name of the queue.
     pub(crate) fn queue(&self) -> &str {
         self.queue_arn.rsplit(':').next().unwrap_or_default()
     }
@@ -56,7 +53,7 @@ impl Aws {
     }
 }
 
-/// The ARN of a topic beside a queue.
+/// The ARN of a topic in the account and region of a queue.
 pub(crate) fn topic_arn(queue_arn: &str, topic: &str) -> String {
     let parts: Vec<&str> = queue_arn.split(':').collect();
     let part = |position: usize| parts.get(position).copied().unwrap_or_default();
@@ -74,10 +71,7 @@ impl Topic {
         self.arn.split(':').nth(4).unwrap_or_default()
     }
 
-    /// The subscriptions of SQS queues, all pages.
-    ///
-    /// # Errors
-    /// Not set up when there is no topic.
+    /// All subscriptions of SQS queues. Fails as not set up if there is no topic.
     pub(crate) async fn list(&self) -> Result<Vec<Subscription>> {
         let call = self.aws.clients.sns.list_subscriptions_by_topic().topic_arn(&self.arn);
         let mut pages = call.into_paginator().items().send();
@@ -95,10 +89,6 @@ impl Topic {
         Ok(subscriptions)
     }
 
-    /// The attributes of a subscription.
-    ///
-    /// # Errors
-    /// Any error of the request.
     pub(crate) async fn attributes(
         &self,
         subscription: &Subscription,
@@ -110,10 +100,10 @@ impl Topic {
         Ok(found.attributes.unwrap_or_default())
     }
 
-    /// Publishes a message.
+    /// Publishes a message, in up to three attempts.
     ///
     /// # Errors
-    /// The last attempt's error, and whether the message may be out all the same.
+    /// The last attempt's error, and whether the message may have been published nevertheless.
     pub async fn publish(&self, message: &str) -> Result<(), (Error, Effect)> {
         let publish = || {
             let call = self.aws.clients.sns.publish().topic_arn(&self.arn).message(message);
@@ -124,8 +114,8 @@ impl Topic {
         attempt(publish).await.map(drop).map_err(error)
     }
 
-    /// Publishes up to ten messages; one result per message, in order. One attempt: whoever publishes
-    /// has to know whether any may be out.
+    /// Publishes up to ten messages; one result per message, in order. There is one attempt, since the caller has
+    /// to know whether any message may have been published.
     ///
     /// # Errors
     /// Any error of the request as a whole.

@@ -1,4 +1,4 @@
-//! Tells errors where the request went: the SDK's own do not know.
+//! Adds the URL of a request to its errors, which the SDK leaves out.
 
 use aws_sdk_sqs::config::interceptors::{
     BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextMut,
@@ -13,7 +13,6 @@ use aws_smithy_types::config_bag::{Storable, StoreReplace};
 #[derive(Debug)]
 pub(super) struct UrlRecorder;
 
-/// The URL of a request that is under way.
 #[derive(Debug)]
 struct At(String);
 
@@ -21,11 +20,9 @@ impl Storable for At {
     type Storer = StoreReplace<Self>;
 }
 
-/// No answer came from a URL.
 #[derive(Debug, thiserror::Error)]
 #[error("no answer from {url}")]
 pub(super) struct Unanswered {
-    /// Where the request went.
     pub(super) url: String,
     source: BoxError,
 }

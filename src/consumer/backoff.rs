@@ -8,46 +8,45 @@ use tokio::time::{Instant, sleep};
 
 use crate::error::Result;
 
-/// The longest first wait.
+/// The upper bound of the first wait.
 const FIRST: Duration = Duration::from_millis(200);
-/// The longest wait of all: whoever comes back after a restart finds that out within 30 s.
+/// The upper bound of any wait: a worker finds a restarted backend within 30 s.
 const LONGEST: Duration = Duration::from_secs(20);
 
-/// The waits of one series of failures.
+/// The waits between the attempts of one series of failures.
 #[derive(Debug, Default)]
 pub struct Backoff {
     failures: u32,
 }
 
 impl Backoff {
-    /// The next wait: anything from nothing to twice as much as before, 20 s at the most.
+    /// A random wait up to a bound that doubles with each failure, from 200 ms to 20 s.
     pub fn next_wait(&mut self) -> Duration {
         let most = FIRST.saturating_mul(1 << self.failures.min(16)).min(LONGEST);
         self.failures += 1;
-        // A process-wide random seed hashed with nothing: enough to keep clients apart.
+        // A new hash seed is random enough to keep clients apart.
         let random = RandomState::new().hash_one(self.failures);
         most.mul_f64(f64::from(u32::try_from(random >> 32).unwrap_or(0)) / f64::from(u32::MAX))
     }
 
-    /// Forgets the failures.
+    /// Starts over after a success.
     pub fn reset(&mut self) {
         self.failures = 0;
     }
 
-    /// Whether there was no failure since the last success.
+    /// Whether nothing has failed since the last success.
     pub fn is_calm(&self) -> bool {
         self.failures == 0
     }
 }
 
-/// How long work that has to begin is tried while it fails in passing.
+/// How long [`retry_transient`] tries.
 const PERSISTENCE: Duration = Duration::from_secs(15);
 
-/// Tries again, for 15 s, what fails in passing: what is about to run for long does not end because
-/// its first request met a bad moment.
+/// Retries `work` for 15 s while its errors are transient, so that a failed first request does not end a long run.
 ///
 /// # Errors
-/// The last error, or the first one that will not pass.
+/// The first error that is not transient, or the last transient one.
 pub async fn retry_transient<T>(mut work: impl AsyncFnMut() -> Result<T>) -> Result<T> {
     let until = Instant::now() + PERSISTENCE;
     let mut backoff = Backoff::default();

@@ -1,9 +1,7 @@
-//! One generic batcher for sends, publishes, deletes and inserts: every item gets its own result;
-//! items that failed are tried again, bounded; nothing that was submitted is dropped at the end.
-//!
-//! A full batch leaves at once. One that is not full leaves when nothing more comes, unless another
-//! is under way: then what comes in the meantime goes with the next one. So a lone item is hardly held
-//! up, and the more there is to do the fuller the batches get.
+//! One batcher for sends, publishes, deletes and inserts. Every item gets its own result, failed items are retried
+//! a limited number of times, and no submitted item is dropped at the end.
+//! A full batch leaves at once. Another leaves when no more items come and no batch is in flight. So a lone item
+//! hardly waits, and batches get fuller under load.
 
 use std::future::Future;
 use std::mem;
@@ -19,31 +17,30 @@ use super::{Backoff, Effect, Entries, Refusal};
 use crate::error::{Permanence, Result};
 use crate::shutdown::{Stage, StopSignal};
 
-/// Items that may wait for their batch; who submits more waits.
+/// Items that may wait for their batch; then submitters wait.
 const BUFFER: usize = 1_000;
 
 /// When a batch is full, and how long it waits for more.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Items in a batch.
+    /// Items in a batch at most.
     pub count: usize,
-    /// Bytes in a batch; an item larger than this goes alone.
+    /// Bytes in a batch at most; a larger item goes alone.
     pub bytes: usize,
-    /// A batch leaves when nothing more has come for this long and no other is under way.
+    /// A batch leaves when no item has come for this long and no other batch is in flight.
     pub linger: Duration,
     /// A batch leaves this long after its first item at the latest.
     pub patience: Duration,
-    /// Batches under way at once.
+    /// Batches in flight at once.
     pub max_in_flight: usize,
     /// How often an item is tried, the first time included.
     pub attempts: u32,
 }
 
-/// What becomes of one item.
+/// The result of one item.
 pub type Outcome<R> = Result<R, Refusal>;
 
-/// A handle on a batcher. Cheap to clone; the batcher ends when the last handle is gone and
-/// everything submitted has its result.
+/// A handle on a batcher, cheap to clone. The batcher ends after the last handle, once every item has its result.
 pub struct Batcher<T, R> {
     items: mpsc::Sender<Pending<T, R>>,
 }
@@ -59,9 +56,8 @@ where
     T: Clone + Send + Sync + 'static,
     R: Send + 'static,
 {
-    /// Starts a batcher on `tasks`. `size` says how many bytes an item takes; `flush` carries a
-    /// batch out, with one result per item in order. Once `stop` drains nothing waits for
-    /// company any more; a batch that fails for a reason that no other would be spared makes it fail.
+    /// Starts a batcher on `tasks`. `size` is the bytes of an item; `flush` sends a batch and returns one result
+    /// per item, in order. Once `stop` drains, batches leave without waiting. A fatal error makes `stop` fail.
     pub fn start<F, Fut>(
         tasks: &TaskTracker,
         limits: Limits,
@@ -81,10 +77,10 @@ where
         Self { items }
     }
 
-    /// Submits an item; returns when it is done or given up.
+    /// Submits an item; returns once it is done or given up.
     ///
     /// # Errors
-    /// Why it was given up, and whether it may have been taken all the same.
+    /// Why it was given up, and whether it may have been taken nevertheless.
     pub async fn submit(&self, item: T) -> Outcome<R> {
         let (result, outcome) = oneshot::channel();
         let sent = self.items.send((item, Recipient::Here(result))).await;
@@ -92,7 +88,7 @@ where
         outcome.await.map_err(|_| gone(Effect::Possible))?
     }
 
-    /// As `submit`; `note` gets the outcome first, also where the caller is dropped before that.
+    /// As `submit`; `note` gets the outcome first, even if the caller is dropped before.
     ///
     /// # Errors
     /// As `submit`.
@@ -111,8 +107,7 @@ where
         outcome.await.map_err(|_| gone(Effect::Possible))?
     }
 
-    /// Submits an item without waiting for it; returns when there is room for it. `told` is told what
-    /// becomes of it, unless the runtime is shut down before.
+    /// Returns once there is room for the item. `told` gets its outcome, unless the runtime shuts down before.
     pub async fn enqueue(&self, item: T, told: impl FnOnce(Outcome<R>) + Send + 'static) {
         let sent =
             self.items.send((item, Recipient::Elsewhere(ToldOnce(Some(Box::new(told)))))).await;
@@ -122,7 +117,6 @@ where
     }
 }
 
-/// There is nobody any more who would take an item.
 fn gone(effect: Effect) -> Refusal {
     Refusal {
         code: "Stopped".to_owned(),
@@ -134,11 +128,10 @@ fn gone(effect: Effect) -> Refusal {
 
 type Pending<T, R> = (T, Recipient<R>);
 
-/// Who is to be told what becomes of an item.
 enum Recipient<R> {
-    /// Whoever submitted it.
+    /// The submitter.
     Here(oneshot::Sender<Outcome<R>>),
-    /// Somebody else.
+    /// A function of the submitter's.
     Elsewhere(ToldOnce<R>),
 }
 
@@ -164,28 +157,26 @@ impl<R> Drop for ToldOnce<R> {
 impl<R> Recipient<R> {
     fn tell(self, outcome: Outcome<R>) {
         match self {
-            // Whoever submitted it may have gone; then nobody wants to know.
+            // The submitter may have gone.
             Self::Here(result) => drop(result.send(outcome)),
             Self::Elsewhere(mut told) => told.tell(outcome),
         }
     }
 }
 
-/// The loop that makes batches.
 struct Batches<T, R> {
     queue: mpsc::Receiver<Pending<T, R>>,
     limits: Limits,
     stop: StopSignal,
     size: fn(&T) -> usize,
-    /// How many batches are under way.
+    /// How many batches are in flight.
     max_in_flight: watch::Sender<usize>,
-    /// The item that did not fit into the batch before.
+    /// The item that did not fit into the last batch.
     carried: Option<Pending<T, R>>,
-    /// Whether nothing can come any more.
+    /// Whether every handle is dropped.
     closed: bool,
 }
 
-/// A batch that is being made.
 struct Batch<T, R> {
     items: Vec<Pending<T, R>>,
     bytes: usize,
@@ -214,7 +205,7 @@ where
         }
     }
 
-    /// The next batch that may leave; `None` when nothing can come any more.
+    /// Waits for the next batch to leave; `None` once every handle is dropped.
     async fn next_batch(&mut self) -> Option<Vec<Pending<T, R>>> {
         let first = match self.carried.take() {
             Some(item) => item,
@@ -269,7 +260,7 @@ where
     }
 }
 
-/// A batch that is under way.
+/// Counts a batch as in flight until it is dropped.
 struct Flight(watch::Sender<usize>);
 
 impl Flight {
@@ -285,8 +276,7 @@ impl Drop for Flight {
     }
 }
 
-/// Carries a batch out; what failed in passing is tried again, alone. While it waits for that it is
-/// not under way, so that it holds nothing up.
+/// Sends a batch, then its transient failures again. Between attempts it is not in flight, to hold no other up.
 async fn carry_out<T, R, F, Fut>(
     batch: Vec<Pending<T, R>>,
     mut attempts: u32,
@@ -322,7 +312,7 @@ async fn carry_out<T, R, F, Fut>(
         for (item, (done, before)) in batch.iter().zip(waiting) {
             match results.next().unwrap_or_else(|| Err(forgotten())) {
                 Err(refusal) => {
-                    // What an earlier attempt may have done, a later refusal does not undo.
+                    // A later refusal does not undo what an earlier attempt may have done.
                     let effect = refusal.effect.max(before);
                     if refusal.permanence == Permanence::Transient && attempt < attempts {
                         items.push(item.clone());
@@ -343,14 +333,13 @@ async fn carry_out<T, R, F, Fut>(
     }
 }
 
-/// What a call that failed as a whole means for each item: it says nothing against the item itself.
+/// The refusal of each item of a call that failed as a whole. The item itself may be valid.
 fn whole(error: &crate::error::Error) -> Refusal {
     let message = error.in_full();
     let effect = if error.is_transient() { Effect::Possible } else { Effect::Excluded };
     Refusal { code: "RequestFailed".to_owned(), message, permanence: Permanence::Transient, effect }
 }
 
-/// What an answer that leaves an item out means for it.
 fn forgotten() -> Refusal {
     Refusal {
         code: "Missing".to_owned(),
@@ -509,7 +498,7 @@ mod tests {
     /// When each batch left, in milliseconds, and how many items it had.
     type Departures = Arc<Mutex<Vec<(u128, usize)>>>;
 
-    /// A batcher whose batches take so long, and when each of them left.
+    /// A batcher whose batches take `takes` milliseconds each.
     fn slow(limits: Limits, takes: fn(usize) -> u64) -> (Batcher<u32, ()>, Departures) {
         let left = Departures::default();
         let seen = Arc::clone(&left);
@@ -527,7 +516,7 @@ mod tests {
         (Batcher::start(&TaskTracker::new(), limits, stop, |_| 1, flush), left)
     }
 
-    /// Submits one item so many milliseconds after the beginning of each.
+    /// Submits one item at each of these times, in milliseconds from now.
     async fn submit_at(batcher: &Batcher<u32, ()>, times: impl IntoIterator<Item = u64>) {
         let one = |at| async move {
             sleep(Duration::from_millis(at)).await;

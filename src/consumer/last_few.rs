@@ -1,24 +1,24 @@
-//! What happened lately: the last so many, and no more.
+//! A bounded memory of recent items.
 
 use std::collections::{HashSet, VecDeque};
 use std::hash::Hash;
 
-/// A set that forgets what was put into it longest ago.
+/// A set of limited size that forgets its oldest item first.
 #[derive(Debug)]
 pub struct LastFew<T> {
     most: usize,
     known: HashSet<T>,
-    /// The same, the oldest first.
+    /// Oldest first.
     order: VecDeque<T>,
 }
 
 impl<T: Eq + Hash + Clone> LastFew<T> {
-    /// Remembers so many.
+    /// Remembers `most` items.
     pub fn new(most: usize) -> Self {
         Self { most, known: HashSet::new(), order: VecDeque::new() }
     }
 
-    /// Remembers it, if it is new.
+    /// Remembers an item; one that is known stays as old as it is.
     pub fn insert(&mut self, one: T) {
         if self.known.insert(one.clone()) {
             self.order.push_back(one);
@@ -30,7 +30,7 @@ impl<T: Eq + Hash + Clone> LastFew<T> {
         }
     }
 
-    /// Whether it is remembered.
+    /// Whether an item is remembered.
     pub fn contains(&self, one: &T) -> bool {
         self.known.contains(one)
     }

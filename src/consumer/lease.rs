@@ -1,6 +1,5 @@
-//! What is in hand, and what was a moment ago. Received messages are kept hidden while they are in
-//! hand: one task extends what is about to run out, in batches; what leaves the hand is never
-//! extended again. A message that is delivered again is not handled again.
+//! The leases of messages in hand, and a memory of finished messages. One task extends leases before they run out,
+//! in batches. A message that has left the hand is never extended, and a redelivered one is not handled again.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -14,17 +13,14 @@ use tokio::time::{Instant, sleep_until};
 use super::{LastFew, Source};
 use crate::error::Permanence;
 
-/// Entries that one extension holds.
 const MAX_BATCH: usize = 10;
-/// Extensions under way at once.
 const MAX_IN_FLIGHT: usize = 4;
-/// How soon an extension that failed is tried again.
+/// The wait before a failed extension is retried.
 const RETRY: Duration = Duration::from_secs(1);
-/// Messages that are remembered after they were finished: at 300 a second all of the last half
-/// minute, which is the longest that a delivery before the delete can be behind.
+/// Finished messages to remember: half a minute's at 300 a second. A delivery can lag its delete by that long.
 const FINISHED: usize = 10_000;
 
-/// The messages of one queue that are in hand or were lately. Cheap to clone.
+/// The leases of one queue. Cheap to clone.
 #[derive(Debug, Clone)]
 pub(super) struct Leases(Arc<LeaseTable>);
 
@@ -33,7 +29,7 @@ struct LeaseTable {
     visibility: Duration,
     hand: Mutex<LeaseRecords>,
     changed: Notify,
-    /// Told when extensions have come back.
+    /// Notified when a batch of extensions has ended.
     extended: Notify,
     seeds: [RandomState; 2],
 }
@@ -41,51 +37,48 @@ struct LeaseTable {
 #[derive(Debug)]
 struct LeaseRecords {
     leases: HashMap<Key, Lease>,
-    /// When the next look at them is due; `None` while there is nothing to look at.
+    /// When the next extension is due; `None` without any.
     next_look: Option<Instant>,
     finished: LastFew<Key>,
 }
 
-/// A message's id, hashed to 128 bits: two that fall together do not come.
+/// A message's id, hashed to 128 bits: collisions are negligible.
 type Key = u128;
 
 #[derive(Debug)]
 struct Lease {
-    /// The handle of the newest delivery.
+    /// The newest receipt handle.
     receipt: String,
-    /// When to extend it.
     due: Instant,
-    /// When its visibility runs out. Once it has, an extension does not bring the message back: another
-    /// receiver may have it. A new delivery does.
+    /// When its visibility runs out. Then another receiver may have the message: only a new delivery brings it
+    /// back, not an extension.
     until: Instant,
-    /// Whether an extension is under way.
     extending: bool,
-    /// Whether it is to leave the hand, so that no other extension may begin.
+    /// Whether it is about to leave the hand: no further extension may begin.
     leaving: bool,
 }
 
-/// What a delivery is.
 #[derive(Debug)]
 pub(super) enum Acquired {
-    /// A message that is not in hand: now it is.
+    /// A message that was not in hand before.
     New(LeaseGuard),
-    /// One that is in hand already; the new handle counts from now on.
+    /// One that is in hand already; the new receipt handle replaces the old one.
     AlreadyHeld,
-    /// One that was finished a moment ago.
+    /// One that was finished lately.
     Finished,
 }
 
-/// A message in hand: it is extended until this is dropped.
+/// Keeps a message in hand, with its lease extended, until this is dropped.
 #[derive(Debug)]
 pub(super) struct LeaseGuard {
     key: Key,
     leases: Leases,
-    /// Whether it still has to leave the hand.
+    /// Whether the drop still has to take it out of hand.
     open: bool,
 }
 
 impl LeaseGuard {
-    /// The message is done with: a later delivery is not handled again. Returns the newest handle.
+    /// Finishes the message, so that a later delivery is not handled again. Returns its newest receipt handle.
     pub(super) fn finish(mut self) -> Option<String> {
         self.open = false;
         let mut hand = self.leases.hand();
@@ -93,17 +86,16 @@ impl LeaseGuard {
         hand.leases.remove(&self.key).map(|lease| lease.receipt)
     }
 
-    /// Looks after the lease without keeping it.
     pub(super) fn watch(&self) -> LeaseProbe {
         LeaseProbe { key: self.key, leases: self.leases.clone() }
     }
 
-    /// The message is to be given back. Returns its newest handle once no extension is under way,
-    /// which could overtake what gives it back; `None` when its visibility has run out: there is nothing
-    /// to give back then but what another receiver may have.
+    /// Takes the message out of hand to be given back. Returns its newest receipt handle once no extension is in
+    /// flight, since that could overtake the release. `None` if the visibility has run out: another receiver may
+    /// have the message.
     pub(super) async fn give_up(mut self) -> Option<String> {
         loop {
-            // Asked for before the look, so that what happens in between is not missed.
+            // Created before the check, so that a notification in between is not missed.
             let leases = self.leases.clone();
             let extended = leases.0.extended.notified();
             {
@@ -122,7 +114,7 @@ impl LeaseGuard {
     }
 }
 
-/// A look at a lease, for as long as the message is in hand.
+/// Reads a lease without keeping it.
 #[derive(Debug)]
 pub(super) struct LeaseProbe {
     key: Key,
@@ -130,7 +122,6 @@ pub(super) struct LeaseProbe {
 }
 
 impl LeaseProbe {
-    /// Whether the visibility of the message has run out.
     pub(super) fn has_lapsed(&self) -> bool {
         self.leases.hand().leases.get(&self.key).is_some_and(Lease::has_lapsed)
     }
@@ -151,7 +142,7 @@ impl Drop for LeaseGuard {
 }
 
 impl Leases {
-    /// Nothing is in hand. `visibility` is how long the queue hides a message.
+    /// `visibility` is how long the queue hides a message.
     pub(super) fn new(visibility: Duration) -> Self {
         Self(Arc::new(LeaseTable {
             visibility,
@@ -166,14 +157,13 @@ impl Leases {
         }))
     }
 
-    /// Takes a delivery in hand, unless it is there or was lately. `asked` is when the receive was
-    /// asked for.
+    /// Takes a delivery in hand, unless its message is there or was lately. `asked` is when the receive began.
     pub(super) fn take(&self, id: &str, receipt: &str, asked: Instant) -> Acquired {
         let [high, low] = &self.0.seeds;
         let key = Key::from(high.hash_one(id)) << 64 | Key::from(low.hash_one(id));
-        // Its visibility began to run when the receive was asked for at the earliest. But a long poll
-        // may have waited for it all that time: half the visibility is left at least, unless the
-        // answer took the other half to travel.
+        // The visibility began to run at `asked` at the earliest, but a long poll may have waited since then. So
+        // the extension is due after half the visibility at the earliest. That is soon enough unless the answer
+        // took the other half to arrive.
         let now = Instant::now();
         let due = self.due(asked).max(now + self.0.visibility / 2);
         let until = now + self.0.visibility;
@@ -195,7 +185,7 @@ impl Leases {
         Acquired::New(LeaseGuard { key, leases: self.clone(), open: true })
     }
 
-    /// Extends what is due, for ever.
+    /// Extends leases as they fall due, for ever.
     pub(super) async fn keep(&self, source: impl Source) {
         loop {
             let next = {
@@ -219,12 +209,11 @@ impl Leases {
         let due =
             |(key, lease): (&Key, &Lease)| (lease.due <= now && !lease.leaving).then_some(*key);
         let due: Vec<_> = self.hand().leases.iter().filter_map(due).collect();
-        // A few at a time, so that one that takes long does not let the others run out.
+        // Several batches at once, so that a slow one does not let the others run out.
         let batches = stream::iter(due.chunks(MAX_BATCH).map(<[Key]>::to_vec));
         batches.for_each_concurrent(MAX_IN_FLIGHT, |keys| self.extend(source, keys)).await;
     }
 
-    /// Extends those that are still in hand.
     async fn extend(&self, source: &impl Source, keys: Vec<Key>) {
         let batch: Vec<(Key, String)> = {
             let mut hand = self.hand();
@@ -244,7 +233,6 @@ impl Leases {
         self.settle(&batch, results.as_ref().map_or(&[][..], Vec::as_slice), began);
     }
 
-    /// Notes what became of an extension that began then.
     fn settle(
         &self,
         batch: &[(Key, String)],
@@ -256,19 +244,19 @@ impl Leases {
             let Some(lease) = hand.leases.get_mut(key) else { continue };
             lease.extending = false;
             if lease.receipt != *receipt {
-                // It was delivered again in the meantime: the newer handle has its own time.
+                // It was delivered again meanwhile: the newer receipt handle has its own times.
                 continue;
             }
             match results.get(position) {
                 Some(Ok(())) => {
                     lease.due = self.due(began);
-                    // Confirmed in time, or else it may have come too late.
+                    // After a late confirmation, the extension may have come too late.
                     if !lease.has_lapsed() {
                         lease.until = began + self.0.visibility;
                     }
                 }
-                // The delivery is not ours any more: extending it again would change nothing. It
-                // stays in hand, so that it is not begun again when it comes again.
+                // The receipt handle is no longer valid, so a further extension would be useless. The message
+                // stays in hand, so that a new delivery is not handled a second time.
                 Some(Err(refusal)) if refusal.permanence == Permanence::Permanent => {
                     lease.due = began + Duration::from_hours(24);
                     lease.until = lease.until.min(began);
@@ -280,7 +268,7 @@ impl Leases {
         self.0.extended.notify_waiters();
     }
 
-    /// Two thirds of the visibility are used up before it is extended.
+    /// An extension is due after two thirds of the visibility.
     fn due(&self, since: Instant) -> Instant {
         since + self.0.visibility * 2 / 3
     }

@@ -1,7 +1,5 @@
-//! The machine under every worker: poll, lease, batch, drain. Knows no RFQ, no AWS and no terminal.
-//!
-//! What it needs of a queue is the trait [`Source`]; what is done with a message is a function that
-//! returns a [`Verdict`].
+//! The consumer under every worker: poll, lease, batch, drain. It knows no RFQ, no AWS and no terminal.
+//! A queue is a [`Source`]; a function handles each message and returns a [`Verdict`].
 
 mod backoff;
 mod batcher;
@@ -27,14 +25,14 @@ pub use troubles::Troubles;
 use crate::core::Timestamp;
 use crate::error::{Permanence, Result};
 
-/// A message as it was received.
+/// One delivery of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Message {
     /// The message's own id, the same at every delivery.
     pub id: String,
-    /// What it says.
+    /// The text of the message.
     pub body: String,
-    /// The handle of this delivery.
+    /// The receipt handle of this delivery.
     pub receipt: String,
     /// How often it has been received, this time included.
     pub receive_count: u32,
@@ -45,22 +43,22 @@ pub struct Message {
 /// Why one entry of a batch was not taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
-    /// The service's code.
+    /// The service's error code.
     pub code: String,
     /// The service's message.
     pub message: String,
     /// Whether it is worth another try.
     pub permanence: Permanence,
-    /// Whether it may have been taken.
+    /// Whether the entry may have been taken.
     pub effect: Effect,
 }
 
 /// Whether a request that failed may have been carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Effect {
-    /// The service refused it: nothing has happened.
+    /// The service refused it and did nothing.
     Excluded,
-    /// No answer came, or one that leaves it open.
+    /// There was no answer, or one that leaves it open.
     Possible,
 }
 
@@ -73,22 +71,22 @@ impl fmt::Display for Refusal {
 /// One result per entry, in the order of the entries.
 pub type Entries<T = ()> = Vec<Result<T, Refusal>>;
 
-/// How long a receive waits where there is nothing.
+/// How long a receive waits on an empty queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wait {
     /// As long as the queue allows: the one poll of a quiet queue.
     Long,
-    /// A moment: one of several polls of a queue that was full a moment ago.
+    /// A moment: one of several polls, or a poll when a stop is near.
     Short,
 }
 
-/// What the machine needs of a queue.
+/// A queue as the consumer needs it.
 pub trait Source: Clone + Send + Sync + 'static {
     /// Its name, for reports.
     fn name(&self) -> &str;
 
-    /// Waits for up to `max` messages. The machine never drops this future half way: the queue
-    /// would hand the next message to nobody.
+    /// Waits for up to `max` messages. The consumer never drops this future half way: the queue could deliver a
+    /// message to the closed connection, where it would stay hidden.
     fn receive(&self, max: usize, wait: Wait) -> impl Future<Output = Result<Vec<Message>>> + Send;
 
     /// Deletes deliveries, up to 10.
@@ -101,31 +99,31 @@ pub trait Source: Clone + Send + Sync + 'static {
     fn release(&self, receipts: &[String]) -> impl Future<Output = Result<Entries>> + Send;
 }
 
-/// Something that is not as it should be, and when it is again.
+/// A fault, or the end of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Trouble {
-    /// Requests to this queue or table fail; it is tried again.
+    /// Requests fail and are retried.
     Began {
-        /// What is concerned.
+        /// What is affected, such as a queue.
         subject: String,
-        /// Why.
+        /// The cause.
         reason: String,
     },
     /// They succeed again.
     Over {
-        /// What was concerned.
+        /// What is affected, such as a queue.
         subject: String,
     },
-    /// Nobody is there any more who would see the end of it.
+    /// The reporter stopped first, so the end of the fault stays unknown.
     Abandoned {
-        /// What was concerned.
+        /// What is affected, such as a queue.
         subject: String,
     },
     /// One entry of a batch was refused for good.
     Entry {
-        /// What was being done.
+        /// What was being done, and where.
         subject: String,
-        /// Why.
+        /// The cause.
         reason: String,
     },
 }

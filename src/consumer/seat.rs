@@ -1,4 +1,4 @@
-//! What a handler holds of its message beside the text: the seat that it takes among those in hand.
+//! Seats: the room that a message in hand takes. A message that only waits can make way for another.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,14 +9,13 @@ use tokio::time::Instant;
 use super::Message;
 use super::lease::LeaseProbe;
 
-/// The room for messages of one queue that made way, counted in messages of up to a KiB. It is far below the
-/// 120,000 messages that SQS allows in flight per queue, and holds ten MiB of bodies at most.
+/// Room for one queue's waiting messages, in units: 10 MiB of bodies. SQS allows 120,000 messages in flight.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html>
 pub(super) const WAITING: usize = 10_000;
-/// Each so many bytes of a body take the room of one more message.
+/// Bytes of a body per unit of room; each message takes one unit more.
 const UNIT: usize = 1_024;
 
-/// A message's seat. Clones are the same seat, which is free when the last of them is gone.
+/// A message's seat. Clones are the same seat, which is free once the last of them is dropped.
 #[derive(Debug, Clone)]
 pub struct Seat(Arc<SeatState>);
 
@@ -24,24 +23,22 @@ pub struct Seat(Arc<SeatState>);
 struct SeatState {
     now: Mutex<Now>,
     waiting: Arc<Semaphore>,
-    /// How much room it needs there.
+    /// Units of room in `waiting`.
     size: u32,
     lease: LeaseProbe,
-    /// Notified when it makes way.
     made_way: Notify,
 }
 
-/// What a message takes at the moment.
 #[derive(Debug)]
 struct Now {
-    /// One of the permits of those that are worked on, or room among those that wait.
+    /// For work, or for room among those that wait.
     _permit: OwnedSemaphorePermit,
-    /// Until when it waits.
+    /// The end of its wait; `None` before it makes way.
     until: Option<Instant>,
 }
 
 impl Seat {
-    /// The seat of `message`, which takes this permit and may wait among those others.
+    /// A seat with `permit`; [`Seat::make_way`] exchanges that for room in `waiting`.
     pub(super) fn new(
         message: &Message,
         permit: OwnedSemaphorePermit,
@@ -54,9 +51,9 @@ impl Seat {
         Self(Arc::new(SeatState { now, waiting, size, lease, made_way }))
     }
 
-    /// Lets another message be received in its seat, since this one only waits for `wait` and is finished
-    /// soon after. It stays hidden meanwhile. False where too many wait already: then it keeps its seat.
-    /// A consumer that stops gives it back at once if the drain is shorter than the wait.
+    /// Lets another message be received while this one only waits for `wait`; it stays hidden meanwhile. False if
+    /// too many wait already: then it keeps its seat. A consumer that stops gives the message back at once if the
+    /// drain is shorter than the wait.
     #[must_use]
     pub fn make_way(&self, wait: Duration) -> bool {
         let Ok(room) = Arc::clone(&self.0.waiting).try_acquire_many_owned(self.0.size) else {
@@ -67,15 +64,14 @@ impl Seat {
         true
     }
 
-    /// Returns when it has made way to wait beyond this time.
+    /// Returns once it has made way for a wait beyond `time`.
     pub(super) async fn waits_beyond(&self, time: Instant) {
         while self.now().until.is_none_or(|until| until <= time) {
             self.0.made_way.notified().await;
         }
     }
 
-    /// Whether the message may be in another receiver's hand: its visibility ran out before it could be
-    /// extended, as happens where a process is stopped for a while.
+    /// Whether another receiver may hold the message: its visibility ran out, as when the process was suspended.
     pub fn has_lapsed(&self) -> bool {
         self.0.lease.has_lapsed()
     }

@@ -1,4 +1,4 @@
-//! The machine under the paused clock: each fault that the field has met, as a test.
+//! The consumer under a paused clock: one test for each known fault.
 
 mod seats;
 
@@ -15,11 +15,10 @@ use super::{
 use crate::error::{Error, Kind, Result};
 use crate::shutdown::{Stage, StopSignal};
 
-/// What one receive answers, after how long.
+/// The answers of successive receives, each after a delay.
 type Script = VecDeque<(Duration, Result<Vec<Message>>)>;
 
-/// A queue whose answers are written down beforehand; afterwards every receive waits 20 s for
-/// nothing.
+/// A queue with scripted answers. After those, every receive waits 20 s and brings nothing.
 #[derive(Clone, Default)]
 struct Written(Arc<Mutex<WrittenState>>);
 
@@ -27,23 +26,20 @@ struct Written(Arc<Mutex<WrittenState>>);
 struct WrittenState {
     script: Script,
     asked: Vec<usize>,
-    /// How long each receive was to wait.
     waits: Vec<Wait>,
     deleted: Vec<String>,
     released: Vec<String>,
     extended: Vec<(String, Instant)>,
-    /// Deletes that are refused in passing before one is taken.
+    /// Transient refusals of deletes before one is taken.
     refusals: usize,
-    /// Receives that were begun and not finished, and the most of them at once.
+    /// Receives in flight, and the most of them at once.
     open: usize,
     most_open: usize,
     /// How long a delete takes.
     delete: Duration,
     /// How long an extension takes.
     extension: Duration,
-    /// When the last extension came back.
     extended_at: Option<Instant>,
-    /// When each message was released.
     released_at: Vec<Instant>,
 }
 
@@ -161,7 +157,6 @@ fn consumer(
     (consumer, troubles)
 }
 
-/// Stops after this long.
 async fn stop_after(stop: &StopSignal, time: Duration) {
     sleep(time).await;
     stop.reach(Stage::Drain);
@@ -378,20 +373,19 @@ async fn a_handler_that_panics_costs_its_own_message_alone() {
     assert!(state.released.is_empty() && state.extended.is_empty());
 }
 
-/// Ten messages of these numbers.
+/// Ten messages, numbered upwards from `from`.
 fn ten(after_ms: u64, from: usize) -> (Duration, Result<Vec<Message>>) {
     let names: Vec<_> = (from..from + 10).map(|number| number.to_string()).collect();
     brings(after_ms, &names.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
-/// The same message under another handle.
+/// The same message under another receipt handle.
 fn again(after_ms: u64, name: &str, receipt: &str) -> (Duration, Result<Vec<Message>>) {
     let receipt = receipt.to_owned();
     (Duration::from_millis(after_ms), Ok(vec![Message { receipt, ..message(name) }]))
 }
 
-/// Runs a consumer whose handler takes so long, and stops it then; returns what it has handled, and
-/// its notices.
+/// Runs a consumer that handles each message for `takes`. Returns the receipts it handled, and its notices.
 async fn consumed(
     source: &Written,
     takes: Duration,
@@ -435,7 +429,7 @@ async fn polls_are_added_after_full_receives_alone_and_a_short_one_takes_them_aw
     let state = source.state();
     // Eight full receives for the second poll, twice eight for the third.
     assert_eq!(state.most_open, 3);
-    // What was under way when the queue ran dry has ended after a second; then one poll is enough.
+    // Polls in flight when the queue ran dry end after a second; then one poll is enough.
     let long = state.waits.iter().rev().take_while(|wait| **wait == Wait::Long).count();
     assert!(long >= 2, "{:?}", state.waits);
     assert!(state.asked.len() <= 31 + 2 + 4, "{:?}", state.waits);
@@ -447,7 +441,7 @@ async fn a_busy_queue_is_asked_for_ten_rather_than_for_one_at_a_time() {
     let source = Written::new([ten(0, 0), ten(0, 10)]);
     let stop = StopSignal::new();
     let (consumer, _) = consumer(&source, 20, &stop);
-    // The twenty in hand are finished one every 5 ms.
+    // One of the twenty in hand is finished every 5 ms.
     let number = std::sync::atomic::AtomicU64::new(0);
     let handle = move |_, _| {
         let turn = number.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -497,7 +491,7 @@ async fn what_was_given_back_is_handled_again() {
 #[tokio::test(start_paused = true)]
 async fn an_extension_under_way_does_not_overtake_what_gives_back() {
     let source = Written::new([brings(0, &["a"])]);
-    // It is extended after 20 s, which takes 3 s; it is given back in between.
+    // An extension begins after 20 s and takes 3 s; the message is given back in between.
     source.state().extension = Duration::from_secs(3);
     consumed(&source, Duration::from_secs(21), Verdict::Release, 60).await;
     let state = source.state();
@@ -556,7 +550,7 @@ async fn a_message_that_waits_for_its_batch_stays_hidden() {
 
 #[tokio::test(start_paused = true)]
 async fn what_is_finished_stays_in_nobody_s_memory_for_ever() {
-    // More than are remembered; the first of them comes again after that.
+    // More than are remembered; then the first is delivered again.
     let full = (0..1_100).map(|number| ten(1, number * 10));
     let source = Written::new(full.chain([again(1, "0", "newer")]));
     let (handled, notices) = consumed(&source, Duration::ZERO, Verdict::Done, 60).await;
@@ -582,7 +576,7 @@ async fn a_queue_that_brings_a_little_is_polled_again_after_a_breath() {
         asked
     };
     let (_, asked) = tokio::join!(run, looked);
-    // The full receive is followed by another at once.
+    // Another receive follows the full one at once.
     assert_eq!(asked, [1, 1, 3, 3, 4]);
 }
 
@@ -600,7 +594,7 @@ async fn a_receive_that_brings_all_that_was_asked_for_is_followed_by_another_at_
 #[tokio::test(start_paused = true)]
 async fn one_extension_that_hangs_does_not_let_the_others_run_out() {
     let source = Written::new([ten(0, 0), ten(0, 10), ten(0, 20)]);
-    // Three batches that take nine seconds each: one after another would be too late for the last.
+    // Three batches take nine seconds each: in sequence, the last would be too late.
     source.state().extension = Duration::from_secs(9);
     let began = Instant::now();
     consumed(&source, Duration::from_secs(32), Verdict::Done, 60).await;
@@ -638,7 +632,7 @@ async fn deletes_that_hang_hold_up_the_receives_before_memory_is_full() {
     };
     let (ended, most) = tokio::join!(consumer.run(handle, |_| {}), in_flight);
     ended.expect("a stop is no error");
-    // What waits to be deleted, and what waits for room there.
+    // 1,000 wait to be deleted, and 50 wait for room there.
     assert_eq!(most, 1_050);
     let state = source.state();
     assert_eq!((state.deleted.len(), state.released.len()), (MESSAGES, 0));

@@ -1,5 +1,4 @@
-//! Tells what is wrong once: not for each queue that has the same trouble, and not for each message
-//! that meets it.
+//! Reports each fault once, not for every queue that has it and not for every message that meets it.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
@@ -9,29 +8,28 @@ use tokio::time::Instant;
 
 use super::Trouble;
 
-/// How long the same trouble with messages of one queue is not told again.
+/// How long the same refusal of messages of one queue is not reported again.
 const SAME: Duration = Duration::from_secs(10);
 
-/// Knows what was told.
+/// The faults that were reported.
 #[derive(Debug, Default)]
 pub struct Troubles(Mutex<Told>);
 
 #[derive(Debug, Default)]
 struct Told {
-    /// The troubles that last, by reason: who told of it, and who has it.
+    /// Lasting faults by reason: the subject that reported it, and all subjects that have it.
     standing: HashMap<String, (String, HashSet<String>)>,
-    /// When which trouble with messages was told.
+    /// When a refusal was reported, by subject and reason.
     entries: HashMap<(String, String), Instant>,
 }
 
 impl Troubles {
-    /// What is to be told: the trouble, unless the same is told already. One that several have is over
-    /// when the last of them is over it.
+    /// What to report; `None` if it was reported already. A shared fault is over once its last subject recovers.
     pub fn news(&self, trouble: Trouble) -> Option<Trouble> {
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match trouble {
             Trouble::Began { subject, reason } => {
-                // The reason of a trouble may change while it lasts.
+                // The reason of a fault may change while it lasts.
                 if told.standing.values().any(|(_, affected)| affected.contains(&subject)) {
                     return None;
                 }
@@ -64,7 +62,7 @@ impl Troubles {
 }
 
 impl Told {
-    /// Takes a subject out of its trouble; who told of it first, if that was the last that had it.
+    /// Removes a subject from its fault. Returns the subject that reported the fault if none has it any more.
     fn leave(&mut self, subject: &str) -> Option<String> {
         let of = |(reason, (_, affected)): (&String, &(String, HashSet<String>))| {
             affected.contains(subject).then(|| reason.clone())

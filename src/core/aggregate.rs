@@ -1,13 +1,11 @@
-//! What stands, given the rows of one RFQ, the time and the conditions.
-//!
-//! No I/O, no clock, no AWS type: any reader, at any time, after any restart, computes the same.
-//! Everything grows one way: more rows never undo `complete`, and `best` only gets better.
+//! The state of one RFQ, from its rows, the time and the conditions. No I/O, no clock, no AWS type: every reader
+//! computes the same. More rows never undo `complete`, and `best` only gets better.
 
 use std::time::Duration;
 
 use crate::core::{Answer, AnswerRow, Condition, Price, RequestRow, Responder, Rows, Timestamp};
 
-/// Why a provider may be missing whose subscription has a filter: the rows cannot tell.
+/// The reason of a missing provider whose subscription has a filter. The rows do not show filters.
 pub const FILTERED: &str = "its subscription has a filter";
 
 /// How the gathering stands.
@@ -48,7 +46,7 @@ pub enum CompletedBy {
     Closed,
     /// The deadline passed.
     Deadline,
-    /// A waiter saw nothing new for as long as it would wait; the gathering itself goes on.
+    /// Nothing new came for as long as the waiter allows; the gathering itself goes on.
     Stall,
 }
 
@@ -66,7 +64,7 @@ impl CompletedBy {
     }
 }
 
-/// Where one provider stands.
+/// The state of one provider.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum State {
     /// It quoted in time.
@@ -77,11 +75,11 @@ pub enum State {
     Failed,
     /// It quoted too late.
     Late,
-    /// Nothing but perhaps a receipt, before the end.
+    /// It has not answered, except perhaps with a receipt, and the gathering goes on.
     Waiting,
-    /// Its receipt is here, and the end has come.
+    /// It sent a receipt alone, and the gathering has ended.
     Silent,
-    /// No trace of it, and the end has come.
+    /// It has no row, and the gathering has ended.
     Missing,
 }
 
@@ -109,18 +107,18 @@ pub struct Quote {
     pub price: Price,
     /// The time that decides whether it is late.
     pub at: Option<Timestamp>,
-    /// The queue's own time of the reply, if it is known.
+    /// When the response queue took the reply, if known.
     pub sent_at: Option<Timestamp>,
-    /// Milliseconds from submission; negative when clocks disagree.
+    /// Milliseconds from submission; negative if clocks disagree.
     pub after_ms: Option<i64>,
     /// Whether it came in time.
     pub timing: Timing,
-    /// Whether its provider was expected; `None` when nobody wrote down who was.
+    /// Whether its provider was expected; `None` if the expected providers are not recorded.
     pub expected: Option<bool>,
 }
 
 impl Quote {
-    /// Whether its provider was asked, as far as anybody knows.
+    /// False only if its provider is known to be unexpected.
     fn may_win(&self) -> bool {
         self.expected != Some(false)
     }
@@ -129,24 +127,24 @@ impl Quote {
 /// Whether an answer came in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Timing {
-    /// Not after the deadline nor after the closing.
+    /// Not after the deadline or the closing, as far as known.
     InTime,
-    /// After one of them, by this many milliseconds.
+    /// This many milliseconds after the earlier of the two.
     Late(i64),
 }
 
-/// One provider's line in the ledger.
+/// One provider's part in a gathering.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Provider {
-    /// Who.
+    /// The name under which it answers.
     pub responder: Responder,
-    /// Where it stands.
+    /// Its state now.
     pub state: State,
-    /// Whether it was expected; `None` when nobody wrote down who was.
+    /// Whether it was expected; `None` if the expected providers are not recorded.
     pub expected: Option<bool>,
-    /// Its reason, if it gave one; of one that is missing, what may explain that.
+    /// The reason it gave; for a missing provider, a possible explanation.
     pub reason: Option<String>,
-    /// How often it tried, if it failed and said so.
+    /// Its attempts, if it failed and reported them.
     pub attempts: Option<u32>,
     /// Whether its answer came in time; `None` while there is none.
     pub timing: Option<Timing>,
@@ -161,31 +159,31 @@ pub struct Regret {
     pub responder: Responder,
     /// The price.
     pub price: Price,
-    /// The shortest deadline, in milliseconds, that would have caught it; `None` where it came after
-    /// the closing, or where the request has no time.
+    /// The shortest deadline, in milliseconds, that would have caught it. `None` if the quote came after the
+    /// closing, or if the submission time is not recorded.
     pub deadline_needed_ms: Option<i64>,
 }
 
-/// Everything that can be said of one RFQ.
+/// The state of one RFQ.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Gathering {
     /// The request row.
     pub request: RequestRow,
-    /// The conditions it was judged by.
+    /// The conditions that applied.
     pub until: Vec<Condition>,
-    /// How it stands.
+    /// Whether it goes on, and if not, how it ended.
     pub status: Status,
-    /// What ended it, or a wait for it, if anything has.
+    /// What ended it, or ended a wait for it.
     pub completed_by: Option<CompletedBy>,
-    /// How long a waiter lets nothing new come; rows alone never say.
+    /// How long a waiter allows without anything new; [`aggregate`] never sets it.
     pub stall: Option<Duration>,
-    /// How many providers were expected; `None` when nobody wrote it down.
+    /// How many providers were expected; `None` if not recorded.
     pub expected: Option<usize>,
-    /// The expected providers' quotes, declines and failures in time.
+    /// Expected providers that quoted, declined or failed in time; all such providers if `expected` is `None`.
     pub answered: usize,
-    /// Their late ones.
+    /// The same providers' late answers.
     pub late: usize,
-    /// Answers of providers that were not expected; `None` when nobody wrote down who was.
+    /// Answers of unexpected providers; `None` if `expected` is.
     pub unexpected: Option<usize>,
     /// The time of the last answer in time, or of the last failure in time that was replaced.
     pub last_in_time: Option<Timestamp>,
@@ -195,7 +193,7 @@ pub struct Gathering {
     pub best: Option<Quote>,
     /// Every expected provider in natural order, then the unexpected ones.
     pub providers: Vec<Provider>,
-    /// The cheapest late quote, where it would have won.
+    /// The cheapest late quote, if it would have won.
     pub regret: Option<Regret>,
 }
 
@@ -205,13 +203,13 @@ impl Gathering {
         self.request.deadline.map(|deadline| deadline.saturating_since(now))
     }
 
-    /// Since when answers are late: the deadline or the closing, whichever comes first.
+    /// Answers after this are late: the deadline or the closing, whichever comes first.
     pub fn cutoff(&self) -> Option<Timestamp> {
         cutoff(&self.request)
     }
 
-    /// When a closing now would count: not before any answer that is there in time, whatever the
-    /// clocks say, so that closing never undoes what has been gathered.
+    /// The time of a closing now. It is never before an answer that is in time: a closing must not make a gathered
+    /// answer late, even if clocks disagree.
     pub fn closing_time(&self, now: Timestamp) -> Timestamp {
         self.last_in_time.map_or(now, |last| last.max(now))
     }
@@ -221,7 +219,7 @@ impl Gathering {
         self.expected.is_some_and(|expected| self.answered + self.late >= expected)
     }
 
-    /// The expected providers without a trace after the end.
+    /// The expected providers in state [`State::Missing`].
     pub fn missing(&self) -> Vec<Responder> {
         let missing = |provider: &&Provider| {
             provider.state == State::Missing && provider.expected == Some(true)
@@ -229,7 +227,7 @@ impl Gathering {
         self.providers.iter().filter(missing).map(|provider| provider.responder.clone()).collect()
     }
 
-    /// Gives those that are missing, and whose subscription has a filter, that for a reason.
+    /// Sets [`FILTERED`] as the reason of missing providers in `filtered`, whose subscriptions have filters.
     pub fn explain(&mut self, filtered: &[Responder]) {
         for provider in &mut self.providers {
             if provider.state == State::Missing && filtered.contains(&provider.responder) {
@@ -244,8 +242,7 @@ impl Gathering {
     }
 }
 
-/// Says what stands. `until` overrides the conditions that the request row stores; `all` is always
-/// among them.
+/// The state at `now`. `until` overrides the conditions of the request row; `all` is always among them.
 pub fn aggregate(rows: &Rows, now: Timestamp, until: Option<&[Condition]>) -> Gathering {
     let request = &rows.request;
     let view = RowsAt { request, answers: &rows.answers };
@@ -287,7 +284,6 @@ pub fn aggregate(rows: &Rows, now: Timestamp, until: Option<&[Condition]>) -> Ga
     }
 }
 
-/// Answers after this are late.
 fn cutoff(request: &RequestRow) -> Option<Timestamp> {
     [request.deadline, request.closed_at].into_iter().flatten().min()
 }
@@ -306,7 +302,7 @@ fn is_answer(row: &AnswerRow) -> bool {
     }
 }
 
-/// When something happened, as far as anybody wrote it down; what nobody did counts as the earliest.
+/// When something happened. An unknown time sorts before every known one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Occurrence {
     Unknown,
@@ -319,24 +315,22 @@ impl Occurrence {
     }
 }
 
-/// The rows, with the questions that are asked of them.
 struct RowsAt<'a> {
     request: &'a RequestRow,
     answers: &'a [AnswerRow],
 }
 
 impl RowsAt<'_> {
-    /// Whether a provider was expected; `None` when nobody wrote down who was.
+    /// `None` if the expected providers are not recorded.
     fn expects(&self, responder: &Responder) -> Option<bool> {
         self.request.expected.as_ref().map(|expected| expected.contains(responder))
     }
 
-    /// The rows of the expected providers; everyone's when nobody wrote down who was.
+    /// The expected providers' rows; all rows if the expected providers are not recorded.
     fn expected_answers(&self) -> impl Iterator<Item = &AnswerRow> {
         self.answers.iter().filter(|row| self.expects(&row.responder) != Some(false))
     }
 
-    /// Answers after this are late.
     fn cutoff(&self) -> Option<Timestamp> {
         cutoff(self.request)
     }
@@ -348,12 +342,11 @@ impl RowsAt<'_> {
         }
     }
 
-    /// Whether this provider answered in time; a failure that was replaced counts too.
     fn answered_in_time(&self, row: &AnswerRow) -> bool {
         self.settled_at(row).is_some()
     }
 
-    /// When this provider first settled its part in time; `None` when it has not.
+    /// When this provider first answered in time, replaced failures included; `None` if it has not.
     fn settled_at(&self, row: &AnswerRow) -> Option<Occurrence> {
         let failure = row.failed_at.filter(|at| self.timing(Some(*at)) == Timing::InTime);
         let answered = is_answer(row) && self.timing(row.time()) == Timing::InTime;
@@ -361,7 +354,6 @@ impl RowsAt<'_> {
         failure.map(Occurrence::Known).into_iter().chain(answer).min()
     }
 
-    /// The last time in time at which anybody answered, or failed and was replaced.
     fn last_in_time(&self) -> Option<Timestamp> {
         let answers = self.answers.iter().filter(|row| is_answer(row)).map(AnswerRow::time);
         let failures = self.answers.iter().map(|row| row.failed_at);
@@ -393,7 +385,7 @@ impl RowsAt<'_> {
         }
     }
 
-    /// The times of the quotes in time, of expected providers, whose price is wanted.
+    /// The times of expected providers' quotes that are in time and have a `wanted` price.
     fn winning_times(&self, wanted: impl Fn(&Price) -> bool) -> impl Iterator<Item = Occurrence> {
         self.expected_answers()
             .filter(move |row| row.quote().is_some_and(&wanted))
@@ -402,10 +394,9 @@ impl RowsAt<'_> {
             .map(Occurrence::of)
     }
 
-    /// The cheapest late quote, where it would have won.
     fn regret(&self, quotes: &[Quote], best: Option<&Quote>) -> Option<Regret> {
         let late = quotes.iter().find(|quote| quote.may_win() && quote.timing != Timing::InTime)?;
-        // For what came after the closing no deadline would have been long enough.
+        // After the closing no deadline would have been long enough.
         let closed = self.request.closed_at.is_some_and(|closed| late.at > Some(closed));
         best.is_none_or(|best| late.price < best.price).then(|| Regret {
             responder: late.responder.clone(),
@@ -418,7 +409,7 @@ impl RowsAt<'_> {
         Some(at?.millis_since(self.request.submitted_at?))
     }
 
-    /// Every quote, the best first: by price, then time (unknown last), then name.
+    /// By price, then time (unknown last), then name.
     fn quotes(&self) -> Vec<Quote> {
         let quote = |row: &AnswerRow| {
             Some(Quote {

@@ -32,7 +32,7 @@ impl Condition {
         if let Some(price) = text.strip_prefix("price:") {
             return Price::parse(price)
                 .map(Self::Price)
-                .map_err(|problem| format!("{problem}; a good one is `price:20`"));
+                .map_err(|problem| format!("{problem}; an example is `price:20`"));
         }
         match text.parse::<usize>() {
             Ok(count) if count > 0 && !text.starts_with('+') => Ok(Self::Count(count)),
@@ -51,13 +51,12 @@ impl fmt::Display for Condition {
     }
 }
 
-/// What ends a wait: a condition of the gathering, or that nothing new came for so long. The latter
-/// belongs to the waiter alone and is never stored.
+/// What ends a wait. A stall belongs to the waiter alone and is never stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Until {
     /// The gathering is complete.
     Complete(Condition),
-    /// Nobody answered for this long.
+    /// Nothing new came for this long.
     Stall(Duration),
 }
 
@@ -89,9 +88,9 @@ impl FromStr for Until {
             return Condition::parse(text).map(Self::Complete).map_err(shape);
         };
         match parse_duration(stall) {
-            Ok(stall) if stall.is_zero() => Err("a stall takes some time, as in `stall:5s`".into()),
+            Ok(stall) if stall.is_zero() => Err("a stall is longer than zero: `stall:5s`".into()),
             Ok(stall) => Ok(Self::Stall(stall)),
-            Err(problem) => Err(format!("{problem}; a good one is `stall:5s`")),
+            Err(problem) => Err(format!("{problem}; an example is `stall:5s`")),
         }
     }
 }

@@ -5,8 +5,8 @@ use super::Request;
 use super::fields::{Fields, present};
 use super::text::without_mark;
 
-/// The message in an SNS envelope, as it was published; `None` when the body is no envelope: a JSON object
-/// whose `Type` is `Notification` and whose `Message` is a string.
+/// The message in an SNS envelope, exactly as published; `None` if the body is no envelope. An envelope is a JSON
+/// object whose `Type` is `Notification` and whose `Message` is a string.
 pub fn opened(body: &str) -> Option<String> {
     let fields: Fields = serde_json::from_str(without_mark(body)).ok()?;
     let text = |name| serde_json::from_str::<String>(present(&fields, name)?).ok();
@@ -14,8 +14,8 @@ pub fn opened(body: &str) -> Option<String> {
 }
 
 impl Request {
-    /// Reads a request as its queue delivers it: bare, or in an SNS envelope. What is a request already is
-    /// no envelope, even if it holds the fields of one.
+    /// Reads a request as its queue delivers it: bare, or in an SNS envelope. A body that is a request itself is
+    /// never opened, even if it has the fields of an envelope.
     ///
     /// # Errors
     /// Says why it cannot be read.

@@ -1,4 +1,4 @@
-//! A JSON object from outside, taken apart no further than somebody asks.
+//! A JSON object from outside. A field's value is parsed only when it is read.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,16 +6,15 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// An object's fields, each as it is written: what nobody asks for is never looked into, and of
-/// duplicate keys the last counts.
+/// An object's fields with their values as raw JSON. Of duplicate keys the last counts.
 #[derive(Debug)]
 pub struct Fields<'a>(Vec<(Name<'a>, &'a RawValue)>);
 
-/// A field's name, borrowed where it is written without escapes.
+/// Borrowed if it is written without escapes.
 #[derive(Debug, serde::Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// A field's value as it is written; `null` is absent.
+/// A field's value as raw JSON; `None` if it is absent or `null`.
 pub fn present<'a>(fields: &Fields<'a>, name: &str) -> Option<&'a str> {
     let (_, value) = fields.0.iter().rev().find(|(Name(other), _)| other == name)?;
     Some(value.get()).filter(|value| *value != "null")

@@ -1,19 +1,18 @@
-//! Names and ids, valid once they exist.
+//! Names and ids, checked when they are parsed.
 
 use std::cmp::Ordering;
 use std::fmt;
 
 use super::text::is_unsafe;
 
-/// The longest RFQ id that is accepted, in characters (contract, section 3).
+/// In characters (contract, section 3).
 const RFQ_ID_MAX: usize = 128;
-/// The longest responder that is accepted, in characters (contract, section 3).
+/// In characters (contract, section 3).
 const RESPONDER_MAX: usize = 64;
-/// The longest stack name: `<stack>-<provider>` has to fit into SQS's 80 characters.
+/// `<stack>-<provider>` has to fit into the 80 characters of an SQS queue name.
 const STACK_MAX: usize = 32;
-/// The longest provider name: `<stack>-<provider>` has to fit into SQS's 80 characters.
 const PROVIDER_MAX: usize = 47;
-/// The endings of our own queues' and topics' names, which no provider may take.
+/// Suffixes of the stack's own resources. No provider may have such a name.
 const OWN_SUFFIXES: [&str; 5] = [
     "RequestForQuotesTopic",
     "RequestForQuotesDeadLetters",
@@ -32,15 +31,15 @@ impl RfqId {
         Self(uuid::Uuid::new_v4().to_string())
     }
 
-    /// The id that these random bytes make.
+    /// A version 4 UUID from these random bytes.
     pub fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(uuid::Builder::from_random_bytes(bytes).into_uuid().to_string())
     }
 
-    /// An id as it came.
+    /// Checks an id.
     ///
     /// # Errors
-    /// Says what is wrong when it is empty or longer than 128 characters.
+    /// The id is empty or longer than 128 characters.
     pub fn parse(id: &str) -> Result<Self, String> {
         match id.chars().count() {
             0 => Err("`rfq-id` is empty".to_owned()),
@@ -49,12 +48,12 @@ impl RfqId {
         }
     }
 
-    /// The id as it is.
+    /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The first eight characters: what people read.
+    /// The first eight characters, for people to read.
     pub fn short(&self) -> String {
         self.0.chars().take(8).collect()
     }
@@ -66,17 +65,16 @@ impl fmt::Display for RfqId {
     }
 }
 
-/// Who answered, as a reply says it: 1 to 64 characters, not `-`, nothing that a terminal would obey.
-///
+/// The name under which a provider answers: 1 to 64 characters, not `-`, none of them unsafe for a terminal.
 /// Ordered naturally: `Resource2` comes before `Resource10`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Responder(String);
 
 impl Responder {
-    /// A responder as it came.
+    /// Checks the name in a reply.
     ///
     /// # Errors
-    /// Says what is wrong with it.
+    /// Says which rule the name breaks.
     pub fn parse(name: &str) -> Result<Self, String> {
         match name.chars().count() {
             0 => Err("`responder` is empty".to_owned()),
@@ -91,12 +89,12 @@ impl Responder {
         }
     }
 
-    /// A name read back from the table or the topic's subscriptions, which others may have written.
+    /// A name from the table or the topic's subscriptions, unchecked: other programs may have written it.
     pub fn stored(name: impl Into<String>) -> Self {
         Self(name.into())
     }
 
-    /// The name as it is.
+    /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -120,12 +118,12 @@ impl Ord for Responder {
     }
 }
 
-/// A provider of this stack: `^[A-Za-z][A-Za-z0-9_]{0,46}$`, none of our own suffixes.
+/// A provider of this stack: `^[A-Za-z][A-Za-z0-9_]{0,46}$`, but no suffix of the stack's own resources.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ProviderName(String);
 
 impl ProviderName {
-    /// A provider's name as it was typed.
+    /// Checks a provider's name.
     ///
     /// # Errors
     /// Says what a valid name looks like.
@@ -146,22 +144,22 @@ impl ProviderName {
         Ok(Self(name.to_owned()))
     }
 
-    /// The simulated provider with this number, counted from 1, named as the original names it.
+    /// The simulated provider with this number, counted from 1, under its name in the original.
     pub fn simulated(number: usize) -> Self {
         Self(format!("UnicornManagementResource{number}"))
     }
 
-    /// The number of a provider named as [`ProviderName::simulated`] names it.
+    /// The number in a name made by [`ProviderName::simulated`]; `None` for other names.
     pub fn number(&self) -> Option<usize> {
         self.0.strip_prefix("UnicornManagementResource")?.parse().ok()
     }
 
-    /// The name as it is.
+    /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// The name it answers under.
+    /// The name in this provider's replies.
     pub fn responder(&self) -> Responder {
         Responder(self.0.clone())
     }
@@ -185,15 +183,15 @@ impl Ord for ProviderName {
     }
 }
 
-/// The name that all resources of one stack begin with: `^[A-Za-z][A-Za-z0-9-]{0,31}$`.
+/// The prefix of the names of a stack's resources: `^[A-Za-z][A-Za-z0-9-]{0,31}$`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StackName(String);
 
 impl StackName {
-    /// The stack that is meant when none is named.
+    /// The stack to use when none is named.
     pub const DEFAULT: &str = "wild-rydes";
 
-    /// A stack's name as it was typed.
+    /// Checks a stack's name.
     ///
     /// # Errors
     /// Says what a valid name looks like.
@@ -212,7 +210,7 @@ impl StackName {
         }
     }
 
-    /// The name as it is.
+    /// The name as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -224,8 +222,7 @@ impl fmt::Display for StackName {
     }
 }
 
-/// Compares as people sort: runs of digits by their value, everything else by its characters.
-/// Names that differ in leading zeros alone fall back to byte order, so that equal means the same.
+/// Compares runs of digits by value, all else by character, and last by bytes: only identical names are equal.
 fn natural_cmp(a: &str, b: &str) -> Ordering {
     let (mut rest_a, mut rest_b) = (a, b);
     while let (Some(first_a), Some(first_b)) = (rest_a.chars().next(), rest_b.chars().next()) {

@@ -7,19 +7,19 @@ use super::fields::{Fields, present};
 use super::text::{compact_json, without_mark};
 use super::{Price, Responder, RfqId, Ride, Timestamp};
 
-/// The longest reason that is accepted, in characters (contract, section 3).
+/// In characters (contract, section 3).
 const REASON_MAX: usize = 1_024;
 
 /// A request for quotes, as providers receive it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// The RFQ.
+    /// The RFQ's id.
     pub id: RfqId,
     /// What is asked for.
     pub ride: Ride,
-    /// When it was submitted; the original's requests do not say.
+    /// When it was submitted; `None` in the original's requests.
     pub submitted_at: Option<Timestamp>,
-    /// When answers are wanted by; the original's requests do not say.
+    /// When answers are due; `None` in the original's requests.
     pub deadline: Option<Timestamp>,
 }
 
@@ -67,28 +67,28 @@ impl Request {
     }
 }
 
-/// What a provider has to say: exactly one of four kinds.
+/// A provider's answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     /// A price.
     Quote(Price),
-    /// It will not quote, and says why.
+    /// It will not quote, for this reason.
     Declined(String),
-    /// It tried, and could not.
+    /// All its attempts failed.
     Failed {
         /// What went wrong.
         reason: String,
-        /// How often it was tried, where known.
+        /// How many attempts there were, if known.
         attempts: Option<u32>,
-        /// When it was tried, where known.
+        /// When each attempt began, as far as known.
         attempted_at: Vec<Timestamp>,
     },
-    /// A receipt: the provider took the request and chose to say nothing.
+    /// A receipt: the provider took the request and will not answer it, for this reason.
     Silent(String),
 }
 
 impl Answer {
-    /// The name of the field that holds it.
+    /// The name of its field in messages and rows.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Quote(_) => "quote",
@@ -98,7 +98,7 @@ impl Answer {
         }
     }
 
-    /// The reason, of everything that is not a quote.
+    /// The reason; `None` for a quote.
     pub fn reason(&self) -> Option<&str> {
         match self {
             Self::Quote(_) => None,
@@ -121,13 +121,13 @@ impl Answer {
 /// A provider's reply, as the consumer receives it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
-    /// Who answers.
+    /// The name under which the provider answers.
     pub responder: Responder,
-    /// To which RFQ.
+    /// The RFQ that it answers.
     pub id: RfqId,
-    /// What.
+    /// The answer itself.
     pub answer: Answer,
-    /// As much of the request as the reply repeats.
+    /// The parts of the request that the reply repeats.
     pub ride: Ride<Option<String>>,
     /// When the provider received the request, by its own clock.
     pub received_at: Option<Timestamp>,
@@ -189,8 +189,7 @@ impl Reply {
         compact_json(&message)
     }
 
-    /// Reads a reply, the original's three fields included. Optional fields that are malformed
-    /// count as absent.
+    /// Reads a reply; the original's has three fields. Malformed optional fields count as absent.
     ///
     /// # Errors
     /// Says why it is refused.
@@ -213,7 +212,6 @@ impl Reply {
     }
 }
 
-/// The one answer that a reply holds.
 fn answer(fields: &Fields) -> Result<Answer, String> {
     let mut kinds = ["quote", "declined", "failed", "silent"]
         .into_iter()
@@ -244,7 +242,7 @@ fn answer(fields: &Fields) -> Result<Answer, String> {
     })
 }
 
-/// The times of the attempts; none when the list is malformed.
+/// Empty if the list is malformed.
 fn attempted_at(fields: &Fields) -> Vec<Timestamp> {
     present(fields, "attempted-at")
         .and_then(read::<Vec<String>>)
@@ -258,7 +256,6 @@ fn object(body: &str) -> Result<Fields<'_>, String> {
     })
 }
 
-/// A field's value as a string, a number or a list; `None` when it is something else.
 fn read<'a, T: Deserialize<'a>>(value: &'a str) -> Option<T> {
     serde_json::from_str(value).ok()
 }

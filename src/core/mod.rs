@@ -1,7 +1,5 @@
-//! What quotes are made of: ids, names, prices, times, messages and rows, each valid once it exists; and
-//! what the rows of an RFQ add up to.
-//!
-//! Pure: no AWS, no clock but [`Timestamp::now`], no terminal.
+//! The domain: ids, names, prices, times, messages and rows, each checked when it is parsed; and the state that
+//! the rows of an RFQ add up to. Pure: no AWS, no clock but [`Timestamp::now`], no terminal.
 
 pub mod aggregate;
 mod condition;

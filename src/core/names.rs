@@ -1,10 +1,10 @@
-//! What the resources of a stack are called (contract, section 2).
+//! The names of a stack's resources (contract, section 2).
 
 use super::{ProviderName, Responder, StackName};
 
-/// The tag that says which stack a resource belongs to.
+/// The tag with the name of a resource's stack.
 pub const STACK_TAG: &str = "rydes:stack";
-/// The tag of a provider queue that says who answers it: `simulated` or `external`.
+/// The tag of a provider queue with the kind of its provider: `simulated` or `external`.
 pub const PROVIDER_TAG: &str = "rydes:provider";
 
 /// The names of the resources of one stack.
@@ -19,32 +19,32 @@ impl Names {
         Self { stack: stack.clone() }
     }
 
-    /// The stack.
+    /// The stack's own name.
     pub fn stack(&self) -> &StackName {
         &self.stack
     }
 
-    /// The topic that requests are scattered over.
+    /// The topic that requests are published to.
     pub fn topic(&self) -> String {
         self.of("RequestForQuotesTopic")
     }
 
-    /// The queue that one provider receives its requests from.
+    /// The queue of one provider's requests.
     pub fn provider_queue(&self, provider: &ProviderName) -> String {
         self.of(provider.as_str())
     }
 
-    /// Where requests go that no provider could handle.
+    /// The dead letter queue of requests.
     pub fn provider_dead_letters(&self) -> String {
         self.of("RequestForQuotesDeadLetters")
     }
 
-    /// The queue that replies are gathered from.
+    /// The queue of replies.
     pub fn response_queue(&self) -> String {
         self.of("RequestForQuotesResponseQueue")
     }
 
-    /// Where replies go that cannot be gathered.
+    /// The dead letter queue of replies.
     pub fn response_dead_letters(&self) -> String {
         self.of("RequestForQuotesResponseDeadLetters")
     }
@@ -54,12 +54,12 @@ impl Names {
         self.of("RidesBookingTable")
     }
 
-    /// What every resource's name begins with.
+    /// The prefix of every resource's name.
     pub fn prefix(&self) -> String {
         self.of("")
     }
 
-    /// The provider whose queue has this name; `None` when it is none of this stack's.
+    /// The provider whose queue has this name; `None` unless it is a provider queue of this stack.
     pub fn provider(&self, queue: &str) -> Option<ProviderName> {
         ProviderName::parse(queue.strip_prefix(&self.prefix())?).ok()
     }
@@ -71,7 +71,7 @@ impl Names {
         own.iter().any(|name| name == queue) || self.provider(queue).is_some()
     }
 
-    /// The name under which a subscribed queue counts: the provider, else the full queue name.
+    /// The responder that a subscribed queue stands for: its provider, else the full queue name.
     pub fn responder(&self, queue: &str) -> Responder {
         self.provider(queue)
             .map_or_else(|| Responder::stored(queue), |provider| provider.responder())

@@ -9,16 +9,14 @@ use serde_json::Number;
 /// Significant digits that a DynamoDB number holds.
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>
 const MAX_DIGITS: usize = 38;
-/// The powers of ten that the first digit of a DynamoDB number may stand for.
+/// Powers of ten that the first digit of a DynamoDB number may have.
 const EXPONENTS: std::ops::RangeInclusive<i64> = -130..=125;
-/// A number written with more characters than this is none of ours: 126 digits are the longest
-/// plain one, and parsing takes time that grows with the square of the length.
+/// The longest plain price has 169 characters. Parsing time grows with the square of the length.
 const MAX_CHARS: usize = 512;
-/// Digits after the point, or zeros before it, beyond which so short a text is no price of ours.
+/// Decimal places, or zeros before the point. With [`MAX_CHARS`] characters, a larger scale is out of range.
 const MAX_SCALE: u64 = 1_024;
 
-/// A price: a decimal of at most 38 significant digits, 0 or between 1e-130 and 9.99e125, kept
-/// exactly.
+/// An exact decimal of at most 38 significant digits: 0, or between 1e-130 and 9.99e125.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Price(BigDecimal);
 
@@ -26,7 +24,7 @@ impl Price {
     /// Reads a decimal such as `16`, `0.50` or `1e3`.
     ///
     /// # Errors
-    /// Says what is wrong with it.
+    /// Says what is wrong with the text.
     pub fn parse(text: &str) -> Result<Self, String> {
         if let Some(units) = whole_units(text) {
             return Ok(Self::whole(units));
@@ -46,8 +44,8 @@ impl Price {
         if value.is_zero() {
             return Ok(Self(BigDecimal::zero()));
         }
-        let beyond = || Err("the price is beyond 1e-130 to 9.99e125".to_owned());
-        // Normalizing shifts the scale, which must not be at the edge of what an `i64` holds.
+        let beyond = || Err("the price is beyond the range 1e-130 to 9.99e125".to_owned());
+        // Normalizing shifts the scale, which would overflow at the edge of an `i64`.
         if value.fractional_digit_count().unsigned_abs() > MAX_SCALE {
             return beyond();
         }
@@ -75,8 +73,7 @@ impl Price {
     }
 }
 
-/// The number that so few digits stand for that nothing about them can be wrong: what prices mostly
-/// are.
+/// The value of 1 to 18 plain digits, which need no further check. Most prices are of this shape.
 fn whole_units(text: &str) -> Option<u64> {
     let is_short = (1..=18).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
     is_short.then(|| text.parse().ok())?

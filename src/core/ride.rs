@@ -12,20 +12,20 @@ pub struct Ride<T = String> {
 }
 
 impl<T> Ride<T> {
-    /// The same with each part changed.
+    /// Applies `change` to each part.
     pub fn map<U>(&self, mut change: impl FnMut(&T) -> U) -> Ride<U> {
         Ride { from: change(&self.from), to: change(&self.to), customer: change(&self.customer) }
     }
 }
 
 impl Ride<Option<String>> {
-    /// The ride, unless a part is missing.
+    /// The whole ride; `None` if a part is missing.
     pub fn complete(&self) -> Option<Ride> {
         let Self { from, to, customer } = self.clone();
         Some(Ride { from: from?, to: to?, customer: customer? })
     }
 
-    /// The ride, with what is missing from another one.
+    /// Fills in missing parts from `other`.
     pub fn or(&self, other: Ride) -> Ride {
         let Self { from, to, customer } = self.clone();
         Ride {

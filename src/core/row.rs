@@ -1,11 +1,11 @@
-//! The rows of the table, as far as they are read.
+//! The rows of the table, without attributes that are never read.
 
 use super::{Answer, Condition, Price, Responder, RfqId, Ride, Timestamp};
 
-/// The request row. Rows of the original have the id and the three texts alone.
+/// The request row. Rows of the original have only the id and the ride.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RequestRow {
-    /// The RFQ.
+    /// The RFQ's id.
     pub id: RfqId,
     /// What was asked for.
     pub ride: Ride,
@@ -13,7 +13,7 @@ pub struct RequestRow {
     pub submitted_at: Option<Timestamp>,
     /// Answers after this are late.
     pub deadline: Option<Timestamp>,
-    /// The providers subscribed when it was submitted; `None` where they were not written down.
+    /// The providers subscribed at submission; `None` if not recorded.
     pub expected: Option<Vec<Responder>>,
     /// The conditions asked for.
     pub until: Vec<Condition>,
@@ -32,7 +32,7 @@ pub struct AnswerRow {
     pub received_at: Option<Timestamp>,
     /// When the provider answered, by its own clock.
     pub answered_at: Option<Timestamp>,
-    /// When the queue took the reply: the time that decides who was late.
+    /// When the response queue took the reply. This time decides whether it is late.
     pub sent_at: Option<Timestamp>,
     /// When the consumer wrote the row.
     pub gathered_at: Option<Timestamp>,
@@ -41,7 +41,7 @@ pub struct AnswerRow {
 }
 
 impl AnswerRow {
-    /// The time that decides whether it was late; `None` for rows of the original.
+    /// The time that decides whether it is late: the queue's, else the provider's. The original's rows have none.
     pub fn time(&self) -> Option<Timestamp> {
         self.sent_at.or(self.answered_at)
     }

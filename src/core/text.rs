@@ -1,4 +1,4 @@
-//! Text from outside is hostile until it has been through here.
+//! Text from outside is hostile: these functions make it safe for terminals and for JSON.
 
 use std::fmt::Write as _;
 
@@ -8,23 +8,22 @@ use icu_properties::props::{
 use icu_properties::{CodePointMapData, CodePointSetData};
 use serde::Serialize;
 
-/// Control, format and with it bidi, surrogate, private use, unassigned; line and paragraph separators.
+/// Control, format (with bidi), surrogate, private use and unassigned characters; line and paragraph separators.
 const UNSAFE: GeneralCategoryGroup = GeneralCategoryGroup::Other
     .union(GeneralCategoryGroup::LineSeparator)
     .union(GeneralCategoryGroup::ParagraphSeparator);
-/// What some editors write before the first line.
+/// Some editors write it before the first line.
 const BYTE_ORDER_MARK: char = '\u{feff}';
 const NON_JOINER: char = '\u{200c}';
 const JOINER: char = '\u{200d}';
-/// The black flag. Tags after it make it the flag of a region, England for example.
+/// Tags after it make it the flag of a region, such as England.
 const BLACK_FLAG: char = '\u{1f3f4}';
-/// The end of a flag's tags.
 const CANCEL_TAG: char = '\u{e007f}';
-/// How many tags a flag has: a region of two letters or three digits, then one to four of either.
+/// Tags of a flag: two letters or three digits for the country, then one to four of either.
 /// <https://www.unicode.org/reports/tr51/#def_emoji_tag_sequence>
 const FLAG_TAGS: std::ops::RangeInclusive<usize> = 3..=7;
 
-/// Whether a character is escaped unless it is part of a word or a pictograph: Unicode C*, Zl and Zp.
+/// Whether [`printable`] escapes a character outside of words and pictographs: Unicode C*, Zl and Zp.
 pub fn is_unsafe(c: char) -> bool {
     if c.is_ascii() {
         return c.is_ascii_control();
@@ -32,31 +31,29 @@ pub fn is_unsafe(c: char) -> bool {
     UNSAFE.contains(category(c))
 }
 
-/// Whether a city or a customer may not have this character: Unicode Cc, Zl and Zp, and the bidi
-/// embeddings, overrides and isolates.
+/// Whether cities and customers must not have it: Unicode Cc, Zl, Zp, bidi embeddings, overrides and isolates.
 pub fn is_refused(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// The text without byte order marks before it.
+/// The text without leading byte order marks.
 pub fn without_mark(text: &str) -> &str {
     text.trim_start_matches(BYTE_ORDER_MARK)
 }
 
-/// The text without spaces around it, nor byte order marks before it.
+/// The text without spaces around it and without leading byte order marks.
 pub fn trimmed(text: &str) -> &str {
     text.trim_start_matches(|c: char| c == BYTE_ORDER_MARK || c.is_whitespace()).trim_end()
 }
 
-/// The text with every unsafe character escaped as `\u{1b}`, but where words are written with it:
-/// U+200D between pictographs, U+200C and U+200D beside letters of joining or Indic scripts, and the
-/// tags of a flag.
+/// Escapes every unsafe character, as `\u{1b}`. It keeps U+200D between pictographs, U+200C and U+200D beside
+/// letters of joining or Indic scripts, and the tags of a flag.
 pub fn printable(text: &str) -> String {
     escaped(text, |safe, c| safe.extend(c.escape_unicode()))
 }
 
-/// The same with an escape of the caller's.
+/// As [`printable`], but `escape` appends the escaped form of a character to the text.
 pub fn escaped(text: &str, mut escape: impl FnMut(&mut String, char)) -> String {
     let mut safe = String::with_capacity(text.len());
     let mut rest = text;
@@ -74,7 +71,7 @@ pub fn escaped(text: &str, mut escape: impl FnMut(&mut String, char)) -> String 
     safe
 }
 
-/// The tags that make a region's flag of the black flag before them; empty where they make none.
+/// The tags at the start of `after` that turn a black flag into a region's; empty if they form no flag.
 fn flag_tags(after: &str) -> &str {
     let is_tag = |c: &char| matches!(c, '\u{e0030}'..='\u{e0039}' | '\u{e0061}'..='\u{e007a}');
     let tags = after.chars().take_while(is_tag).take(FLAG_TAGS.end() + 1).count();
@@ -86,7 +83,7 @@ fn flag_tags(after: &str) -> &str {
     }
 }
 
-/// Whether a joiner stands where a word or a pictograph is written with it, and is the only one there.
+/// Whether the joiner may be part of a word or a pictograph here. Two in a row never are.
 fn is_in_place(before: &str, joiner: char, after: &str) -> bool {
     if !matches!(joiner, JOINER | NON_JOINER) {
         return false;
@@ -104,7 +101,7 @@ fn is_in_place(before: &str, joiner: char, after: &str) -> bool {
             && next.is_some_and(is_pictograph)
 }
 
-/// Whether it is a letter, or part of one, of a script whose letters join or stack.
+/// Whether it is a letter or a mark of a script whose letters join or stack.
 fn is_joined(c: char) -> bool {
     if c.is_ascii() {
         return false;
@@ -115,7 +112,7 @@ fn is_joined(c: char) -> bool {
         JoiningType::DualJoining | JoiningType::LeftJoining | JoiningType::RightJoining
     );
     let syllabic = CodePointMapData::<IndicSyllabicCategory>::new().get(c);
-    // Marks of chanting stand on letters of other scripts too.
+    // Cantillation marks stand on letters of other scripts too.
     let is_indic =
         !matches!(syllabic, IndicSyllabicCategory::Other | IndicSyllabicCategory::CantillationMark);
     is_joining
@@ -131,7 +128,7 @@ fn is_pictograph(c: char) -> bool {
     CodePointSetData::new::<ExtendedPictographic>().contains(c)
 }
 
-/// Whether it says how the pictograph before it looks: in colour, or with which colour of skin.
+/// Whether it selects the look of the pictograph before it: colour or skin tone.
 fn is_variation(c: char) -> bool {
     matches!(c, '\u{fe0f}' | '\u{1f3fb}'..='\u{1f3ff}')
 }
@@ -140,8 +137,7 @@ fn category(c: char) -> GeneralCategory {
     CodePointMapData::<GeneralCategory>::new().get(c)
 }
 
-/// Escapes what is not printable ASCII in a JSON text. In JSON such characters occur within strings
-/// alone, so the document stays the same to every reader.
+/// Escapes non-ASCII characters and U+007F. JSON has them in strings alone, so the document keeps its meaning.
 pub fn ascii_json(json: String) -> String {
     let is_plain = |c: char| c.is_ascii() && c != '\u{7f}';
     if json.chars().all(is_plain) {
@@ -160,7 +156,7 @@ pub fn ascii_json(json: String) -> String {
     ascii
 }
 
-/// Bytes as hexadecimal digits.
+/// Two lower-case hexadecimal digits per byte.
 pub fn hexadecimal(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(2 * bytes.len());
     for byte in bytes {
@@ -214,13 +210,13 @@ mod tests {
             ("e\u{301}\u{200d}x", "e\u{301}\\u{200d}x"),
             ("\u{200d}", "\\u{200d}"),
             ("東\u{200c}京 1\u{200d}2 -\u{200c}-", "東\\u{200c}京 1\\u{200d}2 -\\u{200c}-"),
-            // More than one is more than any word has.
+            // No word has two in a row.
             ("ه\u{200d}\u{200d}", "ه\\u{200d}\\u{200d}"),
             ("ه\u{200c}\u{202e}ه", "ه\\u{200c}\\u{202e}ه"),
             ("👨\u{200c}👩", "👨\\u{200c}👩"),
             ("👨\u{200d}x", "👨\\u{200d}x"),
             ("👨\u{200d}\u{1f8ff}", "👨\\u{200d}\\u{1f8ff}"),
-            // Tags can say anything at all.
+            // Tags that form no flag could hide any text.
             ("x\u{e0067}", "x\\u{e0067}"),
             ("🏴\u{e0067}\u{e0062}", "🏴\\u{e0067}\\u{e0062}"),
             ("🏴\u{e0067}\u{e007f}", "🏴\\u{e0067}\\u{e007f}"),

@@ -11,17 +11,16 @@ use serde::{Serialize, Serializer};
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// Milliseconds since the epoch; `None` beyond the years -9999 and 9999.
+    /// A time in milliseconds since the epoch; `None` outside the years -9999 to 9999.
     pub fn from_millis(millis: i64) -> Option<Self> {
         jiff::Timestamp::from_millisecond(millis).ok().map(|_| Self(millis))
     }
 
-    /// The time of the system's clock, or the first or last time there is where that shows another.
+    /// The system clock's time, clamped to the range of a [`Timestamp`].
     pub fn now() -> Self {
         Self::of(SystemTime::now())
     }
 
-    /// A time of the system's clock.
     fn of(time: SystemTime) -> Self {
         let millis = |length: Duration| i64::try_from(length.as_millis()).unwrap_or(i64::MAX);
         let millis = match time.duration_since(SystemTime::UNIX_EPOCH) {
@@ -32,14 +31,14 @@ impl Timestamp {
         Self(millis.clamp(earliest, Self::latest()))
     }
 
-    /// The last millisecond that can be written, in milliseconds since the epoch.
+    /// The latest time that can be written, in milliseconds since the epoch.
     fn latest() -> i64 {
         jiff::Timestamp::MAX.as_second() * 1_000
     }
 
     /// Reads RFC 3339; `None` when it is something else.
     pub fn parse(text: &str) -> Option<Self> {
-        // The last millisecond of the range is within it, but cannot be written.
+        // jiff reads the last millisecond of its range but cannot write it.
         text.parse::<jiff::Timestamp>()
             .ok()
             .and_then(|time| Self::from_millis(time.as_millisecond()))
@@ -50,15 +49,14 @@ impl Timestamp {
         self.0
     }
 
-    /// This much later, or the last time there is.
+    /// This much later, at most the latest time that can be written.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         let millis = i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         Self(self.0.saturating_add(millis).min(Self::latest()))
     }
 
-    /// What a clock shows at this time that is so many milliseconds fast, or slow where they are
-    /// negative.
+    /// This time as a clock shows it that is `fast` milliseconds fast; negative means slow.
     #[must_use]
     pub fn by_clock(self, fast: i64) -> Self {
         Self::from_millis(self.0.saturating_add(fast)).unwrap_or(self)
@@ -69,7 +67,7 @@ impl Timestamp {
         self.0 - earlier.0
     }
 
-    /// How long it is from now until this time; nothing when it has passed.
+    /// The time left from `now` until this; zero when it has passed.
     pub fn saturating_since(self, now: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0 - now.0).unwrap_or(0))
     }
@@ -88,7 +86,7 @@ impl Serialize for Timestamp {
     }
 }
 
-/// The longest duration that is accepted: nothing here takes longer than a day.
+/// Nothing here takes longer than a day.
 const LONGEST: Duration = Duration::from_hours(24);
 
 /// Reads a duration such as `15s`, `250ms`, `1m 30s` or `0`.
@@ -157,7 +155,7 @@ mod tests {
     fn a_clock_that_shows_any_time_can_be_read() {
         let at = |seconds: u64| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
         let before = |seconds: u64| SystemTime::UNIX_EPOCH - Duration::from_secs(seconds);
-        // 9999-12-31T23:59:50Z, which is later than the last time there is.
+        // 9999-12-31T23:59:50Z, later than any time that can be written.
         let late = Timestamp::of(at(253_402_300_790));
         assert_eq!(late.to_string(), "9999-12-30T22:00:00.000Z");
         assert_eq!(late.plus(Duration::from_secs(15)), late);

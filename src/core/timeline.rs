@@ -1,12 +1,11 @@
-//! When everything happened to one RFQ, in milliseconds since it was submitted. Pure: what the rows
-//! say, by the clocks that wrote them.
+//! The timeline of one RFQ, in milliseconds since submission. Pure: it takes the rows' times as they are.
 
 use std::collections::HashMap;
 
 use crate::core::aggregate::{Gathering, Provider};
 use crate::core::{Answer, AnswerRow, Price, Rows, Timestamp};
 
-/// A part of the way from the topic into the table.
+/// A step of a request and its answer, from submission to the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimelineStep {
     /// From submission until the provider had the request.
@@ -23,7 +22,7 @@ impl TimelineStep {
     /// Every step, in order.
     pub const ALL: [Self; 4] = [Self::PickUp, Self::Thinking, Self::Sending, Self::Gather];
 
-    /// The word for people and in the JSON.
+    /// The word in tables and in the JSON.
     pub fn word(self) -> &'static str {
         match self {
             Self::PickUp => "pick-up",
@@ -34,36 +33,35 @@ impl TimelineStep {
     }
 }
 
-/// One provider's way. Times are milliseconds since the timeline's origin; negative where clocks
-/// disagree, `None` where nobody wrote them down.
+/// One provider's times, in milliseconds since the origin: negative if clocks disagree, `None` if not recorded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lane {
-    /// Who, and where it stands.
+    /// Its name and state.
     pub provider: Provider,
     /// Its price, if it quoted.
     pub price: Option<Price>,
     /// Whether its quote is the best.
     pub is_best: bool,
-    /// Whether a row of it is there.
+    /// Whether the table has a row of it.
     pub has_row: bool,
-    /// When the request was submitted: 0, or `None` where nobody wrote it down.
+    /// When the request was submitted: 0, or `None` if not recorded.
     pub submitted: Option<i64>,
-    /// When it had the request: the first attempt, by its own clock.
+    /// When it received or first attempted the request, by its own clock.
     pub received: Option<i64>,
-    /// When each failed attempt began, as far as its process knew.
+    /// When each failed attempt began, as far as the provider reported it.
     pub attempted: Vec<i64>,
     /// When it answered, by its own clock.
     pub answered: Option<i64>,
-    /// When the response queue had the reply, by the queue's clock.
+    /// When the response queue took the reply, by the queue's clock.
     pub sent: Option<i64>,
     /// When the row was written, by the consumer's clock.
     pub gathered: Option<i64>,
-    /// When the failure was sent that a better answer has replaced.
+    /// When the response queue took a failure that a better answer has replaced.
     pub failed: Option<i64>,
 }
 
 impl Lane {
-    /// How long a step took; negative where clocks disagree.
+    /// How long a step took; negative if clocks disagree.
     pub fn took(&self, step: TimelineStep) -> Option<i64> {
         let (from, to) = match step {
             TimelineStep::PickUp => (self.submitted, self.received),
@@ -74,45 +72,45 @@ impl Lane {
         Some(to? - from?)
     }
 
-    /// The last thing that happened.
+    /// The last recorded time.
     pub fn end(&self) -> Option<i64> {
         self.gathered.or(self.sent).or(self.answered)
     }
 
-    /// The last time that decides how long the scale is: the queue's and the consumer's, since a
-    /// provider may write whatever it likes; its own where there is no other.
+    /// The last time that the scale has to reach. The provider's own times count only if the queue and the
+    /// consumer recorded none, since a provider may report any time.
     fn last(&self) -> Option<i64> {
         let ours = [self.sent, self.gathered, self.failed].into_iter().flatten().max();
         ours.or_else(|| self.received.max(self.answered))
     }
 }
 
-/// A step with who took how long for it.
+/// A step of one provider with its duration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slowest<'a> {
     /// The step.
     pub step: TimelineStep,
-    /// Whose it was.
+    /// The provider's lane.
     pub lane: &'a Lane,
-    /// Milliseconds.
+    /// In milliseconds.
     pub took: i64,
 }
 
-/// Everything that happened to one RFQ.
+/// The times of one RFQ.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timeline {
-    /// When it was submitted, else the first time that any row knows; `None` where none does.
+    /// When it was submitted, else the earliest time in an answer row; `None` without any.
     pub origin: Option<Timestamp>,
     /// The deadline, in milliseconds since the origin.
     pub deadline: Option<i64>,
     /// The closing, in milliseconds since the origin.
     pub closed: Option<i64>,
-    /// A lane for each provider, in the order of the ledger.
+    /// One lane per provider, in the order of [`Gathering::providers`].
     pub lanes: Vec<Lane>,
 }
 
 impl Timeline {
-    /// The timeline of these rows and of what stands by them.
+    /// The timeline of these rows, whose aggregate is `gathering`.
     pub fn of(rows: &Rows, gathering: &Gathering) -> Self {
         let origin = rows.request.submitted_at.or_else(|| {
             rows.answers.iter().flat_map(|row| [row.received_at, row.time()]).flatten().min()
@@ -151,8 +149,7 @@ impl Timeline {
         }
     }
 
-    /// The last thing that is worth a place on the scale, in milliseconds since the origin: the last
-    /// event, and the deadline unless it would press everything else into a corner.
+    /// The end of the scale, in milliseconds: the last event, or the deadline unless it is much later.
     pub fn span(&self) -> i64 {
         const SPARE: i64 = 3;
         const LEAST: i64 = 100;
@@ -162,17 +159,17 @@ impl Timeline {
         last.max(deadline.unwrap_or(0)).max(LEAST)
     }
 
-    /// The slowest of each step that anybody wrote down, in the order of the steps.
+    /// The slowest lane for each recorded step, in the order of the steps.
     pub fn slowest(&self) -> Vec<Slowest<'_>> {
         let slowest = |step: TimelineStep| {
             let took = |lane| Some(Slowest { step, lane, took: Lane::took(lane, step)? });
-            // Of equals the first.
+            // Reversed, so that the first of equals counts.
             self.lanes.iter().rev().filter_map(took).max_by_key(|slowest| slowest.took)
         };
         TimelineStep::ALL.into_iter().filter_map(slowest).collect()
     }
 
-    /// The step that took the least, where that is so far below nothing that clocks must disagree.
+    /// The shortest step, if it is so far below zero that clocks must disagree.
     pub fn disagreement(&self) -> Option<Slowest<'_>> {
         const TOLERANCE: i64 = 100;
         let steps = self.lanes.iter().flat_map(|lane| {

@@ -223,7 +223,7 @@ fn profiles_that_give_nothing_say_why() {
         line.env("AWS_REGION", "").run()
     };
     for (profile, why) in [
-        ("empty", "it sets none"),
+        ("empty", "no credentials are set"),
         ("broken", "/nonexistent"),
         ("sso", "SSO token"),
         ("login", "login"),
@@ -239,8 +239,8 @@ fn profiles_that_give_nothing_say_why() {
     let none = line.env("HOME", "/nonexistent").run().exits(6);
     says(
         &none,
-        "error: no credentials for AWS\n  caused by: neither the environment, a profile nor this \
-         machine's role has any\nhint: log in as the AWS CLI would",
+        "error: no credentials for AWS\n  caused by: none in the environment, in a profile or in \
+         this machine's role\nhint: log in as the AWS CLI would",
     );
     assert_eq!(none.stderr.lines().count(), 3, "{}", none.stderr);
     let unknown = run("nobody").exits(2);
@@ -249,7 +249,7 @@ fn profiles_that_give_nothing_say_why() {
     let line = aws.rydes("A", "--stack x status").env("AWS_PROFILE", "nobody");
     let unknown = line.run().exits(2);
     says(&unknown, "error: `AWS_PROFILE nobody`: there is no such profile\n");
-    says(&unknown, "hint: no profile is in the files of AWS's configuration\n");
+    says(&unknown, "hint: the AWS configuration files have no profiles\n");
     assert!(aws.seen().is_empty(), "{:?}", aws.seen());
 }
 

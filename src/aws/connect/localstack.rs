@@ -1,4 +1,4 @@
-//! Clients of LocalStack: fixed credentials, no proxy, and a look at whether anything answers.
+//! Clients of LocalStack: fixed credentials, no proxy, and a check that its endpoints respond.
 
 use std::time::{Duration, Instant};
 
@@ -26,7 +26,7 @@ use crate::error::Result;
 use crate::settings::{Backend, open_files};
 use crate::settings::{DEFAULT_REGION, Endpoint, LocalStack, Settings, partition_of};
 
-/// How long connection and first answer may take together.
+/// Limit of connection and first answer together.
 const REACH_TIMEOUT: Duration = Duration::from_millis(2_500);
 
 impl Aws {
@@ -87,8 +87,8 @@ impl Aws {
         Ok(aws)
     }
 
-    /// Fails where LocalStack does not know the region. It would answer for its default region, and
-    /// another stack would be worked on than was meant. Only SNS says so, of a topic there.
+    /// Fails if LocalStack does not know the region. It would answer for its default region, so the commands would
+    /// work on another stack. Only SNS reports this, for a topic in that region.
     async fn check_region(&self) -> Result<()> {
         if self.region == DEFAULT_REGION {
             return Ok(());
@@ -106,8 +106,7 @@ impl Aws {
     }
 }
 
-/// A client that never goes through a proxy of the environment: that is for the world outside, and
-/// would see what is meant for this machine.
+/// A client that ignores the environment's proxy, which must not see requests to this machine.
 fn direct(endpoints: &[&Endpoint]) -> SharedHttpClient {
     if endpoints.iter().all(|endpoint| endpoint.url.starts_with("http:")) {
         return Builder::new().build_http();
@@ -115,11 +114,10 @@ fn direct(endpoints: &[&Endpoint]) -> SharedHttpClient {
     Builder::new().tls_provider(TLS).build_https()
 }
 
-/// Why an endpoint was not reached.
 enum Unreached {
     /// Too many files are open.
     Files,
-    /// Nothing answers, and how it shows.
+    /// The endpoint does not respond, for this reason.
     Because(String),
 }
 
@@ -129,7 +127,7 @@ impl From<std::io::Error> for Unreached {
             return Self::Files;
         }
         Self::Because(match error.kind() {
-            // The number that goes with it differs between systems and explains nothing.
+            // The error number differs between systems and explains nothing.
             kind @ std::io::ErrorKind::ConnectionRefused => kind.to_string(),
             std::io::ErrorKind::TimedOut => {
                 format!("no connection within {} s", CONNECT_TIMEOUT.as_secs())
@@ -149,9 +147,8 @@ impl From<ureq::Error> for Unreached {
     }
 }
 
-/// Sees whether something answers: a connection first, since its error says why, and then, where it
-/// is plain HTTP, the request for LocalStack's health, to which any answer will do. Returns the
-/// version that it tells.
+/// Checks that an endpoint responds: with a connection first, since its error says why, then over plain HTTP with
+/// a health request, for which any answer will do. Returns LocalStack's version, if reported.
 async fn reach(endpoint: &Endpoint) -> std::result::Result<Option<String>, Unreached> {
     let url = endpoint.url.clone();
     let asked = spawn_blocking(move || {
@@ -163,7 +160,7 @@ async fn reach(endpoint: &Endpoint) -> std::result::Result<Option<String>, Unrea
         let (_, body) = health::ask(&url, deadline.saturating_duration_since(Instant::now()))?;
         Ok(Health::parse(&body).and_then(|health| health.version).map(|text| printable(&text)))
     });
-    // A name that is looked up for long is not waited for.
+    // This limits the lookup of the name too.
     match timeout(REACH_TIMEOUT, asked).await {
         Ok(Ok(reached)) => reached,
         Ok(Err(panic)) => Err(Unreached::Because(panic.to_string())),

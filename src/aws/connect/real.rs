@@ -1,5 +1,4 @@
-//! Clients of AWS itself: the ordinary chain of credentials, regions and profiles, and whose account
-//! it leads to.
+//! Clients of AWS itself, from the usual chain of credentials, regions and profiles; and their account.
 
 use std::time::Duration;
 
@@ -30,12 +29,10 @@ use crate::core::text::printable;
 use crate::error::{Error, Kind, Result};
 use crate::settings::{Backend, Settings, check_region, is_local, partition_of};
 
-/// How long STS may take to say whose credentials these are: where it cannot be reached, other ways
-/// are left.
+/// Limit of the request to STS. If STS cannot be reached, there are other sources for the account.
 const IDENTITY_TIMEOUT: Duration = Duration::from_secs(4);
-/// The profile where none is named.
 const DEFAULT_PROFILE: &str = "default";
-/// The services that are used, as the SDK's configuration names them.
+/// Named as in the SDK's configuration.
 const SERVICES: [&str; 4] = ["SNS", "SQS", "DynamoDB", "STS"];
 
 impl Aws {
@@ -80,8 +77,7 @@ impl Aws {
         Ok(aws)
     }
 
-    /// Learns the account that the credentials lead to: from STS, which needs no permission, else from
-    /// the ARN of a queue of the stack.
+    /// Finds the account of the credentials: from STS, which needs no permission, else from the ARN of a queue.
     async fn ask_whose(&mut self, config: &SdkConfig) -> Result<()> {
         let sts = aws_sdk_sts::config::Builder::from(config)
             .interceptor(UrlRecorder)
@@ -91,11 +87,11 @@ impl Aws {
         let arn = match sts.get_caller_identity().send().await {
             Ok(identity) => identity.arn,
             Err(error) => {
-                let error = self.error("asking STS whose credentials these are", &error);
+                let error = self.error("asking STS for the account", &error);
                 if error.is_fatal() && error.kind() == Kind::Unreachable {
                     return Err(error);
                 }
-                // What is not allowed, or not set up, says nothing; the command itself will say so.
+                // A missing permission or queue is no error here: the command itself will report it.
                 match self.arn_of_a_queue().await {
                     Err(error) if error.kind() == Kind::Unreachable => return Err(error),
                     arn => arn.ok(),
@@ -114,10 +110,10 @@ impl Aws {
     }
 }
 
-/// The configuration of the selected profile. One that was typed gives its own credentials: those of
-/// the environment may be another account's.
+/// The configuration of the selected profile. A typed profile uses its own credentials: those in the environment
+/// may belong to another account.
 async fn configuration(typed: Option<&str>, selected: &str, region: Option<String>) -> SdkConfig {
-    // What the environment says of the region is in the settings, where an empty one is none.
+    // `region` includes the environment's already: the settings ignore an empty one.
     let client = through_proxy();
     let provider = ProviderConfig::without_region().with_http_client(client.clone());
     let of_profile = ProfileFileRegionProvider::builder().profile_name(selected).build();
@@ -146,7 +142,6 @@ async fn configuration(typed: Option<&str>, selected: &str, region: Option<Strin
     config.into_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build()
 }
 
-/// A client that goes through the proxy that the environment names.
 fn through_proxy() -> SharedHttpClient {
     Builder::new().build_with_connector_fn(|settings, components| {
         let mut connector = Connector::builder().tls_provider(TLS);
@@ -158,23 +153,20 @@ fn through_proxy() -> SharedHttpClient {
     })
 }
 
-/// The profile that was typed, else that of the environment, else `default`.
-///
-/// # Errors
-/// Invalid for one that was named and does not exist: the chain would go on to other credentials.
+/// The typed profile, else the environment's, else `default`. Fails if a named profile does not exist: the chain
+/// would go on to other credentials.
 async fn selected_profile(typed: Option<&str>) -> Result<String> {
     let files = EnvConfigFiles::default();
     let named = typed.map(|name| name.to_owned().into());
     let profiles = aws_config::profile::load(&Fs::real(), &Env::real(), &files, named).await;
     let profiles = profiles.map_err(|error| {
-        Error::invalid("the files of AWS's configuration cannot be read").because(words(&error))
+        Error::invalid("the AWS configuration files cannot be read").because(words(&error))
     })?;
     missing(&profiles, typed)?;
     let selected = Some(profiles.selected_profile()).filter(|name| !name.is_empty());
     Ok(selected.unwrap_or(DEFAULT_PROFILE).to_owned())
 }
 
-/// The error about the selected profile, if it was named and there is none.
 fn missing(profiles: &ProfileSet, typed: Option<&str>) -> Result<()> {
     let name = profiles.selected_profile();
     let is_named = typed.is_some() || !["", DEFAULT_PROFILE].contains(&name);
@@ -186,13 +178,13 @@ fn missing(profiles: &ProfileSet, typed: Option<&str>) -> Result<()> {
     let mut known: Vec<_> = profiles.profiles().map(printable).collect();
     known.sort_unstable();
     Err(match known.as_slice() {
-        [] => error.hint("no profile is in the files of AWS's configuration"),
+        [] => error.hint("the AWS configuration files have no profiles"),
         known => error.hint(format!("profiles here: {}", known.join(", "))),
     })
 }
 
-/// Fails where the configuration sends a service to this machine: AWS is never there. What the
-/// environment says was looked at before, so that what is left is a profile's.
+/// Fails if the configuration sends a service to this machine, where AWS never is. The settings have checked the
+/// environment, so such an endpoint comes from a profile.
 fn refuse_local(config: &SdkConfig) -> Result<()> {
     let service = |id| {
         let key = ServiceConfigKey::builder().service_id(id).env("AWS_ENDPOINT_URL");

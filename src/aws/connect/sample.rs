@@ -10,7 +10,6 @@ use crate::core::StackName;
 use crate::settings::{Backend, DEFAULT_ENDPOINT, DEFAULT_REGION, Endpoint};
 
 impl Aws {
-    /// Clients of a LocalStack that is never asked.
     pub(in crate::aws) fn sample() -> Self {
         let origin = "default endpoint".to_owned();
         let endpoint = Endpoint { url: DEFAULT_ENDPOINT.to_owned(), origin };
@@ -25,7 +24,6 @@ impl Aws {
         Self::at(location, "000000000000", DEFAULT_REGION)
     }
 
-    /// Clients of AWS, which is never asked.
     pub(in crate::aws) fn real_sample() -> Self {
         let location = Location {
             name: "AWS".to_owned(),

@@ -1,4 +1,4 @@
-//! What is said of where a stack is.
+//! How errors and the target line name the location of a stack.
 
 use super::*;
 

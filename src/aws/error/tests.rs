@@ -1,4 +1,4 @@
-//! Every kind of error that the SDK has, as a user reads it.
+//! Each kind of SDK error, as a user reads it.
 
 use std::io;
 
@@ -27,13 +27,13 @@ fn cut(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Failed {
     SdkError::dispatch_failure(ConnectorError::io(error.into()))
 }
 
-/// What a user is told: everything but the exit code.
+/// An error as the user reads it, without the exit code.
 fn told(error: &Error) -> String {
     let hints = error.hints().iter().map(|hint| format!("hint: {hint}"));
     std::iter::once(error.in_full()).chain(hints).collect::<Vec<_>>().join("\n")
 }
 
-/// Kinds of error with the exit code's kind and what is told on LocalStack.
+/// Kinds of SDK error, each with our kind and with the words for LocalStack.
 fn kinds() -> Vec<(Failed, Kind, &'static str)> {
     let silent = "nothing answers at http://localhost:4566 (default endpoint): finding it: ";
     let certificate = rustls::Error::InvalidCertificate(rustls::CertificateError::NotValidForName);
@@ -47,7 +47,7 @@ fn kinds() -> Vec<(Failed, Kind, &'static str)> {
         (
             SdkError::construction_failure(CredentialsError::not_loaded_no_source()),
             Kind::Unreachable,
-            "no credentials for AWS: finding it: it sets none",
+            "no credentials for AWS: finding it: no credentials are set",
         ),
         (SdkError::timeout_error("late"), Kind::Unreachable, "finding it: no answer within 10 s"),
         (cut(io::Error::from(io::ErrorKind::ConnectionRefused)), Kind::Unreachable, silent),
@@ -99,7 +99,7 @@ fn kinds() -> Vec<(Failed, Kind, &'static str)> {
         (
             SdkError::service_error(unhandled, response(403)),
             Kind::Other,
-            "finding it failed: HTTP 403, and no error of AWS's\nhint: is it LocalStack ",
+            "finding it failed: HTTP 403 without an AWS error code\nhint: is the server at ",
         ),
         (service(400, "QueueDoesNotExist", "gone"), Kind::NotSetUp, "stack x is not set up at "),
         (service(400, "Unheard", "of this"), Kind::Other, "finding it failed: Unheard: of this"),

@@ -1,4 +1,4 @@
-//! Seats: a message that only waits takes none, and one that has lapsed is left to its next receiver.
+//! Seats: a waiting message holds no other up, and a lapsed one is left to its next receiver.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -49,7 +49,7 @@ async fn hundreds_that_wait_hold_up_no_other_stay_hidden_and_are_finished() {
 
 #[tokio::test(start_paused = true)]
 async fn what_waits_is_bounded_by_its_size_and_what_exceeds_it_keeps_its_seat() {
-    // Each takes 1,025 of 10,000.
+    // Each takes 1,025 of 10,000 units.
     let large =
         |number: usize| Message { body: "x".repeat(1 << 20), ..message(&format!("{number}")) };
     let receives = [0..10, 10..12, 12..13].map(|numbers| Ok(numbers.map(large).collect()));
@@ -104,7 +104,7 @@ async fn a_stop_finishes_what_waits_within_the_drain_and_gives_the_rest_back_at_
 
 #[tokio::test(start_paused = true)]
 async fn what_is_received_after_the_stop_is_given_back_at_once_if_it_waits_beyond_the_drain() {
-    // The poll under way brings them 10 s after the stop, 15 s before the drain ends.
+    // The poll in flight brings them 10 s after the stop, 15 s before the drain ends.
     let source = Written::new([brings(10_500, &["14", "16", "90"])]);
     let stop = StopSignal::new();
     let (consumer, _) = consumer(&source, 3, &stop);
@@ -128,7 +128,7 @@ async fn what_is_received_after_the_stop_is_given_back_at_once_if_it_waits_beyon
 async fn what_has_lapsed_is_not_given_back_until_it_is_delivered_again() {
     for (script, is_back) in [(None, false), (Some(again(40_000, "a", "newer")), true)] {
         let source = Written::new([brings(0, &["a"])].into_iter().chain(script));
-        // The extension comes back long after the 30 s for which the message is hidden.
+        // The extension ends long after the 30 s for which the message is hidden.
         source.state().extension = Duration::from_secs(25);
         let stop = StopSignal::new();
         let (consumer, _) = consumer(&source, 10, &stop);
