@@ -1,5 +1,5 @@
-//! Opens files of ours: regular files alone, and never through a link, so that what stands at their
-//! place can neither hold this process up nor lead it elsewhere. Knows no contents.
+//! Opens this program's own files: regular files only, and never through a link. A pipe or a link in their place
+//! can neither block this process nor redirect it. Knows no contents.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -8,36 +8,24 @@ use std::path::Path;
 
 use rustix::fs::OFlags;
 
-/// Opens a file to be read.
-///
-/// # Errors
-/// When it is not there, a link, or no regular file.
+/// Fails on a missing file, on a link and on anything but a regular file.
 pub fn open(path: &Path) -> io::Result<File> {
     regular(OpenOptions::new().read(true), path)
 }
 
-/// Opens a file to be written at its end; makes it where it is missing.
-///
-/// # Errors
-/// When it is a link, no regular file, or cannot be made.
+/// Opens a file to write at its end, and creates it where it is missing. Fails on a link and on anything but a
+/// regular file.
 pub fn append(path: &Path) -> io::Result<File> {
     regular(OpenOptions::new().append(true).create(true), path)
 }
 
-/// Reads a file.
-///
-/// # Errors
-/// As `open`.
 pub fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     open(path)?.read_to_end(&mut bytes)?;
     Ok(bytes)
 }
 
-/// Writes a file anew.
-///
-/// # Errors
-/// As `append`.
+/// Replaces the contents of a file in place.
 pub fn write(path: &Path, bytes: impl AsRef<[u8]>) -> io::Result<()> {
     let mut file = append(path)?;
     file.set_len(0)?;
@@ -46,7 +34,7 @@ pub fn write(path: &Path, bytes: impl AsRef<[u8]>) -> io::Result<()> {
 
 fn regular(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
     let irregular = || io::Error::other("not a regular file");
-    // A pipe without another end would wait for one.
+    // Without `NONBLOCK`, opening a pipe waits for its other end.
     let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY).bits().cast_signed();
     let file = options.custom_flags(flags).open(path).map_err(|error| {
         let is_other = fs::symlink_metadata(path).is_ok_and(|there| !there.is_file());

@@ -1,6 +1,5 @@
-//! Measures the whole path of requests: submits them at a rate or as fast as it goes, with workers
-//! and consumer in the same process, and tells what that took. Changes nothing but the stack it is
-//! given.
+//! Load test of the whole path: submits requests at a rate or as fast as possible, with workers and consumer in
+//! the same process, and measures them. Changes nothing but the stack that it is given.
 
 pub(crate) mod chaos;
 pub mod proxy;
@@ -28,82 +27,71 @@ use crate::flow::workers::{self, WorkerPlan};
 use crate::shutdown::StopSignal;
 use crate::tools::bench::usage::{peak_memory, processor_time};
 
-/// Submissions under way at once where there is no rate: both kinds of batches get full.
+/// Submissions in flight at once without a rate: enough to fill both kinds of batches.
 const IN_FLIGHT: usize = 500;
-/// Submissions under way at once where there is one: then the rate is beyond what the topic takes.
+/// Submissions in flight at once with a rate. When this many wait, the rate exceeds what the topic accepts.
 const MOST_IN_FLIGHT: usize = 10_000;
-/// The longest latency that is told, in microseconds: a day.
+/// The longest latency that is recorded, in microseconds: a day.
 const LONGEST: u64 = 86_400_000_000;
-/// How often it is told how far it is.
+/// How often progress is reported.
 const TOLD_EVERY: Duration = Duration::from_millis(200);
-/// When answers are wanted: never within a measurement.
+/// The deadline of each RFQ, far beyond the end of any measurement.
 const DEADLINE: Duration = Duration::from_hours(24);
-/// How long nothing may happen, beside thinking, before what has not come counts as lost.
+/// How long no answer may come, beyond the think time, before the missing answers count as lost.
 const STALLED: Duration = Duration::from_mins(2);
-/// The longest that any temper thinks.
+/// The longest think time of any temper.
 const LONGEST_THOUGHT: Duration = Duration::from_mins(1);
-/// How long no request may go out before everything is taken for acknowledged: longer than deletes
-/// wait for company, shorter than an idle poll.
+/// Everything counts as acknowledged when no AWS request has gone out for this long. Deletes wait a shorter time
+/// for their batch; an idle poll lasts longer.
 const SETTLED: Duration = Duration::from_millis(1_500);
-/// How long that may take.
+/// Time limit for that.
 const SETTLING: Duration = Duration::from_secs(30);
 
-/// What is measured.
 #[derive(Debug, Clone)]
 pub(crate) struct LoadPlan {
-    /// RFQs.
     pub rfqs: u32,
-    /// RFQs before that, which are not measured.
+    /// RFQs that are submitted first and not measured.
     pub warm_up: u32,
-    /// How they come.
     pub arrival: Arrival,
-    /// The providers.
     pub providers: Vec<ProviderName>,
-    /// How they behave.
     pub workers: provider::ProviderSettings,
-    /// How answers are gathered.
     pub gathering: gather::ConsumerSettings,
 }
 
-/// How RFQs come.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Arrival {
-    /// As fast as the topic takes them.
+    /// As fast as the topic accepts them.
     Saturating,
-    /// So many a second, each at its time, whatever became of the ones before.
+    /// So many a second. Each starts at its own time, even if earlier ones are still in flight.
     Rate(f64),
 }
 
-/// What was measured.
 #[derive(Debug, Clone)]
 pub(crate) struct Measured {
     /// From the first submission to the last answer in the table.
     pub took: Duration,
-    /// Quotes in the table.
     pub quotes: u64,
-    /// Answers that are there of those that should be.
+    /// Answers to these RFQs in the table.
     pub answers: u64,
-    /// From when an RFQ was due to be submitted to the write of its last answer, in microseconds.
+    /// From the due time of an RFQ to the write of its last answer, in microseconds.
     pub latency: Histogram<u64>,
-    /// What went out, from the first submission to the last acknowledgement.
+    /// AWS requests from the first submission to the last acknowledgement.
     pub account: Usage,
-    /// Answers that came again, and requests.
+    /// Answers and requests that were delivered again.
     pub duplicates: u64,
-    /// Answers that are not in the table.
+    /// Expected answers that are not in the table.
     pub lost: u64,
-    /// Processor time of this process, submitter, workers and consumer together.
+    /// Processor time of this process: submitter, workers and consumer together.
     pub processor: Option<Duration>,
-    /// The most memory that this process has held, in bytes.
+    /// In bytes.
     pub peak_memory: Option<u64>,
 }
 
-/// Runs workers, consumer and the measurement, on a stack with these providers and nothing in its
-/// queues. `gathered` is told now and then how many RFQs have all their answers. Polls that are under
-/// way at the end are dropped: the stack must not be used afterwards.
+/// Runs workers, consumer and the measurement, on a stack that has these providers and empty queues. `gathered`
+/// receives now and then the number of RFQs that have all their answers. The polls in flight at the end are
+/// dropped: the stack must not be used afterwards.
 ///
-/// # Errors
-/// Any error that ends the workers or the consumer, or of a submission; interrupted, when `stop` is
-/// cancelled.
+/// Fails on any error of a submission, and when the workers or the consumer end, for example because of `stop`.
 pub(crate) async fn run(
     aws: &Aws,
     plan: &LoadPlan,
@@ -142,7 +130,7 @@ async fn measure(
     let patience = STALLED + think.div_f64(behaviour.speed);
     let round = async |rfqs: u32, arrival: Arrival, gathered: &dyn Fn(u64)| {
         tracker.begin(rfqs, providers);
-        // Answers come while others are still submitted.
+        // Answers come while other RFQs are still being submitted.
         let submitted = submit(rfqs, arrival, &scatter, tracker);
         let ((), ()) = tokio::try_join!(submitted, async {
             tracker.completed(patience, gathered).await;
@@ -177,7 +165,6 @@ async fn measure(
     })
 }
 
-/// Submits so many RFQs.
 async fn submit(
     rfqs: u32,
     arrival: Arrival,
@@ -209,7 +196,7 @@ async fn submit(
     stream::iter(0..rfqs).then(due).map(one).buffer_unordered(at_once).try_collect().await
 }
 
-/// Returns when nothing has gone out for a while: everything is acknowledged.
+/// Waits until no AWS request has gone out for `SETTLED`.
 async fn settled(aws: &Aws) {
     let until = Instant::now() + SETTLING;
     let mut last = aws.meter.total();
@@ -221,7 +208,7 @@ async fn settled(aws: &Aws) {
     }
 }
 
-/// What becomes of the RFQs of one round.
+/// The answers to the RFQs of one round.
 #[derive(Default)]
 struct RoundTracker {
     counts: Mutex<RoundCounts>,
@@ -229,9 +216,9 @@ struct RoundTracker {
 }
 
 struct RoundCounts {
-    /// When each was due, and who has answered it: one bit for each provider.
+    /// When each RFQ was due, and which providers have answered it, one bit each.
     rfqs: HashMap<RfqId, (Instant, u128)>,
-    /// Whose bit is which.
+    /// The bit of each provider.
     providers: HashMap<Responder, u128>,
     wanted: u64,
     complete: u64,
@@ -251,7 +238,7 @@ impl Default for RoundCounts {
             complete: 0,
             quotes: 0,
             duplicates: 0,
-            // Three digits tell more than a machine can repeat.
+            // Three significant digits: more than a machine can reproduce.
             latency: Histogram::new_with_max(LONGEST, 3).expect("three digits are allowed"),
             last: None,
         }
@@ -263,7 +250,7 @@ impl RoundTracker {
         self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins a round: so many RFQs, each to these providers, 128 at the most.
+    /// Begins a round with at most 128 providers: each has one bit.
     fn begin(&self, rfqs: u32, providers: &[ProviderName]) {
         let bits = (0..).map(|position| 1 << position);
         let providers = providers.iter().map(ProviderName::responder).zip(bits).collect();
@@ -286,8 +273,8 @@ impl RoundTracker {
         }
     }
 
-    /// Returns when every RFQ of the round has all its answers, or nothing has come for so long that
-    /// nothing more will; `told` is told of how many there are now and then.
+    /// Waits until every RFQ of the round has all its answers, or until no answer has come for `patience`. `told`
+    /// receives the number of complete RFQs now and then.
     async fn completed(&self, patience: Duration, told: &dyn Fn(u64)) {
         let mut stalled = (None, Instant::now());
         loop {
@@ -308,8 +295,8 @@ impl RoundTracker {
 }
 
 impl RoundCounts {
-    /// An answer is in the table. Of one provider only the first counts, however it came there: where
-    /// the confirmation of an insert is lost, the next attempt finds its own row.
+    /// Counts an answer that is in the table. Of each provider only the first event counts, even one marked as a
+    /// duplicate: after a lost confirmation of an insert, the next attempt finds its own row.
     fn gather(&mut self, responder: &Responder, id: &RfqId, answer: &Answer) {
         let now = Instant::now();
         let Some((due, answered)) = self.rfqs.get_mut(id) else { return };
@@ -355,7 +342,7 @@ mod tests {
         tracker.hear(&gathered(&names[0], Gathered::First));
         tracker.hear(&gathered(&names[0], Gathered::Duplicate));
         assert_eq!(counts(), (0, 1, 1));
-        // Its row is there, from an attempt whose answer got lost.
+        // The row comes from an earlier attempt whose confirmation got lost.
         tracker.hear(&gathered(&names[1], Gathered::Duplicate));
         assert_eq!(counts(), (1, 2, 1));
         assert_eq!(tracker.counts().latency.len(), 1);

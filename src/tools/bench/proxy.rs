@@ -1,6 +1,5 @@
-//! A proxy in front of LocalStack that goes wrong on purpose: it answers in the service's place, cuts
-//! connections before or after a request was carried out, keeps it waiting, or tells of a batch that
-//! entries failed.
+//! A proxy in front of LocalStack that injects faults. It answers in the service's place, delays requests, cuts
+//! connections before or after a request is carried out, or reports entries of a batch as failed.
 
 use std::fmt;
 use std::io;
@@ -26,11 +25,11 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use tokio_util::task::AbortOnDropHandle;
 
-/// How long a request that is delayed by a seeded plan waits, shortest and longest, in milliseconds.
+/// The shortest and the longest delay of a seeded plan, in milliseconds.
 const DELAY: (u64, u64) = (20, 1_000);
-/// How long no connection is taken after one could not be.
+/// Pause after a connection could not be accepted.
 const PAUSE: Duration = Duration::from_millis(100);
-/// Operations whose answers have a result for each entry.
+/// Operations whose responses have a result for each entry.
 const BATCHES: [&str; 5] = [
     "SendMessageBatch",
     "DeleteMessageBatch",
@@ -39,33 +38,32 @@ const BATCHES: [&str; 5] = [
     "PublishBatch",
 ];
 
-/// What becomes of a request.
+/// What the proxy does with a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProxyFault {
-    /// It is answered with this status and body, and goes no further.
+    /// Answers with this status and body; does not forward the request.
     Answer(u16, &'static str),
-    /// It is answered with an error of the service's own kind, and goes no further.
+    /// Answers with an error in the service's own format; does not forward the request.
     Error(ServiceError),
-    /// The connection is cut before it went on.
+    /// Cuts the connection before it forwards the request.
     CutBefore,
-    /// The connection is cut after it was carried out.
+    /// Cuts the connection after the service carried the request out.
     CutAfter,
-    /// It goes on after this long.
+    /// Forwards the request after this time.
     Delay(Duration),
-    /// It is carried out; of a batch, the entries whose bit is set, or else the first, are told to have
-    /// failed.
+    /// Forwards the request. Reports the batch entries whose bit is set as failed, or else the first.
     Entries(u32),
-    /// It is carried out; the body of its answer is changed.
+    /// Forwards the request and changes the body of the response.
     Rewrite(Rewrite),
-    /// It goes on once the proxy is told to resume.
+    /// Forwards the request once [`Proxy::resume`] is called.
     Pause,
-    /// It goes no further and is not answered as long as the proxy lives.
+    /// Neither forwards nor answers the request as long as the proxy lives.
     Hold,
-    /// It is carried out, and not answered as long as the proxy lives.
+    /// Forwards the request, but does not answer it as long as the proxy lives.
     HoldAfter,
 }
 
-/// Makes another body of an answer's; two are the same where they are one.
+/// Changes a response body. Two values are equal when they share one function.
 #[derive(Clone)]
 pub struct Rewrite(pub Arc<dyn Fn(&str) -> String + Send + Sync>);
 
@@ -83,25 +81,26 @@ impl PartialEq for Rewrite {
 
 impl Eq for Rewrite {}
 
-/// The errors that any service may answer with at any time.
+/// The errors that any service may return at any time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ServiceError {
-    /// Something broke inside; status 500.
+    /// Internal error; status 500.
     Internal,
-    /// It is away; status 503.
+    /// Service unavailable; status 503.
     Unavailable,
     /// Too many requests; status 400.
     Throttled,
 }
 
-/// Says what becomes of a request: by its operation, how often that was asked for before, and its body.
+/// Chooses the fault for a request by its operation, the number of earlier requests for that operation, and its
+/// body.
 pub type FaultPlan = Arc<dyn Fn(&str, u64, &[u8]) -> Option<ProxyFault> + Send + Sync>;
 
-/// A plan in which so large a share of the requests fails, and as large a share is late. What happens
-/// to a request depends on the seed, its operation and how often that was asked for before.
+/// A plan that fails this share of the requests and delays an equal share. The fault depends on the seed, the
+/// operation and the number of earlier requests for that operation.
 pub fn seeded(seed: u64, share: f64) -> FaultPlan {
     Arc::new(move |operation, turn, _body| {
-        // A request for health is none to a service.
+        // A health check addresses no service.
         if operation.starts_with('/') {
             return None;
         }
@@ -136,23 +135,23 @@ fn failure(operation: &str, which: u64, how: u64) -> ProxyFault {
     }
 }
 
-/// The proxy; ends with this value.
+/// A running proxy. Dropping the value stops it.
 #[derive(Debug)]
 pub struct Proxy {
-    /// Where it listens.
+    /// The URL to reach it by.
     pub url: String,
     shared: Arc<ProxyState>,
-    /// How many requests are held.
+    /// The number of requests on hold.
     pub held: watch::Receiver<usize>,
     _listening: AbortOnDropHandle<()>,
 }
 
-/// How many requests there were, and how many of them went wrong.
+/// Requests so far, and those that failed on purpose.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ProxyCounts {
-    /// Requests.
+    /// All requests.
     pub requests: u64,
-    /// Those that failed: all that went wrong but the late ones.
+    /// Requests with any fault but a delay.
     pub failed: u64,
 }
 
@@ -181,7 +180,7 @@ impl Proxy {
     /// Starts a proxy on a free port of this machine, in front of an `http` URL without a path.
     ///
     /// # Errors
-    /// When no port can be had, or the URL is none.
+    /// When no port can be bound, or `upstream` is no URL.
     pub async fn start(upstream: &str, plan: FaultPlan) -> io::Result<Self> {
         let upstream: Uri = upstream.parse().map_err(io::Error::other)?;
         let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await?;
@@ -204,19 +203,19 @@ impl Proxy {
         })
     }
 
-    /// Lets the requests go on that pause, and those that would.
+    /// Forwards the paused requests. Later ones do not pause.
     pub fn resume(&self) {
         self.shared.resumed.send_replace(true);
     }
 
-    /// How many requests there were by now.
+    /// The counts so far.
     pub fn counts(&self) -> ProxyCounts {
         self.shared.asked.lock().unwrap_or_else(PoisonError::into_inner).counts
     }
 }
 
 async fn listen(listener: TcpListener, shared: Arc<ProxyState>) {
-    // Dropped with the listener, and every connection with it.
+    // Dropping the set with the listener ends every connection.
     let mut connections = tokio::task::JoinSet::new();
     loop {
         tokio::select! {
@@ -224,7 +223,7 @@ async fn listen(listener: TcpListener, shared: Arc<ProxyState>) {
                 Ok((stream, _)) => {
                     connections.spawn(serve(stream, Arc::clone(&shared)));
                 }
-                // Too many files are open, for example: some will be closed.
+                // For example, too many files are open. Some will be closed.
                 Err(_) => sleep(PAUSE).await,
             },
             Some(_) = connections.join_next() => {}
@@ -238,7 +237,7 @@ async fn serve(stream: TcpStream, shared: Arc<ProxyState>) {
         async move { answer(&shared, request).await }
     });
     let connection = hyper::server::conn::http1::Builder::new();
-    // A client that goes away, and a connection that is cut, end this one alone.
+    // A lost client or a cut connection ends this connection alone.
     _ = connection.serve_connection(TokioIo::new(stream), service).await;
 }
 
@@ -280,7 +279,7 @@ async fn answer(
             forward(shared, request).await
         }
         Some(ProxyFault::Pause) => {
-            // It can be waited for as long as the proxy lives.
+            // The wait cannot fail: `shared` keeps the channel open.
             _ = shared.resumed.subscribe().wait_for(|resumed| *resumed).await;
             forward(shared, request).await
         }
@@ -330,7 +329,7 @@ fn operation(target: Option<&str>, body: &[u8], path: &str) -> String {
     action.unwrap_or(path).to_owned()
 }
 
-/// Has the service carry a request out.
+/// Sends a request on to the service.
 async fn forward(
     shared: &ProxyState,
     mut request: Request<Full<Bytes>>,
@@ -353,7 +352,6 @@ async fn forward(
     Ok(Response::from_parts(head, Full::new(body)))
 }
 
-/// Whose protocol a request speaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Service {
     Sns,
@@ -362,7 +360,7 @@ enum Service {
 }
 
 impl Service {
-    /// SNS alone names its operation in the body.
+    /// SNS alone names its operation in the body, not in a header.
     fn of(target: Option<&str>) -> Self {
         match target {
             None => Self::Sns,
@@ -398,7 +396,7 @@ impl Service {
         response(status, self, body)
     }
 
-    /// The answer to a batch with some entries told to have failed.
+    /// Reports some entries of a batch as failed.
     async fn with_failures(
         self,
         answered: Response<Full<Bytes>>,
@@ -417,13 +415,13 @@ impl Service {
     }
 }
 
-/// Whether the entry at this position is to fail, of so many.
+/// Whether the entry at this position fails. The first one does if no bit selects an entry.
 fn is_struck(which: u32, position: usize, entries: usize) -> bool {
     let bit = |position: usize| which >> (position % 32) & 1 == 1;
     bit(position) || (position == 0 && !(0..entries).any(bit))
 }
 
-/// The answer of SQS or DynamoDB; `None` for one that is no batch's.
+/// Changes a response of SQS or DynamoDB; `None` if it answers no batch.
 fn fail_entries(mut answer: Value, which: u32) -> Option<String> {
     if let Some(responses) = answer.get_mut("Responses").and_then(Value::as_array_mut) {
         let entries = responses.len();
@@ -452,7 +450,7 @@ fn fail_entries(mut answer: Value, which: u32) -> Option<String> {
     Some(answer.to_string())
 }
 
-/// The answer of SNS, whose entries are `<member>`s of `<Successful>`; `None` for one that has none.
+/// Changes a response of SNS, whose entries are `<member>`s of `<Successful>`; `None` if it has none.
 fn fail_members(answer: &str, which: u32) -> Option<String> {
     let (before, rest) = answer.split_once("<Successful>")?;
     let (done, after) = rest.split_once("</Successful>")?;

@@ -1,20 +1,19 @@
-//! What the process itself has used: processor time and memory.
+//! Processor time and memory of this process.
 
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// Bytes of the unit that Linux reports the peak in.
+/// Linux reports the peak in KiB.
 const KIB: u64 = 1_024;
 
-/// The processor time of this process so far, in user and in kernel mode.
+/// User and kernel time of this process so far.
 pub fn processor_time() -> Option<Duration> {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     Some(Duration::new(time.tv_sec.try_into().ok()?, time.tv_nsec.try_into().ok()?))
 }
 
-/// The most memory that the process has held at once, in bytes; `None` where the system does not report it in
-/// `/proc`.
+/// The peak memory of this process, in bytes; `None` where `/proc` does not report it.
 pub fn peak_memory() -> Option<u64> {
     high_water(&std::fs::read_to_string("/proc/self/status").ok()?)
 }

@@ -1,5 +1,5 @@
-//! How to install what is missing, in the words of this machine's package manager. Runs nothing but
-//! a look into apt's lists.
+//! How to install what is missing, as commands of this machine's package manager. Runs nothing but a query of
+//! apt's lists.
 
 use std::path::Path;
 use std::process::Command;
@@ -13,21 +13,16 @@ const APT: &str = "/usr/bin/apt-get";
 const APT_CACHE: &str = "/usr/bin/apt-cache";
 const DNF: &str = "/usr/bin/dnf";
 
-/// What installs software on this machine.
+/// This machine's package manager. Most methods return a command for the user to run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Manager {
-    /// Homebrew, on macOS.
     Brew,
-    /// Debian's, and that of Ubuntu.
     Apt,
-    /// Fedora's.
     Dnf,
-    /// None that we know.
     Other,
 }
 
 impl Manager {
-    /// This machine's.
     pub(super) fn here() -> Self {
         if cfg!(target_os = "macos") {
             Self::Brew
@@ -40,7 +35,6 @@ impl Manager {
         }
     }
 
-    /// What brings a Python that fits.
     pub(super) fn python(self, found: &ToolProbe) -> String {
         if let (Self::Apt, ToolProbe::Unfit(Version(3, 13, _), _)) = (self, found) {
             return sudo("apt-get install python3.13-venv");
@@ -55,7 +49,6 @@ impl Manager {
         }
     }
 
-    /// What brings a Java that fits.
     pub(super) fn java(self) -> String {
         match self {
             Self::Brew => "brew install --cask temurin".to_owned(),
@@ -65,7 +58,6 @@ impl Manager {
         }
     }
 
-    /// What brings npm.
     pub(super) fn npm(self) -> String {
         match self {
             Self::Brew => "brew install node".to_owned(),
@@ -75,7 +67,7 @@ impl Manager {
         }
     }
 
-    /// What brings Docker, with its compose plugin.
+    /// Installs Docker with its compose plugin.
     pub(super) fn docker(self) -> String {
         match self {
             Self::Brew => "brew install --cask docker".to_owned(),
@@ -83,7 +75,7 @@ impl Manager {
         }
     }
 
-    /// What starts Docker's engine.
+    /// Starts Docker's engine.
     pub(super) fn engine(self) -> String {
         match self {
             Self::Brew => "open -a Docker".to_owned(),
@@ -91,7 +83,7 @@ impl Manager {
         }
     }
 
-    /// What lets this user talk to the engine.
+    /// Lets this user reach the engine.
     pub(super) fn permission(self) -> String {
         match self {
             Self::Brew => "open -a Docker".to_owned(),
@@ -99,7 +91,7 @@ impl Manager {
         }
     }
 
-    /// What brings the compose plugin alone.
+    /// Installs the compose plugin alone.
     pub(super) fn compose(self) -> String {
         match self {
             Self::Brew => "brew install docker-compose".to_owned(),
@@ -113,13 +105,13 @@ impl Manager {
     }
 }
 
-/// A command for root; root itself may have no sudo.
+/// A command for root. Root itself may have no `sudo`.
 fn sudo(command: &str) -> String {
     let prefix = if rustix::process::getuid().is_root() { "" } else { "sudo " };
     format!("{prefix}{command}")
 }
 
-/// Whether apt can install Python 3.13. It is asked once: it reads its lists for a second.
+/// Whether apt can install Python 3.13. Asked only once: apt takes a second to read its lists.
 fn apt_offers_python() -> bool {
     static OFFERS: OnceLock<bool> = OnceLock::new();
     *OFFERS.get_or_init(|| {

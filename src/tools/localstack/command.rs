@@ -1,4 +1,4 @@
-//! Runs a program to its end within a limit of time and keeps what it said. Knows no program.
+//! Runs a program to its end within a time limit and keeps its output. Knows no particular program.
 
 use std::io::{self, Read};
 use std::process::{Command, Stdio};
@@ -8,28 +8,23 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 
-/// How often a running program is looked at.
+/// How often a running program is checked for its exit.
 const LOOK: Duration = Duration::from_millis(10);
-/// How long a program that ended may keep its output open, through a child it left behind.
+/// How long to wait for the rest of the output: a child left behind may keep the pipe open.
 const LINGER: Duration = Duration::from_secs(1);
-/// How many of the last lines of a failed program are told.
+/// How many of a failed program's last lines are shown.
 const TOLD: usize = 12;
 
-/// How a program ended and what it said.
 #[derive(Debug)]
 pub(super) struct Finished {
-    /// Whether it ended with 0.
+    /// Whether the exit code was 0.
     pub(super) ok: bool,
-    /// What it wrote to its stdout.
     pub(super) out: String,
-    /// What it wrote to its stderr.
     pub(super) err: String,
 }
 
-/// Runs a program, without stdin.
-///
-/// # Errors
-/// When it cannot be started; `TimedOut` when it had to be killed after `limit`.
+/// Runs a program without stdin. Fails when it cannot be started, and with `TimedOut` when it was killed after
+/// `limit`.
 pub(super) fn run(command: &mut Command, limit: Duration) -> io::Result<Finished> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn()?;
@@ -52,10 +47,7 @@ pub(super) fn run(command: &mut Command, limit: Duration) -> io::Result<Finished
     Ok(Finished { ok: status.success(), out: text(out), err: text(err) })
 }
 
-/// Runs a program that has to succeed.
-///
-/// # Errors
-/// `what` failed, with the last lines the program said.
+/// Runs a program that has to succeed. The error says that `what` failed, with the program's last lines.
 pub(super) fn require(what: &str, command: &mut Command, limit: Duration) -> Result<Finished> {
     let failed = || Error::other(format!("{what} failed"));
     let program = command.get_program().to_string_lossy().into_owned();
@@ -66,7 +58,7 @@ pub(super) fn require(what: &str, command: &mut Command, limit: Duration) -> Res
     }
 }
 
-/// The last lines of a text that say something.
+/// The last lines of a text that are not blank.
 pub(super) fn last_lines(text: &str) -> String {
     let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     lines[lines.len().saturating_sub(TOLD)..].join("\n")
@@ -78,7 +70,7 @@ fn read(stream: Option<impl Read + Send + 'static>) -> Receiver<String> {
     thread::spawn(move || {
         let mut bytes = Vec::new();
         if let Some(mut stream) = stream {
-            // What was read before an error is still worth telling.
+            // Output read before an error is still worth showing.
             _ = stream.read_to_end(&mut bytes);
         }
         _ = sender.send(String::from_utf8_lossy(&bytes).into_owned());

@@ -1,5 +1,4 @@
-//! LocalStack in Docker: the compose project that is ours, one for each port. Never touches a container
-//! of another project.
+//! LocalStack in Docker, as one compose project for each port. Never touches a container of another project.
 
 use std::fs;
 use std::io;
@@ -13,15 +12,14 @@ use super::{Instance, health};
 use crate::error::{Error, Result};
 use crate::tools::file;
 
-/// The compose file, the same as at the root of the repository.
 const COMPOSE: &str = include_str!("../../../docker-compose.yml");
 /// The image that the compose file pins.
 const IMAGE: &str = "localstack/localstack:4.14.0";
-/// How long the image may take to come: it has 400 MB.
+/// Time limit to pull the image, which has 400 MB.
 const PULL: Duration = Duration::from_mins(30);
-/// How long the container may take to be started, to be healthy or to be gone.
+/// Time limit for the container to start, to become healthy or to be removed.
 const COMPOSED: Duration = Duration::from_mins(3);
-/// How long the engine may take to hand over a log.
+/// Time limit for the engine to return a log.
 const LOGS: Duration = Duration::from_secs(5);
 
 /// Pulls the image unless it is here, starts the project and waits until it is healthy.
@@ -56,17 +54,17 @@ pub(super) fn is_ours(instance: &Instance) -> bool {
     compose_file(instance).exists()
 }
 
-/// Removes the container, and nothing but what belongs to the project.
+/// Removes what belongs to the project, and nothing else.
 pub(super) fn stop(instance: &Instance) -> Result<()> {
     require("docker compose down", compose(instance)?.args(["down", "-v"]), COMPOSED).map(drop)
 }
 
-/// Stops the container and keeps it, with its log.
+/// Stops the container but keeps it, with its log.
 pub(super) fn halt(instance: &Instance) -> Result<()> {
     require("docker compose stop", compose(instance)?.arg("stop"), COMPOSED).map(drop)
 }
 
-/// A running `docker compose logs`, its stdout to be read.
+/// Starts `docker compose logs`; the caller reads its stdout.
 pub(super) fn logs(instance: &Instance, arguments: &[&str]) -> Result<Child> {
     let mut command = compose(instance)?;
     command.args(["logs", "--no-color", "--no-log-prefix"]).args(arguments);
@@ -74,7 +72,6 @@ pub(super) fn logs(instance: &Instance, arguments: &[&str]) -> Result<Child> {
     command.spawn().map_err(|error| Error::other("cannot run docker").because(error))
 }
 
-/// The last lines of the container's log.
 fn tail(instance: &Instance) -> String {
     let command = compose(instance).map_err(|error| io::Error::other(error.to_string()));
     let logs = command.and_then(|mut command| {
@@ -83,7 +80,7 @@ fn tail(instance: &Instance) -> String {
     logs.map_or_else(|error| error.to_string(), |logs| last_lines(&logs.out))
 }
 
-/// `docker compose` for the project of this port; writes its file first.
+/// The `docker compose` command for the project of this port. Writes the compose file first.
 fn compose(instance: &Instance) -> Result<Command> {
     let compose_file = compose_file(instance);
     fs::create_dir_all(instance.run()).and_then(|()| file::write(&compose_file, COMPOSE)).map_err(
@@ -103,7 +100,7 @@ fn compose_file(instance: &Instance) -> PathBuf {
     instance.run().join("docker-compose.yml")
 }
 
-/// The name of the compose project: it tells the ports apart.
+/// The name of the compose project, one for each port.
 fn project(instance: &Instance) -> String {
     match instance.port {
         super::DEFAULT_PORT => "rydes-localstack".to_owned(),

@@ -1,4 +1,4 @@
-//! What of Docker is here, and what is wrong with it. Starts nothing.
+//! Which parts of Docker this machine has, and what is wrong with them. Starts nothing.
 
 use std::process::Command;
 use std::time::Duration;
@@ -7,9 +7,8 @@ use super::advice::Manager;
 use super::command::run;
 use super::tools::{Version, version_of};
 
-/// How long an engine may take to answer at all.
+/// Time limit for any answer of the engine.
 const ENGINE: Duration = Duration::from_secs(5);
-/// What of Docker is here.
 #[derive(Debug)]
 pub struct Docker {
     pub(super) client: Option<Version>,
@@ -17,19 +16,16 @@ pub struct Docker {
     pub(super) compose: Option<Version>,
 }
 
-/// How the engine is; where not well, with its address or what it says.
+/// The state of the engine. Where it fails, with its address or the client's message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Engine {
-    /// It answers.
     Answers,
-    /// It refuses this user.
+    /// The engine refuses this user.
     Denies(String),
-    /// It does not answer.
     Silent(String),
 }
 
 impl Docker {
-    /// Looks.
     pub(super) fn look() -> Self {
         let client = version_of("docker", "--version");
         if client.is_none() {
@@ -47,17 +43,16 @@ impl Docker {
         Self { client, engine, compose }
     }
 
-    /// None of it.
     pub(super) fn missing() -> Self {
         Self { client: None, engine: Engine::Silent("no client".to_owned()), compose: None }
     }
 
-    /// Whether LocalStack can be run with it.
+    /// Whether LocalStack can run in it.
     pub(super) fn is_whole(&self) -> bool {
         self.problems(Manager::Other).is_empty()
     }
 
-    /// What is wrong with it, and what mends that.
+    /// Each problem with the command that solves it.
     pub(super) fn problems(&self, manager: Manager) -> Vec<(String, String)> {
         if self.client.is_none() {
             return vec![("not installed".to_owned(), manager.docker())];
@@ -80,7 +75,7 @@ impl Docker {
 }
 
 impl Engine {
-    /// Tells from what the client says why it did not reach its engine.
+    /// Derives the state from the client's error message.
     fn of(said: &str) -> Self {
         let address = said
             .split_whitespace()

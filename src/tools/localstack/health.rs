@@ -1,4 +1,4 @@
-//! Asks what answers on a port of this machine. Starts and stops nothing.
+//! Finds out what answers on a port of this machine. Starts and stops nothing.
 
 use std::time::Duration;
 
@@ -7,25 +7,21 @@ use ureq::RequestBuilder;
 use crate::aws::health::{self, agent};
 pub use crate::aws::health::{Health, SERVICES};
 
-/// How long connecting may take: it is the loopback interface.
+/// Time limit to connect over the loopback interface.
 const CONNECT: Duration = Duration::from_secs(1);
-/// How long the answer may take: LocalStack is slow while it loads its services.
+/// Time limit for an answer: LocalStack is slow while it loads its services.
 const ANSWER: Duration = Duration::from_secs(5);
-/// How long the first request to a service may take: 5 s where nothing else is going on.
+/// Time limit for the first request to a service; it takes 5 s on an otherwise idle machine.
 const FIRST: Duration = Duration::from_mins(1);
 
-/// What answers on a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PortProbe {
-    /// Nothing listens.
     Nothing,
-    /// Something that is not LocalStack; says how it shows.
+    /// Another server, with what shows that it is not LocalStack.
     Foreign(String),
-    /// LocalStack.
     LocalStack(Health),
 }
 
-/// Asks the server that listens on a port.
 pub fn ask(port: u16) -> PortProbe {
     let url = format!("http://127.0.0.1:{port}");
     if health::connect(&url, CONNECT).is_err() {
@@ -40,11 +36,8 @@ pub fn ask(port: u16) -> PortProbe {
     }
 }
 
-/// Asks each service for a list. The first request takes seconds, while LocalStack reads what its
-/// services look like; later ones do not.
-///
-/// # Errors
-/// With the request and what came of it, when one of them is not answered.
+/// Sends each service a list request. The first takes seconds while LocalStack loads its service descriptions. An
+/// error names the request and its outcome.
 pub(super) fn first_requests(port: u16) -> Result<(), String> {
     let url = |query: &str| format!("http://127.0.0.1:{port}/{query}");
     let agent = agent(FIRST);
@@ -68,7 +61,7 @@ pub(super) fn first_requests(port: u16) -> Result<(), String> {
     Ok(())
 }
 
-/// Names the service; LocalStack does not look at the signature.
+/// Names the service. LocalStack does not check the signature.
 fn signed<B>(request: RequestBuilder<B>, service: &str) -> RequestBuilder<B> {
     let scope = format!("Credential=test/20260101/us-east-1/{service}/aws4_request");
     let value = format!("AWS4-HMAC-SHA256 {scope}, SignedHeaders=host, Signature=none");

@@ -1,5 +1,5 @@
-//! Which process is which. An id is used again after a process has ended; an id with the time it
-//! started is not. Starts and ends nothing but by `signal`.
+//! Tells processes apart. The system reuses the id of a process that has ended, but never an id with its start
+//! time. Starts nothing, and ends processes only through `signal`.
 
 use std::path::Path;
 use std::process::Command;
@@ -12,40 +12,38 @@ use super::command::run;
 /// How long `ps` may take.
 const PS: Duration = Duration::from_secs(10);
 
-/// A process, told apart from all that had or will have its id.
+/// A process, distinct from every earlier and later process with the same id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Identity {
-    /// Its id.
     pub(super) pid: Pid,
-    /// When it started: on Linux in ticks since the system did, elsewhere the time that `ps` prints.
+    /// Start time: on Linux in ticks since boot, elsewhere as `ps` prints it.
     started: String,
 }
 
 impl Identity {
-    /// The process that has an id now, unless it has ended and only waits to be reaped.
+    /// The process with this id, unless it has ended and only waits to be reaped.
     pub(super) fn of(pid: Pid) -> Option<Self> {
         let started = if has_proc() { started_by_proc(pid) } else { started_by_ps(pid) };
         Some(Self { pid, started: started? })
     }
 
-    /// Reads a line of `localstack/start.py` or `localstack/java.sh`: id and start time.
+    /// Parses a line of `localstack/start.py` or `localstack/java.sh`: id and start time.
     pub(super) fn parse(line: &str) -> Option<Self> {
         let (pid, started) = line.trim().split_once(' ')?;
         let pid = Pid::from_raw(pid.parse::<u32>().ok()?.try_into().ok()?)?;
         Some(Self { pid, started: started.trim().to_owned() })
     }
 
-    /// Its id as a number.
     pub(super) fn id(&self) -> u32 {
         self.pid.as_raw_nonzero().get().unsigned_abs()
     }
 
-    /// Whether this process runs, and its id is not another's.
+    /// Whether this process still runs, not a later one with the same id.
     pub(super) fn is_running(&self) -> bool {
         Self::of(self.pid).as_ref() == Some(self)
     }
 
-    /// Its command line as the system shows it; `None` when it has ended.
+    /// The command line as the system shows it; `None` when the process has ended.
     pub(super) fn command(&self) -> Option<CommandLine> {
         let line = if has_proc() {
             CommandLine { text: std::fs::read(proc(self.pid, "cmdline")).ok()?, separator: 0 }
@@ -55,17 +53,17 @@ impl Identity {
         self.is_running().then_some(line)
     }
 
-    /// Sends a signal to this process where `is_it` says so of its command line, and to no other.
+    /// Sends a signal to this process if `is_it` accepts its command line, and to no other.
     pub(super) fn signal(&self, signal: Signal, is_it: impl Fn(&CommandLine) -> bool) {
         let is_it = || self.command().is_some_and(|command| is_it(&command));
         #[cfg(target_os = "linux")]
         {
             use rustix::process::{PidfdFlags, pidfd_open, pidfd_send_signal};
-            // Held by its descriptor, the process looked at is the one signalled, also where it ends
-            // in between and its id is used again.
+            // The descriptor pins the process. The one checked is the one signalled, even if it ends in between
+            // and its id is reused.
             if let Ok(process) = pidfd_open(self.pid, PidfdFlags::empty()) {
                 if is_it() {
-                    // One that has just ended needs no signal.
+                    // A process that has just ended needs no signal.
                     _ = pidfd_send_signal(process, signal);
                 }
                 return;
@@ -81,13 +79,13 @@ impl Identity {
 #[derive(Debug)]
 pub(super) struct CommandLine {
     pub(super) text: Vec<u8>,
-    /// NUL on Linux. A space elsewhere: `ps` prints no other, also where an argument holds one.
+    /// NUL on Linux. A space elsewhere: `ps` prints only spaces, even if an argument holds one.
     separator: u8,
 }
 
 impl CommandLine {
-    /// Whether it is of a program with one argument. Of the program's name only the beginning is
-    /// compared: `python` may be `python3.13`, or `Python` on macOS.
+    /// Whether it is `program` with this one argument. Only the start of the program's name is compared: `python`
+    /// may be `python3.13`, or `Python` on macOS.
     pub(super) fn is_of(&self, program: &str, argument: &[u8]) -> bool {
         let text = self.text.strip_suffix(&[self.separator]).unwrap_or(&self.text);
         let before = text.strip_suffix(argument).and_then(|t| t.strip_suffix(&[self.separator]));
@@ -99,7 +97,7 @@ impl CommandLine {
         })
     }
 
-    /// Whether one of its arguments has this ending, and another follows.
+    /// Whether an argument with this ending is followed by a separator.
     pub(super) fn has_ending(&self, ending: &str) -> bool {
         let mut ending = ending.as_bytes().to_vec();
         ending.push(self.separator);
@@ -115,7 +113,7 @@ fn proc(pid: Pid, name: &str) -> String {
     format!("/proc/{pid}/{name}")
 }
 
-/// Fields 3 and 22 of `proc_pid_stat(5)`; the name before them may hold anything.
+/// Fields 3 and 22 of `proc_pid_stat(5)`. The process name before them may hold any character.
 fn started_by_proc(pid: Pid) -> Option<String> {
     let stat = std::fs::read(proc(pid, "stat")).ok()?;
     let stat = String::from_utf8_lossy(&stat);

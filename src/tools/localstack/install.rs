@@ -1,5 +1,5 @@
-//! Puts LocalStack's packages and DynamoDB Local into the cache: each is built next to its place and
-//! moved there whole with a list of its files, which is compared before each start. Starts nothing.
+//! Installs LocalStack's packages and DynamoDB Local into the cache. Each part is built next to its place and
+//! moved there whole, with a list of its files that is compared before each start. Starts nothing.
 
 use std::fs;
 use std::io::{self, ErrorKind};
@@ -19,43 +19,39 @@ use super::tools::Tools;
 use super::tools::{self, Tool};
 use crate::error::{Error, Result};
 
-/// LocalStack and what it needs, with hashes.
+/// LocalStack and its dependencies, with hashes.
 const PACKAGES: &str = include_str!("../../../localstack/packages.lock");
-/// The installer of those, with hashes: ten times as fast as pip.
+/// Their installer (uv), with hashes: ten times as fast as pip.
 const INSTALLER: &str = include_str!("../../../localstack/installer.lock");
-/// The npm package that carries DynamoDB Local, Amazon's own.
+/// Amazon's npm package that carries DynamoDB Local.
 const DYNAMODB_LOCAL: &str = "amplify-dynamodb-simulator@2.9.30";
-/// The integrity of its tarball, as npm's registry states it.
+/// The integrity of its tarball, from npm's registry.
 const DYNAMODB_LOCAL_INTEGRITY: &str = "sha512-xTeeRLvzEfqyd5lh3bH4c0kHvSHHmmhD5ZDsHFKAQ5g2Zl6Jql\
                                         FdutaQhCLHzxEp6Ry1o7TB6niIoXuQAnSewQ==";
-/// How long one download may take, on a slow line.
+/// Time limit for one download, on a slow line.
 const DOWNLOAD: Duration = Duration::from_mins(20);
-/// How long making a virtual environment may take; it took 7 s when tried.
+/// Time limit to make a virtual environment; it took 7 s in a test.
 const VENV: Duration = Duration::from_mins(3);
-/// How long a Python may take to say whether it has pip; it took 0.1 s when tried.
+/// Time limit for Python to say whether it has pip; it took 0.1 s in a test.
 const PIP: Duration = Duration::from_secs(20);
 
-/// What has been installed.
 #[derive(Debug)]
 pub(super) struct Installed {
-    /// The Python that has LocalStack.
+    /// The Python with LocalStack's packages.
     pub(super) python: PathBuf,
-    /// The folder of what Python compiled; need not be there.
+    /// The folder of Python's compiled files; it may be missing.
     pub(super) compiled: PathBuf,
-    /// The folder of DynamoDB Local.
     pub(super) dynamodb_local: PathBuf,
 }
 
 /// One of the two parts of the cache.
 struct CachePart {
-    /// What it is.
     name: &'static str,
     folder: PathBuf,
     soundness: Soundness,
 }
 
-/// Installs what is not there yet, and anew what is damaged; both parts at once. Two of these at once wait
-/// for one another.
+/// Installs missing parts and reinstalls damaged ones, both at once. Concurrent calls wait for each other.
 pub(super) fn install(
     instance: &Instance,
     tools: &Tools,
@@ -72,7 +68,7 @@ pub(super) fn install(
         let fetched = scope.spawn(|| {
             let (kept, installed) = ("from npm, checked", "57 MB from npm, checked");
             dynamodb_local.keep(kept, installed, &parts, |partial| {
-                // It is looked for late where what is in the cache seemed to be whole.
+                // The survey did not look for npm if the cache seemed whole.
                 let npm =
                     tools.npm.clone().or_else(|| tools::npm(&instance.surroundings).fitting());
                 let npm = npm.ok_or_else(|| Error::other("DynamoDB Local needs npm"))?;
@@ -87,7 +83,7 @@ pub(super) fn install(
     Ok(Installed { python, compiled, dynamodb_local: dynamodb_local.folder })
 }
 
-/// How the cache is: each part with its name. Without a Python its packages have no place.
+/// The state of each part. Without a Python, the Python packages have no folder and are left out.
 pub(super) fn soundness(
     instance: &Instance,
     python: Option<&Tool>,
@@ -105,13 +101,13 @@ fn parts(
     venv.into_iter().chain([dynamodb_local_part(instance, depth)])
 }
 
-/// How the cache is, its contents compared; `install` mends what is found damaged here.
+/// The state of each part, with contents compared. Notes the damage, so that the next `install` repairs it.
 pub(super) fn examine(
     instance: &Instance,
     python: Option<&Tool>,
 ) -> Vec<(&'static str, Soundness)> {
     let examined = |part: CachePart| {
-        // A folder that cannot be written to cannot be mended either.
+        // A folder that is not writable cannot be repaired either.
         _ = manifest::note(&part.folder, &part.soundness);
         (part.name, part.soundness)
     };
@@ -126,7 +122,7 @@ pub(super) fn has_dynamodb_local(instance: &Instance) -> bool {
 fn python_part(instance: &Instance, python: &Tool, depth: Depth) -> CachePart {
     let folder = venv(instance, python);
     let soundness = match manifest::check(&folder, depth) {
-        // A virtual environment is broken when the Python it was made of has gone.
+        // A virtual environment breaks when its Python is removed.
         Soundness::Whole if !folder.join("bin/python").exists() => {
             Soundness::Damaged("the Python it was made of has gone".to_owned())
         }
@@ -142,7 +138,7 @@ fn dynamodb_local_part(instance: &Instance, depth: Depth) -> CachePart {
 }
 
 impl CachePart {
-    /// Leaves it where it is whole, else fills it.
+    /// Fills the part unless it is whole.
     fn keep(
         &self,
         kept: &str,
@@ -162,7 +158,7 @@ impl CachePart {
     }
 }
 
-/// What came of two pieces of work; where both failed, with what each said.
+/// Combines two results. When both failed, the error holds the causes of both.
 fn both(one: Result<()>, other: Result<()>) -> Result<()> {
     match (one, other) {
         (Err(one), Err(other)) => {
@@ -177,20 +173,19 @@ fn is_package(line: &str) -> bool {
     line.contains("==") && line.starts_with(|c: char| c.is_ascii_alphanumeric())
 }
 
-/// The virtual environment for these packages and this Python.
+/// The virtual environment; its name depends on the lock files and the Python version.
 fn venv(instance: &Instance, python: &Tool) -> PathBuf {
     let hash = Sha256::new().chain_update(PACKAGES).chain_update(INSTALLER).finalize();
     let short = hash.iter().take(6).fold(0_u64, |short, byte| short << 8 | u64::from(*byte));
     instance.root().join(format!("python-{}.{}-{short:012x}", python.version.0, python.version.1))
 }
 
-/// Where Python keeps what it compiled of the packages: apart from them, so that it can be thrown away.
+/// Python's compiled files have their own folder, so that they can be removed alone.
 fn compiled(venv: &Path) -> PathBuf {
     PathBuf::from(format!("{}.compiled", venv.display()))
 }
 
-/// Fills a folder next to its place, lists what it holds, then moves it there. What was there stays
-/// until then.
+/// Fills a folder next to its place, lists its files, then moves it there. The old folder stays until then.
 fn build(instance: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let failed =
         |error| Error::other(format!("cannot write {}", instance.display())).because(error);
@@ -201,7 +196,7 @@ fn build(instance: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> 
         written.and_then(|()| fs::rename(&partial, instance)).map_err(failed)
     });
     if filled.is_err() {
-        // The first error is the one to tell; what stays behind is removed the next time.
+        // The first error is the one to report. The next build removes what stays behind.
         _ = fs::remove_dir_all(&partial);
     }
     filled
@@ -221,7 +216,7 @@ fn python_packages(venv: &Path, python: &Tool) -> Result<()> {
         let written = fs::write(&file, text).map(|()| file);
         written.map_err(|error| Error::other("cannot write the lock file").because(error))
     };
-    // To unpack a pip of its own takes the virtual environment three seconds.
+    // A virtual environment with its own pip takes three more seconds.
     let has_pip = run(isolated(&python.path).args(["-I", "-c", "import pip"]), PIP);
     let has_pip = has_pip.is_ok_and(|outcome| outcome.ok);
     let mut make = isolated(&python.path);
@@ -237,7 +232,7 @@ fn python_packages(venv: &Path, python: &Tool) -> Result<()> {
     pip.args(["--require-hashes", "-r"]).arg(installer);
     require("pip install", &mut pip, DOWNLOAD)?;
 
-    // Three of the packages are built from source, by the setuptools of the same lock file.
+    // Three packages are built from source, with the setuptools of the same lock file.
     let (uv, cache) = (venv.join("bin/uv"), venv.join("uv-cache"));
     let mut install = isolated(&uv);
     install.args(["pip", "install", "--cache-dir"]).arg(&cache);
@@ -249,7 +244,7 @@ fn python_packages(venv: &Path, python: &Tool) -> Result<()> {
     removed.map_err(|error| Error::other("cannot remove the installer").because(error))
 }
 
-/// A command that the shell's Python, if it is in one, does not reach into.
+/// A command that ignores any Python environment active in the shell.
 fn isolated(program: &Path) -> Command {
     let mut command = Command::new(program);
     for name in ["PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV", "PIP_TARGET", "PIP_PREFIX", "PIP_USER"]
@@ -262,7 +257,7 @@ fn isolated(program: &Path) -> Command {
 fn fetch_dynamodb_local(folder: &Path, npm: &Tool) -> Result<()> {
     let mut pack = Command::new(&npm.path);
     pack.args(["pack", DYNAMODB_LOCAL, "--ignore-scripts", "--silent", "--cache"]);
-    // Run there, npm reads no project's settings.
+    // In this folder npm finds no project settings.
     pack.arg(folder.join("npm-cache")).current_dir(folder);
     require("npm pack", &mut pack, DOWNLOAD)?;
     let file = folder.join(DYNAMODB_LOCAL.replace('@', "-") + ".tgz");

@@ -1,5 +1,5 @@
-//! Where LocalStack runs and where its files are: one folder for what is installed, one for each port.
-//! Reads no environment.
+//! Where LocalStack runs and where its files are: one folder for the installed parts, one for each port. Reads no
+//! environment.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
@@ -11,58 +11,51 @@ use super::steps::StepSink;
 use crate::error::{Error, Result};
 use crate::tools::file;
 
-/// What the machine lends; the caller reads it from the environment.
+/// The machine's environment, as the caller has read it.
 #[derive(Debug, Clone, Default)]
 pub struct Surroundings {
-    /// The folder for everything that is kept, absolute.
+    /// The cache folder, absolute.
     pub cache: PathBuf,
-    /// The user's home.
     pub home: Option<PathBuf>,
-    /// The image to run in place of the pinned one.
+    /// The image to run instead of the pinned one.
     pub image: Option<String>,
     /// The variables that LocalStack may see, `PATH` among them.
     pub variables: Vec<(String, OsString)>,
 }
 
 impl Surroundings {
-    /// A variable that LocalStack may see.
     pub(super) fn variable(&self, name: &str) -> Option<&OsStr> {
         self.variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_os_str())
     }
 
-    /// Where the PATH has a program.
+    /// Finds a program on the `PATH`.
     pub(super) fn on_path(&self, program: &str) -> Option<PathBuf> {
         let folders = std::env::split_paths(self.variable("PATH")?);
         folders.map(|folder| folder.join(program)).find(|path| path.is_file())
     }
 }
 
-/// A port of this machine and what LocalStack is run with there.
+/// LocalStack on one port of this machine.
 #[derive(Debug, Clone)]
 pub struct Instance {
-    /// The port.
     pub port: u16,
-    /// What the machine lends.
     pub surroundings: Surroundings,
 }
 
 impl Instance {
-    /// The URL to reach it by.
     pub fn endpoint(&self) -> String {
         format!("http://localhost:{}", self.port)
     }
 
-    /// The folder of everything that is kept.
     pub fn root(&self) -> PathBuf {
         self.surroundings.cache.join("localstack")
     }
 
-    /// The folder of what runs on this port.
     pub(super) fn run(&self) -> PathBuf {
         self.root().join(format!("run-{}", self.port))
     }
 
-    /// The file that is locked while something is done about this port.
+    /// The file that is locked while a command works on this port.
     pub(super) fn run_lock(&self) -> PathBuf {
         self.root().join(format!("run-{}.lock", self.port))
     }
@@ -72,7 +65,6 @@ impl Instance {
         self.run().join("ready").exists()
     }
 
-    /// Keeps in mind that it is ready.
     pub(super) fn mark_ready(&self) -> Result<()> {
         file::write(&self.run().join("ready"), "").map_err(|error| {
             Error::other(format!("cannot write into {}", self.run().display())).because(error)
@@ -92,7 +84,7 @@ pub(super) struct Lock {
 }
 
 impl Lock {
-    /// Locks a file; waits for whoever holds it.
+    /// Locks a file, and waits while another process holds the lock.
     pub(super) fn hold(path: &Path, steps: &StepSink) -> Result<Self> {
         let locked = || loop {
             fs::create_dir_all(path.parent().unwrap_or(path))?;
@@ -101,7 +93,7 @@ impl Lock {
                 steps.begin("wait", "for another `rydes localstack` to end");
                 file.lock()?;
             }
-            // Whoever held it may have removed it; then the next one locks another file.
+            // The previous holder may have removed the file. Others would then lock a new one.
             if is_same(&file, path)? {
                 return Ok::<_, io::Error>(file);
             }
@@ -114,7 +106,7 @@ impl Lock {
         }
     }
 
-    /// Removes the folder that was locked, and with it the lock file.
+    /// Removes the folder and its lock file.
     pub(super) fn give_up(&self, folder: &Path) -> Result<()> {
         let removed = [fs::remove_dir_all(folder), fs::remove_file(&self.path)];
         match removed.into_iter().filter_map(Result::err).find(|e| e.kind() != ErrorKind::NotFound)

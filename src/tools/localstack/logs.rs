@@ -1,4 +1,4 @@
-//! What LocalStack has written, line by line. Changes nothing.
+//! LocalStack's log, line by line. Changes nothing.
 
 use std::io::{BufRead, BufReader, ErrorKind};
 use std::ops::ControlFlow;
@@ -9,22 +9,19 @@ use super::{Instance, compose, packages};
 use crate::error::{Error, Result};
 use crate::tools::file;
 
-/// How often a log that is followed is looked at.
+/// How often a followed log is read again.
 const LOOK: Duration = Duration::from_millis(200);
 
-/// How much of the log is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
-    /// What is there.
+    /// The lines so far.
     SoFar,
-    /// What is there and what comes, until LocalStack ends.
+    /// The lines so far and the later ones, until LocalStack ends.
     Follow,
 }
 
-/// Hands over the lines of the log until `line` breaks it off.
-///
-/// # Errors
-/// When `up` has not started LocalStack on this port.
+/// Calls `line` with each line of the log until it breaks off. Fails when `up` has not started LocalStack on this
+/// port.
 pub fn logs(
     instance: &Instance,
     extent: Extent,
@@ -37,7 +34,7 @@ pub fn logs(
         let mut read = stdout.into_iter().flat_map(BufRead::lines).map_while(Result::ok);
         let closed = read.any(|text| line(&text).is_break());
         if closed {
-            // It may have ended by itself.
+            // The process may have ended by itself.
             _ = child.kill();
         }
         return child
@@ -64,7 +61,7 @@ fn follow(
     let failed = |error| Error::other("cannot read LocalStack's log").because(error);
     let mut bytes = Vec::new();
     loop {
-        // Whether there is more to come is asked before the rest is read: nothing is missed.
+        // Checked before the last read, so that no line is missed.
         let last = extent == Extent::SoFar || !packages::is_ours(instance);
         while log.read_until(b'\n', &mut bytes).map_err(failed)? > 0 {
             if bytes.ends_with(b"\n") || last {

@@ -1,9 +1,7 @@
-//! What a folder of the cache holds, file by file: written when it is filled, compared before it is
-//! used. Mends nothing.
+//! The manifest of a cache folder: written when the folder is filled, compared before it is used. Mends nothing.
 //!
-//! A line for each file: its size, the SHA-256 of what it holds, its path. A link has a size of 0 and
-//! the hash of where it leads. The first line is the hash of all the others. Files that came later do
-//! not count.
+//! One line for each file: size, SHA-256 of the contents, path. A link has size 0 and the hash of its target. The
+//! first line is the hash of all the others. Files added later do not count.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -17,44 +15,36 @@ use sha2::{Digest as _, Sha256};
 use crate::core::text::hexadecimal;
 use crate::tools::file;
 
-/// The manifest's name in the folder that it is about.
 const NAME: &str = "rydes-manifest";
-/// A file in that folder: the damage that a comparison of contents has found.
+/// A file in the same folder that notes the damage found by comparing contents.
 const DAMAGE: &str = "rydes-damage";
-/// Python writes these anew where they do not fit.
+/// Not listed: Python rewrites these folders when they are stale.
 const COMPILED: &str = "__pycache__";
 
-/// How closely to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Depth {
-    /// Compares sizes, and reads what damage was noted; 0.1 s for LocalStack's 25,000 files.
+    /// Compares sizes and reads the noted damage; 0.1 s for LocalStack's 25,000 files.
     Sizes,
     /// Compares contents; 2 s.
     Hashes,
 }
 
-/// How a folder is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Soundness {
-    /// It holds what it was filled with.
+    /// As it was filled.
     Whole,
-    /// It is not there.
     Missing,
-    /// It holds something else: says what first, and how much else.
+    /// The first difference, and the number of others.
     Damaged(String),
 }
 
-/// One line of a manifest.
 struct ManifestLine {
     size: u64,
     hash: String,
     path: PathBuf,
 }
 
-/// Lists a folder that has just been filled.
-///
-/// # Errors
-/// When a file cannot be read, or the manifest cannot be written.
+/// Writes the manifest of a folder that has just been filled.
 pub(super) fn write(folder: &Path) -> io::Result<()> {
     let mut lines = Vec::new();
     list(folder, Path::new(""), &mut lines)?;
@@ -62,7 +52,6 @@ pub(super) fn write(folder: &Path) -> io::Result<()> {
     file::write(&folder.join(NAME), manifest)
 }
 
-/// Compares a folder with its manifest.
 pub(super) fn check(folder: &Path, depth: Depth) -> Soundness {
     if fs::symlink_metadata(folder).is_err() {
         return Soundness::Missing;
@@ -85,10 +74,8 @@ pub(super) fn check(folder: &Path, depth: Depth) -> Soundness {
     Soundness::Damaged(format!("{} {damage}{others}", first.path.display()))
 }
 
-/// Notes what a comparison of contents has found: a comparison of sizes finds the same from then on.
-///
-/// # Errors
-/// When the note cannot be written or removed.
+/// Notes the damage that a comparison of contents found, so that a comparison of sizes finds it too. Removes the
+/// note from a whole folder.
 pub(super) fn note(folder: &Path, soundness: &Soundness) -> io::Result<()> {
     let path = folder.join(DAMAGE);
     match soundness {
@@ -116,7 +103,6 @@ impl ManifestLine {
     }
 }
 
-/// What is wrong with one file.
 #[derive(Debug, Clone, Copy)]
 enum Damage {
     Missing,
@@ -194,7 +180,7 @@ mod tests {
 
     type Harm = fn(&Path) -> io::Result<()>;
 
-    /// A folder that was just filled, after this was done to it.
+    /// The state of a freshly filled folder after `harm`.
     fn after(harm: impl FnOnce(&Path) -> io::Result<()>, depth: Depth) -> Soundness {
         let folder = tempfile::tempdir().expect("a folder");
         let fill = || {

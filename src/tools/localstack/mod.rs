@@ -1,6 +1,6 @@
-//! Brings LocalStack up and down on this machine: in Docker where an engine answers, from packages
-//! elsewhere. Reports steps and returns what came of it; prints nothing, reads no environment, and
-//! stops nothing that it did not start.
+//! Brings LocalStack up and down on this machine: in Docker where an engine answers, from packages elsewhere.
+//! Reports steps and returns the outcome. Prints nothing, reads no environment, and stops nothing that it did not
+//! start.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -35,69 +35,58 @@ use instance::Lock;
 use process::Processes;
 use steps::StepSink;
 
-/// The port unless told otherwise.
 pub const DEFAULT_PORT: u16 = 4566;
-/// How long LocalStack may take to be ready; it took 8 to 11 s when tried.
+/// Time limit for LocalStack to become ready; it took 8 to 11 s in tests.
 const READY: Duration = Duration::from_mins(2);
 /// How long a port may stay taken after its LocalStack has ended.
 const FREED: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(200);
-/// How long a LocalStack that was ready may take to start a service again; it took 3 s when tried.
+/// Time limit for a LocalStack that was ready to restart a service; it took 3 s in a test.
 const AGAIN: Duration = Duration::from_secs(15);
 
-/// What LocalStack is run by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Runtime {
-    /// Docker Compose.
     Docker,
-    /// Its Python packages and DynamoDB Local, as processes of this machine.
+    /// Python packages and DynamoDB Local, as processes of this machine.
     Packages,
 }
 
-/// A LocalStack that is up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Up {
-    /// What it is run by; `None` when somebody else started it.
+    /// `None` when `up` did not start it.
     pub runtime: Option<Runtime>,
-    /// Whether this call started it.
     pub started: Started,
-    /// Its version.
     pub version: String,
-    /// The memory its processes hold, in bytes, where that is known.
+    /// Memory of its processes in bytes, where known.
     pub memory: Option<u64>,
 }
 
-/// When a LocalStack was started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Started {
-    /// It was up, or starting, when it was asked for.
+    /// LocalStack was already up or starting.
     Before,
-    /// It was started because it was asked for.
+    /// This call started it.
     Now,
 }
 
-/// What `down` came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Down {
-    /// What `up` had started is stopped.
     Stopped(Runtime),
-    /// LocalStack answers, but `up` did not start it: it was left alone.
+    /// LocalStack answers, but `up` did not start it; left alone.
     NotOurs,
-    /// What `up` had started has ended, and this process has its id now: it was left alone.
+    /// What `up` started has ended, and another process has its id; left alone.
     Ended(u32),
-    /// There was nothing to stop.
     Nothing,
 }
 
-/// The LocalStack that answers already, if one does. One of ours must answer a request to each service too:
-/// LocalStack still calls a service `running` after that has ended.
+/// The LocalStack that already answers, if any. One that `up` started must also answer a request to each service:
+/// LocalStack still calls a service `running` after it has ended.
 ///
-/// # Errors
-/// When something else has the port, or a LocalStack without the services that are needed.
+/// Fails when another program holds the port, or when a LocalStack that `up` did not start lacks a service.
 pub fn answering(instance: &Instance) -> Result<Option<Up>> {
     let port = instance.port;
     let runtime = runtime(instance);
-    // Ours may have been interrupted while it was starting.
+    // `up` may have been interrupted while LocalStack was starting.
     let is_starting = runtime.is_some() && !instance.has_been_ready();
     match health::ask(port) {
         PortProbe::Nothing => Ok(None),
@@ -107,7 +96,7 @@ pub fn answering(instance: &Instance) -> Result<Option<Up>> {
         }
         _ if runtime.is_some() => Ok(None),
         PortProbe::LocalStack(health) => Err(Error::other(format!(
-            "LocalStack answers on port {port}, but not with what is needed: {}",
+            "LocalStack answers on port {port}, but lacks what is needed: {}",
             health.lacking.join(", ")
         ))),
         PortProbe::Foreign(how) => {
@@ -117,12 +106,10 @@ pub fn answering(instance: &Instance) -> Result<Option<Up>> {
     }
 }
 
-/// Brings LocalStack up the way that was planned, and returns when it is ready. One that is starting
-/// already is waited for.
+/// Brings LocalStack up as planned and returns when it is ready. Waits for one that is already starting.
 ///
-/// # Errors
-/// When a step fails: what was installed stays, and nothing is left running but a LocalStack that had
-/// been ready before.
+/// When a step fails, the installed parts stay. Nothing is left running but a LocalStack that had been ready
+/// before.
 pub fn up(instance: &Instance, plan: &RuntimeChoice, sink: Sink<Step>) -> Result<Up> {
     let steps = StepSink(sink);
     let _lock = Lock::hold(&instance.run_lock(), &steps)?;
@@ -141,10 +128,10 @@ pub fn up(instance: &Instance, plan: &RuntimeChoice, sink: Sink<Step>) -> Result
     let up = is_ready.and_then(|()| {
         instance.mark_ready()?;
         let up = answering(instance)?.map(|up| Up { started, ..up });
-        up.ok_or_else(|| Error::other("LocalStack was ready and then answered no more"))
+        up.ok_or_else(|| Error::other("LocalStack was ready and then stopped answering"))
     });
     if up.is_err() && !may_hold_data {
-        // The first error is the one to tell.
+        // The first error is the one to report.
         _ = match runtime(instance) {
             Some(Runtime::Docker) => compose::halt(instance),
             Some(Runtime::Packages) | None => packages::stop(instance),
@@ -153,10 +140,7 @@ pub fn up(instance: &Instance, plan: &RuntimeChoice, sink: Sink<Step>) -> Result
     up
 }
 
-/// Stops what `up` has started on this port, and nothing else.
-///
-/// # Errors
-/// When it does not end.
+/// Stops what `up` started on this port, and nothing else. Fails when it does not end.
 pub fn down(instance: &Instance, sink: Sink<Step>) -> Result<Down> {
     let steps = StepSink(sink);
     let lock = Lock::hold(&instance.run_lock(), &steps)?;
@@ -184,7 +168,7 @@ pub fn down(instance: &Instance, sink: Sink<Step>) -> Result<Down> {
     Ok(Down::Stopped(runtime))
 }
 
-/// What `up` has started on this port, or has begun to.
+/// What `up` started, or began to start, on this port.
 fn runtime(instance: &Instance) -> Option<Runtime> {
     if compose::is_ours(instance) {
         Some(Runtime::Docker)
@@ -203,7 +187,7 @@ fn up_now(instance: &Instance, health: Health) -> Up {
     }
 }
 
-/// Waits until LocalStack is ready, or there is `trouble`.
+/// Waits until LocalStack is ready. Fails at once when there is `trouble`.
 fn wait(instance: &Instance, trouble: impl Fn() -> Option<&'static str>) -> Result<()> {
     let began = Instant::now();
     while began.elapsed() < READY {

@@ -1,5 +1,5 @@
-//! LocalStack from its packages: starts it as a process of its own, sees it become ready, stops it.
-//! Installs nothing.
+//! LocalStack from its packages: starts it as a process of its own, waits until it is ready, stops it. Knows
+//! nothing of how packages are installed.
 
 use std::fs::{self, File};
 use std::io;
@@ -21,13 +21,12 @@ use super::{Instance, PortProbe, health};
 use crate::error::{Error, Result};
 use crate::tools::file;
 
-/// Starts LocalStack, bound to the loopback interface.
 const START: &str = include_str!("../../../localstack/start.py");
-/// Stands where LocalStack looks for its own Java.
+/// Placed where LocalStack looks for its own Java.
 const JAVA: &str = include_str!("../../../localstack/java.sh");
-/// What makes LocalStack run outside its image, and only the services that are needed.
+/// Settings to run LocalStack outside its image, with only the services that are needed.
 const SETTINGS: [(&str, &str); 10] = [
-    // Within some other container it would take that one for its own.
+    // Inside another container, LocalStack would take that one for its own.
     ("OVERRIDE_IN_DOCKER", "0"),
     ("SERVICES", "sns,sqs,dynamodb"),
     ("EAGER_SERVICE_LOADING", "1"),
@@ -37,10 +36,10 @@ const SETTINGS: [(&str, &str); 10] = [
     ("DNS_ADDRESS", "0"),
     ("DYNAMODB_IN_MEMORY", "1"),
     ("PYTHONWARNINGS", "ignore"),
-    // SNS asks SQS by a call, not by a request over HTTP: it takes half the processor time.
+    // SNS calls SQS in memory, not over HTTP: this takes half the processor time.
     ("IN_MEMORY_CLIENT", "1"),
 ];
-/// What keeps LocalStack, and all that it starts, from fetching anything: a proxy that is closed.
+/// A closed proxy, so that neither LocalStack nor its child processes can fetch anything.
 const CLOSED: [(&str, &str); 6] = [
     ("HTTP_PROXY", "http://127.0.0.1:1"),
     ("HTTPS_PROXY", "http://127.0.0.1:1"),
@@ -49,17 +48,17 @@ const CLOSED: [(&str, &str); 6] = [
     ("OUTBOUND_HTTPS_PROXY", "http://127.0.0.1:1"),
     ("NO_PROXY", "localhost,127.0.0.1,localhost.localstack.cloud"),
 ];
-/// How long Python may take to write down which process it is; it took 0.1 s when tried.
+/// Time limit for Python to write down its process identity; it took 0.1 s in a test.
 const KNOWN: Duration = Duration::from_mins(1);
-/// How often DynamoDB Local may be started before LocalStack is ready: once more for a port that
-/// something else took meanwhile.
+/// How often DynamoDB Local may start before LocalStack is ready. The second start is for a port that another
+/// program took in between.
 const STARTS: usize = 2;
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Installs what is missing or damaged, starts LocalStack and waits until it is ready. Where that fails
-/// and the contents of the installed files show why, they are mended, and LocalStack starts once more.
+/// Installs what is missing or damaged, starts LocalStack and waits until it is ready. If that fails and the
+/// installed files show why, it repairs them and starts LocalStack once more.
 pub(super) fn start(instance: &Instance, tools: &Tools, steps: &StepSink) -> Result<()> {
-    // LocalStack itself would wait in silence for a port that it may not have.
+    // LocalStack itself would wait silently for a port that it cannot bind.
     TcpListener::bind((Ipv4Addr::LOCALHOST, instance.port)).map_err(|error| {
         Error::other(format!("cannot listen on port {}", instance.port)).because(error)
     })?;
@@ -70,7 +69,7 @@ pub(super) fn start(instance: &Instance, tools: &Tools, steps: &StepSink) -> Res
     let Err(error) = launch(instance, tools, &installed, steps) else { return Ok(()) };
     let may_be_compiled = was_compiled && has_failed_to_load(instance);
     stop(instance)?;
-    // Python compiles anew what is not there.
+    // Python compiles missing files again.
     _ = remove(&installed.compiled);
     let mut parts = soundness(instance, Some(&tools.python), Depth::Hashes).into_iter();
     if may_be_compiled || parts.any(|(_, soundness)| soundness != Soundness::Whole) {
@@ -103,10 +102,7 @@ fn launch(
     ready(instance, steps)
 }
 
-/// Waits until a LocalStack that was started is ready.
-///
-/// # Errors
-/// At once when it has ended, with the last lines of its log.
+/// Waits until a started LocalStack is ready. Fails at once when it has ended, with the last lines of its log.
 pub(super) fn ready(instance: &Instance, steps: &StepSink) -> Result<()> {
     steps.take("ready", &health::SERVICES.join(" "), || {
         super::wait(instance, || trouble(instance)).map_err(|error| {
@@ -133,12 +129,12 @@ fn log_tail(instance: &Instance) -> String {
     last_lines(&String::from_utf8_lossy(&log))
 }
 
-/// Whether a LocalStack that `up` started on this port is running.
+/// Whether a LocalStack that `up` started on this port still runs.
 pub(super) fn is_ours(instance: &Instance) -> bool {
     Processes::of(&instance.run()).main.is_some()
 }
 
-/// Ends it, with its DynamoDB Local.
+/// Ends LocalStack and its DynamoDB Local.
 pub(super) fn stop(instance: &Instance) -> Result<()> {
     if process::stop(&instance.run()) {
         Ok(())
@@ -147,7 +143,7 @@ pub(super) fn stop(instance: &Instance) -> Result<()> {
     }
 }
 
-/// Lays out the folder of one run: nothing of the last one stays. Gives the log to write to.
+/// Lays out the folder of one run and removes everything of the last run. Returns the log to write to.
 fn prepare(run: &Path, dynamodb_local: &Path) -> io::Result<File> {
     let lib = run.join("fs/var/lib/localstack/lib");
     remove(run)?;
@@ -162,7 +158,7 @@ fn prepare(run: &Path, dynamodb_local: &Path) -> io::Result<File> {
     file::append(&run.join("log"))
 }
 
-/// Starts the process: detached from this one and its terminal, in an environment of its own.
+/// Starts the process, detached from this one and its terminal, in an environment of its own.
 fn spawn(
     instance: &Instance,
     tools: &Tools,
@@ -187,13 +183,13 @@ fn spawn(
     command.spawn()
 }
 
-/// Waits until a process has written down who it is: one that has not could not be found again.
+/// Waits until the process has written down its identity. Without that, no later command finds it.
 fn known(instance: &Instance, mut child: Child) -> io::Result<()> {
     let deadline = Instant::now() + KNOWN;
     while !is_ours(instance) {
         let has_ended = child.try_wait()?.is_some();
         if has_ended || Instant::now() >= deadline {
-            // One that has ended is not signalled any more.
+            // `kill` does not signal a child that has ended.
             child.kill()?;
             child.wait()?;
             return Err(io::Error::other(log_tail(instance)));

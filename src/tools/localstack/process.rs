@@ -1,5 +1,5 @@
-//! The processes of a LocalStack that was started from packages: those that wrote down who they are
-//! when they started, and still are. Starts nothing, and signals no other process.
+//! The processes of a LocalStack that was started from packages: those that wrote down their identity at the start
+//! and still have it. Starts nothing, and signals no other process.
 
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -13,28 +13,27 @@ use super::command::run;
 use super::identity::{CommandLine, Identity};
 use crate::tools::file;
 
-/// How long LocalStack may take to end in order; it took 2 s when tried.
+/// Time limit for LocalStack to end in order; it took 2 s in a test.
 const ORDERLY: Duration = Duration::from_secs(10);
-/// How long a killed process may take to be gone.
+/// Time limit for a killed process to disappear.
 const KILLED: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(50);
 /// How long `ps` may take.
 const PS: Duration = Duration::from_secs(10);
 
-/// The processes of one run folder.
 #[derive(Debug)]
 pub(super) struct Processes {
     run: PathBuf,
-    /// LocalStack itself: the start script.
+    /// LocalStack itself: Python with the start script.
     pub(super) main: Option<Identity>,
-    /// DynamoDB Local, a session of its own.
+    /// DynamoDB Local, in a session of its own.
     pub(super) java: Vec<Identity>,
-    /// The process that now has the id that LocalStack had.
+    /// The process that now has LocalStack's former id.
     pub(super) stranger: Option<u32>,
 }
 
 impl Processes {
-    /// Those of the run folder that run now.
+    /// The processes of this run folder that are running.
     pub(super) fn of(run: &Path) -> Self {
         let mut found = Self { run: run.to_owned(), main: None, java: Vec::new(), stranger: None };
         if let Some((main, command)) = written_by_main(run) {
@@ -51,12 +50,11 @@ impl Processes {
         found
     }
 
-    /// Whether none is left.
     pub(super) fn is_empty(&self) -> bool {
         self.main.is_none() && self.java.is_empty()
     }
 
-    /// The memory they hold, in bytes.
+    /// Resident memory of all of them, in bytes.
     pub(super) fn memory(&self) -> u64 {
         let all = self.main.iter().chain(&self.java);
         let pids: Vec<_> = all.map(|process| process.pid.to_string()).collect();
@@ -67,7 +65,7 @@ impl Processes {
         sizes.map_or(0, kilobytes) * 1024
     }
 
-    /// Whether a command line is Python's with the start script of this folder.
+    /// Whether it is Python with the start script of this folder.
     fn is_main(&self, command: &CommandLine) -> bool {
         command.is_of("python", self.run.join("start.py").as_os_str().as_bytes())
     }
@@ -85,21 +83,20 @@ impl Processes {
     }
 }
 
-/// Whether a command line is DynamoDB Local's, or that of `java.sh` just before it becomes that.
+/// Whether it is DynamoDB Local, or `java.sh` just before it becomes that.
 fn is_java(command: &CommandLine) -> bool {
     command.has_ending("/DynamoDBLocal.jar")
 }
 
-/// How often DynamoDB Local was started.
 pub(super) fn starts_of_java(run: &Path) -> usize {
     written_by_java(run).len()
 }
 
-/// Ends the processes of a run folder: asks LocalStack, which takes DynamoDB Local along; kills what
-/// is left. Whether all are gone.
+/// Ends the processes of a run folder. Asks LocalStack, which ends DynamoDB Local too, then kills what is left.
+/// Returns whether all are gone.
 pub(super) fn stop(run: &Path) -> bool {
-    // From here on `java.sh` starts no DynamoDB Local; where that cannot be written, the last look
-    // below finds what it started.
+    // From here on `java.sh` starts no DynamoDB Local. If this file cannot be written, the last check below finds
+    // what was started.
     _ = file::write(&run.join("stopping"), "");
     let processes = Processes::of(run);
     if processes.main.is_some() {
@@ -110,7 +107,7 @@ pub(super) fn stop(run: &Path) -> bool {
     if gone(run, ORDERLY) {
         return true;
     }
-    // LocalStack first: it would start its DynamoDB Local again.
+    // LocalStack first: it would restart DynamoDB Local.
     Processes::of(run).signal_main(Signal::KILL);
     Processes::of(run).signal_java(Signal::KILL);
     gone(run, KILLED)
@@ -127,7 +124,7 @@ fn gone(run: &Path, limit: Duration) -> bool {
     true
 }
 
-/// What `start.py` wrote down: who it is, and its command line.
+/// What `start.py` wrote down: its identity and its command line.
 fn written_by_main(run: &Path) -> Option<(Identity, Vec<u8>)> {
     let written = file::read(&run.join("main")).ok()?;
     let end = written.iter().position(|byte| *byte == b'\n')?;
@@ -135,7 +132,7 @@ fn written_by_main(run: &Path) -> Option<(Identity, Vec<u8>)> {
     Some((identity, written[end + 1..].to_vec()))
 }
 
-/// What `java.sh` wrote down, a line at each start.
+/// What `java.sh` wrote down: one line at each start.
 fn written_by_java(run: &Path) -> Vec<Identity> {
     let written = file::read(&run.join("java")).unwrap_or_default();
     String::from_utf8_lossy(&written).lines().filter_map(Identity::parse).collect()

@@ -1,4 +1,4 @@
-//! Reports the steps of a piece of work: under way, then what came of it. Prints nothing.
+//! Reports the steps of an operation: running, then the outcome. Prints nothing.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -6,11 +6,10 @@ use std::time::{Duration, Instant};
 use crate::error::Result;
 use crate::flow::events::{Sink, Step, StepState};
 
-/// Where the steps are reported to.
 pub(super) struct StepSink(pub(super) Sink<Step>);
 
 impl StepSink {
-    /// Takes one step; `work` says in a word what came of it.
+    /// Takes one step; `work` returns its outcome in one word.
     pub(super) fn take(
         &self,
         subject: &str,
@@ -33,12 +32,11 @@ impl StepSink {
         Ok(())
     }
 
-    /// Reports a step as under way.
     pub(super) fn begin(&self, subject: &str, detail: &str) {
         self.report(subject, detail, StepState::Running);
     }
 
-    /// Reports a step that had been taken before.
+    /// Reports a step whose result was already there.
     pub(super) fn kept(&self, subject: &str, detail: &str) {
         self.report(subject, detail, StepState::Done("kept".to_owned(), Duration::ZERO));
     }
@@ -48,10 +46,10 @@ impl StepSink {
     }
 }
 
-/// Steps that are taken at once: those under way are reported as one, by their names.
+/// Concurrent steps. Those in progress are reported as one step, by their names.
 pub(super) struct AtOnce<'a> {
     steps: &'a StepSink,
-    /// What they are for: `install`.
+    /// The subject of that one step: `install`.
     purpose: &'static str,
     under_way: Mutex<Vec<&'static str>>,
 }
@@ -61,12 +59,11 @@ impl<'a> AtOnce<'a> {
         Self { steps, purpose, under_way: Mutex::default() }
     }
 
-    /// Reports one that had been taken before.
     pub(super) fn kept(&self, subject: &str, detail: &str) {
         self.steps.kept(subject, detail);
     }
 
-    /// Takes one of them, as [`StepSink::take`] does.
+    /// Takes one of the steps, as [`StepSink::take`] does.
     pub(super) fn take(
         &self,
         subject: &'static str,

@@ -1,4 +1,4 @@
-//! What this machine has to run LocalStack with, and which way to take. Starts nothing.
+//! What this machine offers to run LocalStack with, and which runtime to choose. Starts nothing.
 
 use std::thread;
 
@@ -9,26 +9,22 @@ use super::tools::{self, ToolProbe, Tools};
 use super::{Instance, Runtime, Surroundings, install};
 use crate::error::{Error, Result};
 
-/// Which runtime is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RequestedRuntime {
     /// Docker where an engine answers, packages elsewhere.
     Auto,
-    /// This one.
     Only(Runtime),
 }
 
-/// What is looked for. Each program takes a tenth to a third of a second to tell its version.
+/// How much to look for. Each program takes 0.1 to 0.3 s to print its version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SurveyScope {
-    /// Everything.
     All,
-    /// What the wanted runtime needs; npm only where DynamoDB Local is not in the cache. The rest counts as
+    /// What the requested runtime needs; npm only if DynamoDB Local is not in the cache. The rest counts as
     /// missing.
     Needed,
 }
 
-/// What is here.
 #[derive(Debug)]
 pub struct Survey {
     wanted: RequestedRuntime,
@@ -37,48 +33,40 @@ pub struct Survey {
     python: ToolProbe,
     java: ToolProbe,
     npm: ToolProbe,
-    /// Whether DynamoDB Local is in the cache already, so that npm is not needed.
+    /// DynamoDB Local is in the cache, so npm is not needed.
     fetched: bool,
 }
 
-/// One thing that a way to run LocalStack needs.
+/// A program that LocalStack's packages need.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prerequisite {
-    /// What it is: `Java 11 or newer`.
+    /// For example `Java 11 or newer`.
     pub name: &'static str,
-    /// Whether it is here.
     pub state: PrerequisiteState,
-    /// What was found, if anything: a version, and what is wrong with it.
+    /// The version that was found, with what is wrong with it.
     pub found: Option<String>,
-    /// The command that brings it, if it is needed.
+    /// The command that installs it, if it is needed.
     pub install: Option<String>,
 }
 
-/// Whether a piece is here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PrerequisiteState {
-    /// It is here.
     Ok,
-    /// It is not, but what it would be needed for is in the cache.
+    /// Missing, but what it would fetch is in the cache.
     NotNeeded,
-    /// It is not, or not as it has to be.
+    /// Missing or unsuitable.
     Missing,
 }
 
-/// The way to take, with what it takes.
+/// The chosen runtime, with the programs it needs.
 #[derive(Debug)]
 pub enum RuntimeChoice {
-    /// Docker Compose.
     Docker,
-    /// The packages.
     Packages(Tools),
 }
 
 impl Survey {
-    /// Looks for all of it at once.
-    ///
-    /// # Panics
-    /// Only where looking itself panics.
+    /// Looks for all programs at the same time.
     pub fn look(instance: &Instance, wanted: RequestedRuntime, scope: SurveyScope) -> Self {
         let surroundings = &instance.surroundings;
         let fetched = install::has_dynamodb_local(instance);
@@ -110,24 +98,23 @@ impl Survey {
         })
     }
 
-    /// What was asked for.
     pub fn wanted(&self) -> RequestedRuntime {
         self.wanted
     }
 
-    /// What is wrong with Docker, each with what mends it; nothing when it can be used.
+    /// Each problem with Docker, with the command that solves it; empty when Docker is usable.
     pub fn docker_problems(&self) -> Vec<(String, String)> {
         self.docker.problems(self.manager)
     }
 
-    /// The versions of Docker's client and its compose plugin, as far as they are here.
+    /// The versions of Docker's client and compose plugin, where found.
     pub fn docker_version(&self) -> String {
         let client = self.docker.client.map(|version| format!("client {version}"));
         let compose = self.docker.compose.map(|version| format!("compose {version}"));
         client.into_iter().chain(compose).collect::<Vec<_>>().join(", ")
     }
 
-    /// What the package way needs, here or not.
+    /// What the packages need, found or not.
     pub fn pieces(&self) -> [Prerequisite; 3] {
         let manager = self.manager;
         let mut npm = piece("npm", &self.npm, |_| manager.npm());
@@ -141,8 +128,8 @@ impl Survey {
         ]
     }
 
-    /// How what was installed is, its contents compared: each part with its name. Of what is damaged, this
-    /// survey and the next `up` know.
+    /// The state of each installed part, with contents compared. This survey and the next `up` then know the
+    /// damage.
     pub fn cache(&mut self, instance: &Instance) -> Vec<(&'static str, Soundness)> {
         let python = match &self.python {
             ToolProbe::Fits(python) => Some(python),
@@ -153,7 +140,7 @@ impl Survey {
         parts
     }
 
-    /// Why packages are taken, or Docker is, in lines.
+    /// Lines that explain the choice.
     pub fn why(&self, plan: &RuntimeChoice) -> Vec<String> {
         match (plan, self.wanted) {
             (RuntimeChoice::Docker, RequestedRuntime::Auto) => {
@@ -174,10 +161,7 @@ impl Survey {
         }
     }
 
-    /// The way to take.
-    ///
-    /// # Errors
-    /// When what was asked for is not complete.
+    /// The runtime to use. Fails when the requested one is incomplete.
     pub fn plan(&self) -> Result<RuntimeChoice> {
         let docker = self.docker.is_whole();
         match self.wanted {

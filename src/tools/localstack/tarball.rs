@@ -1,5 +1,4 @@
-//! An npm tarball: whether it is the very one that was pinned, and the part of it that is wanted.
-//! Fetches nothing.
+//! An npm tarball: checks that it is the pinned one, and unpacks a part of it. Fetches nothing.
 
 use std::fs::{self, File};
 use std::io;
@@ -12,10 +11,7 @@ use sha2::{Digest as _, Sha512};
 
 use crate::error::{Error, Result};
 
-/// Whether the tarball is the one that `integrity` names, as npm writes it: `sha512-` and base64.
-///
-/// # Errors
-/// When it is another, or cannot be read.
+/// Fails unless the tarball has this `integrity`, in npm's form: `sha512-` and base64.
 pub(super) fn check(tarball: &Path, integrity: &str) -> Result<()> {
     let mut hash = Sha512::new();
     let mut hashing = io::BufReader::with_capacity(1 << 20, open(tarball)?);
@@ -29,10 +25,8 @@ pub(super) fn check(tarball: &Path, integrity: &str) -> Result<()> {
         .because(format!("its integrity is {found}, not {integrity}")))
 }
 
-/// Unpacks the entries below `folder` of the tarball that `wanted` keeps, by their paths there.
-///
-/// # Errors
-/// When the tarball cannot be read or the files cannot be written.
+/// Unpacks the files below `folder` that `wanted` accepts by their path there. Skips links and paths that leave
+/// the folder.
 pub(super) fn unpack(
     tarball: &Path,
     folder: &str,
@@ -66,7 +60,6 @@ fn unreadable(tarball: &Path, error: io::Error) -> Error {
     Error::other(format!("cannot unpack {}", tarball.display())).because(error)
 }
 
-/// Hashes what is written.
 struct HashWriter<'a>(&'a mut Sha512);
 
 impl io::Write for HashWriter<'_> {
@@ -91,7 +84,7 @@ mod tests {
         for (name, text) in entries {
             let mut header = tar::Header::new_gnu();
             header.set_size(text.len() as u64);
-            // Written as it is: `set_path` refuses what a hostile tarball would hold.
+            // Written directly: `set_path` refuses the paths of a hostile tarball.
             header.as_mut_bytes()[..name.len()].copy_from_slice(name.as_bytes());
             header.set_cksum();
             builder.append(&header, text.as_bytes()).expect("appends");

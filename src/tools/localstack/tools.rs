@@ -9,27 +9,24 @@ use std::time::Duration;
 use super::Surroundings;
 use super::command::run;
 
-/// How long a program may take to tell its version.
+/// Time limit for a program to print its version.
 const LIMIT: Duration = Duration::from_secs(20);
-/// Prints the version, then that a virtual environment can be made (Debian splits that off).
+/// Prints the version, then `venv` if a virtual environment can be made (Debian packages that separately).
 const PYTHON_PROBE: &str = "import sys; print('%d.%d.%d' % sys.version_info[:3], flush=True)
 import ensurepip, venv; print('venv')";
 
-/// A program that is here.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Tool {
-    /// Where it is.
     pub(super) path: PathBuf,
-    /// Its version.
     pub(super) version: Version,
 }
 
-/// The programs of the package way.
+/// The programs that LocalStack's packages need.
 #[derive(Debug)]
 pub struct Tools {
     pub(super) python: Tool,
     pub(super) java: Tool,
-    /// As far as it was looked for.
+    /// `None` when it is not needed.
     pub(super) npm: Option<Tool>,
 }
 
@@ -41,19 +38,15 @@ impl Tools {
     }
 }
 
-/// What a search came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ToolProbe {
-    /// It is here and fits.
     Fits(Tool),
-    /// It is here in a version that does not fit, or not whole.
+    /// Found, but too old, too new or incomplete.
     Unfit(Version, &'static str),
-    /// It is not here.
     Missing,
 }
 
 impl ToolProbe {
-    /// The program, if it is here and fits.
     pub(super) fn fitting(self) -> Option<Tool> {
         match self {
             Self::Fits(tool) => Some(tool),
@@ -73,7 +66,7 @@ impl fmt::Display for Version {
 }
 
 impl Version {
-    /// The first version that a text names: `17.0.15` in `openjdk version "17.0.15" 2025-04-15`.
+    /// The first version in a text: `17.0.15` in `openjdk version "17.0.15" 2025-04-15`.
     pub(super) fn find(text: &str) -> Option<Self> {
         let start = text.find(|c: char| c.is_ascii_digit())?;
         let rest = &text[start..];
@@ -87,8 +80,8 @@ impl Version {
     }
 }
 
-/// A Python that LocalStack 4.14.0 runs on: 3.13. Its services do not import on 3.12 (they want
-/// `warnings.deprecated`), and its packages have no resolution for 3.14.
+/// A Python that LocalStack 4.14.0 runs on: 3.13. Its services need `warnings.deprecated`, which 3.12 lacks, and
+/// its packages have no resolution for 3.14.
 pub(super) fn python(surroundings: &Surroundings) -> ToolProbe {
     let on_path = ["python3.13", "python3", "python"].map(PathBuf::from);
     let mut best = ToolProbe::Missing;
@@ -96,7 +89,7 @@ pub(super) fn python(surroundings: &Surroundings) -> ToolProbe {
         match try_python(&candidate) {
             fits @ ToolProbe::Fits(_) => return fits,
             ToolProbe::Unfit(version, why) => {
-                // The one that lacks the least is the one to tell of.
+                // The newest of the unsuitable versions is the one to report.
                 let known = matches!(best, ToolProbe::Unfit(known, _) if known.1 >= version.1);
                 if !known {
                     best = ToolProbe::Unfit(version, why);
@@ -122,7 +115,7 @@ fn try_python(path: &Path) -> ToolProbe {
     }
 }
 
-/// The Pythons that pyenv or uv hold but may not put on the PATH.
+/// The Pythons that pyenv or uv installed, perhaps outside the `PATH`.
 fn off_path(surroundings: &Surroundings) -> Vec<PathBuf> {
     let Some(home) = &surroundings.home else { return Vec::new() };
     let versions = home.join(".pyenv/versions").read_dir().into_iter().flatten().flatten();
@@ -150,14 +143,14 @@ pub(super) fn java(surroundings: &Surroundings) -> ToolProbe {
     best
 }
 
-/// Any npm: it downloads one package.
+/// Any version: npm downloads only one package.
 pub(super) fn npm(surroundings: &Surroundings) -> ToolProbe {
     let path = surroundings.on_path("npm");
     let tool = path.and_then(|path| version_of(&path, "--version").map(|v| (path, v)));
     tool.map_or(ToolProbe::Missing, |(path, version)| ToolProbe::Fits(Tool { path, version }))
 }
 
-/// The version that a program tells of itself; `None` when it is not here or does not run.
+/// The version that a program prints; `None` when it is missing or fails.
 pub(super) fn version_of(program: impl AsRef<OsStr>, argument: &str) -> Option<Version> {
     let outcome = run(Command::new(program).arg(argument), LIMIT).ok()?;
     outcome.ok.then(|| Version::find(&(outcome.out + &outcome.err)))?

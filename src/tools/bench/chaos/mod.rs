@@ -1,9 +1,6 @@
-//! Chaos: worker processes are killed while requests are under way, and every copy is accounted for
-//! afterwards.
-//!
-//! What an answer has to be is known beforehand, since simulated providers answer by their seed: a
-//! copy is lost when it has no row, doubled when its row holds another answer, and whatever else lies
-//! in the table or in a queue is unexplained.
+//! Chaos test: kills worker processes while requests are in flight, then accounts for every copy of every request.
+//! Simulated providers answer by their seed, so each answer is known beforehand. A copy is lost when it has no
+//! row, and doubled when its row holds another answer. Any other row, message or dead letter is unexplained.
 
 mod account;
 mod processes;
@@ -30,54 +27,48 @@ use crate::flow::scatter::{Scatter, Scattered};
 use crate::shutdown::{Stage, StopSignal};
 use crate::stack::all_depths;
 
-/// Submissions under way at once.
+/// Submissions in flight at once.
 const IN_FLIGHT: usize = 500;
-/// How often a submission of which nobody knows how it ended is made again.
+/// Attempts at a submission that fails or whose outcome is unknown.
 const SUBMISSIONS: u32 = 20;
-/// How long before that.
+/// Pause before another attempt.
 const RESUBMITTED_AFTER: Duration = Duration::from_millis(500);
-/// How often the table is looked into.
+/// How often the table is read.
 const LOOKS: Duration = Duration::from_secs(2);
-/// How long workers may take to end when they are asked to, and a little for the machine.
+/// How long workers may take to drain after `SIGTERM`, with a margin for a slow machine.
 const ENDING: Duration = Duration::from_secs(30);
 
-/// What is broken, and how long it is watched.
+/// The load, the workers and the kills of one run.
 #[derive(Debug, Clone)]
 pub struct ChaosPlan {
-    /// RFQs.
     pub rfqs: u32,
-    /// How many a second, each at its time.
+    /// Submissions a second, each at its own time.
     pub rate: f64,
-    /// Who answers.
     pub providers: Vec<ProviderName>,
-    /// How they answer.
     pub behaviour: Behaviour,
-    /// Processes with all providers and the response consumer.
+    /// Worker processes. Each runs all providers and the response consumer.
     pub workers: usize,
-    /// How many of them are killed, each replaced at once.
+    /// Kills. Each killed process is replaced at once.
     pub kills: u32,
-    /// The command line of such a process, which prints its events as lines of JSON.
+    /// The command line of a worker process, which prints its events as lines of JSON.
     pub command: Vec<OsString>,
-    /// How long messages stay hidden that a killed process had in hand.
+    /// How long a message stays hidden after a killed process received it.
     pub visibility: Duration,
 }
 
-/// What became of everything.
 #[derive(Debug, Clone, Default)]
 pub struct ChaosResult {
     /// From the first submission to the last row.
     pub took: Duration,
-    /// Processes that were killed.
     pub killed: u32,
-    /// Processes that ended by themselves, and what they said.
+    /// Processes that ended by themselves or did not drain: exit status and last lines of stderr.
     pub ended: Vec<String>,
-    /// Submissions that were made again.
     pub resubmitted: u64,
     /// Copies of requests.
     pub copies: u64,
-    /// Copies whose row holds their answer.
+    /// Copies whose row holds the expected answer.
     pub answered: u64,
-    /// Copies that a fault spoilt as it was to: a dead letter, or a row of no RFQ, is there instead.
+    /// Copies that a fault spoilt as planned: they left a dead letter, or a row of no RFQ.
     pub spoilt: u64,
     /// Copies that left nothing behind.
     pub lost: Vec<String>,
@@ -87,24 +78,22 @@ pub struct ChaosResult {
     pub unexplained: Vec<String>,
     /// Deliveries of requests beyond the first.
     pub redelivered: u64,
-    /// Answers that the table held already.
+    /// Answers that the table already held.
     pub duplicates: u64,
 }
 
 impl ChaosResult {
-    /// Whether there is nothing to complain of.
     pub fn is_sound(&self) -> bool {
         let nothing = [&self.ended, &self.lost, &self.doubled, &self.unexplained];
         nothing.into_iter().all(Vec::is_empty) && self.answered + self.spoilt == self.copies
     }
 }
 
-/// Submits through `reached`, where requests may fail, while workers are killed; then looks through
-/// `aws` at what became of it. `told` is told now and then how many RFQs have all their rows.
+/// Submits through `reached`, where requests may fail, while workers are killed. Then reads through `aws` what
+/// became of each copy. `told` receives now and then the number of RFQs that have all their rows.
 ///
-/// # Errors
-/// When workers cannot be started, when a request cannot be submitted however often it is tried, any
-/// error of a look; interrupted, when `stop` is cancelled.
+/// Fails when a worker cannot be started, when the last attempt at a submission fails, on any error of a read, and
+/// when `stop` reaches its drain stage.
 pub async fn run(
     reached: &Aws,
     aws: &Aws,
@@ -155,7 +144,7 @@ fn fraction(chance: &mut ChaCha8Rng) -> f64 {
     f64::from(chance.next_u32()) / f64::from(u32::MAX)
 }
 
-/// Submits all of them; returns how many times one had to be submitted again.
+/// Submits all RFQs. Returns the number of repeated attempts.
 async fn submit(aws: &Aws, plan: &ChaosPlan, ids: &[RfqId], stop: &StopSignal) -> Result<u64> {
     let tasks = TaskTracker::new();
     let stop = stop.part();
@@ -174,7 +163,7 @@ async fn submit(aws: &Aws, plan: &ChaosPlan, ids: &[RfqId], stop: &StopSignal) -
                 }
                 Ok(Scattered::Unknown(error)) | Err(error) => error,
             };
-            // As its hint tells a customer to: the same id doubles nothing.
+            // A repeat with the same id doubles nothing. The hint of this error recommends it to users too.
             again += 1;
             if again == SUBMISSIONS || stop.has_reached(Stage::Drain) {
                 return Err(failed);
@@ -192,8 +181,8 @@ fn submission(id: &RfqId) -> Submission {
     Submission::sample(id.clone(), "chaos", DEADLINE)
 }
 
-/// Returns when every copy that should have a row has one, or when none has come for long; how long
-/// that took.
+/// Waits until every copy that should have a row has one, or until no row has come for a long time. Returns the
+/// time until the last row.
 async fn gathered(
     aws: &Aws,
     plan: &ChaosPlan,
@@ -219,8 +208,7 @@ async fn gathered(
     }
 }
 
-/// Returns when no queue holds anything any more, or what was in the hands of the killed has had time
-/// to come back.
+/// Waits until every queue is empty, or until the messages of killed workers have had time to return.
 async fn drained(aws: &Aws, visibility: Duration) -> Result<()> {
     let until = Instant::now() + 3 * visibility + ENDING;
     while Instant::now() < until {
@@ -234,7 +222,6 @@ async fn drained(aws: &Aws, visibility: Duration) -> Result<()> {
     Ok(())
 }
 
-/// The longest that a provider may think.
 fn longest_thought(plan: &ChaosPlan) -> Duration {
     let behaviour = &plan.behaviour;
     let slow = behaviour.faults.iter().filter_map(|fault| match fault.kind {

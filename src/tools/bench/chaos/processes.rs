@@ -1,4 +1,4 @@
-//! The worker processes: started, killed, replaced, heard, and asked to end.
+//! The worker processes: starts, kills, replaces and ends them, and counts their events.
 
 use std::ffi::OsString;
 use std::process::Stdio;
@@ -17,12 +17,11 @@ use tokio::time::{Instant, interval, sleep, timeout};
 use super::{ChaosPlan, ChaosResult, ENDING, RESUBMITTED_AFTER};
 use crate::error::{Error, Result};
 
-/// How often it is seen who lives.
+/// How often the processes are checked for an exit.
 const ROUNDS: Duration = Duration::from_millis(50);
 /// Lines of a worker's stderr that are remembered.
 const REMEMBERED: usize = 5;
 
-/// The worker processes.
 pub(super) struct WorkerProcesses {
     command: Vec<OsString>,
     workers: Vec<WorkerProcess>,
@@ -30,13 +29,13 @@ pub(super) struct WorkerProcesses {
     killed: u32,
 }
 
-/// One process and the last that it said.
+/// One process and the last lines of its stderr.
 struct WorkerProcess {
     process: Child,
     said: Arc<Mutex<Vec<String>>>,
 }
 
-/// What the processes have told.
+/// What the processes have reported.
 #[derive(Debug, Default)]
 struct Heard {
     redelivered: u64,
@@ -45,7 +44,6 @@ struct Heard {
 }
 
 impl WorkerProcesses {
-    /// Starts the processes.
     pub(super) fn start(plan: &ChaosPlan) -> Result<Self> {
         let mut processes = Self {
             command: plan.command.clone(),
@@ -65,11 +63,11 @@ impl WorkerProcesses {
         let (program, arguments) = self.command.split_first().ok_or_else(failed)?;
         let mut process = Command::new(program)
             .args(arguments)
-            // It ends when this pipe does, however this process ends.
+            // The worker exits when this pipe closes, however this process ends.
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            // A Ctrl-C at the terminal is for this process alone.
+            // Ctrl-C at the terminal reaches this process alone.
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
@@ -88,8 +86,8 @@ impl WorkerProcesses {
         Ok(WorkerProcess { process, said })
     }
 
-    /// Kills processes at these moments, counted from the beginning, and replaces them, as well as
-    /// those that end by themselves.
+    /// Kills a random process at each of these moments, counted from `began`, and replaces it. Also replaces
+    /// processes that end by themselves.
     pub(super) async fn kill_at(
         &mut self,
         began: Instant,
@@ -105,7 +103,7 @@ impl WorkerProcesses {
                 if let Some(status) = status.map_err(Error::system)? {
                     let said = lock(&self.workers[position].said).join(" | ");
                     lock(&self.heard).ended.push(format!("{status}: {said}"));
-                    // One that cannot even begin is not started again at once.
+                    // A process that fails at its start must not be restarted in a tight loop.
                     sleep(RESUBMITTED_AFTER).await;
                     self.workers[position] = self.spawn()?;
                 }
@@ -119,7 +117,7 @@ impl WorkerProcesses {
         }
     }
 
-    /// Asks the processes to end, which they do in good order.
+    /// Sends `SIGTERM` to each process and waits for its orderly exit.
     pub(super) async fn stop(&mut self) -> Result<()> {
         for worker in &self.workers {
             let id = worker.process.id().and_then(|id| i32::try_from(id).ok());
@@ -150,7 +148,6 @@ impl WorkerProcesses {
 }
 
 impl Heard {
-    /// Hears a line of events.
     fn hear(&mut self, line: &str) {
         let Ok(event) = serde_json::from_str::<Value>(line) else { return };
         match event["event"].as_str() {
@@ -166,7 +163,7 @@ fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Hands over each line of a stream until it ends.
+/// Calls `dispatch` with each line of a stream until it ends.
 fn each_line(
     stream: Option<impl AsyncRead + Unpin + Send + 'static>,
     mut dispatch: impl FnMut(String) + Send + 'static,
@@ -174,7 +171,7 @@ fn each_line(
     let Some(stream) = stream else { return };
     tokio::spawn(async move {
         let mut lines = BufReader::new(stream).lines();
-        // A line that is cut off by a kill is none.
+        // A kill may cut the last line off within a character. The error that follows ends the stream too.
         while let Ok(Some(line)) = lines.next_line().await {
             dispatch(line);
         }
