@@ -30,7 +30,6 @@ pub(super) fn submitted(id: &RfqId) -> Response {
     json_answer(StatusCode::CREATED, format!("{{\"rfq-id\": {id}}}"))
 }
 
-/// An error response.
 #[derive(Debug)]
 pub(super) struct Problem {
     status: StatusCode,

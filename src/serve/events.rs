@@ -1,5 +1,6 @@
 //! The changes of an RFQ as server-sent events. `clock` comes first, with the server's time. `change` has the
-//! whole state, at once and at each change. `trouble` says that the RFQ cannot be read. `end` has the final state.
+//! whole state, at once and at each change. `trouble` has the error while the RFQ cannot be read, then null. `end`
+//! has the final state.
 //! <https://html.spec.whatwg.org/multipage/server-sent-events.html>
 
 use std::convert::Infallible;
@@ -28,7 +29,6 @@ const KEEP_ALIVE: Duration = Duration::from_secs(2);
 /// How long a client waits before it reconnects to a broken stream.
 const RETRY: Duration = Duration::from_secs(2);
 
-/// A client that follows an RFQ.
 pub(super) struct Follower {
     /// Keeps the poller running.
     pub(super) _followed: Arc<Followed>,
@@ -62,9 +62,7 @@ struct EventStream {
     follower: Follower,
     began: Instant,
     progress: StreamPhase,
-    /// The last change sent.
     revision: Option<u64>,
-    /// The last trouble sent.
     trouble: Option<String>,
 }
 
@@ -76,7 +74,6 @@ enum StreamPhase {
 }
 
 impl EventStream {
-    /// The next event; `None` after the last.
     async fn next(&mut self) -> Option<Event> {
         match self.progress {
             StreamPhase::Begins => {

@@ -33,12 +33,10 @@ const DRAIN: Duration = Duration::from_secs(25);
 /// Most event streams at once.
 const STREAMS: usize = 512;
 
-/// An event for the log.
 #[derive(Debug, Clone)]
 pub enum ServeEvent {
     /// A request was answered, or an event stream began.
     Answered {
-        /// For example `GET`.
         method: String,
         /// As requested; it may hold any text.
         path: String,
@@ -59,7 +57,6 @@ enum Operation {
 }
 
 impl Operation {
-    /// The subject of its trouble events.
     fn subject(self) -> String {
         let word = match self {
             Self::Reading => "reading",
@@ -70,7 +67,6 @@ impl Operation {
     }
 }
 
-/// Receives the events.
 pub type Reporter = Arc<dyn Fn(ServeEvent) + Send + Sync>;
 
 #[derive(Debug, Clone)]

@@ -39,7 +39,6 @@ const READ_ON: u64 = 1_048_576;
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a readiness result stays valid.
 const READY_FOR: Duration = Duration::from_secs(1);
-/// Time limit for a readiness probe.
 const READY_TIMEOUT: Duration = Duration::from_secs(5);
 /// The id of no RFQ, looked up to see whether the table answers.
 const NOBODY: &str = "-";
@@ -246,7 +245,6 @@ async fn ready(State(state): State<Arc<AppState>>) -> RouteResult {
     }
 }
 
-/// Whether any provider is subscribed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Subscribed {
     Somebody,
@@ -254,7 +252,6 @@ enum Subscribed {
 }
 
 impl AppState {
-    /// Probes table and topic, and looks for subscribed providers.
     async fn look(&self) -> Result<Subscribed> {
         let nobody = RfqId::parse(NOBODY).expect("an id has at least one character");
         let topic = async {

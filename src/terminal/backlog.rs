@@ -11,7 +11,6 @@ use std::mem::{replace, take};
 pub(super) const ROOM: usize = 1 << 20;
 /// Bytes that may wait before a redraw is skipped: the next one shows more.
 pub(super) const FRAMES: usize = 1 << 14;
-/// Bytes that are written at once.
 const AT_ONCE: usize = 1 << 16;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,7 +40,6 @@ impl Worth {
     }
 }
 
-/// The lines that report losses.
 #[derive(Debug, Clone)]
 pub(super) struct Words {
     /// The line in place of dropped events, by stream.
@@ -73,12 +71,10 @@ impl Chunk {
     }
 }
 
-/// Whether stdout accepts answers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Stdout {
     #[default]
     Works,
-    /// Its reader has closed it.
     Closed,
     /// Writing an answer failed.
     Failed,
@@ -97,17 +93,14 @@ pub(super) struct Backlog {
     /// Writes so far, partial or whole.
     pub(super) writes: u64,
     pub(super) stdout: Stdout,
-    /// Why stdout has failed.
     pub(super) failure: Option<io::Error>,
     /// Nothing was written for longer than a command waits for room.
     pub(super) is_stuck: bool,
-    /// The writer thread waits for text.
     pub(super) is_asleep: bool,
     /// Events dropped since the last one that found room, by stream.
     dropped: [u64; 2],
     /// Events whose write failed since the last one that succeeded, by stream.
     lost: [u64; 2],
-    /// The loss of events has been reported.
     is_told: bool,
 }
 
@@ -154,7 +147,6 @@ impl Backlog {
         self.pieces.push_back(piece);
     }
 
-    /// Adds the line about dropped events.
     fn close_gap(&mut self, stream: StdStream, words: &Words) {
         let events = take(&mut self.dropped[stream as usize]);
         if events > 0 {
@@ -271,7 +263,6 @@ mod tests {
         io::Error::from(ErrorKind::StorageFull)
     }
 
-    /// A backlog and its words, driven by hand.
     struct Pen(Backlog, Words);
 
     impl Pen {

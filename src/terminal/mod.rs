@@ -35,9 +35,7 @@ const AT_ONCE: Duration = Duration::from_millis(200);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// For people.
     Table,
-    /// One JSON document.
     Json,
     /// One line of JSON per change or event.
     Jsonl,
@@ -112,7 +110,6 @@ impl Output {
         self.writer.is_closed()
     }
 
-    /// Whether stdout is a terminal.
     pub fn is_terminal(&self) -> bool {
         self.is_terminal
     }
@@ -233,12 +230,10 @@ impl Output {
         self.data(&compact_json(value));
     }
 
-    /// The same for a line that names a published RFQ.
     pub fn id_json(&self, value: &Value) {
         self.id(&compact_json(value));
     }
 
-    /// The same for a log line.
     pub fn event_json(&self, value: &Value) {
         self.event(&compact_json(value));
     }
@@ -257,7 +252,6 @@ impl Output {
         }
     }
 
-    /// Writes an error with its causes and hints to stderr.
     pub fn error(&self, error: &Error) {
         let red = self.err_style().red().bold();
         self.stderr(&format!("{} {}", red.apply_to("error:"), safe(&error.to_string())));
@@ -279,12 +273,11 @@ impl Output {
         self.stderr(&format!("{} {}", cyan.apply_to("hint:"), safe(hint)));
     }
 
-    /// The base style for stdout, without colours where they are off.
+    /// The base style, without colours where they are off.
     pub fn out_style(&self) -> Style {
         Style::new().force_styling(self.out_color)
     }
 
-    /// The base style for stderr, without colours where they are off.
     pub fn err_style(&self) -> Style {
         Style::new().for_stderr().force_styling(self.err_color)
     }

@@ -13,11 +13,9 @@ const TOLD_EVERY: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Total {
-    /// A known number of RFQs.
     Rfqs(u64),
     /// RFQs from a file of this many bytes.
     Bytes(u64),
-    /// An unknown number of RFQs.
     Unknown,
 }
 

@@ -15,12 +15,10 @@ use crate::flow::events::{Step, StepState};
 /// Shorter steps are shown without their time.
 const WORTH_TELLING: Duration = Duration::from_millis(50);
 
-/// Prints steps as they are reported.
 #[derive(Debug)]
 pub struct StepDisplay {
     output: Output,
     spinner: ProgressBar,
-    /// The subject of the current step.
     current: Mutex<String>,
 }
 

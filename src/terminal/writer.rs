@@ -59,7 +59,6 @@ impl Writer {
         }
     }
 
-    /// Whether a redraw would be accepted now.
     pub(super) fn takes_frames(&self, stream: StdStream) -> bool {
         self.lane(stream).lock().bytes <= FRAMES
     }
@@ -96,18 +95,16 @@ impl Writer {
         self.out.hold(|state| state.bytes <= ROOM / 2);
     }
 
-    /// Waits until every answer is written, or cannot be.
     pub(super) async fn answered(&self) {
         self.out.until(|state| state.answers == 0).await;
     }
 
-    /// Waits until all text is written.
     pub(super) async fn written(&self) {
         self.out.until(Backlog::is_idle).await;
         self.err.until(Backlog::is_idle).await;
     }
 
-    /// The same for a thread that may block.
+    /// Blocks until all text is written.
     pub(super) fn hold(&self) {
         self.out.hold(Backlog::is_idle);
         self.err.hold(Backlog::is_idle);
@@ -136,7 +133,6 @@ fn lead_to_one_place(one: &File, other: &File) -> io::Result<bool> {
     Ok((one.dev(), one.ino()) == (other.dev(), other.ino()))
 }
 
-/// The queue of one writer thread.
 #[derive(Debug)]
 struct OutputLane {
     state: Mutex<Backlog>,
@@ -190,7 +186,6 @@ impl OutputLane {
         refused
     }
 
-    /// Waits for the next batch.
     fn take(&self) -> Vec<Chunk> {
         let mut state = self.lock();
         loop {
