@@ -34,7 +34,7 @@ pub(super) struct BehaviourArgs {
 type Think = (Duration, Duration);
 
 impl BehaviourArgs {
-    /// What was asked for; the temper `otherwise`, if none was.
+    /// The typed behaviour, with the temper `otherwise` if none was typed.
     pub(super) fn behaviour(&self, otherwise: Profile) -> Behaviour {
         Behaviour {
             profile: self.behavior.unwrap_or(otherwise),
@@ -45,12 +45,10 @@ impl BehaviourArgs {
         }
     }
 
-    /// The faults that were asked for.
     pub(super) fn faults(&self) -> &[Fault] {
         &self.faults
     }
 
-    /// Requests worked on at once per provider.
     pub(super) fn concurrency(&self) -> usize {
         self.concurrency.into()
     }

@@ -1,10 +1,9 @@
-//! `rydes candidates`: what may stand at the end of a command line. The scripts of `rydes completions`
-//! ask it.
+//! `rydes candidates`: completes the last word of a command line, for the scripts of `rydes completions`.
 //!
-//! It answers with lines, the best first: a word, a tab, and what it is. A line without a word says
-//! that the shell knows better: `files` or `folders`. Nothing is connected to and nothing written, and
-//! no line is an error: what cannot be read offers nothing. Every word is made of characters that no
-//! shell obeys, since bash takes it as if it had been typed.
+//! It prints lines, the best first: a word, a tab, and a description. A line without a word says `files` or
+//! `folders`: the shell then completes paths. It connects to nothing, writes nothing and prints no errors: what
+//! cannot be read offers no words. Bash takes a word as if it had been typed, so every word consists of characters
+//! that no shell interprets.
 
 mod line;
 
@@ -20,9 +19,8 @@ use crate::error::{Result, exit};
 use crate::flow::provider::FAULT_KINDS;
 use crate::settings::{Backend, Env, RawOptions, Settings};
 
-/// Ids that are offered: what a person may look through.
+/// The most ids that are offered: a person reads them.
 const MOST: usize = 20;
-/// The conditions of a wait.
 const CONDITIONS: [(&str, &str); 3] = [
     ("all", "everybody has answered"),
     ("price:", "a price of so much or less"),
@@ -37,7 +35,7 @@ pub(super) struct Command {
     words: Vec<OsString>,
 }
 
-/// A word that may stand there, and what it is.
+/// A possible word, and its description.
 struct Offer {
     word: String,
     about: String,
@@ -77,7 +75,7 @@ async fn offers(line: &TypedLine<'_>) -> Vec<Offer> {
     }
 }
 
-/// Those that begin with what was typed, each with the rest of its word.
+/// Keeps the offers that begin with `text`, and puts `before` in front of each.
 fn fitting(mut offers: Vec<Offer>, before: &str, text: &str) -> Vec<Offer> {
     offers.retain(|offer| offer.word.is_empty() || offer.word.starts_with(text));
     for offer in offers.iter_mut().filter(|offer| !offer.word.is_empty()) {
@@ -103,7 +101,7 @@ fn about(help: Option<&clap::builder::StyledStr>) -> String {
     help.map(ToString::to_string).unwrap_or_default()
 }
 
-/// The values of an argument, by what it calls them.
+/// The values of an argument, chosen by its id or the name of its value.
 async fn values(line: &TypedLine<'_>, of: &Arg) -> Vec<Offer> {
     let possible = of.get_possible_values();
     if !possible.is_empty() {
@@ -126,7 +124,7 @@ async fn values(line: &TypedLine<'_>, of: &Arg) -> Vec<Offer> {
     }
 }
 
-/// The kinds of faults, behind the name of a provider where one was typed.
+/// The kinds of faults, after the name of a provider if one was typed.
 fn faults(line: &TypedLine<'_>) -> Vec<Offer> {
     let (End::Value { text, .. } | End::Word { text, .. } | End::Option(text)) = &line.end;
     let of = match text.split_once('=') {
@@ -136,7 +134,7 @@ fn faults(line: &TypedLine<'_>) -> Vec<Offer> {
     FAULT_KINDS.iter().map(|(kind, what)| Offer::new(format!("{of}{kind}"), *what)).collect()
 }
 
-/// The RFQs submitted from this machine to the stack that is meant, newest first.
+/// The RFQs submitted from this machine to the selected stack, newest first.
 async fn ids(line: &TypedLine<'_>) -> Vec<Offer> {
     let typed = RawOptions {
         stack: line.value("stack"),
@@ -172,7 +170,7 @@ async fn submitted(is_meant: impl Fn(&Submitted) -> bool) -> impl Iterator<Item 
     Recent::all(env).await.into_iter().filter(move |one| is_meant(one))
 }
 
-/// Whether a shell takes a word as it is.
+/// Whether a shell takes a word literally.
 fn is_plain(word: &str) -> bool {
     let is_harmless = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     !word.is_empty() && !word.starts_with('-') && word.chars().all(is_harmless)

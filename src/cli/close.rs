@@ -12,7 +12,6 @@ use crate::flow::quotes::snapshot;
 use crate::view::quotes::over;
 use crate::view::trace::{Clock, time_of_day};
 
-/// How often closing is tried.
 const ATTEMPTS: usize = 4;
 
 /// End the gathering of an RFQ now.
@@ -49,7 +48,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     Ok(exit::DONE)
 }
 
-/// Closes an RFQ; returns how it stands then, and since when it is closed if this has closed it.
+/// Closes an RFQ. Returns its state then, and the time of closing if this call closed it.
 async fn close(aws: &Aws, id: &RfqId) -> Result<(Gathering, Option<Timestamp>)> {
     let read = async || match snapshot(aws, id, None).await? {
         Some(gathering) => Ok(gathering),
@@ -59,18 +58,18 @@ async fn close(aws: &Aws, id: &RfqId) -> Result<(Gathering, Option<Timestamp>)> 
     loop {
         let gathering = read().await?;
         if gathering.completed_by.is_some() {
-            // Whoever was faster has ended it, or an attempt whose confirmation was lost.
+            // Another process has ended it, or an attempt of this call whose confirmation was lost.
             let closed = gathering.request.closed_at.filter(|at| tried.contains(at));
             return Ok((gathering, closed));
         }
-        // Each attempt has a time of its own, so that none takes back what came in between.
+        // Each attempt has its own time, so that none undoes what was gathered in between.
         let at = gathering.closing_time(Timestamp::now());
         match aws.table().close(id, at).await {
             Err(error) if !error.is_transient() || tried.len() + 1 == ATTEMPTS => {
                 return Err(error);
             }
             Ok(()) | Err(_) if tried.len() + 1 == ATTEMPTS => {
-                return Err(Error::other("it could not be closed; it goes on"));
+                return Err(Error::other("the RFQ could not be closed; it is still open"));
             }
             Ok(()) | Err(_) => tried.push(at),
         }

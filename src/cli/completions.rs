@@ -20,8 +20,8 @@ pub(super) struct Command {
 }
 
 pub(super) fn run(context: &Context, command: &Command) -> u8 {
-    // These ask the program, which knows what was submitted. `clap_complete` has such scripts too, but they
-    // have to be made anew for each version, and in bash they take `--fault NAME=KIND` for three words.
+    // These scripts ask the program, which knows the submitted RFQs. Those of `clap_complete` must be generated
+    // again for each version, and in bash they split `--fault NAME=KIND` into three words.
     let script = match command.shell {
         Shell::Bash => include_str!("completions/rydes.bash").to_owned(),
         Shell::Zsh => include_str!("completions/rydes.zsh").to_owned(),
@@ -36,7 +36,7 @@ pub(super) fn run(context: &Context, command: &Command) -> u8 {
     exit::DONE
 }
 
-/// The program without the commands that are hidden, which `clap_complete` would offer.
+/// The program without its hidden commands: `clap_complete` would offer them.
 fn shown() -> clap::Command {
     let program = Cli::command();
     let commands = program.get_subcommands().filter(|command| !command.is_hide_set());

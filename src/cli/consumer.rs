@@ -25,7 +25,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let Action::Run(command) = command.action;
     let settings = context.settings()?;
     let aws = context.connect(&settings).await?;
-    // Before anything is said of a run that never begins.
+    // Without the queue, the run fails before it prints anything.
     let queue = Box::pin(retry_transient(async || aws.queue(aws.names.response_queue()).await));
     context.visibly("looking for the response queue", queue).await?;
     let plan = WorkerPlan { providers: None, consumer: Some(command.gathering()) };

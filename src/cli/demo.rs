@@ -1,4 +1,4 @@
-//! `rydes demo`: all of it in one process, the same on every machine.
+//! `rydes demo`: the whole pattern in one process, with the same result on every machine.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,19 +25,16 @@ use crate::shutdown::{Shutdown, Stage};
 use crate::stack::{self, Mode, SetupRequest, Untagged, find, inventory, teardown};
 use crate::terminal::{Format, Output};
 
-/// The demo's own stack.
 const STACK: &str = "rydes-demo";
-/// The RFQ whose ten answers show every state there is.
+/// The id of an RFQ whose ten answers show every state.
 const RFQ: &str = "1f0a99e2-7d34-4b5c-9a61-2c8e5f0b0147";
-/// The seed that goes with it.
+/// The seed that gives these answers.
 const SEED: u64 = 0;
-/// When answers are wanted.
 const DEADLINE: Duration = Duration::from_secs(8);
-/// How long to stay for the answer that comes too late: at most 4 s after the deadline.
+/// How long to stay for the late answer, which comes at most 4 s after the deadline.
 const LINGER: Duration = Duration::from_millis(4_500);
-/// How long a receive waits: draining takes as long.
+/// How long a receive waits: a drain takes as long.
 const POLL_WAIT: Duration = Duration::from_secs(1);
-/// The providers.
 const PROVIDERS: usize = 10;
 
 /// See all of it in under 40 s: brings LocalStack up, sets up, runs, submits, cleans up.
@@ -72,7 +69,7 @@ pub(super) async fn run(context: &Context, _command: Command) -> Result<u8> {
     let shown = tokio::select! {
         biased;
         shown = show(context, &settings, &aws) => shown,
-        // Whatever was not stopped by itself is stopped here; the teardown below still comes.
+        // This stops what is still running. The teardown below still follows.
         () = interrupted(shutdown) => Err(shutdown.error()),
     };
     let removed = clean_up(context, &aws).await;
@@ -82,7 +79,7 @@ pub(super) async fn run(context: &Context, _command: Command) -> Result<u8> {
     Ok(exit::DONE)
 }
 
-/// Ends a little after the first signal: the view ends by itself, and leaves its table behind.
+/// Returns a little after the first signal: the view ends by itself and leaves its table.
 async fn interrupted(shutdown: &Shutdown) {
     shutdown.first_signal().await;
     tokio::time::sleep(POLL_WAIT * 2).await;
@@ -91,7 +88,7 @@ async fn interrupted(shutdown: &Shutdown) {
 /// Sets up, runs providers and consumer, submits and watches.
 async fn show(context: &Context, settings: &Settings, aws: &Aws) -> Result<(Gathering, u64)> {
     let output = &context.output;
-    // What a demo that was killed has left behind.
+    // A demo that was killed leaves its stack behind.
     let left = inventory(aws).await?;
     if left.count() > 0 {
         teardown(aws, &left, &waiting(output)).await?;
@@ -110,11 +107,11 @@ async fn show(context: &Context, settings: &Settings, aws: &Aws) -> Result<(Gath
     let stop = context.shutdown.stop.part();
     let before = aws.meter.total();
     let plan = plan(providers);
-    // The table of the quotes shows what comes of it.
+    // Events are not shown: the table of quotes shows their result.
     let sink: Sink<Event> = Arc::new(|_| {});
     let customer = async {
         let asked = ask(context, settings, aws).await;
-        // Nothing more is to be answered.
+        // No request needs an answer any more.
         stop.reach(Stage::GiveBack);
         asked
     };
@@ -129,7 +126,7 @@ async fn show(context: &Context, settings: &Settings, aws: &Aws) -> Result<(Gath
     Ok((gathering, requests))
 }
 
-/// What happened when, and where every copy of the request is.
+/// Shows the timeline, and where every copy of the request is.
 async fn explain(output: &Output, aws: &Aws, id: &RfqId) -> Result<()> {
     if let Some(rows) = aws.table().rows(id).await? {
         let now = Timestamp::now();
@@ -196,7 +193,7 @@ async fn clean_up(context: &Context, aws: &Aws) -> Result<()> {
     Ok(())
 }
 
-/// What was seen, in figures, and how to do it by hand.
+/// Prints what happened, in figures, and how to repeat it by hand.
 fn tell(context: &Context, settings: &Settings, gathering: &Gathering, requests: u64) {
     let output = &context.output;
     let by_hand = [

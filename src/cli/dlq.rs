@@ -74,7 +74,7 @@ struct Which {
 }
 
 impl Command {
-    /// Whether letters are moved, which is not broken off half way.
+    /// Whether letters are moved: a signal must not interrupt this half way.
     pub(super) fn is_replay(&self) -> bool {
         matches!(self.action, Action::Replay(_))
     }
@@ -132,18 +132,17 @@ async fn replay_letters(context: &Context, command: Replay) -> Result<u8> {
             more => format!(" (and {more} more)"),
         };
         return Err(Error::other(format!("no dead letter {}{more} is there", printable(first)))
-            .hint("one that somebody else looks at is hidden for up to 30 s"));
+            .hint("another receiver may hide it for up to 30 s"));
     }
     counts.judge()?;
     if hidden > 0 {
         let hidden = if hidden == 1 { "1 more is".into() } else { format!("{hidden} more are") };
-        return Err(Error::other(format!("about {hidden} in somebody else's hands"))
-            .hint("such letters are back after 30 s at the most"));
+        return Err(Error::other(format!("about {hidden} held by another receiver"))
+            .hint("such letters are visible again after 30 s at the most"));
     }
     Ok(exit::DONE)
 }
 
-/// How many letters ended how.
 #[derive(Debug, Default)]
 struct ReplayCounts {
     moved: u64,
@@ -176,12 +175,11 @@ impl ReplayCounts {
         sentence
     }
 
-    /// How many stay where they were.
+    /// Letters that stay in the dead letters.
     fn stay(&self) -> u64 {
         self.homeless + self.unsent + self.cut
     }
 
-    /// The error, if there is one.
     fn judge(&self) -> Result<()> {
         if self.stay() > 0 {
             let stay = count_of(self.stay(), "letter");
@@ -200,7 +198,7 @@ impl ReplayCounts {
         if self.copied > 0 {
             let copied = count_of(self.copied, "letter");
             return Err(Error::other(format!("{copied} could not be deleted"))
-                .hint("replayed once more they would be there twice"));
+                .hint("another replay would duplicate them"));
         }
         Ok(())
     }
@@ -233,7 +231,7 @@ async fn list(context: &Context, command: &List) -> Result<u8> {
     Ok(exit::DONE)
 }
 
-/// Both queues, side by side.
+/// Reads both queues of dead letters at the same time.
 async fn look(aws: &Aws, most: usize) -> Result<[LetterView<'static>; 2]> {
     let (requests, replies) = tokio::try_join!(
         aws.queue(aws.names.provider_dead_letters()),

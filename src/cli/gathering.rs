@@ -1,4 +1,4 @@
-//! Shows how an RFQ stands, once.
+//! Shows the state of an RFQ, once.
 
 use super::env;
 use super::recent::Recent;
@@ -18,14 +18,13 @@ pub(super) async fn unknown(aws: &Aws, id: &RfqId) -> Error {
     Recent::of(aws, env).unknown(format!("no RFQ {id} on stack {}", aws.names.stack())).await
 }
 
-/// Looks whether filters explain who is missing, where the format has room for that.
+/// Checks whether filters explain missing providers, if the format has a place for that.
 pub(super) async fn explain(output: &Output, aws: &Aws, gathering: &mut Gathering) {
     if output.format != Format::Workshop {
         Box::pin(Filters::default().explain(aws, gathering)).await;
     }
 }
 
-/// Prints how an RFQ stands, in the format that is wanted.
 pub(super) fn print(output: &Output, aws: &Aws, gathering: &Gathering) {
     match output.format {
         Format::Table => {
@@ -39,7 +38,7 @@ pub(super) fn print(output: &Output, aws: &Aws, gathering: &Gathering) {
     }
 }
 
-/// The title bold, the best quote green: nothing that only colour says.
+/// Makes the title bold and the best quote green. Colour alone must carry no information.
 pub(super) fn styled(output: &Output, lines: Vec<String>) -> Vec<String> {
     let style = output.out_style();
     let last = lines.len();

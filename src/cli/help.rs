@@ -17,7 +17,7 @@ pub(super) struct Command {
 }
 
 pub(super) fn run(context: &Context, command: &Command) -> u8 {
-    // `help A B` is `A B --help`, with the same words where there is no such command.
+    // `help A B` is `A B --help`, with the same error for an unknown command.
     let words = command.words.iter().map(String::as_str);
     let line = ["rydes"].into_iter().chain(words).chain(["--help"]);
     let parsed = Cli::command().color(context.color).try_get_matches_from(line);

@@ -103,15 +103,14 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     done.map_err(|error| Error::other("the work was broken off").because(error))?
 }
 
-/// Where the commands are carried out and told of.
 struct Session {
     output: Output,
     instance: Instance,
-    /// The options that make other commands reach this LocalStack, each with a space before it.
+    /// The options that make other commands reach this LocalStack, with a space before each.
     options: String,
 }
 
-/// Makes sure that LocalStack answers, starting it if need be, where it would be on this machine.
+/// Makes sure that LocalStack answers on this machine, and starts it if it must.
 pub(super) async fn bring_up(context: &Context) -> Result<()> {
     let instance = Instance { port: chosen_port(context, None)?, surroundings: surroundings()? };
     let session =
@@ -129,7 +128,6 @@ impl Session {
         Ok(exit::DONE)
     }
 
-    /// What is up.
     fn bring_up(&self, wanted: RequestedRuntime) -> Result<Up> {
         let another = |error: Error| {
             error.hint(format!("another port: rydes localstack up --port {}", free_port()))
@@ -169,12 +167,12 @@ impl Session {
         ));
     }
 
-    /// Writes what to do next, or the document that says what is up.
+    /// Prints what to do next, or the document.
     fn announce(&self, up: &Up) {
         let next = format!("next: rydes{} setup", self.options);
         let (stop, logs) = (self.command("down"), self.command("logs"));
         match up.runtime {
-            // `down` would leave alone what somebody else started.
+            // `down` does not stop what `up` did not start.
             None => self.output.note(&next),
             Some(_) if self.instance.port == DEFAULT_PORT => {
                 self.output.note(&format!("{next}    (stop: {stop}, logs: {logs})"));
@@ -190,7 +188,7 @@ impl Session {
         }));
     }
 
-    /// Tells what is missing before the error that it leads to.
+    /// Lists what is missing, then returns the error.
     fn incomplete(&self, wanted: RequestedRuntime, error: Error) -> Error {
         if wanted == RequestedRuntime::Only(Runtime::Docker) {
             return error;
@@ -265,7 +263,7 @@ impl Session {
         Ok(exit::DONE)
     }
 
-    /// The command line of another command about this LocalStack.
+    /// The command line of another `localstack` command for this port.
     fn command(&self, action: &str) -> String {
         match self.instance.port {
             DEFAULT_PORT => format!("rydes localstack {action}"),

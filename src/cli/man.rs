@@ -42,13 +42,13 @@ pub(super) fn run(context: &Context, command: &Command) -> Result<u8> {
     Ok(exit::DONE)
 }
 
-/// Writes a file as a whole: where that fails, what was there before stays.
+/// Replaces a file as a whole. If that fails, the old file stays.
 fn write(path: &Path, text: &str) -> io::Result<()> {
     let mut new = path.to_owned().into_os_string();
     new.push(".new");
     let done = file::write(Path::new(&new), text).and_then(|()| fs::rename(&new, path));
     if done.is_err() {
-        // The first failure is the one that is told.
+        // The first failure is the one to report.
         _ = fs::remove_file(&new);
     }
     done

@@ -185,7 +185,6 @@ enum Command {
     Candidates(candidates::Command),
 }
 
-/// What every command is handed.
 struct Context {
     output: Output,
     typed: RawOptions,
@@ -203,18 +202,17 @@ impl Context {
         }
     }
 
-    /// Where to work and on what.
     fn settings(&self) -> Result<Settings> {
         Settings::resolve(&self.typed, Env::new(&env))
     }
 
-    /// Makes the clients, and sees that something answers.
+    /// Makes the clients, and checks that the endpoint answers.
     async fn connect(&self, settings: &Settings) -> Result<Aws> {
         self.visibly("connecting", Aws::connect(settings, remedies(settings)).boxed()).await
     }
 
-    /// Waits for work that may be broken off, as a signal does; on a terminal it says what is waited
-    /// for, unless that is over at once.
+    /// Waits for work that a signal may interrupt. On a terminal it shows `subject`, unless the wait is shorter
+    /// than `AT_ONCE`.
     async fn visibly<T>(
         &self,
         subject: &str,
@@ -235,7 +233,7 @@ impl Context {
     }
 }
 
-/// A variable of the environment as it is; empty counts as unset.
+/// A variable of the environment; an empty one counts as unset.
 fn env(name: &str) -> Option<OsString> {
     std::env::var_os(name).filter(|value| !value.is_empty())
 }
@@ -296,13 +294,13 @@ fn start(output: &Output, typed: RawOptions, color: ColorChoice, command: Comman
         let judge = || judge(output, outcome, shutdown.error().kind());
         output.finish(shutdown, judge).await
     });
-    // What a second signal left behind must not hold the program up.
+    // Work left by a second signal must not delay the exit.
     runtime.shutdown_background();
     code
 }
 
-/// Prints the error that the program ends with, if any; returns the exit code. Work counts as done once
-/// its answer is written; `kind` is that of the signal that ends the wait for this.
+/// Prints the errors that the program ends with, and returns the exit code. Work counts as done only when its
+/// answer is written. `kind` is that of the signal that ended the wait for this.
 fn judge(output: &Output, outcome: Result<u8>, kind: Kind) -> u8 {
     let delivered = output.delivered_in_full(kind);
     let code = match (&outcome, &delivered) {
@@ -315,7 +313,7 @@ fn judge(output: &Output, outcome: Result<u8>, kind: Kind) -> u8 {
     code
 }
 
-/// The same where no signal is listened for.
+/// The same where the program does not handle signals.
 fn conclude(output: &Output, outcome: Result<u8>) -> u8 {
     output.finish_now();
     let code = judge(output, outcome, Kind::Other);
@@ -332,7 +330,7 @@ async fn execute(context: &Context, command: Command) -> Result<u8> {
         Command::Candidates(command) => {
             return candidates::run(context, command).boxed_local().await;
         }
-        // These stop by themselves, in good order; a submission is not broken off half way.
+        // These commands stop in order by themselves. A signal must not interrupt a submission half way.
         Command::Submit(command) => return submit::run(context, command).boxed_local().await,
         Command::Demo(command) => return demo::run(context, command).boxed_local().await,
         Command::Providers(command) if command.is_run() => {
@@ -358,13 +356,13 @@ async fn execute(context: &Context, command: Command) -> Result<u8> {
     interruptible(context, work).await
 }
 
-/// Ends work at the first signal: it is safe to run it again.
+/// Ends work at the first signal. Such a command is safe to repeat.
 async fn interruptible(context: &Context, mut work: LocalBoxFuture<'_, Result<u8>>) -> Result<u8> {
     tokio::select! {
         biased;
         code = &mut work => code,
         () = context.shutdown.first_signal() => {
-            // A wait prints what it has before it ends with the same error.
+            // A wait prints its last state before it ends with the same error.
             tokio::select! {
                 biased;
                 code = &mut work => code,
@@ -374,7 +372,7 @@ async fn interruptible(context: &Context, mut work: LocalBoxFuture<'_, Result<u8
     }
 }
 
-/// Waits for what a person or another program types or reads, and is interrupted by a signal.
+/// Waits for a person or another program that types or reads. A signal interrupts the wait.
 async fn attended<T: Send + 'static>(
     context: &Context,
     work: impl FnOnce() -> T + Send + 'static,
@@ -388,7 +386,6 @@ async fn attended<T: Send + 'static>(
     }
 }
 
-/// What the environment says about the terminal.
 fn terminal() -> Terminal {
     match env("TERM") {
         None => Terminal::Dumb,
@@ -398,7 +395,7 @@ fn terminal() -> Terminal {
     }
 }
 
-/// What takes no longer needs no word.
+/// A shorter wait shows nothing.
 const AT_ONCE: Duration = Duration::from_millis(60);
 impl Global {
     fn typed(&self) -> RawOptions {

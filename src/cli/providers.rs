@@ -27,7 +27,7 @@ pub(super) struct Command {
 }
 
 impl Command {
-    /// Whether the workers are to run, which stop by themselves.
+    /// Whether this runs workers, which handle signals themselves.
     pub(super) fn is_run(&self) -> bool {
         matches!(self.action, Action::Run(_))
     }
@@ -98,7 +98,7 @@ async fn run_workers(context: &Context, command: workers::Providers) -> Result<u
     Box::pin(workers::run(context, &settings, &aws, &plan, &command.common)).await
 }
 
-/// Those named, or every simulated one.
+/// The named providers, or all simulated ones.
 fn chosen(
     settings: &Settings,
     register: &[Registered],
@@ -167,7 +167,7 @@ async fn list(context: &Context) -> Result<u8> {
     let rows: Vec<_> = register.iter().map(row).collect();
     let columns = ["PROVIDER", "KIND", "QUEUE", ""].map(Column::Left);
     context.output.lines(&lines(&columns, &rows));
-    // The live ones have a row each.
+    // Each live subscription already has a row.
     let inactive = Subscribers { live: Vec::new(), ..subscribers.clone() };
     for sentence in subscriptions::sentences(&inactive, None) {
         context.output.note(&sentence);

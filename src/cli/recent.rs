@@ -1,6 +1,6 @@
-//! Remembers the RFQs submitted from this machine, so that `rydes quotes` finds the newest and a
-//! prefix of an id will do. Nothing depends on it: a file that cannot be read is an empty one, and a disk
-//! that hangs is waited for once.
+//! Remembers the RFQs submitted from this machine, so that `rydes quotes` finds the newest and commands accept a
+//! prefix of an id. Nothing depends on it: an unreadable file counts as empty, and a disk that hangs is waited for
+//! once.
 
 use std::ffi::OsString;
 use std::fs;
@@ -21,41 +21,35 @@ use crate::settings::{Env, Settings, Target, plain_url};
 use crate::terminal::Output;
 use crate::tools::file;
 
-/// RFQs that are remembered.
 const MOST: usize = 1_000;
-/// Bytes that are read of the file, the last ones: twice as many RFQs, with the longest ids, take less.
+/// Bytes that are read from the end of the file: room for twice as many RFQs with the longest ids.
 const MOST_BYTES: u64 = 1 << 22;
-/// RFQs of one bulk submission, or of one `serve`, that are remembered: the newest.
+/// The newest RFQs of a bulk submission, or of a `serve`, that are remembered.
 pub(super) const REMEMBERED: usize = 10;
-/// The shortest prefix of an id that will do.
 const SHORTEST_PREFIX: usize = 4;
-/// RFQs that a hint names.
 const HINTED: usize = 3;
-/// How long the disk may take.
+/// Time limit for the disk.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The memory of one stack.
 pub(super) struct Recent {
     file: Option<PathBuf>,
-    /// What tells stacks apart.
+    /// Identifies the stack.
     place: String,
-    /// What was submitted to this stack, newest first, as of the first look; or why it is unknown.
+    /// The RFQs of this stack, newest first, as first read; or why they are unknown.
     entries: OnceCell<io::Result<Vec<RecentRfq>>>,
-    /// The disk did not respond, and is left alone.
+    /// The disk did not respond, and is not asked again.
     is_hung: AtomicBool,
 }
 
-/// An RFQ that was submitted here.
 struct RecentRfq {
     id: String,
     at: Option<Timestamp>,
 }
 
-/// An RFQ and where it was submitted, as the file says it: each text may be anything.
+/// An RFQ and where it was submitted, as read from the file: each text may be invalid.
 pub(super) struct Submitted {
-    /// Its id.
     pub(super) id: String,
-    /// When, if the file says so.
     pub(super) at: Option<Timestamp>,
     place: String,
 }
@@ -68,13 +62,12 @@ impl Submitted {
         Some(Self { id, at, place: plain(line["place"].as_str()?) })
     }
 
-    /// The name of its stack.
     pub(super) fn stack(&self) -> &str {
         self.place.split(' ').next().unwrap_or_default()
     }
 
-    /// Whether it was submitted to the stack that is meant, as far as that is known without asking it:
-    /// only AWS itself says which account and region it is.
+    /// Whether it was submitted to this stack, as far as that is known without a connection: only AWS itself names
+    /// its account and region.
     pub(super) fn is_of(&self, settings: &Settings) -> bool {
         let stack = &settings.stack;
         match &settings.target {
@@ -92,7 +85,6 @@ impl Submitted {
 }
 
 impl Recent {
-    /// The memory of a stack that is reached.
     pub(super) fn of(aws: &Aws, env: impl Fn(&str) -> Option<OsString>) -> Self {
         Self::at(&format!("{} {}", aws.names.stack(), aws.address()), env)
     }
@@ -111,7 +103,7 @@ impl Recent {
         }
     }
 
-    /// All that was submitted from this machine, newest first; nothing where that cannot be read.
+    /// All RFQs submitted from this machine, newest first; empty if the file cannot be read.
     pub(super) async fn all(env: impl Fn(&str) -> Option<OsString>) -> Vec<Submitted> {
         let memory = Self::at("", env);
         let Some(file) = memory.file.clone() else { return Vec::new() };
@@ -119,7 +111,7 @@ impl Recent {
         text.lines().rev().filter_map(Submitted::read).collect()
     }
 
-    /// Remembers RFQs. What goes wrong is worth a word and no more.
+    /// Remembers RFQs. A failure only shows with `-v`.
     pub(super) async fn remember(
         &self,
         requests: impl IntoIterator<Item = &RequestRow>,
@@ -139,7 +131,7 @@ impl Recent {
         }
     }
 
-    /// Does work on the disk that may hang, and waits for it only so long.
+    /// Runs work on the disk that may hang, and waits for it no longer than `PATIENCE`.
     async fn in_time<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> io::Result<T> + Send + 'static,
@@ -153,10 +145,8 @@ impl Recent {
         done.map_err(|_| hung())?.unwrap_or_else(|panic| Err(io::Error::other(panic)))
     }
 
-    /// The RFQ that was meant: a full id, a unique prefix of one submitted here, or the newest.
-    ///
-    /// # Errors
-    /// No such RFQ; invalid when a prefix fits several.
+    /// The RFQ that was meant: a full id, a unique prefix of one submitted here, or the newest. Fails when there
+    /// is no such RFQ, or when a prefix matches several.
     pub(super) async fn find(&self, typed: Option<&str>, settings: &Settings) -> Result<RfqId> {
         let entries = self.entries().await;
         let Some(typed) = typed else {
@@ -211,7 +201,7 @@ impl Recent {
         }
     }
 
-    /// The error about an RFQ that does not exist, with the ones that do.
+    /// The error about an RFQ that does not exist, with the newest ones as a hint.
     pub(super) async fn unknown(&self, message: String) -> Error {
         let newest = self.newest().await.map(|newest| format!("; {newest}")).unwrap_or_default();
         Error::new(Kind::NoSuchRfq, message).hint(format!("RFQs are kept 7 days{newest}"))
@@ -252,7 +242,7 @@ impl Recent {
         (!all.is_empty()).then(|| format!("newest here: {}", all.join(", ")))
     }
 
-    /// What was submitted to this stack, newest first; nothing where that cannot be read.
+    /// The RFQs of this stack, newest first; empty if the file cannot be read.
     async fn entries(&self) -> &[RecentRfq] {
         let entries = self.entries.get_or_init(async || {
             let Some(file) = self.file.clone() else { return Ok(Vec::new()) };
@@ -262,7 +252,7 @@ impl Recent {
         entries.await.as_deref().unwrap_or_default()
     }
 
-    /// Why it could not be read, after a look.
+    /// Why the file could not be read.
     fn unreadable(&self) -> Option<String> {
         let error = self.entries.get()?.as_ref().err()?;
         let file = self.file.as_ref().map(|file| format!("{}: ", file.display()));
@@ -275,7 +265,7 @@ impl Recent {
     }
 }
 
-/// What the file says; nothing, where there is none.
+/// The end of the file; empty if there is none.
 fn read(path: &Path) -> io::Result<String> {
     let mut opened = match file::open(path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(String::new()),
@@ -288,7 +278,7 @@ fn read(path: &Path) -> io::Result<String> {
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// Adds lines, and drops the oldest where there are many.
+/// Adds lines, and drops the oldest lines of a long file.
 fn append(path: &Path, lines: &str) -> io::Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
@@ -303,7 +293,7 @@ fn append(path: &Path, lines: &str) -> io::Result<()> {
     file::write(path, text)
 }
 
-/// A place with its URL in the one way of writing it: `localhost` and `127.0.0.1` are one memory.
+/// Writes the URL of a place in one way: `localhost` and `127.0.0.1` share one memory.
 fn plain(place: &str) -> String {
     let word = |word: &str| plain_url(word).unwrap_or_else(|| word.to_owned());
     place.split(' ').map(word).collect::<Vec<_>>().join(" ")

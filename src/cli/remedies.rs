@@ -3,7 +3,6 @@
 use crate::aws::{Remedies, Remedy};
 use crate::settings::{Backend, Settings};
 
-/// The command lines for this stack.
 pub(super) fn remedies(settings: &Settings) -> Remedies {
     let settings = settings.clone();
     Remedies::new(move |remedy| match (remedy, settings.backend()) {

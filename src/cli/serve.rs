@@ -26,7 +26,7 @@ use crate::terminal::{Format, Output};
 use crate::view::account;
 use crate::view::count_of;
 
-/// How often the RFQs submitted through it are remembered, the newest of them.
+/// How often the newest RFQs submitted through it are remembered.
 const REMEMBER: Duration = Duration::from_millis(500);
 
 /// Serve the original's HTTP routes, and a page that shows quotes coming in.
@@ -61,7 +61,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let listener = bind(&command.listen).await?;
     let at = listener.local_addr().map_err(Error::system)?;
     let aws = context.connect(&settings).await?;
-    // Before anything is said of a run that never begins.
+    // Without the stack, the run fails before it prints anything.
     let topic = Box::pin(retry_transient(async || aws.topic().await));
     context.visibly("looking for the stack", topic).await?;
     greet(output, &aws, at);
@@ -77,7 +77,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         &context.shutdown.stop,
         reporter(output, &account),
     ));
-    // The first of many at once, so that the next command finds it; the others at the next turn.
+    // The first RFQ is remembered at once, so that the next command finds it; later ones after a pause.
     let remembering = async {
         loop {
             account.fresh.notified().await;
@@ -94,9 +94,9 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     served.map(|()| exit::DONE)
 }
 
-/// Listens at an address, or at a name's first one that can be had.
+/// Listens at an address, or at the first usable address of a name.
 async fn bind(listen: &str) -> Result<TcpListener> {
-    // A port alone is one of this machine's.
+    // A port alone is on `127.0.0.1`.
     let typed = match listen.parse::<u16>() {
         Ok(port) => format!("127.0.0.1:{port}"),
         Err(_) => listen.to_owned(),
@@ -136,7 +136,6 @@ fn greet(output: &Output, aws: &Aws, at: SocketAddr) {
     output.note("Ctrl-C finishes what is open; twice leaves at once");
 }
 
-/// What was served.
 #[derive(Default)]
 struct Served {
     answered: AtomicU64,
@@ -145,12 +144,12 @@ struct Served {
     troubles: Troubles,
     /// The newest RFQs that are not remembered yet.
     newest: Mutex<VecDeque<RequestRow>>,
-    /// There are such RFQs.
+    /// Signals such RFQs.
     fresh: Notify,
 }
 
 impl Served {
-    /// Counts a report; returns what is to be told of it.
+    /// Counts an event. Returns the line to print, if any.
     fn count(&self, report: &ServeEvent) -> Option<String> {
         let add = |counter: &AtomicU64| counter.fetch_add(1, Ordering::Relaxed);
         match report {

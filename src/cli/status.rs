@@ -17,7 +17,7 @@ use crate::terminal::Format;
 use crate::terminal::live::size;
 use crate::view::status::{Heading, document, queues, rfqs, subscribers};
 
-/// Reads of RFQs under way at once.
+/// Reads of RFQs in flight at once.
 const CONCURRENCY: usize = 8;
 
 /// Show the queues, the dead letters, and the RFQs submitted from this machine.
@@ -71,7 +71,8 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     Ok(exit::DONE)
 }
 
-/// So many simulated providers are there from number 1, so that a setup makes no others; at least 1.
+/// The number of simulated providers that follow each other from number 1, so that `setup` makes no others; at
+/// least 1.
 fn simulated(subscribers: &Subscribers) -> usize {
     let names = subscribers.live.iter().filter_map(|one| one.name.as_ref());
     let numbers: HashSet<usize> = names.filter_map(ProviderName::number).collect();
@@ -79,7 +80,7 @@ fn simulated(subscribers: &Subscribers) -> usize {
     in_a_row.count().max(1)
 }
 
-/// How these RFQs stand, those that are still there.
+/// The states of those RFQs that still exist.
 async fn gatherings(aws: &Aws, ids: &[RfqId]) -> Result<Vec<Gathering>> {
     let reads = stream::iter(ids).map(|id| snapshot(aws, id, None)).buffered(CONCURRENCY);
     let found: Vec<Option<Gathering>> = reads.try_collect().await?;

@@ -39,7 +39,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let mut aws = context.connect(&settings).await?;
     output.note(&aws.target_line());
     let told = waiting(output);
-    // On a terminal the wait is shown as one.
+    // On a terminal, `visibly` shows the wait.
     let patience = |waiting| {
         if !output.is_attended() {
             told(waiting);
@@ -91,8 +91,8 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     Ok(exit::DONE)
 }
 
-/// The command line that lifts the table's deletion protection. LocalStack keeps a world for each
-/// access key, so there the key goes with it.
+/// The command line that lifts the table's deletion protection. LocalStack has an account for each access key, so
+/// there the line includes the key.
 fn unprotect(settings: &Settings, table: &str, region: &str) -> String {
     let region = quoted(region);
     let place = match &settings.target {
@@ -128,7 +128,7 @@ fn print(context: &Context, found: &Inventory, removed: usize) {
     }
 }
 
-/// On AWS the stack's name is wanted, elsewhere a yes; off a terminal an option has to say it.
+/// Asks for the stack's name on AWS, and for `yes` elsewhere. Without a terminal, an option must confirm.
 async fn confirm(context: &Context, command: &Command, aws: &Aws, found: &Inventory) -> Result<()> {
     let stack = aws.names.stack().as_str();
     let wanted = if aws.is_real() { stack } else { "yes" };
@@ -148,7 +148,7 @@ async fn confirm(context: &Context, command: &Command, aws: &Aws, found: &Invent
     if !io::stdin().is_terminal() {
         let option = if aws.is_real() { "--confirm NAME" } else { "--yes" };
         return Err(Error::invalid(format!(
-            "not on a terminal, so nobody can be asked; nothing was removed: say `{option}`"
+            "stdin is not a terminal, so nothing was removed: confirm with `{option}`"
         )));
     }
     context.output.ask(&format!("type {wanted}:"));

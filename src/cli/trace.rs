@@ -15,7 +15,7 @@ use crate::terminal::{Format, Output};
 use crate::view::picture::svg;
 use crate::view::trace::{document, lines};
 
-/// Columns where there is no terminal to ask.
+/// Columns without a terminal.
 const COLUMNS: u16 = 80;
 
 /// Show what happened when: one line per provider, from the request to its row.
@@ -50,7 +50,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     if let Some(file) = &command.svg {
         let picture = svg(&timeline, &gathering, now)?;
         let into = file.clone();
-        // A pipe that no program reads yet cannot be opened yet either.
+        // Opening a pipe blocks until it has a reader.
         attended(context, move || std::fs::write(into, picture)).await?.map_err(|error| {
             Error::other(format!("cannot write {}", file.display())).because(error)
         })?;

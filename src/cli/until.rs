@@ -6,10 +6,7 @@ use crate::core::{Condition, Until};
 use crate::error::{Error, Result};
 use crate::flow::draft::UNTIL_MAX;
 
-/// Checks how many conditions there are.
-///
-/// # Errors
-/// Invalid when there are more than a request may have.
+/// Fails when there are more conditions than a request may have.
 pub(super) fn check_until(until: &[Until]) -> Result<()> {
     if until.len() <= UNTIL_MAX {
         return Ok(());
@@ -17,7 +14,7 @@ pub(super) fn check_until(until: &[Until]) -> Result<()> {
     Err(Error::invalid(format!("`--until`: at most {UNTIL_MAX} conditions")))
 }
 
-/// The conditions that are stored with a request; a stall is of a wait alone.
+/// The conditions that are stored with a request. A stall belongs to one wait alone.
 pub(super) fn stored(until: &[Until]) -> Vec<Condition> {
     let conditions = until.iter().filter_map(|until| match until {
         Until::Complete(condition) => Some(condition.clone()),

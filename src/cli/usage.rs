@@ -1,4 +1,4 @@
-//! What is printed in the place of a command: help that was asked for, or what was wrong with the command line.
+//! Prints help, or what is wrong with the command line.
 
 use std::ffi::OsString;
 use std::io::ErrorKind::BrokenPipe;
@@ -10,7 +10,6 @@ use super::terminal;
 use crate::error::{Error, exit};
 use crate::terminal::{Color, Format, Output, Verbosity};
 
-/// Prints what was wrong with the command line, or the help that was asked for.
 pub(super) fn usage(error: &clap::Error, color: Color) -> u8 {
     let output = Output::new(Format::Table, Verbosity::Normal, color, terminal());
     let code = print_usage(&output, error);
@@ -52,14 +51,14 @@ pub(super) fn print_usage(output: &Output, error: &clap::Error) -> u8 {
         output.note(&format!("  {}", usage.trim()));
         return exit::INVALID;
     }
-    // What was typed may hold anything, so the text is printed as every other error is.
+    // The typed words may hold control characters, so the text is printed like every other error.
     let text = error.render().to_string();
     let text = text.trim_end();
     output.error(&Error::invalid(text.strip_prefix("error: ").unwrap_or(text)));
     exit::INVALID
 }
 
-/// What `--color` says; needed before the command line is understood, to tell what is wrong with it.
+/// The value of `--color`, read before parsing: errors of the command line use it.
 pub(super) fn color(arguments: &[OsString]) -> Color {
     let mut words = arguments.iter().map(|word| word.to_string_lossy());
     let mut color = Color::Auto;

@@ -16,7 +16,7 @@ use crate::terminal::live::size;
 use crate::terminal::{Format, Output};
 use crate::view::verify::{document, lines};
 
-/// How long to wait between two looks.
+/// Pause between two checks.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// Conservation for every copy of a request: a row, or possibly a message in a queue.
@@ -65,7 +65,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         return Err(match account.dead_letters {
             None | Some((0, 0)) => error,
             Some((requests, responses)) => error.hint(format!(
-                "{} in the dead letters; is one of them its? {}",
+                "{} in the dead letters; does one belong to this RFQ? {}",
                 requests + responses,
                 settings.command("dlq list")
             )),
@@ -83,7 +83,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     Ok(exit::DONE)
 }
 
-/// Looks, with patience again and again until nothing is in flight.
+/// Checks once or, with `patience`, until no copy is in flight.
 async fn settle(aws: &Aws, id: &RfqId, patience: Option<Duration>) -> Result<Conservation> {
     let began = Instant::now();
     loop {

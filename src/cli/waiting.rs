@@ -1,4 +1,4 @@
-//! What is waited for while the resources of a stack are made or removed.
+//! Shows what a command waits for while it makes or removes the resources of a stack.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,11 +8,10 @@ use crate::stack::Waiting;
 use crate::terminal::Output;
 use crate::terminal::steps::StepDisplay;
 
-/// How often a wait is told where nothing can be redrawn.
+/// How often a wait is reported where nothing can be redrawn.
 const TOLD_EVERY: Duration = Duration::from_secs(10);
 
-/// Shows what is waited for while resources are made or removed: in place on a terminal, elsewhere
-/// with a line now and then.
+/// Shows each wait in place on a terminal, and with a line now and then elsewhere.
 pub(super) fn waiting(output: &Output) -> impl Fn(Waiting) + Send + Sync + use<> {
     let steps = Mutex::new(StepDisplay::new(output));
     let told = Mutex::new(None::<Instant>);
@@ -26,7 +25,7 @@ pub(super) fn waiting(output: &Output) -> impl Fn(Waiting) + Send + Sync + use<>
             Waiting::Table(name) => ("waiting".to_owned(), format!("for table {name}")),
             Waiting::Counts(left) => (
                 "waiting".to_owned(),
-                // Never less than what is left.
+                // Rounded up.
                 format!(
                     "until the counts of queues can be trusted, at most {} s",
                     left.as_millis().div_ceil(1_000)

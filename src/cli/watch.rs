@@ -25,13 +25,12 @@ use crate::terminal::{Format, Output};
 use crate::view::quotes::{Frame, MOST_ROWS, document, news, table};
 use crate::view::table::wrapped;
 
-/// The subject of the trouble with reads.
 const READING: &str = "reading";
 /// How often the countdown is redrawn.
 const REDRAW: Duration = Duration::from_millis(100);
-/// After so long without any answer the queues are looked at, once.
+/// The queues are checked once after this long without any answer.
 const SUSPICIOUS: Duration = Duration::from_secs(3);
-/// How long after the deadline, or after the beginning, a read that failed is tried again.
+/// How long after the deadline, or after the beginning, a failed read is retried.
 const OVERTIME: Duration = Duration::from_secs(5);
 /// Lines of the frame beside the rows of answers.
 const FRAME_LINES: u16 = 8;
@@ -54,8 +53,8 @@ impl Default for Stay {
 }
 
 impl Stay {
-    /// The same for a wait that ends with these conditions too. A stall goes with the conditions that
-    /// are stored; any other condition stands instead of them.
+    /// The options of a wait that also ends with these conditions. A stall is added to the stored conditions; any
+    /// other condition replaces them.
     pub(super) fn patience(&self, until: &[Until]) -> WaitOptions {
         let conditions = stored(until);
         WaitOptions {
@@ -96,7 +95,7 @@ pub(super) async fn wait(
     })
 }
 
-/// Watches an RFQ until it ends; shows it meanwhile, and leaves the final state behind.
+/// Shows an RFQ until it ends, then prints its final state.
 pub(super) async fn watch(
     context: &Context,
     settings: &Settings,
@@ -133,7 +132,7 @@ pub(super) async fn watch(
     view.finish(id).await
 }
 
-/// What a person or a program sees of a wait.
+/// The output of a wait.
 pub(super) struct WaitView<'a> {
     output: &'a Output,
     aws: &'a Aws,
@@ -183,7 +182,6 @@ impl<'a> WaitView<'a> {
         }
     }
 
-    /// Takes in a snapshot.
     pub(super) async fn show(&mut self, gathering: Gathering) {
         self.failing = None;
         _ = self.troubles.news(Trouble::Over { subject: READING.to_owned() });
@@ -217,8 +215,7 @@ impl<'a> WaitView<'a> {
         self.draw();
     }
 
-    /// Waits until the changes are written, or a signal comes; a region that is redrawn is not waited
-    /// for.
+    /// Waits until the changes are written, or a signal comes. A live region is not waited for.
     async fn written(&self, shutdown: &Shutdown) {
         if self.live.is_some() {
             return;
@@ -229,12 +226,12 @@ impl<'a> WaitView<'a> {
         }
     }
 
-    /// One look at the queues: who is not running?
+    /// Reads the queues once, to find out what is not running.
     async fn look(&self, gathering: &Gathering) -> Option<String> {
         let expected = gathering.request.expected.as_deref()?;
-        // A hint is not worth an error.
+        // A hint must not fail the wait.
         let depths = depths(self.aws, expected).await.ok()?;
-        // A queue that is not here is somebody else's: nobody can say what lies in it.
+        // A queue that is not here belongs to another owner: its contents are unknown.
         let counts = || depths.providers.iter().filter_map(|(_, counts)| *counts);
         let unread = counts().filter(|counts| counts.ready > 0).count();
         let in_flight = counts().filter(|counts| counts.in_flight > 0).count();
@@ -281,16 +278,15 @@ impl<'a> WaitView<'a> {
         styled(self.output, table(gathering, frame))
     }
 
-    /// Whether a read that failed may be tried again: until a little after the deadline of what was
-    /// last seen, so that a passing failure at the end does not hide how it ended, or of the
-    /// beginning where nothing was seen yet.
+    /// Whether a failed read may be retried: until `OVERTIME` after the deadline, so that a transient failure does
+    /// not hide the end. Before the first snapshot, `OVERTIME` counts from the beginning.
     fn has_time_left(&self) -> bool {
         let Some(gathering) = &self.latest else { return self.began.elapsed() < OVERTIME };
         let deadline = gathering.request.deadline;
         deadline.is_some_and(|deadline| Timestamp::now() < deadline.plus(OVERTIME))
     }
 
-    /// Tells that a read failed, and that it is tried again.
+    /// Reports a failed read that is being retried.
     fn trouble(&mut self, error: &Error) {
         let trouble = Trouble::Began { subject: READING.to_owned(), reason: error.to_string() };
         let failing = format!("{error}; retrying");
@@ -301,7 +297,7 @@ impl<'a> WaitView<'a> {
         self.draw();
     }
 
-    /// Leaves what was last seen behind, before an error or at a signal.
+    /// Prints the last snapshot, before an error or at a signal.
     fn leave(&mut self) {
         self.live = None;
         if let Some(gathering) = &self.latest
@@ -312,8 +308,7 @@ impl<'a> WaitView<'a> {
         }
     }
 
-    /// Looks, once it is over, whether filters explain who is missing. A line per change says
-    /// nothing of those.
+    /// Checks at the end whether filters explain missing providers. JSON Lines have no place for that.
     async fn explain(&mut self) {
         if let Some(gathering) =
             self.latest.as_mut().filter(|_| self.output.format != Format::Jsonl)
@@ -322,7 +317,7 @@ impl<'a> WaitView<'a> {
         }
     }
 
-    /// Leaves the final state behind.
+    /// Prints the final state.
     pub(super) async fn finish(mut self, id: &RfqId) -> Result<Gathering> {
         self.live = None;
         let Some(gathering) = self.latest else { return Err(unknown(self.aws, id).await) };

@@ -25,9 +25,9 @@ use crate::view::workers::{ConsumerPart, Tally, Viewport, document, line};
 
 /// How long the workers may take to end after a first Ctrl-C: longer than the longest poll.
 const DRAIN: Duration = Duration::from_secs(25);
-/// How much of it what is in hand may take; then it is given back.
+/// The part of it for messages in flight, which are then given back.
 const IN_FLIGHT: Duration = Duration::from_secs(21);
-/// Replies in hand at once.
+/// Replies in flight at once.
 pub(super) const GATHER_CONCURRENCY: usize = 200;
 /// How often the view is redrawn.
 const REDRAW: Duration = Duration::from_millis(200);
@@ -115,7 +115,6 @@ fn visibility(text: &str) -> Result<Duration, String> {
 }
 
 impl Providers {
-    /// How the providers behave.
     fn settings(&self) -> provider::ProviderSettings {
         provider::ProviderSettings {
             behaviour: self.behaviour.behaviour(Profile::Demo),
@@ -125,12 +124,11 @@ impl Providers {
         }
     }
 
-    /// The faults that were asked for.
     pub(super) fn faults(&self) -> &[Fault] {
         self.behaviour.faults()
     }
 
-    /// What runs: these providers, with the consumer unless it is left out.
+    /// Runs these providers, with the consumer unless it is left out.
     pub(super) fn plan(&self, names: Vec<ProviderName>) -> WorkerPlan {
         WorkerPlan {
             providers: Some((names, self.settings())),
@@ -144,14 +142,12 @@ impl Common {
         ConsumeOptions { concurrency, visibility: self.visibility, drain: IN_FLIGHT }
     }
 
-    /// How answers are gathered.
     pub(super) fn gathering(&self) -> gather::ConsumerSettings {
         let (poll_wait, options) = (self.poll_wait, self.options(GATHER_CONCURRENCY));
         gather::ConsumerSettings { poll_wait, options }
     }
 }
 
-/// Whether the consumer is part of a plan.
 fn consumer(plan: &WorkerPlan) -> ConsumerPart {
     if plan.consumer.is_some() { ConsumerPart::Included } else { ConsumerPart::LeftOut }
 }
@@ -169,7 +165,7 @@ pub(super) async fn run(
     let tally = Arc::new(Mutex::new(Tally::new(names)));
     let view = WorkerView::of(output, common.progress);
     greet(output, settings, aws, plan);
-    // A stop from inside is none of the user's signals: the first of those still drains.
+    // A stop from inside is no signal: the user's first Ctrl-C still drains.
     let stop = &context.shutdown.stop.part();
     if common.tied {
         stop_with_stdin(stop.clone());
@@ -180,7 +176,7 @@ pub(super) async fn run(
         ended = workers::run(aws, plan, stop, &sink) => ended,
         () = draw(output, aws, plan, &tally, live.as_mut(), stop) => Ok(()),
         () = overdue(stop) => Err(Error::other(format!(
-            "not everything was acknowledged within {} s; it comes back by itself",
+            "not everything was acknowledged within {} s; the rest will be delivered again",
             DRAIN.as_secs()
         ))),
         () = context.shutdown.second_signal() => Err(context.shutdown.error()),
@@ -190,13 +186,12 @@ pub(super) async fn run(
     ended.map(|()| exit::DONE)
 }
 
-/// Prints what was done.
 fn sum_up(output: &Output, aws: &Aws, consumer: ConsumerPart, view: WorkerView, tally: &Tally) {
     let account = aws.meter.account();
     if view == WorkerView::Live {
         let (columns, _) = size();
         let screen = Viewport { width: columns, now: Timestamp::now() };
-        // A terminal that was stopped does not make the workers fail.
+        // Events may be dropped: a stopped terminal must not make the workers fail.
         for line in tally.table(&account, consumer, usize::MAX, screen) {
             output.event(&line);
         }
@@ -209,23 +204,21 @@ fn sum_up(output: &Output, aws: &Aws, consumer: ConsumerPart, view: WorkerView, 
     }
 }
 
-/// Stops when stdin has ended.
+/// Stops the workers when stdin closes.
 fn stop_with_stdin(stop: StopSignal) {
     std::thread::spawn(move || {
-        // An error ends it too.
+        // A read error stops them too.
         _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
         stop.reach(Stage::Drain);
     });
 }
 
-/// Ends when the time to stop in good order is used up: a queue that does not answer must not hold
-/// the program.
+/// Returns when the time for an orderly stop is over: a queue that does not respond must not block the exit.
 async fn overdue(stop: &StopSignal) {
     stop.reached(Stage::Drain).await;
     sleep(DRAIN).await;
 }
 
-/// How events are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum WorkerView {
     Live,
@@ -271,7 +264,7 @@ fn sink(output: &Output, view: WorkerView, tally: &Arc<Mutex<Tally>>) -> Sink<Ev
     let troubles = Troubles::default();
     Arc::new(move |event: Event| {
         let event = match event {
-            // Programs hear of every message.
+            // JSON Lines have every message.
             Event::Trouble(trouble @ Trouble::Entry { .. }) if view == WorkerView::Json => {
                 Event::Trouble(trouble)
             }
@@ -312,7 +305,7 @@ fn sink(output: &Output, view: WorkerView, tally: &Arc<Mutex<Tally>>) -> Sink<Ev
     })
 }
 
-/// Redraws the table and counts the drain down; ends only when nobody reads any more.
+/// Redraws the table and counts the drain down. Stops the workers when stdout is closed. Never returns.
 async fn draw(
     output: &Output,
     aws: &Aws,

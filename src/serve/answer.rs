@@ -1,4 +1,4 @@
-//! Answers that are JSON: what was asked for, or what is wrong.
+//! JSON responses: the result, or the problem.
 
 use axum::body::Body;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
@@ -10,12 +10,11 @@ use crate::core::RfqId;
 use crate::core::text::compact_json;
 use crate::error::{Error, Kind};
 
-/// Seconds after which a client may try again where too much is asked for at once.
+/// `Retry-After` in seconds when the server is at a limit.
 const SOON: u32 = 1;
-/// The same where what lies behind does not answer.
+/// `Retry-After` in seconds when the backend fails.
 const LATER: u32 = 5;
 
-/// JSON, as it is to be sent.
 pub(super) fn json_answer(status: StatusCode, body: String) -> Response {
     let mut response = Response::new(Body::from(body));
     *response.status_mut() = status;
@@ -25,13 +24,12 @@ pub(super) fn json_answer(status: StatusCode, body: String) -> Response {
     response
 }
 
-/// `{"rfq-id": "..."}`, as Python writes it.
+/// `{"rfq-id": "..."}`, with the spaces of Python's `json`.
 pub(super) fn submitted(id: &RfqId) -> Response {
     let id = compact_json(&id.as_str());
     json_answer(StatusCode::CREATED, format!("{{\"rfq-id\": {id}}}"))
 }
 
-/// A request that is not answered with what it asks for.
 #[derive(Debug)]
 pub(super) struct Problem {
     status: StatusCode,
@@ -40,30 +38,27 @@ pub(super) struct Problem {
 }
 
 impl Problem {
-    /// A problem of this status; `error` says what is wrong.
     pub(super) fn new(status: StatusCode, error: impl Into<String>) -> Self {
         let error: String = error.into();
         Self { status, retry_after: None, body: json!({"error": error}) }
     }
 
-    /// Its status.
     #[cfg(test)]
     pub(super) fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// There is no such RFQ.
     pub(super) fn no_such_rfq() -> Self {
         Self::new(StatusCode::NOT_FOUND, "no such RFQ")
     }
 
-    /// Too much is asked for at once; nothing was done.
+    /// The server is at a limit; nothing was done.
     pub(super) fn busy(error: &str) -> Self {
         let busy = Self::new(StatusCode::SERVICE_UNAVAILABLE, error);
         Self { retry_after: Some(SOON), ..busy }
     }
 
-    /// The request may or may not have been published; the same id may be submitted again.
+    /// The request may or may not have been published. The client may submit the same id again.
     pub(super) fn unknown(error: &Error, id: &RfqId) -> Self {
         let mut problem = Self::from(error);
         problem.body["rfq-id"] = json!(id.as_str());
@@ -72,7 +67,7 @@ impl Problem {
     }
 }
 
-/// Whether an error is no fault of the request's.
+/// Whether the backend or the server is at fault, not the request.
 pub(super) fn is_ours(error: &Error) -> bool {
     !matches!(error.kind(), Kind::Invalid | Kind::Conflict | Kind::NoSuchRfq)
 }
@@ -83,7 +78,7 @@ impl From<&Error> for Problem {
             Kind::Invalid => StatusCode::BAD_REQUEST,
             Kind::Conflict => StatusCode::CONFLICT,
             Kind::NoSuchRfq => StatusCode::NOT_FOUND,
-            // Whatever lies behind and does not do as it should: it may be mended at any time.
+            // The backend may recover at any time.
             Kind::NoProvider
             | Kind::Other
             | Kind::Unreachable

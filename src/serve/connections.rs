@@ -1,4 +1,4 @@
-//! Connections: how many there may be, how slow their clients, and how they end.
+//! Accepts connections: limits their number, times out slow clients, and closes them in order.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,26 +24,26 @@ use super::{Reporter, ServeEvent};
 use crate::settings::open_files;
 use crate::shutdown::{Stage, StopSignal};
 
-/// Connections at once: more than streams of events, so that these leave room.
+/// Most connections at once: more than event streams, so that other requests have room.
 const CONNECTIONS: u64 = 768;
-/// How long the head of a request may take, and how long a connection may be idle.
+/// Time limit for the head of a request, and for an idle connection.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a client may take nothing of what it is sent.
+/// How long a client may read nothing of its response.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(20);
-/// The longest head of a request, in bytes, and what is held for a client that reads slowly.
+/// The longest head of a request, and the most that is buffered for a slow reader, in bytes.
 const BUFFER: usize = 32_768;
-/// How long no connection is taken after one could not be.
+/// Pause after a connection could not be accepted.
 const PAUSE: Duration = Duration::from_millis(100);
-/// The stage of the original's deployment, which its clients have in their paths.
+/// The deployment stage of the original, which its clients have in their paths.
 const STAGE: &str = "/Prod";
-/// What every answer tells browsers.
+/// Headers of every response, for browsers.
 const HEADERS: [(&str, &str); 3] = [
     ("x-content-type-options", "nosniff"),
     ("referrer-policy", "no-referrer"),
     ("cross-origin-resource-policy", "same-origin"),
 ];
 
-/// Takes connections until `stop`; returns when the last of them has ended.
+/// Accepts connections until `stop`, and returns when the last one has ended.
 pub(super) async fn open(
     listener: TcpListener,
     router: Router,
@@ -69,7 +69,7 @@ pub(super) async fn open(
                     let (stop, report) = (stop.clone(), Arc::clone(&report));
                     connections.spawn(attend(stream, router, hosts, stop, report, room));
                 }
-                // Too many files are open, for example: some will be closed.
+                // For example, too many files are open. Some will be closed.
                 Err(_) => sleep(PAUSE).await,
             },
         }
@@ -78,13 +78,13 @@ pub(super) async fn open(
     while connections.join_next().await.is_some() {}
 }
 
-/// How many connections the system leaves room for: each to the backend is a file too.
+/// The limit, as far as the system's limit on open files allows: each connection to the backend is a file too.
 fn connections() -> usize {
     let most = open_files::files().map_or(CONNECTIONS, |files| CONNECTIONS.min(files / 2));
     usize::try_from(most).unwrap_or(1).max(1)
 }
 
-/// Attends to one connection until it ends, or until its last request is answered after `stop`.
+/// Serves one connection until it ends. After `stop`, the request in progress is the last.
 async fn attend(
     stream: TcpStream,
     router: Router,
@@ -93,7 +93,7 @@ async fn attend(
     report: Reporter,
     _room: OwnedSemaphorePermit,
 ) {
-    // Events are small, and nobody is to wait for them.
+    // Events are small and must not wait for more data.
     _ = stream.set_nodelay(true);
     let mut stream = TimeoutStream::new(stream);
     stream.set_write_timeout(Some(WRITE_TIMEOUT));
@@ -121,13 +121,13 @@ async fn attend(
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(BUFFER)
-        // A client that has said all may close its side, and still waits for the answer.
+        // A client may close its sending side and still wait for the answer.
         .half_close(true)
-        // The workshop prints `-H "Content-Type\:application/json"`, whose name is none.
+        // The workshop prints `-H "Content-Type\:application/json"`, which is no valid header name.
         .ignore_invalid_headers(true)
         .serve_connection(TokioIo::new(Box::pin(stream)), service);
     let mut connection = std::pin::pin!(connection);
-    // A client that goes away ends this connection alone.
+    // A lost client ends this connection alone.
     tokio::select! {
         _ = &mut connection => return,
         () = stop.reached(Stage::Drain) => {}
@@ -142,8 +142,7 @@ fn add_headers(headers: &mut HeaderMap) {
     }
 }
 
-/// The path without the original's stage and without a slash at its end; `None` where there is
-/// neither.
+/// The path without the original's stage and without a trailing slash; `None` if it has neither.
 fn plain(uri: &Uri) -> Option<Uri> {
     let path = uri.path();
     let staged = path.strip_prefix(STAGE).filter(|rest| rest.is_empty() || rest.starts_with('/'));

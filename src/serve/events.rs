@@ -1,6 +1,6 @@
-//! The changes of an RFQ as server-sent events: `clock` first, the server's time; `change` with the
-//! whole state, at once and at each change; `trouble` while it cannot be read; `end` with the final
-//! state.
+//! The changes of an RFQ as server-sent events. `clock` comes first, with the server's time. `change` has the
+//! whole state, at once and at each change. `trouble` has the error while the RFQ cannot be read, then null. `end`
+//! has the final state.
 //! <https://html.spec.whatwg.org/multipage/server-sent-events.html>
 
 use std::convert::Infallible;
@@ -19,32 +19,28 @@ use crate::core::Timestamp;
 use crate::core::text::compact_json;
 use crate::shutdown::{Stage, StopSignal};
 
-/// The id of the last event: whoever comes back with it has seen the end.
+/// The id of the last event. A client that reconnects with it has seen the end.
 pub(super) const END: &str = "end";
-/// How long an RFQ without a deadline is followed at a time: its stream stops without `end`, and a
-/// browser comes back by itself.
+/// The longest stream for an RFQ without a deadline. It stops without `end`, and the browser reconnects.
 const TIMEOUT: Duration = Duration::from_mins(1);
-/// How often something is sent at least. A client that has closed its side may still read: only sending
-/// shows whether it is gone.
+/// The longest silence. A client that closed its sending side may still read: only sending shows whether it is
+/// gone.
 const KEEP_ALIVE: Duration = Duration::from_secs(2);
-/// When a client whose stream broke off is to come back.
+/// How long a client waits before it reconnects to a broken stream.
 const RETRY: Duration = Duration::from_secs(2);
 
-/// A client that follows an RFQ.
 pub(super) struct Follower {
-    /// Keeps the poller at work.
+    /// Keeps the poller running.
     pub(super) _followed: Arc<Followed>,
-    /// What the poller sees.
     pub(super) changes: watch::Receiver<Latest>,
-    /// How long to stay for late answers.
+    /// How long to stay for late answers after the end.
     pub(super) linger: Duration,
-    /// Ends the stream without its end.
+    /// Stops the stream without an `end` event.
     pub(super) stop: StopSignal,
-    /// Room for this stream.
+    /// This stream's share of the limit.
     pub(super) _room: OwnedSemaphorePermit,
 }
 
-/// The events of an RFQ, until its end.
 pub(super) fn answer(follower: Follower) -> Response {
     let stream = EventStream {
         follower,
@@ -58,7 +54,7 @@ pub(super) fn answer(follower: Follower) -> Response {
         Some((Ok::<_, Infallible>(event), stream))
     });
     let events = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
-    // A proxy in front is to pass each event on as it comes.
+    // A proxy must not buffer the events.
     ([("x-accel-buffering", "no")], events).into_response()
 }
 
@@ -66,9 +62,7 @@ struct EventStream {
     follower: Follower,
     began: Instant,
     progress: StreamPhase,
-    /// The last change that was sent.
     revision: Option<u64>,
-    /// The trouble that was told last.
     trouble: Option<String>,
 }
 
@@ -80,7 +74,6 @@ enum StreamPhase {
 }
 
 impl EventStream {
-    /// The next event; `None` after the last.
     async fn next(&mut self) -> Option<Event> {
         match self.progress {
             StreamPhase::Begins => {
@@ -97,14 +90,13 @@ impl EventStream {
             let state = match latest {
                 Latest::State(state) => state,
                 Latest::Unread => return None,
-                Latest::Unknown => return Some(self.broken("there is no such RFQ any more")),
+                Latest::Unknown => return Some(self.broken("this RFQ no longer exists")),
                 Latest::Failed(error) => return Some(self.broken(&error.in_full())),
             };
             let ends = self.ends(&state);
             if is_last || ends.is_some_and(|ends| ends <= Instant::now()) {
                 self.progress = StreamPhase::Ended;
-                // Of an RFQ that never ends nobody has seen the end, nor of one whose poller broke
-                // down.
+                // No `end` for an RFQ without a deadline, nor after its poller broke down.
                 state.over_since?;
                 return Some(Event::default().event("end").id(END).data(&state.document));
             }
@@ -130,7 +122,7 @@ impl EventStream {
         }
     }
 
-    /// When the stream ends, as far as this state tells.
+    /// When the stream ends, judged by this state.
     fn ends(&self, state: &RfqState) -> Option<Instant> {
         match state.over_since {
             Some(since) if state.is_settled => Some(since),
@@ -140,7 +132,7 @@ impl EventStream {
         }
     }
 
-    /// The last event of an RFQ whose end nobody will see.
+    /// The last event of a stream that will never see the end of its RFQ.
     fn broken(&mut self, why: &str) -> Event {
         self.progress = StreamPhase::Ended;
         trouble(Some(why))

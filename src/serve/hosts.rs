@@ -1,5 +1,5 @@
-//! The names that the server answers to. A name of another owner that leads here would let that owner's
-//! pages read and submit: browsers take both for one origin.
+//! The host names that the server accepts. Under a foreign name that resolves to this server, a foreign page could
+//! read and submit: browsers take both for one origin.
 
 use std::net::IpAddr;
 
@@ -9,23 +9,19 @@ use axum::http::{HeaderMap, Request, StatusCode, Version};
 
 use super::answer::Problem;
 
-/// What a problem says to do about it.
 const OPTION: &str = "`rydes serve --host NAME` adds a name";
 
-/// The names that the server answers to, beside every address.
+/// The host names that the server accepts; it also accepts every IP address.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Hosts {
-    /// The names that were typed.
+    /// The names given as options.
     names: Vec<String>,
-    /// Whether `localhost` is one too. Pages of other local servers have that name, on other ports.
+    /// Whether `localhost` is accepted too. Pages of other local servers have that name, on other ports.
     is_local: bool,
 }
 
 impl Hosts {
-    /// A host name, as it was typed.
-    ///
-    /// # Errors
-    /// Says what a name looks like.
+    /// Checks a host name. An error says what a name looks like.
     pub fn name(typed: &str) -> Result<String, String> {
         let is_part = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         if !typed.is_empty() && typed.len() <= 253 && typed.chars().all(is_part) {
@@ -35,23 +31,24 @@ impl Hosts {
         }
     }
 
-    /// These names, and `localhost` where the server listens at `at`, an address of this machine alone.
+    /// These names, and `localhost` if `at` is a loopback address.
     pub fn new(names: Vec<String>, at: Option<IpAddr>) -> Self {
         Self { names, is_local: at.is_some_and(|at| at.is_loopback()) }
     }
 
-    /// Whether a request may be answered: it names one host, and that is a known one.
-    ///
-    /// # Errors
-    /// 400 where it names none or several; 421 where the server does not answer to the name.
+    /// Checks that a request names one host, and one that the server accepts. Fails with 400 when it names none or
+    /// several, and with 421 when it names another.
     pub(super) fn check<B>(&self, request: &Request<B>) -> Result<(), Problem> {
         let mut named = request.headers().get_all(HOST).iter();
         let host = named.next();
         if named.next().is_some() || host.is_none() && request.version() == Version::HTTP_11 {
-            return Err(Problem::new(StatusCode::BAD_REQUEST, "a request has one `Host` header"));
+            return Err(Problem::new(
+                StatusCode::BAD_REQUEST,
+                "a request must have exactly one `Host` header",
+            ));
         }
         let host = host.map(|host| host.to_str().unwrap_or_default());
-        // A request to a proxy has its host in its target too.
+        // A request to a proxy also names a host in its target.
         let target = request.uri().authority().map(Authority::as_str);
         let knows = |host: &str| place(host).is_some_and(|(name, _)| self.know(&name));
         if host.into_iter().chain(target).all(knows) {
@@ -61,11 +58,8 @@ impl Hosts {
         Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, error))
     }
 
-    /// Whether a page may submit: browsers name the origin of a request, other clients do not. A page of
-    /// this server may, and a page of a listed name: a proxy in front may have replaced the host.
-    ///
-    /// # Errors
-    /// 403 where a page of another origin sent it.
+    /// Checks that a page may submit, and fails with 403 otherwise. Only browsers send an origin. The page must
+    /// come from this server, or from a listed name: a proxy in front may have replaced the host.
     pub(super) fn check_origin(&self, headers: &HeaderMap) -> Result<(), Problem> {
         let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
         let host = headers.get(HOST).and_then(|host| place(host.to_str().ok()?));
@@ -76,7 +70,7 @@ impl Hosts {
         Err(Problem::new(StatusCode::FORBIDDEN, error))
     }
 
-    /// Whether an origin is this server's, for a request to `host`.
+    /// Whether an origin is this server's, judged for a request to `host`.
     fn own(&self, origin: &str, host: Option<HostAndPort>) -> bool {
         let (standard, from) = match origin.split_once("://") {
             Some(("http", from)) => (80, place(from)),
@@ -89,7 +83,7 @@ impl Hosts {
             || port == standard && self.names.contains(&name)
     }
 
-    /// Whether this name, in lower case, or this address is answered to.
+    /// Whether the server accepts this lower-case name or this address.
     fn know(&self, host: &str) -> bool {
         let address = host.trim_start_matches('[').trim_end_matches(']');
         address.parse::<IpAddr>().is_ok()
@@ -98,13 +92,13 @@ impl Hosts {
     }
 }
 
-/// A name in lower case, and a port where one is named.
+/// A lower-case name, and the port if there is one.
 type HostAndPort = (String, Option<u16>);
 
-/// Takes `rides.example:8080` apart; `None` where it is something else.
+/// Splits `rides.example:8080`; `None` if the text is anything else.
 fn place(text: &str) -> Option<HostAndPort> {
     let authority = text.parse::<Authority>().ok()?;
-    // It takes a user before the name, and anything at all for a port.
+    // `Authority` allows a user before the name, and any text as a port.
     let port = match text.strip_prefix(authority.host())? {
         "" => None,
         port => Some(port.strip_prefix(':')?.parse().ok()?),
@@ -173,7 +167,7 @@ mod tests {
             ("rides.example", "https://Rides.Example", 200),
             ("rides.example:443", "https://rides.example", 200),
             ("rides.example:8080", "http://rides.example:8080", 200),
-            // Behind a proxy that names the server in its own way.
+            // Behind a proxy that changes the `Host` header.
             ("127.0.0.1:8080", "https://rides.example", 200),
             ("127.0.0.1:8080", "http://rides.example:3000", 403),
             // Another server of this machine.

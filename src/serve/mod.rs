@@ -1,5 +1,5 @@
-//! The original's front door: its two routes over HTTP, the changes of an RFQ as they come, and a page
-//! that shows them. A second face on the same rooms as the command line; prints nothing.
+//! The HTTP server: the original's two routes, the changes of an RFQ as a stream, and a page that shows them. It
+//! has the same functions as the command line. Prints nothing.
 
 mod answer;
 mod connections;
@@ -28,44 +28,35 @@ use routes::Readiness;
 use submitter::Submitter;
 use watches::Watches;
 
-/// How long open requests may take to end after a stop.
+/// Time limit for open requests after a stop.
 const DRAIN: Duration = Duration::from_secs(25);
-/// Streams of events at once.
+/// Most event streams at once.
 const STREAMS: usize = 512;
 
-/// Something that happened, for whoever prints.
 #[derive(Debug, Clone)]
 pub enum ServeEvent {
-    /// A request was answered; a stream of events, begun.
+    /// A request was answered, or an event stream began.
     Answered {
-        /// `GET`.
         method: String,
-        /// As it was asked for, which may hold anything.
+        /// As requested; it may hold any text.
         path: String,
-        /// The status of the answer.
         status: u16,
-        /// From its head to that of the answer.
+        /// From the head of the request to the head of the response.
         took: Duration,
     },
-    /// A submission was taken: its row is written and its message published.
+    /// A submission was accepted: its row is written and its message published.
     Taken(Box<RequestRow>),
-    /// The backend fails, or works again.
     Trouble(Trouble),
 }
 
-/// What the backend is asked for.
 #[derive(Debug, Clone, Copy)]
 enum Operation {
-    /// Quotes and events.
     Reading,
-    /// Submissions.
     Submitting,
-    /// `/readyz`.
     Probing,
 }
 
 impl Operation {
-    /// The subject of its troubles.
     fn subject(self) -> String {
         let word = match self {
             Self::Reading => "reading",
@@ -76,19 +67,15 @@ impl Operation {
     }
 }
 
-/// Hears reports.
 pub type Reporter = Arc<dyn Fn(ServeEvent) + Send + Sync>;
 
-/// How requests are served.
 #[derive(Debug, Clone)]
 pub struct ServeSettings {
-    /// The deadline of an RFQ that names none.
+    /// For an RFQ that names no deadline.
     pub deadline: Duration,
-    /// The names that are answered to.
     pub hosts: Hosts,
 }
 
-/// What every route is handed.
 struct AppState {
     aws: Aws,
     settings: ServeSettings,
@@ -97,12 +84,12 @@ struct AppState {
     filters: Arc<Filters>,
     readiness: Readiness,
     streams: Arc<Semaphore>,
-    /// Cancelled when no new request is taken any more.
+    /// Reached when the server accepts no new requests.
     stop: StopSignal,
     report: Reporter,
 }
 
-/// Reports whether what lies behind answered as it should, or with what error.
+/// Reports the backend's success, or its error. The client's own errors are not reported.
 fn tell(report: &Reporter, work: Operation, error: Option<&Error>) {
     match error {
         None => report(ServeEvent::Trouble(Trouble::Over { subject: work.subject() })),
@@ -114,11 +101,8 @@ fn tell(report: &Reporter, work: Operation, error: Option<&Error>) {
     }
 }
 
-/// Serves until `stop`; then finishes the requests that are open and the submissions that were taken.
-/// Streams of events end at once: whoever follows one comes back to whoever serves next.
-///
-/// # Errors
-/// When not everything was finished within 25 s.
+/// Serves until `stop`, then finishes open requests and accepted submissions. Fails when that takes longer than 25
+/// s. Event streams end at once, and their clients reconnect to the next server.
 pub async fn run(
     listener: TcpListener,
     aws: Aws,

@@ -1,10 +1,10 @@
-//! The page, served from the program. It is the same for every RFQ: its script asks for the rest.
+//! The page, served from the program. It is the same for every RFQ: its script fetches the rest.
 
 use axum::http::HeaderValue;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 
-/// Nothing but what this server serves, nothing inline, and no frame around it.
+/// Only resources of this server, nothing inline, and no frame around the page.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
                       connect-src 'self'; form-action 'self'; base-uri 'none'; \
                       frame-ancestors 'none'";
@@ -30,7 +30,7 @@ pub(super) async fn icon() -> Response {
 }
 
 fn file(kind: &'static str, text: &'static str) -> Response {
-    // Another version of the program may serve the next request.
+    // The next request may reach another version of the program.
     let headers = [(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-cache")];
     (headers, text).into_response()
 }

@@ -1,4 +1,4 @@
-//! The routes: the original's two, the changes of an RFQ, health, and the page.
+//! The routes: the original's two, the event stream of an RFQ, health, and the page.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,15 +33,14 @@ use crate::flow::scatter::Scattered;
 use crate::stack::subscribed;
 use crate::view::quotes::{document, workshop};
 
-/// How much of a body that is too long is read all the same, so that its sender hears of it.
+/// How many bytes of an oversized body are read, so that the sender gets the error response.
 const READ_ON: u64 = 1_048_576;
-/// How long the body of a request may take.
+/// Time limit for the body of a request.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long an answer about readiness stands.
+/// How long a readiness result stays valid.
 const READY_FOR: Duration = Duration::from_secs(1);
-/// How long the backend may take to say that it is there.
 const READY_TIMEOUT: Duration = Duration::from_secs(5);
-/// The id that is looked for to see whether the table answers.
+/// The id of no RFQ, looked up to see whether the table answers.
 const NOBODY: &str = "-";
 
 type RouteResult = Result<Response, Problem>;
@@ -61,12 +60,12 @@ pub(super) fn router(state: Arc<AppState>) -> Router {
         .route("/readyz", get(ready))
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing here"))
         .method_not_allowed_fallback(async || {
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this route takes another method")
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this route does not support this method")
         })
         .with_state(state)
 }
 
-/// What the page says of where it is.
+/// What the page shows about this server.
 async fn about(State(state): State<Arc<AppState>>) -> Response {
     let about = json!({
         "stack": state.aws.names.stack().as_str(),
@@ -99,7 +98,7 @@ async fn submit(State(state): State<Arc<AppState>>, request: Request) -> RouteRe
     }
 }
 
-/// The body of a request, if it is no longer than a request may be.
+/// Reads the body of a request, up to the limit of a submission.
 async fn read(headers: &HeaderMap, mut body: Body) -> Result<Bytes, Problem> {
     let too_long = || {
         let error = format!("the body is longer than {JSON_MAX} bytes");
@@ -112,8 +111,8 @@ async fn read(headers: &HeaderMap, mut body: Body) -> Result<Bytes, Problem> {
     let mut read = BytesMut::new();
     let mut length = 0;
     while let Some(frame) = body.frame().await {
-        let frame = frame
-            .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "the body does not come whole"))?;
+        let frame =
+            frame.map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "the body is incomplete"))?;
         let Ok(data) = frame.into_data() else { continue };
         length += data.len() as u64;
         if length > READ_ON {
@@ -126,24 +125,19 @@ async fn read(headers: &HeaderMap, mut body: Body) -> Result<Bytes, Problem> {
     if length > JSON_MAX { Err(too_long()) } else { Ok(read.freeze()) }
 }
 
-/// Waits no longer than this for what lies behind.
 async fn within<T>(limit: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
     timeout(limit, work).await.unwrap_or_else(|_| {
-        Err(Error::other(format!("what lies behind does not answer within {} s", limit.as_secs())))
+        Err(Error::other(format!("the backend did not respond within {} s", limit.as_secs())))
     })
 }
 
-/// What may stand behind a path.
 #[derive(Debug, Deserialize)]
 struct QueryOptions {
-    /// How an RFQ is to be shown.
     view: Option<String>,
-    /// How long to stay for late answers.
     linger: Option<String>,
 }
 
-/// `GET /query-instant-ride-rfq/{id}`: 200 with the original's JSON, or with `?view=full` all that is
-/// known.
+/// `GET /query-instant-ride-rfq/{id}`: 200 with the original's JSON, or with all details for `?view=full`.
 async fn query(
     State(state): State<Arc<AppState>>,
     id: Result<Path<String>, PathRejection>,
@@ -155,7 +149,7 @@ async fn query(
         Some("") => workshop,
         Some("full") => |gathering: &_| compact_json(&document(gathering)),
         _ => {
-            let error = Problem::new(StatusCode::BAD_REQUEST, "`view` is `full`, or not there");
+            let error = Problem::new(StatusCode::BAD_REQUEST, "`view` must be `full` or absent");
             return Err(error);
         }
     };
@@ -168,13 +162,13 @@ async fn query(
     Ok(json_answer(StatusCode::OK, show(&gathering)))
 }
 
-/// The id in a path; there is no RFQ whose id cannot be one.
+/// The id in a path. An invalid id belongs to no RFQ.
 fn known(id: Result<Path<String>, PathRejection>) -> Result<RfqId, Problem> {
     let id = id.ok().and_then(|Path(id)| RfqId::parse(&id).ok());
     id.ok_or_else(Problem::no_such_rfq)
 }
 
-/// `GET /rfqs/{id}/events`: the changes, until the final state.
+/// `GET /rfqs/{id}/events`: a stream of changes until the final state.
 async fn follow(
     State(state): State<Arc<AppState>>,
     id: Result<Path<String>, PathRejection>,
@@ -185,7 +179,7 @@ async fn follow(
     let linger = linger(options)
         .map_err(|problem| Problem::new(StatusCode::BAD_REQUEST, format!("`linger`: {problem}")))?;
     if headers.get("last-event-id").is_some_and(|last| last == END) {
-        // The answer that keeps a browser from coming back.
+        // This status stops a browser from reconnecting.
         return Ok(StatusCode::NO_CONTENT.into_response());
     }
     let room = Arc::clone(&state.streams)
@@ -193,12 +187,12 @@ async fn follow(
         .map_err(|_| Problem::busy("too many streams of events at once"))?;
     let followed = state.watches.follow(id);
     let mut changes = followed.changes();
-    // A poller that goes away without a word has broken down.
+    // A poller that ends without any state has broken down.
     let first = within(PATIENCE, async {
         let first = changes.wait_for(|latest| !matches!(latest, Latest::Unread)).await;
         Ok(first.map_or(Latest::Unread, |latest| latest.clone()))
     });
-    // What the poller met it has told itself.
+    // The poller reports its own errors.
     let first = first.await;
     let first = first.inspect_err(|error| tell(&state.report, Operation::Reading, Some(error)))?;
     match first {
@@ -220,15 +214,15 @@ fn linger(options: Result<Query<QueryOptions>, QueryRejection>) -> Result<Durati
     Ok(linger)
 }
 
-/// Whether requests can be served now; what was found a moment ago still stands.
+/// Whether requests can be served now. A recent result is reused.
 #[derive(Debug, Default)]
 pub(super) struct Readiness {
     topic: OnceCell<Topic>,
-    /// When it was looked last, and what was wrong then.
+    /// When the last probe ran, and the problem it found.
     last: Mutex<Option<(Instant, Option<String>)>>,
 }
 
-/// `GET /readyz`: 200 when the stack answers and somebody is subscribed.
+/// `GET /readyz`: 200 when the stack answers and a provider is subscribed.
 async fn ready(State(state): State<Arc<AppState>>) -> RouteResult {
     let mut last = state.readiness.last.lock().await;
     let fresh = last.as_ref().filter(|(at, _)| at.elapsed() < READY_FOR);
@@ -251,7 +245,6 @@ async fn ready(State(state): State<Arc<AppState>>) -> RouteResult {
     }
 }
 
-/// Whether there is anybody to ask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Subscribed {
     Somebody,
@@ -259,7 +252,6 @@ enum Subscribed {
 }
 
 impl AppState {
-    /// Sees whether table and topic answer, and whether anybody is subscribed.
     async fn look(&self) -> Result<Subscribed> {
         let nobody = RfqId::parse(NOBODY).expect("an id has at least one character");
         let topic = async {

@@ -1,5 +1,5 @@
-//! Takes submissions, no more at once than can be carried out soon, and carries each out to its end,
-//! whatever becomes of the client.
+//! Accepts submissions, no more at once than the backend can soon carry out. Completes each one, even if its
+//! client disconnects.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,25 +15,23 @@ use crate::flow::draft::Submission;
 use crate::flow::scatter::{Scatter, Scattered};
 use crate::shutdown::{Stage, StopSignal};
 
-/// Submissions in hand at once: enough to fill all batches that may be under way.
+/// Most submissions in flight: enough to fill all batches that may be in flight.
 const IN_FLIGHT: usize = 256;
-/// How long a client waits for the end of its submission, or for whatever else it asks for.
+/// Time limit for a client's wait, for its submission or any other request.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
-/// How old the register of providers may be: who has joined just now is asked too.
+/// How old the list of providers may be: a provider that has just joined is asked too.
 const REGISTER_AGE: Duration = Duration::from_secs(1);
 
-/// How long a failure to begin stands for everybody.
+/// How long a failure to open a scatter counts for other submissions too.
 const FAILED_FOR: Duration = Duration::from_secs(1);
 
-/// What became of a submission.
 pub(super) enum SubmissionResult {
-    /// It was carried out, or nobody knows.
+    /// It was carried out, or its outcome is unknown.
     Done(Scattered),
-    /// There was no room for it; nothing was done.
+    /// There was no room; nothing was done.
     Refused,
 }
 
-/// Where submissions come in.
 pub(super) struct Submitter(Arc<Inner>);
 
 struct Inner {
@@ -45,17 +43,17 @@ struct Inner {
     report: Reporter,
 }
 
-/// What became of the last attempt to open a scatter.
+/// The outcome of the last attempt to open a scatter.
 #[derive(Default)]
 enum LatestScatter {
     #[default]
     None,
     Open(Arc<OpenScatter>),
-    /// It failed, and whoever has waited for it need not wait for another.
+    /// It failed. Submissions that waited for it need not wait for another attempt.
     Failed(Instant, String),
 }
 
-/// A scatter, as long as it works.
+/// A scatter and the signal that it reaches when it fails.
 struct OpenScatter {
     scatter: Scatter,
     stop: StopSignal,
@@ -73,16 +71,14 @@ impl Submitter {
         }))
     }
 
-    /// Submits a request, unless there is no room for it.
-    ///
-    /// # Errors
-    /// As [`Scatter::submit`]: nothing was sent then. A row that other submissions go by stays.
+    /// Submits a request, unless there is no room for it. As with [`Scatter::submit`], nothing was sent on an
+    /// error. A row that other submissions rely on stays.
     pub(super) async fn submit(&self, submission: Submission) -> Result<SubmissionResult> {
         let Ok(room) = Arc::clone(&self.0.room).try_acquire_owned() else {
             return Ok(SubmissionResult::Refused);
         };
         let inner = Arc::clone(&self.0);
-        // A client that goes away does not break it off half way.
+        // A client that disconnects must not interrupt its submission.
         let work = self.0.tasks.spawn(async move {
             let _room = room;
             let done = inner.carry_out(submission).await;
@@ -93,16 +89,17 @@ impl Submitter {
             Ok(Ok(done)) => Ok(SubmissionResult::Done(done?)),
             Ok(Err(panic)) => Err(Error::other("the submission broke down").because(panic)),
             Err(_) => {
-                let message = format!("no answer within {} s; it is tried on", PATIENCE.as_secs());
+                let message =
+                    format!("no answer within {} s; rydes keeps retrying", PATIENCE.as_secs());
                 Ok(SubmissionResult::Done(Scattered::Unknown(Error::other(message))))
             }
         }
     }
 
-    /// Finishes what is in hand.
+    /// Finishes the submissions in flight.
     pub(super) async fn close(&self) {
         self.0.closing.reach(Stage::Drain);
-        // Batches end when nobody holds their batcher any more.
+        // A batcher ends when its last owner drops it.
         *self.0.scatter.lock().await = LatestScatter::None;
         self.0.tasks.close();
         self.0.tasks.wait().await;
@@ -114,7 +111,7 @@ impl Inner {
         self.open().await?.scatter.submit(submission).await
     }
 
-    /// Reports what became of a submission, whether or not its client is still there.
+    /// Reports the outcome, even if the client has disconnected.
     fn tell(&self, done: &Result<Scattered>) {
         let error = match done {
             Ok(Scattered::Unknown(error)) | Err(error) => Some(error),
@@ -126,8 +123,7 @@ impl Inner {
         tell(&self.report, Operation::Submitting, error);
     }
 
-    /// The scatter; a new one where the last has come to an end: the stack was gone, and may be here
-    /// again.
+    /// The open scatter. Opens a new one after the last one failed: the stack was missing and may be back.
     async fn open(&self) -> Result<Arc<OpenScatter>> {
         let mut latest = self.scatter.lock().await;
         match &*latest {
@@ -148,7 +144,7 @@ impl Inner {
                 Ok(open)
             }
             Err(error) => {
-                // What fails at once may as well be tried again: somebody may have subscribed.
+                // Other errors fail fast, so a new attempt costs little: a provider may have subscribed.
                 if error.is_transient() {
                     *latest = LatestScatter::Failed(Instant::now(), error.in_full());
                 }

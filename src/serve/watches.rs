@@ -1,4 +1,4 @@
-//! One poller for each RFQ that anybody follows, however many do; it ends with the last of them.
+//! One poller for each followed RFQ, shared by all its followers. It ends with the last of them.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -18,12 +18,11 @@ use crate::error::Error;
 use crate::flow::quotes::{Filters, WaitOptions, Watch};
 use crate::view::page::document;
 
-/// The longest that anybody may follow an RFQ after its end, for late answers.
+/// How long an RFQ may be followed after its end, for late answers.
 pub(super) const LONGEST_LINGER: Duration = Duration::from_mins(1);
-/// An RFQ without a deadline never ends by itself: whoever follows it decides.
+/// An RFQ without a deadline never ends by itself: its followers decide.
 const NO_DEADLINE: Duration = Duration::from_hours(24);
 
-/// The RFQs that are followed.
 pub(super) struct Watches {
     aws: Aws,
     filters: Arc<Filters>,
@@ -33,7 +32,7 @@ pub(super) struct Watches {
 
 type FollowedRfqs = Mutex<HashMap<RfqId, Weak<Followed>>>;
 
-/// An RFQ that is followed: its poller works as long as anybody holds this.
+/// A followed RFQ. Its poller runs until the last owner drops this.
 pub(super) struct Followed {
     id: RfqId,
     latest: watch::Receiver<Latest>,
@@ -41,33 +40,29 @@ pub(super) struct Followed {
     open: Weak<FollowedRfqs>,
 }
 
-/// What the poller saw last.
+/// What the poller has read last.
 #[derive(Debug, Clone)]
 pub(super) enum Latest {
-    /// Nothing yet.
     Unread,
-    /// The RFQ, as it stands.
     State(Arc<RfqState>),
-    /// There is no such RFQ, or no more.
+    /// The RFQ does not exist, or no longer.
     Unknown,
-    /// It cannot be read, now or ever.
+    /// The RFQ cannot be read: a first read failed, or an error is permanent.
     Failed(Arc<Error>),
 }
 
-/// How an RFQ stands.
 #[derive(Debug, Clone)]
 pub(super) struct RfqState {
-    /// Which change it is.
+    /// The number of the change.
     pub(super) revision: u64,
     /// The document of the page, as JSON on one line.
     pub(super) document: String,
-    /// Whether everybody who is expected has answered, in time or not.
+    /// Whether every expected provider has answered, in time or late.
     pub(super) is_settled: bool,
-    /// Whether it ends by itself.
     pub(super) has_deadline: bool,
-    /// Since when nothing but late answers may come.
+    /// Since when only late answers may come.
     pub(super) over_since: Option<Instant>,
-    /// Why the last read failed, if it did.
+    /// Why the last read failed.
     pub(super) trouble: Option<String>,
 }
 
@@ -80,13 +75,13 @@ impl Watches {
         Self { aws, filters, open: Arc::default(), report }
     }
 
-    /// Follows an RFQ together with everybody else who does.
+    /// Follows an RFQ. All its followers share one poller.
     pub(super) fn follow(&self, id: RfqId) -> Arc<Followed> {
-        // Dropped after the lock: the last to hold it takes that too.
+        // Declared before the lock, so dropped after it: the last owner's drop takes the lock too.
         let followed;
         let mut open = lock(&self.open);
         followed = open.get(&id).and_then(Weak::upgrade);
-        // One that has come to its end may find more in another beginning.
+        // A finished poller is replaced: a new one may read more.
         if let Some(followed) = followed.as_ref().filter(|one| !one.poller.is_finished()) {
             return Arc::clone(followed);
         }
@@ -106,7 +101,7 @@ impl Watches {
 }
 
 impl Followed {
-    /// Hears of every change from now on; of those that come faster than they are heard, the last.
+    /// Receives the changes from now on. A slow receiver gets only the latest.
     pub(super) fn changes(&self) -> watch::Receiver<Latest> {
         self.latest.clone()
     }
@@ -116,14 +111,14 @@ impl Drop for Followed {
     fn drop(&mut self) {
         let Some(open) = self.open.upgrade() else { return };
         let mut open = lock(&open);
-        // It may have a successor by now.
+        // A successor may already have its place.
         if open.get(&self.id).is_some_and(|followed| followed.strong_count() == 0) {
             open.remove(&self.id);
         }
     }
 }
 
-/// Reads an RFQ again and again, and tells what it says.
+/// Reads an RFQ repeatedly and sends each state.
 async fn poll(
     aws: Aws,
     id: RfqId,
@@ -157,7 +152,7 @@ async fn poll(
     }
 }
 
-/// What a poller has told.
+/// What a poller has sent.
 #[derive(Default)]
 struct LastState {
     document: Value,
@@ -166,7 +161,6 @@ struct LastState {
 }
 
 impl LastState {
-    /// Takes in a snapshot.
     fn take(&mut self, watch: &Watch<'_>, gathering: &Gathering) -> Arc<RfqState> {
         let rows = watch.rows().expect("there are rows where there is a gathering");
         let document = document(rows, gathering);
@@ -191,7 +185,7 @@ impl LastState {
         })
     }
 
-    /// Takes in that a read failed; `None` where that is the end of it.
+    /// Records a failed read; `None` if the poller must end.
     fn trouble(&mut self, error: &Error) -> Option<Arc<RfqState>> {
         let last = self.state.as_deref().filter(|_| error.is_transient())?;
         let state = RfqState { trouble: Some(error.in_full()), ..last.clone() };
@@ -205,7 +199,7 @@ impl LastState {
     }
 }
 
-/// Since when a gathering is over that is seen to be over now.
+/// When a gathering ended that has just been seen to be over.
 fn since(gathering: &Gathering) -> Instant {
     let now = Instant::now();
     let ago = gathering.cutoff().map(|cutoff| Timestamp::now().saturating_since(cutoff));

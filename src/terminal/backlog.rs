@@ -1,40 +1,36 @@
-//! What waits to be written to a stream, as data: bounded, in order, and honest about what is lost.
+//! The text that waits to be written to a stream: bounded, in order, and with a line for each loss.
 //!
-//! Events and notes that find no room are dropped and counted, and each gap has one line. Answers are
-//! never dropped: a command that produces many of them waits for room.
+//! Events and notes that find no room are dropped and counted, and each gap has one line. Answers are never
+//! dropped: a command with many answers waits for room.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::mem::{replace, take};
 
-/// Bytes that may wait for a stream before events are dropped: some 8,000 lines.
+/// Bytes that may wait before events are dropped: some 8,000 lines.
 pub(super) const ROOM: usize = 1 << 20;
-/// Bytes that may wait before a redraw is left out: the next one shows more.
+/// Bytes that may wait before a redraw is skipped: the next one shows more.
 pub(super) const FRAMES: usize = 1 << 14;
-/// Bytes that are written at once.
 const AT_ONCE: usize = 1 << 16;
 
-/// Where text goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StdStream {
-    /// Standard output.
     Out = 0,
-    /// Standard error.
     Err = 1,
 }
 
-/// What becomes of text that cannot be written.
+/// What happens to text that cannot be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Worth {
-    /// Never dropped. The first failure is kept, and no later answer is tried.
+    /// Never dropped. The first failure is kept, and later answers are not tried.
     Answer,
     /// An answer that goes to stderr if stdout refuses it.
     Id,
-    /// What stderr has in the place of stdout. Never dropped.
+    /// Text that goes to stderr because stdout failed. Never dropped.
     Rescued,
-    /// Dropped and counted where there is no room. The first failure of stdout is told on stderr.
+    /// Dropped and counted if there is no room. The first failure of stdout is reported on stderr.
     Event,
-    /// A redraw; nothing becomes of it.
+    /// A redraw. Its loss has no effect.
     Frame,
 }
 
@@ -44,12 +40,11 @@ impl Worth {
     }
 }
 
-/// The lines that are added.
 #[derive(Debug, Clone)]
 pub(super) struct Words {
-    /// In place of so many events, by stream.
+    /// The line in place of dropped events, by stream.
     pub(super) dropped: [fn(u64) -> String; 2],
-    /// Before the reason why events are lost.
+    /// The text before the reason why events are lost.
     pub(super) trouble: String,
 }
 
@@ -60,7 +55,6 @@ impl Words {
     }
 }
 
-/// Text that waits.
 #[derive(Debug)]
 pub(super) struct Chunk {
     pub(super) stream: StdStream,
@@ -71,59 +65,52 @@ pub(super) struct Chunk {
 }
 
 impl Chunk {
-    /// Its bytes, unless it is an answer.
+    /// Its bytes, or 0 for an answer.
     fn aside(&self) -> usize {
         if self.worth.is_answer() { 0 } else { self.text.len() }
     }
 }
 
-/// How stdout takes answers.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Stdout {
-    /// It takes them.
     #[default]
     Works,
-    /// Its reader has gone.
     Closed,
-    /// It has refused one.
+    /// Writing an answer failed.
     Failed,
 }
 
-/// What waits for one thread that writes.
+/// The text that waits for one writer thread.
 #[derive(Debug, Default)]
 pub(super) struct Backlog {
     pieces: VecDeque<Chunk>,
     /// Bytes that wait or are being written.
     pub(super) bytes: usize,
-    /// Those of them that are no answers: a command that answers at length keeps its notes.
+    /// The part of `bytes` that is no answers: long answers must not crowd out notes.
     aside: usize,
     /// Answers that wait or are being written.
     pub(super) answers: usize,
-    /// Writes that were carried out so far, in part or in whole.
+    /// Writes so far, partial or whole.
     pub(super) writes: u64,
-    /// How stdout takes answers.
     pub(super) stdout: Stdout,
-    /// Why it has failed.
     pub(super) failure: Option<io::Error>,
-    /// Nothing was written for longer than a command waits.
+    /// Nothing was written for longer than a command waits for room.
     pub(super) is_stuck: bool,
-    /// The thread that writes waits for something to write.
     pub(super) is_asleep: bool,
-    /// Events that found no room since the last one that did, by stream.
+    /// Events dropped since the last one that found room, by stream.
     dropped: [u64; 2],
-    /// Events whose writing failed since the last one that succeeded, by stream.
+    /// Events whose write failed since the last one that succeeded, by stream.
     lost: [u64; 2],
-    /// The loss of events was told.
     is_told: bool,
 }
 
 impl Backlog {
-    /// Whether nothing waits, and no gap is without its line.
+    /// Whether nothing waits and every gap has its line.
     pub(super) fn is_idle(&self) -> bool {
         self.bytes == 0 && self.dropped == [0, 0]
     }
 
-    /// Takes text; gives an id back that stdout would refuse.
+    /// Adds text. Returns an id that stdout would refuse.
     pub(super) fn add(
         &mut self,
         stream: StdStream,
@@ -147,7 +134,7 @@ impl Backlog {
         None
     }
 
-    /// Once events were dropped, the next one is taken when half of the room is free: gaps are few.
+    /// After a drop, events are accepted only when half of the room is free: this keeps gaps few.
     fn has_room(&self, stream: StdStream, bytes: usize) -> bool {
         let room = if self.dropped[stream as usize] == 0 { ROOM } else { ROOM / 2 };
         self.aside == 0 || self.aside + bytes <= room
@@ -160,7 +147,6 @@ impl Backlog {
         self.pieces.push_back(piece);
     }
 
-    /// Adds the line about events that found no room.
     fn close_gap(&mut self, stream: StdStream, words: &Words) {
         let events = take(&mut self.dropped[stream as usize]);
         if events > 0 {
@@ -168,7 +154,7 @@ impl Backlog {
         }
     }
 
-    /// What is written next, as much of one stream as goes together.
+    /// The next batch, all for one stream.
     pub(super) fn next(&mut self, words: &Words) -> Option<Vec<Chunk>> {
         if self.pieces.is_empty() {
             self.close_gap(StdStream::Out, words);
@@ -176,7 +162,7 @@ impl Backlog {
         }
         let stream = self.pieces.front()?.stream;
         let (mut batch, mut bytes) = (Vec::new(), 0);
-        // What failed came before everything that waits.
+        // The lost events came before everything that waits.
         let lost = take(&mut self.lost[stream as usize]);
         if lost > 0 {
             let gap = words.gap(stream, lost);
@@ -193,7 +179,7 @@ impl Backlog {
         Some(batch)
     }
 
-    /// Records that so many bytes of a batch were written; returns what stderr is to have instead.
+    /// Records how many bytes of a batch were written. Returns the lines that must go to stderr instead.
     pub(super) fn settle(
         &mut self,
         batch: Vec<Chunk>,
@@ -218,7 +204,7 @@ impl Backlog {
             Err(error) if missing.first().is_some_and(|piece| piece.stream == StdStream::Out) => {
                 instead.extend(self.fail(error, &mut missing, words));
             }
-            // What stderr says cannot be told anywhere else.
+            // A failure of stderr cannot be reported anywhere.
             Ok(()) | Err(_) => {}
         }
         for piece in missing {
@@ -231,7 +217,7 @@ impl Backlog {
         instead
     }
 
-    /// Stdout has refused pieces; returns what there is to tell.
+    /// Records that stdout refused pieces. Returns the line to report, if any.
     fn fail(
         &mut self,
         error: io::Error,
@@ -253,7 +239,7 @@ impl Backlog {
         news
     }
 
-    /// Takes back the answers that still wait: they would follow a part that is missing.
+    /// Removes the answers that still wait: they would follow a gap.
     fn give_up(&mut self) -> Vec<Chunk> {
         let pieces = take(&mut self.pieces).into_iter();
         let (gone, kept) = pieces.partition::<Vec<_>, _>(|piece| piece.worth.is_answer());
@@ -277,7 +263,6 @@ mod tests {
         io::Error::from(ErrorKind::StorageFull)
     }
 
-    /// A state and its words, written by hand.
     struct Pen(Backlog, Words);
 
     impl Pen {
@@ -289,7 +274,6 @@ mod tests {
             self.0.add(stream, format!("{text}\n"), worth, &self.1)
         }
 
-        /// Writes the next batch.
         fn write(&mut self) -> Option<String> {
             let batch = self.0.next(&self.1)?;
             let text: String = batch.iter().map(|piece| piece.text.as_str()).collect();
@@ -297,7 +281,7 @@ mod tests {
             Some(text)
         }
 
-        /// Writes so much of the next batch, and then fails.
+        /// Writes `written` bytes of the next batch, then fails.
         fn fail(&mut self, written: usize, error: io::Error) -> Vec<String> {
             let batch = self.0.next(&self.1).expect("something waits");
             self.0.settle(batch, written, Err(error), &self.1)
@@ -323,7 +307,7 @@ mod tests {
         };
         send(&mut hand, 1_500);
         assert!(hand.0.bytes <= ROOM);
-        // A little room is none: a slow reader would have a gap after each line.
+        // A little room is not enough: a slow reader would see a gap after each line.
         hand.write().expect("a batch");
         send(&mut hand, 100);
         while hand.0.bytes > ROOM / 2 {

@@ -1,4 +1,4 @@
-//! A region of the terminal that is redrawn in place, and only while the terminal is ours.
+//! A region of the terminal that is redrawn in place, only while this process has the terminal.
 
 use std::io::{self, IsTerminal as _};
 
@@ -12,10 +12,10 @@ use unicode_segmentation::UnicodeSegmentation as _;
 use super::screen::WriterTerm;
 use super::{Output, Terminal};
 
-/// Lines that stay at the end of what is too high: they say how it stands.
+/// Lines kept at the end of a region that is too high: they have the summary.
 const LAST_LINES: usize = 4;
 
-/// What stands for what was cut.
+/// Replaces text that was cut.
 const CUT: &str = "...";
 
 /// Redraws text in place on stdout.
@@ -23,11 +23,11 @@ const CUT: &str = "...";
 pub struct Live {
     output: Output,
     bar: ProgressBar,
-    /// Heard of when the program was stopped and goes on.
+    /// `SIGCONT`: the program was stopped and continues.
     continued: Option<Signal>,
-    /// Whether another program had the terminal at the last look.
+    /// Whether another program had the terminal at the last draw.
     away: bool,
-    /// The terminal's modes, to be put back.
+    /// The terminal's modes, to be restored.
     modes: Option<Termios>,
 }
 
@@ -35,14 +35,14 @@ impl Live {
     /// An empty region. Needs a tokio runtime.
     pub fn new(output: &Output) -> Self {
         let number = rustix::process::Signal::CONT.as_raw();
-        // Without the signal the region is drawn all the same.
+        // The region works without the signal too.
         let continued = signal(SignalKind::from_raw(number)).ok();
         let output = output.clone();
         Self { bar: region(&output), output, continued, away: false, modes: hush() }
     }
 
-    /// Draws lines; nothing while another program has the terminal. Lines that are too wide are
-    /// cut, and what is too high loses its middle, so that the region never scrolls.
+    /// Draws lines, unless another program has the terminal. Cuts lines that are too wide, and drops the middle of
+    /// a region that is too high: it must never scroll.
     pub fn draw(&mut self, lines: Vec<String>) {
         let continued = self.continued.as_mut().and_then(|signal| signal.recv().now_or_never());
         self.away |= continued.is_some();
@@ -51,7 +51,7 @@ impl Live {
             return;
         }
         if std::mem::take(&mut self.away) {
-            // Others have written below the old region, which stays as it is.
+            // Other programs have written below the old region, so it must stay as it is.
             self.bar.set_draw_target(ProgressDrawTarget::hidden());
             self.bar = region(&self.output);
         }
@@ -60,7 +60,7 @@ impl Live {
         self.bar.tick();
     }
 
-    /// Removes the region, to print something that stays.
+    /// Removes the region, to make room for text that stays.
     pub fn clear(&self) {
         if is_foreground() {
             self.bar.finish_and_clear();
@@ -78,7 +78,7 @@ fn region(output: &Output) -> ProgressBar {
     bar
 }
 
-/// Lines that fit on a screen, the last row of it left free.
+/// Fits lines to a screen and leaves its last row free.
 fn fitted(mut lines: Vec<String>, columns: u16, rows: u16) -> Vec<String> {
     let (width, height) = (usize::from(columns), usize::from(rows.saturating_sub(1)).max(1));
     if lines.len() > height {
@@ -88,7 +88,7 @@ fn fitted(mut lines: Vec<String>, columns: u16, rows: u16) -> Vec<String> {
     lines.iter().map(|line| cut(line, width)).collect()
 }
 
-/// A line cut at its end to at most this width, in columns, its colours kept.
+/// Cuts a line at its end to this width in columns, and keeps its colours.
 fn cut(line: &str, width: usize) -> String {
     if measure_text_width(line) <= width {
         return line.to_owned();
@@ -113,13 +113,13 @@ impl Drop for Live {
     fn drop(&mut self) {
         self.clear();
         if let Some(modes) = self.modes.take().filter(|_| is_foreground()) {
-            // A terminal that has gone away has no modes to put back.
+            // A closed terminal has no modes to restore.
             _ = tcsetattr(io::stdout(), OptionalActions::Now, &modes);
         }
     }
 }
 
-/// Stops the terminal from writing `^C` into the region; returns the modes there were.
+/// Stops the terminal from writing `^C` into the region. Returns the previous modes.
 fn hush() -> Option<Termios> {
     let before = is_foreground().then(|| tcgetattr(io::stdout()).ok()).flatten()?;
     let mut hushed = before.clone();
@@ -135,8 +135,8 @@ pub fn is_foreground() -> bool {
             .is_ok_and(|group| group == rustix::process::getpgrp())
 }
 
-/// The columns that a line may fill, and the terminal's rows; of 80 by 24 where there is none. The
-/// last column is left free: a line that ends there is one row to some terminals and two to others.
+/// The columns that a line may fill, and the terminal's rows; without a terminal, 80 by 24. The last column stays
+/// free: some terminals show a line that ends there as one row, others as two.
 pub fn size() -> (u16, u16) {
     let (rows, columns) = console::Term::stdout().size_checked().unwrap_or((24, 80));
     (columns.saturating_sub(1), rows)

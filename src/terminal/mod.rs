@@ -1,8 +1,8 @@
-//! The only place that prints. Answers go to stdout, everything else to stderr; a closed pipe ends
-//! the output, not the program's manners.
+//! The only place that prints. Answers go to stdout, everything else to stderr. A closed pipe ends the output, but
+//! the program still ends in order.
 //!
-//! Printing waits for no reader: text is taken at once, and threads of their own write it. A command that
-//! prints without end waits for [`Output::room`], and the program ends with [`Output::finish`].
+//! Printing never waits for a reader: separate threads write queued text. A command that prints without end waits
+//! for [`Output::room`], and the program ends with [`Output::finish`].
 
 use std::io::{self, IsTerminal as _};
 use std::pin::pin;
@@ -27,19 +27,15 @@ mod screen;
 pub mod steps;
 mod writer;
 
-/// How long the end of a command waits for a reader that takes nothing: for events and notes, and after a
-/// signal for answers too. With the 25 s of a drain it stays below the 30 s that supervisors commonly
-/// give.
+/// How long the end of a command waits for a reader that reads nothing: for events and notes, and after a signal
+/// for answers too. With the 25 s of a drain, it stays below the 30 s that supervisors commonly give.
 const FLUSH: Duration = Duration::from_secs(3);
 /// How long it waits after a second signal.
 const AT_ONCE: Duration = Duration::from_millis(200);
 
-/// How answers are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
-    /// For people.
     Table,
-    /// One JSON document.
     Json,
     /// One line of JSON per change or event.
     Jsonl,
@@ -47,47 +43,39 @@ pub enum Format {
     Workshop,
 }
 
-/// When to colour.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Color {
     /// On a terminal, unless `NO_COLOR` is set.
     #[default]
     Auto,
-    /// Always.
     Always,
-    /// Never.
     Never,
 }
 
-/// What the environment says about the terminal.
+/// The terminal's abilities, from the environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Terminal {
-    /// It colours and redraws.
+    /// Colours and redraws.
     Capable,
-    /// `NO_COLOR`: it redraws.
+    /// `NO_COLOR`: redraws.
     Colourless,
-    /// `TERM=dumb`, or no `TERM`: it prints lines and no more.
+    /// `TERM=dumb`, or no `TERM`: lines only.
     Dumb,
 }
 
-/// How much is said beside the answer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Verbosity {
-    /// Errors alone.
+    /// Errors, warnings and hints only.
     Quiet,
-    /// What a person wants to know.
     #[default]
     Normal,
-    /// More of it.
     Verbose,
 }
 
-/// Prints. Cheap to clone; every clone knows when stdout was closed.
+/// Prints. Clones are cheap and share one writer.
 #[derive(Debug, Clone)]
 pub struct Output {
-    /// How answers are written.
     pub format: Format,
-    /// How much is said beside the answer.
     pub verbosity: Verbosity,
     is_terminal: bool,
     out_color: bool,
@@ -97,7 +85,6 @@ pub struct Output {
 }
 
 impl Output {
-    /// An output as the options and the environment ask for.
     pub fn new(format: Format, verbosity: Verbosity, color: Color, terminal: Terminal) -> Self {
         let wanted = |is_terminal: bool| match color {
             Color::Always => true,
@@ -118,27 +105,26 @@ impl Output {
         Self { format, verbosity, is_terminal, out_color, err_color, terminal, writer }
     }
 
-    /// Whether stdout takes no more answers: its reader has gone, or it has refused one.
+    /// Whether stdout accepts no more answers: its reader has closed it, or a write has failed.
     pub fn is_closed(&self) -> bool {
         self.writer.is_closed()
     }
 
-    /// Whether answers go to a person's terminal.
     pub fn is_terminal(&self) -> bool {
         self.is_terminal
     }
 
-    /// Whether answers go to a terminal that redraws, and that is ours now.
+    /// Whether stdout is a terminal that redraws, and this process is in its foreground.
     pub fn is_live(&self) -> bool {
         self.terminal != Terminal::Dumb && live::is_foreground()
     }
 
-    /// Whether what is said beside the answer goes to a person's terminal that redraws.
+    /// Whether stderr is a terminal that redraws.
     pub fn is_attended(&self) -> bool {
         self.terminal != Terminal::Dumb && io::stderr().is_terminal()
     }
 
-    /// Returns when there is room for more answers. Signals do not end it.
+    /// Waits for room for more answers. Signals do not end the wait.
     pub async fn room(&self) {
         self.writer.room(FLUSH).await;
     }
@@ -148,15 +134,15 @@ impl Output {
         self.writer.hold_for_room();
     }
 
-    /// Returns when every answer so far is written, or cannot be. Signals do not end it.
+    /// Waits until every answer so far is written, or cannot be. Signals do not end the wait.
     pub async fn answered(&self) {
         self.writer.answered().await;
     }
 
-    /// Ends a command: waits for the answers, lets `judge` say the last word, and waits for the rest.
+    /// Ends a command: waits for the answers, calls `judge`, and waits for the rest.
     ///
-    /// A reader may take its time for answers. For events and notes it has 3 s to take the next one; after
-    /// a signal it has 3 s for everything, after a second one 0.2 s.
+    /// A reader may take any time for answers. For events and notes it has 3 s to read the next one. After a
+    /// signal it has 3 s for everything, after a second one 0.2 s.
     pub async fn finish<T>(&self, shutdown: &Shutdown, judge: impl FnOnce() -> T) -> T {
         let mut over = pin!(async {
             tokio::select! {
@@ -181,7 +167,7 @@ impl Output {
         judged
     }
 
-    /// Returns when all is written, or when nothing was for 3 s.
+    /// Waits until all is written, or until nothing was written for 3 s.
     async fn rest(&self) {
         loop {
             let before = self.writer.writes();
@@ -192,17 +178,13 @@ impl Output {
         }
     }
 
-    /// Waits until all is written. For code that runs before the program listens for signals: there a
-    /// signal ends the program.
+    /// Waits until all is written. Only for code that runs before the program handles signals: there a signal ends
+    /// the program.
     pub fn finish_now(&self) {
         self.writer.hold();
     }
 
-    /// Whether stdout has taken the answers so far. A failure is returned once; a reader that has gone is
-    /// no failure.
-    ///
-    /// # Errors
-    /// The failure of stdout.
+    /// Whether stdout has accepted the answers so far. Returns its failure once. A closed pipe is no failure.
     pub fn delivered(&self) -> Result<()> {
         match self.writer.take_failure() {
             Some(why) => Err(Error::other("cannot write to stdout").because(why)),
@@ -210,11 +192,8 @@ impl Output {
         }
     }
 
-    /// The same at the end: lines that still wait are not written any more. Only a signal ends the wait for
-    /// them, so the error has its `kind`.
-    ///
-    /// # Errors
-    /// The failure of stdout, or that its reader has stopped reading.
+    /// The same at the end, where lines that still wait count as lost. Only a signal leaves lines waiting, so the
+    /// error has its `kind`.
     pub fn delivered_in_full(&self, kind: Kind) -> Result<()> {
         self.delivered()?;
         let lines = match self.writer.unwritten() {
@@ -230,19 +209,16 @@ impl Output {
         self.writer.push(StdStream::Out, format!("{line}\n"), Worth::Answer);
     }
 
-    /// Writes what names an RFQ that is out: to stderr, where stdout refuses it. It must be safe to
-    /// print.
+    /// Writes a line that names a published RFQ, to stderr if stdout refuses it. It must be safe to print.
     pub fn id(&self, line: &str) {
         self.writer.push(StdStream::Out, format!("{line}\n"), Worth::Id);
     }
 
-    /// Writes a line of a log to stdout; drops and counts it where the reader is too slow. It must be safe
-    /// to print.
+    /// Writes a log line to stdout. Drops and counts it if the reader is too slow. It must be safe to print.
     pub fn event(&self, line: &str) {
         self.writer.push(StdStream::Out, format!("{line}\n"), Worth::Event);
     }
 
-    /// Writes lines of the answer to stdout.
     pub fn lines(&self, lines: &[String]) {
         for line in lines {
             self.data(line);
@@ -254,12 +230,10 @@ impl Output {
         self.data(&compact_json(value));
     }
 
-    /// The same for what names an RFQ that is out.
     pub fn id_json(&self, value: &Value) {
         self.id(&compact_json(value));
     }
 
-    /// The same for a log.
     pub fn event_json(&self, value: &Value) {
         self.event(&compact_json(value));
     }
@@ -271,14 +245,13 @@ impl Output {
         }
     }
 
-    /// Writes a line to stderr that only `-v` asks for, made safe to print.
+    /// Writes a line to stderr with `-v` only, made safe to print.
     pub fn detail(&self, line: &str) {
         if self.verbosity == Verbosity::Verbose {
             self.stderr(&safe(line));
         }
     }
 
-    /// Writes an error with its causes and hints to stderr.
     pub fn error(&self, error: &Error) {
         let red = self.err_style().red().bold();
         self.stderr(&format!("{} {}", red.apply_to("error:"), safe(&error.to_string())));
@@ -290,29 +263,26 @@ impl Output {
         }
     }
 
-    /// Writes a warning to stderr.
     pub fn warning(&self, line: &str) {
         let yellow = self.err_style().yellow().bold();
         self.stderr(&format!("{} {}", yellow.apply_to("warning:"), safe(line)));
     }
 
-    /// Writes what to do next to stderr.
     pub fn hint(&self, hint: &str) {
         let cyan = self.err_style().cyan();
         self.stderr(&format!("{} {}", cyan.apply_to("hint:"), safe(hint)));
     }
 
-    /// The style that text on stdout begins with: colours only where they are wanted.
+    /// The base style, without colours where they are off.
     pub fn out_style(&self) -> Style {
         Style::new().force_styling(self.out_color)
     }
 
-    /// The style that text on stderr begins with: colours only where they are wanted.
     pub fn err_style(&self) -> Style {
         Style::new().for_stderr().force_styling(self.err_color)
     }
 
-    /// Asks a question on stderr, which is answered on the same line.
+    /// Writes a question to stderr. The user answers on the same line.
     pub fn ask(&self, question: &str) {
         self.writer.push(StdStream::Err, format!("{} ", safe(question)), Worth::Event);
     }
@@ -322,23 +292,21 @@ impl Output {
     }
 }
 
-/// The line in place of events that a program did not read in time.
+/// The line in place of events that the reader did not read in time.
 fn dropped_document(count: u64) -> String {
     compact_json(&json!({"event": "dropped", "count": count}))
 }
 
-/// The same for people.
 fn dropped_line(count: u64) -> String {
     let now = Timestamp::now().to_string();
     format!("{} dropped   {} not written in time", &now[11..23], count_of(count, "line"))
 }
 
-/// The same on stderr.
 fn dropped_notes(count: u64) -> String {
     format!("({} not written in time)", count_of(count, "line"))
 }
 
-/// Text made safe to print, its line breaks kept.
+/// Makes text safe to print, but keeps its line breaks.
 fn safe(text: &str) -> String {
     text.split('\n').map(printable).collect::<Vec<_>>().join("\n")
 }

@@ -1,4 +1,4 @@
-//! How far a long piece of work is: a bar on a terminal, a line now and then elsewhere.
+//! Progress of a long operation: a bar on a terminal, a line now and then elsewhere.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -8,21 +8,18 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::screen::WriterTerm;
 use super::{Output, Verbosity};
 
-/// How often it is told where nothing can be redrawn.
+/// How often a line reports the progress where nothing can be redrawn.
 const TOLD_EVERY: Duration = Duration::from_secs(10);
 
-/// What is counted, and up to where.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Total {
-    /// RFQs, so many.
     Rfqs(u64),
-    /// RFQs out of a file of so many bytes.
+    /// RFQs from a file of this many bytes.
     Bytes(u64),
-    /// RFQs; nobody knows how many.
     Unknown,
 }
 
-/// A bar under a long piece of work. RFQs are counted; the bar may measure the bytes they come from.
+/// A bar that counts RFQs. Its length may measure the bytes that they come from.
 #[derive(Debug)]
 pub struct Progress {
     output: Output,
@@ -34,7 +31,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// A bar that is empty. `verb` says what happens to RFQs: `submitted`.
+    /// `verb` says what happens to RFQs: `submitted`.
     pub fn new(output: &Output, whole: Total, verb: &'static str) -> Self {
         let target = if output.is_attended() && output.verbosity > Verbosity::Quiet {
             WriterTerm::stderr(output)
@@ -53,7 +50,7 @@ impl Progress {
         Self { output: output.clone(), bar, whole, verb, began: now, told: Mutex::new(now) }
     }
 
-    /// So many RFQs are done by now, and so many bytes of the file.
+    /// Reports the RFQs done so far, and the bytes read from the file.
     pub fn at(&self, rfqs: u64, bytes: u64) {
         let (text, rate) = (&self.text(rfqs), self.rate(rfqs));
         self.bar.set_message(format!("{text}, {rate:.0}/s"));
@@ -68,7 +65,7 @@ impl Progress {
         }
     }
 
-    /// Does what prints, with the bar out of the way.
+    /// Calls `print` with the bar out of the way.
     pub fn aside<T>(&self, print: impl FnOnce() -> T) -> T {
         self.bar.suspend(print)
     }

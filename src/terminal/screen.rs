@@ -1,5 +1,4 @@
-//! The terminal that bars and regions are drawn on, through the writer: a terminal that was stopped holds
-//! nothing up.
+//! The terminal for bars and live regions, behind the writer: a stopped terminal blocks nothing.
 
 use std::fmt::Write as _;
 use std::io;
@@ -16,23 +15,19 @@ use super::writer::Writer;
 /// Redraws a second, at most.
 const HERTZ: u8 = 20;
 
-/// A terminal behind a writer.
 #[derive(Debug)]
 pub(super) struct WriterTerm {
     writer: Writer,
     stream: StdStream,
     term: Term,
-    /// What is being drawn.
     frame: Mutex<String>,
 }
 
 impl WriterTerm {
-    /// Where to draw on stdout.
     pub(super) fn stdout(output: &Output) -> ProgressDrawTarget {
         Self::target(output, StdStream::Out, Term::stdout())
     }
 
-    /// Where to draw on stderr.
     pub(super) fn stderr(output: &Output) -> ProgressDrawTarget {
         Self::target(output, StdStream::Err, Term::stderr())
     }
@@ -43,8 +38,8 @@ impl WriterTerm {
         ProgressDrawTarget::term_like_with_hz(Box::new(screen), HERTZ)
     }
 
-    /// Adds to what is drawn. Where frames wait already, the first piece is refused: what is on the
-    /// screen then stays the one that the next redraw begins from.
+    /// Adds to the frame. While earlier frames wait, the first piece is refused: the next redraw then still starts
+    /// from what the screen shows.
     fn add(&self, text: &str) -> io::Result<()> {
         let mut frame = self.frame.lock().unwrap_or_else(PoisonError::into_inner);
         if frame.is_empty() && !self.writer.takes_frames(self.stream) {

@@ -1,5 +1,4 @@
-//! The steps of a longer piece of work: a spinner for the one under way on a terminal, a line for
-//! each that is done.
+//! The steps of a long operation: a spinner for the current one on a terminal, a line for each finished one.
 
 use std::mem::replace;
 use std::sync::{Mutex, PoisonError};
@@ -13,20 +12,17 @@ use crate::core::show_duration;
 use crate::core::text::printable;
 use crate::flow::events::{Step, StepState};
 
-/// Steps that took less are told without their time.
+/// Shorter steps are shown without their time.
 const WORTH_TELLING: Duration = Duration::from_millis(50);
 
-/// Prints steps as they are reported.
 #[derive(Debug)]
 pub struct StepDisplay {
     output: Output,
     spinner: ProgressBar,
-    /// What is under way.
     current: Mutex<String>,
 }
 
 impl StepDisplay {
-    /// Nothing is printed before the first step.
     pub fn new(output: &Output) -> Self {
         let spinner = if output.is_attended() && output.verbosity > Verbosity::Quiet {
             ProgressBar::with_draw_target(None, WriterTerm::stderr(output))
@@ -39,14 +35,13 @@ impl StepDisplay {
         Self { output: output.clone(), spinner, current: Mutex::default() }
     }
 
-    /// Shows one step.
     pub fn show(&self, step: &Step) {
         let subject = printable(&step.subject);
         let detail = printable(&step.detail);
         match &step.state {
             StepState::Running => {
                 self.spinner.set_message(format!("{subject:<16}  {detail}"));
-                // Its time runs from when it was first reported.
+                // A step may be reported several times. Its time runs from the first report.
                 let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
                 if replace(&mut *current, subject.clone()) != subject {
                     self.spinner.reset_elapsed();
@@ -54,7 +49,6 @@ impl StepDisplay {
                 self.spinner.enable_steady_tick(Duration::from_millis(100));
             }
             StepState::Done(outcome, took) => {
-                // What took no time to speak of has nothing to tell about it.
                 let took = if *took < WORTH_TELLING { String::new() } else { show_duration(*took) };
                 let line = format!("  {subject:<16}  {detail:<34}  {outcome:<10}  {took}");
                 self.spinner.suspend(|| self.output.note(line.trim_end()));

@@ -1,5 +1,5 @@
-//! Writes to stdout and stderr on threads of their own: a reader that stops reading holds up no timer,
-//! no lease and no signal.
+//! Writes to stdout and stderr on separate threads: a reader that stops reading delays no timer, no lease and no
+//! signal.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Write};
@@ -16,19 +16,18 @@ use tokio::time::timeout;
 
 use super::backlog::{Backlog, Chunk, FRAMES, ROOM, StdStream, Stdout, Words, Worth};
 
-/// How long to wait for a full stream that another program has made non-blocking.
+/// Pause before retrying a full stream that another program has made non-blocking.
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Writes both streams. Clones write through the same threads.
+/// Writes both streams. Clones share the threads.
 #[derive(Debug, Clone)]
 pub(super) struct Writer {
     out: Arc<OutputLane>,
-    /// The same as `out` where both streams lead to the same place: their order is kept.
+    /// The same as `out` if both streams lead to the same place, to keep their order.
     err: Arc<OutputLane>,
 }
 
 impl Writer {
-    /// A writer to the stdout and stderr of this process.
     pub(super) fn new(words: &Words) -> Self {
         let (out, err) = (file(io::stdout()), file(io::stderr()));
         let are_one = match (&out, &err) {
@@ -53,35 +52,32 @@ impl Writer {
         lanes
     }
 
-    /// Takes text that is to be written, in order.
+    /// Queues text to be written in order.
     pub(super) fn push(&self, stream: StdStream, text: String, worth: Worth) {
         if let Some(refused) = self.lane(stream).push(stream, text, worth) {
             self.err.push(StdStream::Err, refused, Worth::Rescued);
         }
     }
 
-    /// Whether a redraw would be taken now.
     pub(super) fn takes_frames(&self, stream: StdStream) -> bool {
         self.lane(stream).lock().bytes <= FRAMES
     }
 
-    /// Whether no answer can be written any more: the reader has gone, or stdout has failed.
     pub(super) fn is_closed(&self) -> bool {
         self.out.lock().stdout != Stdout::Works
     }
 
-    /// Why an answer could not be written, once.
+    /// Why an answer could not be written; returned once.
     pub(super) fn take_failure(&self) -> Option<io::Error> {
         self.out.lock().failure.take()
     }
 
-    /// Answers that are not written yet.
     pub(super) fn unwritten(&self) -> usize {
         self.out.lock().answers
     }
 
-    /// Returns when there is room for more answers, and for notes beside them. A stderr that takes nothing
-    /// for `patience` is not waited for again until it takes something.
+    /// Waits for room for more answers, and for notes beside them. If stderr accepts nothing for `patience`, later
+    /// calls do not wait for it until it accepts something.
     pub(super) async fn room(&self, patience: Duration) {
         self.out.until(|state| state.bytes <= ROOM / 2).await;
         let has_room = |state: &Backlog| state.bytes <= ROOM / 2 || state.is_stuck;
@@ -94,29 +90,26 @@ impl Writer {
         }
     }
 
-    /// The same for a thread that may block.
+    /// The same for a thread that may block, for stdout alone.
     pub(super) fn hold_for_room(&self) {
         self.out.hold(|state| state.bytes <= ROOM / 2);
     }
 
-    /// Returns when every answer is written, or cannot be.
     pub(super) async fn answered(&self) {
         self.out.until(|state| state.answers == 0).await;
     }
 
-    /// Returns when nothing waits any more.
     pub(super) async fn written(&self) {
         self.out.until(Backlog::is_idle).await;
         self.err.until(Backlog::is_idle).await;
     }
 
-    /// The same for a thread that may block.
+    /// Blocks until all text is written.
     pub(super) fn hold(&self) {
         self.out.hold(Backlog::is_idle);
         self.err.hold(Backlog::is_idle);
     }
 
-    /// Writes that were carried out so far.
     pub(super) fn writes(&self) -> u64 {
         let out = self.out.lock().writes;
         out + self.err.lock().writes
@@ -130,8 +123,7 @@ impl Writer {
     }
 }
 
-/// A stream as a file of our own, without the lock and the buffer that the standard library puts
-/// before it.
+/// The stream as a separate file, without the lock and the buffer of the standard library.
 fn file(stream: impl AsFd) -> io::Result<File> {
     stream.as_fd().try_clone_to_owned().map(File::from)
 }
@@ -141,15 +133,14 @@ fn lead_to_one_place(one: &File, other: &File) -> io::Result<bool> {
     Ok((one.dev(), one.ino()) == (other.dev(), other.ino()))
 }
 
-/// What one thread writes.
 #[derive(Debug)]
 struct OutputLane {
     state: Mutex<Backlog>,
-    /// There is something to write.
+    /// Signals new text to the writer thread.
     fresh: Condvar,
-    /// Something was written: for threads.
+    /// Signals progress to threads.
     moved: Condvar,
-    /// The same for tasks.
+    /// Signals progress to tasks.
     written: Notify,
     words: Words,
 }
@@ -165,7 +156,7 @@ impl OutputLane {
         })
     }
 
-    /// Begins to write. What stdout refuses, and what there is to say about it, goes to `err`.
+    /// Starts the thread. Lines that replace a failed write to stdout go to `err`.
     fn start(self: &Arc<Self>, mut targets: [Option<Destination>; 2], err: &Arc<Self>) {
         let (lane, err) = (Arc::clone(self), Arc::clone(err));
         thread::spawn(move || {
@@ -188,14 +179,13 @@ impl OutputLane {
     fn push(&self, stream: StdStream, text: String, worth: Worth) -> Option<String> {
         let mut state = self.lock();
         let refused = state.add(stream, text, worth, &self.words);
-        // Each wake-up is a call of the system: none is made for a thread that is awake.
+        // A wake-up is a system call: a thread that is awake gets none.
         if replace(&mut state.is_asleep, false) {
             self.fresh.notify_one();
         }
         refused
     }
 
-    /// The next pieces, of one stream.
     fn take(&self) -> Vec<Chunk> {
         let mut state = self.lock();
         loop {
@@ -207,8 +197,8 @@ impl OutputLane {
         }
     }
 
-    /// Records what became of a batch. What stderr is to have instead goes there before the batch counts as
-    /// written, or the program could end in between.
+    /// Records the outcome of a batch. Lines for stderr are queued there before the batch counts as written: the
+    /// program could end in between.
     fn settle(&self, batch: Vec<Chunk>, written: usize, outcome: io::Result<()>, err: &Self) {
         let mut state = self.lock();
         for said in state.settle(batch, written, outcome, &self.words) {
@@ -241,10 +231,9 @@ impl OutputLane {
     }
 }
 
-/// What text is written to.
 struct Destination {
     to: Box<dyn Write + Send>,
-    /// The last line stands there in part.
+    /// The last line was written only in part.
     is_torn: bool,
 }
 
@@ -253,7 +242,7 @@ impl Destination {
         Self { to: Box::new(to), is_torn: false }
     }
 
-    /// Writes pieces; returns how many of their bytes were taken.
+    /// Completes a torn line, then writes the batch. Returns how many bytes of the batch were written.
     fn write(&mut self, batch: &[Chunk]) -> (usize, io::Result<()>) {
         if self.is_torn {
             match self.write_bytes(b"\n") {
@@ -304,7 +293,7 @@ mod tests {
         }
     }
 
-    /// What fails in turn, and otherwise takes so many bytes.
+    /// A stream with a scripted result for each write.
     struct Moody(Vec<Result<usize, ErrorKind>>, SyncSender<String>);
 
     impl Write for Moody {
@@ -377,7 +366,7 @@ mod tests {
             writer.push(StdStream::Err, format!("{:0999}\n", 0), Worth::Event);
         }
         writer.room(Duration::from_millis(50)).await;
-        // The second time it would wait for an hour.
+        // A second wait would last an hour.
         writer.room(Duration::from_hours(1)).await;
         writer.push(StdStream::Out, "answer\n".to_owned(), Worth::Answer);
         writer.answered().await;

@@ -1,4 +1,4 @@
-//! What the requests of a run came to: per RFQ, by operation, and in dollars.
+//! The AWS requests of a run: per RFQ, by operation, and in dollars.
 
 use std::fmt::Write as _;
 
@@ -7,10 +7,10 @@ use serde_json::{Map, Number, Value, json};
 use super::table::wrapped;
 use crate::aws::{Cost, Usage};
 
-/// How wide the list of operations gets.
+/// The widest line of the list of operations.
 const WIDTH: u16 = 79;
 
-/// For people: three lines or so. `rfqs` is how many RFQs the requests were made for.
+/// For people. `rfqs` is the number of RFQs that the requests were made for.
 pub fn lines(account: &Usage, rfqs: u64) -> Vec<String> {
     let total = account.total();
     let per_rfq = per(total, rfqs).map_or(String::new(), |n| format!(" ({n:.1} per RFQ)"));
@@ -46,8 +46,7 @@ fn cost_line(million: Cost) -> String {
     )
 }
 
-/// For programs: the fields that every account has in common. What is counted per RFQ is `null` where
-/// there was none.
+/// For programs. Values per RFQ are `null` without any RFQ.
 pub fn fields(account: &Usage, rfqs: u64) -> Map<String, Value> {
     let per_rfq = |count: u64| per(count, rfqs).map_or(Value::Null, |n| rounded(n, 4));
     let by_operation: Map<_, _> =
@@ -72,13 +71,13 @@ pub fn fields(account: &Usage, rfqs: u64) -> Map<String, Value> {
     fields
 }
 
-/// How many for each RFQ; `None` without any.
+/// The count per RFQ; `None` without any RFQ.
 pub fn per(count: u64, rfqs: u64) -> Option<f64> {
     #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
     (rfqs > 0).then(|| count as f64 / rfqs as f64)
 }
 
-/// A number with so many decimals at the most.
+/// Rounds to at most this many decimals.
 pub fn rounded(number: f64, decimals: i32) -> Value {
     let factor = 10_f64.powi(decimals);
     Number::from_f64((number * factor).round() / factor).map_or(Value::Null, Value::Number)

@@ -1,4 +1,4 @@
-//! What `rydes bench` has measured: as a table, or as JSON.
+//! The result of `rydes bench`, as a table or as JSON.
 
 use std::time::Duration;
 
@@ -8,7 +8,6 @@ use super::account::{self, rounded};
 use super::table::{Column, lines};
 use crate::tools::bench::{Arrival, LoadPlan, Measured};
 
-/// The percentiles that are told.
 const PERCENTILES: [(&str, f64); 3] = [("p50", 50.0), ("p90", 90.0), ("p99", 99.0)];
 const MIB: f64 = 1_048_576.0;
 
@@ -95,7 +94,6 @@ pub fn document(plan: &LoadPlan, measured: &Measured) -> Value {
     document
 }
 
-/// What is worked out of a measurement.
 struct Figures {
     /// RFQs a second.
     rfqs: f64,

@@ -1,4 +1,4 @@
-//! What became of everything while workers were killed, for people and for programs.
+//! The result of a chaos test, for people and for programs.
 
 use serde_json::{Value, json};
 
@@ -11,12 +11,10 @@ use crate::tools::bench::proxy::ProxyCounts;
 /// Findings of one kind that are shown.
 const SHOWN: usize = 10;
 
-/// What the proxy did.
 #[derive(Debug, Clone, Copy)]
 pub struct Proxied {
-    /// The share of requests that was to fail.
+    /// The intended share of failing requests.
     pub share: f64,
-    /// How many there were and how many failed.
     pub counts: ProxyCounts,
 }
 

@@ -11,19 +11,16 @@ use crate::flow::replay::{self, ReplayOutcome, Replayed};
 
 /// Lines of a body that are shown.
 const BODY_LINES: usize = 3;
-/// Where lines are cut when there is no terminal to ask.
+/// The longest line without a terminal.
 const LONGEST_LINE: usize = 200;
 
-/// The letters of one queue with the word for what they are: `request` or `reply`.
+/// The letters of one queue; `what` says what they are: `request` or `reply`.
 #[derive(Debug, Clone)]
 pub struct LetterView<'a> {
-    /// What a letter in it is.
     pub what: &'a str,
-    /// The name of the queue.
     pub queue: String,
-    /// The letters.
     pub letters: Vec<DeadLetter>,
-    /// How many the queue held before, about, others' hands included.
+    /// About how many letters the queue held before, including those in flight.
     pub held: u64,
 }
 
@@ -40,7 +37,7 @@ impl LetterView<'_> {
     }
 }
 
-/// One letter in lines: what it is, why it is there, how it begins.
+/// One letter in lines: its id, its source, its reason and the start of its body.
 pub fn lines(what: &str, letter: &DeadLetter, now: Timestamp, width: Option<u16>) -> Vec<String> {
     let width = width.map_or(LONGEST_LINE, usize::from);
     let age = letter.sent_at.map(|at| format!(", {} ago", show_duration(now.saturating_since(at))));
@@ -58,7 +55,7 @@ pub fn lines(what: &str, letter: &DeadLetter, now: Timestamp, width: Option<u16>
     if let Some(cut) = &letter.cut {
         let left = letter.body.len();
         all.push(format!("  cut: {left} of {} bytes are left; the whole has", cut.length));
-        // On a line of its own it fits into a terminal.
+        // On its own line it fits into a terminal.
         all.push(format!("  SHA-256 {}", printable(&cut.sha256)));
     }
     let lines = letter.body.lines().take(BODY_LINES);
@@ -71,7 +68,7 @@ fn whole(cut: &Cut) -> String {
     format!("{} bytes, SHA-256 {}", cut.length, printable(&cut.sha256))
 }
 
-/// As much of a line as can be shown at all.
+/// Cuts a line to the longest that is ever shown.
 fn start(line: &str) -> String {
     line.chars().take(LONGEST_LINE).collect()
 }
@@ -101,7 +98,6 @@ fn cut_document(cut: &Cut) -> Value {
     json!({"length": cut.length, "sha256": cut.sha256})
 }
 
-/// What a letter of these is called.
 pub fn word(of: replay::LetterKind) -> &'static str {
     match of {
         replay::LetterKind::Requests => "request",
@@ -109,7 +105,7 @@ pub fn word(of: replay::LetterKind) -> &'static str {
     }
 }
 
-/// What became of a letter, in a line.
+/// The outcome for one letter, in a line.
 pub fn replayed_line(replayed: &Replayed) -> String {
     let letter = format!("{} {}", word(replayed.of), printable(&replayed.letter.id));
     match &replayed.outcome {

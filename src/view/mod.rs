@@ -1,4 +1,4 @@
-//! What is to be said, as text and JSON. Prints nothing.
+//! Turns results into text and JSON. Prints nothing.
 
 pub(crate) mod account;
 pub(crate) mod bench;

@@ -1,36 +1,36 @@
-//! Names of providers in few words.
+//! Short forms of provider names.
 
 use crate::core::Responder;
 use crate::core::text::printable;
 
-/// What the names of all simulated providers begin with.
+/// The common prefix of simulated providers.
 const SIMULATED: &str = "UnicornManagementResource";
 
-/// The name without what all simulated ones begin with, safe to print.
+/// The name without that prefix, safe to print.
 pub(super) fn short(name: &Responder) -> String {
     let name = name.as_str();
     printable(name.strip_prefix(SIMULATED).unwrap_or(name))
 }
 
-/// Names without what simulated ones begin with: `1, 2, 10`.
+/// The names without that prefix: `1, 2, 10`.
 pub(super) fn short_all(names: &[&Responder]) -> String {
     names.iter().map(|name| short(name)).collect::<Vec<_>>().join(", ")
 }
 
-/// Whether the second name follows the first: the same beginning, and a number that is one higher.
+/// Whether both names have the same beginning and the second number is one higher.
 pub(super) fn follow(first: &Responder, second: &Responder) -> bool {
     let ((start, from), (same, to)) = (numbered(first), numbered(second));
     let numbers = from.parse::<u64>().ok().zip(to.parse::<u64>().ok());
     start == same && numbers.is_some_and(|(from, to)| from.checked_add(1) == Some(to))
 }
 
-/// Names that follow each other, safe to print: `UnicornManagementResource1..9`.
+/// Consecutive names as a range, safe to print: `UnicornManagementResource1..9`.
 pub(super) fn range(first: &Responder, last: &Responder) -> String {
     let name = printable(first.as_str());
     if first == last { name } else { format!("{name}..{}", numbered(last).1) }
 }
 
-/// A name's beginning and the number that it ends with.
+/// Splits a name before its final digits.
 fn numbered(name: &Responder) -> (&str, &str) {
     let name = name.as_str();
     let start = name.trim_end_matches(|c: char| c.is_ascii_digit());

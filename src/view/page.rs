@@ -1,5 +1,4 @@
-//! How an RFQ stands, for the page: the document of `--output json`, and what people read beside it,
-//! in the words of the terminal.
+//! The state of an RFQ for the page: the document of `--output json`, and the terminal's texts for people.
 
 use serde_json::{Value, json};
 
@@ -11,11 +10,13 @@ use crate::core::aggregate::{Gathering, State, Status};
 use crate::core::text::printable;
 use crate::core::timeline::Timeline;
 
-/// The document: the fields of `quotes --output json`; `table`, a row for each provider with its
-/// `place`, `responder`, `quote`, `after`, `note` and `state`, in the order of the terminal; `shown`, the
-/// `from`, `to` and `customer` safe to be seen; `truth`, sentences; `timeline`, as `trace --output json` has it, with `span-ms`, the end of its scale,
-/// `ticks`, the labels on it, and `shown`, the `name`, `quote` and what is `unsaid` of each provider. It
-/// is the same as long as the rows say the same, but for what ends by the clock.
+/// The fields of `quotes --output json`, and these for people. `table` has a row for each provider with `place`,
+/// `responder`, `quote`, `after`, `note` and `state`, in the order of the terminal. `shown` has `from`, `to` and
+/// `customer`, safe to print. `truth` has sentences. `timeline` has the fields of `trace --output json`, with
+/// `span-ms` (the end of its scale), `ticks` (the labels on it) and `shown` (`name`, `quote` and `unsaid` of each
+/// provider).
+///
+/// While the rows stay the same, only the end of the RFQ by the clock changes the document.
 pub fn document(rows: &Rows, gathering: &Gathering) -> Value {
     let timeline = Timeline::of(rows, gathering);
     let mut document = plain(gathering);
@@ -42,8 +43,8 @@ pub fn document(rows: &Rows, gathering: &Gathering) -> Value {
     document
 }
 
-/// The end of the scale. Before the end it is the deadline, where that is near, so that the bars grow and
-/// the scale stays.
+/// The end of the scale. While answers are gathered, it reaches at least to the deadline or to 20 s, the sooner of
+/// both: so the bars grow and the scale stays.
 fn span(timeline: &Timeline, gathering: &Gathering) -> i64 {
     const NEAR: i64 = 20_000;
     let deadline = timeline.deadline.filter(|_| gathering.status == Status::Gathering);
@@ -54,13 +55,13 @@ fn span(timeline: &Timeline, gathering: &Gathering) -> i64 {
 fn ticks(span: i64) -> Value {
     const ROOM: usize = 5;
     let step = step(span, ROOM);
-    // One at the very end would stick out.
+    // A label at the very end would stick out.
     let places =
         (0..).map(|n| n * step).take_while(|at| at.saturating_mul(20) <= span.saturating_mul(19));
     places.map(|at| json!({"ms": at, "label": tick(at, step)})).collect()
 }
 
-/// The rows of the terminal's table, and then those who are still waited for.
+/// The rows of the terminal's table, then the providers that have not answered yet.
 fn table(gathering: &Gathering) -> Value {
     let row = |cells: &[String], state: State| {
         let cell = |position: usize| cells.get(position).map_or("", String::as_str);

@@ -1,4 +1,4 @@
-//! How an RFQ stands, for people and for programs.
+//! The state of an RFQ, for people and for programs.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -17,7 +17,6 @@ use crate::core::{Condition, Responder, StackName, Timestamp, Until};
 /// Rows that a table shows before it folds.
 pub const MOST_ROWS: usize = 20;
 
-/// The titles of the columns.
 const TITLES: [&str; 5] = ["#", "RESPONDER", "QUOTE", "AFTER", "NOTE"];
 const COLUMNS: [Column; 5] = [
     Column::Right(TITLES[0]),
@@ -26,31 +25,31 @@ const COLUMNS: [Column; 5] = [
     Column::Right(TITLES[3]),
     Column::Left(TITLES[4]),
 ];
-/// The positions of the columns that are cut where there is no room.
+/// The columns that are cut when space is short.
 const RESPONDER: usize = 1;
 const NOTE: usize = 4;
-/// Columns between the columns, and the one before them.
+/// The width of the gaps between the columns, and of the indent.
 const GAPS: usize = 9;
-/// The widest note, since a reason may have 1,024 characters; JSON has it whole.
+/// The widest note. A reason may have 1,024 characters; JSON has all of them.
 const LONGEST_NOTE: usize = 200;
-/// How wide a note and a name stay at least, where there is no room for both.
+/// The least width of a note and a name when space is short.
 const SHORTEST_NOTE: usize = 16;
 const SHORTEST_NAME: usize = 12;
 
-/// What a table is drawn for.
+/// How a table is drawn.
 #[derive(Debug, Clone, Copy)]
 pub struct Frame<'a> {
-    /// The stack, named in the corner.
+    /// The stack to name in the corner.
     pub stack: &'a StackName,
-    /// The time of the countdown.
+    /// The time that the countdown starts from.
     pub now: Timestamp,
-    /// Columns there are; without them nothing but very long notes is cut.
+    /// The width in columns; without one, only very long notes are cut.
     pub width: Option<u16>,
     /// Rows of answers to show before folding.
     pub rows: usize,
 }
 
-/// The table with its title and the line of truth below.
+/// The table with its title above and the summary below.
 pub fn table(gathering: &Gathering, frame: Frame<'_>) -> Vec<String> {
     let mut all = vec![title(gathering, frame)];
     let rows: Vec<_> = rows(gathering).into_iter().map(|(_, cells)| cells).collect();
@@ -71,7 +70,7 @@ pub fn table(gathering: &Gathering, frame: Frame<'_>) -> Vec<String> {
     all
 }
 
-/// Rows whose names and notes are cut to what the width leaves them.
+/// Cuts names and notes to the width that the other columns leave.
 fn narrowed(mut rows: Vec<Vec<String>>, width: Option<u16>) -> Vec<Vec<String>> {
     let wide = |column: usize| width_of(TITLES[column], &rows, column);
     let (name, note) = (wide(RESPONDER), wide(NOTE));
@@ -107,8 +106,9 @@ fn title(gathering: &Gathering, frame: Frame<'_>) -> String {
     frame.width.map_or(title.clone(), |width| cut(&title, width.into()))
 }
 
-/// Place, name, price, time and note of in-time quotes by price, those of strangers last and without a
-/// place; then of everybody else who has something to say.
+/// Place, name, price, time and note. In-time quotes come first, by price; among them, quotes of unexpected
+/// providers come last and have no place. Then come the providers in other states, except those that may still
+/// answer.
 pub(super) fn rows(gathering: &Gathering) -> Vec<(State, Vec<String>)> {
     let in_time = gathering.quotes.iter().filter(|quote| quote.timing == Timing::InTime);
     let (expected, strangers): (Vec<_>, Vec<_>) =
@@ -180,12 +180,12 @@ fn other_row(gathering: &Gathering, provider: &Provider) -> Vec<String> {
     ]
 }
 
-/// The line of truth, and below it what a longer wait would have brought.
+/// The summary, then what a longer wait would have brought.
 pub fn truth(gathering: &Gathering, now: Timestamp) -> Vec<String> {
     said(gathering, gathering.time_left(now))
 }
 
-/// The same with so much time left, where that is told.
+/// The same, with the time left if it is shown.
 pub(super) fn said(gathering: &Gathering, left: Option<Duration>) -> Vec<String> {
     let answered = match gathering.expected {
         Some(expected) => format!("{} of {expected} answered", gathering.answered),
@@ -218,7 +218,7 @@ pub(super) fn said(gathering: &Gathering, left: Option<Duration>) -> Vec<String>
     all
 }
 
-/// Whether it is over, and what ended it.
+/// Whether the RFQ is over, and what ended it.
 pub fn over(gathering: &Gathering) -> String {
     let wanted = |wanted: &dyn Fn(&Condition) -> Option<String>| {
         gathering.until.iter().filter_map(wanted).collect::<Vec<_>>().join(" or ")
@@ -277,7 +277,7 @@ fn regret_lines(gathering: &Gathering, regret: &Regret) -> Vec<String> {
     }
 }
 
-/// ` (6 quotes, 1 declined)`: what the answers in time are.
+/// ` (6 quotes, 1 declined)`: the kinds of the answers in time.
 fn kinds(gathering: &Gathering) -> String {
     let counted = |kind: &dyn Fn(&Provider) -> bool| {
         let counts = |provider: &&Provider| provider.expected != Some(false) && kind(provider);
@@ -310,7 +310,7 @@ fn after(millis: Option<i64>) -> String {
     millis.map_or_else(|| "-".to_owned(), seconds)
 }
 
-/// `0.8 s`, with a sign where clocks disagree.
+/// `0.8 s`; negative where clocks disagree.
 pub(super) fn seconds(millis: i64) -> String {
     let tenths = millis.div_euclid(100);
     let sign = if tenths < 0 { "-" } else { "" };
@@ -370,7 +370,7 @@ pub fn document(gathering: &Gathering) -> Value {
     })
 }
 
-/// The best quote in a document.
+/// The best quote, for a document.
 pub(super) fn best(gathering: &Gathering) -> Value {
     let best = gathering.best.as_ref();
     json!(best.map(|best| {
@@ -378,7 +378,7 @@ pub(super) fn best(gathering: &Gathering) -> Value {
     }))
 }
 
-/// The conditions it was judged by, with the waiter's own.
+/// The conditions that applied, including the stall limit of this wait.
 fn until(gathering: &Gathering) -> Vec<String> {
     let stall = gathering.stall.map(|stall| Until::Stall(stall).to_string());
     gathering.until.iter().map(ToString::to_string).chain(stall).collect()
@@ -407,14 +407,14 @@ pub fn workshop(gathering: &Gathering) -> String {
     )
 }
 
-/// Something new in a wait: a provider that now has something to say.
+/// A provider whose answer is new since the last snapshot of a wait.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct News {
     provider: Provider,
     price: Option<String>,
 }
 
-/// What is new since the snapshot before.
+/// The news since the previous snapshot.
 pub fn news(before: Option<&Gathering>, now: &Gathering) -> Vec<News> {
     let known: HashMap<_, _> = before
         .map(|before| before.providers.iter().map(|p| (&p.responder, p.state)).collect())

@@ -9,19 +9,14 @@ use super::subscriptions;
 use super::table::{Column, lines};
 use crate::stack::{Change, Inventory, Mode, SetupReport};
 
-/// How many changes there were of each kind.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// Made.
     pub created: usize,
-    /// As they should be.
     pub kept: usize,
-    /// Set.
     pub changed: usize,
 }
 
 impl Totals {
-    /// Counts the changes.
     pub fn of<'a>(changes: impl Iterator<Item = &'a Change>) -> Self {
         let mut totals = Self::default();
         for change in changes {

@@ -1,4 +1,4 @@
-//! How a stack stands: its queues, its dead letters, and some RFQs.
+//! The state of a stack: its queues, its dead letters, and some RFQs.
 
 use serde_json::{Value, json};
 
@@ -17,13 +17,11 @@ const LONGEST_ROUTE: usize = 30;
 const SHORTEST_ROUTE: usize = 8;
 const LONGEST_PRICE: usize = 10;
 
-/// The titles of the columns of RFQs.
 const TITLES: [&str; 6] = ["RFQ", "ROUTE", "AGE", "ANSWERED", "BEST", "STATE"];
 
-/// A provider with what its queue holds.
 type ProviderDepth = (Responder, Option<QueueCounts>);
 
-/// The queues in lines; providers in a row that hold the same share one. `look` is the command that
+/// The queues in lines. Consecutive providers whose queues hold the same share a line. `look` is the command that
 /// shows dead letters.
 pub fn queues(depths: &Depths, look: &str, width: Option<u16>) -> Vec<String> {
     let mut rows: Vec<Vec<String>> = Vec::new();
@@ -52,13 +50,12 @@ pub fn queues(depths: &Depths, look: &str, width: Option<u16>) -> Vec<String> {
     fitted(lines(&columns, &rows), width)
 }
 
-/// What is to be said of subscriptions, in lines. `setup` is the command that turns raw delivery on.
+/// Notes about subscriptions, in lines. `setup` is the command that turns raw delivery on.
 pub fn subscribers(subscribers: &Subscribers, setup: &str, width: Option<u16>) -> Vec<String> {
     let sentences = subscriptions::sentences(subscribers, Some(setup));
     sentences.iter().flat_map(|sentence| wrapped(sentence, width)).collect()
 }
 
-/// Lines without what is too wide.
 fn fitted(lines: Vec<String>, width: Option<u16>) -> Vec<String> {
     let Some(width) = width else { return lines };
     lines.iter().map(|line| cut(line, width.into())).collect()
@@ -74,12 +71,12 @@ fn queue(name: String, counts: QueueCounts, queues: usize) -> Vec<String> {
     vec![name, counts.ready.to_string(), counts.in_flight.to_string(), note.to_owned()]
 }
 
-/// Whether messages are ready and nobody has one in hand.
+/// Whether messages are ready but none is in flight: no worker reads the queue.
 fn is_unread(counts: QueueCounts) -> bool {
     counts.ready > 0 && counts.in_flight == 0
 }
 
-/// The RFQs in lines that are at most so wide.
+/// The RFQs in lines of at most this width.
 pub fn rfqs(gatherings: &[Gathering], now: Timestamp, width: Option<u16>) -> Vec<String> {
     let row = |gathering: &Gathering| {
         let request = &gathering.request;
@@ -100,7 +97,7 @@ pub fn rfqs(gatherings: &[Gathering], now: Timestamp, width: Option<u16>) -> Vec
         ]
     };
     let mut rows: Vec<_> = gatherings.iter().map(row).collect();
-    // Where there is no room the route goes first.
+    // When space is short, only the route is cut.
     let wide = |column: usize| width_of(TITLES[column], &rows, column);
     let others: usize = [0, 2, 3, 4, 5].map(wide).iter().sum::<usize>() + 2 * 5;
     let room = width.map_or(LONGEST_ROUTE, |width| usize::from(width).saturating_sub(others));
@@ -126,16 +123,16 @@ fn state(gathering: &Gathering, now: Timestamp) -> String {
     }
 }
 
-/// What is shown of the place in the document.
+/// Where the stack is, for the document.
 #[derive(Debug, Clone, Copy)]
 pub struct Heading<'a> {
-    /// The stack.
+    /// The name of the stack.
     pub stack: &'a str,
     /// The URL of LocalStack, or `AWS`.
     pub endpoint: &'a str,
     /// The version of LocalStack.
     pub version: Option<&'a str>,
-    /// The region.
+    /// The AWS region.
     pub region: &'a str,
 }
 

@@ -1,4 +1,4 @@
-//! What is to be said of subscriptions: filters, envelopes, and those that receive nothing.
+//! Notes about subscriptions: filters, envelopes, and those that receive nothing.
 
 use serde_json::{Value, json};
 
@@ -8,11 +8,11 @@ use crate::stack::{
     Filter, FilterScope, Inactive, Inactivity, Subscriber, Subscribers, SubscriptionDelivery,
 };
 
-/// The longest policy that is shown; JSON has it whole.
+/// The longest policy that is shown; JSON has all of it.
 const LONGEST_POLICY: usize = 200;
 
-/// A sentence for each subscription that does not deliver every request as it is. `setup` is the
-/// command that turns raw delivery on.
+/// A sentence for each subscription that does not deliver every request unchanged. `setup` is the command that
+/// turns raw delivery on.
 pub fn sentences(subscribers: &Subscribers, setup: Option<&str>) -> Vec<String> {
     let live = subscribers.live.iter().flat_map(|subscriber| of_live(subscriber, setup));
     let inactive = subscribers.inactive.iter().map(|inactive| {
@@ -39,7 +39,7 @@ fn of_live(subscriber: &Subscriber, setup: Option<&str>) -> Vec<String> {
     all
 }
 
-/// A sentence for each subscription that goes with the topic, since it cannot be unsubscribed.
+/// A sentence for each subscription that cannot be unsubscribed: it disappears with the topic.
 pub fn going(inactive: &[Inactive]) -> Vec<String> {
     let sentence = |inactive: &Inactive| {
         let who = printable(inactive.responder.as_str());
@@ -55,7 +55,7 @@ fn state(inactive: &Inactive) -> &'static str {
     }
 }
 
-/// The filter of a subscription in a column; empty without one.
+/// The filter of a subscription, for a column; empty without one.
 pub fn note(delivery: Option<&SubscriptionDelivery>) -> String {
     delivery.and_then(|delivery| delivery.filter.as_ref()).map(shown).unwrap_or_default()
 }
@@ -69,7 +69,7 @@ fn shown(filter: &Filter) -> String {
     format!("filter on {scope}: {}", cut(&printable(&filter.policy), LONGEST_POLICY))
 }
 
-/// Adds how a subscription delivers to a document; everything is null where that may not be read.
+/// Adds the delivery settings of a subscription to a document; all null if they may not be read.
 pub fn add_delivery(document: &mut Value, delivery: Option<&SubscriptionDelivery>) {
     let filter = delivery.and_then(|delivery| delivery.filter.as_ref());
     document["filter-policy"] = json!(filter.map(|filter| &filter.policy));
@@ -77,7 +77,7 @@ pub fn add_delivery(document: &mut Value, delivery: Option<&SubscriptionDelivery
     document["raw-delivery"] = json!(delivery.map(|delivery| delivery.is_raw));
 }
 
-/// The live subscriptions that have a filter, in a document.
+/// The live subscriptions that have a filter, for a document.
 pub fn filters(subscribers: &Subscribers) -> Value {
     let filters = subscribers.live.iter().filter_map(|subscriber| {
         let filter = subscriber.delivery.as_ref()?.filter.as_ref()?;
@@ -91,7 +91,7 @@ pub fn filters(subscribers: &Subscribers) -> Value {
     filters.collect()
 }
 
-/// The subscriptions that receive nothing, in a document.
+/// The subscriptions that receive nothing, for a document.
 pub fn inactive(inactive: &[Inactive]) -> Value {
     let one = |inactive: &Inactive| {
         json!({

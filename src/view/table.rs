@@ -1,5 +1,5 @@
-//! Plain tables: columns two spaces apart, no borders, nothing at the end of a line. What is too wide
-//! for a terminal is cut, never wrapped within a cell.
+//! Plain tables: columns two spaces apart, no borders, no trailing spaces. A cell that is too wide for the
+//! terminal is cut, never wrapped.
 
 use comfy_table::presets::NOTHING;
 use comfy_table::{Cell, CellAlignment, Table};
@@ -8,19 +8,17 @@ use unicode_width::UnicodeWidthStr as _;
 
 use crate::core::Price;
 
-/// What stands for what was cut.
+/// Replaces text that was cut.
 const CUT: &str = "...";
-/// The longest price that is written out in a column.
+/// The longest price that is written in full.
 const LONGEST_PRICE: usize = 24;
-/// Digits of a longer one.
+/// The digits shown of a longer one.
 const SHOWN_DIGITS: usize = 12;
 
-/// How a column stands.
+/// The title of a column, with its alignment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Column {
-    /// Text.
     Left(&'static str),
-    /// Numbers.
     Right(&'static str),
 }
 
@@ -29,7 +27,7 @@ pub(crate) fn lines(columns: &[Column], rows: &[Vec<String>]) -> Vec<String> {
     spaced(columns, rows, 2)
 }
 
-/// The same with so many spaces between columns.
+/// The same with this many spaces between columns.
 pub(crate) fn spaced(columns: &[Column], rows: &[Vec<String>], gap: u16) -> Vec<String> {
     let mut table = Table::new();
     table.load_style(NOTHING);
@@ -51,8 +49,7 @@ pub(crate) fn spaced(columns: &[Column], rows: &[Vec<String>], gap: u16) -> Vec<
     table.lines().map(|line| line.trim_end().to_owned()).collect()
 }
 
-/// A price for a column: one that is too long for that in powers of ten, with a `~` where digits are
-/// left out.
+/// A price for a column. A long one is in powers of ten, with `~` if digits are left out.
 pub(crate) fn price(price: &Price) -> String {
     let plain = price.to_string();
     if plain.len() <= LONGEST_PRICE {
@@ -70,13 +67,13 @@ pub(crate) fn price(price: &Price) -> String {
     format!("{about}{first}{point}{others}e{exponent}")
 }
 
-/// How wide a column is: its title or its widest cell.
+/// The width of a column: its title or its widest cell.
 pub(crate) fn width_of(title: &str, rows: &[Vec<String>], column: usize) -> usize {
     let cells = rows.iter().filter_map(|row| row.get(column));
     cells.map(|cell| cell.width()).max().unwrap_or(0).max(title.len())
 }
 
-/// A text cut at its end to at most this width, in columns. What is seen as one character stays whole.
+/// Cuts text at its end to this width in columns. Keeps grapheme clusters whole.
 pub(crate) fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_owned();
@@ -86,7 +83,7 @@ pub(crate) fn cut(text: &str, width: usize) -> String {
     head + CUT
 }
 
-/// A name that is at most so wide; its middle is what goes, since names differ at their ends.
+/// Cuts a name in its middle to this width: names differ at their ends.
 pub(crate) fn cut_middle(name: &str, width: usize) -> String {
     if name.width() <= width {
         return name.to_owned();
@@ -98,7 +95,7 @@ pub(crate) fn cut_middle(name: &str, width: usize) -> String {
     format!("{head}{CUT}{tail}")
 }
 
-/// Whether the next of several characters fits into what is left of this many columns.
+/// Whether the next grapheme cluster fits into the columns that are left.
 fn within(mut room: usize) -> impl FnMut(&&str) -> bool {
     move |seen| match room.checked_sub(seen.width()) {
         Some(left) => {
@@ -109,7 +106,7 @@ fn within(mut room: usize) -> impl FnMut(&&str) -> bool {
     }
 }
 
-/// A sentence in lines that are at most so wide; without a width it is one line.
+/// Wraps a sentence to this width. Without a width it stays one line.
 pub(crate) fn wrapped(sentence: &str, width: Option<u16>) -> Vec<String> {
     let Some(width) = width else { return vec![sentence.to_owned()] };
     let options = textwrap::Options::new(usize::from(width).max(20)).subsequent_indent("  ");

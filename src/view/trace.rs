@@ -15,14 +15,14 @@ use crate::core::timeline::{Lane, Slowest, Timeline, TimelineStep};
 const LONGEST_NAME: usize = 32;
 const LONGEST_VALUE: usize = 8;
 const WIDEST_BAR: usize = 96;
-/// How narrow a bar may become before names are cut.
+/// The narrowest bar before names are cut.
 const NARROWEST_BAR: usize = 24;
 /// Columns between name, value, mark and bar.
 const GAPS: usize = 4;
-/// How far apart the labels of the scale are at least.
+/// The least distance between labels of the scale.
 const TICK: usize = 10;
 
-/// The timeline in lines that are at most so wide.
+/// The timeline in lines of at most this width.
 pub fn lines(
     timeline: &Timeline,
     gathering: &Gathering,
@@ -82,7 +82,7 @@ fn title(gathering: &Gathering) -> String {
     )
 }
 
-/// How exactly a time of day is told.
+/// The precision of a time of day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Clock {
     /// `12:00:03`
@@ -91,19 +91,19 @@ pub enum Clock {
     Millis,
 }
 
-/// The time of day, in UTC as everything that is stored.
+/// The time of day in UTC, like all stored times.
 pub fn time_of_day(at: Timestamp, clock: Clock) -> String {
     let length = match clock {
         Clock::Seconds => 8,
         Clock::Millis => 12,
     };
-    // A year before the first is written with more digits.
+    // A negative year has more digits.
     let written = at.to_string();
     let of_day = written.split_once('T').map(|(_, of_day)| of_day);
     of_day.and_then(|of_day| of_day.get(..length)).unwrap_or_default().to_owned()
 }
 
-/// The price, else what was said instead.
+/// The price, or a word for another answer.
 fn value(lane: &Lane) -> String {
     match (&lane.price, lane.provider.state) {
         (Some(quoted), _) => price(quoted),
@@ -113,7 +113,7 @@ fn value(lane: &Lane) -> String {
     }
 }
 
-/// So many milliseconds on so many columns.
+/// Maps `span` milliseconds to `columns` columns.
 #[derive(Debug, Clone, Copy)]
 struct Scale {
     span: i64,
@@ -121,26 +121,23 @@ struct Scale {
 }
 
 impl Scale {
-    /// The column of a time; what is before the beginning stands at the beginning.
+    /// The column nearest to a time. Negative times are in the first column.
     fn column(self, at: i64) -> usize {
         let last = self.columns.saturating_sub(1);
         let at = u128::try_from(at.max(0)).unwrap_or(0);
         let span = u128::try_from(self.span.max(1)).unwrap_or(1);
-        // Rounded: a moment stands in the column that is nearest to it.
         let column = (at * (last as u128) * 2 + span) / (span * 2);
         usize::try_from(column).unwrap_or(last).min(last)
     }
 }
 
-/// The distance of labels of which there is room for so many: 1, 2 or 5 times a power of ten, in
-/// milliseconds.
+/// The distance between about `room` labels, in milliseconds: 1, 2 or 5 times a power of ten.
 pub(super) fn step(span: i64, room: usize) -> i64 {
     let room = i64::try_from(room).unwrap_or(1).max(1);
     let mut steps = (0..16_u32).flat_map(|power| [1, 2, 5].map(|n| n * 10_i64.pow(power)));
     steps.find(|step| span / step <= room).unwrap_or(span.max(1))
 }
 
-/// The labels of the scale.
 fn ticks(scale: Scale) -> String {
     let mut line = String::new();
     let step = step(scale.span, scale.columns / TICK);
@@ -163,7 +160,7 @@ pub(super) fn tick(at: i64, step: i64) -> String {
     }
 }
 
-/// One lane of the picture.
+/// The bar of one lane.
 fn draw(timeline: &Timeline, lane: &Lane, scale: Scale) -> String {
     let mut cells = vec![' '; scale.columns];
     let mut fill = |from: Option<i64>, to: Option<i64>, letter: char| {
@@ -195,17 +192,17 @@ fn draw(timeline: &Timeline, lane: &Lane, scale: Scale) -> String {
     cells.into_iter().collect()
 }
 
-/// Whether nobody had asked it.
+/// Whether the provider was not asked.
 fn is_stranger(lane: &Lane) -> bool {
     lane.provider.expected == Some(false)
 }
 
-/// Whether its row is a receipt: before the end it counts as waiting all the same.
+/// Whether its row is a receipt. Before the end, a provider with a receipt still counts as waiting.
 pub(super) fn is_receipt(lane: &Lane) -> bool {
     lane.has_row && matches!(lane.provider.state, State::Silent | State::Waiting)
 }
 
-/// What stands in the place of a bar that cannot be drawn.
+/// The text in place of a bar that cannot be drawn.
 pub(super) fn unsaid<'a>(timeline: &Timeline, lane: &'a Lane) -> &'a str {
     match lane.provider.state {
         _ if lane.end().is_some() => "",
@@ -216,7 +213,7 @@ pub(super) fn unsaid<'a>(timeline: &Timeline, lane: &'a Lane) -> &'a str {
     }
 }
 
-/// Parts in lines that are at most so wide; no part is broken.
+/// Joins parts into lines of at most this width. No part is broken.
 pub(super) fn packed(parts: &[String], separator: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for part in parts {
@@ -231,7 +228,7 @@ pub(super) fn packed(parts: &[String], separator: &str, width: usize) -> Vec<Str
     lines
 }
 
-/// What the letters mean, those that occur.
+/// The meanings of the letters that occur.
 fn legend(timeline: &Timeline) -> Vec<String> {
     let any = |holds: &dyn Fn(&Lane) -> bool| timeline.lanes.iter().any(holds);
     let span = timeline.span();
@@ -253,13 +250,13 @@ fn legend(timeline: &Timeline) -> Vec<String> {
     parts.chain(timeline.origin.is_none().then_some(untimed)).collect()
 }
 
-/// The deadline, where it has no place on the scale.
+/// A note about a deadline that is beyond the scale.
 pub(super) fn beyond(timeline: &Timeline) -> Option<String> {
     let deadline = timeline.deadline.filter(|deadline| *deadline > timeline.span())?;
     Some(format!("the deadline of {} is beyond this scale", took(deadline)))
 }
 
-/// The slowest of each step, with who it was.
+/// The slowest provider of each step.
 pub(super) fn slowest(timeline: &Timeline) -> Vec<String> {
     let slowest = timeline.slowest();
     let first = std::iter::once("slowest ").chain(std::iter::repeat(""));
@@ -270,7 +267,7 @@ pub(super) fn slowest(timeline: &Timeline) -> Vec<String> {
     said.collect()
 }
 
-/// What cannot be: something was over before it began.
+/// A note about a step that ended before it began.
 pub(super) fn disagreement(step: &Slowest<'_>) -> String {
     let who = printable(step.lane.provider.responder.as_str());
     let by = took(step.took.saturating_neg());

@@ -12,7 +12,7 @@ use crate::core::aggregate::{FILTERED, State};
 use crate::core::text::printable;
 use crate::flow::verify::{Conservation, CopyLocation};
 
-/// The account in lines: one or two where every copy has a row, else one more for each that has none.
+/// The account in lines: one or two if every copy has a row, else more lines for the copies without one.
 pub fn lines(account: &Conservation, width: Option<u16>) -> Vec<String> {
     sentences(account).iter().flat_map(|sentence| wrapped(sentence, width)).collect()
 }
@@ -54,7 +54,7 @@ fn sentences(account: &Conservation) -> Vec<String> {
         "{accounted} of {copies} of {id}{asked}, accounted for: {}",
         parts.join(", ")
     ));
-    // Those that are in flight alike share a line; what is unexplained is named one by one.
+    // Consecutive copies in the same place share a line. Unexplained copies are named one by one.
     let alike = |(a, found): &Copy, (b, finds): &Copy| {
         found == finds && !found.is_unexplained() && follow(a, b)
     };
@@ -71,7 +71,7 @@ fn sentences(account: &Conservation) -> Vec<String> {
 
 type Copy = (Responder, CopyLocation);
 
-/// Where copies without a row may be, each alike.
+/// Where these copies without a row may be.
 fn whereabouts(found: CopyLocation, copies: usize) -> String {
     match found {
         CopyLocation::Row(_) => "it has one".to_owned(),
@@ -103,7 +103,7 @@ fn kinds(account: &Conservation) -> String {
         (quotes, format!("{}{late}", count_of(quotes as u64, "quote"))),
         (count(&[State::Declined]), format!("{} declined", count(&[State::Declined]))),
         (count(&[State::Failed]), format!("{} failed", count(&[State::Failed]))),
-        // Before the end a receipt counts as waiting, and a copy with a row can be nothing else.
+        // Before the end, a receipt counts as waiting. No other copy with a row does.
         (
             count(&[State::Silent, State::Waiting]),
             format!("{} silent", count(&[State::Silent, State::Waiting])),

@@ -19,14 +19,12 @@ use crate::tools::bench::chaos::{self, ChaosPlan, ChaosResult};
 use crate::tools::bench::proxy::{Proxy, seeded};
 use crate::view::chaos::{Proxied, document, report};
 
-/// RFQs, unless told otherwise.
 const COUNT: u32 = 500;
-/// RFQs a second, unless told otherwise: what a machine of two cores takes while workers start over
-/// and over.
+/// The default rate in RFQs a second: as many as two cores handle while workers restart.
 const RATE: f64 = 20.0;
-/// How long a message stays hidden that a killed worker had in hand.
+/// How long a message stays hidden after a killed worker received it.
 const VISIBILITY: Duration = Duration::from_secs(10);
-/// How long providers think, unless told otherwise: whoever is killed has something in hand.
+/// The default thinking time: long enough for a killed worker to have requests in flight.
 const THINK: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
 /// What is broken.
@@ -47,7 +45,6 @@ pub(super) struct Chaos {
 }
 
 impl Chaos {
-    /// Whether it is wanted at all.
     pub(super) fn is_asked(&self) -> bool {
         self.is_asked
     }
@@ -60,7 +57,7 @@ fn share(text: &str) -> Result<f64, String> {
     }
 }
 
-/// Makes the stack, breaks what there is to break, and looks at what became of it.
+/// Makes the stack, runs the chaos test on it, and returns the result.
 pub(super) async fn soak(
     context: &Context,
     stack: &BenchStack,
@@ -110,24 +107,23 @@ pub(super) async fn soak(
     Ok((plan, outcome, proxied))
 }
 
-/// A proxy in front of LocalStack.
 async fn in_front_of(target: &Target, seed: u64, share: f64) -> Result<Proxy> {
     let Target::LocalStack(local) = target else {
         return Err(Error::invalid(
-            "`--failing` is for LocalStack: nothing stands in front of AWS",
+            "`--failing` works on LocalStack only: rydes puts no proxy in front of AWS",
         ));
     };
     let url = &local.sqs.url;
     if [&local.sns.url, &local.dynamodb.url].iter().any(|other| *other != url) {
-        return Err(Error::invalid("`--failing` wants one endpoint for all three services"));
+        return Err(Error::invalid("`--failing` requires one endpoint for all three services"));
     }
     if !url.starts_with("http://") {
-        return Err(Error::invalid("`--failing` wants an endpoint that speaks plain HTTP"));
+        return Err(Error::invalid("`--failing` requires a plain HTTP endpoint"));
     }
     Proxy::start(url, seeded(seed, share)).await.map_err(Error::system)
 }
 
-/// The options that let `providers run` behave like this.
+/// The options of `providers run` for this behaviour.
 fn arguments(behaviour: &Behaviour) -> Vec<String> {
     use clap::ValueEnum as _;
     let profile = behaviour.profile.to_possible_value();
@@ -144,7 +140,6 @@ fn arguments(behaviour: &Behaviour) -> Vec<String> {
     all
 }
 
-/// Prints what became of it.
 pub(super) fn tell(
     output: &Output,
     plan: &ChaosPlan,

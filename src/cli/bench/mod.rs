@@ -23,7 +23,6 @@ use crate::view::bench::{document, report};
 use chaos::Chaos;
 use stack::BenchStack;
 
-/// RFQs that are measured, unless told otherwise.
 const COUNT: u32 = 1_000;
 /// How long a received message is hidden, as for any worker.
 const VISIBILITY: Duration = Duration::from_secs(30);

@@ -8,14 +8,13 @@ use crate::settings::Settings;
 use crate::stack::{self, Mode, SetupRequest, Untagged};
 use crate::terminal::Output;
 
-/// The stack that is made and removed, unless another name is typed.
+/// The name of the stack, unless another one is typed.
 const STACK: &str = "rydes-bench";
 
-/// A stack that is made for the measurement and removed after it.
 pub(super) struct BenchStack {
     pub(super) settings: Settings,
     pub(super) aws: Aws,
-    /// The line that removes it.
+    /// The command line that removes the stack.
     removal: String,
 }
 
@@ -34,7 +33,8 @@ impl BenchStack {
         let aws = context.connect(&settings).await?;
         output.note(&aws.target_line());
         if stack::inventory(&aws).await?.count() > 0 {
-            let of_another = if is_typed { "" } else { ": another one runs, or was killed" };
+            let of_another =
+                if is_typed { "" } else { ": another bench is running, or was killed" };
             return Err(Error::invalid(format!(
                 "stack {} exists; `bench` makes and removes a stack of its own{of_another}",
                 settings.stack
@@ -44,7 +44,6 @@ impl BenchStack {
         Ok(Self { settings, aws, removal })
     }
 
-    /// Makes the stack.
     pub(super) async fn make(&self, output: &Output, providers: u8) -> Result<Vec<ProviderName>> {
         let request = SetupRequest {
             providers: providers.into(),
@@ -56,7 +55,7 @@ impl BenchStack {
         Ok(register.into_iter().filter_map(|entry| entry.name).collect())
     }
 
-    /// Does the work, unless a signal comes, and removes the stack in any case.
+    /// Runs `work` until it ends or a signal comes, and removes the stack in any case.
     pub(super) async fn with<T>(
         &self,
         context: &Context,

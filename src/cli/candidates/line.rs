@@ -1,5 +1,4 @@
-//! Reads a command line that is not finished yet: which command it is, what was typed so far, and
-//! what is wanted at its end. Knows no values.
+//! Reads an unfinished command line: its command, the options so far, and what may follow. Knows no values.
 
 use clap::{Arg, ArgAction};
 
@@ -7,41 +6,36 @@ use clap::{Arg, ArgAction};
 pub(super) struct TypedLine<'a> {
     /// The command that was named last.
     pub(super) command: &'a clap::Command,
-    /// The options that were typed, each with its value where it takes one.
+    /// The options so far, each with its value if it takes one.
     typed: Vec<(&'a Arg, Option<String>)>,
-    /// What stands at the end.
     pub(super) end: End<'a>,
-    /// Names of commands are wanted, and nothing else: it is `help`.
+    /// The command is `help`: only names of commands may follow.
     pub(super) is_help: bool,
 }
 
-/// What stands at the end, as far as it was typed.
+/// The unfinished last word.
 pub(super) enum End<'a> {
     /// The value of an argument.
     Value {
-        /// The argument.
         of: &'a Arg,
-        /// What belongs to the same word, as `--output=`.
+        /// The start of the same word, as `--output=`.
         before: String,
-        /// The value so far.
         text: String,
     },
-    /// An option, from its dashes on.
+    /// An option, with its dashes.
     Option(String),
     /// A command or a value.
     Word {
         /// The argument whose value it may be.
         of: Option<&'a Arg>,
-        /// The command, where one of its own may follow.
+        /// The command, if a subcommand may follow.
         within: Option<&'a clap::Command>,
-        /// The word so far.
         text: String,
     },
 }
 
 impl<'a> TypedLine<'a> {
-    /// Reads the words after the program's name. The last one is not finished yet. `program` has to be
-    /// built.
+    /// Reads the words after the program's name. The last one is unfinished. `program` must be built.
     pub(super) fn read(program: &'a clap::Command, words: &[String]) -> Self {
         let empty = String::new();
         let (last, words) = words.split_last().unwrap_or((&empty, &[]));
@@ -59,7 +53,7 @@ impl<'a> TypedLine<'a> {
                 && positionals == 0
             {
                 line.is_help |= line.command.get_name() == "rydes" && word == "help";
-                // What follows `help` are the names of the program's commands.
+                // After `help` come the commands of the program.
                 line.command = if word == "help" { program } else { command };
             } else {
                 positionals += 1;
@@ -77,7 +71,7 @@ impl<'a> TypedLine<'a> {
         line
     }
 
-    /// Takes in a word of options; returns the option that takes its value from the next word.
+    /// Records a word of options. Returns the option that takes its value from the next word.
     fn option(&mut self, word: &str) -> Option<&'a Arg> {
         if let Some(long) = word.strip_prefix("--") {
             let (name, value) = match long.split_once('=') {
@@ -107,7 +101,7 @@ impl<'a> TypedLine<'a> {
         None
     }
 
-    /// What is wanted of a word that begins with a dash.
+    /// Reads a last word that begins with a dash.
     fn unfinished(&self, word: &str) -> End<'a> {
         let value = |of, at: usize| End::Value {
             of,
@@ -151,12 +145,11 @@ impl<'a> TypedLine<'a> {
         values.next().and_then(|(_, value)| value.clone())
     }
 
-    /// Whether an option was typed.
     pub(super) fn has(&self, id: &str) -> bool {
         self.typed.iter().any(|(arg, _)| arg.get_id() == id)
     }
 
-    /// The options that may be typed now, those of the command before the global ones.
+    /// The options that may follow: those of the command, then the global ones.
     pub(super) fn options(&self) -> Vec<&'a Arg> {
         let excludes = |one: &Arg, other: &Arg| {
             let conflicts = self.command.get_arg_conflicts_with(one);
@@ -164,7 +157,7 @@ impl<'a> TypedLine<'a> {
         };
         let may = |arg: &&Arg| {
             let is_repeatable = matches!(arg.get_action(), ArgAction::Append);
-            // A conflict is known to one of the two alone.
+            // Only one of the two options declares the conflict.
             let is_excluded =
                 self.typed.iter().any(|(typed, _)| excludes(typed, arg) || excludes(arg, typed));
             !arg.is_hide_set()
@@ -182,7 +175,7 @@ fn takes_value(arg: &Arg) -> bool {
     arg.get_num_args().is_some_and(|count| count.takes_values())
 }
 
-/// The argument that so many values stand before; the last one takes any number, where it may be repeated.
+/// The positional argument after `before` values. A repeatable last argument takes any number.
 fn positional(command: &clap::Command, before: usize) -> Option<&Arg> {
     let mut all = command.get_positionals().filter(|arg| !arg.is_hide_set());
     let last = command.get_positionals().last();

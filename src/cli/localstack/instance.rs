@@ -1,4 +1,4 @@
-//! Where LocalStack is brought up: the port, and what the environment says.
+//! Where LocalStack runs: the port, and the environment.
 
 use std::path::PathBuf;
 
@@ -9,7 +9,7 @@ use crate::error::{Error, Result};
 use crate::settings::{Env, host};
 use crate::tools::localstack::{DEFAULT_PORT, Instance, Surroundings};
 
-/// The variables that LocalStack may see; anything else of a shell could only mislead it.
+/// The variables that LocalStack may see. Others of the shell could mislead it.
 const HANDED_ON: [&str; 9] = [
     "PATH",
     "JAVA_HOME",
@@ -44,7 +44,7 @@ fn loopback_port(url: &str) -> Option<u16> {
     (local && uri.scheme_str() == Some("http")).then(|| uri.port_u16().unwrap_or(80))
 }
 
-/// The options that other commands need to reach this LocalStack: none, where they do anyway.
+/// The options that other commands need to reach this LocalStack; empty if they need none.
 pub(super) fn options(context: &Context, instance: &Instance) -> String {
     let typed = context.typed.endpoint_url.clone();
     let variable = || env("AWS_ENDPOINT_URL").and_then(|url| url.into_string().ok());
@@ -60,7 +60,6 @@ pub(super) fn options(context: &Context, instance: &Instance) -> String {
     }
 }
 
-/// What the environment says to the room below.
 pub(super) fn surroundings() -> Result<Surroundings> {
     let env = Env::new(&env);
     let home = env.folder("HOME");
@@ -77,7 +76,7 @@ pub(super) fn surroundings() -> Result<Surroundings> {
     Ok(Surroundings { cache, home, image: env.text("RYDES_LOCALSTACK_IMAGE")?, variables })
 }
 
-/// The folder of everything that is kept, short.
+/// The folder of LocalStack's files, with `~` for the user's home.
 pub(super) fn tilde(instance: &Instance) -> String {
     let root = instance.root();
     let home = instance.surroundings.home.as_ref();
@@ -87,7 +86,7 @@ pub(super) fn tilde(instance: &Instance) -> String {
     }
 }
 
-/// A port that is free now, to be suggested.
+/// A free port to suggest.
 pub(super) fn free_port() -> u16 {
     let free = std::net::TcpListener::bind(("127.0.0.1", 0)).and_then(|bound| bound.local_addr());
     free.map_or(DEFAULT_PORT + 1, |address| address.port())

@@ -1,4 +1,4 @@
-//! What this machine has to run LocalStack with, as lines and as a document.
+//! What this machine offers to run LocalStack with, as lines and as a document.
 
 use serde_json::{Value, json};
 
@@ -32,7 +32,7 @@ pub(super) fn listing(survey: &Survey) -> Vec<String> {
     lines
 }
 
-/// How what was installed is, in lines; none where there is nothing, or Docker alone is wanted.
+/// The state of the installed parts, in lines; none if nothing is installed, or if only Docker was requested.
 pub(super) fn cached(survey: &Survey, cache: &[(&str, Soundness)]) -> Vec<String> {
     let is_empty = cache.iter().all(|(_, soundness)| *soundness == Soundness::Missing);
     if is_empty || survey.wanted() == RequestedRuntime::Only(Runtime::Docker) {

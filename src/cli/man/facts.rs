@@ -1,7 +1,5 @@
-//! What every command has in common, as `rydes.1` lists it and docs/reference.md too. Words between
-//! backticks are set off.
+//! What all commands have in common, for `rydes.1`; docs/reference.md lists it too. Words between backticks are bold.
 
-/// The exit codes.
 pub(super) const EXIT: [(&str, &str); 10] = [
     ("0", "done; a wait: its condition was met and there is a best quote"),
     ("1", "another error"),
@@ -15,7 +13,6 @@ pub(super) const EXIT: [(&str, &str); 10] = [
     ("129, 130, 143", "hung up, interrupted, terminated (workers that drained end with 0)"),
 ];
 
-/// The variables of the environment.
 pub(super) const ENVIRONMENT: [(&str, &str); 11] = [
     ("`RYDES_STACK`", "the stack, instead of `wild-rydes`"),
     ("`RYDES_REGION`", "the region on LocalStack, instead of `us-east-1`"),
@@ -39,7 +36,6 @@ pub(super) const ENVIRONMENT: [(&str, &str); 11] = [
     ("`TERM`", "`dumb`, or unset: no colours and no redraws"),
 ];
 
-/// The files.
 pub(super) const FILES: [(&str, &str); 2] = [
     (
         "`~/.local/state/rydes/recent.jsonl`",

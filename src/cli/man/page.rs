@@ -6,13 +6,13 @@ use clap_mangen::roff::{Inline, Roff, bold, roman};
 use super::facts::{ENVIRONMENT, EXIT, FILES};
 use crate::cli::version::COMMIT_DATE;
 
-/// What the program is, beside its one line.
+/// Describes the program beyond its one line.
 const ABOUT: &str = "It runs the scatter-gather pattern on SNS, SQS and DynamoDB: it asks many providers \
      at once, gathers their answers, takes the best, and says who did not answer and why. It works on \
      LocalStack unless `--aws` is given.";
 /// Why writing cannot fail.
 const MEMORY: &str = "memory can be written to";
-/// From this column on a line goes on with what the line above it says.
+/// A line that is indented this far continues the line above it.
 const CONTINUED: usize = 10;
 
 /// The file names and texts of all pages: one for the program, and one for each command that is shown.
@@ -24,7 +24,7 @@ pub(super) fn all(program: &mut clap::Command) -> Vec<(String, String)> {
     pages
 }
 
-/// The page of a command; those of the commands below it are added.
+/// The page of a command. Adds the pages of its subcommands to `below`.
 fn pages_of(
     program: &clap::Command,
     command: &clap::Command,
@@ -56,7 +56,7 @@ fn page(program: &clap::Command, command: &clap::Command) -> String {
         .manual("User Commands");
     let mut text = Vec::new();
     man.render_title(&mut text).expect(MEMORY);
-    // Names of commands are not broken, and lines are not stretched.
+    // No hyphens within names of commands, and no stretched lines.
     section(&mut text, |roff| {
         roff.control("nh", []).control("ad", ["l"]);
     });
@@ -89,14 +89,13 @@ fn page(program: &clap::Command, command: &clap::Command) -> String {
     tidy(&String::from_utf8_lossy(&text))
 }
 
-/// Adds what a function writes.
 fn section(text: &mut Vec<u8>, write: impl FnOnce(&mut Roff)) {
     let mut roff = Roff::new();
     write(&mut roff);
     roff.to_writer(text).expect(MEMORY);
 }
 
-/// How the command is typed, as its help says it.
+/// The usage line, as in the help.
 fn usage(command: &clap::Command, text: &mut Vec<u8>) {
     let usage = command.clone().render_usage().to_string();
     let usage = usage.trim_start_matches("Usage:").trim();
@@ -107,7 +106,7 @@ fn usage(command: &clap::Command, text: &mut Vec<u8>) {
     });
 }
 
-/// A list of names, each with what it means.
+/// A section of names with their meanings.
 fn listed(roff: &mut Roff, title: &str, all: &[(&str, &str)]) {
     roff.control("SH", [title]);
     for (name, meaning) in all {
@@ -115,8 +114,8 @@ fn listed(roff: &mut Roff, title: &str, all: &[(&str, &str)]) {
     }
 }
 
-/// The parts of the help's end. Each begins with a line like `Examples:`; of the lines below it each
-/// holds what is typed and, behind some blanks, what that does.
+/// The sections after the options in the help. Each begins with a line like `Examples:`. Each line below holds a
+/// command and, after two spaces or more, what it does.
 fn blocks(roff: &mut Roff, text: &str) {
     let mut entry: Option<(String, String)> = None;
     let lines = text.lines().map(Some).chain([None]);
@@ -148,7 +147,7 @@ fn blocks(roff: &mut Roff, text: &str) {
     }
 }
 
-/// The program, and the commands beside this one.
+/// Lists the program and the commands beside this one.
 fn see_also(roff: &mut Roff, program: &clap::Command, command: &clap::Command) {
     roff.control("SH", ["SEE ALSO"]);
     let mut all: Vec<&str> = Vec::new();
@@ -179,16 +178,16 @@ fn reference(name: &str) -> [Inline; 2] {
     [bold(name), roman("(1)")]
 }
 
-/// Text whose words between backticks are set off.
+/// Makes the words between backticks bold.
 fn words(text: &str) -> Vec<Inline> {
     let parts = text.split('`').enumerate();
     let parts = parts.filter(|(_, part)| !part.is_empty());
     parts.map(|(at, part)| if at % 2 == 1 { bold(part) } else { roman(part) }).collect()
 }
 
-/// One text of the parts, without what checkers of man pages complain about.
+/// Joins the parts to one text that passes the checkers of man pages.
 fn tidy(text: &str) -> String {
-    // Each part defines the apostrophe anew; once will do.
+    // Each part defines the apostrophe again; once is enough.
     let preamble: Vec<_> = text.lines().take_while(|line| !line.starts_with(".TH")).collect();
     let rest = text.lines().filter(|line| !preamble.contains(line));
     let lines: Vec<_> = preamble.iter().copied().chain(rest).map(str::trim_end).collect();

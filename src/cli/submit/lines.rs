@@ -1,4 +1,4 @@
-//! The lines of a batch, read one after another; none is held that is longer than a request may be.
+//! Reads the lines of a batch one by one. Never holds more of a line than a request may have.
 
 use std::io::{self, BufRead, Read as _};
 
@@ -10,16 +10,15 @@ use crate::flow::draft::JSON_MAX;
 /// A line that is not blank.
 #[derive(Debug, PartialEq, Eq)]
 pub struct BatchLine {
-    /// From 1, blank ones counted.
+    /// The number of the line, from 1; blank lines count.
     pub number: u64,
-    /// Bytes up to its end.
+    /// Bytes of the file up to the end of this line.
     pub bytes: u64,
-    /// What it says, or what is wrong with it.
+    /// The text, or what is wrong with it.
     pub text: Result<String, String>,
 }
 
-/// Reads lines until the end, an error, or nobody wants more. None is held that is longer than a
-/// request may be.
+/// Reads lines until the end, an error, or until the receiver is dropped.
 pub fn read_lines(mut from: impl BufRead, lines: &mpsc::Sender<io::Result<BatchLine>>) {
     let (mut number, mut bytes) = (0, 0);
     loop {
@@ -43,7 +42,7 @@ pub fn read_lines(mut from: impl BufRead, lines: &mpsc::Sender<io::Result<BatchL
     }
 }
 
-/// The next line and its length in bytes; what is wrong with it, where it is no text or too long.
+/// The next line with its length in bytes; an inner error if it is not UTF-8 or too long.
 fn read_line(from: &mut impl BufRead) -> io::Result<Option<(u64, Result<String, String>)>> {
     let mut line = Vec::new();
     let read = from.by_ref().take(JSON_MAX + 1).read_until(b'\n', &mut line)?;
@@ -56,7 +55,7 @@ fn read_line(from: &mut impl BufRead) -> io::Result<Option<(u64, Result<String, 
         return Ok(Some((length, Err(format!("it is longer than {JSON_MAX} bytes")))));
     }
     let text = String::from_utf8(line).map_err(|_| "it is not UTF-8".to_owned());
-    // What some editors write before the first line.
+    // Some editors write a byte order mark before the first line.
     Ok(Some((length, text.map(|text| without_mark(&text).to_owned()))))
 }
 

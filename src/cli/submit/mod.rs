@@ -17,12 +17,12 @@ use many::RequestSource;
 pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let settings = context.settings()?;
     if !command.wait && shortest_stall(&command.until).is_some() {
-        let problem = "`--until stall:...` is about a wait, so it needs `--wait`; nothing was sent";
+        let problem = "`--until stall:...` ends a wait and requires `--wait`; nothing was sent";
         return Err(Error::invalid(problem));
     }
     check_until(&command.until)?;
     if let Some(file) = &command.batch {
-        // A pipe without a writer cannot be opened yet.
+        // Opening a pipe blocks until it has a writer.
         let (file, batch) = (file.clone(), options::from_stdin(&settings, &command));
         let requests = attended(context, move || RequestSource::of_file(&file, &batch)).await??;
         return Box::pin(many::run(context, command, requests)).await;
@@ -37,7 +37,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     }
 }
 
-/// Adds the command that subscribes providers, where there are none.
+/// Adds the command that subscribes providers if there are none.
 fn subscribe_hint(error: Error, settings: &Settings) -> Error {
     match error.kind() {
         Kind::NoProvider => error.hint(settings.command("setup")),

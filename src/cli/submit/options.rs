@@ -16,7 +16,6 @@ use crate::flow::draft::{
 };
 use crate::settings::{Settings, quoted};
 
-/// What a request needs.
 const USAGE: &str = "rydes submit --from CITY --to CITY [--deadline 15s] [--wait]";
 
 /// Ask every subscribed provider for a quote.
@@ -72,12 +71,10 @@ pub(in crate::cli) fn deadline(text: &str) -> Result<Duration, String> {
 }
 
 impl Command {
-    /// The deadline, typed or not.
     pub(super) fn deadline(&self) -> Term<Duration> {
         self.deadline.map_or(Term::Default(DEADLINE), Term::Named)
     }
 
-    /// The conditions that are stored.
     pub(super) fn conditions(&self) -> Vec<Condition> {
         stored(&self.until)
     }
@@ -103,7 +100,7 @@ impl Command {
         };
         let is_stdin = file.as_os_str() == "-";
         let name = if is_stdin { "stdin".to_owned() } else { file.display().to_string() };
-        // Stdin and pipes may have nothing to say for as long as they like.
+        // Stdin and pipes may block for any time.
         let text = attended(context, move || {
             if is_stdin {
                 read(std::io::stdin().lock())
@@ -122,13 +119,13 @@ impl Command {
     }
 }
 
-/// Everything, or a little more than a request may be.
+/// Reads everything, but at most one byte more than a request may have.
 fn read(from: impl std::io::Read) -> std::io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     from.take(JSON_MAX + 1).read_to_end(&mut bytes).map(|_| bytes)
 }
 
-/// ` --deadline 15000ms` where it was named: what was not is not compared.
+/// ` --deadline 15000ms` if it was named. A default is not compared with the stored request.
 fn deadline_option(deadline: Term<Duration>) -> String {
     match deadline {
         Term::Named(length) => format!(" --deadline {}ms", length.as_millis()),
@@ -155,7 +152,7 @@ pub(super) fn retry(settings: &Settings, submission: &Submission) -> String {
     ))
 }
 
-/// The command that reads lines from stdin, with the options that they go by which say nothing else.
+/// The command that reads lines from stdin, with the options for lines that name nothing else.
 pub(super) fn from_stdin(settings: &Settings, command: &Command) -> String {
     let until = command.until.iter().map(|until| format!(" --until {until}"));
     let options =

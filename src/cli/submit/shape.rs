@@ -1,5 +1,5 @@
-//! What a batch is, seen from its beginning before anything of it is submitted: a request on each
-//! line, or something that has no such lines.
+//! Recognises the format of a batch by its beginning, before any of it is submitted: a request on each line, or
+//! another format.
 
 use std::io::{self, BufRead, Read as _};
 use std::ops::Range;
@@ -11,42 +11,42 @@ use crate::error::Error;
 use crate::flow::draft::{JSON_MAX, is_utf16};
 use crate::settings::quoted;
 
-/// How much is read to find a line that is not blank, in bytes.
+/// Bytes after which the search for a line that is not blank ends.
 const LOOK: usize = 65_536;
-/// What parts the cells of a line, each with Miller's option for it.
+/// The separators of cells, each with Miller's option for it.
 const SEPARATORS: [(char, &str); 3] = [(',', ""), (';', " --ifs semicolon"), ('\t', " --ifs tab")];
-/// The columns that a line of a batch takes as they are.
+/// The fields of a line of a batch.
 const COLUMNS: [&str; 5] = ["from", "to", "customer", "rfq-id", "deadline"];
 
-/// A file that has requests, but none on each line.
+/// A format that does not have a request on each line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Foreign {
-    /// Text in another encoding, by the name that `iconv` knows.
+    /// UTF-16, by the name that `iconv` knows.
     Utf16(&'static str),
     /// One JSON array.
     Array,
     /// JSON whose objects take several lines.
     Spread,
-    /// One JSON object over several lines, with requests in an array of it.
+    /// One JSON object over several lines, with the requests in an array of it.
     Wrapper,
     /// JSON with other text before it.
     Within,
-    /// Cells.
+    /// CSV, or similar cells.
     Csv(Cells),
 }
 
-/// How the cells of a file are made objects of.
+/// How the cells of a file become objects.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cells {
-    /// Miller's option for what parts them, with a space before it.
+    /// Miller's option for the separator, with a space before it.
     separator: &'static str,
-    /// The columns that a header names in another way, each with the right name; `None` without a header.
+    /// The columns that the header names in another way, each with the right name; `None` without a header.
     header: Option<Vec<(String, &'static str)>>,
 }
 
 impl Foreign {
-    /// Says what the file is, and how to make a batch of it: with `from`, what it is called in a shell,
-    /// if anything, and `batch`, the command that reads a batch from stdin.
+    /// The error that names the format and the command that makes a batch of it. `from` is the file in a shell, if
+    /// it has a name; `batch` is the command that reads a batch from stdin.
     pub(super) fn error(&self, name: &str, from: Option<&str>, batch: &str) -> Error {
         const LINES: &str = "one JSON object per line";
         let (what, wanted, with) = match self {
@@ -66,7 +66,7 @@ impl Foreign {
 }
 
 impl Cells {
-    /// The cells of a line, if it may be the header: it names the columns of requests.
+    /// Reads a line as a header if it names the columns of requests.
     fn header(line: &str) -> Option<Self> {
         let of = |(separator, option): (char, &'static str)| {
             let named: Vec<_> = line.split(separator).filter_map(named).collect();
@@ -80,14 +80,14 @@ impl Cells {
         SEPARATORS.into_iter().find_map(of)
     }
 
-    /// The cells of a line that is no header, and no JSON.
+    /// Reads a line that is neither a header nor JSON.
     fn bare(line: &str) -> Option<Self> {
         let most = SEPARATORS.into_iter().rev().max_by_key(|(c, _)| line.matches(*c).count());
         let (_, separator) = most.filter(|(c, _)| line.contains(*c))?;
         (!is_json(line)).then_some(Self { separator, header: None })
     }
 
-    /// The command that makes an object of each line. Every cell stays a text.
+    /// The command that makes an object of each line. Every cell stays text.
     fn command(&self) -> String {
         let (implicit, verb) = match &self.header {
             None => (" --implicit-csv-header", "label from,to".to_owned()),
@@ -109,11 +109,11 @@ fn named(cell: &str) -> Option<(String, &'static str)> {
     Some((cell.to_owned(), column))
 }
 
-/// Reads the beginning, as far as it takes to see what it is. Returns what was read, which is to be
-/// read again, and what it is, where that is no batch.
+/// Reads the beginning, as far as necessary. Returns the bytes, which must be read again, and the format if it is
+/// no batch.
 ///
 /// # Errors
-/// When it cannot be read.
+/// When the source cannot be read.
 pub fn look(from: &mut impl BufRead) -> io::Result<(Vec<u8>, Option<Foreign>)> {
     let mut head = Vec::new();
     let first = next_line(from, &mut head)?;
@@ -136,12 +136,12 @@ pub fn look(from: &mut impl BufRead) -> io::Result<(Vec<u8>, Option<Foreign>)> {
     Ok((head, foreign))
 }
 
-/// What a file is whose first line is the beginning of an object: where the second goes on with it, no
-/// batch.
+/// The format of a file whose first line begins an object. It is no batch if the second line continues that
+/// object.
 fn begun(line: &str, second: &str) -> Option<Foreign> {
     let read = serde_json::from_str::<IgnoredAny>(line);
     let is_open = line.ends_with(['{', '[', ',', ':']);
-    // One line that is cut off is told with its number.
+    // A single line that is cut off is reported later, with its number.
     let goes_on = is_open || second.starts_with([',', ':', ']', '}', '[', '"']);
     if !goes_on || !read.is_err_and(|error| error.is_eof()) {
         return None;
@@ -159,12 +159,12 @@ fn has_array(begun: &str) -> bool {
         _ => None,
     };
     value.is_some_and(|value| value.trim_start().starts_with('['))
-        // An array of a request itself comes after its cities.
+        // An array within a request comes after its cities.
         || begun.ends_with('[') && !begun.contains("\"from\"")
 }
 
-/// What a file is whose first line is neither JSON nor its beginning. A line of a batch may be spoiled,
-/// but hardly two.
+/// The format of a file whose first line neither is JSON nor begins it. One line of a batch may be damaged, but
+/// hardly two.
 fn after(line: &str, second: &str) -> Option<Foreign> {
     let is_opened = line.ends_with(['[', '{', '(', ',']) && line.contains(['[', '{']);
     if is_opened || second.starts_with('[') {
@@ -173,7 +173,7 @@ fn after(line: &str, second: &str) -> Option<Foreign> {
     Cells::bare(line).filter(|_| !second.starts_with('{')).map(Foreign::Csv)
 }
 
-/// The name of the encoding that it begins as text in UTF-16 with or without a byte order mark does.
+/// The name of the encoding if the text is UTF-16, with or without a byte order mark.
 fn utf16(head: &[u8]) -> Option<&'static str> {
     is_utf16(head).then_some(match head {
         [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => "UTF-16",
@@ -187,7 +187,7 @@ fn text(line: &[u8]) -> String {
     without_mark(&String::from_utf8_lossy(line)).trim().to_owned()
 }
 
-/// Reads on to the end of the next line that is not blank; returns where it is.
+/// Reads to the end of the next line that is not blank, and returns its position.
 fn next_line(from: &mut impl BufRead, head: &mut Vec<u8>) -> io::Result<Range<usize>> {
     loop {
         let start = head.len();
@@ -314,7 +314,7 @@ mod tests {
             let text = format!("{first}{line}\n{line}\n");
             assert_eq!(seen(text.as_bytes()), None, "{first}");
         }
-        // One that is cut off is named with its number.
+        // A line that is cut off is reported with its number.
         assert_eq!(seen(b"{\"from\": \"A\"\n{}"), None);
         let long = format!("{{\"from\": \"{}", "x,".repeat(100_000));
         assert_eq!(seen(long.as_bytes()), None);

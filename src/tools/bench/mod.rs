@@ -208,7 +208,6 @@ async fn settled(aws: &Aws) {
     }
 }
 
-/// The answers to the RFQs of one round.
 #[derive(Default)]
 struct RoundTracker {
     counts: Mutex<RoundCounts>,
@@ -218,14 +217,12 @@ struct RoundTracker {
 struct RoundCounts {
     /// When each RFQ was due, and which providers have answered it, one bit each.
     rfqs: HashMap<RfqId, (Instant, u128)>,
-    /// The bit of each provider.
     providers: HashMap<Responder, u128>,
     wanted: u64,
     complete: u64,
     quotes: u64,
     duplicates: u64,
     latency: Histogram<u64>,
-    /// When the last answer came.
     last: Option<Instant>,
 }
 

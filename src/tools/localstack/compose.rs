@@ -19,7 +19,6 @@ const IMAGE: &str = "localstack/localstack:4.14.0";
 const PULL: Duration = Duration::from_mins(30);
 /// Time limit for the container to start, to become healthy or to be removed.
 const COMPOSED: Duration = Duration::from_mins(3);
-/// Time limit for the engine to return a log.
 const LOGS: Duration = Duration::from_secs(5);
 
 /// Pulls the image unless it is here, starts the project and waits until it is healthy.
@@ -100,7 +99,6 @@ fn compose_file(instance: &Instance) -> PathBuf {
     instance.run().join("docker-compose.yml")
 }
 
-/// The name of the compose project, one for each port.
 fn project(instance: &Instance) -> String {
     match instance.port {
         super::DEFAULT_PORT => "rydes-localstack".to_owned(),

@@ -20,7 +20,6 @@ pub struct Docker {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Engine {
     Answers,
-    /// The engine refuses this user.
     Denies(String),
     Silent(String),
 }
@@ -47,7 +46,6 @@ impl Docker {
         Self { client: None, engine: Engine::Silent("no client".to_owned()), compose: None }
     }
 
-    /// Whether LocalStack can run in it.
     pub(super) fn is_whole(&self) -> bool {
         self.problems(Manager::Other).is_empty()
     }

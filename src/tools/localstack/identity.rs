@@ -9,7 +9,6 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::command::run;
 
-/// How long `ps` may take.
 const PS: Duration = Duration::from_secs(10);
 
 /// A process, distinct from every earlier and later process with the same id.

@@ -18,7 +18,6 @@ const ORDERLY: Duration = Duration::from_secs(10);
 /// Time limit for a killed process to disappear.
 const KILLED: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(50);
-/// How long `ps` may take.
 const PS: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]

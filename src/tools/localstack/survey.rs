@@ -58,7 +58,6 @@ pub enum PrerequisiteState {
     Missing,
 }
 
-/// The chosen runtime, with the programs it needs.
 #[derive(Debug)]
 pub enum RuntimeChoice {
     Docker,
@@ -66,7 +65,6 @@ pub enum RuntimeChoice {
 }
 
 impl Survey {
-    /// Looks for all programs at the same time.
     pub fn look(instance: &Instance, wanted: RequestedRuntime, scope: SurveyScope) -> Self {
         let surroundings = &instance.surroundings;
         let fetched = install::has_dynamodb_local(instance);
@@ -107,14 +105,12 @@ impl Survey {
         self.docker.problems(self.manager)
     }
 
-    /// The versions of Docker's client and compose plugin, where found.
     pub fn docker_version(&self) -> String {
         let client = self.docker.client.map(|version| format!("client {version}"));
         let compose = self.docker.compose.map(|version| format!("compose {version}"));
         client.into_iter().chain(compose).collect::<Vec<_>>().join(", ")
     }
 
-    /// What the packages need, found or not.
     pub fn pieces(&self) -> [Prerequisite; 3] {
         let manager = self.manager;
         let mut npm = piece("npm", &self.npm, |_| manager.npm());
@@ -140,7 +136,6 @@ impl Survey {
         parts
     }
 
-    /// Lines that explain the choice.
     pub fn why(&self, plan: &RuntimeChoice) -> Vec<String> {
         match (plan, self.wanted) {
             (RuntimeChoice::Docker, RequestedRuntime::Auto) => {

@@ -21,7 +21,6 @@ pub(super) struct Tool {
     pub(super) version: Version,
 }
 
-/// The programs that LocalStack's packages need.
 #[derive(Debug)]
 pub struct Tools {
     pub(super) python: Tool,

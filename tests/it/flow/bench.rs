@@ -60,7 +60,7 @@ fn a_second_one_leaves_the_stack_of_the_first_alone() {
     let first = Stack::called("rydes-bench".to_owned());
     first.rydes("setup --providers 1").run().exits(0);
     let second = first.anywhere(QUICK).env("AWS_ENDPOINT_URL", endpoint()).run().exits(2);
-    assert!(second.stderr.contains("another one runs, or was killed"), "{}", second.stderr);
+    assert!(second.stderr.contains("another bench is running, or was killed"), "{}", second.stderr);
     assert_eq!(first.names().queues.len(), 4);
     let (_, removal) = second.stderr.split_once("rydes teardown").expect("how to remove it");
     let removal = format!("rydes teardown{} --yes", removal.lines().next().unwrap_or_default());

@@ -115,7 +115,11 @@ fn a_reply_that_was_deleted_behind_its_back_is_found_out() {
     // Where they are not, they are worth a look.
     stack.send(PROVIDER_DEAD_LETTERS, "what was it?");
     let hinted = stack.rydes("verify").arg(&id).run().exits(8);
-    assert!(hinted.stderr.contains("1 in the dead letters; is one of them its? rydes dlq list"));
+    assert!(
+        hinted
+            .stderr
+            .contains("1 in the dead letters; does one belong to this RFQ? rydes dlq list")
+    );
 }
 
 #[test]

@@ -209,7 +209,7 @@ fn those_in_somebody_else_s_hands_are_told_of() {
     wait(receive.max_number_of_messages(1).send()).expect("it answers");
     let replayed = stack.rydes("dlq replay --all").run().exits(1);
     assert_eq!(replayed.stdout.lines().count(), 2);
-    let said = "about 1 more is in somebody else's hands";
+    let said = "about 1 more is held by another receiver";
     assert!(replayed.stderr.contains(said), "{}", replayed.stderr);
     assert_eq!(stack.depth(PROVIDER_DEAD_LETTERS), 1);
 }
