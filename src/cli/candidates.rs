@@ -22,7 +22,7 @@ use crate::settings::{Backend, Env, RawOptions, Settings};
 /// The most ids that are offered: a person reads them.
 const MOST: usize = 20;
 const CONDITIONS: [(&str, &str); 3] = [
-    ("all", "everybody has answered"),
+    ("all", "every provider has answered"),
     ("price:", "a price of so much or less"),
     ("stall:", "nothing new for so long"),
 ];

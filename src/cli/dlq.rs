@@ -52,11 +52,11 @@ struct List {
 #[command(after_help = "Examples:
   rydes dlq replay --all
   rydes dlq replay --id 2f9c1c5e-3a33-4d2b-8f0e-6d1f7a0b9c11
-  rydes dlq replay --all --to acme      where nobody wrote down where they came from")]
+  rydes dlq replay --all --to acme      for requests of unknown origin")]
 struct Replay {
     #[command(flatten)]
     which: Which,
-    /// Where requests go of which nobody wrote down where they came from, or whose queue is gone
+    /// Provider for requests of unknown origin, or whose queue is gone
     #[arg(long, value_name = "PROVIDER", value_parser = ProviderName::parse)]
     to: Option<ProviderName>,
 }

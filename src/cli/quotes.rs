@@ -17,14 +17,14 @@ use crate::terminal::Format;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   rydes quotes                     the newest RFQ submitted from this machine
-  rydes quotes 78c3 --watch        until everybody has answered, or the deadline
+  rydes quotes 78c3 --watch        until every provider has answered, or the deadline
   rydes quotes 78c3 --watch --until 3 --until price:20 --until stall:5s
   rydes quotes 78c3 -o json        exact prices, for programs")]
 pub(super) struct Command {
     /// The RFQ: its id, or a unique prefix (4 characters or more) of one submitted here
     #[arg(value_name = "RFQ-ID")]
     id: Option<String>,
-    /// Stay until everybody has answered, or the deadline
+    /// Stay until every provider has answered, or the deadline
     #[arg(short, long)]
     watch: bool,
     /// With --watch: end this wait with `all`, `3` quotes, `price:20` or `stall:5s`; may be repeated,

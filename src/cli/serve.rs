@@ -43,7 +43,7 @@ const REMEMBER: Duration = Duration::from_millis(500);
   curl -N http://127.0.0.1:8080/rfqs/ID/events                     each change
   curl http://127.0.0.1:8080/readyz                                also /healthz")]
 pub(super) struct Command {
-    /// Where to listen; there is no authentication, so beyond this machine only where all may submit
+    /// Address and port to listen at. No authentication: anyone who can reach it can submit
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
     listen: String,
     /// The deadline of requests that name none, 10ms to 24h [default: 15s]
@@ -125,7 +125,7 @@ fn greet(output: &Output, aws: &Aws, at: SocketAddr) {
     let beyond = !at.ip().is_loopback();
     if beyond {
         output.warning(&format!(
-            "there is no authentication: whoever reaches {at} can submit requests and read quotes"
+            "no authentication: anyone who can reach {at} can submit requests and read quotes"
         ));
     }
     let url = format!("http://{at}");

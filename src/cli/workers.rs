@@ -46,7 +46,7 @@ pub(super) struct Common {
     /// How long a received message is hidden, 1s to 12h
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = visibility, hide = true)]
     visibility: Duration,
-    /// Stop when stdin ends, which whoever started it holds
+    /// Exit when stdin closes
     #[arg(long, hide = true)]
     tied: bool,
 }
@@ -93,7 +93,7 @@ pub(super) struct Providers {
     /// Leave the response consumer out
     #[arg(long)]
     no_consumer: bool,
-    /// A silent provider leaves no receipt, so nobody can tell it from a dead one
+    /// A silent provider leaves no receipt: it looks like one that is down
     #[arg(long)]
     no_receipts: bool,
     #[command(flatten)]

@@ -84,7 +84,7 @@ pub struct Consumer<S> {
 }
 
 impl<S: Source> Consumer<S> {
-    /// Consumes until [`Stage::Drain`], then drains. Polls in flight are not dropped; what they bring and what is in
+    /// Consumes until `Stage::Drain`, then drains. Polls in flight are not dropped; what they bring and what is in
     /// flight is finished, or given back when the time for that has passed. Everything is acknowledged.
     /// `handler` gets each message with its [`Seat`]; `notice` gets what happens to messages that are not handled.
     ///

@@ -123,7 +123,11 @@ mod tests {
         assert_eq!(troubles.news(abandoned("a")), None);
         assert_eq!(troubles.news(over("b")), Some(over("a")));
         assert_eq!(troubles.news(began("b", "away")), Some(began("b", "away")));
-        assert_eq!(troubles.news(abandoned("b")), Some(abandoned("b")), "nobody has it any more");
+        assert_eq!(
+            troubles.news(abandoned("b")),
+            Some(abandoned("b")),
+            "no subject has it any more"
+        );
         assert_eq!(troubles.news(began("c", "away")), Some(began("c", "away")));
     }
 

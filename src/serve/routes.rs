@@ -41,7 +41,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 const READY_FOR: Duration = Duration::from_secs(1);
 const READY_TIMEOUT: Duration = Duration::from_secs(5);
 /// The id of no RFQ, looked up to see whether the table answers.
-const NOBODY: &str = "-";
+const NO_RFQ: &str = "-";
 
 type RouteResult = Result<Response, Problem>;
 
@@ -232,8 +232,8 @@ async fn ready(State(state): State<Arc<AppState>>) -> RouteResult {
         let looked = within(READY_TIMEOUT, state.look()).await;
         tell(&state.report, Operation::Probing, looked.as_ref().err());
         let problem = match looked {
-            Ok(Subscribed::Somebody) => None,
-            Ok(Subscribed::Nobody) => Some("no provider is subscribed".to_owned()),
+            Ok(0) => Some("no provider is subscribed".to_owned()),
+            Ok(_) => None,
             Err(error) => Some(error.in_full()),
         };
         *last = Some((Instant::now(), problem.clone()));
@@ -245,21 +245,15 @@ async fn ready(State(state): State<Arc<AppState>>) -> RouteResult {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Subscribed {
-    Somebody,
-    Nobody,
-}
-
 impl AppState {
-    async fn look(&self) -> Result<Subscribed> {
-        let nobody = RfqId::parse(NOBODY).expect("an id has at least one character");
+    /// Asks topic and table; returns how many providers are subscribed.
+    async fn look(&self) -> Result<usize> {
+        let no_rfq = RfqId::parse(NO_RFQ).expect("an id has at least one character");
         let topic = async {
             let topic = self.readiness.topic.get_or_try_init(|| self.aws.topic()).await?;
-            let nobody = subscribed(topic).await?.is_empty();
-            Ok(if nobody { Subscribed::Nobody } else { Subscribed::Somebody })
+            Ok(subscribed(topic).await?.len())
         };
-        let table = async { self.aws.table().request(&nobody).await.map(drop) };
+        let table = async { self.aws.table().request(&no_rfq).await.map(drop) };
         tokio::try_join!(Box::pin(topic), Box::pin(table)).map(|(subscribed, ())| subscribed)
     }
 }

@@ -63,8 +63,8 @@ fn fitted(lines: Vec<String>, width: Option<u16>) -> Vec<String> {
 
 fn queue(name: String, counts: QueueCounts, queues: usize) -> Vec<String> {
     let note = match (is_unread(counts), queues) {
-        (true, 1) => "nobody reads it",
-        (true, _) => "in each; nobody reads them",
+        (true, 1) => "no reader",
+        (true, _) => "in each; no reader",
         (false, 2..) if counts.total() > 0 => "in each",
         (false, _) => "",
     };

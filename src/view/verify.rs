@@ -23,7 +23,7 @@ fn sentences(account: &Conservation) -> Vec<String> {
     if account.gathering.expected.is_none() {
         let rows = count_of(account.gathering.providers.len() as u64, "row");
         return vec![format!(
-            "nobody wrote down who was asked for {id}: {rows}, no copy to look for"
+            "the providers asked for {id} are unknown: {rows}, no copy to look for"
         )];
     }
     let count = |is: &dyn Fn(CopyLocation) -> bool| {

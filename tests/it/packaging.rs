@@ -271,7 +271,10 @@ with zipfile.ZipFile(sys.argv[1], "w") as wheel:
     let expected =
         ["CHANGELOG.md", "LICENSE", "LICENSE-MIT", "README.md", "rydes", "share/man/man1/rydes.1"];
     let docs = files(&checkout().join("docs"));
-    let pages = docs.iter().filter(|file| file.ends_with(".md") || file.ends_with(".svg"));
+    let is_page = |file: &&String| {
+        Path::new(file).extension().is_some_and(|extension| extension == "md" || extension == "svg")
+    };
+    let pages = docs.iter().filter(is_page);
     let pages: BTreeSet<_> = pages.map(|file| format!("docs/{file}")).collect();
     assert!(pages.len() > 10, "{pages:?}");
     let expected: BTreeSet<_> = expected.map(str::to_owned).into_iter().chain(pages).collect();

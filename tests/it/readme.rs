@@ -18,7 +18,8 @@ static PAGES: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
     let listed = fs::read_dir(checkout().join("docs")).expect("it can be listed");
     let names = listed.map(|entry| entry.expect("it can be listed").file_name());
     let names = names.map(|name| name.into_string().expect("it is text"));
-    let names = names.filter(|name| name.ends_with(".md")).map(|name| format!("docs/{name}"));
+    let is_page = |name: &String| Path::new(name).extension().is_some_and(|end| end == "md");
+    let names = names.filter(is_page).map(|name| format!("docs/{name}"));
     let mut names: Vec<_> = names.collect();
     names.sort();
     let page = |name: String| {

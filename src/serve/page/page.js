@@ -15,7 +15,7 @@ const at = (id) => document.getElementById(id);
 
 // What is followed: the stream, what it told last, and how far the server's clock is ahead.
 const followed = { id: null, stream: null, state: null, at: null, ahead: 0, over: false, again: null };
-// A request of which nobody knows whether it went out: asked again, it keeps its id.
+// A request that may or may not be out. Asked again, it keeps its id.
 let unknown = null;
 
 // A text without characters that a reader would obey rather than see.
@@ -382,7 +382,7 @@ at("form").addEventListener("submit", (event) => {
   submit();
 });
 addEventListener("popstate", enter);
-// A browser has few connections for one server: a tab that nobody sees lets its own go.
+// A browser has few connections for one server: a hidden tab closes its own.
 document.addEventListener("visibilitychange", () => {
   if (!followed.id || followed.over) return;
   if (document.hidden) stop();

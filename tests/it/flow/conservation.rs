@@ -185,6 +185,6 @@ fn a_queue_that_is_gone_explains_nothing_and_the_original_s_are_not_asked_for() 
     stack.put(&json!({"id": "of-old", "responder": "-", "from": "A", "to": "B", "customer": "c"}));
     stack.put(&json!({"id": "of-old", "responder": "r", "quote": 5}));
     let old = stack.rydes("verify of-old").run().exits(0);
-    assert!(old.stdout.contains("nobody wrote down who was asked for of-old: 1 row"));
+    assert!(old.stdout.contains("the providers asked for of-old are unknown: 1 row"));
     stack.rydes("verify nothing-like-it").run().exits(5);
 }

@@ -168,5 +168,5 @@ fn beyond_this_machine_it_warns() {
     let stack = Stack::set_up(1);
     let serve = stack.rydes("serve --listen 0.0.0.0:0 --output jsonl");
     let server = Server::start(serve);
-    server.process.says("warning: there is no authentication");
+    server.process.says("warning: no authentication: anyone who can reach");
 }

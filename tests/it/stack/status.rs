@@ -36,12 +36,9 @@ fn it_tells_who_reads_what_and_how_rfqs_stand() {
     };
     assert_eq!(
         line("UnicornManagementResource1"),
-        "UnicornManagementResource1..2 2 0 in each; nobody reads them"
+        "UnicornManagementResource1..2 2 0 in each; no reader"
     );
-    assert_eq!(
-        line("UnicornManagementResource3"),
-        "UnicornManagementResource3 3 0 nobody reads it"
-    );
+    assert_eq!(line("UnicornManagementResource3"), "UnicornManagementResource3 3 0 no reader");
     assert_eq!(line("responses"), "responses 0 0");
     assert_eq!(line("dead letters (requests)"), "dead letters (requests) 0 -");
     assert_eq!(line("dead letters (responses)"), "dead letters (responses) 1 - rydes dlq list");

@@ -360,7 +360,7 @@ mod tests {
         let lost = judged(&id, &expected, (rows, letters));
         assert_eq!((lost.lost.len(), lost.is_sound()), (1, false));
         let (rows, mut letters) = traces(&expected, &id);
-        letters.poison.push(letter("of nobody"));
+        letters.poison.push(letter("of no one"));
         let strange = judged(&id, &expected, (rows, letters));
         assert_eq!((strange.unexplained.len(), strange.is_sound()), (1, false));
     }
