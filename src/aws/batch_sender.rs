@@ -16,7 +16,7 @@ const BATCH_BYTES: usize = 1_048_576;
 /// How long a message waits for the next one: an RFQ reaches its providers in quick succession.
 const LINGER: Duration = Duration::from_millis(4);
 /// How long a message waits while other batches are in flight.
-const PATIENCE: Duration = Duration::from_millis(100);
+const MAX_WAIT: Duration = Duration::from_millis(100);
 const MAX_IN_FLIGHT: usize = 4;
 const ATTEMPTS: u32 = 5;
 
@@ -36,7 +36,7 @@ pub(super) fn limits() -> Limits {
         count: MAX_BATCH,
         bytes: BATCH_BYTES,
         linger: LINGER,
-        patience: PATIENCE,
+        max_wait: MAX_WAIT,
         max_in_flight: MAX_IN_FLIGHT,
         attempts: ATTEMPTS,
     }

@@ -126,7 +126,7 @@ fn real(count: u64) -> f64 {
 
 impl Meter {
     /// The usage so far.
-    pub fn account(&self) -> Usage {
+    pub fn usage(&self) -> Usage {
         self.lock().clone()
     }
 

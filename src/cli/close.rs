@@ -62,14 +62,14 @@ async fn close(aws: &Aws, id: &RfqId) -> Result<(Gathering, Option<Timestamp>)> 
             let closed = gathering.request.closed_at.filter(|at| tried.contains(at));
             return Ok((gathering, closed));
         }
+        if tried.len() == ATTEMPTS {
+            return Err(Error::other("the RFQ could not be closed; it is still open"));
+        }
         // Each attempt has its own time, so that none undoes what was gathered in between.
         let at = gathering.closing_time(Timestamp::now());
         match aws.table().close(id, at).await {
             Err(error) if !error.is_transient() || tried.len() + 1 == ATTEMPTS => {
                 return Err(error);
-            }
-            Ok(()) | Err(_) if tried.len() + 1 == ATTEMPTS => {
-                return Err(Error::other("the RFQ could not be closed; it is still open"));
             }
             Ok(()) | Err(_) => tried.push(at),
         }

@@ -134,9 +134,9 @@ async fn explain(output: &Output, aws: &Aws, id: &RfqId) -> Result<()> {
         output.note("\n$ rydes trace\n");
         trace::print(output, &Timeline::of(&rows, &gathering), &gathering, now);
     }
-    if let Some(account) = Box::pin(verify(aws, id)).await? {
+    if let Some(conservation) = Box::pin(verify(aws, id)).await? {
         output.note("\n$ rydes verify\n");
-        super::verify::print(output, &account);
+        super::verify::print(output, &conservation);
     }
     Ok(())
 }
@@ -177,16 +177,16 @@ async fn ask(context: &Context, settings: &Settings, aws: &Aws) -> Result<Gather
     };
     output.note(&format!("  {}", row.id));
     output.note("$ rydes quotes --watch --linger 4500ms\n");
-    let stay = Stay { linger: LINGER, timeout: DEADLINE }.patience(&[]);
+    let stay = Stay { linger: LINGER, timeout: DEADLINE }.options(&[]);
     watch(context, settings, aws, &row.id, stay).await
 }
 
 /// Removes the stack, also after an error or a signal.
 async fn clean_up(context: &Context, aws: &Aws) -> Result<()> {
-    let patience = waiting(&context.output);
-    let found = find(aws, &patience).await?;
-    let removed = teardown(aws, &found, &patience).await?;
-    drop(patience);
+    let on_wait = waiting(&context.output);
+    let found = find(aws, &on_wait).await?;
+    let removed = teardown(aws, &found, &on_wait).await?;
+    drop(on_wait);
     context.output.note(&format!(
         "\n$ rydes teardown --yes\n  removed {removed}; looked again: nothing is left"
     ));

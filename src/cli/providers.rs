@@ -180,9 +180,9 @@ async fn add(context: &Context, command: Add) -> Result<u8> {
     let aws = context.connect(&context.settings()?).await?;
     output.note(&aws.target_line());
     let untagged = if command.adopt { Untagged::Adopt } else { Untagged::Refuse };
-    let patience = waiting(output);
-    let added = stack::add(&aws, &command.name, untagged, &patience).await?;
-    drop(patience);
+    let on_wait = waiting(output);
+    let added = stack::add(&aws, &command.name, untagged, &on_wait).await?;
+    drop(on_wait);
     if matches!(output.format, Format::Json | Format::Jsonl) {
         output.json(&json!({
             "provider": command.name.as_str(),
@@ -229,9 +229,9 @@ async fn remove(context: &Context, command: Remove) -> Result<u8> {
     let mut names = command.names;
     let mut seen = HashSet::new();
     names.retain(|name| seen.insert(name.clone()));
-    let patience = waiting(output);
-    let removed = Box::pin(stack::remove(&aws, &names, requests, &patience)).await?;
-    drop(patience);
+    let on_wait = waiting(output);
+    let removed = Box::pin(stack::remove(&aws, &names, requests, &on_wait)).await?;
+    drop(on_wait);
     let (mut code, mut report) = (exit::DONE, Vec::new());
     for (name, removed) in names.iter().zip(removed) {
         let (state, left) = match removed {

@@ -42,8 +42,8 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let recent = Recent::of(&aws, env);
     let id = recent.find(command.id.as_deref(), &settings).await?;
     if command.watch {
-        let patience = command.stay.patience(&command.until);
-        return wait(context, &settings, &aws, id, patience).await;
+        let options = command.stay.options(&command.until);
+        return wait(context, &settings, &aws, id, options).await;
     }
     let read = context.visibly("reading the table", Box::pin(snapshot(&aws, &id, None)));
     let Some(mut gathering) = read.await? else {

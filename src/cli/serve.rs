@@ -23,8 +23,8 @@ use crate::error::{Error, Result, exit};
 use crate::flow::draft::DEADLINE;
 use crate::serve::{self, Hosts, Reporter, ServeEvent};
 use crate::terminal::{Format, Output};
-use crate::view::account;
 use crate::view::count_of;
+use crate::view::usage;
 
 /// How often the newest RFQs submitted through it are remembered.
 const REMEMBER: Duration = Duration::from_millis(500);
@@ -200,7 +200,7 @@ impl Served {
             count_of(answered, "HTTP request"),
             count_of(taken, "RFQ"),
         ));
-        for line in account::lines(&aws.meter.account(), taken) {
+        for line in usage::lines(&aws.meter.usage(), taken) {
             output.note(&line);
         }
     }

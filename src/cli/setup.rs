@@ -42,9 +42,9 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         untagged: if command.adopt { Untagged::Adopt } else { Untagged::Refuse },
     };
     let began = Instant::now();
-    let patience = waiting(output);
-    let report = Box::pin(stack::setup(&aws, &request, &patience)).await?;
-    drop(patience);
+    let on_wait = waiting(output);
+    let report = Box::pin(stack::setup(&aws, &request, &on_wait)).await?;
+    drop(on_wait);
     if let Some(line) = aws.learn_account(report.account.as_deref()) {
         output.note(&line);
     }

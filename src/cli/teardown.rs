@@ -40,12 +40,12 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     output.note(&aws.target_line());
     let told = waiting(output);
     // On a terminal, `visibly` shows the wait.
-    let patience = |waiting| {
+    let on_wait = |waiting| {
         if !output.is_attended() {
             told(waiting);
         }
     };
-    let found = Box::pin(find(&aws, &patience));
+    let found = Box::pin(find(&aws, &on_wait));
     let found = context.visibly("looking for what there is", found).await?;
     if let Some(line) = aws.learn_account(found.account()) {
         output.note(&line);
@@ -77,9 +77,9 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         return Err(obstacle);
     }
     confirm(context, &command, &aws, &found).await?;
-    let patience = waiting(output);
-    let removed = teardown(&aws, &found, &patience).await;
-    drop(patience);
+    let on_wait = waiting(output);
+    let removed = teardown(&aws, &found, &on_wait).await;
+    drop(on_wait);
     let removed = removed.map_err(|error| {
         error.hint(format!("to remove the rest: {}", settings.command("teardown")))
     })?;

@@ -46,23 +46,23 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let aws = context.connect(&settings).await?;
     let recent = Recent::of(&aws, env);
     let id = recent.find(command.id.as_deref(), &settings).await?;
-    let patience = command.wait.then_some(command.timeout);
-    let looked = settle(&aws, &id, patience);
-    let mut account = context.visibly("looking for every copy", Box::pin(looked)).await?;
-    Box::pin(explain(&aws, &mut account)).await?;
+    let limit = command.wait.then_some(command.timeout);
+    let looked = settle(&aws, &id, limit);
+    let mut conservation = context.visibly("looking for every copy", Box::pin(looked)).await?;
+    Box::pin(explain(&aws, &mut conservation)).await?;
     match output.format {
-        Format::Table | Format::Workshop => print(output, &account),
-        Format::Json | Format::Jsonl => output.json(&document(&account)),
+        Format::Table | Format::Workshop => print(output, &conservation),
+        Format::Json | Format::Jsonl => output.json(&document(&conservation)),
     }
     let (short, prefix) = (printable(&id.short()), recent.prefix(&id).await);
-    let unexplained = account.unexplained().len();
+    let unexplained = conservation.unexplained().len();
     if unexplained > 0 {
         let copies = if unexplained == 1 { "copy" } else { "copies" };
         let is = if unexplained == 1 { "is" } else { "are" };
         let message = format!("{unexplained} {copies} of {short} {is} unexplained");
         let error = Error::new(Kind::Unexplained, message)
             .hint("`--no-receipts` workers and original providers leave no trace when silent");
-        return Err(match account.dead_letters {
+        return Err(match conservation.dead_letters {
             None | Some((0, 0)) => error,
             Some((requests, responses)) => error.hint(format!(
                 "{} in the dead letters; does one belong to this RFQ? {}",
@@ -71,7 +71,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
             )),
         });
     }
-    if !account.is_settled() {
+    if !conservation.is_settled() {
         if command.wait {
             let limit = command.timeout.as_secs();
             let message = format!("copies of {short} are still in flight after {limit} s");
@@ -83,23 +83,23 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     Ok(exit::DONE)
 }
 
-/// Checks once or, with `patience`, until no copy is in flight.
-async fn settle(aws: &Aws, id: &RfqId, patience: Option<Duration>) -> Result<Conservation> {
+/// Checks once or, with `limit`, until no copy is in flight.
+async fn settle(aws: &Aws, id: &RfqId, limit: Option<Duration>) -> Result<Conservation> {
     let began = Instant::now();
     loop {
-        let Some(account) = verify(aws, id).await? else {
+        let Some(conservation) = verify(aws, id).await? else {
             return Err(gathering::unknown(aws, id).await);
         };
-        let over = patience.is_none_or(|patience| began.elapsed() >= patience);
-        if account.is_settled() || over {
-            return Ok(account);
+        let over = limit.is_none_or(|limit| began.elapsed() >= limit);
+        if conservation.is_settled() || over {
+            return Ok(conservation);
         }
         sleep(PAUSE).await;
     }
 }
 
 /// Prints where every copy is, fitted to the terminal.
-pub(super) fn print(output: &Output, account: &Conservation) {
+pub(super) fn print(output: &Output, conservation: &Conservation) {
     let width = output.is_terminal().then(|| size().0);
-    output.lines(&lines(account, width));
+    output.lines(&lines(conservation, width));
 }

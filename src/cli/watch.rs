@@ -55,7 +55,7 @@ impl Default for Stay {
 impl Stay {
     /// The options of a wait that also ends with these conditions. A stall is added to the stored conditions; any
     /// other condition replaces them.
-    pub(super) fn patience(&self, until: &[Until]) -> WaitOptions {
+    pub(super) fn options(&self, until: &[Until]) -> WaitOptions {
         let conditions = stored(until);
         WaitOptions {
             until: (!conditions.is_empty()).then_some(conditions),
@@ -72,9 +72,9 @@ pub(super) async fn wait(
     settings: &Settings,
     aws: &Aws,
     id: RfqId,
-    patience: WaitOptions,
+    options: WaitOptions,
 ) -> Result<u8> {
-    let gathering = watch(context, settings, aws, &id, patience).await?;
+    let gathering = watch(context, settings, aws, &id, options).await?;
     let prefix = Recent::of(aws, env).prefix(&id).await;
     let again = settings.command(&format!("quotes {prefix}"));
     match gathering.status {
@@ -101,11 +101,11 @@ pub(super) async fn watch(
     settings: &Settings,
     aws: &Aws,
     id: &RfqId,
-    patience: WaitOptions,
+    options: WaitOptions,
 ) -> Result<Gathering> {
     let shutdown = &context.shutdown;
     let mut view = WaitView::new(&context.output, aws, settings);
-    let mut watch = Watch::new(aws, id.clone(), patience);
+    let mut watch = Watch::new(aws, id.clone(), options);
     while !watch.is_over() {
         let gathering = match view.animate(watch.next(), shutdown).await {
             Ok(Some(gathering)) => gathering,

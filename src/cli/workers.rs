@@ -187,19 +187,19 @@ pub(super) async fn run(
 }
 
 fn sum_up(output: &Output, aws: &Aws, consumer: ConsumerPart, view: WorkerView, tally: &Tally) {
-    let account = aws.meter.account();
+    let usage = aws.meter.usage();
     if view == WorkerView::Live {
         let (columns, _) = size();
         let screen = Viewport { width: columns, now: Timestamp::now() };
         // Events may be dropped: a stopped terminal must not make the workers fail.
-        for line in tally.table(&account, consumer, usize::MAX, screen) {
+        for line in tally.table(&usage, consumer, usize::MAX, screen) {
             output.event(&line);
         }
     }
     if output.format == Format::Json {
-        output.json(&tally.document(&account));
+        output.json(&tally.document(&usage));
     }
-    for line in tally.summary(&account, consumer) {
+    for line in tally.summary(&usage, consumer) {
         output.note(&line);
     }
 }
@@ -331,7 +331,7 @@ async fn draw(
             let (columns, rows) = size();
             let room = usize::from(rows.saturating_sub(FRAME_LINES)).max(3);
             let screen = Viewport { width: columns, now: Timestamp::now() };
-            let mut lines = lock(tally).table(&aws.meter.account(), consumer(plan), room, screen);
+            let mut lines = lock(tally).table(&aws.meter.usage(), consumer(plan), room, screen);
             if let Some(since) = stopping {
                 let left = DRAIN.saturating_sub(since.elapsed());
                 let stopping = stopping_line(lock(tally).in_flight(), left);

@@ -30,7 +30,7 @@ pub struct Limits {
     /// A batch leaves when no item has come for this long and no other batch is in flight.
     pub linger: Duration,
     /// A batch leaves this long after its first item at the latest.
-    pub patience: Duration,
+    pub max_wait: Duration,
     /// Batches in flight at once.
     pub max_in_flight: usize,
     /// How often an item is tried, the first time included.
@@ -70,9 +70,8 @@ where
         Fut: Future<Output = Result<Entries<R>>> + Send + 'static,
     {
         let (items, queue) = mpsc::channel(BUFFER);
-        let (max_in_flight, _) = watch::channel(0);
-        let state =
-            Batches { queue, limits, stop, size, max_in_flight, carried: None, closed: false };
+        let (in_flight, _) = watch::channel(0);
+        let state = Batches { queue, limits, stop, size, in_flight, carried: None, closed: false };
         tasks.spawn(state.run(tasks.clone(), Arc::new(flush)));
         Self { items }
     }
@@ -170,7 +169,7 @@ struct Batches<T, R> {
     stop: StopSignal,
     size: fn(&T) -> usize,
     /// How many batches are in flight.
-    max_in_flight: watch::Sender<usize>,
+    in_flight: watch::Sender<usize>,
     /// The item that did not fit into the last batch.
     carried: Option<Pending<T, R>>,
     /// Whether every handle is dropped.
@@ -196,11 +195,11 @@ where
         Fut: Future<Output = Result<Entries<R>>> + Send + 'static,
     {
         while let Some(batch) = self.next_batch().await {
-            let flight = Flight::begin(&self.max_in_flight);
+            let flight = Flight::begin(&self.in_flight);
             let (flush, attempts) = (Arc::clone(&flush), self.limits.attempts);
-            let (stop, max_in_flight) = (self.stop.clone(), self.max_in_flight.clone());
+            let (stop, in_flight) = (self.stop.clone(), self.in_flight.clone());
             tasks.spawn(async move {
-                carry_out(batch, attempts, flush.as_ref(), &stop, flight, &max_in_flight).await;
+                carry_out(batch, attempts, flush.as_ref(), &stop, flight, &in_flight).await;
             });
         }
     }
@@ -214,15 +213,15 @@ where
         let bytes = (self.size)(&first.0);
         let now = Instant::now();
         let mut batch = Batch { items: vec![first], bytes, began: now, last: now };
-        let mut max_in_flight = self.max_in_flight.subscribe();
+        let mut in_flight = self.in_flight.subscribe();
         loop {
             while !self.is_full(&batch)
                 && let Ok(item) = self.queue.try_recv()
             {
                 self.add(&mut batch, item);
             }
-            let under_way = *max_in_flight.borrow_and_update();
-            let latest = batch.began + self.limits.patience;
+            let under_way = *in_flight.borrow_and_update();
+            let latest = batch.began + self.limits.max_wait;
             let due =
                 if under_way > 0 { latest } else { latest.min(batch.last + self.limits.linger) };
             let is_full = self.is_full(&batch);
@@ -237,7 +236,7 @@ where
                     None => self.closed = true,
                 },
                 // The sender is our own: it cannot be gone.
-                _ = max_in_flight.changed() => {}
+                _ = in_flight.changed() => {}
                 () = sleep_until(due), if may_leave => {}
                 () = self.stop.reached(Stage::Drain), if !self.stop.has_reached(Stage::Drain) => {}
             }
@@ -264,9 +263,9 @@ where
 struct Flight(watch::Sender<usize>);
 
 impl Flight {
-    fn begin(max_in_flight: &watch::Sender<usize>) -> Self {
-        max_in_flight.send_modify(|count| *count += 1);
-        Self(max_in_flight.clone())
+    fn begin(in_flight: &watch::Sender<usize>) -> Self {
+        in_flight.send_modify(|count| *count += 1);
+        Self(in_flight.clone())
     }
 }
 
@@ -283,7 +282,7 @@ async fn carry_out<T, R, F, Fut>(
     flush: &F,
     stop: &StopSignal,
     flight: Flight,
-    max_in_flight: &watch::Sender<usize>,
+    in_flight: &watch::Sender<usize>,
 ) where
     T: Clone,
     F: Fn(Arc<[T]>) -> Fut,
@@ -329,7 +328,7 @@ async fn carry_out<T, R, F, Fut>(
         }
         waiting = again;
         sleep(backoff.next_wait()).await;
-        flight = Some(Flight::begin(max_in_flight));
+        flight = Some(Flight::begin(in_flight));
     }
 }
 
@@ -360,8 +359,8 @@ mod tests {
 
     fn limits(count: usize, linger_ms: u64) -> Limits {
         let linger = Duration::from_millis(linger_ms);
-        let patience = Duration::from_millis(100);
-        Limits { count, bytes: 1_000, linger, patience, max_in_flight: 2, attempts: 3 }
+        let max_wait = Duration::from_millis(100);
+        Limits { count, bytes: 1_000, linger, max_wait, max_in_flight: 2, attempts: 3 }
     }
 
     fn batcher<F>(limits: Limits, stop: &StopSignal, answer: F) -> (Batcher<u32, u32>, Log)
@@ -479,8 +478,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn bytes_are_counted_and_hurry_ends_the_lingering() {
         let stop = StopSignal::new();
-        let patience = Duration::from_mins(1);
-        let wide = Limits { bytes: 250, patience, ..limits(10, 60_000) };
+        let max_wait = Duration::from_mins(1);
+        let wide = Limits { bytes: 250, max_wait, ..limits(10, 60_000) };
         let (batcher, log) =
             batcher(wide, &stop, |_, items| Ok(items.iter().map(|n| Ok(*n)).collect()));
         let began = Instant::now();
@@ -540,7 +539,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_batch_that_hangs_holds_the_next_one_up_for_its_patience_alone() {
+    async fn a_batch_that_hangs_holds_the_next_one_up_for_its_max_wait_alone() {
         let (batcher, left) = slow(limits(10, 2), |number| if number == 1 { 10_000 } else { 1 });
         submit_at(&batcher, [0, 10, 50]).await;
         assert_eq!(*left.lock().expect("unpoisoned"), [(2, 1), (110, 2)]);
@@ -587,7 +586,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn it_leaves_when_nothing_more_comes_and_after_its_patience_at_the_latest() {
+    async fn it_leaves_when_nothing_more_comes_and_after_its_max_wait_at_the_latest() {
         let (batcher, left) = slow(limits(100, 5), |_| 1);
         submit_at(&batcher, [0, 4, 8, 20]).await;
         assert_eq!(*left.lock().expect("unpoisoned"), [(13, 3), (25, 1)]);

@@ -189,7 +189,7 @@ impl<S: Source> Consumer<S> {
             count: MAX_BATCH,
             bytes: usize::MAX,
             linger,
-            patience: linger,
+            max_wait: linger,
             max_in_flight: MAX_IN_FLIGHT,
             attempts: ATTEMPTS,
         };

@@ -527,7 +527,7 @@ async fn a_message_that_waits_for_its_batch_stays_hidden() {
         count: 10,
         bytes: 1_000,
         linger: Duration::from_secs(50),
-        patience: Duration::from_secs(50),
+        max_wait: Duration::from_secs(50),
         max_in_flight: 1,
         attempts: 1,
     };

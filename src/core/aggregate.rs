@@ -216,7 +216,15 @@ impl Gathering {
 
     /// Whether every expected provider has answered, in time or not.
     pub fn is_settled(&self) -> bool {
-        self.expected.is_some_and(|expected| self.answered + self.late >= expected)
+        // `answered` and `late` both count a provider that failed in time and quoted late.
+        let has_answered = |provider: &&Provider| match provider.state {
+            State::Waiting | State::Silent | State::Missing => false,
+            State::Quoted | State::Declined | State::Failed | State::Late => {
+                provider.expected == Some(true)
+            }
+        };
+        let answered = self.providers.iter().filter(has_answered).count();
+        self.expected.is_some_and(|expected| answered >= expected)
     }
 
     /// The expected providers in state [`State::Missing`].

@@ -23,7 +23,7 @@ use crate::shutdown::StopSignal;
 /// The replies of one receive arrive together, so none waits for more.
 const INSERT_LINGER: Duration = Duration::ZERO;
 /// How long an answer waits while other inserts are in flight.
-const INSERT_PATIENCE: Duration = Duration::from_millis(100);
+const INSERT_MAX_WAIT: Duration = Duration::from_millis(100);
 
 /// DynamoDB accepts requests of up to 16 MB.
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>
@@ -96,7 +96,7 @@ fn inserts(tasks: &TaskTracker, table: Table, stop: &StopSignal) -> Batcher<Inse
         count: MAX_STATEMENTS,
         bytes: BATCH_BYTES,
         linger: INSERT_LINGER,
-        patience: INSERT_PATIENCE,
+        max_wait: INSERT_MAX_WAIT,
         max_in_flight: 4,
         attempts: 5,
     };

@@ -100,7 +100,7 @@ pub struct WaitOptions {
 pub struct Watch<'a> {
     aws: &'a Aws,
     id: RfqId,
-    patience: WaitOptions,
+    options: WaitOptions,
     began: Instant,
     next_read: Instant,
     quiet: u32,
@@ -114,12 +114,12 @@ pub struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     /// Begins the wait now. The first [`Watch::next`] does the first read.
-    pub fn new(aws: &'a Aws, id: RfqId, patience: WaitOptions) -> Self {
+    pub fn new(aws: &'a Aws, id: RfqId, options: WaitOptions) -> Self {
         let now = Instant::now();
         Self {
             aws,
             id,
-            patience,
+            options,
             began: now,
             next_read: now,
             quiet: 0,
@@ -152,12 +152,12 @@ impl<'a> Watch<'a> {
         let asked = Instant::now();
         // If this read fails, the next one must not follow at once.
         self.next_read = asked + LONGEST_WAIT;
-        let read = read(self.aws, &self.id, self.patience.until.as_deref()).await?;
+        let read = read(self.aws, &self.id, self.options.until.as_deref()).await?;
         let Some((rows, mut gathering)) = read else { return Ok(None) };
         self.rows = Some(rows);
         let now = Instant::now();
         self.listen(&gathering, asked, now);
-        gathering.stall = self.patience.stall;
+        gathering.stall = self.options.stall;
         if self.stalled && gathering.completed_by.is_none() {
             gathering.completed_by = Some(CompletedBy::Stall);
         }
@@ -186,7 +186,7 @@ impl<'a> Watch<'a> {
 
     /// When the wait ends unless another answer arrives.
     fn stall_ends(&self) -> Option<Instant> {
-        self.patience.stall.map(|stall| self.last_news + stall)
+        self.options.stall.map(|stall| self.last_news + stall)
     }
 
     /// The pause after a read of this duration; it grows while no new answer arrives.
@@ -204,17 +204,17 @@ impl<'a> Watch<'a> {
             let left = end.plus(GRACE + since_asked).saturating_since(Timestamp::now());
             if left.is_zero() { asked } else { asked + left + Duration::from_millis(1) }
         };
-        let cutoff = || gathering.cutoff().map_or(self.began + self.patience.timeout, read_after);
+        let cutoff = || gathering.cutoff().map_or(self.began + self.options.timeout, read_after);
         let end = match gathering.status {
             Status::Complete => asked,
             Status::Gathering if self.stalled => asked,
             Status::Gathering => self.stall_ends().map_or_else(cutoff, |end| end.min(cutoff())),
             Status::Closed | Status::Expired => cutoff(),
         };
-        if end > asked || self.patience.linger.is_zero() {
+        if end > asked || self.options.linger.is_zero() {
             return end;
         }
         let ended = *self.ended.get_or_insert(asked);
-        if gathering.is_settled() { asked } else { ended + self.patience.linger }
+        if gathering.is_settled() { asked } else { ended + self.options.linger }
     }
 }

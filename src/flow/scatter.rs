@@ -34,7 +34,7 @@ const MAX_IN_FLIGHT: usize = 4;
 /// A row or a message waits for no others while no batch is in flight.
 const LINGER: Duration = Duration::ZERO;
 /// While a batch is in flight, it waits at most this long.
-const PATIENCE: Duration = Duration::from_millis(100);
+const MAX_WAIT: Duration = Duration::from_millis(100);
 const ATTEMPTS: u32 = 5;
 
 /// Scatters one request to every subscribed provider.
@@ -78,7 +78,7 @@ impl Scatter {
             count,
             bytes,
             linger: LINGER,
-            patience: PATIENCE,
+            max_wait: MAX_WAIT,
             max_in_flight: MAX_IN_FLIGHT,
             attempts: ATTEMPTS,
         };

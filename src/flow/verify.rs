@@ -77,12 +77,12 @@ impl Conservation {
 
 /// Checks once whether filters explain the unexplained copies. A copy stays unexplained if its subscription may
 /// not be read. Returns only transient errors.
-pub async fn explain(aws: &Aws, account: &mut Conservation) -> Result<()> {
-    let unexplained: Vec<Responder> = account.unexplained().into_iter().cloned().collect();
+pub async fn explain(aws: &Aws, conservation: &mut Conservation) -> Result<()> {
+    let unexplained: Vec<Responder> = conservation.unexplained().into_iter().cloned().collect();
     if unexplained.is_empty() {
         return Ok(());
     }
-    account.held_back(&filtered(aws, &unexplained).await?);
+    conservation.held_back(&filtered(aws, &unexplained).await?);
     Ok(())
 }
 
@@ -91,7 +91,7 @@ pub async fn verify(aws: &Aws, id: &RfqId) -> Result<Option<Conservation>> {
     // For this long a copy may be in transit from the topic, or not counted yet.
     let unseen = count_lag(aws);
     let first = look(aws, id, unseen).await?;
-    if first.as_ref().is_some_and(|account| !account.unexplained().is_empty()) {
+    if first.as_ref().is_some_and(|conservation| !conservation.unexplained().is_empty()) {
         sleep(SECOND_LOOK).await;
         return look(aws, id, unseen).await;
     }
@@ -105,11 +105,11 @@ async fn look(aws: &Aws, id: &RfqId, unseen: Duration) -> Result<Option<Conserva
     let Some(rows) = aws.table().rows(id).await? else { return Ok(None) };
     let missing = without_row(&rows);
     if missing.is_empty() {
-        return Ok(Some(account(&rows, None, asked, unseen)));
+        return Ok(Some(conservation(&rows, None, asked, unseen)));
     }
     let depths = depths(aws, &missing).await?;
     let rows = aws.table().rows(id).await?;
-    Ok(rows.map(|rows| account(&rows, Some(&depths), asked, unseen)))
+    Ok(rows.map(|rows| conservation(&rows, Some(&depths), asked, unseen)))
 }
 
 fn without_row(rows: &Rows) -> Vec<Responder> {
@@ -119,7 +119,12 @@ fn without_row(rows: &Rows) -> Vec<Responder> {
 }
 
 /// Accounts for each copy by the rows first, then by the queues. Pure.
-fn account(rows: &Rows, depths: Option<&Depths>, now: Timestamp, unseen: Duration) -> Conservation {
+fn conservation(
+    rows: &Rows,
+    depths: Option<&Depths>,
+    now: Timestamp,
+    unseen: Duration,
+) -> Conservation {
     let gathering = aggregate(rows, now, None);
     let missing = without_row(rows);
     let is_young = rows.request.submitted_at.is_some_and(|submitted| submitted.plus(unseen) > now);
@@ -203,11 +208,11 @@ mod tests {
     const UNSEEN: (Duration, Duration) = (Duration::from_secs(2), Duration::from_mins(1));
 
     fn judged(rows: &Rows, depths: Option<&Depths>) -> Conservation {
-        account(rows, depths, at(10_000), UNSEEN.0)
+        conservation(rows, depths, at(10_000), UNSEEN.0)
     }
 
-    fn found(account: &Conservation) -> Vec<CopyLocation> {
-        account.copies.iter().map(|(_, found)| *found).collect()
+    fn found(conservation: &Conservation) -> Vec<CopyLocation> {
+        conservation.copies.iter().map(|(_, found)| *found).collect()
     }
 
     #[test]
@@ -232,18 +237,18 @@ mod tests {
     fn a_filter_explains_what_nothing_else_does() {
         let rows = rows(&["a", "b", "c", "d"], &["a"]);
         let queues = [("b", Some(holds(0, 1))), ("c", Some(holds(0, 0))), ("d", None)];
-        let mut account = judged(&rows, Some(&depths(&queues, holds(0, 0))));
-        account.held_back(&["a", "b", "c"].map(Responder::stored));
+        let mut conservation = judged(&rows, Some(&depths(&queues, holds(0, 0))));
+        conservation.held_back(&["a", "b", "c"].map(Responder::stored));
         let row = CopyLocation::Row(State::Quoted);
         let queue = CopyLocation::Queue(holds(0, 1));
-        assert_eq!(found(&account), [row, queue, CopyLocation::Filter, CopyLocation::NoQueue]);
-        assert_eq!(account.unexplained(), [&Responder::stored("d")]);
+        assert_eq!(found(&conservation), [row, queue, CopyLocation::Filter, CopyLocation::NoQueue]);
+        assert_eq!(conservation.unexplained(), [&Responder::stored("d")]);
     }
 
     #[test]
     fn whoever_has_a_row_needs_no_queue() {
-        let account = judged(&rows(&["a"], &["a"]), None);
-        assert!(account.is_settled() && account.unexplained().is_empty());
+        let conservation = judged(&rows(&["a"], &["a"]), None);
+        assert!(conservation.is_settled() && conservation.unexplained().is_empty());
     }
 
     #[test]
@@ -256,7 +261,7 @@ mod tests {
         rows.request.submitted_at = Some(at(8_000));
         assert_eq!(found(&judged(&rows, Some(&empty))), [CopyLocation::Nothing]);
         assert_eq!(
-            found(&account(&rows, Some(&empty), at(10_000), UNSEEN.1)),
+            found(&conservation(&rows, Some(&empty), at(10_000), UNSEEN.1)),
             [CopyLocation::Unseen]
         );
     }

@@ -126,9 +126,9 @@ async fn poll(
     tell: watch::Sender<Latest>,
     report: Reporter,
 ) {
-    let patience =
+    let options =
         WaitOptions { until: None, stall: None, linger: LONGEST_LINGER, timeout: NO_DEADLINE };
-    let mut watch = Watch::new(&aws, id, patience);
+    let mut watch = Watch::new(&aws, id, options);
     let mut seen = LastState::default();
     while !watch.is_over() {
         let next = watch.next().await;

@@ -62,7 +62,7 @@ impl<T> Seen<T> {
 /// Looks for up to [`SHOWS_WITHIN`], until the new resource shows. The time begins after the first look, because a
 /// look that creates a queue may first wait for its name.
 pub(super) async fn until_shown<T>(
-    patience: OnWait<'_>,
+    on_wait: OnWait<'_>,
     mut look: impl AsyncFnMut() -> Result<Seen<T>>,
 ) -> Result<T> {
     let mut began = None;
@@ -72,7 +72,7 @@ pub(super) async fn until_shown<T>(
         match seen {
             Seen::Shown(shown) => return Ok(shown),
             Seen::Missing(what) if waited >= SHOWS_WITHIN => return Err(overdue(&what)),
-            Seen::Missing(what) => patience(Waiting::Shows(what)),
+            Seen::Missing(what) => on_wait(Waiting::Shows(what)),
         }
         sleep(LOOK_EVERY).await;
     }
@@ -83,7 +83,7 @@ pub(super) async fn until_shown<T>(
 pub(super) async fn look_twice<T>(
     aws: &Aws,
     untagged: Untagged,
-    patience: OnWait<'_>,
+    on_wait: OnWait<'_>,
     mut look: impl AsyncFnMut() -> Result<Option<T>>,
     tags: impl Fn(&T) -> &HashMap<String, String>,
 ) -> Result<Option<T>> {
@@ -97,7 +97,7 @@ pub(super) async fn look_twice<T>(
             return Ok(found);
         }
         if moment(aws) > WORTH_A_WORD {
-            patience(Waiting::Trace);
+            on_wait(Waiting::Trace);
         }
         sleep(LOOK_EVERY).await;
     }
@@ -108,10 +108,10 @@ pub(super) async fn look_at_queue(
     aws: &Aws,
     name: &str,
     untagged: Untagged,
-    patience: OnWait<'_>,
+    on_wait: OnWait<'_>,
 ) -> Result<Option<QueueState>> {
     let look = async || queue_state::look(aws, name).await;
-    look_twice(aws, untagged, patience, look, |found| &found.tags).await
+    look_twice(aws, untagged, on_wait, look, |found| &found.tags).await
 }
 
 pub(super) fn overdue(what: &str) -> Error {
@@ -130,10 +130,10 @@ mod tests {
     async fn told(looks: usize) -> (Result<usize>, Vec<Waiting>, Duration) {
         let said = Arc::new(Mutex::new(Vec::new()));
         let heard = Arc::clone(&said);
-        let patience = move |waiting| heard.lock().expect("no panic").push(waiting);
+        let on_wait = move |waiting| heard.lock().expect("no panic").push(waiting);
         let began = Instant::now();
         let mut look = 0;
-        let shown = until_shown(&patience, async || {
+        let shown = until_shown(&on_wait, async || {
             look += 1;
             Ok(if look > looks { Seen::Shown(look) } else { Seen::Missing("queue q".to_owned()) })
         });
@@ -180,10 +180,9 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn another_error_is_not_waited_for() {
-        let patience = |waiting| panic!("{waiting:?}");
-        let refused = until_shown(&patience, async || {
-            Seen::<()>::of(Err(Error::other("refused")), "queue q")
-        });
+        let on_wait = |waiting| panic!("{waiting:?}");
+        let refused =
+            until_shown(&on_wait, async || Seen::<()>::of(Err(Error::other("refused")), "queue q"));
         assert_eq!(refused.await.expect_err("it is refused").to_string(), "refused");
     }
 }

@@ -38,29 +38,29 @@ impl Made {
         &self,
         aws: &Aws,
         scope: &ArnScope,
-        patience: OnWait<'_>,
+        on_wait: OnWait<'_>,
     ) -> Result<()> {
         let topic = async {
-            if self.is_topic_new { topic_shows(aws, scope, patience).await } else { Ok(()) }
+            if self.is_topic_new { topic_shows(aws, scope, on_wait).await } else { Ok(()) }
         };
         tokio::try_join!(
             topic,
-            self.queues_show(aws, patience),
-            self.queues_are_listed(aws, patience),
-            self.subscriptions_are_listed(aws, scope, patience),
+            self.queues_show(aws, on_wait),
+            self.queues_are_listed(aws, on_wait),
+            self.subscriptions_are_listed(aws, scope, on_wait),
         )?;
         Ok(())
     }
 
-    async fn queues_show(&self, aws: &Aws, patience: OnWait<'_>) -> Result<()> {
+    async fn queues_show(&self, aws: &Aws, on_wait: OnWait<'_>) -> Result<()> {
         stream::iter(&self.queues)
-            .map(|name| queue_shows(aws, name, patience))
+            .map(|name| queue_shows(aws, name, on_wait))
             .buffer_unordered(CONCURRENCY)
             .try_collect()
             .await
     }
 
-    async fn queues_are_listed(&self, aws: &Aws, patience: OnWait<'_>) -> Result<()> {
+    async fn queues_are_listed(&self, aws: &Aws, on_wait: OnWait<'_>) -> Result<()> {
         if self.queues.is_empty() {
             return Ok(());
         }
@@ -69,14 +69,14 @@ impl Made {
             let listed: Vec<_> = listed.iter().map(|url| queue_state::name_of(url)).collect();
             Ok(all("queue", &self.queues, |name| listed.contains(&name)))
         };
-        until_shown(patience, look).await
+        until_shown(on_wait, look).await
     }
 
     async fn subscriptions_are_listed(
         &self,
         aws: &Aws,
         scope: &ArnScope,
-        patience: OnWait<'_>,
+        on_wait: OnWait<'_>,
     ) -> Result<()> {
         if self.subscribed.is_empty() {
             return Ok(());
@@ -89,7 +89,7 @@ impl Made {
             })),
             Seen::Missing(what) => Ok(Seen::Missing(what)),
         };
-        until_shown(patience, look).await
+        until_shown(on_wait, look).await
     }
 }
 
@@ -112,23 +112,23 @@ fn all(kind: &str, wanted: &[String], shows: impl Fn(&str) -> bool) -> Seen<()> 
     }
 }
 
-async fn topic_shows(aws: &Aws, scope: &ArnScope, patience: OnWait<'_>) -> Result<()> {
+async fn topic_shows(aws: &Aws, scope: &ArnScope, on_wait: OnWait<'_>) -> Result<()> {
     let what = format!("topic {}", aws.names.topic());
     let look = async || {
         let found = topic::look(aws, Some(scope)).await?;
         let found = found.filter(|found| is_ours(&found.tags, &aws.names));
         Ok(found.map_or_else(|| Seen::Missing(what.clone()), |_| Seen::Shown(())))
     };
-    until_shown(patience, look).await
+    until_shown(on_wait, look).await
 }
 
-async fn queue_shows(aws: &Aws, name: &str, patience: OnWait<'_>) -> Result<()> {
+async fn queue_shows(aws: &Aws, name: &str, on_wait: OnWait<'_>) -> Result<()> {
     let look = async || {
         let found = queue_state::look(aws, name).await?;
         let is_shown = found.is_some_and(|found| is_ours(&found.tags, &aws.names));
         Ok(if is_shown { Seen::Shown(()) } else { Seen::Missing(format!("queue {name}")) })
     };
-    until_shown(patience, look).await
+    until_shown(on_wait, look).await
 }
 
 /// Waits, for up to [`SHOWS_WITHIN`], until a topic no longer lists these subscriptions. A request submitted
@@ -136,7 +136,7 @@ async fn queue_shows(aws: &Aws, name: &str, patience: OnWait<'_>) -> Result<()> 
 pub(super) async fn until_unlisted(
     topic: &Topic,
     arns: &[&str],
-    patience: OnWait<'_>,
+    on_wait: OnWait<'_>,
 ) -> Result<()> {
     let began = Instant::now();
     loop {
@@ -151,7 +151,7 @@ pub(super) async fn until_unlisted(
             ))
             .hint("run the command again in a minute"));
         }
-        patience(Waiting::Unlisted);
+        on_wait(Waiting::Unlisted);
         sleep(LOOK_EVERY).await;
     }
 }

@@ -26,11 +26,11 @@ pub(super) async fn ensure(
     spec: &Spec,
     found: Option<&QueueState>,
     mode: Mode,
-    patience: OnWait<'_>,
+    on_wait: OnWait<'_>,
 ) -> Result<Change> {
     let Some(found) = found else {
         if mode == Mode::Apply {
-            create(aws, spec, patience).await?;
+            create(aws, spec, on_wait).await?;
         }
         return Ok(Change::Created);
     };
@@ -43,7 +43,7 @@ pub(super) async fn ensure(
         return Ok(Change::Kept);
     }
     if mode == Mode::Apply {
-        set(aws, spec, found, attributes, tags, patience).await?;
+        set(aws, spec, found, attributes, tags, on_wait).await?;
     }
     Ok(Change::Changed(changed))
 }
@@ -54,7 +54,7 @@ async fn set(
     found: &QueueState,
     attributes: Attributes,
     tags: HashMap<String, String>,
-    patience: OnWait<'_>,
+    on_wait: OnWait<'_>,
 ) -> Result<()> {
     let doing = format!("setting up queue {}", spec.name);
     if !attributes.is_empty() {
@@ -62,7 +62,7 @@ async fn set(
             let call = aws.clients.sqs.set_queue_attributes().queue_url(&found.url);
             spec.seen(aws, &doing, call.set_attributes(Some(attributes.clone())).send().await)
         };
-        until_shown(patience, set).await?;
+        until_shown(on_wait, set).await?;
     }
     if !tags.is_empty() {
         aws.clients
@@ -78,12 +78,12 @@ async fn set(
 }
 
 /// Creates a queue; waits for its dead letter queue if this run has made that one.
-async fn create(aws: &Aws, spec: &Spec, patience: OnWait<'_>) -> Result<()> {
-    until_shown(patience, async || create_when_free(aws, spec, patience).await).await
+async fn create(aws: &Aws, spec: &Spec, on_wait: OnWait<'_>) -> Result<()> {
+    until_shown(on_wait, async || create_when_free(aws, spec, on_wait).await).await
 }
 
 /// Creates a queue; waits while its name is held after a deletion.
-async fn create_when_free(aws: &Aws, spec: &Spec, patience: OnWait<'_>) -> Result<Seen<()>> {
+async fn create_when_free(aws: &Aws, spec: &Spec, on_wait: OnWait<'_>) -> Result<Seen<()>> {
     let mut attributes = spec.attributes.clone();
     attributes.extend(spec.policy(None).map(|policy| (QueueAttributeName::Policy, policy)));
     let began = Instant::now();
@@ -103,7 +103,7 @@ async fn create_when_free(aws: &Aws, spec: &Spec, patience: OnWait<'_>) -> Resul
             return spec.seen(aws, &format!("creating queue {}", spec.name), created);
         }
         let left = NAME_HELD.saturating_sub(began.elapsed());
-        patience(Waiting::QueueName(spec.name.clone(), left));
+        on_wait(Waiting::QueueName(spec.name.clone(), left));
         sleep(Duration::from_secs(2)).await;
     }
 }

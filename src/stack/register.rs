@@ -102,29 +102,29 @@ pub async fn add(
     aws: &Aws,
     name: &ProviderName,
     untagged: Untagged,
-    patience: OnWait<'_>,
+    on_wait: OnWait<'_>,
 ) -> Result<Added> {
     let response = aws.queue(aws.names.response_queue()).await?;
     let scope = scope_of(&response).await?;
     let topic = aws.topic_at(scope.topic_arn(&aws.names.topic()));
     let subscriptions = Listed::of(&topic).await?.live;
     let spec = Spec::provider(aws, &scope, name, ProviderKind::External.word());
-    let found = look_at_queue(aws, &spec.name, untagged, patience).await?;
+    let found = look_at_queue(aws, &spec.name, untagged, on_wait).await?;
     if let Some(found) = &found {
         check_owner(aws, &format!("queue {}", spec.name), &found.tags, untagged)?;
         if found.is_simulated() {
             return Err(Error::invalid(format!("{name} is a simulated provider")));
         }
     }
-    let queue = queue::ensure(aws, &spec, found.as_ref(), Mode::Apply, patience).await?;
-    let beside = (Origin::Found, patience);
+    let queue = queue::ensure(aws, &spec, found.as_ref(), Mode::Apply, on_wait).await?;
+    let beside = (Origin::Found, on_wait);
     let (subscription, _) =
         topic::ensure_subscription(aws, &scope, &spec.name, &subscriptions, Mode::Apply, beside)
             .await?;
     let mut made = Made::default();
     made.queue(&spec.name, &queue);
     made.subscription(&spec.name, &subscription);
-    Box::pin(made.shows(aws, &scope, patience)).await?;
+    Box::pin(made.shows(aws, &scope, on_wait)).await?;
     Ok(Added {
         queue,
         subscription,

@@ -47,11 +47,11 @@ pub async fn remove(
     aws: &Aws,
     names: &[ProviderName],
     requests: OpenRequests,
-    patience: OnWait<'_>,
+    on_wait: OnWait<'_>,
 ) -> Result<Vec<Removed>> {
     let scope = scope_of(&aws.queue(aws.names.response_queue()).await?).await?;
     let urls: Vec<Option<String>> = stream::iter(names)
-        .map(|name| find(aws, name, patience))
+        .map(|name| find(aws, name, on_wait))
         .buffered(CONCURRENCY)
         .try_collect()
         .await?;
@@ -70,7 +70,7 @@ pub async fn remove(
         left.push(!own.is_empty());
     }
     if !ended.is_empty() {
-        until_unlisted(&topic, &ended, patience).await?;
+        until_unlisted(&topic, &ended, on_wait).await?;
     }
     // From here on no new request arrives.
     let there = names.iter().zip(&urls).filter(|(_, url)| url.is_some());
@@ -82,7 +82,7 @@ pub async fn remove(
     let count = async |queue: &String| {
         Ok(queue_state::look(aws, queue).await?.map_or(0, |found| found.messages()))
     };
-    let mut counts = settled(there, lag, count, patience).await?.into_iter();
+    let mut counts = settled(there, lag, count, on_wait).await?.into_iter();
     let mut removed = Vec::new();
     for ((name, url), has_left) in names.iter().zip(&urls).zip(left) {
         removed.push(match url {
@@ -97,9 +97,9 @@ pub async fn remove(
     Ok(removed)
 }
 
-async fn find(aws: &Aws, name: &ProviderName, patience: OnWait<'_>) -> Result<Option<String>> {
+async fn find(aws: &Aws, name: &ProviderName, on_wait: OnWait<'_>) -> Result<Option<String>> {
     let queue = aws.names.provider_queue(name);
-    let found = look_at_queue(aws, &queue, Untagged::Refuse, patience).await?;
+    let found = look_at_queue(aws, &queue, Untagged::Refuse, on_wait).await?;
     let Some(found) = found else { return Ok(None) };
     check_owner(aws, &format!("queue {queue}"), &found.tags, Untagged::Refuse)?;
     Ok(Some(found.url))
@@ -122,7 +122,7 @@ async fn settled<Q>(
     queues: Vec<Q>,
     lag: Duration,
     count: impl AsyncFn(&Q) -> Result<u64>,
-    patience: OnWait<'_>,
+    on_wait: OnWait<'_>,
 ) -> Result<Vec<u64>> {
     let began = Instant::now();
     let mut held = vec![0; queues.len()];
@@ -144,7 +144,7 @@ async fn settled<Q>(
             return Ok(held);
         }
         let left = lag.saturating_sub(began.elapsed());
-        patience(Waiting::Counts(left));
+        on_wait(Waiting::Counts(left));
         sleep(left.min(lag / COUNTS)).await;
     }
 }
@@ -170,12 +170,12 @@ mod tests {
             let shown = queues[at].iter().rev().find(|(since, _)| *since <= now);
             Ok(shown.map_or(0, |(_, count)| *count))
         };
-        let patience = |waiting| {
+        let on_wait = |waiting| {
             let Waiting::Counts(left) = waiting else { panic!("{waiting:?}") };
             told.lock().expect("not poisoned").push(left.as_secs());
         };
         let all = (0..queues.len()).collect();
-        let held = settled(all, lag, count, &patience).await.expect("it counts");
+        let held = settled(all, lag, count, &on_wait).await.expect("it counts");
         (held, looks.into_inner(), told.into_inner().expect("not poisoned"))
     }
 

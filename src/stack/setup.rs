@@ -71,24 +71,24 @@ struct StackQueues {
 }
 
 impl StackQueues {
-    async fn of(aws: &Aws, request: &SetupRequest, patience: OnWait<'_>) -> Result<Self> {
+    async fn of(aws: &Aws, request: &SetupRequest, on_wait: OnWait<'_>) -> Result<Self> {
         let (names, untagged) = (&aws.names, request.untagged);
         let (dead, response_dead, response) =
             (names.provider_dead_letters(), names.response_dead_letters(), names.response_queue());
         let providers = stream::iter((1..=request.providers).map(ProviderName::simulated))
             .map(|name| async move {
                 let queue = names.provider_queue(&name);
-                let found = look_at_queue(aws, &queue, untagged, patience).await?;
+                let found = look_at_queue(aws, &queue, untagged, on_wait).await?;
                 Ok((name, found))
             })
             .buffered(CONCURRENCY)
             .try_collect();
         let (provider_dead_letters, response_dead_letters, response, providers, table) = tokio::try_join!(
-            look_at_queue(aws, &dead, untagged, patience),
-            look_at_queue(aws, &response_dead, untagged, patience),
-            look_at_queue(aws, &response, untagged, patience),
+            look_at_queue(aws, &dead, untagged, on_wait),
+            look_at_queue(aws, &response_dead, untagged, on_wait),
+            look_at_queue(aws, &response, untagged, on_wait),
             providers,
-            table::look_once_made(aws, untagged, patience),
+            table::look_once_made(aws, untagged, on_wait),
         )?;
         Ok(Self { provider_dead_letters, response_dead_letters, response, providers, table })
     }
@@ -124,23 +124,23 @@ impl StackQueues {
 ///
 /// # Errors
 /// When a resource belongs to another owner, before anything is changed; any error of a request.
-pub async fn setup(aws: &Aws, request: &SetupRequest, patience: OnWait<'_>) -> Result<SetupReport> {
-    let survey = Box::pin(StackQueues::of(aws, request, patience)).await?;
+pub async fn setup(aws: &Aws, request: &SetupRequest, on_wait: OnWait<'_>) -> Result<SetupReport> {
+    let survey = Box::pin(StackQueues::of(aws, request, on_wait)).await?;
     let arn = survey.queues().find_map(QueueState::arn);
     let known = arn.and_then(ArnScope::of).or_else(|| ArnScope::known(aws));
     let look = async || topic::look(aws, known.as_ref()).await;
-    let found_topic = look_twice(aws, request.untagged, patience, look, |t| &t.tags).await?;
+    let found_topic = look_twice(aws, request.untagged, on_wait, look, |t| &t.tags).await?;
     survey.check(aws, found_topic.as_ref(), request.untagged)?;
     let mode = request.mode;
 
     // The first queue names the account where nothing else did.
     let spec = Spec::response_dead_letters(aws);
     let response_dead_letters =
-        queue::ensure(aws, &spec, survey.response_dead_letters.as_ref(), mode, patience).await?;
+        queue::ensure(aws, &spec, survey.response_dead_letters.as_ref(), mode, on_wait).await?;
     let scope = match (known, mode) {
         (Some(scope), _) => scope,
         (None, Mode::Apply) => {
-            scope_beside(aws, &spec.name, &response_dead_letters, patience).await?
+            scope_beside(aws, &spec.name, &response_dead_letters, on_wait).await?
         }
         // Nothing exists that could be compared with these.
         (None, Mode::DryRun) => ArnScope {
@@ -150,8 +150,8 @@ pub async fn setup(aws: &Aws, request: &SetupRequest, patience: OnWait<'_>) -> R
         },
     };
 
-    let table = table::ensure(aws, survey.table.as_ref(), mode, patience);
-    let messaging = Messaging { aws, request, survey: &survey, scope: &scope, patience };
+    let table = table::ensure(aws, survey.table.as_ref(), mode, on_wait);
+    let messaging = Messaging { aws, request, survey: &survey, scope: &scope, on_wait };
     let messaging = messaging.ensure(found_topic.as_ref(), &response_dead_letters);
     let ((table, remark), changes) = tokio::try_join!(table, messaging)?;
     let names = &aws.names;
@@ -178,7 +178,7 @@ struct Messaging<'a> {
     request: &'a SetupRequest,
     survey: &'a StackQueues,
     scope: &'a ArnScope,
-    patience: OnWait<'a>,
+    on_wait: OnWait<'a>,
 }
 
 /// What was done with it.
@@ -198,24 +198,24 @@ impl Messaging<'_> {
         found: Option<&TopicState>,
         response_dead_letters: &Change,
     ) -> Result<MessagingChanges> {
-        let Self { aws, request, survey, scope, patience } = self;
+        let Self { aws, request, survey, scope, on_wait } = self;
         let mode = request.mode;
         let dead_spec = Spec::provider_dead_letters(aws, scope);
         let (topic, dead_letters) = tokio::try_join!(
             topic::ensure(aws, found, mode),
-            queue::ensure(aws, &dead_spec, survey.provider_dead_letters.as_ref(), mode, patience),
+            queue::ensure(aws, &dead_spec, survey.provider_dead_letters.as_ref(), mode, on_wait),
         )?;
         let response_spec = Spec::response(aws, scope).after(response_dead_letters);
         let (response, provider_queues) = tokio::try_join!(
-            queue::ensure(aws, &response_spec, survey.response.as_ref(), mode, patience),
-            ensure_providers(aws, scope, survey, (mode, &dead_letters), patience),
+            queue::ensure(aws, &response_spec, survey.response.as_ref(), mode, on_wait),
+            ensure_providers(aws, scope, survey, (mode, &dead_letters), on_wait),
         )?;
         let listed = match found {
             Some(found) => Listed::of(&aws.topic_at(found.arn.clone())).await?,
             None => Listed::default(),
         };
         let beyond = simulated_beyond(aws, request.providers, &listed.live).await?;
-        let beside = (Origin::from(&topic), *patience);
+        let beside = (Origin::from(&topic), *on_wait);
         let (subscriptions, subscribers) =
             subscribe(aws, scope, &provider_queues, listed, mode, beside).await?;
         let changes = MessagingChanges {
@@ -251,7 +251,7 @@ impl Messaging<'_> {
         for (queue, change) in &changes.subscriptions {
             new.subscription(queue, change);
         }
-        new.shows(self.aws, self.scope, self.patience).await
+        new.shows(self.aws, self.scope, self.on_wait).await
     }
 }
 
@@ -294,12 +294,12 @@ async fn ensure_providers(
     scope: &ArnScope,
     survey: &StackQueues,
     (mode, dead_letters): (Mode, &Change),
-    patience: OnWait<'_>,
+    on_wait: OnWait<'_>,
 ) -> Result<Vec<(String, Change)>> {
     stream::iter(&survey.providers)
         .map(|(name, found)| async move {
             let spec = Spec::provider(aws, scope, name, "simulated").after(dead_letters);
-            let change = queue::ensure(aws, &spec, found.as_ref(), mode, patience).await?;
+            let change = queue::ensure(aws, &spec, found.as_ref(), mode, on_wait).await?;
             Ok((spec.name, change))
         })
         .buffered(CONCURRENCY)
@@ -334,14 +334,14 @@ async fn scope_beside(
     aws: &Aws,
     queue: &str,
     change: &Change,
-    patience: OnWait<'_>,
+    on_wait: OnWait<'_>,
 ) -> Result<ArnScope> {
     let look = async || scope_of(&aws.queue(queue.to_owned()).await?).await;
     match Origin::from(change) {
         Origin::Found => look().await,
         Origin::Made => {
             let what = format!("queue {queue}");
-            until_shown(patience, async || Seen::of(look().await, &what)).await
+            until_shown(on_wait, async || Seen::of(look().await, &what)).await
         }
     }
 }

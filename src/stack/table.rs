@@ -71,17 +71,17 @@ impl TableState {
 pub(super) async fn look_once_made(
     aws: &Aws,
     untagged: Untagged,
-    patience: OnWait<'_>,
+    on_wait: OnWait<'_>,
 ) -> Result<Option<TableState>> {
     let began = Instant::now();
     loop {
         let look = async || look(aws).await;
-        let found = look_twice(aws, untagged, patience, look, |found| &found.tags).await?;
+        let found = look_twice(aws, untagged, on_wait, look, |found| &found.tags).await?;
         let is_hidden = found.as_ref().is_some_and(TableState::hides_tags);
         if !is_hidden || untagged == Untagged::Adopt || began.elapsed() > PATIENCE {
             return Ok(found);
         }
-        patience(Waiting::Table(aws.names.table()));
+        on_wait(Waiting::Table(aws.names.table()));
         sleep(LOOK_EVERY).await;
     }
 }
@@ -130,7 +130,7 @@ pub(super) async fn ensure(
     aws: &Aws,
     found: Option<&TableState>,
     mode: Mode,
-    patience: OnWait<'_>,
+    on_wait: OnWait<'_>,
 ) -> Result<(Change, Option<String>)> {
     let name = aws.names.table();
     let mut remark = None;
@@ -138,23 +138,23 @@ pub(super) async fn ensure(
     match (found, mode) {
         (None, Mode::DryRun) => Ok((Change::Created, remark)),
         (None, Mode::Apply) => {
-            create(aws, &name, patience).await?;
+            create(aws, &name, on_wait).await?;
             let what = format!("table {name}");
             let live = async || Seen::of(enable_ttl(aws, &name).await, &what);
-            until_shown(patience, live).await?;
-            tag_shows(aws, &name, patience).await?;
+            until_shown(on_wait, live).await?;
+            tag_shows(aws, &name, on_wait).await?;
             Ok((Change::Created, remark))
         }
         (Some(found), mode) => {
             let mut changed = Vec::new();
             if mode == Mode::Apply {
-                await_active(aws, &name, Origin::Found, patience).await?;
+                await_active(aws, &name, Origin::Found, on_wait).await?;
             }
             if !is_ours(&found.tags, &aws.names) {
                 changed.push(STACK_TAG.to_owned());
                 if mode == Mode::Apply {
                     tag(aws, found.arn()).await?;
-                    tag_shows(aws, &name, patience).await?;
+                    tag_shows(aws, &name, on_wait).await?;
                 }
             }
             match live(aws, &name).await? {
@@ -177,15 +177,15 @@ pub(super) async fn ensure(
     }
 }
 
-async fn tag_shows(aws: &Aws, name: &str, patience: OnWait<'_>) -> Result<()> {
+async fn tag_shows(aws: &Aws, name: &str, on_wait: OnWait<'_>) -> Result<()> {
     let look = async || {
         let found = look(aws).await?.filter(|found| is_ours(&found.tags, &aws.names));
         Ok(found.map_or_else(|| Seen::Missing(format!("table {name}")), |_| Seen::Shown(())))
     };
-    until_shown(patience, look).await
+    until_shown(on_wait, look).await
 }
 
-async fn create(aws: &Aws, name: &str, patience: OnWait<'_>) -> Result<()> {
+async fn create(aws: &Aws, name: &str, on_wait: OnWait<'_>) -> Result<()> {
     let began = Instant::now();
     loop {
         let mut call = aws
@@ -208,17 +208,17 @@ async fn create(aws: &Aws, name: &str, patience: OnWait<'_>) -> Result<()> {
                 );
         }
         match call.send().await {
-            Ok(_) => return await_active(aws, name, Origin::Made, patience).await,
+            Ok(_) => return await_active(aws, name, Origin::Made, on_wait).await,
             // An old table of this name is still being deleted, or another setup was faster.
             Err(error)
                 if error.code() == Some("ResourceInUseException") && began.elapsed() < PATIENCE =>
             {
-                patience(Waiting::Table(name.to_owned()));
+                on_wait(Waiting::Table(name.to_owned()));
                 let active = describe(aws, name).await?.is_some_and(|table| {
                     table.table_status().is_some_and(|s| *s != TableStatus::Deleting)
                 });
                 if active {
-                    return await_active(aws, name, Origin::Made, patience).await;
+                    return await_active(aws, name, Origin::Made, on_wait).await;
                 }
                 sleep(LOOK_EVERY).await;
             }
@@ -227,7 +227,7 @@ async fn create(aws: &Aws, name: &str, patience: OnWait<'_>) -> Result<()> {
     }
 }
 
-async fn await_active(aws: &Aws, name: &str, origin: Origin, patience: OnWait<'_>) -> Result<()> {
+async fn await_active(aws: &Aws, name: &str, origin: Origin, on_wait: OnWait<'_>) -> Result<()> {
     let began = Instant::now();
     loop {
         let description = describe(aws, name).await?;
@@ -245,7 +245,7 @@ async fn await_active(aws: &Aws, name: &str, origin: Origin, patience: OnWait<'_
         if began.elapsed() > PATIENCE {
             return Err(Error::other(format!("table {name} did not become active")));
         }
-        patience(Waiting::Table(name.to_owned()));
+        on_wait(Waiting::Table(name.to_owned()));
         sleep(LOOK_EVERY).await;
     }
 }
@@ -312,7 +312,7 @@ fn stack_tag(aws: &Aws) -> Result<Tag> {
 }
 
 /// Waits, for up to [`PATIENCE`], while the table is being created or changed: DynamoDB refuses to delete it then.
-pub(super) async fn await_deletable(aws: &Aws, patience: OnWait<'_>) -> Result<()> {
+pub(super) async fn await_deletable(aws: &Aws, on_wait: OnWait<'_>) -> Result<()> {
     let name = aws.names.table();
     let began = Instant::now();
     loop {
@@ -327,13 +327,13 @@ pub(super) async fn await_deletable(aws: &Aws, patience: OnWait<'_>) -> Result<(
                 "table {name} is still being created or changed after {limit} s; nothing was removed"
             )));
         }
-        patience(Waiting::Table(name.clone()));
+        on_wait(Waiting::Table(name.clone()));
         sleep(LOOK_EVERY).await;
     }
 }
 
 /// Starts deleting the table. A table that is gone or being deleted is no error.
-pub(super) async fn delete(aws: &Aws, patience: OnWait<'_>) -> Result<()> {
+pub(super) async fn delete(aws: &Aws, on_wait: OnWait<'_>) -> Result<()> {
     let name = aws.names.table();
     let began = Instant::now();
     loop {
@@ -352,7 +352,7 @@ pub(super) async fn delete(aws: &Aws, patience: OnWait<'_>) -> Result<()> {
         if matches!(status, None | Some(TableStatus::Deleting)) {
             return Ok(());
         }
-        patience(Waiting::Table(name.clone()));
+        on_wait(Waiting::Table(name.clone()));
         sleep(LOOK_EVERY).await;
     }
 }

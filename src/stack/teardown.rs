@@ -77,7 +77,7 @@ impl Inventory {
     }
 
     /// How long to search for more. New resources may not show yet, or show without their tag.
-    fn patience(&self, aws: &Aws) -> Duration {
+    fn on_wait(&self, aws: &Aws) -> Duration {
         if self.is_table_hidden {
             table::PATIENCE
         } else if self.is_whole && self.untagged.is_empty() {
@@ -92,17 +92,17 @@ impl Inventory {
 
 /// Finds everything with the stack's tag. If that is less than a whole stack, the search goes on: for 15 s on AWS;
 /// on LocalStack for 6 s, or for 1 s if nothing shows. It also waits for a new table that shows no tags yet.
-pub async fn find(aws: &Aws, patience: OnWait<'_>) -> Result<Inventory> {
+pub async fn find(aws: &Aws, on_wait: OnWait<'_>) -> Result<Inventory> {
     let began = Instant::now();
     loop {
         let looked = began.elapsed();
         let found = inventory(aws).await?;
-        let wait = found.patience(aws);
+        let wait = found.on_wait(aws);
         if looked >= wait {
             return Ok(found);
         }
         if wait > late::WORTH_A_WORD {
-            patience(Waiting::Trace);
+            on_wait(Waiting::Trace);
         }
         sleep(if looked < LOOK_EVERY { late::LOOK_EVERY } else { LOOK_EVERY }).await;
     }
@@ -197,14 +197,14 @@ async fn queues(aws: &Aws) -> Result<Vec<(String, QueueState)>> {
 /// # Errors
 /// When the table may not be deleted, before anything is removed; when a resource was not removed, with its name;
 /// any error of a look; when something is left after two minutes.
-pub async fn teardown(aws: &Aws, found: &Inventory, patience: OnWait<'_>) -> Result<usize> {
+pub async fn teardown(aws: &Aws, found: &Inventory, on_wait: OnWait<'_>) -> Result<usize> {
     if let Some(obstacle) = found.obstacle() {
         return Err(obstacle);
     }
     if found.table.is_some() && !found.is_table_going() {
-        table::await_deletable(aws, patience).await?;
+        table::await_deletable(aws, on_wait).await?;
     }
-    let mut removal = Removal { aws, patience, begun: HashSet::new(), refused: Vec::new() };
+    let mut removal = Removal { aws, on_wait, begun: HashSet::new(), refused: Vec::new() };
     removal.of(found).await?;
     let began = Instant::now();
     loop {
@@ -217,14 +217,14 @@ pub async fn teardown(aws: &Aws, found: &Inventory, patience: OnWait<'_>) -> Res
         if began.elapsed() > PATIENCE {
             return Err(Error::other(format!("{} resources are still there", left.count())));
         }
-        patience(Waiting::Gone(left.count()));
+        on_wait(Waiting::Gone(left.count()));
         sleep(LOOK_EVERY).await;
     }
 }
 
 struct Removal<'a> {
     aws: &'a Aws,
-    patience: OnWait<'a>,
+    on_wait: OnWait<'a>,
     /// URLs, ARNs and names of resources whose removal has begun.
     begun: HashSet<String>,
     /// What was not removed, and why.
@@ -241,7 +241,7 @@ impl Removal<'_> {
             && self.begun.insert(name.clone())
             && !found.is_table_going()
         {
-            let deleted = table::delete(self.aws, self.patience).await;
+            let deleted = table::delete(self.aws, self.on_wait).await;
             self.note(format!("table {name}"), deleted)?;
         }
         let urls: Vec<_> =

@@ -108,7 +108,7 @@ async fn subscribe(
     scope: &ArnScope,
     queue: &str,
     attributes: HashMap<String, String>,
-    (topic, patience): (Origin, OnWait<'_>),
+    (topic, on_wait): (Origin, OnWait<'_>),
 ) -> Result<()> {
     let name = aws.names.topic();
     let subscribe = async || {
@@ -122,7 +122,7 @@ async fn subscribe(
             Err(error) => Err(aws.error(&format!("subscribing queue {queue}"), &error)),
         }
     };
-    until_shown(patience, subscribe).await
+    until_shown(on_wait, subscribe).await
 }
 
 /// Creates or mends the subscription of a queue, and returns how it then delivers. A new `topic` may not show yet.
@@ -132,7 +132,7 @@ pub(super) async fn ensure_subscription(
     queue: &str,
     existing: &[Subscription],
     mode: Mode,
-    (topic, patience): (Origin, OnWait<'_>),
+    (topic, on_wait): (Origin, OnWait<'_>),
 ) -> Result<(Change, SubscriptionDelivery)> {
     let queue_arn = scope.queue_arn(queue);
     if let Some(found) = existing.iter().find(|found| found.queue_arn == queue_arn) {
@@ -153,7 +153,7 @@ pub(super) async fn ensure_subscription(
     if mode == Mode::Apply {
         let attributes = wanted(aws, scope).map(|(name, value)| (name.to_owned(), value));
         let attributes = HashMap::from(attributes);
-        subscribe(aws, scope, queue, attributes, (topic, patience)).await?;
+        subscribe(aws, scope, queue, attributes, (topic, on_wait)).await?;
     }
     Ok((Change::Created, SubscriptionDelivery { filter: None, is_raw: true }))
 }

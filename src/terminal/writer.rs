@@ -76,16 +76,16 @@ impl Writer {
         self.out.lock().answers
     }
 
-    /// Waits for room for more answers, and for notes beside them. If stderr accepts nothing for `patience`, later
+    /// Waits for room for more answers, and for notes beside them. If stderr accepts nothing for `limit`, later
     /// calls do not wait for it until it accepts something.
-    pub(super) async fn room(&self, patience: Duration) {
+    pub(super) async fn room(&self, limit: Duration) {
         self.out.until(|state| state.bytes <= ROOM / 2).await;
         let has_room = |state: &Backlog| state.bytes <= ROOM / 2 || state.is_stuck;
         if has_room(&self.err.lock()) {
             return;
         }
         let room = self.err.until(has_room);
-        if timeout(patience, room).await.is_err() {
+        if timeout(limit, room).await.is_err() {
             self.err.lock().is_stuck = true;
         }
     }
@@ -344,8 +344,8 @@ mod tests {
         writer.push(StdStream::Err, "note\n".to_owned(), Worth::Event);
         writer.err.until(Backlog::is_idle).await;
         assert_eq!(said(&read), "note\n");
-        let patience = Duration::from_millis(50);
-        assert!(timeout(patience, writer.room(patience)).await.is_err(), "there is no room");
+        let limit = Duration::from_millis(50);
+        assert!(timeout(limit, writer.room(limit)).await.is_err(), "there is no room");
         let reader = thread::spawn(move || {
             let mut bytes = 0;
             while bytes < 1_000_000 {
@@ -353,7 +353,7 @@ mod tests {
             }
             bytes
         });
-        writer.room(patience).await;
+        writer.room(limit).await;
         writer.answered().await;
         assert_eq!(reader.join().expect("it has read"), 1_000_000);
     }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::account::{self, rounded};
 use super::table::{Column, lines};
+use super::usage::{self, rounded};
 use crate::tools::bench::{Arrival, LoadPlan, Measured};
 
 const PERCENTILES: [(&str, f64); 3] = [("p50", 50.0), ("p90", 90.0), ("p99", 99.0)];
@@ -35,7 +35,7 @@ pub fn report(plan: &LoadPlan, measured: &Measured) -> Vec<String> {
     )];
     let columns = [Column::Left(""), Column::Left("")];
     all.extend(lines(&columns, &rows).into_iter().skip(1).map(|line| format!("  {line}")));
-    all.extend(account::lines(&measured.account, plan.rfqs.into()));
+    all.extend(usage::lines(&measured.usage, plan.rfqs.into()));
     all
 }
 
@@ -88,7 +88,7 @@ pub fn document(plan: &LoadPlan, measured: &Measured) -> Value {
         "cpu-seconds": measured.processor.map(|time| rounded(time.as_secs_f64(), 3)),
         "peak-memory-mib": measured.peak_memory.map(|peak| rounded(mib(peak), 1)),
     });
-    for (name, value) in account::fields(&measured.account, plan.rfqs.into()) {
+    for (name, value) in usage::fields(&measured.usage, plan.rfqs.into()) {
         document[name] = value;
     }
     document

@@ -1,6 +1,5 @@
 //! Turns results into text and JSON. Prints nothing.
 
-pub(crate) mod account;
 pub(crate) mod bench;
 pub(crate) mod chaos;
 pub(crate) mod letters;
@@ -13,6 +12,7 @@ pub mod status;
 pub(crate) mod subscriptions;
 pub(crate) mod table;
 pub mod trace;
+pub(crate) mod usage;
 pub(crate) mod verify;
 pub mod workers;
 

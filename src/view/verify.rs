@@ -13,41 +13,46 @@ use crate::core::text::printable;
 use crate::flow::verify::{Conservation, CopyLocation};
 
 /// The account in lines: one or two if every copy has a row, else more lines for the copies without one.
-pub fn lines(account: &Conservation, width: Option<u16>) -> Vec<String> {
-    sentences(account).iter().flat_map(|sentence| wrapped(sentence, width)).collect()
+pub fn lines(conservation: &Conservation, width: Option<u16>) -> Vec<String> {
+    sentences(conservation).iter().flat_map(|sentence| wrapped(sentence, width)).collect()
 }
 
-fn sentences(account: &Conservation) -> Vec<String> {
-    let id = printable(&account.gathering.request.id.short());
-    let copies = account.copies.len();
-    if account.gathering.expected.is_none() {
-        let rows = count_of(account.gathering.providers.len() as u64, "row");
+fn sentences(conservation: &Conservation) -> Vec<String> {
+    let id = printable(&conservation.gathering.request.id.short());
+    let copies = conservation.copies.len();
+    if conservation.gathering.expected.is_none() {
+        let rows = count_of(conservation.gathering.providers.len() as u64, "row");
         return vec![format!(
             "the providers asked for {id} are unknown: {rows}, no copy to look for"
         )];
     }
     let count = |is: &dyn Fn(CopyLocation) -> bool| {
-        account.copies.iter().filter(|(_, found)| is(*found)).count()
+        conservation.copies.iter().filter(|(_, found)| is(*found)).count()
     };
     let in_flight = count(&CopyLocation::is_in_flight);
     let unexplained = count(&CopyLocation::is_unexplained);
     let filtered = count(&|found| found == CopyLocation::Filter);
     let mut all = Vec::new();
     if in_flight + unexplained + filtered == 0 {
-        all.push(format!("{} of {id}: {}", plural_of(copies, "copy", "copies"), kinds(account)));
+        all.push(format!(
+            "{} of {id}: {}",
+            plural_of(copies, "copy", "copies"),
+            kinds(conservation)
+        ));
         all.push("in queues 0, unexplained 0: everything is accounted for".to_owned());
         return all;
     }
     let rows = copies - in_flight - unexplained - filtered;
     let parts = [
-        (rows > 0, kinds(account)),
+        (rows > 0, kinds(conservation)),
         (in_flight > 0, format!("{in_flight} in flight")),
         (filtered > 0, format!("{filtered} behind a filter")),
         (true, format!("{unexplained} unexplained")),
     ];
     let parts: Vec<_> = parts.into_iter().filter(|(is, _)| *is).map(|(_, text)| text).collect();
     let copies = plural_of(copies, "copy", "copies");
-    let asked = account.gathering.request.submitted_at.map(|at| time_of_day(at, Clock::Seconds));
+    let asked =
+        conservation.gathering.request.submitted_at.map(|at| time_of_day(at, Clock::Seconds));
     let asked = asked.map_or_else(String::new, |at| format!(", asked {at}"));
     let accounted = rows + in_flight + filtered;
     all.push(format!(
@@ -58,7 +63,8 @@ fn sentences(account: &Conservation) -> Vec<String> {
     let alike = |(a, found): &Copy, (b, finds): &Copy| {
         found == finds && !found.is_unexplained() && follow(a, b)
     };
-    let missing = account.copies.iter().filter(|(_, found)| !matches!(found, CopyLocation::Row(_)));
+    let missing =
+        conservation.copies.iter().filter(|(_, found)| !matches!(found, CopyLocation::Row(_)));
     let missing: Vec<Copy> = missing.cloned().collect();
     for group in missing.chunk_by(alike) {
         let (Some((first, found)), Some((last, _))) = (group.first(), group.last()) else {
@@ -91,10 +97,10 @@ fn whereabouts(found: CopyLocation, copies: usize) -> String {
 }
 
 /// `7 quotes (1 late), 1 declined, 1 failed, 1 silent`: the copies that have a row.
-fn kinds(account: &Conservation) -> String {
+fn kinds(conservation: &Conservation) -> String {
     let count = |wanted: &[State]| {
         let is = |found: &CopyLocation| matches!(found, CopyLocation::Row(state) if wanted.contains(state));
-        account.copies.iter().filter(|(_, found)| is(found)).count()
+        conservation.copies.iter().filter(|(_, found)| is(found)).count()
     };
     let late = count(&[State::Late]);
     let quotes = count(&[State::Quoted, State::Late]);
@@ -119,7 +125,7 @@ fn plural_of(count: usize, one: &str, many: &str) -> String {
 }
 
 /// The document of `--output json`.
-pub fn document(account: &Conservation) -> Value {
+pub fn document(conservation: &Conservation) -> Value {
     let copy = |(responder, found): &Copy| {
         let (word, state, counts) = match found {
             CopyLocation::Row(state) => (Some("row"), Some(state.word()), None),
@@ -139,19 +145,19 @@ pub fn document(account: &Conservation) -> Value {
             "in-hand": counts.map(|counts| counts.in_flight),
         })
     };
-    let unexplained = account.unexplained();
-    let gathering = &account.gathering;
+    let unexplained = conservation.unexplained();
+    let gathering = &conservation.gathering;
     json!({
         "rfq-id": gathering.request.id.as_str(),
         "submitted-at": gathering.request.submitted_at,
         "status": gathering.status.word(),
         "expected": gathering.expected,
-        "accounted": account.copies.len() - unexplained.len(),
-        "in-flight": account.copies.iter().filter(|(_, found)| found.is_in_flight()).count(),
-        "settled": account.is_settled(),
+        "accounted": conservation.copies.len() - unexplained.len(),
+        "in-flight": conservation.copies.iter().filter(|(_, found)| found.is_in_flight()).count(),
+        "settled": conservation.is_settled(),
         "unexplained": unexplained.iter().map(|who| who.as_str()).collect::<Vec<_>>(),
-        "copies": account.copies.iter().map(copy).collect::<Vec<_>>(),
-        "dead-letters": account.dead_letters.map(|(requests, responses)| {
+        "copies": conservation.copies.iter().map(copy).collect::<Vec<_>>(),
+        "dead-letters": conservation.dead_letters.map(|(requests, responses)| {
             json!({"requests": requests, "responses": responses})
         }),
     })

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::account;
 use super::table::{Column, cut, cut_middle, lines, spaced, wrapped};
+use super::usage;
 use crate::aws::Usage;
 use crate::consumer::Trouble;
 use crate::core::text::printable;
@@ -201,7 +201,7 @@ impl Tally {
     /// The table that is redrawn in place, at most `rows` providers high.
     pub fn table(
         &self,
-        account: &Usage,
+        usage: &Usage,
         consumer: ConsumerPart,
         rows: usize,
         screen: Viewport,
@@ -233,7 +233,7 @@ impl Tally {
         }
         if consumer == ConsumerPart::Included {
             let line = self.consumer_line();
-            let per_rfq = account::per(account.total(), self.rfqs.count);
+            let per_rfq = usage::per(usage.total(), self.rfqs.count);
             let per_rfq = per_rfq.map(|n| format!("{n:.1} requests/RFQ")).unwrap_or_default();
             let line = format!("{line:<56}  {per_rfq}");
             all.extend(wrapped(line.trim_end(), Some(width)));
@@ -252,7 +252,7 @@ impl Tally {
     }
 
     /// The summary at the end, for people.
-    pub fn summary(&self, account: &Usage, consumer: ConsumerPart) -> Vec<String> {
+    pub fn summary(&self, usage: &Usage, consumer: ConsumerPart) -> Vec<String> {
         let total = self.total();
         let mut all = Vec::new();
         if !self.providers.is_empty() {
@@ -280,12 +280,12 @@ impl Tally {
         if consumer == ConsumerPart::Included {
             all.push(self.consumer_line());
         }
-        all.extend(account::lines(account, self.rfqs.count));
+        all.extend(usage::lines(usage, self.rfqs.count));
         all
     }
 
     /// The summary at the end, for programs.
-    pub fn document(&self, account: &Usage) -> Value {
+    pub fn document(&self, usage: &Usage) -> Value {
         let total = self.total();
         let mut document = json!({
             "received": total.received,
@@ -303,7 +303,7 @@ impl Tally {
             "delivered-again": self.again,
             "rfqs": self.rfqs.count,
         });
-        for (name, value) in account::fields(account, self.rfqs.count) {
+        for (name, value) in usage::fields(usage, self.rfqs.count) {
             document[name] = value;
         }
         document

@@ -68,9 +68,9 @@ impl BenchStack {
             done = work => done,
         };
         let removed = async {
-            let patience = waiting(output);
-            let found = stack::find(&self.aws, &patience).await?;
-            stack::teardown(&self.aws, &found, &patience).await.map(drop)
+            let on_wait = waiting(output);
+            let found = stack::find(&self.aws, &on_wait).await?;
+            stack::teardown(&self.aws, &found, &on_wait).await.map(drop)
         };
         match (done, removed.await) {
             (done, Ok(())) => done,

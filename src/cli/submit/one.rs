@@ -54,9 +54,9 @@ pub(super) async fn run(
     recent.remember([&row], output).await;
     if command.wait {
         let again = settings.command(&format!("quotes {} --watch", recent.prefix(&row.id).await));
-        let patience =
-            WaitOptions { stall: shortest_stall(&command.until), ..Stay::default().patience(&[]) };
-        let waited = wait(context, settings, &aws, row.id, patience).await;
+        let options =
+            WaitOptions { stall: shortest_stall(&command.until), ..Stay::default().options(&[]) };
+        let waited = wait(context, settings, &aws, row.id, options).await;
         return waited.map_err(|error| match error.kind() {
             Kind::Signal(_) => error,
             _ => error.hint(format!("the request is out; to wait for its quotes: {again}")),

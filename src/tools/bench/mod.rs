@@ -76,7 +76,7 @@ pub(crate) struct Measured {
     /// From the due time of an RFQ to the write of its last answer, in microseconds.
     pub latency: Histogram<u64>,
     /// AWS requests from the first submission to the last acknowledgement.
-    pub account: Usage,
+    pub usage: Usage,
     /// Answers and requests that were delivered again.
     pub duplicates: u64,
     /// Expected answers that are not in the table.
@@ -127,13 +127,13 @@ async fn measure(
     let providers = &plan.providers;
     let behaviour = &plan.workers.behaviour;
     let think = behaviour.think.map_or(LONGEST_THOUGHT, |(_, longest)| longest);
-    let patience = STALLED + think.div_f64(behaviour.speed);
+    let stall = STALLED + think.div_f64(behaviour.speed);
     let round = async |rfqs: u32, arrival: Arrival, gathered: &dyn Fn(u64)| {
         tracker.begin(rfqs, providers);
         // Answers come while other RFQs are still being submitted.
         let submitted = submit(rfqs, arrival, &scatter, tracker);
         let ((), ()) = tokio::try_join!(submitted, async {
-            tracker.completed(patience, gathered).await;
+            tracker.completed(stall, gathered).await;
             Ok(())
         })?;
         settled(aws).await;
@@ -144,10 +144,10 @@ async fn measure(
         return Err(Error::other("the answers to the warm-up never came"));
     }
 
-    let (account, processor) = (aws.meter.account(), processor_time());
+    let (usage, processor) = (aws.meter.usage(), processor_time());
     let began = Instant::now();
     round(plan.rfqs, plan.arrival, gathered).await?;
-    let account = aws.meter.account().since(&account);
+    let usage = aws.meter.usage().since(&usage);
     let processor = processor_time().zip(processor).map(|(now, then)| now.saturating_sub(then));
     let rows = aws.table().answers().await?;
     let counts = tracker.counts();
@@ -157,7 +157,7 @@ async fn measure(
         quotes: counts.quotes,
         answers,
         latency: counts.latency.clone(),
-        account,
+        usage,
         duplicates: counts.duplicates,
         lost: (u64::from(plan.rfqs) * providers.len() as u64).saturating_sub(answers),
         processor,
@@ -270,9 +270,9 @@ impl RoundTracker {
         }
     }
 
-    /// Waits until every RFQ of the round has all its answers, or until no answer has come for `patience`. `told`
+    /// Waits until every RFQ of the round has all its answers, or until no answer has come for `stall`. `told`
     /// receives the number of complete RFQs now and then.
-    async fn completed(&self, patience: Duration, told: &dyn Fn(u64)) {
+    async fn completed(&self, stall: Duration, told: &dyn Fn(u64)) {
         let mut stalled = (None, Instant::now());
         loop {
             _ = timeout(TOLD_EVERY, self.changed.notified()).await;
@@ -284,7 +284,7 @@ impl RoundTracker {
             if stalled.0 != last {
                 stalled = (last, Instant::now());
             }
-            if complete >= wanted || stalled.1.elapsed() > patience {
+            if complete >= wanted || stalled.1.elapsed() > stall {
                 return;
             }
         }

@@ -76,6 +76,15 @@ fn a_replaced_failure_counts_by_the_time_it_failed() {
 }
 
 #[test]
+fn one_that_failed_in_time_and_quoted_late_does_not_stand_for_another() {
+    let twice = Line { said: Quote(5), sent: Some(99), answered: None, failed: Some(10) };
+    let sheet = Sheet::expecting(&[R1, R2]).deadline(60).line(R1, twice);
+    let open = stands(&sheet, 100);
+    assert_eq!((open.answered, open.late, open.is_settled()), (1, 1, false));
+    assert!(stands(&sheet.row(R2, Declined, 99), 100).is_settled());
+}
+
+#[test]
 fn a_replaced_failure_that_was_late_settles_nothing() {
     let sheet = Sheet::expecting(&[R1]).deadline(60);
     let sheet =

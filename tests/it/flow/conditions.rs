@@ -223,7 +223,7 @@ fn a_bad_condition_shows_a_good_one_and_nothing_is_sent() {
         }
     }
     let stall = stack.rydes("submit --from A --to B --until stall:5s").run().exits(2);
-    assert!(stall.stderr.contains("it needs `--wait`; nothing was sent"), "{}", stall.stderr);
+    assert!(stall.stderr.contains("requires `--wait`; nothing was sent"), "{}", stall.stderr);
     assert_eq!(stack.depth(&provider(1)), 0);
     rydes("quotes --until 3").run().exits(2);
     // One that can never be met is no error, but worth a word.

@@ -14,7 +14,7 @@ fn off_a_terminal_it_wants_to_be_told() {
     let stack = Stack::set_up(2);
     let asked = stack.run("teardown").exits(2);
     says(&asked, "remove 1 topic, 2 subscriptions, 5 queues, 1 table (about 0 rows)?");
-    says(&asked, "nothing was removed: say `--yes`");
+    says(&asked, "nothing was removed: confirm with `--yes`");
     says(&stack.run("teardown --confirm another").exits(2), "nothing was removed");
     is_complete(&stack, 2);
 }

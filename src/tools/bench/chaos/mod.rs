@@ -2,7 +2,7 @@
 //! Simulated providers answer by their seed, so each answer is known beforehand. A copy is lost when it has no
 //! row, and doubled when its row holds another answer. Any other row, message or dead letter is unexplained.
 
-mod account;
+mod check;
 mod processes;
 
 use std::collections::HashMap;
@@ -15,7 +15,7 @@ use rand_chacha::rand_core::{Rng as _, SeedableRng as _};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::task::TaskTracker;
 
-use self::account::{account, expected, rows_of};
+use self::check::{check, expected, rows_of};
 use self::processes::WorkerProcesses;
 use super::{DEADLINE, LONGEST_THOUGHT, STALLED, TOLD_EVERY};
 use crate::aws::Aws;
@@ -134,7 +134,7 @@ pub async fn run(
     };
     processes.stop().await?;
     let mut outcome = ChaosResult { took, resubmitted, ..ChaosResult::default() };
-    account(aws, plan, &ids, &mut outcome).await?;
+    check(aws, plan, &ids, &mut outcome).await?;
     processes.report(&mut outcome);
     Ok(outcome)
 }

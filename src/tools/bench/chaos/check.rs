@@ -92,7 +92,7 @@ fn words(answer: &Answer) -> String {
 type RowsByRfq = HashMap<RfqId, Vec<AnswerRow>>;
 
 /// Looks for every copy, and for everything that no copy explains.
-pub(super) async fn account(
+pub(super) async fn check(
     aws: &Aws,
     plan: &ChaosPlan,
     ids: &[RfqId],

@@ -11,16 +11,16 @@ use crate::aws::{Cost, Usage};
 const WIDTH: u16 = 79;
 
 /// For people. `rfqs` is the number of RFQs that the requests were made for.
-pub fn lines(account: &Usage, rfqs: u64) -> Vec<String> {
-    let total = account.total();
+pub fn lines(usage: &Usage, rfqs: u64) -> Vec<String> {
+    let total = usage.total();
     let per_rfq = per(total, rfqs).map_or(String::new(), |n| format!(" ({n:.1} per RFQ)"));
     let mut first = format!("requests: {total}{per_rfq}");
-    if let Some(messages) = account.messages_per_receive() {
+    if let Some(messages) = usage.messages_per_receive() {
         _ = write!(first, ", {messages:.1} messages per receive");
     }
-    _ = write!(first, ", {} receives empty", account.empty_receives);
+    _ = write!(first, ", {} receives empty", usage.empty_receives);
     let mut lines = vec![first];
-    let by_operation: Vec<_> = account
+    let by_operation: Vec<_> = usage
         .requests
         .iter()
         .map(|(operation, count)| {
@@ -32,7 +32,7 @@ pub fn lines(account: &Usage, rfqs: u64) -> Vec<String> {
         lines.extend(list.iter().map(|line| format!("  {line}")));
     }
     if rfqs > 0 {
-        lines.push(cost_line(account.cost().million_of(rfqs)));
+        lines.push(cost_line(usage.cost().million_of(rfqs)));
     }
     lines
 }
@@ -47,18 +47,18 @@ fn cost_line(million: Cost) -> String {
 }
 
 /// For programs. Values per RFQ are `null` without any RFQ.
-pub fn fields(account: &Usage, rfqs: u64) -> Map<String, Value> {
+pub fn fields(usage: &Usage, rfqs: u64) -> Map<String, Value> {
     let per_rfq = |count: u64| per(count, rfqs).map_or(Value::Null, |n| rounded(n, 4));
     let by_operation: Map<_, _> =
-        account.requests.iter().map(|(name, count)| (name.clone(), per_rfq(*count))).collect();
-    let million = (rfqs > 0).then(|| account.cost().million_of(rfqs));
+        usage.requests.iter().map(|(name, count)| (name.clone(), per_rfq(*count))).collect();
+    let million = (rfqs > 0).then(|| usage.cost().million_of(rfqs));
     let prices: Map<_, _> =
         Cost::PRICES.iter().map(|(what, dollars)| ((*what).to_owned(), json!(dollars))).collect();
     let fields = json!({
-        "requests": {"total": account.total(), "by-operation": account.requests},
-        "requests-per-rfq": {"total": per_rfq(account.total()), "by-operation": by_operation},
-        "messages-per-receive": account.messages_per_receive().map(|n| rounded(n, 2)),
-        "empty-receives": account.empty_receives,
+        "requests": {"total": usage.total(), "by-operation": usage.requests},
+        "requests-per-rfq": {"total": per_rfq(usage.total()), "by-operation": by_operation},
+        "messages-per-receive": usage.messages_per_receive().map(|n| rounded(n, 2)),
+        "empty-receives": usage.empty_receives,
         "dollars-per-million-rfqs": million.map(|cost| json!({
             "total": rounded(cost.total(), 2),
             "sns": rounded(cost.sns, 2),
@@ -92,7 +92,7 @@ mod tests {
         let requests =
             [("sqs.ReceiveMessage", 13), ("sqs.DeleteMessageBatch", 11), ("sns.Publish", 1)];
         let requests = requests.map(|(name, count)| (name.to_owned(), count)).into();
-        let account = Usage {
+        let usage = Usage {
             requests,
             messages: 20,
             empty_receives: 3,
@@ -100,14 +100,14 @@ mod tests {
             ..Usage::default()
         };
         assert_eq!(
-            lines(&account, 2),
+            lines(&usage, 2),
             [
                 "requests: 25 (12.5 per RFQ), 2.0 messages per receive, 3 receives empty",
                 "  1 Publish, 11 DeleteMessageBatch, 13 ReceiveMessage",
                 "about $8.49 per million such RFQs on AWS (SNS 0.25, SQS 4.80, DynamoDB 3.44)",
             ]
         );
-        let fields = fields(&account, 2);
+        let fields = fields(&usage, 2);
         assert_eq!(fields["requests-per-rfq"]["by-operation"]["sqs.ReceiveMessage"], 6.5);
         assert_eq!(fields["dollars-per-million-rfqs"]["total"], 8.49);
         assert_eq!(fields["messages-per-receive"], 2.0);
