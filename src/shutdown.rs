@@ -77,7 +77,7 @@ impl StopSignal {
 #[derive(Debug, Clone, Default)]
 pub struct Shutdown {
     /// Drains from the first signal on.
-    pub stop: StopSignal,
+    stop: StopSignal,
     /// Cancelled by the second signal.
     leave: CancellationToken,
     signal: Arc<AtomicU8>,
@@ -132,6 +132,11 @@ impl Shutdown {
 
     pub fn is_signalled(&self) -> bool {
         self.stop.has_reached(Stage::Drain)
+    }
+
+    /// A signal for a piece of work, which drains from the first signal on.
+    pub fn part(&self) -> StopSignal {
+        self.stop.part()
     }
 
     /// The error of a wait or a command that a signal ended.

@@ -31,8 +31,7 @@ impl Health {
             let state = services.get(*name).and_then(Value::as_str).unwrap_or("missing");
             (!matches!(state, "running" | "available")).then(|| format!("{name} {state}"))
         });
-        let version = health.get("version").and_then(Value::as_str).map(str::to_owned);
-        Some(Self { version, lacking: lacking.collect() })
+        Some(Self { version: version(body), lacking: lacking.collect() })
     }
 
     /// Whether a service failed to load, so that it will never run.
@@ -63,16 +62,20 @@ pub fn connect(url: &str, limit: Duration) -> io::Result<()> {
     Err(last)
 }
 
+/// The version that a body names.
+pub fn version(body: &str) -> Option<String> {
+    let health: Value = serde_json::from_str(body).ok()?;
+    health.get("version")?.as_str().map(str::to_owned)
+}
+
 /// Requests LocalStack's health. Returns the status and the body, which may come from any server.
 ///
 /// # Errors
-/// There is no answer within `limit`.
-pub fn ask(url: &str, limit: Duration) -> Result<(u16, String), ureq::Error> {
+/// There is no answer within `limit`. The inner error: the body is cut, too long, or not text.
+pub fn ask(url: &str, limit: Duration) -> Result<(u16, Result<String, ureq::Error>), ureq::Error> {
     let mut answer = agent(limit).get(format!("{url}/_localstack/health")).call()?;
     let status = answer.status().as_u16();
-    let body = answer.body_mut().with_config().limit(BODY).read_to_string();
-    // A body that is too long, or is not text, comes from another server.
-    Ok((status, body.unwrap_or_default()))
+    Ok((status, answer.body_mut().with_config().limit(BODY).read_to_string()))
 }
 
 /// A client for LocalStack. It ignores the environment's proxies and follows no redirect: both lead elsewhere.

@@ -136,9 +136,9 @@ impl Meter {
     }
 
     pub(super) fn received(&self, messages: usize) {
-        let mut account = self.lock();
-        account.messages += u64::try_from(messages).unwrap_or(u64::MAX);
-        account.empty_receives += u64::from(messages == 0);
+        let mut usage = self.lock();
+        usage.messages += u64::try_from(messages).unwrap_or(u64::MAX);
+        usage.empty_receives += u64::from(messages == 0);
     }
 
     pub(super) fn wrote(&self, units: u64) {
@@ -178,7 +178,7 @@ impl Intercept for Meter {
 mod tests {
     use super::*;
 
-    fn account(requests: &[(&str, u64)]) -> Usage {
+    fn usage(requests: &[(&str, u64)]) -> Usage {
         let requests = requests.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
         Usage { requests, ..Usage::default() }
     }
@@ -186,7 +186,7 @@ mod tests {
     /// A thousand RFQs in full batches, with a quote from each of ten providers.
     #[test]
     fn a_million_rfqs_cost_what_the_price_list_says() {
-        let mut all = account(&[
+        let mut all = usage(&[
             ("sns.PublishBatch", 100),
             ("sqs.ReceiveMessage", 2_000),
             ("sqs.DeleteMessageBatch", 2_000),
@@ -205,11 +205,11 @@ mod tests {
 
     #[test]
     fn an_account_is_what_came_between_two_looks() {
-        let before = account(&[("sqs.ReceiveMessage", 3), ("sns.Publish", 1)]);
-        let mut after = account(&[("sqs.ReceiveMessage", 7), ("sns.Publish", 1)]);
+        let before = usage(&[("sqs.ReceiveMessage", 3), ("sns.Publish", 1)]);
+        let mut after = usage(&[("sqs.ReceiveMessage", 7), ("sns.Publish", 1)]);
         (after.messages, after.empty_receives) = (5, 2);
         let between = after.since(&before);
-        assert_eq!(between.requests, account(&[("sqs.ReceiveMessage", 4)]).requests);
+        assert_eq!(between.requests, usage(&[("sqs.ReceiveMessage", 4)]).requests);
         assert_eq!((between.total(), between.messages_per_receive()), (4, Some(2.5)));
         assert_eq!(Usage::default().messages_per_receive(), None);
     }

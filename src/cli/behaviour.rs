@@ -34,7 +34,7 @@ pub(super) struct BehaviourArgs {
 type Think = (Duration, Duration);
 
 impl BehaviourArgs {
-    /// The typed behaviour, with the temper `otherwise` if none was typed.
+    /// The typed behaviour, with the profile `otherwise` if none was typed.
     pub(super) fn behaviour(&self, otherwise: Profile) -> Behaviour {
         Behaviour {
             profile: self.behavior.unwrap_or(otherwise),

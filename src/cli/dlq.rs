@@ -111,7 +111,7 @@ async fn replay_letters(context: &Context, command: Replay) -> Result<u8> {
         }
         context.room().await;
     };
-    let ended = replay(&aws, &choice, &context.shutdown.stop, &mut told).await;
+    let ended = replay(&aws, &choice, &context.shutdown.part(), &mut told).await;
     let mut missing: Vec<_> = missing.into_iter().collect();
     missing.sort();
     let hidden = *ended.as_ref().unwrap_or(&0);

@@ -89,10 +89,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let (Action::Up(UpArgs { port, .. })
     | Action::Down(port)
     | Action::Logs(LogsArgs { port, .. })) = &command.action;
-    let instance =
-        Instance { port: chosen_port(context, port.port)?, surroundings: surroundings()? };
-    let session =
-        Session { output: context.output.clone(), options: options(context, &instance), instance };
+    let session = Session::new(context, port.port)?;
     let work = move || match command.action {
         Action::Up(args) if args.check => Ok(session.check(args.runtime.into())),
         Action::Up(args) => session.up(args.runtime.into()),
@@ -112,9 +109,7 @@ struct Session {
 
 /// Makes sure that LocalStack answers on this machine, and starts it if it must.
 pub(super) async fn bring_up(context: &Context) -> Result<()> {
-    let instance = Instance { port: chosen_port(context, None)?, surroundings: surroundings()? };
-    let session =
-        Session { output: context.output.clone(), options: options(context, &instance), instance };
+    let session = Session::new(context, None)?;
     let done =
         tokio::task::spawn_blocking(move || session.bring_up(RequestedRuntime::Auto).map(drop))
             .await;
@@ -122,6 +117,13 @@ pub(super) async fn bring_up(context: &Context) -> Result<()> {
 }
 
 impl Session {
+    fn new(context: &Context, port: Option<u16>) -> Result<Self> {
+        let instance =
+            Instance { port: chosen_port(context, port)?, surroundings: surroundings()? };
+        let options = options(context, &instance);
+        Ok(Self { output: context.output.clone(), options, instance })
+    }
+
     fn up(&self, wanted: RequestedRuntime) -> Result<u8> {
         let up = self.bring_up(wanted)?;
         self.announce(&up);

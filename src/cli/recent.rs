@@ -29,7 +29,7 @@ pub(super) const REMEMBERED: usize = 10;
 const SHORTEST_PREFIX: usize = 4;
 const HINTED: usize = 3;
 /// Time limit for the disk.
-const PATIENCE: Duration = Duration::from_secs(2);
+const DISK_LIMIT: Duration = Duration::from_secs(2);
 
 /// The memory of one stack.
 pub(super) struct Recent {
@@ -131,7 +131,7 @@ impl Recent {
         }
     }
 
-    /// Runs work on the disk that may hang, and waits for it no longer than `PATIENCE`.
+    /// Runs work on the disk that may hang, and waits for it no longer than `DISK_LIMIT`.
     async fn in_time<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> io::Result<T> + Send + 'static,
@@ -140,7 +140,7 @@ impl Recent {
         if self.is_hung.load(Ordering::Relaxed) {
             return Err(hung());
         }
-        let done = timeout(PATIENCE, tokio::task::spawn_blocking(work)).await;
+        let done = timeout(DISK_LIMIT, tokio::task::spawn_blocking(work)).await;
         self.is_hung.store(done.is_err(), Ordering::Relaxed);
         done.map_err(|_| hung())?.unwrap_or_else(|panic| Err(io::Error::other(panic)))
     }

@@ -65,8 +65,9 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let topic = Box::pin(retry_transient(async || aws.topic().await));
     context.visibly("looking for the stack", topic).await?;
     greet(output, &aws, at);
-    let account = Arc::new(Served::default());
+    let served = Arc::new(Served::default());
     let recent = Recent::of(&aws, env);
+    let stop = context.shutdown.part();
     let serving = Box::pin(serve::run(
         listener,
         aws.clone(),
@@ -74,24 +75,24 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
             deadline: command.deadline.unwrap_or(DEADLINE),
             hosts: Hosts::new(command.hosts, Some(at.ip())),
         },
-        &context.shutdown.stop,
-        reporter(output, &account),
+        &stop,
+        reporter(output, &served),
     ));
     // The first RFQ is remembered at once, so that the next command finds it; later ones after a pause.
     let remembering = async {
         loop {
-            account.fresh.notified().await;
-            account.remember(output, &recent).await;
+            served.fresh.notified().await;
+            served.remember(output, &recent).await;
             sleep(REMEMBER).await;
         }
     };
-    let served = tokio::select! {
-        served = serving => served,
+    let ended = tokio::select! {
+        ended = serving => ended,
         () = remembering => Ok(()),
     };
-    account.remember(output, &recent).await;
-    account.summary(output, &aws);
-    served.map(|()| exit::DONE)
+    served.remember(output, &recent).await;
+    served.summary(output, &aws);
+    ended.map(|()| exit::DONE)
 }
 
 /// Listens at an address, or at the first usable address of a name.
@@ -170,9 +171,9 @@ impl Served {
                 self.fresh.notify_one();
                 None
             }
-            ServeEvent::Trouble(trouble) => match self.troubles.news(trouble.clone())? {
-                Trouble::Began { subject, reason } => {
-                    Some(format!("trouble with {subject}: {reason}; answering 503 while it lasts"))
+            ServeEvent::Trouble(trouble) => match self.troubles.news(of_its_own(trouble))? {
+                Trouble::Began { reason, .. } => {
+                    Some(format!("trouble with {reason}; answering 503 while it lasts"))
                 }
                 Trouble::Over { subject } | Trouble::Abandoned { subject } => {
                     Some(format!("over: {subject} works again"))
@@ -203,6 +204,16 @@ impl Served {
         for line in usage::lines(&aws.meter.usage(), taken) {
             output.note(&line);
         }
+    }
+}
+
+/// The trouble with its subject in the reason: two subjects with the same reason are reported apart.
+fn of_its_own(trouble: &Trouble) -> Trouble {
+    match trouble {
+        Trouble::Began { subject, reason } => {
+            Trouble::Began { subject: subject.clone(), reason: format!("{subject}: {reason}") }
+        }
+        other => other.clone(),
     }
 }
 

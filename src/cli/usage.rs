@@ -1,20 +1,18 @@
 //! Prints help, or what is wrong with the command line.
 
 use std::ffi::OsString;
-use std::io::ErrorKind::BrokenPipe;
 
 use clap::ValueEnum as _;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
-use super::terminal;
+use super::{conclude, terminal};
 use crate::error::{Error, exit};
 use crate::terminal::{Color, Format, Output, Verbosity};
 
 pub(super) fn usage(error: &clap::Error, color: Color) -> u8 {
     let output = Output::new(Format::Table, Verbosity::Normal, color, terminal());
     let code = print_usage(&output, error);
-    output.finish_now();
-    code
+    conclude(&output, Ok(code))
 }
 
 pub(super) fn print_usage(output: &Output, error: &clap::Error) -> u8 {
@@ -25,15 +23,13 @@ pub(super) fn print_usage(output: &Output, error: &clap::Error) -> u8 {
             | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
     );
     if help {
-        let printed = error.print();
-        // A pipe that was closed is no failure, and a failing stderr is ignored.
-        return match printed.err().filter(|failed| failed.kind() != BrokenPipe) {
-            Some(failed) if !error.use_stderr() => {
-                output.error(&Error::other("cannot write to stdout").because(failed));
-                exit::ERROR
-            }
-            _ => u8::try_from(error.exit_code()).unwrap_or(exit::INVALID),
-        };
+        let (plain, styled) = (error.render().to_string(), error.render().ansi().to_string());
+        if error.use_stderr() {
+            output.styled_note(plain.trim_end(), styled.trim_end());
+        } else {
+            output.styled_data(plain.trim_end(), styled.trim_end());
+        }
+        return u8::try_from(error.exit_code()).unwrap_or(exit::INVALID);
     }
     let missing = match error.get(ContextKind::InvalidArg) {
         Some(ContextValue::Strings(missing)) => missing.as_slice(),

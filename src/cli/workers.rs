@@ -166,7 +166,7 @@ pub(super) async fn run(
     let view = WorkerView::of(output, common.progress);
     greet(output, settings, aws, plan);
     // A stop from inside is no signal: the user's first Ctrl-C still drains.
-    let stop = &context.shutdown.stop.part();
+    let stop = &context.shutdown.part();
     if common.tied {
         stop_with_stdin(stop.clone());
     }

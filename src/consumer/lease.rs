@@ -1,5 +1,5 @@
-//! The leases of messages in hand, and a memory of finished messages. One task extends leases before they run out,
-//! in batches. A message that has left the hand is never extended, and a redelivered one is not handled again.
+//! The leases of messages in flight, and a memory of finished messages. One task extends leases before they run out,
+//! in batches. A message that has left the records is never extended, and a redelivered one is not handled again.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
@@ -27,7 +27,7 @@ pub(super) struct Leases(Arc<LeaseTable>);
 #[derive(Debug)]
 struct LeaseTable {
     visibility: Duration,
-    hand: Mutex<LeaseRecords>,
+    records: Mutex<LeaseRecords>,
     changed: Notify,
     /// Notified when a batch of extensions has ended.
     extended: Notify,
@@ -54,26 +54,26 @@ struct Lease {
     /// back, not an extension.
     until: Instant,
     extending: bool,
-    /// Whether it is about to leave the hand: no further extension may begin.
+    /// Whether it is about to leave the records: no further extension may begin.
     leaving: bool,
 }
 
 #[derive(Debug)]
 pub(super) enum Acquired {
-    /// A message that was not in hand before.
+    /// A message that was not in flight before.
     New(LeaseGuard),
-    /// One that is in hand already; the new receipt handle replaces the old one.
+    /// One that is in flight already; the new receipt handle replaces the old one.
     AlreadyHeld,
     /// One that was finished lately.
     Finished,
 }
 
-/// Keeps a message in hand, with its lease extended, until this is dropped.
+/// Keeps a message in flight, with its lease extended, until this is dropped.
 #[derive(Debug)]
 pub(super) struct LeaseGuard {
     key: Key,
     leases: Leases,
-    /// Whether the drop still has to take it out of hand.
+    /// Whether the drop still has to take it out of the records.
     open: bool,
 }
 
@@ -81,16 +81,16 @@ impl LeaseGuard {
     /// Finishes the message, so that a later delivery is not handled again. Returns its newest receipt handle.
     pub(super) fn finish(mut self) -> Option<String> {
         self.open = false;
-        let mut hand = self.leases.hand();
-        hand.finished.insert(self.key);
-        hand.leases.remove(&self.key).map(|lease| lease.receipt)
+        let mut records = self.leases.records();
+        records.finished.insert(self.key);
+        records.leases.remove(&self.key).map(|lease| lease.receipt)
     }
 
     pub(super) fn watch(&self) -> LeaseProbe {
         LeaseProbe { key: self.key, leases: self.leases.clone() }
     }
 
-    /// Takes the message out of hand to be given back. Returns its newest receipt handle once no extension is in
+    /// Takes the message out of the records to be given back. Returns its newest receipt handle once no extension is in
     /// flight, since that could overtake the release. `None` if the visibility has run out: another receiver may
     /// have the message.
     pub(super) async fn give_up(mut self) -> Option<String> {
@@ -99,12 +99,12 @@ impl LeaseGuard {
             let leases = self.leases.clone();
             let extended = leases.0.extended.notified();
             {
-                let mut hand = leases.hand();
-                match hand.leases.get_mut(&self.key) {
+                let mut records = leases.records();
+                match records.leases.get_mut(&self.key) {
                     Some(lease) if lease.extending => lease.leaving = true,
                     _ => {
                         self.open = false;
-                        let lease = hand.leases.remove(&self.key)?;
+                        let lease = records.leases.remove(&self.key)?;
                         return (!lease.has_lapsed()).then_some(lease.receipt);
                     }
                 }
@@ -123,7 +123,7 @@ pub(super) struct LeaseProbe {
 
 impl LeaseProbe {
     pub(super) fn has_lapsed(&self) -> bool {
-        self.leases.hand().leases.get(&self.key).is_some_and(Lease::has_lapsed)
+        self.leases.records().leases.get(&self.key).is_some_and(Lease::has_lapsed)
     }
 }
 
@@ -136,7 +136,7 @@ impl Lease {
 impl Drop for LeaseGuard {
     fn drop(&mut self) {
         if self.open {
-            self.leases.hand().leases.remove(&self.key);
+            self.leases.records().leases.remove(&self.key);
         }
     }
 }
@@ -146,7 +146,7 @@ impl Leases {
     pub(super) fn new(visibility: Duration) -> Self {
         Self(Arc::new(LeaseTable {
             visibility,
-            hand: Mutex::new(LeaseRecords {
+            records: Mutex::new(LeaseRecords {
                 leases: HashMap::new(),
                 next_look: None,
                 finished: LastFew::new(FINISHED),
@@ -157,7 +157,7 @@ impl Leases {
         }))
     }
 
-    /// Takes a delivery in hand, unless its message is there or was lately. `asked` is when the receive began.
+    /// Records a delivery, unless its message is there or was lately. `asked` is when the receive began.
     pub(super) fn take(&self, id: &str, receipt: &str, asked: Instant) -> Acquired {
         let [high, low] = &self.0.seeds;
         let key = Key::from(high.hash_one(id)) << 64 | Key::from(low.hash_one(id));
@@ -167,21 +167,21 @@ impl Leases {
         let now = Instant::now();
         let due = self.due(asked).max(now + self.0.visibility / 2);
         let until = now + self.0.visibility;
-        let mut hand = self.hand();
-        if hand.finished.contains(&key) {
+        let mut records = self.records();
+        if records.finished.contains(&key) {
             return Acquired::Finished;
         }
-        if let Some(lease) = hand.leases.get_mut(&key) {
+        if let Some(lease) = records.leases.get_mut(&key) {
             receipt.clone_into(&mut lease.receipt);
             (lease.due, lease.until) = (due, until);
             return Acquired::AlreadyHeld;
         }
         let receipt = receipt.to_owned();
-        hand.leases.insert(key, Lease { receipt, due, until, extending: false, leaving: false });
-        if hand.next_look.is_none_or(|look| due < look) {
+        records.leases.insert(key, Lease { receipt, due, until, extending: false, leaving: false });
+        if records.next_look.is_none_or(|look| due < look) {
             self.0.changed.notify_one();
         }
-        drop(hand);
+        drop(records);
         Acquired::New(LeaseGuard { key, leases: self.clone(), open: true })
     }
 
@@ -189,10 +189,10 @@ impl Leases {
     pub(super) async fn keep(&self, source: impl Source) {
         loop {
             let next = {
-                let mut hand = self.hand();
-                let staying = hand.leases.values().filter(|lease| !lease.leaving);
-                hand.next_look = staying.map(|lease| lease.due).min();
-                hand.next_look
+                let mut records = self.records();
+                let staying = records.leases.values().filter(|lease| !lease.leaving);
+                records.next_look = staying.map(|lease| lease.due).min();
+                records.next_look
             };
             match next {
                 None => self.0.changed.notified().await,
@@ -208,7 +208,7 @@ impl Leases {
         let now = Instant::now();
         let due =
             |(key, lease): (&Key, &Lease)| (lease.due <= now && !lease.leaving).then_some(*key);
-        let due: Vec<_> = self.hand().leases.iter().filter_map(due).collect();
+        let due: Vec<_> = self.records().leases.iter().filter_map(due).collect();
         // Several batches at once, so that a slow one does not let the others run out.
         let batches = stream::iter(due.chunks(MAX_BATCH).map(<[Key]>::to_vec));
         batches.for_each_concurrent(MAX_IN_FLIGHT, |keys| self.extend(source, keys)).await;
@@ -216,9 +216,9 @@ impl Leases {
 
     async fn extend(&self, source: &impl Source, keys: Vec<Key>) {
         let batch: Vec<(Key, String)> = {
-            let mut hand = self.hand();
+            let mut records = self.records();
             let taken = keys.into_iter().filter_map(|key| {
-                let lease = hand.leases.get_mut(&key)?;
+                let lease = records.leases.get_mut(&key)?;
                 lease.extending = true;
                 Some((key, lease.receipt.clone()))
             });
@@ -239,9 +239,9 @@ impl Leases {
         results: &[Result<(), super::Refusal>],
         began: Instant,
     ) {
-        let mut hand = self.hand();
+        let mut records = self.records();
         for (position, (key, receipt)) in batch.iter().enumerate() {
-            let Some(lease) = hand.leases.get_mut(key) else { continue };
+            let Some(lease) = records.leases.get_mut(key) else { continue };
             lease.extending = false;
             if lease.receipt != *receipt {
                 // It was delivered again meanwhile: the newer receipt handle has its own times.
@@ -256,7 +256,7 @@ impl Leases {
                     }
                 }
                 // The receipt handle is no longer valid, so a further extension would be useless. The message
-                // stays in hand, so that a new delivery is not handled a second time.
+                // stays in the records, so that a new delivery is not handled a second time.
                 Some(Err(refusal)) if refusal.permanence == Permanence::Permanent => {
                     lease.due = began + Duration::from_hours(24);
                     lease.until = lease.until.min(began);
@@ -264,7 +264,7 @@ impl Leases {
                 Some(Err(_)) | None => lease.due = began + RETRY.min(self.0.visibility / 4),
             }
         }
-        drop(hand);
+        drop(records);
         self.0.extended.notify_waiters();
     }
 
@@ -273,7 +273,7 @@ impl Leases {
         since + self.0.visibility * 2 / 3
     }
 
-    fn hand(&self) -> MutexGuard<'_, LeaseRecords> {
-        self.0.hand.lock().unwrap_or_else(PoisonError::into_inner)
+    fn records(&self) -> MutexGuard<'_, LeaseRecords> {
+        self.0.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

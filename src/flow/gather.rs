@@ -71,7 +71,7 @@ pub async fn run(
         stop: stop.clone(),
         trouble: Arc::new(move |trouble| troubles(Event::Trouble(trouble))),
     };
-    let handle = move |message, seat| {
+    let handler = move |message, seat| {
         let gatherer = Arc::clone(&gatherer);
         async move { gatherer.handle(message, seat).await }
     };
@@ -82,7 +82,7 @@ pub async fn run(
         Notice::Again => again(Event::Again { queue: name.clone() }),
     };
     // A task of its own: as part of the caller's future, each wake-up would poll that whole future.
-    let consumer = AbortOnDropHandle::new(tokio::spawn(consumer.run(handle, notice)));
+    let consumer = AbortOnDropHandle::new(tokio::spawn(consumer.run(handler, notice)));
     let outcome = consumer
         .await
         .unwrap_or_else(|panic| Err(Error::other("the consumer broke down").because(panic)));

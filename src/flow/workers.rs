@@ -44,7 +44,7 @@ pub async fn run(
     let providers = async {
         let Some((names, settings)) = &plan.providers else { return Ok(()) };
         let ended = provider::run(aws, names, settings, &providers_stop, &sink).await;
-        if ended.is_ok() && plan.consumer.is_some() {
+        if ended.is_ok() && plan.consumer.is_some() && !stop.has_reached(Stage::GiveBack) {
             // Answers that are not gathered in time stay in the response queue.
             _ = timeout(LAST_LOOK, outstanding.settled()).await;
         }

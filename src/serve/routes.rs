@@ -20,7 +20,7 @@ use tokio::time::{Instant, timeout};
 
 use super::answer::{Problem, json_answer, submitted};
 use super::events::{self, END, Follower};
-use super::submitter::{PATIENCE, SubmissionResult};
+use super::submitter::{CLIENT_LIMIT, SubmissionResult};
 use super::watches::{LONGEST_LINGER, Latest};
 use super::{AppState, Operation, page, tell};
 use crate::aws::Topic;
@@ -153,7 +153,7 @@ async fn query(
             return Err(error);
         }
     };
-    let read = within(PATIENCE, snapshot(&state.aws, &id, None)).await;
+    let read = within(CLIENT_LIMIT, snapshot(&state.aws, &id, None)).await;
     tell(&state.report, Operation::Reading, read.as_ref().err());
     let mut gathering = read?.ok_or_else(Problem::no_such_rfq)?;
     if view.as_deref() == Some("full") {
@@ -188,7 +188,7 @@ async fn follow(
     let followed = state.watches.follow(id);
     let mut changes = followed.changes();
     // A poller that ends without any state has broken down.
-    let first = within(PATIENCE, async {
+    let first = within(CLIENT_LIMIT, async {
         let first = changes.wait_for(|latest| !matches!(latest, Latest::Unread)).await;
         Ok(first.map_or(Latest::Unread, |latest| latest.clone()))
     });

@@ -18,7 +18,7 @@ use crate::shutdown::{Stage, StopSignal};
 /// Most submissions in flight: enough to fill all batches that may be in flight.
 const IN_FLIGHT: usize = 256;
 /// Time limit for a client's wait, for its submission or any other request.
-pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const CLIENT_LIMIT: Duration = Duration::from_secs(20);
 /// How old the list of providers may be: a provider that has just joined is asked too.
 const REGISTER_AGE: Duration = Duration::from_secs(1);
 
@@ -85,12 +85,12 @@ impl Submitter {
             inner.tell(&done);
             done
         });
-        match timeout(PATIENCE, work).await {
+        match timeout(CLIENT_LIMIT, work).await {
             Ok(Ok(done)) => Ok(SubmissionResult::Done(done?)),
             Ok(Err(panic)) => Err(Error::other("the submission broke down").because(panic)),
             Err(_) => {
                 let message =
-                    format!("no answer within {} s; rydes keeps retrying", PATIENCE.as_secs());
+                    format!("no answer within {} s; rydes keeps retrying", CLIENT_LIMIT.as_secs());
                 Ok(SubmissionResult::Done(Scattered::Unknown(Error::other(message))))
             }
         }

@@ -62,7 +62,7 @@ impl SetupReport {
 }
 
 /// What was there before: the queues and the table.
-struct StackQueues {
+struct StackState {
     provider_dead_letters: Option<QueueState>,
     response_dead_letters: Option<QueueState>,
     response: Option<QueueState>,
@@ -70,7 +70,7 @@ struct StackQueues {
     table: Option<TableState>,
 }
 
-impl StackQueues {
+impl StackState {
     async fn of(aws: &Aws, request: &SetupRequest, on_wait: OnWait<'_>) -> Result<Self> {
         let (names, untagged) = (&aws.names, request.untagged);
         let (dead, response_dead, response) =
@@ -125,18 +125,18 @@ impl StackQueues {
 /// # Errors
 /// When a resource belongs to another owner, before anything is changed; any error of a request.
 pub async fn setup(aws: &Aws, request: &SetupRequest, on_wait: OnWait<'_>) -> Result<SetupReport> {
-    let survey = Box::pin(StackQueues::of(aws, request, on_wait)).await?;
-    let arn = survey.queues().find_map(QueueState::arn);
+    let state = Box::pin(StackState::of(aws, request, on_wait)).await?;
+    let arn = state.queues().find_map(QueueState::arn);
     let known = arn.and_then(ArnScope::of).or_else(|| ArnScope::known(aws));
     let look = async || topic::look(aws, known.as_ref()).await;
     let found_topic = look_twice(aws, request.untagged, on_wait, look, |t| &t.tags).await?;
-    survey.check(aws, found_topic.as_ref(), request.untagged)?;
+    state.check(aws, found_topic.as_ref(), request.untagged)?;
     let mode = request.mode;
 
     // The first queue names the account where nothing else did.
     let spec = Spec::response_dead_letters(aws);
     let response_dead_letters =
-        queue::ensure(aws, &spec, survey.response_dead_letters.as_ref(), mode, on_wait).await?;
+        queue::ensure(aws, &spec, state.response_dead_letters.as_ref(), mode, on_wait).await?;
     let scope = match (known, mode) {
         (Some(scope), _) => scope,
         (None, Mode::Apply) => {
@@ -150,8 +150,8 @@ pub async fn setup(aws: &Aws, request: &SetupRequest, on_wait: OnWait<'_>) -> Re
         },
     };
 
-    let table = table::ensure(aws, survey.table.as_ref(), mode, on_wait);
-    let messaging = Messaging { aws, request, survey: &survey, scope: &scope, on_wait };
+    let table = table::ensure(aws, state.table.as_ref(), mode, on_wait);
+    let messaging = Messaging { aws, request, state: &state, scope: &scope, on_wait };
     let messaging = messaging.ensure(found_topic.as_ref(), &response_dead_letters);
     let ((table, remark), changes) = tokio::try_join!(table, messaging)?;
     let names = &aws.names;
@@ -176,7 +176,7 @@ pub async fn setup(aws: &Aws, request: &SetupRequest, on_wait: OnWait<'_>) -> Re
 struct Messaging<'a> {
     aws: &'a Aws,
     request: &'a SetupRequest,
-    survey: &'a StackQueues,
+    state: &'a StackState,
     scope: &'a ArnScope,
     on_wait: OnWait<'a>,
 }
@@ -198,17 +198,17 @@ impl Messaging<'_> {
         found: Option<&TopicState>,
         response_dead_letters: &Change,
     ) -> Result<MessagingChanges> {
-        let Self { aws, request, survey, scope, on_wait } = self;
+        let Self { aws, request, state, scope, on_wait } = self;
         let mode = request.mode;
         let dead_spec = Spec::provider_dead_letters(aws, scope);
         let (topic, dead_letters) = tokio::try_join!(
             topic::ensure(aws, found, mode),
-            queue::ensure(aws, &dead_spec, survey.provider_dead_letters.as_ref(), mode, on_wait),
+            queue::ensure(aws, &dead_spec, state.provider_dead_letters.as_ref(), mode, on_wait),
         )?;
         let response_spec = Spec::response(aws, scope).after(response_dead_letters);
         let (response, provider_queues) = tokio::try_join!(
-            queue::ensure(aws, &response_spec, survey.response.as_ref(), mode, on_wait),
-            ensure_providers(aws, scope, survey, (mode, &dead_letters), on_wait),
+            queue::ensure(aws, &response_spec, state.response.as_ref(), mode, on_wait),
+            ensure_providers(aws, scope, state, (mode, &dead_letters), on_wait),
         )?;
         let listed = match found {
             Some(found) => Listed::of(&aws.topic_at(found.arn.clone())).await?,
@@ -292,11 +292,11 @@ async fn subscribe(
 async fn ensure_providers(
     aws: &Aws,
     scope: &ArnScope,
-    survey: &StackQueues,
+    state: &StackState,
     (mode, dead_letters): (Mode, &Change),
     on_wait: OnWait<'_>,
 ) -> Result<Vec<(String, Change)>> {
-    stream::iter(&survey.providers)
+    stream::iter(&state.providers)
         .map(|(name, found)| async move {
             let spec = Spec::provider(aws, scope, name, "simulated").after(dead_letters);
             let change = queue::ensure(aws, &spec, found.as_ref(), mode, on_wait).await?;

@@ -21,7 +21,7 @@ const TTL_ATTRIBUTE: &str = "expires-at";
 /// The table's keys: the RFQ, then who answered.
 const KEYS: [(&str, KeyType); 2] = [("id", KeyType::Hash), ("responder", KeyType::Range)];
 /// How long a table may take to be created, changed or deleted.
-pub(super) const PATIENCE: Duration = Duration::from_mins(5);
+pub(super) const LIMIT: Duration = Duration::from_mins(5);
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 #[derive(Debug, Clone)]
@@ -78,7 +78,7 @@ pub(super) async fn look_once_made(
         let look = async || look(aws).await;
         let found = look_twice(aws, untagged, on_wait, look, |found| &found.tags).await?;
         let is_hidden = found.as_ref().is_some_and(TableState::hides_tags);
-        if !is_hidden || untagged == Untagged::Adopt || began.elapsed() > PATIENCE {
+        if !is_hidden || untagged == Untagged::Adopt || began.elapsed() > LIMIT {
             return Ok(found);
         }
         on_wait(Waiting::Table(aws.names.table()));
@@ -211,7 +211,7 @@ async fn create(aws: &Aws, name: &str, on_wait: OnWait<'_>) -> Result<()> {
             Ok(_) => return await_active(aws, name, Origin::Made, on_wait).await,
             // An old table of this name is still being deleted, or another setup was faster.
             Err(error)
-                if error.code() == Some("ResourceInUseException") && began.elapsed() < PATIENCE =>
+                if error.code() == Some("ResourceInUseException") && began.elapsed() < LIMIT =>
             {
                 on_wait(Waiting::Table(name.to_owned()));
                 let active = describe(aws, name).await?.is_some_and(|table| {
@@ -242,7 +242,7 @@ async fn await_active(aws: &Aws, name: &str, origin: Origin, on_wait: OnWait<'_>
             }
             _ => {}
         }
-        if began.elapsed() > PATIENCE {
+        if began.elapsed() > LIMIT {
             return Err(Error::other(format!("table {name} did not become active")));
         }
         on_wait(Waiting::Table(name.to_owned()));
@@ -311,7 +311,7 @@ fn stack_tag(aws: &Aws) -> Result<Tag> {
         .map_err(|error| Error::other("building the table's tag").because(error))
 }
 
-/// Waits, for up to [`PATIENCE`], while the table is being created or changed: DynamoDB refuses to delete it then.
+/// Waits, for up to [`LIMIT`], while the table is being created or changed: DynamoDB refuses to delete it then.
 pub(super) async fn await_deletable(aws: &Aws, on_wait: OnWait<'_>) -> Result<()> {
     let name = aws.names.table();
     let began = Instant::now();
@@ -321,8 +321,8 @@ pub(super) async fn await_deletable(aws: &Aws, on_wait: OnWait<'_>) -> Result<()
         if !matches!(status, Some(TableStatus::Creating | TableStatus::Updating)) {
             return Ok(());
         }
-        if began.elapsed() > PATIENCE {
-            let limit = PATIENCE.as_secs();
+        if began.elapsed() > LIMIT {
+            let limit = LIMIT.as_secs();
             return Err(Error::other(format!(
                 "table {name} is still being created or changed after {limit} s; nothing was removed"
             )));
@@ -344,7 +344,7 @@ pub(super) async fn delete(aws: &Aws, on_wait: OnWait<'_>) -> Result<()> {
         };
         // It is being changed again, or another teardown was faster.
         let is_busy = error.code() == Some("ResourceInUseException");
-        if !is_busy || began.elapsed() > PATIENCE {
+        if !is_busy || began.elapsed() > LIMIT {
             return Err(aws.error(&format!("deleting table {name}"), &error));
         }
         let description = describe(aws, &name).await?;

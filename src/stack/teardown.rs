@@ -18,7 +18,7 @@ use crate::error::{Error, Kind, Result};
 
 /// How long deletions may take to show. SQS documents up to 60 s.
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_DeleteQueue.html>
-const PATIENCE: Duration = Duration::from_mins(2);
+const LIMIT: Duration = Duration::from_mins(2);
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// The shortest search for the rest of a stack when part of it shows.
 const REST: Duration = Duration::from_secs(6);
@@ -77,9 +77,9 @@ impl Inventory {
     }
 
     /// How long to search for more. New resources may not show yet, or show without their tag.
-    fn on_wait(&self, aws: &Aws) -> Duration {
+    fn search_time(&self, aws: &Aws) -> Duration {
         if self.is_table_hidden {
-            table::PATIENCE
+            table::LIMIT
         } else if self.is_whole && self.untagged.is_empty() {
             Duration::ZERO
         } else if self.count() > 0 || !self.untagged.is_empty() {
@@ -97,7 +97,7 @@ pub async fn find(aws: &Aws, on_wait: OnWait<'_>) -> Result<Inventory> {
     loop {
         let looked = began.elapsed();
         let found = inventory(aws).await?;
-        let wait = found.on_wait(aws);
+        let wait = found.search_time(aws);
         if looked >= wait {
             return Ok(found);
         }
@@ -214,7 +214,7 @@ pub async fn teardown(aws: &Aws, found: &Inventory, on_wait: OnWait<'_>) -> Resu
             return Ok(removal.begun.len());
         }
         removal.of(&left).await?;
-        if began.elapsed() > PATIENCE {
+        if began.elapsed() > LIMIT {
             return Err(Error::other(format!("{} resources are still there", left.count())));
         }
         on_wait(Waiting::Gone(left.count()));

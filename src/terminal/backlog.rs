@@ -295,27 +295,27 @@ mod tests {
     #[test]
     fn each_gap_has_one_line_where_it_was_and_nothing_is_uncounted() {
         let line = "x".repeat(999);
-        let (mut hand, mut number) = (Pen::new(), 0);
-        let mut send = |hand: &mut Pen, count: u64| {
+        let (mut pen, mut number) = (Pen::new(), 0);
+        let mut send = |pen: &mut Pen, count: u64| {
             for _ in 0..count {
                 number += 1;
                 assert_eq!(
-                    hand.add(StdStream::Out, &format!("{number:04}{line}"), Worth::Event),
+                    pen.add(StdStream::Out, &format!("{number:04}{line}"), Worth::Event),
                     None
                 );
             }
         };
-        send(&mut hand, 1_500);
-        assert!(hand.0.bytes <= ROOM);
+        send(&mut pen, 1_500);
+        assert!(pen.0.bytes <= ROOM);
         // A little room is not enough: a slow reader would see a gap after each line.
-        hand.write().expect("a batch");
-        send(&mut hand, 100);
-        while hand.0.bytes > ROOM / 2 {
-            hand.write().expect("a batch");
+        pen.write().expect("a batch");
+        send(&mut pen, 100);
+        while pen.0.bytes > ROOM / 2 {
+            pen.write().expect("a batch");
         }
-        send(&mut hand, 10);
-        let text = hand.rest();
-        assert!(hand.0.is_idle());
+        send(&mut pen, 10);
+        let text = pen.rest();
+        assert!(pen.0.is_idle());
         let gaps: Vec<_> = text.lines().filter(|line| line.ends_with(" events")).collect();
         let [gap] = gaps[..] else { panic!("{gaps:?}") };
         let dropped: u64 = gap.trim_end_matches(" events").parse().expect("a count");
@@ -326,88 +326,88 @@ mod tests {
 
     #[test]
     fn a_gap_at_the_end_has_its_line_too() {
-        let mut hand = Pen::new();
-        hand.add(StdStream::Err, &"x".repeat(ROOM), Worth::Event);
-        hand.add(StdStream::Err, "y", Worth::Event);
-        assert!(!hand.0.is_idle());
-        hand.write().expect("a batch");
-        assert!(!hand.0.is_idle(), "the gap is not told yet");
-        assert_eq!(hand.write().as_deref(), Some("1 notes\n"));
-        assert!(hand.0.is_idle());
+        let mut pen = Pen::new();
+        pen.add(StdStream::Err, &"x".repeat(ROOM), Worth::Event);
+        pen.add(StdStream::Err, "y", Worth::Event);
+        assert!(!pen.0.is_idle());
+        pen.write().expect("a batch");
+        assert!(!pen.0.is_idle(), "the gap is not told yet");
+        assert_eq!(pen.write().as_deref(), Some("1 notes\n"));
+        assert!(pen.0.is_idle());
     }
 
     #[test]
     fn answers_are_never_dropped() {
-        let mut hand = Pen::new();
+        let mut pen = Pen::new();
         for number in 0..3_000 {
-            hand.add(StdStream::Out, &format!("{number:0999}"), Worth::Answer);
+            pen.add(StdStream::Out, &format!("{number:0999}"), Worth::Answer);
         }
-        assert!(hand.0.bytes > 2 * ROOM && hand.0.answers == 3_000);
-        assert_eq!(hand.rest().lines().count(), 3_000);
-        assert_eq!(hand.0.answers, 0);
+        assert!(pen.0.bytes > 2 * ROOM && pen.0.answers == 3_000);
+        assert_eq!(pen.rest().lines().count(), 3_000);
+        assert_eq!(pen.0.answers, 0);
     }
 
     #[test]
     fn one_stream_after_the_other_in_the_order_in_which_they_were_told() {
-        let mut hand = Pen::new();
+        let mut pen = Pen::new();
         for (stream, text) in [
             (StdStream::Out, "a"),
             (StdStream::Out, "b"),
             (StdStream::Err, "c"),
             (StdStream::Out, "d"),
         ] {
-            hand.add(stream, text, Worth::Event);
+            pen.add(stream, text, Worth::Event);
         }
-        let parts: Vec<_> = std::iter::from_fn(|| hand.write()).collect();
+        let parts: Vec<_> = std::iter::from_fn(|| pen.write()).collect();
         assert_eq!(parts, ["a\nb\n", "c\n", "d\n"]);
     }
 
     #[test]
     fn a_reader_that_has_gone_is_no_failure() {
-        let mut hand = Pen::new();
-        hand.add(StdStream::Out, "a", Worth::Answer);
-        assert!(hand.fail(0, ErrorKind::BrokenPipe.into()).is_empty());
-        assert!(hand.0.stdout == Stdout::Closed && hand.0.failure.is_none());
-        assert_eq!(hand.add(StdStream::Out, "b", Worth::Id), None);
-        assert!(hand.0.is_idle());
+        let mut pen = Pen::new();
+        pen.add(StdStream::Out, "a", Worth::Answer);
+        assert!(pen.fail(0, ErrorKind::BrokenPipe.into()).is_empty());
+        assert!(pen.0.stdout == Stdout::Closed && pen.0.failure.is_none());
+        assert_eq!(pen.add(StdStream::Out, "b", Worth::Id), None);
+        assert!(pen.0.is_idle());
     }
 
     #[test]
     fn an_answer_that_fails_is_kept_as_an_error_and_ids_go_to_stderr() {
-        let mut hand = Pen::new();
+        let mut pen = Pen::new();
         for (text, worth) in [("one", Worth::Id), ("two", Worth::Id), ("three", Worth::Answer)] {
-            hand.add(StdStream::Out, text, worth);
+            pen.add(StdStream::Out, text, worth);
         }
         // All of `one`, and a part of `two`.
-        let batch = hand.0.next(&hand.1).expect("something waits");
-        hand.add(StdStream::Out, "four", Worth::Id);
-        let instead = hand.0.settle(batch, 5, Err(full()), &hand.1);
+        let batch = pen.0.next(&pen.1).expect("something waits");
+        pen.add(StdStream::Out, "four", Worth::Id);
+        let instead = pen.0.settle(batch, 5, Err(full()), &pen.1);
         assert_eq!(instead, ["two\n", "four\n"]);
-        assert_eq!(hand.0.failure.take().expect("kept").kind(), ErrorKind::StorageFull);
-        assert_eq!(hand.add(StdStream::Out, "five", Worth::Id).as_deref(), Some("five\n"));
-        assert_eq!(hand.add(StdStream::Out, "six", Worth::Answer), None);
-        assert!(hand.0.is_idle() && hand.0.answers == 0);
+        assert_eq!(pen.0.failure.take().expect("kept").kind(), ErrorKind::StorageFull);
+        assert_eq!(pen.add(StdStream::Out, "five", Worth::Id).as_deref(), Some("five\n"));
+        assert_eq!(pen.add(StdStream::Out, "six", Worth::Answer), None);
+        assert!(pen.0.is_idle() && pen.0.answers == 0);
     }
 
     #[test]
     fn events_that_fail_are_told_once_and_counted_when_it_works_again() {
-        let mut hand = Pen::new();
+        let mut pen = Pen::new();
         for number in 0..3 {
-            hand.add(StdStream::Out, &number.to_string(), Worth::Event);
-            let told = hand.fail(0, full());
+            pen.add(StdStream::Out, &number.to_string(), Worth::Event);
+            let told = pen.fail(0, full());
             assert_eq!(told.len(), usize::from(number == 0), "{told:?}");
         }
-        assert!(hand.0.is_idle() && hand.0.stdout == Stdout::Works);
-        assert_eq!(hand.write(), None, "a gap alone is not tried over and over");
-        hand.add(StdStream::Out, "3", Worth::Event);
-        assert_eq!(hand.rest(), "3 events\n3\n");
+        assert!(pen.0.is_idle() && pen.0.stdout == Stdout::Works);
+        assert_eq!(pen.write(), None, "a gap alone is not tried over and over");
+        pen.add(StdStream::Out, "3", Worth::Event);
+        assert_eq!(pen.rest(), "3 events\n3\n");
     }
 
     #[test]
     fn what_stderr_refuses_is_told_nowhere() {
-        let mut hand = Pen::new();
-        hand.add(StdStream::Err, "a", Worth::Event);
-        assert!(hand.fail(0, full()).is_empty());
-        assert!(hand.0.stdout == Stdout::Works && hand.0.is_idle());
+        let mut pen = Pen::new();
+        pen.add(StdStream::Err, "a", Worth::Event);
+        assert!(pen.fail(0, full()).is_empty());
+        assert!(pen.0.stdout == Stdout::Works && pen.0.is_idle());
     }
 }

@@ -11,12 +11,10 @@ use unicode_segmentation::UnicodeSegmentation as _;
 
 use super::screen::WriterTerm;
 use super::{Output, Terminal};
+use crate::view::table::CUT;
 
 /// Lines kept at the end of a region that is too high: they have the summary.
 const LAST_LINES: usize = 4;
-
-/// Replaces text that was cut.
-const CUT: &str = "...";
 
 /// Redraws text in place on stdout.
 #[derive(Debug)]

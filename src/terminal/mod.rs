@@ -219,6 +219,16 @@ impl Output {
         self.writer.push(StdStream::Out, format!("{line}\n"), Worth::Event);
     }
 
+    /// Writes a text to stdout, with colours where stdout shows them. Both forms must be safe to print.
+    pub fn styled_data(&self, plain: &str, styled: &str) {
+        self.data(if self.out_color { styled } else { plain });
+    }
+
+    /// The same on stderr.
+    pub fn styled_note(&self, plain: &str, styled: &str) {
+        self.stderr(if self.err_color { styled } else { plain });
+    }
+
     pub fn lines(&self, lines: &[String]) {
         for line in lines {
             self.data(line);

@@ -9,7 +9,7 @@ use unicode_width::UnicodeWidthStr as _;
 use crate::core::Price;
 
 /// Replaces text that was cut.
-const CUT: &str = "...";
+pub(crate) const CUT: &str = "...";
 /// The longest price that is written in full.
 const LONGEST_PRICE: usize = 24;
 /// The digits shown of a longer one.

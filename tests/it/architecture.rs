@@ -88,7 +88,11 @@ fn sources() -> Vec<Source> {
                 continue;
             }
             let text = fs::read_to_string(&path).expect("it can be read");
-            let code = text.split("\n#[cfg(test)]\nmod tests {").next().expect("a part").lines();
+            let (code, tests) =
+                text.split_once("\n#[cfg(test)]\nmod tests {").unwrap_or((&text, "}\n"));
+            let after = tests.split_once("\n}\n").map_or("", |(_, after)| after);
+            assert!(after.is_empty(), "{}: code after its tests", path.display());
+            let code = code.lines();
             let code: Vec<_> = code.filter(|line| !line.trim_start().starts_with("//")).collect();
             sources.push(Source { path, module, code: code.join("\n") });
         }
@@ -114,12 +118,32 @@ fn arrows_point_down() {
         let own = level(&module[0]).unwrap_or_else(|| panic!("{} has no floor", module[0]));
         // A group would hide the floors that it names.
         assert!(!code.contains("crate::{"), "{} groups floors", path.display());
-        for named in named(code, "crate::").filter(|named| *named != module[0]) {
-            let is_below = level(named).is_some_and(|named| named < own);
-            let is_apart = APART.contains(&(module[0].as_str(), named));
+        for named in floors_named(module, code).into_iter().filter(|named| *named != module[0]) {
+            let is_below = level(&named).is_some_and(|named| named < own);
+            let is_apart = APART.contains(&(module[0].as_str(), named.as_str()));
             assert!(is_below && !is_apart, "{} names {named}", path.display());
         }
     }
+}
+
+/// The first names of the paths that lead out of a module, by `crate` or by `super`.
+fn floors_named(module: &[String], code: &str) -> BTreeSet<String> {
+    let mut named: BTreeSet<_> = named(code, "crate::").map(str::to_owned).collect();
+    let ups = "super::".repeat(module.len());
+    if code.contains(&ups) {
+        // As many `super` as the module is deep lead to the root.
+        named.extend(self::named(code, &ups).map(str::to_owned));
+    }
+    named
+}
+
+#[test]
+fn a_floor_is_named_by_super_too() {
+    let module = ["serve".to_owned(), "mod_of_it".to_owned()];
+    let named = |code| floors_named(&module, code).into_iter().collect::<Vec<_>>();
+    assert_eq!(named("use super::super::terminal::Output;"), ["terminal"]);
+    assert_eq!(named("use super::answer::Problem;"), Vec::<String>::new());
+    assert_eq!(named("use crate::view::page;"), ["view"]);
 }
 
 #[test]
@@ -156,21 +180,43 @@ fn dependencies() -> BTreeSet<String> {
         .expect("it can be read");
     let sections = manifest.split("\n[").filter(|section| {
         let name = section.split(']').next().unwrap_or_default();
+        assert!(!name.contains("dependencies."), "[{name}] is not read here");
         name.ends_with("dependencies") && !name.contains("dev-")
     });
-    let lines =
-        sections.flat_map(|section| section.lines().skip(1).map(str::to_owned).collect::<Vec<_>>());
-    let names = lines.filter_map(|line| Some(line.split_once(" = ")?.0.replace('-', "_")));
-    names.filter(|name| name.chars().all(is_of_name)).collect()
+    let lines = sections.flat_map(|section| section.lines().skip(1));
+    let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let name = |line: &str| {
+        let name = line.split_once(" = ").map(|(name, _)| name.replace('-', "_"));
+        name.filter(|name| name.chars().all(is_of_name)).unwrap_or_else(|| panic!("{line}"))
+    };
+    lines.map(name).collect()
 }
 
-/// The first names of paths: `serde_json` of `serde_json::json!`, and of `use serde_json::{..}`.
+/// The first names of paths, `serde_json` of `serde_json::json!`, and the crates that a line imports whole.
 fn heads(code: &str) -> impl Iterator<Item = &str> {
-    code.match_indices("::").filter_map(|(at, _)| {
+    let paths = code.match_indices("::").filter_map(|(at, _)| {
         let begin = code[..at].rfind(|c: char| !is_of_name(c)).map_or(0, |before| before + 1);
-        let is_head = begin < at && !code[..begin].ends_with([':', '.']);
+        // A path may begin with `::`.
+        let before = code[..begin].strip_suffix("::").unwrap_or(&code[..begin]);
+        let is_head = begin < at && !before.ends_with(|c: char| is_of_name(c) || ":.>".contains(c));
         is_head.then(|| &code[begin..at])
-    })
+    });
+    let whole = code.lines().filter_map(|line| {
+        let line = line.trim_start().trim_start_matches("pub ");
+        let rest = line.strip_prefix("use ").or_else(|| line.strip_prefix("extern crate "))?;
+        rest.split(|c: char| !is_of_name(c)).next().filter(|name| !name.is_empty())
+    });
+    paths.chain(whole)
+}
+
+#[test]
+fn a_crate_is_named_in_each_of_these_ways() {
+    for code in ["use clap::Args;", "x(::clap::y)", "use clap as c;", "extern crate clap;"] {
+        assert!(heads(code).any(|head| head == "clap"), "{code}");
+    }
+    for code in ["use crate::clap::x;", "value.clap::<u8>()", "Self::clap::<u8>()"] {
+        assert!(!heads(code).any(|head| head == "clap"), "{code}");
+    }
 }
 
 #[test]
@@ -333,8 +379,11 @@ fn only_the_terminal_prints() {
     for Source { path, code, .. } in
         sources().iter().filter(|source| source.module[0] != "terminal")
     {
-        for word in ["println!", "print!(", "io::stdout()", "io::stderr()"] {
-            assert!(!code.contains(word), "{} has {word}", path.display());
+        for word in ["println!", "print!(", "dbg!", "stdout()", "stderr()", ".print()"] {
+            // A longer name that ends with the word is another one.
+            let is_there =
+                code.match_indices(word).any(|(at, _)| !code[..at].ends_with(is_of_name));
+            assert!(!is_there, "{} has {word}", path.display());
         }
     }
 }

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use super::{Aws, CONNECT_TIMEOUT, Clients, Location, TLS, app_name, timeouts, too_many_files};
 use crate::aws::Meter;
 use crate::aws::error::is_about_region;
-use crate::aws::health::{self, Health};
+use crate::aws::health;
 use crate::aws::remedy::Remedies;
 use crate::core::Names;
 use crate::core::text::printable;
@@ -150,20 +150,26 @@ impl From<ureq::Error> for Unreached {
 /// Checks that an endpoint responds: with a connection first, since its error says why, then over plain HTTP with
 /// a health request, for which any answer will do. Returns LocalStack's version, if reported.
 async fn reach(endpoint: &Endpoint) -> std::result::Result<Option<String>, Unreached> {
+    let deadline = Instant::now() + REACH_TIMEOUT;
     let url = endpoint.url.clone();
-    let asked = spawn_blocking(move || {
-        let deadline = Instant::now() + REACH_TIMEOUT;
-        health::connect(&url, CONNECT_TIMEOUT)?;
-        if !url.starts_with("http:") {
-            return Ok(None);
-        }
-        let (_, body) = health::ask(&url, deadline.saturating_duration_since(Instant::now()))?;
-        Ok(Health::parse(&body).and_then(|health| health.version).map(|text| printable(&text)))
-    });
-    // This limits the lookup of the name too.
-    match timeout(REACH_TIMEOUT, asked).await {
-        Ok(Ok(reached)) => reached,
-        Ok(Err(panic)) => Err(Unreached::Because(panic.to_string())),
-        Err(_) => Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
+    // The lookup of the name has no limit of its own.
+    let connected = spawn_blocking(move || health::connect(&url, CONNECT_TIMEOUT));
+    match timeout(CONNECT_TIMEOUT, connected).await {
+        Ok(connected) => connected.map_err(|panic| panicked(&panic))??,
+        Err(_) => return Err(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
     }
+    if !endpoint.url.starts_with("http:") {
+        return Ok(None);
+    }
+    let url = endpoint.url.clone();
+    let left = deadline.saturating_duration_since(Instant::now());
+    // It ends by its own limit, which says that the connection was made.
+    let asked =
+        spawn_blocking(move || health::ask(&url, left)).await.map_err(|panic| panicked(&panic))?;
+    let (_, body) = asked?;
+    Ok(body.ok().and_then(|body| health::version(&body)).map(|version| printable(&version)))
+}
+
+fn panicked(panic: &tokio::task::JoinError) -> Unreached {
+    Unreached::Because(panic.to_string())
 }

@@ -99,7 +99,7 @@ pub(super) async fn soak(
     };
     let bar = Progress::new(output, Total::Rfqs(plan.rfqs.into()), "answered");
     let told = |rfqs| bar.at(rfqs, 0);
-    let stop = &context.shutdown.stop;
+    let stop = &context.shutdown.part();
     let outcome = Box::pin(chaos::run(&reached, &stack.aws, &plan, stop, &told)).await?;
     let proxied = proxy
         .as_ref()

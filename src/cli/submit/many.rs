@@ -33,6 +33,7 @@ use crate::view::count_of;
 const IN_FLIGHT: usize = 500;
 /// Lines that are read before they are submitted.
 const READ_AHEAD: usize = 100;
+
 /// One request of many.
 struct BatchItem {
     /// Its line in the file, from 1.
@@ -165,7 +166,7 @@ pub(super) async fn run(
     let aws = context.connect(&settings).await?;
     output.note(&aws.target_line());
     let tasks = TaskTracker::new();
-    let stop = context.shutdown.stop.part();
+    let stop = context.shutdown.part();
     let scatter = Scatter::batched(&aws, &tasks, &stop)
         .await
         .map_err(|error| subscribe_hint(error, &settings))?;

@@ -128,7 +128,7 @@ impl Behaviour {
             return Decision::sound(When::After(Duration::ZERO), receipt);
         }
         let chance = Chance::of(self.seed, provider, request);
-        let decision = self.by_temper(&chance, request, received);
+        let decision = self.by_profile(&chance, request, received);
         match self.struck(provider, &chance) {
             None => decision,
             Some(kind) => self.by_fault(kind, decision, &chance),
@@ -155,7 +155,7 @@ impl Behaviour {
         self.faults.iter().enumerate().find(strikes).map(|(_, fault)| &fault.kind)
     }
 
-    fn by_temper(&self, chance: &Chance, request: &Request, received: Timestamp) -> Decision {
+    fn by_profile(&self, chance: &Chance, request: &Request, received: Timestamp) -> Decision {
         let at_once = When::After(Duration::ZERO);
         let quote = |low: u64, high: u64| Intent::Quote(Price::whole(chance.price(low, high)));
         match self.profile {

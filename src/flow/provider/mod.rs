@@ -155,9 +155,9 @@ impl Supervisor {
             stop: self.stop.part(),
             trouble: Arc::new(move |trouble: Trouble| troubles(Event::Trouble(trouble))),
         };
-        let handle = move |message, place| {
+        let handler = move |message, seat| {
             let worker = Arc::clone(&worker);
-            async move { worker.handle(message, place).await }
+            async move { worker.handle(message, seat).await }
         };
         let (provider, sink) = (self.provider.clone(), Arc::clone(&self.sink));
         let queue = self.queue.name().to_owned();
@@ -165,6 +165,6 @@ impl Supervisor {
             Notice::GivenBack => sink(Event::GivenBack { provider: provider.clone() }),
             Notice::Again => sink(Event::Again { queue: queue.clone() }),
         };
-        consumer.run(handle, notice).await
+        consumer.run(handler, notice).await
     }
 }

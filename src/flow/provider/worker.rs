@@ -61,7 +61,7 @@ impl Worker {
         let received = self.now(&request);
         let (provider, id) = (self.provider.clone(), request.id.clone());
         self.report(Event::Received { provider, id, count: message.receive_count });
-        let _in_hand = InFlightGuard(self);
+        let _in_flight = InFlightGuard(self);
         let (decision, think) =
             self.seated(&seat, &request, self.decide(&message, &request, received));
         let answer = match decision.intent {

@@ -39,7 +39,7 @@ const TOLD_EVERY: Duration = Duration::from_millis(200);
 const DEADLINE: Duration = Duration::from_hours(24);
 /// How long no answer may come, beyond the think time, before the missing answers count as lost.
 const STALLED: Duration = Duration::from_mins(2);
-/// The longest think time of any temper.
+/// The longest think time of any profile.
 const LONGEST_THOUGHT: Duration = Duration::from_mins(1);
 /// Everything counts as acknowledged when no AWS request has gone out for this long. Deletes wait a shorter time
 /// for their batch; an idle poll lasts longer.

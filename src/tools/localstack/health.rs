@@ -27,7 +27,8 @@ pub fn ask(port: u16) -> PortProbe {
     if health::connect(&url, CONNECT).is_err() {
         return PortProbe::Nothing;
     }
-    match health::ask(&url, ANSWER) {
+    let asked = health::ask(&url, ANSWER).and_then(|(status, body)| Ok((status, body?)));
+    match asked {
         Ok((status, body)) => Health::parse(&body).map_or_else(
             || PortProbe::Foreign(format!("it answers HTTP {status}")),
             PortProbe::LocalStack,

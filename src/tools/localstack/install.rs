@@ -186,14 +186,13 @@ fn compiled(venv: &Path) -> PathBuf {
 }
 
 /// Fills a folder next to its place, lists its files, then moves it there. The old folder stays until then.
-fn build(instance: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
-    let failed =
-        |error| Error::other(format!("cannot write {}", instance.display())).because(error);
-    let partial = PathBuf::from(format!("{}.partial", instance.display()));
+fn build(folder: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
+    let failed = |error| Error::other(format!("cannot write {}", folder.display())).because(error);
+    let partial = PathBuf::from(format!("{}.partial", folder.display()));
     remove(&partial).and_then(|()| fs::create_dir_all(&partial)).map_err(failed)?;
     let filled = fill(&partial).and_then(|()| {
-        let written = manifest::write(&partial).and_then(|()| remove(instance));
-        written.and_then(|()| fs::rename(&partial, instance)).map_err(failed)
+        let written = manifest::write(&partial).and_then(|()| remove(folder));
+        written.and_then(|()| fs::rename(&partial, folder)).map_err(failed)
     });
     if filled.is_err() {
         // The first error is the one to report. The next build removes what stays behind.

@@ -58,7 +58,8 @@ fn one_that_accepts_but_never_answers_is_given_up() {
     let began = Instant::now();
     let ran = rydes(&format!("--endpoint-url {url} providers list")).run().exits(6);
     assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
-    says(&ran, &format!("error: nothing answers at {url} (--endpoint-url)\n  caused by: "));
+    let cause = "it accepts connections but does not respond";
+    says(&ran, &format!("error: nothing answers at {url} (--endpoint-url)\n  caused by: {cause}"));
 }
 
 #[test]

@@ -40,7 +40,9 @@ fn help() {
 
 #[test]
 fn every_command_takes_the_global_options_on_either_side() {
-    for command in commands("") {
+    let all = commands("");
+    assert!(all.len() > 25, "{all:?}");
+    for command in all {
         let before = rydes(&format!("--stack x {command} --help")).run().exits(0);
         let after = rydes(&format!("{command} --stack x --help")).run().exits(0);
         assert_eq!(before.stdout, after.stdout);

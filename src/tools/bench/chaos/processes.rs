@@ -163,17 +163,17 @@ fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Calls `dispatch` with each line of a stream until it ends.
+/// Calls `take` with each line of a stream until it ends.
 fn each_line(
     stream: Option<impl AsyncRead + Unpin + Send + 'static>,
-    mut dispatch: impl FnMut(String) + Send + 'static,
+    mut take: impl FnMut(String) + Send + 'static,
 ) {
     let Some(stream) = stream else { return };
     tokio::spawn(async move {
         let mut lines = BufReader::new(stream).lines();
         // A kill may cut the last line off within a character. The error that follows ends the stream too.
         while let Ok(Some(line)) = lines.next_line().await {
-            dispatch(line);
+            take(line);
         }
     });
 }
