@@ -19,6 +19,8 @@ pub struct Health {
     pub version: Option<String>,
     /// Required services that do not run, each with its state: `dynamodb disabled`.
     pub lacking: Vec<String>,
+    /// Whether a service failed to load, so that it will never run.
+    pub has_failed: bool,
 }
 
 impl Health {
@@ -26,17 +28,15 @@ impl Health {
     pub fn parse(body: &str) -> Option<Self> {
         let health: Value = serde_json::from_str(body).ok()?;
         let services = health.get("services")?.as_object()?;
-        let lacking = SERVICES.iter().filter_map(|name| {
-            // An `available` service starts at its first request.
-            let state = services.get(*name).and_then(Value::as_str).unwrap_or("missing");
-            (!matches!(state, "running" | "available")).then(|| format!("{name} {state}"))
-        });
-        Some(Self { version: version(body), lacking: lacking.collect() })
-    }
-
-    /// Whether a service failed to load, so that it will never run.
-    pub fn has_failed(&self) -> bool {
-        self.lacking.iter().any(|service| service.ends_with(" error"))
+        let state = |name: &str| services.get(name).and_then(Value::as_str).unwrap_or("missing");
+        let states = SERVICES.map(|name| (name, state(name)));
+        // An `available` service starts at its first request.
+        let lacking = states.iter().filter(|(_, state)| !matches!(*state, "running" | "available"));
+        Some(Self {
+            version: version(body),
+            lacking: lacking.map(|(name, state)| format!("{name} {state}")).collect(),
+            has_failed: states.iter().any(|(_, state)| *state == "error"),
+        })
     }
 }
 
@@ -98,12 +98,12 @@ mod tests {
     fn all_three_services_must_run() {
         let body = r#"{"services": {"sns": "running", "sqs": "available", "dynamodb": "running"},
                        "version": "4.14.0"}"#;
-        let whole = Health { version: Some("4.14.0".into()), lacking: vec![] };
+        let whole = Health { version: Some("4.14.0".into()), lacking: vec![], has_failed: false };
         assert_eq!(Health::parse(body), Some(whole));
         let body = r#"{"services": {"sqs": "running", "sns": "error"}}"#;
         let health = Health::parse(body).expect("health");
         assert_eq!(health.lacking, ["sns error", "dynamodb missing"]);
-        assert!(health.has_failed() && health.version.is_none());
+        assert!(health.has_failed && health.version.is_none());
     }
 
     #[test]

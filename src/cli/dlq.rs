@@ -10,7 +10,7 @@ use crate::aws::{Aws, Queue};
 use crate::core::text::printable;
 use crate::core::{ProviderName, Timestamp};
 use crate::error::{Error, Result, exit};
-use crate::flow::replay::{Choice, ReplayOutcome, Replayed, replay};
+use crate::flow::replay::{Choice, LetterKind, ReplayOutcome, Replayed, replay};
 use crate::terminal::Format;
 use crate::terminal::live::size;
 use crate::view::count_of;
@@ -216,7 +216,7 @@ async fn list(context: &Context, command: &List) -> Result<u8> {
             let now = Timestamp::now();
             for letters in &found {
                 for letter in &letters.letters {
-                    output.lines(&lines(letters.what, letter, now, width));
+                    output.lines(&lines(letters.kind, letter, now, width));
                 }
             }
             let [requests, replies] = &found;
@@ -232,16 +232,17 @@ async fn list(context: &Context, command: &List) -> Result<u8> {
 }
 
 /// Reads both queues of dead letters at the same time.
-async fn look(aws: &Aws, most: usize) -> Result<[LetterView<'static>; 2]> {
+async fn look(aws: &Aws, most: usize) -> Result<[LetterView; 2]> {
     let (requests, replies) = tokio::try_join!(
         aws.queue(aws.names.provider_dead_letters()),
         aws.queue(aws.names.response_dead_letters()),
     )?;
-    let look = async |what, queue: Queue| {
+    let look = async |kind, queue: Queue| {
         let held = queue.counts().await?.total();
         let letters = queue.letters(most).await?;
-        Ok::<_, Error>(LetterView { what, queue: queue.name().to_owned(), letters, held })
+        Ok::<_, Error>(LetterView { kind, queue: queue.name().to_owned(), letters, held })
     };
-    let (requests, replies) = tokio::try_join!(look("request", requests), look("reply", replies))?;
+    let (requests, replies) =
+        tokio::try_join!(look(LetterKind::Requests, requests), look(LetterKind::Replies, replies))?;
     Ok([requests, replies])
 }

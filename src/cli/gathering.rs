@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::flow::quotes::Filters;
 use crate::terminal::live::size;
 use crate::terminal::{Format, Output};
-use crate::view::quotes::{Frame, MOST_ROWS, document, table, workshop};
+use crate::view::quotes::{Frame, MOST_ROWS, best_line, document, table, workshop};
 
 /// The error about an RFQ that is not in the table.
 pub(super) async fn unknown(aws: &Aws, id: &RfqId) -> Error {
@@ -31,29 +31,22 @@ pub(super) fn print(output: &Output, aws: &Aws, gathering: &Gathering) {
             let width = output.is_terminal().then(|| size().0);
             let now = Timestamp::now();
             let frame = Frame { stack: aws.names.stack(), now, width, rows: MOST_ROWS };
-            output.lines(&styled(output, table(gathering, frame)));
+            output.lines(&styled(output, gathering, frame));
         }
         Format::Json | Format::Jsonl => output.json(&document(gathering)),
         Format::Workshop => output.data(&workshop(gathering)),
     }
 }
 
-/// Makes the title bold and the best quote green. Colour alone must carry no information.
-pub(super) fn styled(output: &Output, lines: Vec<String>) -> Vec<String> {
+/// The table, its title bold and the best quote green. Colour alone must carry no information.
+pub(super) fn styled(output: &Output, gathering: &Gathering, frame: Frame<'_>) -> Vec<String> {
     let style = output.out_style();
-    let last = lines.len();
-    lines
-        .into_iter()
-        .enumerate()
-        .map(|(position, line)| match position {
-            0 => style.clone().bold().apply_to(line).to_string(),
-            1 => style.clone().dim().apply_to(line).to_string(),
-            _ if position + 1 < last
-                && (line.ends_with("  best") || line.ends_with("best so far")) =>
-            {
-                style.clone().green().apply_to(line).to_string()
-            }
-            _ => line,
-        })
-        .collect()
+    let best = best_line(gathering);
+    let line = |(position, line)| match position {
+        0 => style.clone().bold().apply_to(line).to_string(),
+        1 => style.clone().dim().apply_to(line).to_string(),
+        _ if Some(position) == best => style.clone().green().apply_to(line).to_string(),
+        _ => line,
+    };
+    table(gathering, frame).into_iter().enumerate().map(line).collect()
 }

@@ -45,13 +45,15 @@ impl ValueEnum for Profile {
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
-        Some(match self {
-            Self::Demo => PossibleValue::new("demo")
-                .help("Thinks 0.2 to 4 s; 10 % each decline, stay silent, fail, or answer too late"),
-            Self::Workshop => PossibleValue::new("workshop").help(
-                "As the original: 50 % stay silent, the others think 0 to 60 s (a deadline of 70 s suits it)",
-            ),
-            Self::Steady => PossibleValue::new("steady").help("Answers at once, always"),
-        })
+        let help = match self {
+            Self::Demo => {
+                "Thinks 0.2 to 4 s; 10 % each decline, stay silent, fail, or answer too late"
+            }
+            Self::Workshop => {
+                "As the original: 50 % stay silent, the others think 0 to 60 s (a deadline of 70 s suits it)"
+            }
+            Self::Steady => "Answers at once, always",
+        };
+        Some(PossibleValue::new(self.word()).help(help))
     }
 }

@@ -22,7 +22,7 @@ use crate::shutdown::Shutdown;
 use crate::stack::depths;
 use crate::terminal::live::{Live, size};
 use crate::terminal::{Format, Output};
-use crate::view::quotes::{Frame, MOST_ROWS, document, news, table};
+use crate::view::quotes::{Frame, MOST_ROWS, document, news};
 use crate::view::table::wrapped;
 
 const READING: &str = "reading";
@@ -275,7 +275,7 @@ impl<'a> WaitView<'a> {
 
     fn table(&self, gathering: &Gathering, width: Option<u16>, rows: usize) -> Vec<String> {
         let frame = Frame { stack: &self.settings.stack, now: Timestamp::now(), width, rows };
-        styled(self.output, table(gathering, frame))
+        styled(self.output, gathering, frame)
     }
 
     /// Whether a failed read may be retried: until `OVERTIME` after the deadline, so that a transient failure does

@@ -244,7 +244,7 @@ fn greet(output: &Output, settings: &Settings, aws: &Aws, plan: &WorkerPlan) {
         output.note(&format!("{} · the response consumer", aws.target_line()));
         return;
     };
-    let name = behaviour.profile.to_possible_value().map_or(String::new(), |v| v.get_name().into());
+    let name = behaviour.profile.word();
     output.note(&format!("{} · behavior {name}, seed {}", aws.target_line(), behaviour.seed));
     output.note(match consumer(plan) {
         ConsumerPart::Included => "with the response consumer (--no-consumer to leave it out)",

@@ -48,7 +48,7 @@ async fn read(
     }))
 }
 
-/// A cache of which providers' subscriptions have a filter. Readers that share it share its requests.
+/// Remembers which subscriptions have a filter, so that readers do not ask for the same one again.
 #[derive(Debug, Default)]
 pub struct Filters {
     known: Mutex<HashMap<Responder, (Instant, bool)>>,

@@ -137,18 +137,19 @@ pub async fn setup(aws: &Aws, request: &SetupRequest, on_wait: OnWait<'_>) -> Re
     let spec = Spec::response_dead_letters(aws);
     let response_dead_letters =
         queue::ensure(aws, &spec, state.response_dead_letters.as_ref(), mode, on_wait).await?;
-    let scope = match (known, mode) {
-        (Some(scope), _) => scope,
+    let known = match (known, mode) {
         (None, Mode::Apply) => {
-            scope_beside(aws, &spec.name, &response_dead_letters, on_wait).await?
+            Some(scope_beside(aws, &spec.name, &response_dead_letters, on_wait).await?)
         }
-        // Nothing exists that could be compared with these.
-        (None, Mode::DryRun) => ArnScope {
-            partition: aws.partition.clone(),
-            region: aws.region.clone(),
-            account: "unknown".to_owned(),
-        },
+        (known, _) => known,
     };
+    let account = known.as_ref().map(|scope| scope.account.clone());
+    // Without an account, nothing exists that could be compared with these ARNs.
+    let scope = known.unwrap_or_else(|| ArnScope {
+        partition: aws.partition.clone(),
+        region: aws.region.clone(),
+        account: "unknown".to_owned(),
+    });
 
     let table = table::ensure(aws, state.table.as_ref(), mode, on_wait);
     let messaging = Messaging { aws, request, state: &state, scope: &scope, on_wait };
@@ -156,7 +157,7 @@ pub async fn setup(aws: &Aws, request: &SetupRequest, on_wait: OnWait<'_>) -> Re
     let ((table, remark), changes) = tokio::try_join!(table, messaging)?;
     let names = &aws.names;
     Ok(SetupReport {
-        account: Some(scope.account).filter(|account| account != "unknown"),
+        account,
         topic: (names.topic(), changes.topic),
         provider_queues: changes.provider_queues,
         subscriptions: changes.subscriptions,

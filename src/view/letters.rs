@@ -7,45 +7,53 @@ use super::table::cut;
 use crate::aws::{Cut, DeadLetter, LetterSource};
 use crate::core::text::printable;
 use crate::core::{Timestamp, show_duration};
-use crate::flow::replay::{self, ReplayOutcome, Replayed};
+use crate::flow::replay::{LetterKind, ReplayOutcome, Replayed};
 
 /// Lines of a body that are shown.
 const BODY_LINES: usize = 3;
 /// The longest line without a terminal.
 const LONGEST_LINE: usize = 200;
 
-/// The letters of one queue; `what` says what they are: `request` or `reply`.
+/// The letters of one queue.
 #[derive(Debug, Clone)]
-pub struct LetterView<'a> {
-    pub what: &'a str,
+pub struct LetterView {
+    pub kind: LetterKind,
     pub queue: String,
     pub letters: Vec<DeadLetter>,
     /// About how many letters the queue held before, including those in flight.
     pub held: u64,
 }
 
-impl LetterView<'_> {
+impl LetterView {
     /// `2 requests`, `100 of about 500 requests`.
     pub fn count(&self) -> String {
         let shown = self.letters.len() as u64;
-        let many = if self.what == "reply" { "replies" } else { "requests" };
+        let many = match self.kind {
+            LetterKind::Requests => "requests",
+            LetterKind::Replies => "replies",
+        };
         match (self.held > shown, shown) {
             (true, _) => format!("{shown} of about {} {many}", self.held),
-            (false, 1) => format!("1 {}", self.what),
+            (false, 1) => format!("1 {}", word(self.kind)),
             (false, _) => format!("{shown} {many}"),
         }
     }
 }
 
 /// One letter in lines: its id, its source, its reason and the start of its body.
-pub fn lines(what: &str, letter: &DeadLetter, now: Timestamp, width: Option<u16>) -> Vec<String> {
+pub fn lines(
+    kind: LetterKind,
+    letter: &DeadLetter,
+    now: Timestamp,
+    width: Option<u16>,
+) -> Vec<String> {
     let width = width.map_or(LONGEST_LINE, usize::from);
     let age = letter.sent_at.map(|at| format!(", {} ago", show_duration(now.saturating_since(at))));
     let source = letter.source.as_ref();
     let source = source.map_or("unknown".to_owned(), |source| printable(source.name()));
     let received = count_of(letter.receive_count.into(), "time");
     let mut all = vec![
-        format!("{what} {}", printable(&letter.id)),
+        format!("{} {}", word(kind), printable(&letter.id)),
         format!("  from {source}{}, received {received}", age.unwrap_or_default()),
         format!(
             "  reason: {}",
@@ -74,11 +82,11 @@ fn start(line: &str) -> String {
 }
 
 /// The document of `--output json`.
-pub fn document(all: &[LetterView<'_>]) -> Value {
+pub fn document(all: &[LetterView]) -> Value {
     let letters = all.iter().flat_map(|of| {
         of.letters.iter().map(move |letter| {
             json!({
-                "kind": of.what,
+                "kind": word(of.kind),
                 "queue": of.queue,
                 "message-id": letter.id,
                 "source": letter.source.as_ref().map(LetterSource::name),
@@ -90,7 +98,7 @@ pub fn document(all: &[LetterView<'_>]) -> Value {
             })
         })
     });
-    let held = all.iter().map(|of| (of.what.to_owned(), json!(of.held))).collect();
+    let held = all.iter().map(|of| (word(of.kind).to_owned(), json!(of.held))).collect();
     json!({"letters": letters.collect::<Vec<_>>(), "held": Value::Object(held)})
 }
 
@@ -98,10 +106,10 @@ fn cut_document(cut: &Cut) -> Value {
     json!({"length": cut.length, "sha256": cut.sha256})
 }
 
-pub fn word(of: replay::LetterKind) -> &'static str {
+pub fn word(of: LetterKind) -> &'static str {
     match of {
-        replay::LetterKind::Requests => "request",
-        replay::LetterKind::Replies => "reply",
+        LetterKind::Requests => "request",
+        LetterKind::Replies => "reply",
     }
 }
 

@@ -70,6 +70,11 @@ pub fn table(gathering: &Gathering, frame: Frame<'_>) -> Vec<String> {
     all
 }
 
+/// The line of [`table`] that has the best quote, from 0: title and header come first, then the quotes by price.
+pub fn best_line(gathering: &Gathering) -> Option<usize> {
+    gathering.best.as_ref().map(|_| 2)
+}
+
 /// Cuts names and notes to the width that the other columns leave.
 fn narrowed(mut rows: Vec<Vec<String>>, width: Option<u16>) -> Vec<Vec<String>> {
     let wide = |column: usize| width_of(TITLES[column], &rows, column);

@@ -9,7 +9,7 @@ use rydes::core::{
     StackName, Timestamp,
 };
 use rydes::flow::events::{Event, Gathered};
-use rydes::view::quotes::{Frame, MOST_ROWS, table};
+use rydes::view::quotes::{Frame, MOST_ROWS, best_line, table};
 use rydes::view::workers::{ConsumerPart, Tally, Viewport};
 
 const NOON: i64 = 1_769_860_800_000;
@@ -62,6 +62,12 @@ fn shown(providers: usize, mut answers: Vec<AnswerRow>, after: i64, width: Optio
     let stack = StackName::parse("wild-rydes").expect("valid");
     let frame = Frame { stack: &stack, now: at(after), width, rows: MOST_ROWS };
     let lines = table(&gathering, frame);
+    let best = best_line(&gathering).map(|line| &lines[line]);
+    assert_eq!(best.is_some(), gathering.best.is_some());
+    if let Some((line, best)) = best.zip(gathering.best.as_ref()) {
+        let is_first = line.trim_start().starts_with("1 ");
+        assert!(is_first && line.contains(&format!(" {} ", best.price)), "{line}");
+    }
     if let Some(width) = width {
         let widest = lines.iter().map(|line| console::measure_text_width(line)).max();
         assert!(widest <= Some(width.into()), "{widest:?} > {width}:\n{}", lines.join("\n"));
@@ -88,6 +94,13 @@ fn ten() -> Vec<AnswerRow> {
         quote(9, 80, 600),
         says(Responder::stored("somebody-else"), Answer::Quote(Price::whole(1)), 700),
     ]
+}
+
+#[test]
+fn a_reason_that_ends_like_the_best_quote_is_not_shown_as_it() {
+    let reason = Answer::Declined("second  best".to_owned());
+    let table = shown(1, vec![says(simulated(1), reason, 300)], 2_500, None);
+    assert!(table.contains("declined: second  best\n"), "{table}");
 }
 
 #[test]

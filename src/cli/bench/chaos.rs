@@ -125,10 +125,7 @@ async fn in_front_of(target: &Target, seed: u64, share: f64) -> Result<Proxy> {
 
 /// The options of `providers run` for this behaviour.
 fn arguments(behaviour: &Behaviour) -> Vec<String> {
-    use clap::ValueEnum as _;
-    let profile = behaviour.profile.to_possible_value();
-    let profile = profile.map_or_else(String::new, |profile| profile.get_name().to_owned());
-    let mut all = vec!["--behavior".to_owned(), profile];
+    let mut all = vec!["--behavior".to_owned(), behaviour.profile.word().to_owned()];
     all.extend(["--seed".to_owned(), behaviour.seed.to_string()]);
     all.extend(["--speed".to_owned(), behaviour.speed.to_string()]);
     if let Some((low, high)) = behaviour.think {

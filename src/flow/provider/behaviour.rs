@@ -27,6 +27,17 @@ pub enum Profile {
     Steady,
 }
 
+impl Profile {
+    /// The word on the command line.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Demo => "demo",
+            Self::Workshop => "workshop",
+            Self::Steady => "steady",
+        }
+    }
+}
+
 /// What decides an answer besides the request and the provider.
 #[derive(Debug, Clone)]
 pub struct Behaviour {

@@ -207,7 +207,7 @@ fn wait(instance: &Instance, trouble: impl Fn() -> Option<&'static str>) -> Resu
                     }
                 }
             }
-            PortProbe::LocalStack(health) if health.has_failed() => {
+            PortProbe::LocalStack(health) if health.has_failed => {
                 return Err(Error::other(format!("LocalStack: {}", health.lacking.join(", "))));
             }
             _ => thread::sleep(LOOK),

@@ -81,7 +81,7 @@ pub(super) fn start(instance: &Instance, tools: &Tools, steps: &StepSink) -> Res
 
 /// Whether LocalStack, or one of its services, could not be loaded.
 fn has_failed_to_load(instance: &Instance) -> bool {
-    let service = |answer| matches!(answer, PortProbe::LocalStack(health) if health.has_failed());
+    let service = |answer| matches!(answer, PortProbe::LocalStack(health) if health.has_failed);
     !is_ours(instance) || service(health::ask(instance.port))
 }
 
