@@ -1,6 +1,8 @@
 //! The envelope that SNS puts around a message where raw delivery is off.
 //! <https://docs.aws.amazon.com/sns/latest/dg/sns-large-payload-raw-message-delivery.html>
 
+use std::borrow::Cow;
+
 use super::Request;
 use super::fields::{Fields, present};
 use super::text::without_mark;
@@ -15,15 +17,17 @@ pub fn opened(body: &str) -> Option<String> {
 
 impl Request {
     /// Reads a request as its queue delivers it: bare, or in an SNS envelope. A body that is a request itself is
-    /// never opened, even if it has the fields of an envelope.
+    /// never opened, even if it has the fields of an envelope. Returns the message, exactly as published, too.
     ///
     /// # Errors
     /// Says why it cannot be read.
-    pub fn delivered(body: &str) -> Result<Self, String> {
-        Self::decode(body).or_else(|reason| match opened(body) {
-            Some(message) => {
-                Self::decode(&message).map_err(|reason| format!("in an SNS envelope: {reason}"))
-            }
+    pub fn delivered(body: &str) -> Result<(Self, Cow<'_, str>), String> {
+        let bare = Self::decode(body).map(|request| (request, Cow::Borrowed(body)));
+        bare.or_else(|reason| match opened(body) {
+            Some(message) => match Self::decode(&message) {
+                Ok(request) => Ok((request, Cow::Owned(message))),
+                Err(reason) => Err(format!("in an SNS envelope: {reason}")),
+            },
             None => Err(reason),
         })
     }
@@ -46,7 +50,7 @@ mod tests {
     #[test]
     fn an_envelope_is_opened_and_a_bare_request_is_read_as_it_is() {
         let bare = Request::decode(REQUEST).expect("a request");
-        assert_eq!(Request::delivered(REQUEST), Ok(bare.clone()));
+        assert_eq!(Request::delivered(REQUEST), Ok((bare.clone(), REQUEST.into())));
         let marked = |text: &str| format!("\u{feff}{text}");
         for body in [
             envelope(&json!(REQUEST)),
@@ -54,7 +58,9 @@ mod tests {
             marked(&envelope(&json!(REQUEST))),
             envelope(&json!(marked(REQUEST))),
         ] {
-            assert_eq!(Request::delivered(&body), Ok(bare.clone()), "{body}");
+            let (request, published) = Request::delivered(&body).expect("a request");
+            assert_eq!(request, bare, "{body}");
+            assert!([REQUEST, &marked(REQUEST)].contains(&&*published), "{published}");
         }
         assert_eq!(opened(&envelope(&json!(REQUEST))).as_deref(), Some(REQUEST), "byte for byte");
     }
@@ -65,7 +71,8 @@ mod tests {
         let mut request: Value = serde_json::from_str(REQUEST).expect("JSON");
         request["Type"] = json!("Notification");
         request["Message"] = json!(other);
-        let read = Request::delivered(&request.to_string()).expect("a request");
+        let request = request.to_string();
+        let (read, _) = Request::delivered(&request).expect("a request");
         assert_eq!(read.id.as_str(), "x");
     }
 

@@ -1,14 +1,17 @@
 //! The two messages: the request on the topic, the reply on the response queue.
 
 use serde::{Deserialize, Serialize};
-use serde_json::Number;
+use serde_json::value::RawValue;
+use serde_json::{Number, Value};
 
 use super::fields::{Fields, present};
-use super::text::{compact_json, without_mark};
-use super::{Price, Responder, RfqId, Ride, Timestamp};
+use super::text::{compact_json, trimmed, without_mark};
+use super::{Price, ProviderName, Responder, RfqId, Ride, Timestamp};
 
 /// In characters (contract, section 3).
 const REASON_MAX: usize = 1_024;
+/// In bytes, as JSON (contract, section 10).
+const DETAILS_MAX: usize = 65_536;
 
 /// A request for quotes, as providers receive it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,6 +91,33 @@ pub enum Answer {
 }
 
 impl Answer {
+    /// Reads what a real provider says: a JSON number, which is a quote, or an object with exactly one of `quote`,
+    /// `declined`, `failed` and `silent`. All other fields are ignored.
+    ///
+    /// # Errors
+    /// Says why it is no answer.
+    pub fn decode(said: &str) -> Result<Self, String> {
+        let said = trimmed(said);
+        if said.starts_with('{') {
+            let fields = object(said)?;
+            if let Some(details) = present(&fields, "details") {
+                let details: Value = serde_json::from_str(details)
+                    .map_err(|error| format!("`details` cannot be read: {error}"))?;
+                if compact_json(&details).len() > DETAILS_MAX {
+                    return Err(format!("`details` is longer than {DETAILS_MAX} bytes"));
+                }
+            }
+            return answer(&fields);
+        }
+        let value: &RawValue =
+            serde_json::from_str(said).map_err(|error| format!("not JSON: {error}"))?;
+        if is_number(value.get()) {
+            Price::parse(value.get()).map(Self::Quote)
+        } else {
+            Err("neither a JSON number nor an object".to_owned())
+        }
+    }
+
     /// The name of its field in messages and rows.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -136,6 +166,25 @@ pub struct Reply {
 }
 
 impl Reply {
+    /// A provider's reply to a request, with the times of its receipt and of the answer. All but a quote repeat
+    /// the request's texts, so that the original's reader understands their rows.
+    pub fn to(
+        request: &Request,
+        provider: &ProviderName,
+        answer: Answer,
+        (received, answered): (Timestamp, Timestamp),
+    ) -> Self {
+        let is_quote = matches!(answer, Answer::Quote(_));
+        Self {
+            responder: provider.responder(),
+            id: request.id.clone(),
+            ride: request.ride.map(|text| (!is_quote).then(|| text.clone())),
+            answer,
+            received_at: Some(received),
+            answered_at: Some(answered),
+        }
+    }
+
     /// The message as it is sent: JSON, ASCII only.
     pub fn encode(&self) -> String {
         #[derive(Default, Serialize)]
@@ -222,7 +271,7 @@ fn answer(fields: &Fields) -> Result<Answer, String> {
         return Err(format!("both `{kind}` and `{second}` are there"));
     }
     if kind == "quote" {
-        if !value.starts_with(|c: char| c == '-' || c.is_ascii_digit()) {
+        if !is_number(value) {
             return Err("`quote` is not a number".to_owned());
         }
         return Price::parse(value).map(Answer::Quote);
@@ -240,6 +289,11 @@ fn answer(fields: &Fields) -> Result<Answer, String> {
         },
         _ => Answer::Silent(reason),
     })
+}
+
+/// Whether a JSON value is a number.
+fn is_number(value: &str) -> bool {
+    value.starts_with(|c: char| c == '-' || c.is_ascii_digit())
 }
 
 /// Empty if the list is malformed.
@@ -310,6 +364,45 @@ mod tests {
         let long =
             format!(r#"{{"responder": "r", "rfq-id": "x", "silent": "{}"}}"#, "x".repeat(1_025));
         assert!(Reply::decode(&long).is_err());
+    }
+
+    #[test]
+    fn a_real_provider_says_a_number_or_an_object() {
+        let quote = Answer::Quote(Price::parse("57.10").expect("a price"));
+        let own = r#"{"quote": 57.10, "responder": 7, "rfq-id": [], "answered-at": {}, "new": 1}"#;
+        for said in
+            ["57.10", " 57.10\n", "\u{feff}57.10", own, r#"{"quote":57.10,"details":{"eta":7}}"#]
+        {
+            assert_eq!(Answer::decode(said), Ok(quote.clone()), "{said}");
+        }
+        let failed = Answer::Failed { reason: "x".into(), attempts: None, attempted_at: vec![] };
+        for (said, answer) in [
+            (r#"{"declined": "too far"}"#, Answer::Declined("too far".into())),
+            (r#"{"silent": "", "quote": null}"#, Answer::Silent(String::new())),
+            (r#"{"failed": "x"}"#, failed),
+        ] {
+            assert_eq!(Answer::decode(said), Ok(answer), "{said}");
+        }
+        let details = |length| format!(r#"{{"quote": 1, "details": "{}"}}"#, "x".repeat(length));
+        assert!(Answer::decode(&details(DETAILS_MAX - 2)).is_ok());
+        for (said, reason) in [
+            ("<html>", "not JSON"),
+            ("57 58", "not JSON"),
+            (r#"{"quote": 5"#, "not JSON"),
+            ("01", "not JSON"),
+            (r#""57""#, "neither a JSON number nor an object"),
+            ("[57]", "neither"),
+            ("null", "neither"),
+            ("-1", "negative"),
+            ("1e126", "beyond"),
+            ("{}", "none of"),
+            (r#"{"quote": 1, "declined": "n"}"#, "both"),
+            (r#"{"quote": "1"}"#, "not a number"),
+            (&details(DETAILS_MAX - 1), "`details` is longer"),
+        ] {
+            let refused = Answer::decode(said).expect_err(said);
+            assert!(refused.contains(reason), "{said}: {refused}");
+        }
     }
 
     #[test]
