@@ -7,6 +7,9 @@ use clap::Args;
 use crate::core::parse_duration;
 use crate::flow::provider::{Behaviour, Fault, Profile};
 
+/// Requests worked on at once per simulated provider.
+const CONCURRENCY: usize = 100;
+
 /// How simulated providers behave.
 #[derive(Debug, Clone, Args)]
 pub(super) struct BehaviourArgs {
@@ -25,9 +28,9 @@ pub(super) struct BehaviourArgs {
     /// Make something go wrong on purpose; repeatable
     #[arg(long = "fault", value_name = "FAULT")]
     faults: Vec<Fault>,
-    /// Requests worked on at once per provider
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=10_000))]
-    concurrency: u16,
+    /// Requests worked on at once per provider [default: 100; for a program: the number of processors]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    concurrency: Option<u16>,
 }
 
 /// The shortest and the longest thinking time.
@@ -50,7 +53,21 @@ impl BehaviourArgs {
     }
 
     pub(super) fn concurrency(&self) -> usize {
-        self.concurrency.into()
+        self.typed_concurrency().unwrap_or(CONCURRENCY)
+    }
+
+    pub(super) fn typed_concurrency(&self) -> Option<usize> {
+        self.concurrency.map(usize::from)
+    }
+
+    /// An option that was typed and changes how simulated providers answer.
+    pub(super) fn typed(&self) -> Option<&'static str> {
+        let typed = [
+            ("--behavior", self.behavior.is_some()),
+            ("--think", self.think.is_some()),
+            ("--fault", !self.faults.is_empty()),
+        ];
+        typed.into_iter().find(|(_, is_typed)| *is_typed).map(|(option, _)| option)
     }
 }
 

@@ -16,7 +16,7 @@ use crate::error::{Error, Result, exit};
 use crate::flow::draft::Submission;
 use crate::flow::events::{Event, Sink};
 use crate::flow::gather;
-use crate::flow::provider::{self, Behaviour, Profile, Receipts};
+use crate::flow::provider::{Behaviour, Profile, ProviderPlan, Receipts, Served, Simulation};
 use crate::flow::scatter::{self, Scattered};
 use crate::flow::verify::verify;
 use crate::flow::workers::{self, WorkerPlan};
@@ -147,14 +147,14 @@ fn plan(providers: Vec<ProviderName>) -> WorkerPlan {
         visibility: Duration::from_secs(30),
         drain: Duration::from_secs(1),
     };
-    let settings = provider::ProviderSettings {
-        behaviour: behaviour(),
-        receipts: Receipts::Send,
-        poll_wait: POLL_WAIT,
-        options,
-    };
+    let simulation = Simulation { behaviour: behaviour(), receipts: Receipts::Send };
     WorkerPlan {
-        providers: Some((providers, settings)),
+        providers: Some(ProviderPlan {
+            served: Served::simulated(providers, &simulation, options.concurrency),
+            poll_wait: POLL_WAIT,
+            visibility: options.visibility,
+            drain: options.drain,
+        }),
         consumer: Some(gather::ConsumerSettings { poll_wait: POLL_WAIT, options }),
     }
 }

@@ -144,7 +144,7 @@ enum Command {
     Localstack(localstack::Command),
     /// Make the topic, the queues and the table of a stack
     Setup(setup::Command),
-    /// Run the simulated providers; list, add and remove providers
+    /// Run providers, simulated and real; list, add, remove and try them
     Providers(providers::Command),
     /// Run the response consumer alone
     Consumer(consumer::Command),

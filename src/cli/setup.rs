@@ -15,10 +15,11 @@ use crate::view::subscriptions;
 #[command(after_help = "Examples:
   rydes setup                      ten simulated providers
   rydes setup --providers 3        three of them
+  rydes setup --providers 0        none: `providers add` makes real ones
   rydes setup --dry-run            what would be done")]
 pub(super) struct Command {
-    /// How many simulated providers there should be, 1 to 100
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u8).range(1..=100))]
+    /// How many simulated providers there should be, 0 to 100
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u8).range(0..=100))]
     providers: u8,
     /// Say what would be done; touch nothing
     #[arg(short = 'n', long)]
@@ -80,7 +81,11 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         output.note(&kept);
         output.note(&format!("  {remove}"));
     }
-    let next = if mode == Mode::DryRun { "setup" } else { "providers run" };
+    let next = match (mode, command.providers) {
+        (Mode::DryRun, _) => "setup",
+        (Mode::Apply, 0) => "providers add NAME",
+        (Mode::Apply, _) => "providers run",
+    };
     output.note(&format!("next: {}", settings.command(next)));
     Ok(exit::DONE)
 }

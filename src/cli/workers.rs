@@ -1,4 +1,4 @@
-//! The options of the workers and the consumer, and the view while they run.
+//! The options that workers and consumer share, and the view while they run.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -7,21 +7,21 @@ use clap::{Args, ValueEnum};
 use tokio::time::{Instant, interval, sleep};
 
 use super::Context;
-use super::behaviour::BehaviourArgs;
 use crate::aws::{Aws, MAX_WAIT};
 use crate::consumer::{ConsumeOptions, Trouble, Troubles};
-use crate::core::{ProviderName, Timestamp, parse_duration};
+use crate::core::{Timestamp, parse_duration};
 use crate::error::{Error, Result, exit};
 use crate::flow::events::{Event, Sink};
 use crate::flow::gather;
-use crate::flow::provider::{self, Fault, Profile, Receipts};
+use crate::flow::provider::{Profile, ProviderPlan, Served, ServedBy};
 use crate::flow::workers::{self, WorkerPlan};
 use crate::settings::Settings;
 use crate::shutdown::{Stage, StopSignal};
 use crate::terminal::live::{Live, size};
 use crate::terminal::{Format, Output};
+use crate::view::served::real_providers;
 use crate::view::table::wrapped;
-use crate::view::workers::{ConsumerPart, Tally, Viewport, document, line};
+use crate::view::workers::{ConsumerPart, Tally, Viewport, document, line, said};
 
 /// How long the workers may take to end after a first Ctrl-C: longer than the longest poll.
 const DRAIN: Duration = Duration::from_secs(25);
@@ -64,42 +64,6 @@ enum ProgressMode {
     None,
 }
 
-/// Answer requests as the simulated providers, and gather the answers.
-#[derive(Debug, Clone, Args)]
-#[command(after_help = "Examples:
-  rydes providers run                                  all, with the consumer
-  rydes providers run UnicornManagementResource3       one of them
-  rydes providers run --behavior workshop              as the original (deadlines of 70s)
-  rydes providers run --fault silent@0.1 --fault UnicornManagementResource3=slow:20s
-
-Faults: [NAME=]KIND[@CHANCE][:ARGUMENT], the first that strikes counts:
-  decline:REASON     declines
-  silent             leaves a receipt and no answer
-  error              fails at every attempt
-  slow:TIME          thinks so long
-  clock:+5m          its clock is 5 minutes fast (clock:-5m slow)
-  poison             sends a body that is not JSON
-  duplicate          answers twice, the second time dearer
-  wrong-id           answers to an id that belongs to no RFQ
-  crash-before-send  its worker dies once and is replaced; the request comes back
-                     after 30 s: a --deadline of 60s suits it
-  crash-after-send   the same, after its answer was sent")]
-pub(super) struct Providers {
-    /// Run only these
-    #[arg(value_name = "NAME", value_parser = ProviderName::parse)]
-    pub(super) names: Vec<ProviderName>,
-    #[command(flatten)]
-    behaviour: BehaviourArgs,
-    /// Leave the response consumer out
-    #[arg(long)]
-    no_consumer: bool,
-    /// A silent provider leaves no receipt: it looks like one that is down
-    #[arg(long)]
-    no_receipts: bool,
-    #[command(flatten)]
-    pub(super) common: Common,
-}
-
 fn poll_wait(text: &str) -> Result<Duration, String> {
     let wait = parse_duration(text)?;
     let fits = wait >= Duration::from_secs(1) && wait <= MAX_WAIT && wait.subsec_nanos() == 0;
@@ -114,37 +78,17 @@ fn visibility(text: &str) -> Result<Duration, String> {
     if fits { Ok(visibility) } else { Err("1s to 12h, in whole seconds".to_owned()) }
 }
 
-impl Providers {
-    fn settings(&self) -> provider::ProviderSettings {
-        provider::ProviderSettings {
-            behaviour: self.behaviour.behaviour(Profile::Demo),
-            receipts: if self.no_receipts { Receipts::Withhold } else { Receipts::Send },
-            poll_wait: self.common.poll_wait,
-            options: self.common.options(self.behaviour.concurrency()),
-        }
-    }
-
-    pub(super) fn faults(&self) -> &[Fault] {
-        self.behaviour.faults()
-    }
-
-    /// Runs these providers, with the consumer unless it is left out.
-    pub(super) fn plan(&self, names: Vec<ProviderName>) -> WorkerPlan {
-        WorkerPlan {
-            providers: Some((names, self.settings())),
-            consumer: (!self.no_consumer).then(|| self.common.gathering()),
-        }
-    }
-}
-
 impl Common {
-    fn options(&self, concurrency: usize) -> ConsumeOptions {
-        ConsumeOptions { concurrency, visibility: self.visibility, drain: IN_FLIGHT }
+    /// Runs these providers.
+    pub(super) fn serving(&self, served: Vec<Served>) -> ProviderPlan {
+        let (poll_wait, visibility) = (self.poll_wait, self.visibility);
+        ProviderPlan { served, poll_wait, visibility, drain: IN_FLIGHT }
     }
 
     pub(super) fn gathering(&self) -> gather::ConsumerSettings {
-        let (poll_wait, options) = (self.poll_wait, self.options(GATHER_CONCURRENCY));
-        gather::ConsumerSettings { poll_wait, options }
+        let (concurrency, visibility) = (GATHER_CONCURRENCY, self.visibility);
+        let options = ConsumeOptions { concurrency, visibility, drain: IN_FLIGHT };
+        gather::ConsumerSettings { poll_wait: self.poll_wait, options }
     }
 }
 
@@ -161,8 +105,8 @@ pub(super) async fn run(
     common: &Common,
 ) -> Result<u8> {
     let output = &context.output;
-    let names = plan.providers.as_ref().map_or(&[][..], |(names, _)| names);
-    let tally = Arc::new(Mutex::new(Tally::new(names)));
+    let served = plan.providers.as_ref().map_or(&[][..], |providers| &providers.served);
+    let tally = Arc::new(Mutex::new(Tally::of(served)));
     let view = WorkerView::of(output, common.progress);
     greet(output, settings, aws, plan);
     // A stop from inside is no signal: the user's first Ctrl-C still drains.
@@ -240,17 +184,26 @@ impl WorkerView {
 }
 
 fn greet(output: &Output, settings: &Settings, aws: &Aws, plan: &WorkerPlan) {
-    let Some((_, provider::ProviderSettings { behaviour, .. })) = &plan.providers else {
+    let Some(providers) = &plan.providers else {
         output.note(&format!("{} · the response consumer", aws.target_line()));
         return;
     };
-    let name = behaviour.profile.word();
-    output.note(&format!("{} · behavior {name}, seed {}", aws.target_line(), behaviour.seed));
+    let behaviour = providers.served.iter().find_map(|served| match &served.by {
+        ServedBy::Simulation(simulation) => Some(&simulation.behaviour),
+        ServedBy::Program(_) | ServedBy::Endpoint(_) => None,
+    });
+    let how = behaviour.map(|behaviour| {
+        format!(" · behavior {}, seed {}", behaviour.profile.word(), behaviour.seed)
+    });
+    output.note(&format!("{}{}", aws.target_line(), how.unwrap_or_default()));
+    for line in real_providers(&providers.served) {
+        output.note(&line);
+    }
     output.note(match consumer(plan) {
         ConsumerPart::Included => "with the response consumer (--no-consumer to leave it out)",
         ConsumerPart::LeftOut => "without the response consumer: answers are gathered elsewhere",
     });
-    if behaviour.profile == Profile::Workshop {
+    if behaviour.is_some_and(|behaviour| behaviour.profile == Profile::Workshop) {
         output.note("the original's providers think up to 60 s: a deadline of 70s suits them");
     }
     output.note("Ctrl-C finishes what is in hand; twice leaves at once. Now, in another terminal:");
@@ -276,6 +229,9 @@ fn sink(output: &Output, view: WorkerView, tally: &Arc<Mutex<Tally>>) -> Sink<Ev
         };
         let now = Timestamp::now();
         lock(&tally).count(&event, now);
+        if let Event::Said { provider, line } = &event {
+            output.note(&said(provider, line));
+        }
         match view {
             WorkerView::Plain => {
                 if let Some(line) = line(&event, now) {

@@ -18,6 +18,22 @@ pub enum Event {
         /// How often the request has been received, this time included.
         count: u32,
     },
+    /// A real provider is asked.
+    Asked {
+        /// The provider.
+        provider: ProviderName,
+        /// The RFQ.
+        id: RfqId,
+        /// Which attempt it is, from 1.
+        attempt: u32,
+    },
+    /// A line that a real provider wrote for its owner: of a program's stderr, or of a refusal by HTTP.
+    Said {
+        /// The provider.
+        provider: ProviderName,
+        /// The line, without its end.
+        line: String,
+    },
     /// A provider's answer is on the response queue.
     Answered {
         /// The provider.
@@ -26,6 +42,8 @@ pub enum Event {
         id: RfqId,
         /// What it answered.
         answer: Answer,
+        /// The time from the receipt of the request to this answer.
+        took: Duration,
         /// How long after the deadline, if it was too late.
         late_by: Option<Duration>,
     },

@@ -10,7 +10,6 @@ use tokio::time::{sleep, timeout};
 use super::events::{Event, Sink};
 use super::{gather, provider};
 use crate::aws::Aws;
-use crate::core::ProviderName;
 use crate::error::Result;
 use crate::shutdown::{Stage, StopSignal};
 
@@ -22,7 +21,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 #[derive(Debug, Clone)]
 pub struct WorkerPlan {
     /// `None` for the consumer alone.
-    pub providers: Option<(Vec<ProviderName>, provider::ProviderSettings)>,
+    pub providers: Option<provider::ProviderPlan>,
     /// `None` for the providers alone.
     pub consumer: Option<gather::ConsumerSettings>,
 }
@@ -42,8 +41,8 @@ pub async fn run(
     };
     let providers_stop = stop.part();
     let providers = async {
-        let Some((names, settings)) = &plan.providers else { return Ok(()) };
-        let ended = provider::run(aws, names, settings, &providers_stop, &sink).await;
+        let Some(providers) = &plan.providers else { return Ok(()) };
+        let ended = provider::run(aws, providers, &providers_stop, &sink).await;
         if ended.is_ok() && plan.consumer.is_some() && !stop.has_reached(Stage::GiveBack) {
             // Answers that are not gathered in time stay in the response queue.
             _ = timeout(LAST_LOOK, outstanding.settled()).await;

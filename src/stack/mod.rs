@@ -22,7 +22,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 pub use depths::{Depths, all_depths, count_lag, depths, depths_and_subscribers};
-pub use register::{ProviderKind, Registered, add, register, register_in_full};
+pub use register::{ProviderKind, Registered, add, provider_kind, register, register_in_full};
 pub use removal::{OpenRequests, Removed, remove};
 pub use setup::{SetupReport, SetupRequest, setup};
 pub use subscriptions::{

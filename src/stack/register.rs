@@ -82,7 +82,7 @@ async fn of_listed(aws: &Aws, listed: &Listed) -> Result<Vec<Registered>> {
             Ok::<_, Error>(Registered {
                 responder: aws.names.responder(&queue),
                 name,
-                kind: if simulated { ProviderKind::Simulated } else { ProviderKind::External },
+                kind: kind(simulated),
                 queue,
                 queue_arn: subscription.queue_arn.clone(),
             })
@@ -92,6 +92,16 @@ async fn of_listed(aws: &Aws, listed: &Listed) -> Result<Vec<Registered>> {
         .await?;
     registered.sort_by(|a, b| a.responder.cmp(&b.responder));
     Ok(registered)
+}
+
+/// The kind of one provider, from its queue alone; `None` where there is no such queue.
+pub async fn provider_kind(aws: &Aws, name: &ProviderName) -> Result<Option<ProviderKind>> {
+    let queue = queue_state::look(aws, &aws.names.provider_queue(name)).await?;
+    Ok(queue.map(|queue| kind(queue.is_simulated())))
+}
+
+fn kind(is_simulated: bool) -> ProviderKind {
+    if is_simulated { ProviderKind::Simulated } else { ProviderKind::External }
 }
 
 /// Makes the queue and the subscription of an external provider.

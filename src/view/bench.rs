@@ -27,7 +27,7 @@ pub fn report(plan: &LoadPlan, measured: &Measured) -> Vec<String> {
     let (duplicates, lost) = (measured.duplicates, measured.lost);
     rows.push(["came twice, or never".to_owned(), format!("{duplicates} duplicates, {lost} lost")]);
     let rows: Vec<Vec<String>> = rows.into_iter().map(Vec::from).collect();
-    let (arrival, providers) = (arrival(plan.arrival), plan.providers.len());
+    let (arrival, providers) = (arrival(plan.arrival), plan.providers.served.len());
     let mut all = vec![format!(
         "{} RFQs to {providers} providers, {arrival}, in {:.1} s",
         plan.rfqs,
@@ -74,7 +74,7 @@ pub fn document(plan: &LoadPlan, measured: &Measured) -> Value {
     let mut document = json!({
         "name": "rydes",
         "rfqs": plan.rfqs,
-        "providers": plan.providers.len(),
+        "providers": plan.providers.served.len(),
         "rate": rate,
         "seconds": rounded(measured.took.as_secs_f64(), 3),
         "rfqs-per-second": rounded(of.rfqs, 2),

@@ -7,6 +7,7 @@ mod names;
 pub(crate) mod page;
 pub mod picture;
 pub mod quotes;
+pub(crate) mod served;
 pub(crate) mod setup;
 pub mod status;
 pub(crate) mod subscriptions;

@@ -5,15 +5,17 @@ use std::fmt::Write as _;
 use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
+use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
 use super::table::{Column, cut, cut_middle, lines, spaced, wrapped};
-use super::usage;
+use super::{count_of, usage};
 use crate::aws::Usage;
 use crate::consumer::Trouble;
 use crate::core::text::printable;
 use crate::core::{Answer, ProviderName, RfqId, Timestamp};
 use crate::flow::events::{Event, Gathered, Stray};
+use crate::flow::provider::{Served, ServedBy};
 
 /// Ids in each of two generations of [`Distinct`]: more RFQs than are ever gathered at once.
 const MOST_IDS: usize = 50_000;
@@ -24,6 +26,10 @@ const MOST_OPEN: usize = 100_000;
 const SHOWN: Duration = Duration::from_secs(10);
 /// The longest trouble that is shown in the table.
 const LONGEST_TROUBLE: usize = 300;
+/// The longest time to answer that is told apart, in milliseconds: an hour.
+const LONGEST_TIME: u64 = 3_600_000;
+/// Columns of the table that every provider fills.
+const SIMULATED_COLUMNS: usize = 7;
 /// The least width of a name.
 const SHORTEST_NAME: usize = 10;
 
@@ -36,8 +42,10 @@ pub struct Viewport {
     pub now: Timestamp,
 }
 
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 struct ProviderCounts {
+    /// The attempts and times of a real provider; `None` for a simulated one.
+    real: Option<RealCounts>,
     received: u64,
     quoted: u64,
     declined: u64,
@@ -46,6 +54,29 @@ struct ProviderCounts {
     in_flight: u64,
     given_back: u64,
     unreadable: u64,
+}
+
+/// How a real provider is asked and how long it takes.
+#[derive(Debug, Clone)]
+struct RealCounts {
+    attempts: u64,
+    /// From the receipt of a request to its answer, in milliseconds.
+    times: Histogram<u32>,
+}
+
+impl Default for RealCounts {
+    fn default() -> Self {
+        let times = Histogram::new_with_max(LONGEST_TIME, 2).expect("these bounds are valid");
+        Self { attempts: 0, times }
+    }
+}
+
+impl RealCounts {
+    /// The time within which this share of the answers came; `None` without answers.
+    fn time(&self, share: f64) -> Option<Duration> {
+        let is_empty = self.times.is_empty();
+        (!is_empty).then(|| Duration::from_millis(self.times.value_at_quantile(share)))
+    }
 }
 
 /// Counts what happened, for the table and for the summary.
@@ -80,10 +111,18 @@ struct Standing {
 
 impl Tally {
     /// Nothing has happened at these providers.
-    pub fn new(providers: &[ProviderName]) -> Self {
-        let counts =
-            providers.iter().map(|name| (name.clone(), ProviderCounts::default())).collect();
-        Self { providers: counts, ..Self::default() }
+    pub fn new<'a>(providers: impl IntoIterator<Item = &'a ProviderName>) -> Self {
+        let counts = providers.into_iter().map(|name| (name.clone(), ProviderCounts::default()));
+        Self { providers: counts.collect(), ..Self::default() }
+    }
+
+    /// The same, for providers of which some are real.
+    pub fn of(served: &[Served]) -> Self {
+        let mut tally = Self::new(served.iter().map(|one| &one.name));
+        for one in served.iter().filter(|one| !matches!(one.by, ServedBy::Simulation(_))) {
+            tally.of_provider(&one.name).real = Some(RealCounts::default());
+        }
+        tally
     }
 
     /// Counts an event that happened now.
@@ -94,14 +133,23 @@ impl Tally {
                     self.open.clear();
                 }
                 let is_new = self.open.insert((provider.clone(), id.clone()));
-                let counts = self.of(provider);
+                let counts = self.of_provider(provider);
                 counts.in_flight += 1;
                 counts.received += u64::from(is_new);
                 self.rfqs.count(id);
             }
-            Event::Answered { provider, id, answer, .. } => {
+            Event::Asked { provider, .. } => {
+                if let Some(real) = &mut self.of_provider(provider).real {
+                    real.attempts += 1;
+                }
+            }
+            Event::Answered { provider, id, answer, took, .. } => {
                 self.open.remove(&(provider.clone(), id.clone()));
-                let counts = self.of(provider);
+                let counts = self.of_provider(provider);
+                if let Some(real) = &mut counts.real {
+                    real.times
+                        .saturating_record(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
+                }
                 match answer {
                     Answer::Quote(_) => counts.quoted += 1,
                     Answer::Declined(_) => counts.declined += 1,
@@ -111,7 +159,7 @@ impl Tally {
             }
             Event::Mute { provider, id } => {
                 self.open.remove(&(provider.clone(), id.clone()));
-                self.of(provider).silent += 1;
+                self.of_provider(provider).silent += 1;
                 self.mute += 1;
             }
             Event::Strayed { provider, id, .. } => {
@@ -119,11 +167,11 @@ impl Tally {
                 self.strayed += 1;
             }
             Event::Crashed { .. } => self.crashed += 1,
-            Event::GivenBack { provider } => self.of(provider).given_back += 1,
+            Event::GivenBack { provider } => self.of_provider(provider).given_back += 1,
             Event::Again { .. } => self.again += 1,
-            Event::Unreadable { provider, .. } => self.of(provider).unreadable += 1,
+            Event::Unreadable { provider, .. } => self.of_provider(provider).unreadable += 1,
             Event::Finished { provider } => {
-                let counts = self.of(provider);
+                let counts = self.of_provider(provider);
                 counts.in_flight = counts.in_flight.saturating_sub(1);
             }
             Event::Gathered { id, how, .. } => {
@@ -148,7 +196,7 @@ impl Tally {
             Event::Trouble(Trouble::Over { subject } | Trouble::Abandoned { subject }) => {
                 self.troubles.retain(|standing| standing.subject != *subject);
             }
-            Event::Attempt { .. } | Event::Left { .. } => {}
+            Event::Said { .. } | Event::Attempt { .. } | Event::Left { .. } => {}
         }
     }
 
@@ -179,7 +227,7 @@ impl Tally {
         self.providers.values().map(|counts| counts.in_flight).sum()
     }
 
-    fn of(&mut self, provider: &ProviderName) -> &mut ProviderCounts {
+    fn of_provider(&mut self, provider: &ProviderName) -> &mut ProviderCounts {
         self.providers.entry(provider.clone()).or_default()
     }
 
@@ -209,23 +257,8 @@ impl Tally {
         let Viewport { width, now } = screen;
         let mut all = Vec::new();
         if !self.providers.is_empty() {
-            let columns = [
-                Column::Left(if width < 70 { "PROVIDER" } else { "SIMULATED PROVIDER" }),
-                Column::Right("RECEIVED"),
-                Column::Right("QUOTED"),
-                Column::Right("DECLINED"),
-                Column::Right("FAILED"),
-                Column::Right("SILENT"),
-                Column::Right("IN HAND"),
-            ];
-            let row = |(name, counts): (&ProviderName, &ProviderCounts)| {
-                let c = counts;
-                let numbers = [c.received, c.quoted, c.declined, c.failed, c.silent, c.in_flight];
-                let numbers = numbers.iter().map(ToString::to_string);
-                std::iter::once(name.to_string()).chain(numbers).collect()
-            };
-            let shown: Vec<Vec<String>> = self.providers.iter().take(rows).map(row).collect();
-            all.extend(narrow(&columns, &shown, width));
+            let shown: Vec<_> = self.providers.iter().take(rows).collect();
+            all.extend(self.provider_lines(&shown, width));
             let folded = self.providers.len().saturating_sub(rows);
             if folded > 0 {
                 all.push(format!("... and {folded} more"));
@@ -242,6 +275,40 @@ impl Tally {
             all.extend(wrapped(&cut(&trouble, LONGEST_TROUBLE), Some(width)));
         }
         all
+    }
+
+    /// A line per provider, below a header. A narrow terminal leaves out the times, then the attempts.
+    fn provider_lines(
+        &self,
+        shown: &[(&ProviderName, &ProviderCounts)],
+        width: u16,
+    ) -> Vec<String> {
+        let has_real = self.providers.values().any(|counts| counts.real.is_some());
+        let title = if width < 70 || has_real { "PROVIDER" } else { "SIMULATED PROVIDER" };
+        let mut columns = vec![Column::Left(title)];
+        let titles = ["RECEIVED", "QUOTED", "DECLINED", "FAILED", "SILENT", "IN HAND"];
+        columns.extend(titles.map(Column::Right));
+        if has_real {
+            columns.extend(["ATTEMPTS", "P50", "P95"].map(Column::Right));
+        }
+        let row = |(name, c): &(&ProviderName, &ProviderCounts)| {
+            let numbers = [c.received, c.quoted, c.declined, c.failed, c.silent, c.in_flight];
+            let mut row = vec![name.to_string()];
+            row.extend(numbers.iter().map(ToString::to_string));
+            if has_real {
+                row.extend(real_cells(c.real.as_ref()));
+            }
+            row
+        };
+        let rows: Vec<_> = shown.iter().map(row).collect();
+        let fits = |count: &usize| {
+            let rows: Vec<_> = rows.iter().map(|row| row[..*count].to_vec()).collect();
+            widest(&spaced(&columns[..*count], &rows, 1)) <= usize::from(width)
+        };
+        let count = [columns.len(), SIMULATED_COLUMNS + 1].into_iter().find(fits);
+        let count = count.unwrap_or(SIMULATED_COLUMNS).min(columns.len());
+        let rows: Vec<_> = rows.into_iter().map(|row| row[..count].to_vec()).collect();
+        narrow(&columns[..count], &rows, width)
     }
 
     fn consumer_line(&self) -> String {
@@ -277,6 +344,9 @@ impl Tally {
             }
             all.push(line);
         }
+        for (name, counts) in &self.providers {
+            all.extend(counts.real.as_ref().map(|real| real_line(name, real)));
+        }
         if consumer == ConsumerPart::Included {
             all.push(self.consumer_line());
         }
@@ -306,6 +376,17 @@ impl Tally {
         for (name, value) in usage::fields(usage, self.rfqs.count) {
             document[name] = value;
         }
+        let real = self.providers.iter().filter_map(|(name, counts)| {
+            let real = counts.real.as_ref()?;
+            let millis = |share| u64::try_from(real.time(share)?.as_millis()).ok();
+            let told = json!({
+                "attempts": real.attempts,
+                "p50-ms": millis(0.5),
+                "p95-ms": millis(0.95),
+            });
+            Some((name.to_string(), told))
+        });
+        document["real-providers"] = Value::Object(real.collect());
         document
     }
 }
@@ -341,11 +422,42 @@ pub enum ConsumerPart {
     LeftOut,
 }
 
+/// `acme: 12 attempts, half of its answers within 210 ms, 95 % within 1.2 s`.
+fn real_line(name: &ProviderName, real: &RealCounts) -> String {
+    let attempts = count_of(real.attempts, "attempt");
+    match (real.time(0.5), real.time(0.95)) {
+        (Some(half), Some(most)) => format!(
+            "{name}: {attempts}, half of its answers within {}, 95 % within {}",
+            seconds(half),
+            seconds(most)
+        ),
+        _ => format!("{name}: {attempts}"),
+    }
+}
+
+/// A real provider's attempts, and the times within which half of the answers and 95 % of them came.
+fn real_cells(real: Option<&RealCounts>) -> [String; 3] {
+    let Some(real) = real else { return ["-", "-", "-"].map(str::to_owned) };
+    let time = |share| real.time(share).map_or_else(|| "-".to_owned(), seconds);
+    [real.attempts.to_string(), time(0.5), time(0.95)]
+}
+
+/// A duration in milliseconds below one second, else in tenths of seconds.
+fn seconds(duration: Duration) -> String {
+    match duration.as_millis() {
+        millis @ 0..1_000 => format!("{millis} ms"),
+        _ => tenths(duration),
+    }
+}
+
+fn widest(lines: &[String]) -> usize {
+    lines.iter().map(String::len).max().unwrap_or(0)
+}
+
 /// The lines of a table that fit into the width: with columns one space apart where two do not fit, and with names
 /// cut where that is not enough.
 fn narrow(columns: &[Column], rows: &[Vec<String>], width: u16) -> Vec<String> {
     let width = usize::from(width);
-    let widest = |lines: &[String]| lines.iter().map(String::len).max().unwrap_or(0);
     let wide = lines(columns, rows);
     if widest(&wide) <= width {
         return wide;
@@ -364,6 +476,11 @@ fn narrow(columns: &[Column], rows: &[Vec<String>], width: u16) -> Vec<String> {
     spaced(columns, &shorter.collect::<Vec<_>>(), 1)
 }
 
+/// A line that a real provider wrote for its owner: `acme: no such route`.
+pub fn said(provider: &ProviderName, line: &str) -> String {
+    format!("{provider}: {}", printable(line))
+}
+
 /// A line of the log: `12:00:03.412 received  78c371f6 UnicornManagementResource1`. `None` for events that are only
 /// counted.
 pub fn line(event: &Event, at: Timestamp) -> Option<String> {
@@ -378,8 +495,13 @@ pub fn line(event: &Event, at: Timestamp) -> Option<String> {
             let again = if *count > 1 { format!("(delivery {count})") } else { String::new() };
             say("received", id, provider.as_str(), again)
         }
-        Event::Answered { provider, id, answer, late_by } => {
+        Event::Asked { provider, id, attempt } => {
+            let again = if *attempt > 1 { format!("(attempt {attempt})") } else { String::new() };
+            say("asked", id, provider.as_str(), again)
+        }
+        Event::Answered { provider, id, answer, took, late_by } => {
             let (word, more) = answer_words(answer);
+            let more = format!("{more} in {}", tenths(*took));
             let (word, more) = match late_by {
                 Some(by) => ("late", format!("{more} (+{})", tenths(*by))),
                 None => (word, more),
@@ -428,7 +550,10 @@ pub fn line(event: &Event, at: Timestamp) -> Option<String> {
         Event::Trouble(Trouble::Entry { subject, reason }) => {
             format!("{clock} trouble   {}: {}", printable(subject), printable(reason))
         }
-        Event::Finished { .. } | Event::Trouble(Trouble::Abandoned { .. }) => return None,
+        // What a provider says for its owner is printed in every view.
+        Event::Said { .. } | Event::Finished { .. } | Event::Trouble(Trouble::Abandoned { .. }) => {
+            return None;
+        }
     })
 }
 
@@ -458,9 +583,16 @@ pub fn document(event: &Event, at: Timestamp) -> Option<Value> {
         Event::Received { provider, id, count } => {
             json!({"event": "received", "provider": provider.as_str(), "rfq-id": id.as_str(), "count": count})
         }
-        Event::Answered { provider, id, answer: said, late_by } => {
+        Event::Asked { provider, id, attempt } => {
+            json!({"event": "asked", "provider": provider.as_str(), "rfq-id": id.as_str(),
+                "attempt": attempt})
+        }
+        Event::Said { provider, line } => {
+            json!({"event": "said", "provider": provider.as_str(), "line": line})
+        }
+        Event::Answered { provider, id, answer: said, took, late_by } => {
             json!({"event": "answered", "provider": provider.as_str(), "rfq-id": id.as_str(),
-                "answer": answer(said), "late-ms": late_by.as_ref().map(millis)})
+                "answer": answer(said), "took-ms": millis(took), "late-ms": late_by.as_ref().map(millis)})
         }
         Event::Mute { provider, id } => {
             json!({"event": "mute", "provider": provider.as_str(), "rfq-id": id.as_str()})

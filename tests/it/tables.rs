@@ -1,5 +1,7 @@
 //! What the tables look like, at a fixed time.
 
+use std::time::Duration;
+
 use insta::assert_snapshot;
 use rydes::aws::Usage;
 use rydes::consumer::Trouble;
@@ -156,7 +158,13 @@ fn tally() -> Tally {
         Event::Received { provider: provider(1), id: id(), count: 2 },
         Event::Finished { provider: provider(1) },
         Event::Received { provider: provider(1), id: id(), count: 3 },
-        Event::Answered { provider: provider(1), id: id(), answer: quoted.clone(), late_by: None },
+        Event::Answered {
+            provider: provider(1),
+            id: id(),
+            answer: quoted.clone(),
+            took: Duration::from_millis(40),
+            late_by: None,
+        },
         Event::Finished { provider: provider(1) },
         Event::Received { provider: provider(2), id: id(), count: 1 },
         Event::Gathered { responder: simulated(1), id: id(), answer: quoted, how: Gathered::First },

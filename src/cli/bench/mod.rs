@@ -14,7 +14,7 @@ use crate::cli::workers::GATHER_CONCURRENCY;
 use crate::consumer::ConsumeOptions;
 use crate::error::{Error, Result, exit};
 use crate::flow::gather;
-use crate::flow::provider::{self, Profile, Receipts};
+use crate::flow::provider::{Profile, ProviderPlan, Receipts, Served, Simulation};
 use crate::shutdown::StopSignal;
 use crate::terminal::Format;
 use crate::terminal::progress::{Progress, Total};
@@ -92,22 +92,29 @@ async fn measure(
     let output = &context.output;
     let count = command.count.unwrap_or(COUNT);
     let providers = stack.make(output, command.providers).await?;
-    let options =
-        |concurrency| ConsumeOptions { concurrency, visibility: VISIBILITY, drain: Duration::ZERO };
+    let behaviour = command.behaviour.behaviour(Profile::Steady);
     let plan = LoadPlan {
         rfqs: count,
         warm_up: command.warm_up,
         arrival: command.rate.map_or(Arrival::Saturating, Arrival::Rate),
-        providers,
-        workers: provider::ProviderSettings {
-            behaviour: command.behaviour.behaviour(Profile::Steady),
-            receipts: Receipts::Send,
+        longest_thought: behaviour.longest_thought(),
+        providers: ProviderPlan {
+            served: Served::simulated(
+                providers,
+                &Simulation { behaviour, receipts: Receipts::Send },
+                command.behaviour.concurrency(),
+            ),
             poll_wait: MAX_WAIT,
-            options: options(command.behaviour.concurrency()),
+            visibility: VISIBILITY,
+            drain: Duration::ZERO,
         },
         gathering: gather::ConsumerSettings {
             poll_wait: MAX_WAIT,
-            options: options(GATHER_CONCURRENCY),
+            options: ConsumeOptions {
+                concurrency: GATHER_CONCURRENCY,
+                visibility: VISIBILITY,
+                drain: Duration::ZERO,
+            },
         },
     };
     let bar = Progress::new(output, Total::Rfqs(count.into()), "gathered");

@@ -1,24 +1,39 @@
-//! Simulated providers: receive, decide, answer, acknowledge. Each provider queue has one worker; a new one
-//! replaces it when it crashes.
+//! Providers: receive, answer, acknowledge. Each provider queue has one worker, and each worker a service that
+//! decides the answers: a simulation, a program or an HTTP endpoint.
 //!
 //! A worker acknowledges a request only after the response queue has confirmed the answer. The caller chooses the
-//! providers, and must leave out external ones: no price is made up for them.
+//! providers: no price may be made up for an external one.
 
-mod behaviour;
-mod chance;
-mod fault;
+mod endpoint;
+mod program;
+mod retry;
+mod service;
+mod simulation;
+mod source;
+mod trial;
 mod worker;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
 
-pub use behaviour::{Behaviour, CrashMoment, Decision, Intent, Profile, ReplyDelivery, When};
-pub use fault::{Fault, FaultKind, KINDS as FAULT_KINDS};
+pub use endpoint::{Endpoint, endpoint_url};
+pub use program::Program;
+pub use reqwest::Url;
+pub use simulation::{
+    Behaviour, CrashMoment, Decision, FAULT_KINDS, Fault, FaultKind, Intent, Profile, Receipts,
+    ReplyDelivery, Simulation, When,
+};
+pub use trial::{Consequence, Trial, ask_once};
 
+use self::program::Groups;
+use self::service::{Asker, Service};
+use self::simulation::Simulated;
+use self::source::RequestSource;
 use self::worker::Worker;
 use crate::aws::{Aws, DeadLetters, Outgoing, PolledQueue, Queue};
 use crate::consumer::{Batcher, ConsumeOptions, Consumer, Notice, Trouble, retry_transient};
@@ -31,26 +46,46 @@ use crate::shutdown::StopSignal;
 /// several requests cost no more to receive than one.
 const POLL_PAUSE: Duration = Duration::from_millis(25);
 
-/// Whether silence leaves a receipt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Receipts {
-    /// A silent provider sends a receipt, so that its copy can be accounted for.
-    Send,
-    /// A silent provider leaves no trace.
-    Withhold,
+/// A provider that this process serves.
+#[derive(Debug, Clone)]
+pub struct Served {
+    /// The provider.
+    pub name: ProviderName,
+    /// What answers its requests.
+    pub by: ServedBy,
+    /// Requests in hand at once.
+    pub concurrency: usize,
 }
 
-/// How the workers run.
+/// What answers the requests of a provider.
 #[derive(Debug, Clone)]
-pub struct ProviderSettings {
-    /// How providers answer.
-    pub behaviour: Behaviour,
-    /// Whether silence leaves a receipt.
-    pub receipts: Receipts,
+pub enum ServedBy {
+    /// Answers that are made up.
+    Simulation(Simulation),
+    /// A process per attempt.
+    Program(Program),
+    /// An HTTP request per attempt.
+    Endpoint(Endpoint),
+}
+
+/// The providers of this process, and how their workers run.
+#[derive(Debug, Clone)]
+pub struct ProviderPlan {
+    /// The providers.
+    pub served: Vec<Served>,
     /// Duration of a long poll, at most 20 s.
     pub poll_wait: Duration,
-    /// How requests are consumed.
-    pub options: ConsumeOptions,
+    /// The visibility timeout of received requests.
+    pub visibility: Duration,
+    /// The time for requests in hand once the workers drain.
+    pub drain: Duration,
+}
+
+impl ProviderPlan {
+    /// The names of the providers.
+    pub fn names(&self) -> impl Iterator<Item = &ProviderName> {
+        self.served.iter().map(|served| &served.name)
+    }
 }
 
 /// Runs one worker per provider until `stop`, then drains.
@@ -59,27 +94,35 @@ pub struct ProviderSettings {
 /// Not set up when a queue is missing; the first permanent error, after draining.
 pub async fn run(
     aws: &Aws,
-    providers: &[ProviderName],
-    settings: &ProviderSettings,
+    plan: &ProviderPlan,
     stop: &StopSignal,
     sink: &Sink<Event>,
 ) -> Result<()> {
+    let tasks = TaskTracker::new();
+    let mut services = Services { aws, tasks: &tasks, sink, groups: None };
+    let services = plan.served.iter().map(|served| services.make(served));
+    let services = services.collect::<Result<Vec<_>>>()?;
     let find = async |name: String| retry_transient(async || aws.queue(name.clone()).await).await;
     let (response, dead_letters) = tokio::try_join!(
         find(aws.names.response_queue()),
         find(aws.names.provider_dead_letters()),
     )?;
-    let queues = providers.iter().map(|name| find(aws.names.provider_queue(name)));
+    let queues = plan.names().map(|name| find(aws.names.provider_queue(name)));
     let queues = try_join_all(queues).await?;
-    let tasks = TaskTracker::new();
     let answers = response.batch_sender(&tasks, stop);
     let dead_letters = dead_letters.dead_letters(&tasks, stop);
     let mut workers = JoinSet::new();
-    for (provider, queue) in providers.iter().zip(queues) {
+    for ((served, service), queue) in plan.served.iter().zip(services).zip(queues) {
         let supervisor = Supervisor {
-            provider: provider.clone(),
+            provider: served.name.clone(),
             queue,
-            settings: settings.clone(),
+            service,
+            poll_wait: plan.poll_wait,
+            options: ConsumeOptions {
+                concurrency: served.concurrency,
+                visibility: plan.visibility,
+                drain: plan.drain,
+            },
             answers: answers.clone(),
             dead_letters: dead_letters.clone(),
             stop: stop.part(),
@@ -105,11 +148,79 @@ pub async fn run(
     stop.outcome()
 }
 
+impl Served {
+    /// These providers, all with the same simulation.
+    pub fn simulated(
+        names: impl IntoIterator<Item = ProviderName>,
+        simulation: &Simulation,
+        concurrency: usize,
+    ) -> Vec<Self> {
+        let served = |name| {
+            let by = ServedBy::Simulation(simulation.clone());
+            Self { name, by, concurrency }
+        };
+        names.into_iter().map(served).collect()
+    }
+}
+
+/// Makes the services of one run.
+struct Services<'a> {
+    aws: &'a Aws,
+    tasks: &'a TaskTracker,
+    sink: &'a Sink<Event>,
+    /// Made for the first program.
+    groups: Option<Arc<Groups>>,
+}
+
+impl Services<'_> {
+    /// Makes what answers a provider's requests.
+    ///
+    /// # Errors
+    /// Invalid when an endpoint's headers are; other when no program can be watched.
+    fn make(&mut self, served: &Served) -> Result<Arc<dyn Service>> {
+        let provider = served.name.clone();
+        let asker = || Asker {
+            provider: provider.clone(),
+            stack: self.aws.names.stack().clone(),
+            sink: Arc::clone(self.sink),
+        };
+        Ok(match &served.by {
+            ServedBy::Simulation(simulation) => {
+                let simulation = simulation.clone();
+                Arc::new(Simulated { provider, simulation })
+            }
+            ServedBy::Program(program) => {
+                let asker = asker();
+                let groups = match &self.groups {
+                    Some(groups) => Arc::clone(groups),
+                    None => Arc::clone(self.groups.insert(Arc::new(watched_groups()?))),
+                };
+                let (program, tasks) = (Arc::new(program.clone()), self.tasks.clone());
+                Arc::new(program::Serving { asker, program, groups, tasks })
+            }
+            ServedBy::Endpoint(endpoint) => {
+                let serving = endpoint::Serving::new(asker(), endpoint);
+                let wrong = |problem| Error::invalid(format!("{}: {problem}", served.name));
+                Arc::new(serving.map_err(wrong)?)
+            }
+        })
+    }
+}
+
+fn watched_groups() -> Result<Groups> {
+    Groups::watched().map_err(|error| {
+        Error::other("cannot start `/bin/sh`, which ends programs that are left over")
+            .because(error)
+    })
+}
+
 /// Keeps one worker running for a provider.
 struct Supervisor {
     provider: ProviderName,
     queue: Queue,
-    settings: ProviderSettings,
+    service: Arc<dyn Service>,
+    poll_wait: Duration,
+    options: ConsumeOptions,
     answers: Batcher<Outgoing, ()>,
     dead_letters: DeadLetters,
     stop: StopSignal,
@@ -120,17 +231,20 @@ impl Supervisor {
     /// Runs a worker until it ends; starts a new one whenever a fault crashes it.
     async fn keep(self) -> Result<()> {
         let ended = loop {
-            let worker = Arc::new(Worker::new(
-                self.provider.clone(),
-                self.settings.clone(),
-                self.answers.clone(),
-                self.dead_letters.clone(),
-                Arc::clone(&self.sink),
-                self.queue.name().to_owned(),
-            ));
+            let worker = Arc::new(Worker {
+                provider: self.provider.clone(),
+                service: Arc::clone(&self.service),
+                answers: self.answers.clone(),
+                dead_letters: self.dead_letters.clone(),
+                stop: self.stop.clone(),
+                sink: Arc::clone(&self.sink),
+                queue: self.queue.name().to_owned(),
+                crash: Notify::new(),
+            });
             let crashed = Arc::clone(&worker);
             tokio::select! {
                 ended = self.work(worker) => break ended,
+                () = self.service.tend() => {}
                 // The requests it held come back when their visibility timeout ends.
                 () = crashed.crash.notified() => {}
             }
@@ -142,15 +256,19 @@ impl Supervisor {
     }
 
     async fn work(&self, worker: Arc<Worker>) -> Result<()> {
-        let source = PolledQueue {
-            queue: self.queue.clone(),
-            wait: self.settings.poll_wait,
-            visibility: self.settings.options.visibility,
+        let source = RequestSource {
+            queue: PolledQueue {
+                queue: self.queue.clone(),
+                wait: self.poll_wait,
+                visibility: self.options.visibility,
+            },
+            service: Arc::clone(&self.service),
+            stop: self.stop.clone(),
         };
         let troubles = Arc::clone(&self.sink);
         let consumer = Consumer {
             source,
-            options: self.settings.options,
+            options: self.options,
             poll_pause: POLL_PAUSE,
             stop: self.stop.part(),
             trouble: Arc::new(move |trouble: Trouble| troubles(Event::Trouble(trouble))),

@@ -39,8 +39,6 @@ const TOLD_EVERY: Duration = Duration::from_millis(200);
 const DEADLINE: Duration = Duration::from_hours(24);
 /// How long no answer may come, beyond the think time, before the missing answers count as lost.
 const STALLED: Duration = Duration::from_mins(2);
-/// The longest think time of any profile.
-const LONGEST_THOUGHT: Duration = Duration::from_mins(1);
 /// Everything counts as acknowledged when no AWS request has gone out for this long. Deletes wait a shorter time
 /// for their batch; an idle poll lasts longer.
 const SETTLED: Duration = Duration::from_millis(1_500);
@@ -53,8 +51,9 @@ pub(crate) struct LoadPlan {
     /// RFQs that are submitted first and not measured.
     pub warm_up: u32,
     pub arrival: Arrival,
-    pub providers: Vec<ProviderName>,
-    pub workers: provider::ProviderSettings,
+    pub providers: provider::ProviderPlan,
+    /// The longest time that a provider thinks.
+    pub longest_thought: Duration,
     pub gathering: gather::ConsumerSettings,
 }
 
@@ -102,10 +101,8 @@ pub(crate) async fn run(
     let heard = Arc::clone(&tracker);
     let sink: Sink<Event> = Arc::new(move |event| heard.hear(&event));
     let workers = async {
-        let both = WorkerPlan {
-            providers: Some((plan.providers.clone(), plan.workers.clone())),
-            consumer: Some(plan.gathering),
-        };
+        let both =
+            WorkerPlan { providers: Some(plan.providers.clone()), consumer: Some(plan.gathering) };
         Box::pin(workers::run(aws, &both, stop, &sink)).await?;
         Err(Error::other("the workers have stopped"))
     };
@@ -124,12 +121,10 @@ async fn measure(
 ) -> Result<Measured> {
     let tasks = TaskTracker::new();
     let scatter = Scatter::batched(aws, &tasks, &stop.part()).await?;
-    let providers = &plan.providers;
-    let behaviour = &plan.workers.behaviour;
-    let think = behaviour.think.map_or(LONGEST_THOUGHT, |(_, longest)| longest);
-    let stall = STALLED + think.div_f64(behaviour.speed);
+    let providers: Vec<_> = plan.providers.names().cloned().collect();
+    let stall = STALLED + plan.longest_thought;
     let round = async |rfqs: u32, arrival: Arrival, gathered: &dyn Fn(u64)| {
-        tracker.begin(rfqs, providers);
+        tracker.begin(rfqs, &providers);
         // Answers come while other RFQs are still being submitted.
         let submitted = submit(rfqs, arrival, &scatter, tracker);
         let ((), ()) = tokio::try_join!(submitted, async {

@@ -188,19 +188,19 @@ fn requests_that_come_again_to_another_process_are_answered_the_same() {
 }
 
 #[test]
-fn a_request_that_failed_and_comes_again_after_its_deadline_has_failed() {
+fn a_request_that_fails_needs_no_request_to_be_tried_again() {
     let stack = Stack::set_up(1);
     let proxy = Proxy::start();
-    // It cannot be given back, so that it comes again only when its visibility runs out.
     proxy.fail("ChangeMessageVisibilityBatch", usize::MAX, INTERNAL);
-    let workers = workers(&stack, &proxy, "--visibility 8s --fault error");
+    let workers = workers(&stack, &proxy, "--fault error");
     workers.says(" on LocalStack ");
-    let id = stack.submit("--deadline 5s");
+    let id = stack.submit("--deadline 30s");
     let row = stack.row_when(&id, &provider(1), |_| true);
-    assert_eq!((&row["failed"], &row["attempts"]), (&json!("engine fault"), &json!(1)), "{row}");
-    assert_eq!(row["attempted-at"].as_array().map(Vec::len), Some(1), "{row}");
+    assert_eq!((&row["failed"], &row["attempts"]), (&json!("engine fault"), &json!(5)), "{row}");
+    assert_eq!(row["attempted-at"].as_array().map(Vec::len), Some(5), "{row}");
     stack.drained(&provider(1));
     assert_eq!(stack.letters(PROVIDER_DEAD_LETTERS, 1).len(), 1);
+    assert_eq!(workers.count("received"), 1);
     workers.stop();
 }
 

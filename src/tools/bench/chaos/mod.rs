@@ -17,12 +17,12 @@ use tokio_util::task::TaskTracker;
 
 use self::check::{check, expected, rows_of};
 use self::processes::WorkerProcesses;
-use super::{DEADLINE, LONGEST_THOUGHT, STALLED, TOLD_EVERY};
+use super::{DEADLINE, STALLED, TOLD_EVERY};
 use crate::aws::Aws;
 use crate::core::{ProviderName, RfqId};
 use crate::error::{Error, Result};
 use crate::flow::draft::Submission;
-use crate::flow::provider::{Behaviour, FaultKind};
+use crate::flow::provider::Behaviour;
 use crate::flow::scatter::{Scatter, Scattered};
 use crate::shutdown::{Stage, StopSignal};
 use crate::stack::all_depths;
@@ -120,7 +120,7 @@ pub async fn run(
         let resubmitted = submit(reached, plan, &ids, stop);
         let gathered = gathered(aws, plan, &ids, told);
         let (resubmitted, took) = tokio::try_join!(resubmitted, gathered)?;
-        drained(aws, plan.visibility + longest_thought(plan)).await?;
+        drained(aws, plan.visibility + plan.behaviour.longest_thought()).await?;
         Ok::<_, Error>((resubmitted, took))
     };
     tokio::pin!(work);
@@ -202,7 +202,7 @@ async fn gathered(
         if there != last {
             (last, changed) = (there, Instant::now());
         }
-        if there >= wanted || changed.elapsed() > STALLED + longest_thought(plan) {
+        if there >= wanted || changed.elapsed() > STALLED + plan.behaviour.longest_thought() {
             return Ok(changed - began);
         }
     }
@@ -220,14 +220,4 @@ async fn drained(aws: &Aws, visibility: Duration) -> Result<()> {
         sleep(TOLD_EVERY).await;
     }
     Ok(())
-}
-
-fn longest_thought(plan: &ChaosPlan) -> Duration {
-    let behaviour = &plan.behaviour;
-    let slow = behaviour.faults.iter().filter_map(|fault| match fault.kind {
-        FaultKind::Slow(think) => Some(think),
-        _ => None,
-    });
-    let think = behaviour.think.map_or(LONGEST_THOUGHT, |(_, longest)| longest);
-    slow.chain([think]).max().unwrap_or_default().div_f64(behaviour.speed)
 }

@@ -10,9 +10,12 @@ use crate::core::{Price, ProviderName, Request, RfqId, Timestamp};
 /// `demo` never misses a deadline on purpose that is further away than this. It never waits longer than this for a
 /// deadline to pass, because the customer's clock may be wrong.
 const FAR_DEADLINE: Duration = Duration::from_mins(1);
-const RECEIVED_LATE: &str = "received after its deadline";
+/// The receipt for a request that is received after its deadline.
+pub(in crate::flow::provider) const RECEIVED_LATE: &str = "received after its deadline";
 /// The receipt in place of a deliberately late answer when too many others wait.
 const CROWDED: &str = "too many requests are waiting";
+/// The longest time that any profile thinks.
+const LONGEST_THOUGHT: Duration = Duration::from_mins(1);
 const DECLINES: [&str; 3] = ["fully booked", "too far", "no unicorn awake"];
 
 /// How a simulated provider behaves.
@@ -156,6 +159,16 @@ impl Behaviour {
             Some(FaultKind::Clock(fast)) => *fast,
             _ => 0,
         }
+    }
+
+    /// The longest time that a provider thinks.
+    pub fn longest_thought(&self) -> Duration {
+        let slow = self.faults.iter().filter_map(|fault| match fault.kind {
+            FaultKind::Slow(think) => Some(think),
+            _ => None,
+        });
+        let think = self.think.map_or(LONGEST_THOUGHT, |(_, longest)| longest);
+        slow.chain([think]).max().unwrap_or_default().div_f64(self.speed)
     }
 
     /// The first fault that strikes.

@@ -1,25 +1,25 @@
-//! `rydes providers run|list|add|remove`.
+//! `rydes providers run|list|add|remove|try`.
+
+mod config;
+mod list;
+mod program;
+mod run;
+mod service;
+mod trial;
 
 use std::collections::HashSet;
 
 use clap::{Args, Subcommand};
 use serde_json::json;
 
-use super::workers;
 use super::{Context, waiting};
-use crate::consumer::retry_transient;
 use crate::core::ProviderName;
-use crate::core::text::printable;
-use crate::error::{Error, Result, exit};
-use crate::settings::Settings;
-use crate::stack::{self, Change, OpenRequests, ProviderKind, Registered, Removed, Untagged};
-use crate::stack::{Subscriber, Subscribers};
+use crate::error::{Result, exit};
+use crate::stack::{self, Change, OpenRequests, Removed, Untagged};
 use crate::terminal::Format;
 use crate::view::count_of;
-use crate::view::subscriptions::{self, add_delivery};
-use crate::view::table::{Column, lines};
 
-/// Run the simulated providers; list, add and remove providers.
+/// Run providers, simulated and real; list, add, remove and try them.
 #[derive(Debug, Args)]
 pub(super) struct Command {
     #[command(subcommand)]
@@ -35,10 +35,10 @@ impl Command {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Answer requests as the simulated providers, and gather the answers
-    Run(workers::Providers),
+    /// Answer requests as the simulated providers, or let a program or an endpoint answer
+    Run(run::Command),
     /// Show who is subscribed, and what their subscriptions filter
-    List,
+    List(list::Command),
     /// Make a queue and a subscription for a real provider
     Add(Add),
     /// Unsubscribe providers and delete their queues
@@ -46,6 +46,8 @@ enum Action {
     /// An empty queue is counted for a minute on AWS (2 s on LocalStack) before it is deleted, since
     /// counts lag behind. A queue that holds requests is kept.
     Remove(Remove),
+    /// Ask a program or an endpoint once, without AWS, and show the reply that would be sent
+    Try(trial::Command),
 }
 
 #[derive(Debug, Args)]
@@ -72,107 +74,12 @@ struct Remove {
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     match command.action {
-        Action::Run(command) => run_workers(context, command).await,
-        Action::List => list(context).await,
+        Action::Run(command) => run::run(context, command).await,
+        Action::List(command) => list::run(context, command).await,
+        Action::Try(command) => trial::run(context, command).await,
         Action::Add(command) => add(context, command).await,
         Action::Remove(command) => remove(context, command).await,
     }
-}
-
-async fn run_workers(context: &Context, command: workers::Providers) -> Result<u8> {
-    let settings = context.settings()?;
-    let aws = context.connect(&settings).await?;
-    let register = Box::pin(retry_transient(async || stack::register(&aws).await));
-    let register = context.visibly("reading the register", register).await?;
-    let providers = chosen(&settings, &register, &command.names)?;
-    for fault in command.faults() {
-        if let Some(name) = &fault.provider
-            && !providers.contains(name)
-        {
-            return Err(Error::invalid(format!(
-                "`--fault`: {name} is not among the simulated providers that would run"
-            )));
-        }
-    }
-    let plan = command.plan(providers);
-    Box::pin(workers::run(context, &settings, &aws, &plan, &command.common)).await
-}
-
-/// The named providers, or all simulated ones.
-fn chosen(
-    settings: &Settings,
-    register: &[Registered],
-    names: &[ProviderName],
-) -> Result<Vec<ProviderName>> {
-    let simulated = |entry: &&Registered| entry.kind == ProviderKind::Simulated;
-    if names.is_empty() {
-        let all: Vec<_> =
-            register.iter().filter(simulated).filter_map(|entry| entry.name.clone()).collect();
-        if all.is_empty() {
-            return Err(Error::other("no simulated provider is subscribed")
-                .hint(format!("{} makes them", settings.command("setup"))));
-        }
-        return Ok(all);
-    }
-    let mut all = Vec::new();
-    for name in names {
-        match register.iter().find(|entry| entry.name.as_ref() == Some(name)) {
-            Some(entry) if entry.kind == ProviderKind::Simulated => all.push(name.clone()),
-            Some(_) => {
-                return Err(Error::invalid(format!(
-                    "{name} is a real provider; rydes makes prices up only for simulated ones"
-                )));
-            }
-            None => return Err(Error::invalid(format!("no provider {name} is subscribed"))),
-        }
-    }
-    all.sort();
-    all.dedup();
-    Ok(all)
-}
-
-async fn list(context: &Context) -> Result<u8> {
-    let aws = context.connect(&context.settings()?).await?;
-    let look = Box::pin(stack::register_in_full(&aws));
-    let (register, subscribers) = context.visibly("reading the register", look).await?;
-    let delivery = |entry: &Registered| {
-        let is_its = |one: &&Subscriber| one.queue_arn == entry.queue_arn;
-        subscribers.live.iter().find(is_its)?.delivery.as_ref()
-    };
-    if matches!(context.output.format, Format::Json | Format::Jsonl) {
-        let entry = |entry: &Registered| {
-            let mut document = json!({
-                "provider": entry.responder.as_str(),
-                "kind": entry.kind.word(),
-                "queue": entry.queue,
-                "queue-arn": entry.queue_arn,
-            });
-            add_delivery(&mut document, delivery(entry));
-            document
-        };
-        context.output.json(&json!({
-            "providers": register.iter().map(entry).collect::<Vec<_>>(),
-            "inactive": subscriptions::inactive(&subscribers.inactive),
-        }));
-        return Ok(exit::DONE);
-    }
-    let row = |entry: &Registered| {
-        vec![
-            printable(entry.responder.as_str()),
-            entry.kind.word().to_owned(),
-            printable(&entry.queue),
-            subscriptions::note(delivery(entry)),
-        ]
-    };
-    let rows: Vec<_> = register.iter().map(row).collect();
-    let columns = ["PROVIDER", "KIND", "QUEUE", ""].map(Column::Left);
-    context.output.lines(&lines(&columns, &rows));
-    // Each live subscription already has a row.
-    let inactive = Subscribers { live: Vec::new(), ..subscribers.clone() };
-    for sentence in subscriptions::sentences(&inactive, None) {
-        context.output.note(&sentence);
-    }
-    Ok(exit::DONE)
 }
 
 async fn add(context: &Context, command: Add) -> Result<u8> {

@@ -1,0 +1,94 @@
+//! `rydes providers list`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
+
+use super::config;
+use crate::cli::Context;
+use crate::core::text::printable;
+use crate::error::{Result, exit};
+use crate::flow::provider::Served;
+use crate::stack::{self, ProviderKind, Registered, Subscriber, Subscribers};
+use crate::terminal::Format;
+use crate::view::served::{SIMULATED, document, service};
+use crate::view::subscriptions::{self, add_delivery};
+use crate::view::table::{Column, lines};
+
+/// Show who is subscribed, and what their subscriptions filter.
+#[derive(Debug, Args)]
+pub(super) struct Command {
+    /// Show how `providers run` with this file serves each
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
+    let config = command.config.as_deref().map(config::read).transpose()?;
+    let aws = context.connect(&context.settings()?).await?;
+    let look = Box::pin(stack::register_in_full(&aws));
+    let (register, subscribers) = context.visibly("reading the register", look).await?;
+    let delivery = |entry: &Registered| {
+        let is_its = |one: &&Subscriber| one.queue_arn == entry.queue_arn;
+        subscribers.live.iter().find(is_its)?.delivery.as_ref()
+    };
+    let served = |entry: &Registered| -> Option<&Served> {
+        let real = config.as_ref()?.served.iter();
+        let is_external = entry.kind == ProviderKind::External;
+        real.into_iter().find(|one| is_external && Some(&one.name) == entry.name.as_ref())
+    };
+    if matches!(context.output.format, Format::Json | Format::Jsonl) {
+        let entry = |entry: &Registered| {
+            let mut provider = json!({
+                "provider": entry.responder.as_str(),
+                "kind": entry.kind.word(),
+                "queue": entry.queue,
+                "queue-arn": entry.queue_arn,
+            });
+            add_delivery(&mut provider, delivery(entry));
+            if config.is_some() {
+                provider["served-by"] = json!(served(entry).map(document));
+            }
+            provider
+        };
+        context.output.json(&json!({
+            "providers": register.iter().map(entry).collect::<Vec<_>>(),
+            "inactive": subscriptions::inactive(&subscribers.inactive),
+        }));
+        return Ok(exit::DONE);
+    }
+    let row = |entry: &Registered| {
+        let mut row = vec![
+            printable(entry.responder.as_str()),
+            entry.kind.word().to_owned(),
+            printable(&entry.queue),
+            subscriptions::note(delivery(entry)),
+        ];
+        if config.is_some() {
+            row.insert(2, served_by(entry, served(entry)));
+        }
+        row
+    };
+    let rows: Vec<_> = register.iter().map(row).collect();
+    let mut columns = ["PROVIDER", "KIND", "QUEUE", ""].map(Column::Left).to_vec();
+    if config.is_some() {
+        columns.insert(2, Column::Left("SERVED BY"));
+    }
+    context.output.lines(&lines(&columns, &rows));
+    // Each live subscription already has a row.
+    let inactive = Subscribers { live: Vec::new(), ..subscribers.clone() };
+    for sentence in subscriptions::sentences(&inactive, None) {
+        context.output.note(&sentence);
+    }
+    Ok(exit::DONE)
+}
+
+/// How `providers run` with the file serves a provider.
+fn served_by(entry: &Registered, served: Option<&Served>) -> String {
+    match (entry.kind, served) {
+        (ProviderKind::Simulated, _) => SIMULATED.to_owned(),
+        (ProviderKind::External, Some(served)) => service(&served.by),
+        (ProviderKind::External, None) => "-".to_owned(),
+    }
+}

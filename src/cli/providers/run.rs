@@ -1,0 +1,265 @@
+//! `rydes providers run`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
+
+use super::config::{self, Config};
+use super::service::{MOST_AT_ONCE, ServiceArgs, health_path, usual_concurrency};
+use crate::aws::Aws;
+use crate::cli::Context;
+use crate::cli::behaviour::BehaviourArgs;
+use crate::cli::workers::{self, Common};
+use crate::consumer::retry_transient;
+use crate::core::ProviderName;
+use crate::error::{Error, Result, exit};
+use crate::flow::provider::{Profile, Receipts, Served, ServedBy, Simulation};
+use crate::flow::workers::WorkerPlan;
+use crate::settings::Settings;
+use crate::stack::{self, ProviderKind, Registered};
+use crate::terminal::Format;
+use crate::view::served::{document, table};
+
+/// Answer requests as the simulated providers, or let a program or an endpoint answer; gather the answers.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:
+  rydes providers run                                  all, with the consumer
+  rydes providers run UnicornManagementResource3       one of them
+  rydes providers run --behavior workshop              as the original (deadlines of 70s)
+  rydes providers run --fault silent@0.1 --fault UnicornManagementResource3=slow:20s
+  rydes providers run acme -- ./quote.py               a real one: a program answers
+  rydes providers run acme --http http://localhost:8000/rides
+  rydes providers run --config providers.toml          all simulated ones and those of a file
+
+Faults: [NAME=]KIND[@CHANCE][:ARGUMENT], the first that strikes counts:
+  decline:REASON     declines
+  silent             leaves a receipt and no answer
+  error              fails at every attempt
+  slow:TIME          thinks so long
+  clock:+5m          its clock is 5 minutes fast (clock:-5m slow)
+  poison             sends a body that is not JSON
+  duplicate          answers twice, the second time dearer
+  wrong-id           answers to an id that belongs to no RFQ
+  crash-before-send  its worker dies once and is replaced; the request comes back
+                     after 30 s: a --deadline of 60s suits it
+  crash-after-send   the same, after its answer was sent")]
+pub(super) struct Command {
+    /// Run only these; with a program or an endpoint: the one that it answers for
+    #[arg(value_name = "NAME", value_parser = ProviderName::parse)]
+    names: Vec<ProviderName>,
+    #[command(flatten)]
+    service: ServiceArgs,
+    /// The path that says whether the endpoint takes requests, as in `/healthz`
+    #[arg(long, value_name = "PATH", value_parser = health_path, requires = "http")]
+    health: Option<String>,
+    /// A file that names real providers, and what answers for each
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["http", "program"])]
+    config: Option<PathBuf>,
+    /// Print what would run, and check it, but run nothing
+    #[arg(long)]
+    check: bool,
+    #[command(flatten)]
+    behaviour: BehaviourArgs,
+    /// Leave the response consumer out
+    #[arg(long)]
+    no_consumer: bool,
+    /// A silent provider leaves no receipt: it looks like one that is down
+    #[arg(long)]
+    no_receipts: bool,
+    #[command(flatten)]
+    common: Common,
+}
+
+pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
+    let settings = context.settings()?;
+    let own = command.own(&settings)?;
+    let config = command.config.as_deref().map(config::read).transpose()?;
+    if let Some(stack) = config.as_ref().and_then(|config| config.stack.as_ref())
+        && *stack != settings.stack
+    {
+        return Err(Error::invalid(format!(
+            "the file is for stack {stack}, not for {}",
+            settings.stack
+        ))
+        .hint(format!("--stack {stack} works on it")));
+    }
+    let aws = context.connect(&settings).await?;
+    let served = match own {
+        Some(served) => {
+            is_external(context, &settings, &aws, &served.name).await?;
+            vec![served]
+        }
+        None => command.registered(context, &settings, &aws, config.as_ref()).await?,
+    };
+    command.check_faults(&served)?;
+    if command.check {
+        print(context, &served);
+        return Ok(exit::DONE);
+    }
+    let plan = WorkerPlan {
+        providers: Some(command.common.serving(served)),
+        consumer: (!command.no_consumer).then(|| command.common.gathering()),
+    };
+    Box::pin(workers::run(context, &settings, &aws, &plan, &command.common)).await
+}
+
+fn print(context: &Context, served: &[Served]) {
+    let output = &context.output;
+    match output.format {
+        Format::Json => {
+            let providers: Vec<_> = served.iter().map(document).collect();
+            output.json(&json!({"providers": providers}));
+        }
+        Format::Jsonl => served.iter().for_each(|one| output.json(&document(one))),
+        Format::Table | Format::Workshop => output.lines(&table(served)),
+    }
+}
+
+impl Command {
+    /// The one provider whose program or endpoint was typed.
+    fn own(&self, settings: &Settings) -> Result<Option<Served>> {
+        let Some(by) = self.service.served_by(self.health.as_deref())? else {
+            if self.service.is_pointless() {
+                return Err(Error::invalid("`--timeout` goes with `-- PROGRAM` or `--http`"));
+            }
+            return Ok(None);
+        };
+        let [name] = &self.names[..] else {
+            let example = settings.command("providers run NAME -- PROGRAM");
+            return Err(Error::invalid(
+                "a program or an endpoint answers for one provider: name it",
+            )
+            .hint(example));
+        };
+        if let Some(option) = self.behaviour.typed() {
+            return Err(Error::invalid(format!("`{option}` is for simulated providers")));
+        }
+        if self.behaviour.typed_concurrency() > Some(MOST_AT_ONCE) {
+            return Err(Error::invalid(format!(
+                "`--concurrency` of a real provider: 1 to {MOST_AT_ONCE}"
+            )));
+        }
+        let concurrency = self.behaviour.typed_concurrency().unwrap_or(usual_concurrency(&by));
+        Ok(Some(Served { name: name.clone(), by, concurrency }))
+    }
+
+    /// The named providers, or all simulated ones and those of the file.
+    async fn registered(
+        &self,
+        context: &Context,
+        settings: &Settings,
+        aws: &Aws,
+        config: Option<&Config>,
+    ) -> Result<Vec<Served>> {
+        let register = Box::pin(retry_transient(async || stack::register(aws).await));
+        let register = context.visibly("reading the register", register).await?;
+        let real = config.map_or(&[][..], |config| &config.served);
+        for served in real {
+            check_external(&served.name, kind_in(&register, &served.name), settings)?;
+        }
+        let of_file = |name: &ProviderName| real.iter().find(|served| served.name == *name);
+        let mut names = self.names.clone();
+        if names.is_empty() {
+            let simulated = register.iter().filter(|entry| entry.kind == ProviderKind::Simulated);
+            names.extend(simulated.filter_map(|entry| entry.name.clone()));
+            names.extend(real.iter().map(|served| served.name.clone()));
+            if names.is_empty() {
+                return Err(Error::other("no simulated provider is subscribed")
+                    .hint(format!("{} makes them", settings.command("setup"))));
+            }
+        }
+        names.sort();
+        names.dedup();
+        let served = names.into_iter().map(|name| {
+            if let Some(real) = of_file(&name) {
+                return Ok(real.clone());
+            }
+            check_simulated(&name, kind_in(&register, &name), settings)?;
+            let (by, concurrency) =
+                (ServedBy::Simulation(self.simulation()), self.behaviour.concurrency());
+            Ok(Served { name, by, concurrency })
+        });
+        served.collect()
+    }
+
+    fn simulation(&self) -> Simulation {
+        Simulation {
+            behaviour: self.behaviour.behaviour(Profile::Demo),
+            receipts: if self.no_receipts { Receipts::Withhold } else { Receipts::Send },
+        }
+    }
+
+    /// A fault must concern a provider that runs, and is simulated.
+    fn check_faults(&self, served: &[Served]) -> Result<()> {
+        let is_simulated = |name: &ProviderName| {
+            served.iter().any(|one| one.name == *name && matches!(one.by, ServedBy::Simulation(_)))
+        };
+        let names = self.behaviour.faults().iter().filter_map(|fault| fault.provider.as_ref());
+        match names.into_iter().find(|name| !is_simulated(name)) {
+            Some(name) => Err(Error::invalid(format!(
+                "`--fault`: {name} is not among the simulated providers that would run"
+            ))),
+            None => Ok(()),
+        }
+    }
+}
+
+fn kind_in(register: &[Registered], name: &ProviderName) -> Option<ProviderKind> {
+    register.iter().find(|entry| entry.name.as_ref() == Some(name)).map(|entry| entry.kind)
+}
+
+/// Looks at the provider's queue alone: the owner of one provider need not read the register.
+async fn is_external(
+    context: &Context,
+    settings: &Settings,
+    aws: &Aws,
+    name: &ProviderName,
+) -> Result<()> {
+    let look = Box::pin(retry_transient(async || stack::provider_kind(aws, name).await));
+    let kind = context.visibly("looking at the provider's queue", look).await?;
+    if kind.is_none() {
+        // Without a stack, that is what to say.
+        let register = Box::pin(retry_transient(async || stack::register(aws).await));
+        context.visibly("reading the register", register).await?;
+    }
+    check_external(name, kind, settings)
+}
+
+fn check_external(
+    name: &ProviderName,
+    kind: Option<ProviderKind>,
+    settings: &Settings,
+) -> Result<()> {
+    match kind {
+        Some(ProviderKind::External) => Ok(()),
+        Some(ProviderKind::Simulated) => {
+            Err(Error::invalid(format!("{name} is a simulated provider: its prices are made up"))
+                .hint(format!("{} makes a real one", settings.command("providers add NAME"))))
+        }
+        None => Err(unknown(name, settings)),
+    }
+}
+
+fn check_simulated(
+    name: &ProviderName,
+    kind: Option<ProviderKind>,
+    settings: &Settings,
+) -> Result<()> {
+    match kind {
+        Some(ProviderKind::Simulated) => Ok(()),
+        Some(ProviderKind::External) => Err(Error::invalid(format!(
+            "{name} is a real provider; rydes makes prices up only for simulated ones"
+        ))
+        .hint(format!(
+            "{} lets a program answer",
+            settings.command(&format!("providers run {name} -- PROGRAM"))
+        ))),
+        None => Err(unknown(name, settings)),
+    }
+}
+
+fn unknown(name: &ProviderName, settings: &Settings) -> Error {
+    Error::invalid(format!("no provider {name} is subscribed"))
+        .hint(format!("{} makes its queue", settings.command(&format!("providers add {name}"))))
+}

@@ -1,0 +1,213 @@
+//! An HTTP endpoint that answers requests: one POST per attempt. The client is reqwest, on the hyper and rustls that
+//! the SDK needs anyway: it keeps connections, and goes by the proxies that the environment names. Only these
+//! endpoints are reached so, never SNS, SQS or DynamoDB.
+
+mod gate;
+mod headers;
+mod response;
+
+use std::future::{pending, ready};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Client, Url};
+use tokio::time::{sleep, timeout};
+
+use self::gate::Gate;
+use self::headers::HeadersFile;
+use self::response::{failed, judge};
+use super::service::{Asker, Inquiry, Outcome, Service, no_answer_within};
+use crate::consumer::{Seat, Trouble};
+use crate::flow::events::Event;
+
+/// Limit of a connection attempt. A host that takes none counts like one that refuses it.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// The pause between two health checks.
+const CHECK_EVERY: Duration = Duration::from_secs(2);
+/// Limit of one health check.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
+/// Characters that stand for themselves in a header: the unreserved ones of RFC 3986, section 2.3.
+const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// How an endpoint is asked.
+#[derive(Debug, Clone)]
+pub struct Endpoint {
+    /// Where requests go, `http` or `https`.
+    pub url: Url,
+    /// A file with a header a line, read again when it changes.
+    pub headers_file: Option<PathBuf>,
+    /// The path that says whether it takes requests.
+    pub health: Option<String>,
+    /// The limit of one attempt.
+    pub timeout: Duration,
+}
+
+/// The URL of an endpoint.
+///
+/// # Errors
+/// It is no URL, not of HTTP, or holds a user or a password, which belong into the headers.
+pub fn endpoint_url(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|error| error.to_string())?;
+    if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
+        return Err("an endpoint begins with http:// or https://".to_owned());
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err("no user or password in a URL: put an Authorization header into the headers \
+                    file"
+            .to_owned());
+    }
+    Ok(url)
+}
+
+/// A provider that an endpoint serves.
+pub(super) struct Serving {
+    asker: Asker,
+    endpoint: Endpoint,
+    client: Client,
+    headers: HeadersFile,
+    /// Where it says how it is, with the gate that this moves.
+    health: Option<(Url, Gate)>,
+}
+
+impl Service for Serving {
+    fn ask<'a>(&'a self, inquiry: Inquiry<'a>, _seat: &'a Seat) -> BoxFuture<'a, Outcome> {
+        self.run(inquiry).boxed()
+    }
+
+    fn ready(&self) -> BoxFuture<'_, ()> {
+        match &self.health {
+            Some((_, gate)) => gate.opened().boxed(),
+            None => ready(()).boxed(),
+        }
+    }
+
+    fn tend(&self) -> BoxFuture<'_, ()> {
+        match &self.health {
+            Some((url, gate)) => self.watch(url, gate).boxed(),
+            None => pending().boxed(),
+        }
+    }
+}
+
+impl Serving {
+    /// Makes the client, and reads the headers.
+    ///
+    /// # Errors
+    /// Says what is wrong with the endpoint's headers or with the system's certificates.
+    pub(super) fn new(asker: Asker, endpoint: &Endpoint) -> Result<Self, String> {
+        let client = client(&endpoint.url)?;
+        let headers = HeadersFile::read(endpoint.headers_file.clone())?;
+        let health = endpoint.health.as_deref().map(|path| endpoint.url.join(path)).transpose();
+        let health = health.map_err(|error| format!("no path of a health check: {error}"))?;
+        let health = health.map(|url| (url, Gate::default()));
+        Ok(Self { asker, endpoint: endpoint.clone(), client, headers, health })
+    }
+
+    /// Asks the endpoint once. A future that is dropped closes the connection.
+    pub(super) async fn run(&self, inquiry: Inquiry<'_>) -> Outcome {
+        let limit = self.endpoint.timeout;
+        match timeout(limit, self.exchange(inquiry)).await {
+            Ok(outcome) => outcome,
+            Err(_) => Outcome::Failed(no_answer_within(limit)),
+        }
+    }
+
+    async fn exchange(&self, inquiry: Inquiry<'_>) -> Outcome {
+        let request = self.client.post(self.endpoint.url.clone());
+        let request = request
+            .header(CONTENT_TYPE, "application/json")
+            .header("Idempotency-Key", self.key(inquiry))
+            .headers(self.facts(inquiry))
+            .headers(self.headers.current(&*self.asker.log()))
+            .body(inquiry.body.to_owned());
+        let answered = request.send().await;
+        if let Some((_, gate)) = &self.health {
+            gate.heed(answered.as_ref().is_err_and(reqwest::Error::is_connect));
+        }
+        match answered {
+            Ok(response) => judge(response, &*self.asker.log()).await,
+            Err(error) => Outcome::retry(failed(&error)),
+        }
+    }
+
+    /// Asks the endpoint how it is, at first and whenever the gate has closed, until it is well.
+    async fn watch(&self, url: &Url, gate: &Gate) {
+        let subject = format!("{} at {url}", self.asker.provider);
+        loop {
+            gate.closed().await;
+            let mut is_told = false;
+            while let Err(reason) = self.check(url).await {
+                if !is_told {
+                    let subject = subject.clone();
+                    self.asker.report(Event::Trouble(Trouble::Began { subject, reason }));
+                    is_told = true;
+                }
+                sleep(CHECK_EVERY).await;
+            }
+            gate.open();
+            if is_told {
+                self.asker.report(Event::Trouble(Trouble::Over { subject: subject.clone() }));
+            }
+        }
+    }
+
+    /// Whether the endpoint is well.
+    ///
+    /// # Errors
+    /// Why it is not.
+    async fn check(&self, url: &Url) -> Result<(), String> {
+        let request = self.client.get(url.clone()).timeout(CHECK_TIMEOUT);
+        let answered = request.headers(self.headers.current(&*self.asker.log())).send().await;
+        match answered {
+            Ok(response) if response.status().is_success() => Ok(()),
+            Ok(response) => Err(format!("not healthy: HTTP {}", response.status().as_u16())),
+            Err(error) => Err(failed(&error)),
+        }
+    }
+
+    /// The same for every attempt at a request.
+    fn key(&self, inquiry: Inquiry<'_>) -> String {
+        format!("{}/{}", encoded(inquiry.request.id.as_str()), self.asker.provider)
+    }
+
+    fn facts(&self, inquiry: Inquiry<'_>) -> HeaderMap {
+        let facts = self.asker.facts(inquiry).into_iter();
+        let header = |(name, value): (&str, String)| {
+            let value = if name == "rfq-id" { encoded(&value) } else { value };
+            let name = HeaderName::try_from(format!("rydes-{name}")).ok()?;
+            Some((name, HeaderValue::try_from(value).ok()?))
+        };
+        facts.filter_map(header).collect()
+    }
+}
+
+fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, ENCODED).to_string()
+}
+
+fn client(url: &Url) -> Result<Client, String> {
+    // An error says that another choice was made before, which serves as well.
+    _ = rustls::crypto::ring::default_provider().install_default();
+    let options = || {
+        Client::builder()
+            .user_agent(concat!("rydes/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .connect_timeout(CONNECT_TIMEOUT)
+            .http1_title_case_headers()
+    };
+    let made = options().build().or_else(|error| {
+        if url.scheme() == "https" {
+            return Err(error);
+        }
+        // Plain HTTP needs no certificates, so a system without any will do.
+        let roots = rustls::RootCertStore::empty();
+        let plain = rustls::ClientConfig::builder().with_root_certificates(roots);
+        options().tls_backend_preconfigured(plain.with_no_client_auth()).build()
+    });
+    made.map_err(|error| format!("cannot make an HTTP client: {}", response::root(&error)))
+}

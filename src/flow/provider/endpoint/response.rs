@@ -1,0 +1,119 @@
+//! What a response means. Its status says whether there is an answer, its body says which.
+
+use std::error::Error;
+use std::io;
+use std::time::{Duration, SystemTime};
+
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::{Response, StatusCode};
+
+use super::super::service::{MAX_ANSWER, Outcome, cut_line};
+
+/// Bytes of a refusal's body that are read for the log: more than a line's characters need.
+const LOGGED: usize = 4 * 1_024;
+
+/// Reads a response. The body of a refusal goes to `log`.
+pub(super) async fn judge(response: Response, log: &(dyn Fn(String) + Send + Sync)) -> Outcome {
+    let status = response.status();
+    let reason = format!("HTTP {}", status.as_u16());
+    match status {
+        StatusCode::OK | StatusCode::CREATED => match body(response, MAX_ANSWER + 1).await {
+            Ok(said) => Outcome::of(&said),
+            Err(error) => Outcome::retry(failed(&error)),
+        },
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
+            again(reason, response.headers())
+        }
+        _ if status.is_server_error() => again(reason, response.headers()),
+        _ if status.is_client_error() => {
+            let said = body(response, LOGGED).await.unwrap_or_default();
+            let said = cut_line(&String::from_utf8_lossy(&said));
+            log(if said.is_empty() { reason.clone() } else { format!("{reason}: {said}") });
+            Outcome::refused(reason)
+        }
+        _ => Outcome::Failed(reason),
+    }
+}
+
+fn again(reason: String, headers: &HeaderMap) -> Outcome {
+    let text = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+    let not_before = text.and_then(|text| retry_after(text, SystemTime::now()));
+    Outcome::Retry { reason, not_before: not_before.unwrap_or_default() }
+}
+
+/// The wait that a `Retry-After` asks for: seconds, or a date.
+/// <https://www.rfc-editor.org/rfc/rfc9110#field.retry-after>
+fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
+    let text = text.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(text).ok()?;
+    Some(date.duration_since(now).unwrap_or_default())
+}
+
+/// Reads up to `most` bytes.
+async fn body(mut response: Response, most: usize) -> Result<Vec<u8>, reqwest::Error> {
+    let mut body = Vec::new();
+    while body.len() < most
+        && let Some(chunk) = response.chunk().await?
+    {
+        body.extend_from_slice(&chunk[..chunk.len().min(most - body.len())]);
+    }
+    Ok(body)
+}
+
+/// Why an endpoint gave no response, or only part of one.
+pub(super) fn failed(error: &reqwest::Error) -> String {
+    let root = root(error);
+    let io = io_kind(error);
+    match io {
+        Some(io::ErrorKind::ConnectionRefused) => "connection refused".to_owned(),
+        _ if error.is_connect() && error.is_timeout() => "no connection in time".to_owned(),
+        _ if error.is_connect() => format!("cannot connect: {root}"),
+        _ => format!("connection cut: {root}"),
+    }
+}
+
+/// The innermost cause.
+pub(super) fn root(error: &reqwest::Error) -> String {
+    let mut cause: &dyn Error = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
+}
+
+fn io_kind(error: &reqwest::Error) -> Option<io::ErrorKind> {
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(io) = error.downcast_ref::<io::Error>() {
+            return Some(io.kind());
+        }
+        cause = error.source();
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_given_in_seconds_or_as_a_date() {
+        let now = httpdate::parse_http_date("Sat, 31 Jan 2026 12:00:00 GMT").expect("a date");
+        for (text, wait) in [
+            ("7", Some(Duration::from_secs(7))),
+            (" 0 ", Some(Duration::ZERO)),
+            ("Sat, 31 Jan 2026 12:00:07 GMT", Some(Duration::from_secs(7))),
+            ("Saturday, 31-Jan-26 12:01:00 GMT", Some(Duration::from_mins(1))),
+            ("Sat, 31 Jan 2026 11:00:00 GMT", Some(Duration::ZERO)),
+            ("-1", None),
+            ("1.5", None),
+            ("soon", None),
+            ("", None),
+        ] {
+            assert_eq!(retry_after(text, now), wait, "{text}");
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! What decides a provider's answer. The worker around it receives, leases, retries, sends and acknowledges.
+//! <https://www.enterpriseintegrationpatterns.com/patterns/messaging/MessagingAdapter.html>
+
+use std::future::{pending, ready};
+use std::str;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+
+use super::simulation::ReplyDelivery;
+use crate::consumer::Seat;
+use crate::core::text::trimmed;
+use crate::core::{Answer, ProviderName, Request, StackName, Timestamp, show_duration};
+use crate::flow::events::{Event, Sink};
+
+/// The most that a real provider may answer, in bytes.
+pub(super) const MAX_ANSWER: usize = 256 * 1_024;
+
+/// How long before the deadline an answer has to leave, to be in time.
+const WAY_BACK: Duration = Duration::from_millis(250);
+/// Characters of a line of a provider's log: as many as a reason may have.
+const LINE: usize = 1_024;
+
+/// Answers the requests of one provider. The worker calls it once per attempt.
+pub(super) trait Service: Send + Sync {
+    /// Makes one attempt. A future that is dropped stops the attempt.
+    fn ask<'a>(&'a self, inquiry: Inquiry<'a>, seat: &'a Seat) -> BoxFuture<'a, Outcome>;
+
+    /// Returns once it can take requests. The worker receives none before.
+    fn ready(&self) -> BoxFuture<'_, ()> {
+        ready(()).boxed()
+    }
+
+    /// Work beside the attempts, such as health checks. It never ends.
+    fn tend(&self) -> BoxFuture<'_, ()> {
+        pending().boxed()
+    }
+
+    /// Whether its answers are made up. A simulated provider decides by itself what it does after a deadline.
+    fn is_simulated(&self) -> bool {
+        false
+    }
+
+    /// How its answer to a request goes out, which a simulated fault may have spoilt.
+    fn delivery(&self, _request: &Request, _received: Timestamp) -> ReplyDelivery {
+        ReplyDelivery::Sound
+    }
+
+    /// The time by the provider's clock, which a simulated fault may have set wrong.
+    fn now(&self, _request: &Request) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+/// What one attempt is about.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Inquiry<'a> {
+    pub(super) request: &'a Request,
+    /// The message as it was published, byte for byte.
+    pub(super) body: &'a str,
+    /// Which attempt it is, counted from 1.
+    pub(super) attempt: u32,
+    /// When the request was received.
+    pub(super) received: Timestamp,
+}
+
+/// A real provider as it is asked: what it is told beside the message, and where its log goes.
+#[derive(Clone)]
+pub(super) struct Asker {
+    pub(super) provider: ProviderName,
+    pub(super) stack: StackName,
+    pub(super) sink: Sink<Event>,
+}
+
+/// Takes a line of a real provider's log.
+pub(super) type Log = Arc<dyn Fn(String) + Send + Sync>;
+
+impl Asker {
+    /// What describes the attempt, each with its name.
+    pub(super) fn facts(&self, inquiry: Inquiry<'_>) -> Vec<(&'static str, String)> {
+        let Inquiry { request, attempt, .. } = inquiry;
+        let mut facts = vec![
+            ("rfq-id", request.id.to_string()),
+            ("provider", self.provider.to_string()),
+            ("stack", self.stack.as_str().to_owned()),
+            ("attempt", attempt.to_string()),
+        ];
+        if let Some(deadline) = request.deadline {
+            let left = deadline.saturating_since(Timestamp::now()).saturating_sub(WAY_BACK);
+            facts.push(("deadline", deadline.to_string()));
+            facts.push(("time-left-ms", left.as_millis().to_string()));
+        }
+        facts
+    }
+
+    pub(super) fn report(&self, event: Event) {
+        (self.sink)(event);
+    }
+
+    /// Reports lines of the provider's log.
+    pub(super) fn log(&self) -> Log {
+        let (provider, sink) = (self.provider.clone(), Arc::clone(&self.sink));
+        Arc::new(move |line| sink(Event::Said { provider: provider.clone(), line }))
+    }
+}
+
+/// A line without spaces around it, cut to the characters that a reason may have.
+pub(super) fn cut_line(line: &str) -> String {
+    trimmed(line).chars().take(LINE).collect()
+}
+
+/// Why an attempt failed that took longer than it may.
+pub(super) fn no_answer_within(limit: Duration) -> String {
+    format!("no answer within {}", show_duration(limit))
+}
+
+/// What an attempt led to.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Outcome {
+    /// This answer.
+    Answered(Answer),
+    /// Silence without a receipt.
+    Mute,
+    /// A failure that another attempt may mend.
+    Retry {
+        reason: String,
+        /// The shortest wait before the next attempt.
+        not_before: Duration,
+    },
+    /// A failure that another attempt cannot mend. The request becomes a dead letter: once the provider is mended,
+    /// a replay gets an answer.
+    Failed(String),
+}
+
+impl Outcome {
+    pub(super) fn retry(reason: impl Into<String>) -> Self {
+        Self::Retry { reason: reason.into(), not_before: Duration::ZERO }
+    }
+
+    /// A failure without a dead letter: the provider refused the request itself.
+    pub(super) fn refused(reason: impl Into<String>) -> Self {
+        let (reason, attempts, attempted_at) = (reason.into(), None, Vec::new());
+        Self::Answered(Answer::Failed { reason, attempts, attempted_at })
+    }
+
+    /// What a real provider printed or returned. A longer text may be cut after [`MAX_ANSWER`] bytes and one more.
+    pub(super) fn of(said: &[u8]) -> Self {
+        if said.len() > MAX_ANSWER {
+            return Self::too_long();
+        }
+        let read = match str::from_utf8(said) {
+            Ok(text) if trimmed(text).is_empty() => return Self::Failed("said nothing".to_owned()),
+            Ok(text) => Answer::decode(text),
+            Err(_) => Err("not UTF-8".to_owned()),
+        };
+        match read {
+            Ok(answer) => Self::Answered(answer),
+            Err(reason) => Self::Failed(format!("not an answer: {reason}")),
+        }
+    }
+
+    pub(super) fn too_long() -> Self {
+        Self::Failed(format!("not an answer: longer than {} KiB", MAX_ANSWER / 1_024))
+    }
+}
