@@ -18,6 +18,7 @@ mod localstack;
 mod manual;
 mod packaging;
 mod readme;
+mod real;
 mod schemas;
 
 mod stack;

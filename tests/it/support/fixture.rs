@@ -25,6 +25,13 @@ impl Stack {
         stack
     }
 
+    /// The same with real providers of these names beside.
+    pub fn with_real(providers: usize, names: &[&str]) -> Self {
+        let stack = Self::set_up(providers);
+        wait(join_all(names.iter().map(|name| stack.make_queue_of(name, &[]))));
+        stack
+    }
+
     async fn make_topic_and_queues(&self, providers: usize) {
         let tag = aws_sdk_sns::types::Tag::builder().key("rydes:stack").value(&self.name).build();
         let topic = clients().sns.create_topic().name(self.full("RequestForQuotesTopic"));
@@ -46,12 +53,16 @@ impl Stack {
     }
 
     async fn make_provider(&self, number: usize) {
-        let name = provider(number);
-        let attributes = self.fed_by_topic(&name, self.worked(PROVIDER_DEAD_LETTERS));
-        self.create_queue(&name, attributes, &[("rydes:provider", "simulated")]).await;
+        self.make_queue_of(&provider(number), &[("rydes:provider", "simulated")]).await;
+    }
+
+    /// A provider's queue and its subscription.
+    async fn make_queue_of(&self, name: &str, tags: &[(&str, &str)]) {
+        let attributes = self.fed_by_topic(name, self.worked(PROVIDER_DEAD_LETTERS));
+        self.create_queue(name, attributes, tags).await;
         let redrive = json!({"deadLetterTargetArn": self.queue_arn(PROVIDER_DEAD_LETTERS)});
         let subscribe = clients().sns.subscribe().topic_arn(self.topic_arn()).protocol("sqs");
-        let subscribe = subscribe.endpoint(self.queue_arn(&name));
+        let subscribe = subscribe.endpoint(self.queue_arn(name));
         let subscribe = subscribe.attributes("RawMessageDelivery", "true");
         let subscribed = subscribe.attributes("RedrivePolicy", redrive.to_string()).send();
         subscribed.await.expect("the queue is subscribed");

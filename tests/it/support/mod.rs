@@ -16,6 +16,7 @@ use tempfile::TempDir;
 pub mod aws;
 pub mod background;
 pub mod browser;
+pub mod endpoint;
 pub mod fixture;
 pub mod http;
 pub mod late;

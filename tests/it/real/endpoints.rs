@@ -1,0 +1,262 @@
+//! What becomes of an endpoint's response, its silence and its absence.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use super::{answers, come_true, events, fails, folder, run, write};
+use crate::support::aws::{Aws, authority};
+use crate::support::background::Background;
+use crate::support::endpoint::{Endpoint, Reaction, Seen, says, status};
+use crate::support::stack::Stack;
+use crate::support::{free_port, rydes, wait_for};
+
+/// Does what the path says.
+fn by_path(seen: &Seen, before: usize) -> Reaction {
+    match seen.path.as_str() {
+        "/number" => says("57.10"),
+        "/created" => Reaction::Answer(201, "", r#"{"quote": 58}"#.to_owned()),
+        "/declines" => says(r#"{"declined": "too far"}"#),
+        "/closed" => says(r#"{"silent": "closed today"}"#),
+        "/says_failed" => says(r#"{"failed": "no driver"}"#),
+        "/says_nothing" => says(" \n"),
+        "/html" => says("<html>"),
+        "/half" => says(r#"{"quote": 5"#),
+        "/long" => says(&" ".repeat(300_000)),
+        "/accepted" => Reaction::Answer(202, "", "57".to_owned()),
+        "/empty" => status(204),
+        "/moved" => Reaction::Answer(302, "location: /number\r\n", String::new()),
+        "/unknown" => Reaction::Answer(404, "", "no such\nroute \u{1b}[31m".to_owned()),
+        "/timeout" if before < 2 => status(408),
+        "/busy" if before == 0 => Reaction::Answer(429, "retry-after: 3\r\n", String::new()),
+        "/full" => Reaction::Answer(429, "retry-after: 3600\r\n", String::new()),
+        "/down" => status(503),
+        "/mends" if before < 3 => status(500 + u16::try_from(before).expect("small")),
+        "/hangs" => Reaction::Hang,
+        "/drips" => Reaction::Drip,
+        "/cut" => Reaction::Cut,
+        "/cut_short" => Reaction::CutShort,
+        _ => says("42"),
+    }
+}
+
+#[test]
+fn each_row_of_the_table() {
+    let endpoint = Endpoint::start(by_path);
+    let closed = free_port();
+    let names = [
+        "number",
+        "created",
+        "declines",
+        "closed",
+        "says_failed",
+        "says_nothing",
+        "html",
+        "half",
+        "long",
+        "accepted",
+        "empty",
+        "moved",
+        "unknown",
+        "timeout",
+        "busy",
+        "full",
+        "down",
+        "mends",
+        "hangs",
+        "drips",
+        "cut",
+        "cut_short",
+        "gone",
+    ];
+    let entry = |name: &'static str| {
+        let url = endpoint.url(&format!("/{name}"));
+        let lines = match name {
+            "hangs" | "drips" => format!("http = \"{url}\"\ntimeout = \"2500ms\""),
+            "gone" => format!("http = \"http://127.0.0.1:{closed}/\""),
+            _ => format!("http = \"{url}\""),
+        };
+        (name, lines)
+    };
+    let stack = Stack::with_real(0, &names);
+    let folder = folder(&names.map(entry));
+    let workers = run(&stack, &folder, "");
+    workers.says(" on LocalStack ");
+    let id = stack.submit("--deadline 40s");
+    come_true(
+        &stack,
+        &id,
+        &[
+            answers("number", "quote", "57.1"),
+            answers("created", "quote", "58"),
+            answers("declines", "declined", "too far"),
+            answers("closed", "silent", "closed today"),
+            fails("says_failed", "no driver", 1, false),
+            fails("says_nothing", "said nothing", 1, true),
+            fails("html", "not an answer: not JSON: ", 1, true),
+            fails("half", "not an answer: not JSON: ", 1, true),
+            fails("long", "not an answer: longer than 256 KiB", 1, true),
+            fails("accepted", "HTTP 202", 1, true),
+            fails("empty", "HTTP 204", 1, true),
+            fails("moved", "HTTP 302", 1, true),
+            fails("unknown", "HTTP 404", 1, false),
+            answers("timeout", "quote", "42"),
+            answers("busy", "quote", "42"),
+            fails("full", "HTTP 429", 1, true),
+            fails("down", "HTTP 503", 5, true),
+            answers("mends", "quote", "42"),
+            fails("hangs", "no answer within 2.5 s", 1, true),
+            fails("drips", "no answer within 2.5 s", 1, true),
+            fails("cut", "connection cut", 5, true),
+            fails("cut_short", "connection cut", 5, true),
+            fails("gone", "connection refused", 5, true),
+        ],
+    );
+    for (path, times) in [("/timeout", 3), ("/busy", 2), ("/full", 1), ("/down", 5), ("/mends", 4)]
+    {
+        assert_eq!(endpoint.seen(path).len(), times, "{path}");
+    }
+    let waits = events(&workers, "attempt", "busy");
+    assert_eq!(waits[0]["again-in-ms"], 3_000, "as long as it asked for");
+    let said = events(&workers, "said", "unknown");
+    assert_eq!(said[0]["line"], "HTTP 404: no such\nroute \u{1b}[31m");
+    assert!(workers.count("asked") >= names.len());
+    workers.stop();
+    stack.rydes("verify").arg(&id).run().exits(0);
+}
+
+#[test]
+fn a_date_says_when_to_come_again() {
+    let date = httpdate::fmt_http_date(SystemTime::now() + Duration::from_secs(20));
+    let line: &'static str = Box::leak(format!("retry-after: {date}\r\n").into_boxed_str());
+    let endpoint = Endpoint::start(move |_, _| Reaction::Answer(503, line, String::new()));
+    let stack = Stack::with_real(0, &["acme"]);
+    let run = format!("providers run acme -o jsonl --poll-wait 2s --http {}", endpoint.url("/"));
+    let workers = stack.background(&run);
+    workers.says(" on LocalStack ");
+    let id = stack.submit("--deadline 40s");
+    workers.until("attempt", 1);
+    let wait = events(&workers, "attempt", "acme")[0]["again-in-ms"].as_u64();
+    assert!(wait > Some(5_000) && wait <= Some(20_000), "{wait:?}");
+    // A stop waits for no further attempt.
+    let stopped = Instant::now();
+    workers.stop();
+    assert!(stopped.elapsed() < Duration::from_secs(10));
+    assert_eq!((stack.depth("acme"), stack.rows(&id).len()), (1, 1), "it is given back");
+}
+
+#[test]
+fn nothing_is_received_while_it_is_not_healthy() {
+    let endpoint = Endpoint::start(|seen, before| match seen.path.as_str() {
+        "/well" if before < 2 => status(503),
+        _ => says("57"),
+    });
+    let stack = Stack::with_real(0, &["acme"]);
+    let id = stack.submit("--deadline 60s");
+    let options = format!("--http {} --health /well", endpoint.url("/rides"));
+    let workers =
+        stack.background(&format!("providers run acme -o jsonl --poll-wait 2s {options}"));
+    workers.until("trouble", 1);
+    assert_eq!((workers.count("received"), stack.in_flight("acme")), (0, 0));
+    stack.row_when(&id, "acme", |row| row["quote"] == 57);
+    assert_eq!(endpoint.seen("/well").len(), 3);
+    let reason = &workers.events()[0]["reason"];
+    assert_eq!((reason, workers.count("trouble-over")), (&"not healthy: HTTP 503".into(), 1));
+    workers.stop();
+    // A stop does not wait for it to be well.
+    let down = Endpoint::start(|_, _| status(500));
+    let options = format!("--http {} --health /", down.url("/rides"));
+    let workers = stack.background(&format!("providers run acme -o jsonl {options}"));
+    workers.until("trouble", 1);
+    workers.stop();
+}
+
+#[test]
+fn an_outage_is_not_met_with_every_request() {
+    let stack = Stack::with_real(0, &["acme"]);
+    let port = free_port();
+    let options = format!("--http http://127.0.0.1:{port}/rides --health /well --concurrency 2");
+    let run = format!("providers run acme -o jsonl --poll-wait 1s {options}");
+    let server = Endpoint::at(port, |_, _| says("57"));
+    let workers = stack.background(&run);
+    let first = stack.submit("--deadline 60s");
+    stack.row_when(&first, "acme", |row| row["quote"] == 57);
+    server.close();
+    let ids: Vec<_> = (0..12).map(|_| stack.submit("--deadline 2m")).collect();
+    workers.until("trouble", 1);
+    // Those in hand and those of a poll under way have their attempts; the others wait in the queue.
+    wait_for("nothing in hand", || (stack.in_flight("acme") == 0).then_some(()));
+    let received = workers.count("received") - 1;
+    assert!((1..=6).contains(&received), "{received} of 12");
+    let asked = workers.count("asked");
+    std::thread::sleep(Duration::from_secs(3));
+    assert_eq!(workers.count("asked"), asked, "nothing is asked while it is away");
+    let _server = Endpoint::at(port, |_, _| says("57"));
+    for id in &ids {
+        stack.row_when(id, "acme", |_| true);
+    }
+    let quoted = ids.iter().filter(|id| stack.rows(id).iter().any(|row| row["quote"] == 57));
+    assert_eq!(quoted.count(), 12 - received);
+    assert_eq!(workers.count("trouble-over"), 1);
+    workers.stop();
+}
+
+#[test]
+fn headers_of_a_file_count_as_they_are_now() {
+    let endpoint = Endpoint::start(|seen, _| match seen.headers.get("authorization") {
+        Some(token) if token == "Bearer new" => says("57"),
+        _ => status(503),
+    });
+    let stack = Stack::with_real(0, &["acme"]);
+    let folder = folder(&[(
+        "acme",
+        format!("http = \"{}\"\nheaders-file = \"acme.headers\"", endpoint.url("/")),
+    )]);
+    write(folder.path(), "acme.headers", "Authorization: Bearer old\nX-Shop: 7\n");
+    let workers = run(&stack, &folder, "");
+    workers.says(" on LocalStack ");
+    let id = stack.submit("--deadline 60s");
+    workers.until("attempt", 1);
+    write(folder.path(), "acme.headers", "Authorization: Bearer new\n");
+    stack.row_when(&id, "acme", |row| row["quote"] == 57);
+    let seen = endpoint.seen("/");
+    assert_eq!(seen[0].headers["x-shop"], "7");
+    let ran = workers.stop();
+    assert!(!(ran.stdout + &ran.stderr).contains("Bearer"), "a secret is not printed");
+}
+
+#[test]
+fn a_proxy_of_the_environment_is_for_endpoints_alone() {
+    let proxy = Endpoint::start(|seen, _| match seen.path.as_str() {
+        "http://quotes.example/rides" => says("57"),
+        _ => status(502),
+    });
+    let stack = Stack::with_real(0, &["acme"]);
+    let run = "providers run acme -o jsonl --poll-wait 2s --http http://quotes.example/rides";
+    let run = stack.rydes(run).env("HTTP_PROXY", proxy.url("")).env("http_proxy", proxy.url(""));
+    let workers = Background::start(run.env("NO_PROXY", "").env("no_proxy", ""));
+    workers.says(" on LocalStack ");
+    let id = stack.submit("--deadline 20s");
+    stack.row_when(&id, "acme", |row| row["quote"] == 57);
+    assert_eq!(proxy.seen("http://quotes.example/rides").len(), 1);
+    workers.stop();
+}
+
+#[test]
+fn https_goes_by_the_certificates_of_the_system() {
+    // The tests' AWS ends TLS with a certificate of its own; this is what it answers there.
+    let aws = Aws::start();
+    aws.sts_answers(200, "57");
+    let asked = || {
+        let asked = rydes("providers try --from A --to B --http");
+        let asked = asked.arg("https://sts.eu-west-1.amazonaws.com/rides");
+        let asked = asked.env("HTTPS_PROXY", &aws.url).env("https_proxy", &aws.url);
+        asked.env("NO_PROXY", "").env("no_proxy", "")
+    };
+    let known = asked().env("SSL_CERT_FILE", authority()).run().exits(0);
+    assert!(known.stdout.contains("\"quote\":57"), "{}", known.stdout);
+    let unknown = asked().run().exits(8);
+    assert!(
+        unknown.stdout.contains("cannot connect: invalid peer certificate"),
+        "{}",
+        unknown.stdout
+    );
+}

@@ -1,0 +1,130 @@
+//! Stops, kills and what is left of processes.
+
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+
+use super::{folder, own_sleep, processes, run};
+use crate::support::background::Background;
+use crate::support::stack::Stack;
+use crate::support::wait_for;
+
+/// A program that runs for ten minutes, and a child of it.
+fn sleeper(sleep: &str, more: &str) -> String {
+    format!(
+        "command = ['sh', '-c', '{more} sleep {sleep} & sleep {sleep}; echo 7']\ntimeout = \"1h\"\nconcurrency = 20"
+    )
+}
+
+/// Waits until so many programs run.
+#[track_caller]
+fn begun(workers: &Background, count: usize) {
+    workers.until("asked", count);
+}
+
+#[test]
+fn a_stop_ends_programs_and_gives_their_requests_back() {
+    const REQUESTS: usize = 20;
+    let sleep = own_sleep();
+    let stack = Stack::with_real(0, &["acme"]);
+    let folder = folder(&[("acme", sleeper(&sleep, ""))]);
+    let workers = run(&stack, &folder, "");
+    workers.says(" on LocalStack ");
+    (0..REQUESTS).for_each(|_| drop(stack.submit("--deadline 10m")));
+    begun(&workers, REQUESTS);
+    wait_for("the programs run", || (processes(&sleep) >= 3 * REQUESTS).then_some(()));
+    let stopped = Instant::now();
+    let ran = workers.stop();
+    let took = stopped.elapsed();
+    assert!((18..25).contains(&took.as_secs()), "{took:?}: it waits for them, but not for ever");
+    assert_eq!(processes(&sleep), 0);
+    assert!(ran.stderr.contains("20 given back"), "{}", ran.stderr);
+    assert_eq!((stack.depth("acme"), stack.in_flight("acme")), (REQUESTS, 0));
+}
+
+#[test]
+fn a_program_that_ends_within_the_drain_is_answered_for() {
+    let stack = Stack::with_real(0, &["acme"]);
+    let folder = folder(&[("acme", "command = ['sh', '-c', 'sleep 3; echo 7']".to_owned())]);
+    let workers = run(&stack, &folder, "");
+    workers.says(" on LocalStack ");
+    let id = stack.submit("--deadline 30s");
+    begun(&workers, 1);
+    workers.stop();
+    stack.row_when(&id, "acme", |row| row["quote"] == 7);
+}
+
+#[test]
+fn nothing_outlives_a_worker_that_is_killed_and_nothing_is_lost() {
+    let sleep = own_sleep();
+    let stack = Stack::with_real(0, &["acme", "deaf"]);
+    let programs = folder(&[
+        ("acme", sleeper(&sleep, "")),
+        ("deaf", sleeper(&sleep, "trap \"\" TERM HUP INT;")),
+    ]);
+    let workers = run(&stack, &programs, "--visibility 5s");
+    workers.says(" on LocalStack ");
+    let id = stack.submit("--deadline 10m");
+    begun(&workers, 2);
+    wait_for("the programs run", || (processes(&sleep) >= 6).then_some(()));
+    workers.kill();
+    wait_for("no process is left", || (processes(&sleep) == 0).then_some(()));
+    let answers = folder(&[
+        ("acme", "command = ['sh', '-c', 'echo $RYDES_ATTEMPT']".to_owned()),
+        ("deaf", "command = ['sh', '-c', 'echo 8']".to_owned()),
+    ]);
+    let workers = run(&stack, &answers, "");
+    stack.row_when(&id, "acme", |row| row["quote"] == 2);
+    stack.row_when(&id, "deaf", |row| row["quote"] == 8);
+    workers.stop();
+}
+
+#[test]
+fn a_second_signal_leaves_at_once_and_leaves_no_process() {
+    let sleep = own_sleep();
+    let stack = Stack::with_real(0, &["acme"]);
+    let folder = folder(&[("acme", sleeper(&sleep, "trap \"\" TERM;"))]);
+    let workers = run(&stack, &folder, "");
+    workers.says(" on LocalStack ");
+    stack.submit("--deadline 10m");
+    begun(&workers, 1);
+    workers.signal(Signal::INT);
+    workers.says("stopping: 1 in hand");
+    workers.signal(Signal::INT);
+    workers.ends(Duration::from_secs(5)).exits(130);
+    wait_for("no process is left", || (processes(&sleep) == 0).then_some(()));
+}
+
+#[test]
+fn a_watcher_that_is_killed_is_replaced() {
+    let sleep = own_sleep();
+    let stack = Stack::with_real(0, &["acme"]);
+    let folder = folder(&[("acme", sleeper(&sleep, ""))]);
+    let workers = run(&stack, &folder, "");
+    workers.says(" on LocalStack ");
+    stack.submit("--deadline 10m");
+    begun(&workers, 1);
+    kill_children(workers.id(), "begun)");
+    stack.submit("--deadline 10m");
+    begun(&workers, 2);
+    wait_for("the programs run", || (processes(&sleep) >= 6).then_some(()));
+    workers.kill();
+    wait_for("no process is left", || (processes(&sleep) == 0).then_some(()));
+}
+
+/// Kills the children of a process that have this in their command line.
+fn kill_children(parent: u32, mark: &str) {
+    let children = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"));
+    let children = children.expect("the kernel lists them");
+    let mut killed = 0;
+    for child in children.split_whitespace() {
+        let text = std::fs::read(format!("/proc/{child}/cmdline")).unwrap_or_default();
+        if String::from_utf8_lossy(&text).contains(mark) {
+            let child = rustix::process::Pid::from_raw(child.parse().expect("a number"));
+            rustix::process::kill_process(child.expect("a process"), Signal::KILL)
+                .expect("it runs");
+            killed += 1;
+        }
+    }
+    assert_eq!(killed, 1, "one watcher");
+}

@@ -1,0 +1,132 @@
+//! Real providers: programs and HTTP endpoints behind a worker.
+
+mod asked;
+mod config;
+mod endpoints;
+mod ends;
+mod pages;
+mod programs;
+mod trial;
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::background::Background;
+use crate::support::stack::{PROVIDER_DEAD_LETTERS, Stack};
+use crate::support::wait_for;
+
+/// What becomes of one request of a provider, as section 9 of the contract says.
+struct Case {
+    name: &'static str,
+    /// The kind of its answer, and a beginning of its price or reason.
+    kind: &'static str,
+    begins: &'static str,
+    attempts: u64,
+    letter: bool,
+}
+
+/// An answer that is no failure.
+const fn answers(name: &'static str, kind: &'static str, begins: &'static str) -> Case {
+    Case { name, kind, begins, attempts: 1, letter: false }
+}
+
+/// A failure after so many attempts.
+const fn fails(name: &'static str, begins: &'static str, attempts: u64, letter: bool) -> Case {
+    Case { name, kind: "failed", begins, attempts, letter }
+}
+
+/// A folder with a file of providers, each given by the lines below its name.
+fn folder(entries: &[(&str, String)]) -> TempDir {
+    let folder = TempDir::new().expect("a temporary folder");
+    let entries = entries.iter().map(|(name, lines)| format!("[providers.{name}]\n{lines}\n"));
+    write(folder.path(), "providers.toml", &entries.collect::<String>());
+    folder
+}
+
+fn write(folder: &Path, name: &str, text: &str) {
+    fs::write(folder.join(name), text).expect("it can be written");
+}
+
+/// Runs the providers of a folder's file.
+fn run(stack: &Stack, folder: &TempDir, options: &str) -> Background {
+    let file = folder.path().join("providers.toml");
+    let run = format!("providers run --output jsonl --poll-wait 2s {options} --config");
+    Background::start(stack.rydes(&run).arg(file))
+}
+
+/// Waits until each case has the row that it says, and the dead letters are those that are said.
+#[track_caller]
+fn come_true(stack: &Stack, id: &str, cases: &[Case]) {
+    for case in cases {
+        let row = stack.row_when(id, case.name, |_| true);
+        let said = &row[case.kind];
+        let text = said.as_str().map_or_else(|| said.to_string(), str::to_owned);
+        assert!(text.starts_with(case.begins), "{}: {row}", case.name);
+        if case.kind == "failed" {
+            assert_eq!(row["attempts"], case.attempts, "{}: {row}", case.name);
+            let times = row["attempted-at"].as_array().map_or(0, Vec::len);
+            assert_eq!(times as u64, case.attempts, "{}: {row}", case.name);
+        }
+        stack.drained(case.name);
+    }
+    let expected = cases.iter().filter(|case| case.letter);
+    let expected: HashMap<_, _> =
+        expected.map(|case| (stack.full(case.name), case.begins)).collect();
+    let letters = letters(stack, expected.len());
+    let sources: Vec<_> = letters.keys().collect();
+    assert_eq!(letters.len(), expected.len(), "{sources:?}");
+    for (source, begins) in expected {
+        let reason = letters.get(&source).unwrap_or_else(|| panic!("{source}: {sources:?}"));
+        assert!(reason.starts_with(begins), "{source}: {reason}");
+    }
+}
+
+/// The reasons of so many dead letters, by the queue that each came from. A receive of LocalStack brings ten, and
+/// those with the same body count apart.
+fn letters(stack: &Stack, count: usize) -> HashMap<String, String> {
+    let mut found = HashMap::new();
+    wait_for(&format!("{count} dead letters"), || {
+        for letter in stack.receive(PROVIDER_DEAD_LETTERS) {
+            let [source, reason] =
+                ["rydes-source", "reason"].map(|name| letter.attributes[name].clone());
+            found.insert(source, reason);
+        }
+        (found.len() >= count && stack.depth(PROVIDER_DEAD_LETTERS) == count).then_some(())
+    });
+    found
+}
+
+/// How many processes have this in their command line.
+fn processes(mark: &str) -> usize {
+    let is_marked = |entry: fs::DirEntry| {
+        let text = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        String::from_utf8_lossy(&text).contains(mark)
+    };
+    let all = fs::read_dir("/proc").expect("it can be listed");
+    all.filter_map(Result::ok)
+        .filter(|entry| entry.file_name().to_string_lossy().parse::<u32>().is_ok())
+        .filter_map(|entry| is_marked(entry).then_some(()))
+        .count()
+}
+
+/// A number of seconds that no other test sleeps.
+fn own_sleep() -> String {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    format!(
+        "{}.{:06}{:03}",
+        600,
+        std::process::id() % 1_000_000,
+        NEXT.fetch_add(1, Ordering::Relaxed)
+    )
+}
+
+/// The events of one kind of one provider.
+fn events(workers: &Background, kind: &str, provider: &str) -> Vec<Value> {
+    let all = workers.events().into_iter();
+    all.filter(|event| event["event"] == kind && event["provider"] == provider).collect()
+}
