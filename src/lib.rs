@@ -27,7 +27,7 @@
 //! | `terminal` | the only floor that prints: streams, colour, the live region, progress |
 //! | `view` | pure text and JSON: tables, sentences, timelines, pictures |
 //! | `tools` | LocalStack on this machine; the load test and its fault-injecting proxy |
-//! | `flow` | the pattern: draft, scatter, providers, gather, quotes, verify, replay |
+//! | `flow` | the pattern: draft, scatter, providers (simulated, programs, endpoints), gather, quotes, verify, replay |
 //! | `stack` | the resources of a stack, and the register of its providers |
 //! | `aws` | clients, queues, topic, table |
 //! | `consumer` | the machine under every worker: poll, lease, batch, drain |

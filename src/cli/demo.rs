@@ -16,7 +16,9 @@ use crate::error::{Error, Result, exit};
 use crate::flow::draft::Submission;
 use crate::flow::events::{Event, Sink};
 use crate::flow::gather;
-use crate::flow::provider::{Behaviour, Profile, ProviderPlan, Receipts, Served, Simulation};
+use crate::flow::provider::{
+    Behaviour, Profile, ProviderPlan, Receipts, Served, ServedBy, Simulation,
+};
 use crate::flow::scatter::{self, Scattered};
 use crate::flow::verify::verify;
 use crate::flow::workers::{self, WorkerPlan};
@@ -148,9 +150,10 @@ fn plan(providers: Vec<ProviderName>) -> WorkerPlan {
         drain: Duration::from_secs(1),
     };
     let simulation = Simulation { behaviour: behaviour(), receipts: Receipts::Send };
+    let by = ServedBy::Simulation(simulation);
     WorkerPlan {
         providers: Some(ProviderPlan {
-            served: Served::simulated(providers, &simulation, options.concurrency),
+            served: Served::all(providers, &by, options.concurrency),
             poll_wait: POLL_WAIT,
             visibility: options.visibility,
             drain: options.drain,

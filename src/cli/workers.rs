@@ -21,7 +21,7 @@ use crate::terminal::live::{Live, size};
 use crate::terminal::{Format, Output};
 use crate::view::served::real_providers;
 use crate::view::table::wrapped;
-use crate::view::workers::{ConsumerPart, Tally, Viewport, document, line, said};
+use crate::view::workers::{ConsumerPart, MOST_REAL_LINES, Tally, Viewport, document, line, said};
 
 /// How long the workers may take to end after a first Ctrl-C: longer than the longest poll.
 const DRAIN: Duration = Duration::from_secs(25);
@@ -285,7 +285,7 @@ async fn draw(
         }
         if let Some(live) = &mut live {
             let (columns, rows) = size();
-            let room = usize::from(rows.saturating_sub(FRAME_LINES)).max(3);
+            let room = usize::from(rows.saturating_sub(FRAME_LINES + MOST_REAL_LINES)).max(3);
             let screen = Viewport { width: columns, now: Timestamp::now() };
             let mut lines = lock(tally).table(&aws.meter.usage(), consumer(plan), room, screen);
             if let Some(since) = stopping {

@@ -28,6 +28,8 @@ const SHOWN: Duration = Duration::from_secs(10);
 const LONGEST_TROUBLE: usize = 300;
 /// The longest time to answer that is told apart, in milliseconds: an hour.
 const LONGEST_TIME: u64 = 3_600_000;
+/// Lines about real providers below a narrow table, at most.
+pub(crate) const MOST_REAL_LINES: u16 = 3;
 /// Columns of the table that every provider fills.
 const SIMULATED_COLUMNS: usize = 7;
 /// The least width of a name.
@@ -277,7 +279,8 @@ impl Tally {
         all
     }
 
-    /// A line per provider, below a header. A narrow terminal leaves out the times, then the attempts.
+    /// A line per provider, below a header. Where attempts and times of real providers do not fit into columns,
+    /// lines below have them, of the first few.
     fn provider_lines(
         &self,
         shown: &[(&ProviderName, &ProviderCounts)],
@@ -301,14 +304,15 @@ impl Tally {
             row
         };
         let rows: Vec<_> = shown.iter().map(row).collect();
-        let fits = |count: &usize| {
-            let rows: Vec<_> = rows.iter().map(|row| row[..*count].to_vec()).collect();
-            widest(&spaced(&columns[..*count], &rows, 1)) <= usize::from(width)
-        };
-        let count = [columns.len(), SIMULATED_COLUMNS + 1].into_iter().find(fits);
-        let count = count.unwrap_or(SIMULATED_COLUMNS).min(columns.len());
-        let rows: Vec<_> = rows.into_iter().map(|row| row[..count].to_vec()).collect();
-        narrow(&columns[..count], &rows, width)
+        let fits = widest(&spaced(&columns, &rows, 1)) <= usize::from(width);
+        if fits {
+            return narrow(&columns, &rows, width);
+        }
+        let rows: Vec<_> = rows.into_iter().map(|row| row[..SIMULATED_COLUMNS].to_vec()).collect();
+        let mut all = narrow(&columns[..SIMULATED_COLUMNS], &rows, width);
+        let real = shown.iter().filter_map(|(name, c)| Some(real_line(name, c.real.as_ref()?)));
+        all.extend(real.take(MOST_REAL_LINES.into()).flat_map(|line| wrapped(&line, Some(width))));
+        all
     }
 
     fn consumer_line(&self) -> String {

@@ -139,7 +139,13 @@ fn every_command_line_parses() {
     assert!(lines.len() > 50, "{lines:?}");
     for line in lines {
         // The shell parts words and drops comments; `--help` ends the parsing before anything runs.
-        let script = format!("rydes() {{ \"$0\" \"$@\" --help; }}\nrydes {line}");
+        let asked = match line.split_once(" -- ") {
+            // What stands behind it belongs to a provider's program.
+            Some((own, program)) => format!("{own} --help -- {program}"),
+            None => line.clone(),
+        };
+        let help = if asked == line { "--help" } else { "" };
+        let script = format!("rydes() {{ \"$0\" \"$@\" {help}; }}\nrydes {asked}");
         let binary = env!("CARGO_BIN_EXE_rydes");
         let told = Command::new("sh").args(["-c", &script, binary]).output().expect("sh runs");
         let problem = String::from_utf8_lossy(&told.stderr);

@@ -11,6 +11,9 @@ use rydes::core::{
     StackName, Timestamp,
 };
 use rydes::flow::events::{Event, Gathered};
+use rydes::flow::provider::{
+    Behaviour, Endpoint, Profile, Receipts, Served, ServedBy, Simulation, endpoint_url,
+};
 use rydes::view::quotes::{Frame, MOST_ROWS, best_line, table};
 use rydes::view::workers::{ConsumerPart, Tally, Viewport};
 
@@ -190,6 +193,41 @@ fn workers_count_each_request_once() {
 #[test]
 fn workers_on_a_narrow_terminal() {
     assert_snapshot!(drawn(&tally(), 59, 0));
+}
+
+/// What happened at a real provider beside a simulated one.
+fn mixed_tally() -> Tally {
+    let acme = ProviderName::parse("acme").expect("a name");
+    let url = endpoint_url("https://quotes.example/rides").expect("a URL");
+    let (headers_file, health, timeout) = (None, None, Duration::from_secs(10));
+    let served = |name, by| Served { name, by, concurrency: 4 };
+    let behaviour =
+        Behaviour { profile: Profile::Steady, seed: 0, think: None, speed: 1.0, faults: vec![] };
+    let simulation = Simulation { behaviour, receipts: Receipts::Send };
+    let mut tally = Tally::of(&[
+        served(acme.clone(), ServedBy::Endpoint(Endpoint { url, headers_file, health, timeout })),
+        served(ProviderName::simulated(10), ServedBy::Simulation(simulation)),
+    ]);
+    for (number, took) in [40, 55, 60, 2_340].into_iter().enumerate() {
+        let id = RfqId::parse(&format!("rfq-{number}")).expect("valid");
+        let took = Duration::from_millis(took);
+        let (provider, answer) = (acme.clone(), Answer::Quote(Price::whole(16)));
+        tally.count(&Event::Received { provider: acme.clone(), id: id.clone(), count: 1 }, at(0));
+        for attempt in 1..=2 {
+            tally.count(&Event::Asked { provider: acme.clone(), id: id.clone(), attempt }, at(0));
+        }
+        tally.count(&Event::Answered { provider, id, answer, took, late_by: None }, at(0));
+        tally.count(&Event::Finished { provider: acme.clone() }, at(0));
+    }
+    tally
+}
+
+#[test]
+fn real_providers_have_their_attempts_and_times() {
+    let tally = mixed_tally();
+    let drawn: Vec<_> = [120, 80, 60].map(|width| drawn(&tally, width, 0)).to_vec();
+    let summary = tally.summary(&Usage::default(), ConsumerPart::LeftOut);
+    assert_snapshot!(format!("{}\n\n{}", drawn.join("\n\n"), summary[..2].join("\n")));
 }
 
 #[test]

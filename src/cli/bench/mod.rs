@@ -10,11 +10,12 @@ use clap::Args;
 use crate::aws::MAX_WAIT;
 use crate::cli::Context;
 use crate::cli::behaviour::BehaviourArgs;
+use crate::cli::providers::service::{ServiceArgs, usual_concurrency};
 use crate::cli::workers::GATHER_CONCURRENCY;
 use crate::consumer::ConsumeOptions;
 use crate::error::{Error, Result, exit};
 use crate::flow::gather;
-use crate::flow::provider::{Profile, ProviderPlan, Receipts, Served, Simulation};
+use crate::flow::provider::{Profile, ProviderPlan, Receipts, Served, ServedBy, Simulation};
 use crate::shutdown::StopSignal;
 use crate::terminal::Format;
 use crate::terminal::progress::{Progress, Total};
@@ -35,6 +36,8 @@ const VISIBILITY: Duration = Duration::from_secs(30);
   rydes bench --providers 100 --count 100 --output json
   rydes bench --aws --stack bench-42        on AWS itself: costs what it says at the end
   rydes bench --chaos --failing 0.05        20 workers killed, 5 % of requests failed
+  rydes bench --http http://localhost:8000  a real endpoint answers for each provider
+  rydes bench --count 100 -- ./quote.py     a program does
 
 Submitter, workers and consumer run in this process (with --chaos the workers in others); latency
 counts from when an RFQ was due to be submitted to the write of its last answer.")]
@@ -51,6 +54,8 @@ pub(super) struct Command {
     /// RFQs before those that are measured
     #[arg(long, value_name = "N", conflicts_with = "chaos", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     warm_up: u32,
+    #[command(flatten)]
+    service: ServiceArgs,
     #[command(flatten)]
     pub(super) behaviour: BehaviourArgs,
     #[command(flatten)]
@@ -92,18 +97,22 @@ async fn measure(
     let output = &context.output;
     let count = command.count.unwrap_or(COUNT);
     let providers = stack.make(output, command.providers).await?;
-    let behaviour = command.behaviour.behaviour(Profile::Steady);
+    let by = match command.service.served_by(None)? {
+        Some(by) => by,
+        None => {
+            let behaviour = command.behaviour.behaviour(Profile::Steady);
+            ServedBy::Simulation(Simulation { behaviour, receipts: Receipts::Send })
+        }
+    };
+    let concurrency =
+        command.behaviour.typed_concurrency().unwrap_or_else(|| usual_concurrency(&by));
     let plan = LoadPlan {
         rfqs: count,
         warm_up: command.warm_up,
         arrival: command.rate.map_or(Arrival::Saturating, Arrival::Rate),
-        longest_thought: behaviour.longest_thought(),
+        longest_thought: by.longest_thought(),
         providers: ProviderPlan {
-            served: Served::simulated(
-                providers,
-                &Simulation { behaviour, receipts: Receipts::Send },
-                command.behaviour.concurrency(),
-            ),
+            served: Served::all(providers, &by, concurrency),
             poll_wait: MAX_WAIT,
             visibility: VISIBILITY,
             drain: Duration::ZERO,

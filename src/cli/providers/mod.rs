@@ -4,7 +4,7 @@ mod config;
 mod list;
 mod program;
 mod run;
-mod service;
+pub(super) mod service;
 mod trial;
 
 use std::collections::HashSet;
@@ -84,7 +84,8 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
 
 async fn add(context: &Context, command: Add) -> Result<u8> {
     let output = &context.output;
-    let aws = context.connect(&context.settings()?).await?;
+    let settings = context.settings()?;
+    let aws = context.connect(&settings).await?;
     output.note(&aws.target_line());
     let untagged = if command.adopt { Untagged::Adopt } else { Untagged::Refuse };
     let on_wait = waiting(output);
@@ -124,6 +125,8 @@ async fn add(context: &Context, command: Add) -> Result<u8> {
     ] {
         output.data(&line);
     }
+    let run = settings.command(&format!("providers run {name} -- PROGRAM"));
+    output.note(&format!("next: {run}, or with --http URL; or a consumer of its own"));
     Ok(exit::DONE)
 }
 

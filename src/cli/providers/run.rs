@@ -93,6 +93,12 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         None => command.registered(context, &settings, &aws, config.as_ref()).await?,
     };
     command.check_faults(&served)?;
+    for one in &served {
+        if let ServedBy::Endpoint(endpoint) = &one.by {
+            let wrong = |problem| Error::invalid(format!("{}: {problem}", one.name));
+            endpoint.check().map_err(wrong)?;
+        }
+    }
     if command.check {
         print(context, &served);
         return Ok(exit::DONE);

@@ -14,14 +14,14 @@ use crate::flow::provider::{Endpoint, Program, ServedBy, Url, endpoint_url};
 /// The limit of one attempt unless another is given.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(10);
 /// Requests at once of an endpoint unless another number is given.
-pub(super) const AT_ONCE: usize = 100;
+pub(in crate::cli) const AT_ONCE: usize = 100;
 
 /// Requests at once of a real provider, at most.
 pub(super) const MOST_AT_ONCE: usize = 1_000;
 
 /// The program or the endpoint of one real provider.
 #[derive(Debug, Clone, Args)]
-pub(super) struct ServiceArgs {
+pub(in crate::cli) struct ServiceArgs {
     /// The endpoint that answers: each request is a POST to this URL
     #[arg(long, value_name = "URL", value_parser = endpoint_url, conflicts_with = "program")]
     http: Option<Url>,
@@ -41,12 +41,12 @@ pub(super) struct ServiceArgs {
 
 impl ServiceArgs {
     /// Whether any of this was typed.
-    pub(super) fn is_given(&self) -> bool {
+    pub(in crate::cli) fn is_given(&self) -> bool {
         self.http.is_some() || !self.program.is_empty()
     }
 
     /// Whether a limit was typed without a service that it is for.
-    pub(super) fn is_pointless(&self) -> bool {
+    pub(in crate::cli) fn is_pointless(&self) -> bool {
         !self.is_given() && self.timeout.is_some()
     }
 
@@ -54,7 +54,7 @@ impl ServiceArgs {
     ///
     /// # Errors
     /// Invalid when the program cannot be started.
-    pub(super) fn served_by(&self, health: Option<&str>) -> Result<Option<ServedBy>> {
+    pub(in crate::cli) fn served_by(&self, health: Option<&str>) -> Result<Option<ServedBy>> {
         let timeout = self.timeout.unwrap_or(TIMEOUT);
         if let Some(url) = &self.http {
             return Ok(Some(ServedBy::Endpoint(Endpoint {
@@ -93,7 +93,7 @@ pub(super) fn started_in(
 }
 
 /// Requests at once unless another number is given.
-pub(super) fn usual_concurrency(by: &ServedBy) -> usize {
+pub(in crate::cli) fn usual_concurrency(by: &ServedBy) -> usize {
     match by {
         ServedBy::Program(_) => std::thread::available_parallelism().map_or(1, usize::from),
         ServedBy::Endpoint(_) | ServedBy::Simulation(_) => AT_ONCE,

@@ -149,17 +149,25 @@ pub async fn run(
 }
 
 impl Served {
-    /// These providers, all with the same simulation.
-    pub fn simulated(
+    /// These providers, all served alike.
+    pub fn all(
         names: impl IntoIterator<Item = ProviderName>,
-        simulation: &Simulation,
+        by: &ServedBy,
         concurrency: usize,
     ) -> Vec<Self> {
-        let served = |name| {
-            let by = ServedBy::Simulation(simulation.clone());
-            Self { name, by, concurrency }
-        };
+        let served = |name| Self { name, by: by.clone(), concurrency };
         names.into_iter().map(served).collect()
+    }
+}
+
+impl ServedBy {
+    /// The longest time that an answer takes, but for attempts that fail.
+    pub fn longest_thought(&self) -> Duration {
+        match self {
+            Self::Simulation(simulation) => simulation.behaviour.longest_thought(),
+            Self::Program(program) => program.timeout,
+            Self::Endpoint(endpoint) => endpoint.timeout,
+        }
     }
 }
 

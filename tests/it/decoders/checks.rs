@@ -12,8 +12,8 @@ use rydes::cli::submit::lines::{BatchLine, read_lines};
 use rydes::cli::submit::shape::look;
 use rydes::core::text::{ascii_json, is_refused, is_unsafe, printable};
 use rydes::core::{
-    Answer, Condition, Price, ProviderName, Reply, Request, Responder, RfqId, StackName, Timestamp,
-    Until, opened, parse_duration,
+    Answer, Condition, Price, ProviderName, Reply, Request, Responder, RfqId, Ride, StackName,
+    Timestamp, Until, opened, parse_duration,
 };
 use rydes::flow::draft::of_json;
 use rydes::flow::draft::{Submission, Term};
@@ -76,6 +76,22 @@ pub fn reply(bytes: &[u8]) {
     let sent = reply.encode();
     is_ascii(&sent);
     assert_eq!(Reply::decode(&sent), Ok(reply));
+}
+
+/// What a real provider says.
+pub fn answer(bytes: &[u8]) {
+    let answer = match Answer::decode(&text(bytes)) {
+        Ok(answer) => answer,
+        Err(problem) => return is_refusal(&problem),
+    };
+    let ride = Ride { from: "A".to_owned(), to: "B".to_owned(), customer: "c".to_owned() };
+    let request = Request { id: RfqId::random(), ride, submitted_at: None, deadline: None };
+    let provider = ProviderName::parse("acme").expect("a name");
+    let time = Timestamp::from_millis(0).expect("in range");
+    let reply = Reply::to(&request, &provider, answer, (time, time));
+    let sent = reply.encode();
+    is_ascii(&sent);
+    assert_eq!(Reply::decode(&sent), Ok(reply), "every answer can be sent");
 }
 
 /// A price.

@@ -15,7 +15,8 @@ use proptest::sample::{Index, select};
 type Check = fn(&[u8]);
 
 /// Every check, by the name of its target.
-const CHECKS: [(&str, Check); 8] = [
+const CHECKS: [(&str, Check); 9] = [
+    ("answer", checks::answer),
     ("batch_line", checks::batch_line),
     ("price", checks::price),
     ("reply", checks::reply),
@@ -252,7 +253,7 @@ proptest! {
 
     #[test]
     fn documents_of_our_fields_are_read_or_refused(document in documents()) {
-        for target in ["batch_line", "reply", "request", "text"] {
+        for target in ["answer", "batch_line", "reply", "request", "text"] {
             check(target, document.as_bytes());
         }
     }

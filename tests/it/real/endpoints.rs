@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime};
 
-use super::{answers, come_true, events, fails, folder, run, write};
+use super::{REQUESTS, answers, come_true, events, fails, folder, repeats, run, write};
 use crate::support::aws::{Aws, authority};
 use crate::support::background::Background;
 use crate::support::endpoint::{Endpoint, Reaction, Seen, says, status};
@@ -80,10 +80,10 @@ fn each_row_of_the_table() {
     let folder = folder(&names.map(entry));
     let workers = run(&stack, &folder, "");
     workers.says(" on LocalStack ");
-    let id = stack.submit("--deadline 40s");
+    let ids: Vec<_> = (0..repeats(REQUESTS, 1)).map(|_| stack.submit("--deadline 55s")).collect();
     come_true(
         &stack,
-        &id,
+        &ids,
         &[
             answers("number", "quote", "57.1"),
             answers("created", "quote", "58"),
@@ -112,15 +112,17 @@ fn each_row_of_the_table() {
     );
     for (path, times) in [("/timeout", 3), ("/busy", 2), ("/full", 1), ("/down", 5), ("/mends", 4)]
     {
-        assert_eq!(endpoint.seen(path).len(), times, "{path}");
+        assert_eq!(endpoint.seen(path).len(), times * ids.len(), "{path}");
     }
     let waits = events(&workers, "attempt", "busy");
     assert_eq!(waits[0]["again-in-ms"], 3_000, "as long as it asked for");
     let said = events(&workers, "said", "unknown");
-    assert_eq!(said[0]["line"], "HTTP 404: no such\nroute \u{1b}[31m");
-    assert!(workers.count("asked") >= names.len());
+    assert_eq!(said[0]["line"], "HTTP 404: no such route \u{1b}[31m");
+    assert!(workers.count("asked") >= names.len() * ids.len());
     workers.stop();
-    stack.rydes("verify").arg(&id).run().exits(0);
+    for id in &ids {
+        stack.rydes("verify").arg(id).run().exits(0);
+    }
 }
 
 #[test]

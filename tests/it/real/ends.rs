@@ -1,12 +1,14 @@
 //! Stops, kills and what is left of processes.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use super::{folder, own_sleep, processes, run};
+use super::{folder, own_sleep, processes, repeats, run};
 use crate::support::background::Background;
-use crate::support::stack::Stack;
+use crate::support::proxy::Proxy;
+use crate::support::stack::{PROVIDER_DEAD_LETTERS, Stack};
 use crate::support::wait_for;
 
 /// A program that runs for ten minutes, and a child of it.
@@ -80,6 +82,41 @@ fn nothing_outlives_a_worker_that_is_killed_and_nothing_is_lost() {
 }
 
 #[test]
+fn workers_killed_at_random_lose_nothing_double_nothing_and_leave_no_process() {
+    const BATCH: usize = 5;
+    let kills = repeats("RYDES_TEST_REAL_KILLS", 4);
+    let sleep = own_sleep();
+    let stack = Stack::with_real(0, &["acme", "globex"]);
+    let quick = "concurrency = 4\ncommand = ['sh', '-c', 'sleep 0.2; echo 7']".to_owned();
+    let leaves =
+        format!("concurrency = 4\ncommand = ['sh', '-c', 'sleep {sleep} & sleep 0.3; echo 8']");
+    let folder = folder(&[("acme", quick), ("globex", leaves)]);
+    let mut ids = Vec::new();
+    for kill in 0..kills {
+        ids.extend((0..BATCH).map(|_| stack.submit("--deadline 30m")));
+        let workers = run(&stack, &folder, "--visibility 2s");
+        workers.says(" on LocalStack ");
+        // Moments that differ from kill to kill, and are the same in each run.
+        std::thread::sleep(Duration::from_millis(100 + (kill as u64 * 379) % 1_300));
+        workers.kill();
+        wait_for("no process is left", || (processes(&sleep) == 0).then_some(()));
+    }
+    let workers = run(&stack, &folder, "--visibility 2s");
+    for id in &ids {
+        stack.row_when(id, "acme", |row| row["quote"] == 7);
+        stack.row_when(id, "globex", |row| row["quote"] == 8);
+        assert_eq!(stack.rows(id).len(), 3, "one row each");
+        stack.rydes("verify --wait").arg(id).run().exits(0);
+    }
+    for name in ["acme", "globex"] {
+        stack.drained(name);
+    }
+    assert_eq!(stack.depth(PROVIDER_DEAD_LETTERS), 0);
+    workers.stop();
+    assert_eq!(processes(&sleep), 0);
+}
+
+#[test]
 fn a_second_signal_leaves_at_once_and_leaves_no_process() {
     let sleep = own_sleep();
     let stack = Stack::with_real(0, &["acme"]);
@@ -93,6 +130,34 @@ fn a_second_signal_leaves_at_once_and_leaves_no_process() {
     workers.signal(Signal::INT);
     workers.ends(Duration::from_secs(5)).exits(130);
     wait_for("no process is left", || (processes(&sleep) == 0).then_some(()));
+}
+
+#[test]
+fn the_owner_of_one_provider_needs_rights_on_three_queues_alone() {
+    let stack = Stack::with_real(1, &["acme"]);
+    let proxy = Proxy::start();
+    let run = stack.rydes("providers run acme --no-consumer -o jsonl --poll-wait 2s -- sh -c");
+    let run = run.arg("test $RYDES_ATTEMPT = 2").env("AWS_ENDPOINT_URL", &proxy.url);
+    let workers = Background::start(run);
+    workers.says(" on LocalStack ");
+    stack.submit("--deadline 30s");
+    workers.until("answered", 1);
+    workers.stop();
+    assert_eq!(stack.letters(PROVIDER_DEAD_LETTERS, 1).len(), 1);
+    let allowed = [
+        "GetQueueUrl",
+        "GetQueueAttributes",
+        "ListQueueTags",
+        "ReceiveMessage",
+        "DeleteMessageBatch",
+        "ChangeMessageVisibilityBatch",
+        "SendMessageBatch",
+    ];
+    // AWS has no such path.
+    let seen = proxy.seen().into_iter().filter(|one| one != "/_localstack/health");
+    let seen: BTreeSet<_> = seen.collect();
+    let others: Vec<_> = seen.iter().filter(|one| !allowed.contains(&one.as_str())).collect();
+    assert!(others.is_empty() && seen.contains("SendMessageBatch"), "{seen:?}");
 }
 
 #[test]

@@ -19,6 +19,9 @@ use crate::support::background::Background;
 use crate::support::stack::{PROVIDER_DEAD_LETTERS, Stack};
 use crate::support::wait_for;
 
+/// How many requests meet each kind of provider: 1 unless this variable says otherwise.
+const REQUESTS: &str = "RYDES_TEST_REAL_REQUESTS";
+
 /// What becomes of one request of a provider, as section 9 of the contract says.
 struct Case {
     name: &'static str,
@@ -58,46 +61,51 @@ fn run(stack: &Stack, folder: &TempDir, options: &str) -> Background {
     Background::start(stack.rydes(&run).arg(file))
 }
 
-/// Waits until each case has the row that it says, and the dead letters are those that are said.
-#[track_caller]
-fn come_true(stack: &Stack, id: &str, cases: &[Case]) {
-    for case in cases {
-        let row = stack.row_when(id, case.name, |_| true);
-        let said = &row[case.kind];
-        let text = said.as_str().map_or_else(|| said.to_string(), str::to_owned);
-        assert!(text.starts_with(case.begins), "{}: {row}", case.name);
-        if case.kind == "failed" {
-            assert_eq!(row["attempts"], case.attempts, "{}: {row}", case.name);
-            let times = row["attempted-at"].as_array().map_or(0, Vec::len);
-            assert_eq!(times as u64, case.attempts, "{}: {row}", case.name);
-        }
-        stack.drained(case.name);
-    }
-    let expected = cases.iter().filter(|case| case.letter);
-    let expected: HashMap<_, _> =
-        expected.map(|case| (stack.full(case.name), case.begins)).collect();
-    let letters = letters(stack, expected.len());
-    let sources: Vec<_> = letters.keys().collect();
-    assert_eq!(letters.len(), expected.len(), "{sources:?}");
-    for (source, begins) in expected {
-        let reason = letters.get(&source).unwrap_or_else(|| panic!("{source}: {sources:?}"));
-        assert!(reason.starts_with(begins), "{source}: {reason}");
-    }
+/// How often each case is to come true: once, or as often as a variable says.
+fn repeats(variable: &str, usual: usize) -> usize {
+    std::env::var(variable).map_or(usual, |text| text.parse().expect("a number"))
 }
 
-/// The reasons of so many dead letters, by the queue that each came from. A receive of LocalStack brings ten, and
-/// those with the same body count apart.
-fn letters(stack: &Stack, count: usize) -> HashMap<String, String> {
+/// Waits until each case has the rows that it says, and the dead letters are those that are said.
+#[track_caller]
+fn come_true(stack: &Stack, ids: &[String], cases: &[Case]) {
+    for case in cases {
+        stack.drained(case.name);
+        for id in ids {
+            let row = stack.row_when(id, case.name, |_| true);
+            let said = &row[case.kind];
+            let text = said.as_str().map_or_else(|| said.to_string(), str::to_owned);
+            assert!(text.starts_with(case.begins), "{}: {row}", case.name);
+            if case.kind == "failed" {
+                assert_eq!(row["attempts"], case.attempts, "{}: {row}", case.name);
+                let times = row["attempted-at"].as_array().map_or(0, Vec::len);
+                assert_eq!(times as u64, case.attempts, "{}: {row}", case.name);
+            }
+        }
+    }
+    let expected: Vec<_> = cases.iter().filter(|case| case.letter).collect();
+    let letters = letters(stack, expected.len() * ids.len());
+    for case in &expected {
+        let source = stack.full(case.name);
+        let reasons: Vec<_> = letters.iter().filter(|(from, _)| *from == source).collect();
+        assert_eq!(reasons.len(), ids.len(), "{source}: {reasons:?}");
+        assert!(reasons.iter().all(|(_, reason)| reason.starts_with(case.begins)), "{reasons:?}");
+    }
+    assert_eq!(letters.len(), expected.len() * ids.len());
+}
+
+/// So many dead letters: the queue that each came from, and its reason.
+fn letters(stack: &Stack, count: usize) -> Vec<(String, String)> {
     let mut found = HashMap::new();
     wait_for(&format!("{count} dead letters"), || {
         for letter in stack.receive(PROVIDER_DEAD_LETTERS) {
             let [source, reason] =
                 ["rydes-source", "reason"].map(|name| letter.attributes[name].clone());
-            found.insert(source, reason);
+            found.insert((source.clone(), letter.body), (source, reason));
         }
         (found.len() >= count && stack.depth(PROVIDER_DEAD_LETTERS) == count).then_some(())
     });
-    found
+    found.into_values().collect()
 }
 
 /// How many processes have this in their command line.

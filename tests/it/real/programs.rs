@@ -1,12 +1,12 @@
 //! What becomes of a program's answer, its exit code, its silence and its processes.
 
-use super::{answers, come_true, fails, folder, own_sleep, processes, run};
+use super::{REQUESTS, answers, come_true, fails, folder, own_sleep, processes, repeats, run};
 use crate::support::stack::Stack;
 use crate::support::wait_for;
 
 /// A program of the shell.
 fn shell(script: &str) -> String {
-    format!("command = [\"sh\", \"-c\", '''{script}''']\n")
+    format!("concurrency = 20\ncommand = [\"sh\", \"-c\", '''{script}''']\n")
 }
 
 #[test]
@@ -41,17 +41,17 @@ fn each_row_of_the_table() {
         ("leaves", shell(&leaves)),
         ("deserts", shell("setsid sh -c 'sleep 3' & echo 8")),
         ("reads_nothing", shell("exec <&-; echo 9")),
-        ("mends", shell("echo x >> mends; test $(wc -l < mends) -ge 3 && echo 42")),
+        ("mends", shell("echo x >> $RYDES_RFQ_ID; test $(wc -l < $RYDES_RFQ_ID) -ge 3 && echo 42")),
     ];
     let names = programs.each_ref().map(|(name, _)| *name);
     let stack = Stack::with_real(0, &names);
     let folder = folder(&programs);
     let workers = run(&stack, &folder, "");
     workers.says(" on LocalStack ");
-    let id = stack.submit("--deadline 60s");
+    let ids: Vec<_> = (0..repeats(REQUESTS, 1)).map(|_| stack.submit("--deadline 10m")).collect();
     come_true(
         &stack,
-        &id,
+        &ids,
         &[
             answers("number", "quote", "57.1"),
             answers("object", "quote", "12345678901234567890.12"),
@@ -79,7 +79,9 @@ fn each_row_of_the_table() {
     wait_for("no process is left", || (processes(&sleep) == 0).then_some(()));
     assert!(workers.said("refuses: no route") && !workers.said("refuses: 7"));
     workers.stop();
-    stack.rydes("verify").arg(&id).run().exits(0);
+    for id in &ids {
+        stack.rydes("verify").arg(id).run().exits(0);
+    }
 }
 
 #[test]

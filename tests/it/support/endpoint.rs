@@ -8,6 +8,9 @@ use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+/// The header with the RFQ.
+const RFQ: &str = "rydes-rfq-id";
+
 /// A request as it came.
 #[derive(Debug, Clone)]
 pub struct Seen {
@@ -56,7 +59,7 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Starts one. `react` gets each request, and how many came to the same path before.
+    /// Starts one. `react` gets each request, and how many came to the same path for the same RFQ before.
     pub fn start(react: impl Fn(&Seen, usize) -> Reaction + Send + Sync + 'static) -> Self {
         Self::at(0, react)
     }
@@ -120,7 +123,10 @@ fn serve(
         let before = {
             let mut known = known.lock().expect("no server broke down");
             known.push(seen.clone());
-            known.iter().filter(|other| other.path == seen.path).count() - 1
+            let is_same = |other: &&Seen| {
+                other.path == seen.path && other.headers.get(RFQ) == seen.headers.get(RFQ)
+            };
+            known.iter().filter(is_same).count() - 1
         };
         if write(&mut stream, react(&seen, before)).is_none() {
             break;

@@ -46,6 +46,17 @@ pub struct Endpoint {
     pub timeout: Duration,
 }
 
+impl Endpoint {
+    /// Reads its headers, and makes its client.
+    ///
+    /// # Errors
+    /// Says what is wrong with either.
+    pub fn check(&self) -> Result<(), String> {
+        HeadersFile::read(self.headers_file.clone())?;
+        client(&self.url).map(drop)
+    }
+}
+
 /// The URL of an endpoint.
 ///
 /// # Errors

@@ -27,7 +27,8 @@ pub(super) async fn judge(response: Response, log: &(dyn Fn(String) + Send + Syn
         _ if status.is_server_error() => again(reason, response.headers()),
         _ if status.is_client_error() => {
             let said = body(response, LOGGED).await.unwrap_or_default();
-            let said = cut_line(&String::from_utf8_lossy(&said));
+            let said = String::from_utf8_lossy(&said);
+            let said = cut_line(&said.split_whitespace().collect::<Vec<_>>().join(" "));
             log(if said.is_empty() { reason.clone() } else { format!("{reason}: {said}") });
             Outcome::refused(reason)
         }
