@@ -21,8 +21,8 @@ pub mod exit {
     /// The endpoint cannot be reached, or refuses the credentials.
     pub const UNREACHABLE: u8 = 6;
     pub const NOT_SET_UP: u8 = 7;
-    /// A check found something: `verify` a copy that nothing explains, `providers try` no answer.
-    pub const FOUND: u8 = 8;
+    /// A verdict is bad: an unexplained copy in `verify`, a failed attempt in `providers try`.
+    pub const BAD_VERDICT: u8 = 8;
 }
 
 /// Decides the exit code.
@@ -190,7 +190,7 @@ impl Error {
             Kind::NoSuchRfq => exit::NO_SUCH_RFQ,
             Kind::Unreachable => exit::UNREACHABLE,
             Kind::NotSetUp => exit::NOT_SET_UP,
-            Kind::Unexplained => exit::FOUND,
+            Kind::Unexplained => exit::BAD_VERDICT,
             Kind::Signal(number) => 128 + number,
         }
     }

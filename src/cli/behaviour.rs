@@ -7,6 +7,8 @@ use clap::Args;
 use crate::core::parse_duration;
 use crate::flow::provider::{Behaviour, Fault, Profile};
 
+/// The heading of their options.
+pub(super) const SIMULATED: &str = "Simulated providers";
 /// Requests worked on at once per simulated provider.
 const CONCURRENCY: usize = 100;
 
@@ -14,21 +16,21 @@ const CONCURRENCY: usize = 100;
 #[derive(Debug, Clone, Args)]
 pub(super) struct BehaviourArgs {
     /// How providers behave [default: demo; for bench: steady]
-    #[arg(long, visible_alias = "behaviour", value_enum, value_name = "HOW")]
+    #[arg(long, help_heading = SIMULATED, visible_alias = "behaviour", value_enum, value_name = "HOW")]
     behavior: Option<Profile>,
-    /// What makes one run's chances differ from another's
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    seed: u64,
+    /// Random seed [default: 0]
+    #[arg(long, help_heading = SIMULATED, value_name = "N")]
+    seed: Option<u64>,
     /// How long providers think, as in 200ms..4s
-    #[arg(long, value_name = "MIN..MAX", value_parser = think)]
+    #[arg(long, help_heading = SIMULATED, value_name = "MIN..MAX", value_parser = think)]
     think: Option<Think>,
-    /// Divide thinking times by this; deadlines stay
-    #[arg(long, value_name = "FACTOR", default_value = "1", value_parser = speed)]
-    speed: f64,
+    /// Divide thinking times by this; deadlines stay [default: 1]
+    #[arg(long, help_heading = SIMULATED, value_name = "FACTOR", value_parser = speed)]
+    speed: Option<f64>,
     /// Make something go wrong on purpose; repeatable
-    #[arg(long = "fault", value_name = "FAULT")]
+    #[arg(long = "fault", help_heading = SIMULATED, value_name = "FAULT")]
     faults: Vec<Fault>,
-    /// Requests worked on at once per provider [default: 100; for a program: the number of processors]
+    /// Requests at once per provider [default: 100; for a program: the processors]; not for those of --config
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=10_000))]
     concurrency: Option<u16>,
 }
@@ -41,9 +43,9 @@ impl BehaviourArgs {
     pub(super) fn behaviour(&self, otherwise: Profile) -> Behaviour {
         Behaviour {
             profile: self.behavior.unwrap_or(otherwise),
-            seed: self.seed,
+            seed: self.seed.unwrap_or(0),
             think: self.think,
-            speed: self.speed,
+            speed: self.speed.unwrap_or(1.0),
             faults: self.faults.clone(),
         }
     }
@@ -60,11 +62,13 @@ impl BehaviourArgs {
         self.concurrency.map(usize::from)
     }
 
-    /// An option that was typed and changes how simulated providers answer.
+    /// The first option that was typed and that only simulated providers have.
     pub(super) fn typed(&self) -> Option<&'static str> {
         let typed = [
             ("--behavior", self.behavior.is_some()),
+            ("--seed", self.seed.is_some()),
             ("--think", self.think.is_some()),
+            ("--speed", self.speed.is_some()),
             ("--fault", !self.faults.is_empty()),
         ];
         typed.into_iter().find(|(_, is_typed)| *is_typed).map(|(option, _)| option)

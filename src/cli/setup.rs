@@ -15,10 +15,10 @@ use crate::view::subscriptions;
 #[command(after_help = "Examples:
   rydes setup                      ten simulated providers
   rydes setup --providers 3        three of them
-  rydes setup --providers 0        none: `providers add` makes real ones
+  rydes setup --providers 0        none: `providers add` adds real ones
   rydes setup --dry-run            what would be done")]
 pub(super) struct Command {
-    /// How many simulated providers there should be, 0 to 100
+    /// Number of simulated providers, 0 to 100
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u8).range(0..=100))]
     providers: u8,
     /// Say what would be done; touch nothing

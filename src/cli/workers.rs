@@ -18,7 +18,7 @@ use crate::flow::workers::{self, WorkerPlan};
 use crate::settings::Settings;
 use crate::shutdown::{Stage, StopSignal};
 use crate::terminal::live::{Live, size};
-use crate::terminal::{Format, Output};
+use crate::terminal::{Format, Output, Verbosity};
 use crate::view::served::real_providers;
 use crate::view::table::wrapped;
 use crate::view::workers::{ConsumerPart, MOST_REAL_LINES, Tally, Viewport, document, line, said};
@@ -79,8 +79,8 @@ fn visibility(text: &str) -> Result<Duration, String> {
 }
 
 impl Common {
-    /// Runs these providers.
-    pub(super) fn serving(&self, served: Vec<Served>) -> ProviderPlan {
+    /// The plan for these providers.
+    pub(super) fn provider_plan(&self, served: Vec<Served>) -> ProviderPlan {
         let (poll_wait, visibility) = (self.poll_wait, self.visibility);
         ProviderPlan { served, poll_wait, visibility, drain: IN_FLIGHT }
     }
@@ -114,18 +114,18 @@ pub(super) async fn run(
     if common.tied {
         stop_with_stdin(stop.clone());
     }
-    let mut live = (view == WorkerView::Live).then(|| Live::new(output));
-    let sink = sink(output, view, &tally);
+    let live = Arc::new(Mutex::new((view == WorkerView::Live).then(|| Live::new(output))));
+    let sink = sink(output, view, &tally, &live);
     let ended = tokio::select! {
         ended = workers::run(aws, plan, stop, &sink) => ended,
-        () = draw(output, aws, plan, &tally, live.as_mut(), stop) => Ok(()),
+        () = draw(output, aws, plan, &tally, &live, stop) => Ok(()),
         () = overdue(stop) => Err(Error::other(format!(
             "not everything was acknowledged within {} s; the rest will be delivered again",
             DRAIN.as_secs()
         ))),
         () = context.shutdown.second_signal() => Err(context.shutdown.error()),
     };
-    drop(live);
+    drop(lock(&live).take());
     sum_up(output, aws, consumer(plan), view, &lock(&tally));
     ended.map(|()| exit::DONE)
 }
@@ -212,8 +212,18 @@ fn greet(output: &Output, settings: &Settings, aws: &Aws, plan: &WorkerPlan) {
 }
 
 /// Counts events and prints them as they come.
-fn sink(output: &Output, view: WorkerView, tally: &Arc<Mutex<Tally>>) -> Sink<Event> {
-    let (output, tally) = (output.clone(), Arc::clone(tally));
+fn sink(
+    output: &Output,
+    view: WorkerView,
+    tally: &Arc<Mutex<Tally>>,
+    live: &Arc<Mutex<Option<Live>>>,
+) -> Sink<Event> {
+    let (output, tally, live) = (output.clone(), Arc::clone(tally), Arc::clone(live));
+    let make_room = move || {
+        if let Some(live) = lock(&live).as_mut() {
+            live.make_room();
+        }
+    };
     let troubles = Troubles::default();
     Arc::new(move |event: Event| {
         let event = match event {
@@ -230,6 +240,7 @@ fn sink(output: &Output, view: WorkerView, tally: &Arc<Mutex<Tally>>) -> Sink<Ev
         let now = Timestamp::now();
         lock(&tally).count(&event, now);
         if let Event::Said { provider, line } = &event {
+            make_room();
             output.note(&said(provider, line));
         }
         match view {
@@ -251,11 +262,14 @@ fn sink(output: &Output, view: WorkerView, tally: &Arc<Mutex<Tally>>) -> Sink<Ev
         }
         if view != WorkerView::Plain
             && let Event::Trouble(_)
-            | Event::Attempt { .. }
+            | Event::AttemptFailed { .. }
             | Event::Crashed { .. }
             | Event::Left { .. } = &event
             && let Some(line) = line(&event, now)
         {
+            if output.verbosity == Verbosity::Verbose {
+                make_room();
+            }
             output.detail(&line);
         }
     })
@@ -267,7 +281,7 @@ async fn draw(
     aws: &Aws,
     plan: &WorkerPlan,
     tally: &Mutex<Tally>,
-    mut live: Option<&mut Live>,
+    live: &Mutex<Option<Live>>,
     stop: &StopSignal,
 ) {
     let mut redraw = interval(REDRAW);
@@ -279,11 +293,11 @@ async fn draw(
         }
         if stop.has_reached(Stage::Drain) && stopping.is_none() {
             stopping = Some(Instant::now());
-            if live.is_none() {
+            if lock(live).is_none() {
                 output.note(&stopping_line(lock(tally).in_flight(), DRAIN));
             }
         }
-        if let Some(live) = &mut live {
+        if let Some(live) = lock(live).as_mut() {
             let (columns, rows) = size();
             let room = usize::from(rows.saturating_sub(FRAME_LINES + MOST_REAL_LINES)).max(3);
             let screen = Viewport { width: columns, now: Timestamp::now() };
@@ -306,6 +320,6 @@ fn stopping_line(in_flight: u64, left: Duration) -> String {
     )
 }
 
-fn lock(tally: &Mutex<Tally>) -> MutexGuard<'_, Tally> {
-    tally.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }

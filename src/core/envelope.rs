@@ -17,7 +17,7 @@ pub fn opened(body: &str) -> Option<String> {
 
 impl Request {
     /// Reads a request as its queue delivers it: bare, or in an SNS envelope. A body that is a request itself is
-    /// never opened, even if it has the fields of an envelope. Returns the message, exactly as published, too.
+    /// never opened, even if it has the fields of an envelope. Also returns the message exactly as published.
     ///
     /// # Errors
     /// Says why it cannot be read.

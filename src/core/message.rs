@@ -92,7 +92,7 @@ pub enum Answer {
 
 impl Answer {
     /// Reads what a real provider says: a JSON number, which is a quote, or an object with exactly one of `quote`,
-    /// `declined`, `failed` and `silent`. All other fields are ignored.
+    /// `declined`, `failed` and `silent`. Other fields are ignored, but `details` must not be too long.
     ///
     /// # Errors
     /// Says why it is no answer.

@@ -27,7 +27,8 @@ pub enum Event {
         /// Which attempt it is, from 1.
         attempt: u32,
     },
-    /// A line that a real provider wrote for its owner: of a program's stderr, or of a refusal by HTTP.
+    /// A line for a real provider's owner: from a program's stderr, from the body of an HTTP refusal, or about the
+    /// headers file.
     Said {
         /// The provider.
         provider: ProviderName,
@@ -73,7 +74,7 @@ pub enum Event {
         sent: bool,
     },
     /// An attempt to answer failed; it will be tried again.
-    Attempt {
+    AttemptFailed {
         /// The provider.
         provider: ProviderName,
         /// The RFQ.

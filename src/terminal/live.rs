@@ -23,6 +23,8 @@ pub struct Live {
     bar: ProgressBar,
     /// `SIGCONT`: the program was stopped and continues.
     continued: Option<Signal>,
+    /// Whether the region is on the screen.
+    is_drawn: bool,
     /// Whether another program had the terminal at the last draw.
     away: bool,
     /// The terminal's modes, to be restored.
@@ -36,7 +38,14 @@ impl Live {
         // The region works without the signal too.
         let continued = signal(SignalKind::from_raw(number)).ok();
         let output = output.clone();
-        Self { bar: region(&output), output, continued, away: false, modes: hush() }
+        Self {
+            bar: region(&output),
+            output,
+            continued,
+            is_drawn: false,
+            away: false,
+            modes: hush(),
+        }
     }
 
     /// Draws lines, unless another program has the terminal. Cuts lines that are too wide, and drops the middle of
@@ -56,6 +65,15 @@ impl Live {
         let (columns, rows) = size();
         self.bar.set_message(fitted(lines, columns, rows).join("\n"));
         self.bar.tick();
+        self.is_drawn = true;
+    }
+
+    /// Makes room for lines that stay. The next draw puts the region below them.
+    pub fn make_room(&mut self) {
+        if std::mem::take(&mut self.is_drawn) && is_foreground() {
+            self.bar.finish_and_clear();
+            self.bar = region(&self.output);
+        }
     }
 
     /// Removes the region, to make room for text that stays.

@@ -8,11 +8,11 @@ use crate::core::text::printable;
 use crate::flow::provider::{Program, Served, ServedBy};
 use crate::settings::quoted;
 
-/// What answers a provider that is not real.
+/// What the tables show for a simulated provider.
 pub(crate) const SIMULATED: &str = "simulated";
 
 /// What answers, in a few words: `./quote.py --fast`, a URL, or `simulated`.
-pub(crate) fn service(by: &ServedBy) -> String {
+pub(crate) fn what_answers(by: &ServedBy) -> String {
     match by {
         ServedBy::Simulation(_) => SIMULATED.to_owned(),
         ServedBy::Program(program) => words(program).join(" "),
@@ -45,7 +45,7 @@ fn limits(served: &Served) -> Option<String> {
 pub(crate) fn real_providers(served: &[Served]) -> Vec<String> {
     let line = |one: &Served| {
         let limits = limits(one)?;
-        Some(format!("{}: {} ({limits})", one.name, service(&one.by)))
+        Some(format!("{}: {} ({limits})", one.name, what_answers(&one.by)))
     };
     served.iter().filter_map(line).collect()
 }
@@ -53,13 +53,13 @@ pub(crate) fn real_providers(served: &[Served]) -> Vec<String> {
 /// A row for each provider.
 pub(crate) fn table(served: &[Served]) -> Vec<String> {
     let row = |one: &Served| {
-        vec![one.name.to_string(), service(&one.by), limits(one).unwrap_or_default()]
+        vec![one.name.to_string(), what_answers(&one.by), limits(one).unwrap_or_default()]
     };
     let rows: Vec<_> = served.iter().map(row).collect();
     lines(&["PROVIDER", "SERVED BY", "LIMITS"].map(Column::Left), &rows)
 }
 
-/// The same for programs. Times are in milliseconds.
+/// How one provider is served, as JSON. Times are in milliseconds.
 pub(crate) fn document(served: &Served) -> Value {
     let mut document = json!({
         "provider": served.name.as_str(),

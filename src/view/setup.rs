@@ -39,12 +39,15 @@ pub fn table(report: &SetupReport, mode: Mode) -> Vec<String> {
     let one = |what: &str, (name, change): &Named| {
         vec![what.to_owned(), name.clone(), state(change, mode)]
     };
-    let mut rows = vec![
-        one("topic", &report.topic),
-        many("provider queues", &report.provider_queues, span(&report.provider_queues)),
-        many("subscriptions", &report.subscriptions, "topic -> queue, raw delivery".to_owned()),
-        one("response queue", &report.response_queue),
-    ];
+    let mut rows = vec![one("topic", &report.topic)];
+    if !report.provider_queues.is_empty() {
+        rows.push(many("provider queues", &report.provider_queues, span(&report.provider_queues)));
+    }
+    if !report.subscriptions.is_empty() {
+        let name = "topic -> queue, raw delivery".to_owned();
+        rows.push(many("subscriptions", &report.subscriptions, name));
+    }
+    rows.push(one("response queue", &report.response_queue));
     for (position, dead_letters) in report.dead_letters.iter().enumerate() {
         rows.push(one(if position == 0 { "dead letters" } else { "" }, dead_letters));
     }

@@ -26,12 +26,12 @@ const MOST_OPEN: usize = 100_000;
 const SHOWN: Duration = Duration::from_secs(10);
 /// The longest trouble that is shown in the table.
 const LONGEST_TROUBLE: usize = 300;
-/// The longest time to answer that is told apart, in milliseconds: an hour.
+/// The longest time to answer that is recorded exactly, in milliseconds: an hour.
 const LONGEST_TIME: u64 = 3_600_000;
 /// Lines about real providers below a narrow table, at most.
 pub(crate) const MOST_REAL_LINES: u16 = 3;
 /// Columns of the table that every provider fills.
-const SIMULATED_COLUMNS: usize = 7;
+const SHARED_COLUMNS: usize = 7;
 /// The least width of a name.
 const SHORTEST_NAME: usize = 10;
 
@@ -118,7 +118,7 @@ impl Tally {
         Self { providers: counts.collect(), ..Self::default() }
     }
 
-    /// The same, for providers of which some are real.
+    /// The same for served providers; real ones also count attempts and times.
     pub fn of(served: &[Served]) -> Self {
         let mut tally = Self::new(served.iter().map(|one| &one.name));
         for one in served.iter().filter(|one| !matches!(one.by, ServedBy::Simulation(_))) {
@@ -198,7 +198,7 @@ impl Tally {
             Event::Trouble(Trouble::Over { subject } | Trouble::Abandoned { subject }) => {
                 self.troubles.retain(|standing| standing.subject != *subject);
             }
-            Event::Said { .. } | Event::Attempt { .. } | Event::Left { .. } => {}
+            Event::Said { .. } | Event::AttemptFailed { .. } | Event::Left { .. } => {}
         }
     }
 
@@ -279,8 +279,8 @@ impl Tally {
         all
     }
 
-    /// A line per provider, below a header. Where attempts and times of real providers do not fit into columns,
-    /// lines below have them, of the first few.
+    /// A header, and a line per provider. Without room for the columns of real providers, their attempts and times
+    /// follow on lines of their own, for the first few.
     fn provider_lines(
         &self,
         shown: &[(&ProviderName, &ProviderCounts)],
@@ -308,8 +308,8 @@ impl Tally {
         if fits {
             return narrow(&columns, &rows, width);
         }
-        let rows: Vec<_> = rows.into_iter().map(|row| row[..SIMULATED_COLUMNS].to_vec()).collect();
-        let mut all = narrow(&columns[..SIMULATED_COLUMNS], &rows, width);
+        let rows: Vec<_> = rows.into_iter().map(|row| row[..SHARED_COLUMNS].to_vec()).collect();
+        let mut all = narrow(&columns[..SHARED_COLUMNS], &rows, width);
         let real = shown.iter().filter_map(|(name, c)| Some(real_line(name, c.real.as_ref()?)));
         all.extend(real.take(MOST_REAL_LINES.into()).flat_map(|line| wrapped(&line, Some(width))));
         all
@@ -505,7 +505,7 @@ pub fn line(event: &Event, at: Timestamp) -> Option<String> {
         }
         Event::Answered { provider, id, answer, took, late_by } => {
             let (word, more) = answer_words(answer);
-            let more = format!("{more} in {}", tenths(*took));
+            let more = format!("{more} in {}", seconds(*took));
             let (word, more) = match late_by {
                 Some(by) => ("late", format!("{more} (+{})", tenths(*by))),
                 None => (word, more),
@@ -513,7 +513,7 @@ pub fn line(event: &Event, at: Timestamp) -> Option<String> {
             say(word, id, provider.as_str(), more)
         }
         Event::Mute { provider, id } => say("silent", id, provider.as_str(), "(no receipt)".into()),
-        Event::Attempt { provider, id, reason, attempt, again_in } => {
+        Event::AttemptFailed { provider, id, reason, attempt, again_in } => {
             let reason = printable(reason);
             let more = format!("attempt {attempt}: {reason}, again in {}", tenths(*again_in));
             say("tried", id, provider.as_str(), more)
@@ -601,7 +601,7 @@ pub fn document(event: &Event, at: Timestamp) -> Option<Value> {
         Event::Mute { provider, id } => {
             json!({"event": "mute", "provider": provider.as_str(), "rfq-id": id.as_str()})
         }
-        Event::Attempt { provider, id, reason, attempt, again_in } => {
+        Event::AttemptFailed { provider, id, reason, attempt, again_in } => {
             json!({"event": "attempt", "provider": provider.as_str(), "rfq-id": id.as_str(),
                 "reason": reason, "attempt": attempt, "again-in-ms": millis(again_in)})
         }

@@ -37,7 +37,7 @@ const VISIBILITY: Duration = Duration::from_secs(30);
   rydes bench --aws --stack bench-42        on AWS itself: costs what it says at the end
   rydes bench --chaos --failing 0.05        20 workers killed, 5 % of requests failed
   rydes bench --http http://localhost:8000  a real endpoint answers for each provider
-  rydes bench --count 100 -- ./quote.py     a program does
+  rydes bench --count 100 -- ./quote.py     a program answers for each provider
 
 Submitter, workers and consumer run in this process (with --chaos the workers in others); latency
 counts from when an RFQ was due to be submitted to the write of its last answer.")]
@@ -71,6 +71,10 @@ fn rate(text: &str) -> Result<f64, String> {
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let output = &context.output;
+    if command.chaos.is_asked() && command.service.is_given() {
+        return Err(Error::invalid("`--chaos` is for simulated providers"));
+    }
+    let real = command.service.in_place_of(&command.behaviour, None)?;
     let stack = BenchStack::find(context).await?;
     if command.chaos.is_asked() {
         let (plan, outcome, proxied) =
@@ -78,7 +82,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         return chaos::tell(output, &plan, &outcome, proxied);
     }
     let (plan, measured) =
-        stack.with(context, Box::pin(measure(context, &stack, &command))).await?;
+        stack.with(context, Box::pin(measure(context, &stack, &command, real))).await?;
     match output.format {
         Format::Json | Format::Jsonl => output.json(&document(&plan, &measured)),
         Format::Table | Format::Workshop => output.lines(&report(&plan, &measured)),
@@ -93,24 +97,22 @@ async fn measure(
     context: &Context,
     stack: &BenchStack,
     command: &Command,
+    real: Option<ServedBy>,
 ) -> Result<(LoadPlan, Measured)> {
     let output = &context.output;
     let count = command.count.unwrap_or(COUNT);
     let providers = stack.make(output, command.providers).await?;
-    let by = match command.service.served_by(None)? {
-        Some(by) => by,
-        None => {
-            let behaviour = command.behaviour.behaviour(Profile::Steady);
-            ServedBy::Simulation(Simulation { behaviour, receipts: Receipts::Send })
-        }
-    };
+    let by = real.unwrap_or_else(|| {
+        let behaviour = command.behaviour.behaviour(Profile::Steady);
+        ServedBy::Simulation(Simulation { behaviour, receipts: Receipts::Send })
+    });
     let concurrency =
         command.behaviour.typed_concurrency().unwrap_or_else(|| usual_concurrency(&by));
     let plan = LoadPlan {
         rfqs: count,
         warm_up: command.warm_up,
         arrival: command.rate.map_or(Arrival::Saturating, Arrival::Rate),
-        longest_thought: by.longest_thought(),
+        longest_thought: by.longest_attempt(),
         providers: ProviderPlan {
             served: Served::all(providers, &by, concurrency),
             poll_wait: MAX_WAIT,

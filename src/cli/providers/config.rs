@@ -15,7 +15,7 @@ use crate::core::{ProviderName, StackName};
 use crate::error::{Error, Result};
 use crate::flow::provider::{Endpoint, Served, ServedBy, endpoint_url};
 
-/// What a file says.
+/// The content of the file.
 #[derive(Debug)]
 pub(super) struct Config {
     /// The only stack that it is for.
@@ -83,7 +83,7 @@ fn parsed(text: &str, folder: &Path) -> Result<Config, Problem> {
     Ok(Config { stack: stack.transpose()?, served })
 }
 
-/// A value that a function accepts; its complaint names the place.
+/// Parses a value. A refusal carries its place in the file.
 fn checked<T, U>(
     value: &Spanned<T>,
     parse: impl FnOnce(&T) -> Result<U, String>,
@@ -123,14 +123,22 @@ fn served(name: ProviderName, entry: &Spanned<Entry>, folder: &Path) -> Result<S
             })
         }
         (Some(_), Some(http)) => {
-            return Err(("it has both `command` and `http`".to_owned(), http.span()));
+            return Err((
+                "the provider has both `command` and `http`: remove one".to_owned(),
+                http.span(),
+            ));
         }
-        (None, None) => return Err(("it has neither `command` nor `http`".to_owned(), whole)),
+        (None, None) => {
+            return Err((
+                "the provider has neither `command` nor `http`: add one".to_owned(),
+                whole,
+            ));
+        }
     };
     let concurrency = entry.concurrency.as_ref().map(|number| {
         checked(number, |number| match usize::try_from(*number) {
             Ok(number @ 1..=MOST_AT_ONCE) => Ok(number),
-            _ => Err(format!("1 to {MOST_AT_ONCE}")),
+            _ => Err(format!("a provider's concurrency is 1 to {MOST_AT_ONCE}")),
         })
     });
     let concurrency = concurrency.transpose()?.unwrap_or_else(|| usual_concurrency(&by));
@@ -140,7 +148,7 @@ fn served(name: ProviderName, entry: &Spanned<Entry>, folder: &Path) -> Result<S
 /// Refuses a key that belongs to the other kind of provider.
 fn refuse<T>(value: Option<&Spanned<T>>, key: &str, other: &str) -> Result<(), Problem> {
     match value {
-        Some(value) => Err((format!("`{key}` goes with `{other}`"), value.span())),
+        Some(value) => Err((format!("`{key}` requires `{other}`"), value.span())),
         None => Ok(()),
     }
 }
@@ -192,8 +200,11 @@ mod tests {
             ("stack = \"a_b\"", "1:9: a stack's name is"),
             ("[providers.a]\ncomand = [\"sh\"]", "2:1: unknown field `comand`"),
             ("[providers.a-b]\nhttp = \"http://x\"", "1:12: a provider's name is"),
-            ("[providers.a]\n", "1:1: it has neither `command` nor `http`"),
-            ("[providers.a]\ncommand = [\"sh\"]\nhttp = \"http://x\"", "3:8: it has both"),
+            ("[providers.a]\n", "1:1: the provider has neither `command` nor `http`"),
+            (
+                "[providers.a]\ncommand = [\"sh\"]\nhttp = \"http://x\"",
+                "3:8: the provider has both",
+            ),
             ("[providers.a]\ncommand = []", "2:11: the command has no program"),
             ("[providers.a]\ncommand = \"sh\"", "2:11: invalid type: string"),
             ("[providers.a]\ncommand = [\"no-such-program\"]", "2:11: cannot start"),
@@ -202,30 +213,39 @@ mod tests {
                 "2:11: cannot start `/etc/passwd`: it is not exec",
             ),
             ("[providers.a]\ncommand = [\"/etc\"]", "2:11: cannot start `/etc`: it is not a file"),
-            (
-                "[providers.a]\ncommand = [\"sh\"]\nhealth = \"/\"",
-                "3:10: `health` goes with `http`",
-            ),
+            ("[providers.a]\ncommand = [\"sh\"]\nhealth = \"/\"", "3:10: `health` requires `http`"),
             (
                 "[providers.a]\ncommand = [\"sh\"]\nheaders-file = \"x\"",
-                "3:16: `headers-file` goes",
+                "3:16: `headers-file` requires",
             ),
             ("[providers.a]\ncommand = [\"sh\"]\nenv = [\"A=B\"]", "3:8: a variable's name"),
             ("[providers.a]\ncommand = [\"sh\"]\nenv = [\"RYDES_STACK\"]", "3:8: RYDES_ variables"),
-            ("[providers.a]\ncommand = [\"sh\"]\ntimeout = \"99ms\"", "3:11: 100ms to 1h"),
-            ("[providers.a]\ncommand = [\"sh\"]\ntimeout = \"61m\"", "3:11: 100ms to 1h"),
+            (
+                "[providers.a]\ncommand = [\"sh\"]\ntimeout = \"99ms\"",
+                "3:11: an attempt's limit is 100ms to 1h",
+            ),
+            (
+                "[providers.a]\ncommand = [\"sh\"]\ntimeout = \"61m\"",
+                "3:11: an attempt's limit is 100ms to 1h",
+            ),
             ("[providers.a]\ncommand = [\"sh\"]\ntimeout = 10", "3:11: invalid type: integer"),
-            ("[providers.a]\ncommand = [\"sh\"]\nconcurrency = 0", "3:15: 1 to 1000"),
-            ("[providers.a]\ncommand = [\"sh\"]\nconcurrency = 1001", "3:15: 1 to 1000"),
+            (
+                "[providers.a]\ncommand = [\"sh\"]\nconcurrency = 0",
+                "3:15: a provider's concurrency is 1 to 1000",
+            ),
+            (
+                "[providers.a]\ncommand = [\"sh\"]\nconcurrency = 1001",
+                "3:15: a provider's concurrency is 1 to 1000",
+            ),
             ("[providers.a]\nhttp = \"quotes.example\"", "2:8: "),
             ("[providers.a]\nhttp = \"ftp://quotes.example\"", "2:8: an endpoint begins with"),
             ("[providers.a]\nhttp = \"http://u:p@x/\"", "2:8: no user or password"),
-            ("[providers.a]\nhttp = \"http://x\"\nenv = [\"A\"]", "3:8: `env` goes with `command`"),
+            ("[providers.a]\nhttp = \"http://x\"\nenv = [\"A\"]", "3:8: `env` requires `command`"),
             (
                 "[providers.a]\nhttp = \"http://x\"\nhealth = \"http://y/\"",
-                "3:10: a path at the same",
+                "3:10: a health path begins",
             ),
-            ("[providers.a]\nhttp = \"http://x\"\nhealth = \"//y/\"", "3:10: a path at the same"),
+            ("[providers.a]\nhttp = \"http://x\"\nhealth = \"//y/\"", "3:10: a health path begins"),
             ("[providers.a]\nhttp = \"http://x\"\n[providers.a]\n", "3:12: duplicate key"),
         ] {
             let said = problem(text);

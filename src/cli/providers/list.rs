@@ -12,14 +12,14 @@ use crate::error::{Result, exit};
 use crate::flow::provider::Served;
 use crate::stack::{self, ProviderKind, Registered, Subscriber, Subscribers};
 use crate::terminal::Format;
-use crate::view::served::{SIMULATED, document, service};
+use crate::view::served::{SIMULATED, document, what_answers};
 use crate::view::subscriptions::{self, add_delivery};
 use crate::view::table::{Column, lines};
 
 /// Show who is subscribed, and what their subscriptions filter.
 #[derive(Debug, Args)]
 pub(super) struct Command {
-    /// Show how `providers run` with this file serves each
+    /// Show how `providers run --config FILE` would serve each provider
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -88,7 +88,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
 fn served_by(entry: &Registered, served: Option<&Served>) -> String {
     match (entry.kind, served) {
         (ProviderKind::Simulated, _) => SIMULATED.to_owned(),
-        (ProviderKind::External, Some(served)) => service(&served.by),
+        (ProviderKind::External, Some(served)) => what_answers(&served.by),
         (ProviderKind::External, None) => "-".to_owned(),
     }
 }

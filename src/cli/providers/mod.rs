@@ -35,7 +35,7 @@ impl Command {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Answer requests as the simulated providers, or let a program or an endpoint answer
+    /// Answer requests as simulated providers, or by a program or an endpoint; gather the answers
     Run(run::Command),
     /// Show who is subscribed, and what their subscriptions filter
     List(list::Command),

@@ -16,7 +16,7 @@ const FIRST_LINE: usize = 256;
 ///
 /// # Errors
 /// Why it cannot be started.
-pub(super) fn found(name: &OsStr, folder: &Path) -> Result<PathBuf, String> {
+pub(super) fn find(name: &OsStr, folder: &Path) -> Result<PathBuf, String> {
     if name.as_bytes().contains(&b'/') {
         let path = absolute(folder.join(name)).map_err(|error| error.to_string())?;
         return startable(&path).map(|()| path.clone()).map_err(|why| cannot(&path, &why));
@@ -67,7 +67,7 @@ fn startable(path: &Path) -> Result<(), String> {
     if interpreter.is_file() {
         Ok(())
     } else {
-        Err(format!("its interpreter {} is not there", interpreter.display()))
+        Err(format!("its interpreter `{}` does not exist", interpreter.display()))
     }
 }
 

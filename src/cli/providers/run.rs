@@ -6,10 +6,10 @@ use clap::Args;
 use serde_json::json;
 
 use super::config::{self, Config};
-use super::service::{MOST_AT_ONCE, ServiceArgs, health_path, usual_concurrency};
+use super::service::{MOST_AT_ONCE, REAL, ServiceArgs, health_path, usual_concurrency};
 use crate::aws::Aws;
 use crate::cli::Context;
-use crate::cli::behaviour::BehaviourArgs;
+use crate::cli::behaviour::{BehaviourArgs, SIMULATED};
 use crate::cli::workers::{self, Common};
 use crate::consumer::retry_transient;
 use crate::core::ProviderName;
@@ -21,7 +21,7 @@ use crate::stack::{self, ProviderKind, Registered};
 use crate::terminal::Format;
 use crate::view::served::{document, table};
 
-/// Answer requests as the simulated providers, or let a program or an endpoint answer; gather the answers.
+/// Answer requests as simulated providers, or by a program or an endpoint; gather the answers.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:
   rydes providers run                                  all, with the consumer
@@ -45,18 +45,18 @@ Faults: [NAME=]KIND[@CHANCE][:ARGUMENT], the first that strikes counts:
                      after 30 s: a --deadline of 60s suits it
   crash-after-send   the same, after its answer was sent")]
 pub(super) struct Command {
-    /// Run only these; with a program or an endpoint: the one that it answers for
+    /// Run only these providers; with PROGRAM or --http, exactly one
     #[arg(value_name = "NAME", value_parser = ProviderName::parse)]
     names: Vec<ProviderName>,
     #[command(flatten)]
     service: ServiceArgs,
-    /// The path that says whether the endpoint takes requests, as in `/healthz`
-    #[arg(long, value_name = "PATH", value_parser = health_path, requires = "http")]
+    /// Path of the endpoint's health check, as in `/healthz`; nothing is received until it returns 2xx
+    #[arg(long, help_heading = REAL, value_name = "PATH", value_parser = health_path, requires = "http")]
     health: Option<String>,
-    /// A file that names real providers, and what answers for each
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["http", "program"])]
+    /// File that names real providers and their programs or endpoints
+    #[arg(long, help_heading = REAL, value_name = "FILE", conflicts_with_all = ["http", "program"])]
     config: Option<PathBuf>,
-    /// Print what would run, and check it, but run nothing
+    /// Check the providers and print how each would be served; run nothing
     #[arg(long)]
     check: bool,
     #[command(flatten)]
@@ -64,8 +64,8 @@ pub(super) struct Command {
     /// Leave the response consumer out
     #[arg(long)]
     no_consumer: bool,
-    /// A silent provider leaves no receipt: it looks like one that is down
-    #[arg(long)]
+    /// Let silent simulated providers send no receipt, as if they were down
+    #[arg(long, help_heading = SIMULATED)]
     no_receipts: bool,
     #[command(flatten)]
     common: Common,
@@ -87,7 +87,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let aws = context.connect(&settings).await?;
     let served = match own {
         Some(served) => {
-            is_external(context, &settings, &aws, &served.name).await?;
+            require_real(context, &settings, &aws, &served.name).await?;
             vec![served]
         }
         None => command.registered(context, &settings, &aws, config.as_ref()).await?,
@@ -104,7 +104,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         return Ok(exit::DONE);
     }
     let plan = WorkerPlan {
-        providers: Some(command.common.serving(served)),
+        providers: Some(command.common.provider_plan(served)),
         consumer: (!command.no_consumer).then(|| command.common.gathering()),
     };
     Box::pin(workers::run(context, &settings, &aws, &plan, &command.common)).await
@@ -125,12 +125,8 @@ fn print(context: &Context, served: &[Served]) {
 impl Command {
     /// The one provider whose program or endpoint was typed.
     fn own(&self, settings: &Settings) -> Result<Option<Served>> {
-        let Some(by) = self.service.served_by(self.health.as_deref())? else {
-            if self.service.is_pointless() {
-                return Err(Error::invalid("`--timeout` goes with `-- PROGRAM` or `--http`"));
-            }
-            return Ok(None);
-        };
+        let by = self.service.in_place_of(&self.behaviour, self.health.as_deref())?;
+        let Some(by) = by else { return Ok(None) };
         let [name] = &self.names[..] else {
             let example = settings.command("providers run NAME -- PROGRAM");
             return Err(Error::invalid(
@@ -138,12 +134,12 @@ impl Command {
             )
             .hint(example));
         };
-        if let Some(option) = self.behaviour.typed() {
-            return Err(Error::invalid(format!("`{option}` is for simulated providers")));
+        if self.no_receipts {
+            return Err(Error::invalid("`--no-receipts` is for simulated providers"));
         }
         if self.behaviour.typed_concurrency() > Some(MOST_AT_ONCE) {
             return Err(Error::invalid(format!(
-                "`--concurrency` of a real provider: 1 to {MOST_AT_ONCE}"
+                "`--concurrency` of a real provider is 1 to {MOST_AT_ONCE}"
             )));
         }
         let concurrency = self.behaviour.typed_concurrency().unwrap_or(usual_concurrency(&by));
@@ -162,7 +158,7 @@ impl Command {
         let register = context.visibly("reading the register", register).await?;
         let real = config.map_or(&[][..], |config| &config.served);
         for served in real {
-            check_external(&served.name, kind_in(&register, &served.name), settings)?;
+            check_real(&served.name, kind_in(&register, &served.name), settings)?;
         }
         let of_file = |name: &ProviderName| real.iter().find(|served| served.name == *name);
         let mut names = self.names.clone();
@@ -216,7 +212,7 @@ fn kind_in(register: &[Registered], name: &ProviderName) -> Option<ProviderKind>
 }
 
 /// Looks at the provider's queue alone: the owner of one provider need not read the register.
-async fn is_external(
+async fn require_real(
     context: &Context,
     settings: &Settings,
     aws: &Aws,
@@ -225,18 +221,14 @@ async fn is_external(
     let look = Box::pin(retry_transient(async || stack::provider_kind(aws, name).await));
     let kind = context.visibly("looking at the provider's queue", look).await?;
     if kind.is_none() {
-        // Without a stack, that is what to say.
+        // Without a stack this fails, and says that the stack is not set up.
         let register = Box::pin(retry_transient(async || stack::register(aws).await));
         context.visibly("reading the register", register).await?;
     }
-    check_external(name, kind, settings)
+    check_real(name, kind, settings)
 }
 
-fn check_external(
-    name: &ProviderName,
-    kind: Option<ProviderKind>,
-    settings: &Settings,
-) -> Result<()> {
+fn check_real(name: &ProviderName, kind: Option<ProviderKind>, settings: &Settings) -> Result<()> {
     match kind {
         Some(ProviderKind::External) => Ok(()),
         Some(ProviderKind::Simulated) => {

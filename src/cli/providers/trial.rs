@@ -32,18 +32,18 @@ const TO: &str = "Las Vegas";
   rydes providers try --from Oslo --to Rome --http http://localhost:8000/rides
   rydes providers try < request.json -- ./quote.py
 
-Exit code 0 where there would be a quote, a decline or a receipt, 8 otherwise.")]
+Exit code: 0 for a quote, a decline or a receipt; 8 for a failure; 2 for wrong usage.")]
 pub(super) struct Command {
-    /// From where [default: Frankfurt]
+    /// Where the ride begins; without --from and --to the request is read from stdin [on a terminal: Frankfurt]
     #[arg(long, value_name = "PLACE")]
     from: Option<String>,
-    /// Where to [default: Las Vegas]
+    /// Where the ride ends [default: Las Vegas]
     #[arg(long, value_name = "PLACE")]
     to: Option<String>,
-    /// Who asks
+    /// Name of the customer, with --from or --to
     #[arg(long, value_name = "NAME", default_value = "try")]
     customer: String,
-    /// The name under which the provider answers
+    /// Name of the provider in the reply
     #[arg(long, value_name = "NAME", default_value = "trial", value_parser = ProviderName::parse)]
     provider: ProviderName,
     #[command(flatten)]
@@ -52,7 +52,7 @@ pub(super) struct Command {
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let Some(by) = command.service.served_by(None)? else {
-        return Err(Error::invalid("nothing to try")
+        return Err(Error::invalid("no program and no endpoint to try")
             .hint("`rydes providers try -- PROGRAM` or `rydes providers try --http URL`"));
     };
     let (request, body) = command.request(context).await?;
@@ -68,7 +68,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let trial = ask_once((&command.provider, &stack), &by, asked, &sink).await?;
     print(&context.output, &request, &trial);
     let is_failed = matches!(trial.reply.answer, Answer::Failed { .. });
-    Ok(if is_failed { exit::FOUND } else { exit::DONE })
+    Ok(if is_failed { exit::BAD_VERDICT } else { exit::DONE })
 }
 
 impl Command {
@@ -94,9 +94,8 @@ impl Command {
         let body = attended(context, read).await?;
         let body = body.map_err(|error| Error::invalid("cannot read stdin").because(error))?;
         if body.trim().is_empty() {
-            return Err(
-                Error::invalid("stdin holds no request").hint("--from and --to make one up")
-            );
+            return Err(Error::invalid("stdin holds no request")
+                .hint("give --from and --to, or a request on stdin"));
         }
         if body.len() as u64 > MAX_REQUEST {
             return Err(Error::invalid(format!("the request is longer than {MAX_REQUEST} bytes")));
@@ -135,14 +134,14 @@ fn problem(request: &Request, trial: &Trial) -> Option<String> {
     let answered = trial.reply.answered_at.zip(request.deadline);
     Some(match trial.consequence {
         Consequence::Retry => format!(
-            "{reason}: a worker would try again, five times in all, then send this failure and keep \
-             the request among the dead letters"
+            "{reason}: a worker would make up to five attempts, then send this failure and keep the \
+             request among the dead letters"
         ),
         Consequence::DeadLetter => format!(
             "{reason}: a worker would send this failure and keep the request among the dead letters"
         ),
         Consequence::NotAsked => {
-            "its deadline has passed, so the provider was not asked".to_owned()
+            "the deadline of the request has passed, so the provider was not asked".to_owned()
         }
         Consequence::None if matches!(trial.reply.answer, Answer::Failed { .. }) => {
             format!("{reason}: a worker would send this failure")

@@ -31,8 +31,8 @@ pub use simulation::{
 pub use trial::{Consequence, Trial, ask_once};
 
 use self::program::Groups;
-use self::service::{Asker, Service};
-use self::simulation::Simulated;
+use self::service::{Service, ServiceContext};
+use self::simulation::SimulatedService;
 use self::source::RequestSource;
 use self::worker::Worker;
 use crate::aws::{Aws, DeadLetters, Outgoing, PolledQueue, Queue};
@@ -161,8 +161,8 @@ impl Served {
 }
 
 impl ServedBy {
-    /// The longest time that an answer takes, but for attempts that fail.
-    pub fn longest_thought(&self) -> Duration {
+    /// The longest time to an answer, without the time of failed attempts.
+    pub fn longest_attempt(&self) -> Duration {
         match self {
             Self::Simulation(simulation) => simulation.behaviour.longest_thought(),
             Self::Program(program) => program.timeout,
@@ -184,10 +184,10 @@ impl Services<'_> {
     /// Makes what answers a provider's requests.
     ///
     /// # Errors
-    /// Invalid when an endpoint's headers are; other when no program can be watched.
+    /// Invalid for an endpoint with wrong headers; other when the watcher of programs cannot be started.
     fn make(&mut self, served: &Served) -> Result<Arc<dyn Service>> {
         let provider = served.name.clone();
-        let asker = || Asker {
+        let context = || ServiceContext {
             provider: provider.clone(),
             stack: self.aws.names.stack().clone(),
             sink: Arc::clone(self.sink),
@@ -195,19 +195,19 @@ impl Services<'_> {
         Ok(match &served.by {
             ServedBy::Simulation(simulation) => {
                 let simulation = simulation.clone();
-                Arc::new(Simulated { provider, simulation })
+                Arc::new(SimulatedService { provider, simulation })
             }
             ServedBy::Program(program) => {
-                let asker = asker();
+                let context = context();
                 let groups = match &self.groups {
                     Some(groups) => Arc::clone(groups),
                     None => Arc::clone(self.groups.insert(Arc::new(watched_groups()?))),
                 };
                 let (program, tasks) = (Arc::new(program.clone()), self.tasks.clone());
-                Arc::new(program::Serving { asker, program, groups, tasks })
+                Arc::new(program::ProgramService { context, program, groups, tasks })
             }
             ServedBy::Endpoint(endpoint) => {
-                let serving = endpoint::Serving::new(asker(), endpoint);
+                let serving = endpoint::EndpointService::new(context(), endpoint);
                 let wrong = |problem| Error::invalid(format!("{}: {problem}", served.name));
                 Arc::new(serving.map_err(wrong)?)
             }

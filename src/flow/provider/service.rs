@@ -66,9 +66,9 @@ pub(super) struct Inquiry<'a> {
     pub(super) received: Timestamp,
 }
 
-/// A real provider as it is asked: what it is told beside the message, and where its log goes.
+/// What an attempt needs beside the message: the provider, its stack, and the sink of its log.
 #[derive(Clone)]
-pub(super) struct Asker {
+pub(super) struct ServiceContext {
     pub(super) provider: ProviderName,
     pub(super) stack: StackName,
     pub(super) sink: Sink<Event>,
@@ -77,8 +77,8 @@ pub(super) struct Asker {
 /// Takes a line of a real provider's log.
 pub(super) type Log = Arc<dyn Fn(String) + Send + Sync>;
 
-impl Asker {
-    /// What describes the attempt, each with its name.
+impl ServiceContext {
+    /// The names and values that describe the attempt. They become headers or variables.
     pub(super) fn facts(&self, inquiry: Inquiry<'_>) -> Vec<(&'static str, String)> {
         let Inquiry { request, attempt, .. } = inquiry;
         let mut facts = vec![
@@ -99,7 +99,7 @@ impl Asker {
         (self.sink)(event);
     }
 
-    /// Reports lines of the provider's log.
+    /// Returns a function that reports a line of the provider's log.
     pub(super) fn log(&self) -> Log {
         let (provider, sink) = (self.provider.clone(), Arc::clone(&self.sink));
         Arc::new(move |line| sink(Event::Said { provider: provider.clone(), line }))
@@ -111,7 +111,7 @@ pub(super) fn cut_line(line: &str) -> String {
     trimmed(line).chars().take(LINE).collect()
 }
 
-/// Why an attempt failed that took longer than it may.
+/// The reason of an attempt that exceeded its limit.
 pub(super) fn no_answer_within(limit: Duration) -> String {
     format!("no answer within {}", show_duration(limit))
 }
@@ -119,7 +119,6 @@ pub(super) fn no_answer_within(limit: Duration) -> String {
 /// What an attempt led to.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Outcome {
-    /// This answer.
     Answered(Answer),
     /// Silence without a receipt.
     Mute,
@@ -129,8 +128,8 @@ pub(super) enum Outcome {
         /// The shortest wait before the next attempt.
         not_before: Duration,
     },
-    /// A failure that another attempt cannot mend. The request becomes a dead letter: once the provider is mended,
-    /// a replay gets an answer.
+    /// A failure that another attempt cannot mend. The request becomes a dead letter: once the provider is
+    /// repaired, a replay before the deadline gets an answer.
     Failed(String),
 }
 
@@ -145,7 +144,7 @@ impl Outcome {
         Self::Answered(Answer::Failed { reason, attempts, attempted_at })
     }
 
-    /// What a real provider printed or returned. A longer text may be cut after [`MAX_ANSWER`] bytes and one more.
+    /// Reads what a real provider printed or returned. The caller may cut it after [`MAX_ANSWER`] + 1 bytes.
     pub(super) fn of(said: &[u8]) -> Self {
         if said.len() > MAX_ANSWER {
             return Self::too_long();

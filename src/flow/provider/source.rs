@@ -1,4 +1,4 @@
-//! A provider's queue, of which nothing is received while the provider takes no requests.
+//! A provider's queue. The worker receives nothing from it while the provider takes no requests.
 
 use std::sync::Arc;
 

@@ -9,7 +9,7 @@ use tokio_util::task::TaskTracker;
 use super::ServedBy;
 use super::endpoint;
 use super::program;
-use super::service::{Asker, Inquiry, Outcome};
+use super::service::{Inquiry, Outcome, ServiceContext};
 use super::simulation::RECEIVED_LATE;
 use crate::core::{Answer, ProviderName, Reply, Request, StackName, Timestamp};
 use crate::error::{Error, Result};
@@ -33,7 +33,7 @@ pub enum Consequence {
     None,
     /// The deadline had passed, so the provider was not asked.
     NotAsked,
-    /// It would be tried again, and then become a dead letter.
+    /// The request would be tried again; after five failures it would become a dead letter.
     Retry,
     /// The request would become a dead letter.
     DeadLetter,
@@ -49,7 +49,8 @@ pub async fn ask_once(
     (request, body): (&Request, &str),
     sink: &Sink<Event>,
 ) -> Result<Trial> {
-    let asker = Asker { provider: name.clone(), stack: stack.clone(), sink: Arc::clone(sink) };
+    let context =
+        ServiceContext { provider: name.clone(), stack: stack.clone(), sink: Arc::clone(sink) };
     let (received, since) = (Timestamp::now(), Instant::now());
     let inquiry = Inquiry { request, body, attempt: 1, received };
     let is_late = request.deadline.is_some_and(|deadline| received > deadline);
@@ -61,10 +62,11 @@ pub async fn ask_once(
         ServedBy::Program(program) => {
             let (program, groups) = (Arc::new(program.clone()), Arc::new(super::watched_groups()?));
             let tasks = TaskTracker::new();
-            program::Serving { asker, program, groups, tasks }.run(inquiry).await
+            program::ProgramService { context, program, groups, tasks }.run(inquiry).await
         }
         ServedBy::Endpoint(endpoint) => {
-            let serving = endpoint::Serving::new(asker, endpoint).map_err(Error::invalid)?;
+            let serving =
+                endpoint::EndpointService::new(context, endpoint).map_err(Error::invalid)?;
             serving.run(inquiry).await
         }
     };

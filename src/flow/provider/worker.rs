@@ -1,5 +1,5 @@
-//! The worker of one provider: handles many requests at once. Its [`Service`] decides the answers; everything else
-//! is the same for every kind of provider.
+//! The worker of one provider: handles many requests at once. Its [`Service`] decides the answers. For a real
+//! provider the worker also heeds the deadline; a simulated one decides for itself what it does after it.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -105,7 +105,7 @@ impl Worker {
                         return self.fail(delivery, failed(reason)).await;
                     };
                     let (provider, id) = (self.provider.clone(), request.id.clone());
-                    self.report(Event::Attempt { provider, id, reason, attempt, again_in });
+                    self.report(Event::AttemptFailed { provider, id, reason, attempt, again_in });
                     // The seat stays taken: a provider that fails must not be asked more at once.
                     tokio::select! {
                         () = sleep(again_in) => {}
@@ -121,7 +121,7 @@ impl Worker {
         Verdict::Release
     }
 
-    /// Sends the answer that the request is done with.
+    /// Sends the answer that completes the request.
     async fn conclude(&self, delivery: Delivery<'_>, answer: Answer) -> Verdict {
         self.answer(delivery, answer).await.map_or_else(|unsent| unsent, |()| Verdict::Done)
     }

@@ -188,7 +188,7 @@ fn requests_that_come_again_to_another_process_are_answered_the_same() {
 }
 
 #[test]
-fn a_request_that_fails_needs_no_request_to_be_tried_again() {
+fn a_failed_attempt_is_repeated_without_another_receive() {
     let stack = Stack::set_up(1);
     let proxy = Proxy::start();
     proxy.fail("ChangeMessageVisibilityBatch", usize::MAX, INTERNAL);

@@ -157,7 +157,7 @@ fn the_deadline_ends_no_attempt_but_no_other_begins_after_it() {
 }
 
 #[test]
-fn no_more_are_asked_at_once_than_there_are_permits() {
+fn no_more_requests_are_asked_at_once_than_concurrency_allows() {
     let stack = Stack::with_real(0, &["acme"]);
     let script = "echo $$ >> begun; sleep 1; echo x >> over; echo 7";
     let folder =

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{folder, write};
+use crate::schemas::conforms;
 use crate::support::stack::{Stack, provider};
 use crate::support::{json, rydes};
 
@@ -39,6 +40,7 @@ fn a_check_says_what_would_run_and_list_how_each_is_served() {
             "globex https://quotes.example/rides 100 at once, 10 s each",
         ]
     );
+    conforms("providers-run-check", &json(&check("-o json").run().exits(0).stdout));
     let told = json(&check("acme -o json").run().exits(0).stdout);
     assert_eq!(
         told["providers"],
@@ -60,6 +62,7 @@ fn a_check_says_what_would_run_and_list_how_each_is_served() {
     assert!(served("other").contains(" external   -  "), "{listed}");
     let listed = stack.rydes("providers list -o json --config").arg(&file).run().exits(0).stdout;
     let listed = json(&listed);
+    conforms("providers-list", &listed);
     let served = listed["providers"].as_array().expect("a list").iter();
     let served: Vec<_> = served.map(|one| one["served-by"]["provider"].clone()).collect();
     assert_eq!(served, [json!(null), json!("acme"), json!("globex"), json!(null)]);
@@ -86,12 +89,17 @@ fn what_cannot_be_served_is_refused_before_anything_is_received() {
         ("providers run acme --http http://u:p@x/", "no user or password"),
         ("providers run acme --http http://x/ -- true", "cannot be used with"),
         ("providers run acme --http http://x/ --headers-file /no/such", "cannot read /no/such"),
-        ("providers run acme --http http://x/ --health other", "a path at the same host"),
+        ("providers run acme --http http://x/ --health other", "a health path begins with one `/`"),
         ("providers run acme --timeout 99ms -- true", "100ms to 1h"),
         ("providers run acme --concurrency 1001 -- true", "1 to 1000"),
         ("providers run acme --env A=B -- true", "a variable's name"),
-        ("providers run acme --timeout 1s", "goes with `-- PROGRAM` or `--http`"),
+        ("providers run acme --timeout 1s", "requires `-- PROGRAM` or `--http`"),
         ("providers run acme --fault silent -- true", "`--fault` is for simulated providers"),
+        ("providers run acme --seed 7 -- true", "`--seed` is for simulated providers"),
+        ("providers run acme --no-receipts -- true", "`--no-receipts` is for simulated providers"),
+        ("bench --chaos -- true", "`--chaos` is for simulated providers"),
+        ("bench --speed 2 --http http://x/", "`--speed` is for simulated providers"),
+        ("bench --timeout 1s", "requires `-- PROGRAM` or `--http`"),
         ("providers run acme --behavior steady -- true", "`--behavior` is for simulated providers"),
         ("providers run --config /no/such", "cannot read /no/such"),
     ] {
@@ -118,7 +126,7 @@ fn what_cannot_be_served_is_refused_before_anything_is_received() {
 }
 
 #[test]
-fn a_file_is_never_read_unasked_and_needs_no_stack_to_be_found_wrong() {
+fn a_wrong_file_is_refused_without_a_stack() {
     let folder = folder(&[("acme", "comand = ['true']".to_owned())]);
     let file = folder.path().join("providers.toml");
     let refused = rydes("providers run --config").arg(&file).run().exits(2);

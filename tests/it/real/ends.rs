@@ -45,7 +45,7 @@ fn a_stop_ends_programs_and_gives_their_requests_back() {
 }
 
 #[test]
-fn a_program_that_ends_within_the_drain_is_answered_for() {
+fn the_answer_of_a_program_that_ends_within_the_drain_is_sent() {
     let stack = Stack::with_real(0, &["acme"]);
     let folder = folder(&[("acme", "command = ['sh', '-c', 'sleep 3; echo 7']".to_owned())]);
     let workers = run(&stack, &folder, "");

@@ -8,7 +8,6 @@ mod pages;
 mod programs;
 mod trial;
 
-use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
@@ -17,12 +16,12 @@ use tempfile::TempDir;
 
 use crate::support::background::Background;
 use crate::support::stack::{PROVIDER_DEAD_LETTERS, Stack};
-use crate::support::wait_for;
+use crate::support::{json, wait_for};
 
 /// How many requests meet each kind of provider: 1 unless this variable says otherwise.
 const REQUESTS: &str = "RYDES_TEST_REAL_REQUESTS";
 
-/// What becomes of one request of a provider, as section 9 of the contract says.
+/// What becomes of one request of a provider, as the table in docs/providers.md says.
 struct Case {
     name: &'static str,
     /// The kind of its answer, and a beginning of its price or reason.
@@ -37,7 +36,7 @@ const fn answers(name: &'static str, kind: &'static str, begins: &'static str) -
     Case { name, kind, begins, attempts: 1, letter: false }
 }
 
-/// A failure after so many attempts.
+/// A failure after `attempts` attempts.
 const fn fails(name: &'static str, begins: &'static str, attempts: u64, letter: bool) -> Case {
     Case { name, kind: "failed", begins, attempts, letter }
 }
@@ -61,12 +60,12 @@ fn run(stack: &Stack, folder: &TempDir, options: &str) -> Background {
     Background::start(stack.rydes(&run).arg(file))
 }
 
-/// How often each case is to come true: once, or as often as a variable says.
+/// The number of repetitions: the value of the variable, or `usual` without it.
 fn repeats(variable: &str, usual: usize) -> usize {
     std::env::var(variable).map_or(usual, |text| text.parse().expect("a number"))
 }
 
-/// Waits until each case has the rows that it says, and the dead letters are those that are said.
+/// Waits until each case has its rows and the dead letters are the expected ones.
 #[track_caller]
 fn come_true(stack: &Stack, ids: &[String], cases: &[Case]) {
     for case in cases {
@@ -94,18 +93,17 @@ fn come_true(stack: &Stack, ids: &[String], cases: &[Case]) {
     assert_eq!(letters.len(), expected.len() * ids.len());
 }
 
-/// So many dead letters: the queue that each came from, and its reason.
+/// Waits for `count` dead letters, and returns for each its source queue and its reason.
+#[track_caller]
 fn letters(stack: &Stack, count: usize) -> Vec<(String, String)> {
-    let mut found = HashMap::new();
     wait_for(&format!("{count} dead letters"), || {
-        for letter in stack.receive(PROVIDER_DEAD_LETTERS) {
-            let [source, reason] =
-                ["rydes-source", "reason"].map(|name| letter.attributes[name].clone());
-            found.insert((source.clone(), letter.body), (source, reason));
-        }
-        (found.len() >= count && stack.depth(PROVIDER_DEAD_LETTERS) == count).then_some(())
+        (stack.depth(PROVIDER_DEAD_LETTERS) == count).then_some(())
     });
-    found.into_values().collect()
+    let listed = stack.rydes("dlq list -o json --most 10000").run().exits(0);
+    let listed = json(&listed.stdout);
+    let text = |letter: &Value, name: &str| letter[name].as_str().unwrap_or_default().to_owned();
+    let letters = listed["letters"].as_array().expect("a list").iter();
+    letters.map(|letter| (text(letter, "source"), text(letter, "reason"))).collect()
 }
 
 /// How many processes have this in their command line.

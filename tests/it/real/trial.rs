@@ -7,8 +7,9 @@ use rydes::core::Timestamp;
 use tempfile::TempDir;
 
 use super::write;
+use crate::schemas::conforms;
 use crate::support::endpoint::{Endpoint, says};
-use crate::support::{Ran, Rydes, rydes};
+use crate::support::{Ran, Rydes, json, rydes};
 
 const REQUEST: &str = r#"{"rfq-id": "78c371f6", "from": "Oslo", "to": "Rome", "customer": "cmr"}"#;
 
@@ -50,7 +51,8 @@ fn an_endpoint_is_asked_with_the_request_of_stdin_or_one_that_is_made_up() {
     assert!(told.stdout.contains("\"rfq-id\":\"78c371f6\",\"quote\":7"), "{}", told.stdout);
     assert_eq!(endpoint.seen("/")[0].body, REQUEST);
     let told = tried(&["--from", "A", "--http", &endpoint.url("/"), "-o", "json"]).exits(0);
-    let told = crate::support::json(&told.stdout);
+    let told = json(&told.stdout);
+    conforms("providers-try", &told);
     assert_eq!((&told["reply"]["quote"], &told["problem"]), (&8.into(), &serde_json::Value::Null));
     assert!(endpoint.seen("/")[1].body.contains(r#""from":"A","to":"Las Vegas","customer":"try""#));
 }

@@ -60,3 +60,15 @@ fn an_external_provider_with_a_number_is_not_called_simulated() {
     let listed = stack.run("providers list").exits(0);
     assert!(listed.stdout.contains("UnicornManagementResource2  external"), "{}", listed.stdout);
 }
+
+#[test]
+fn a_stack_without_simulated_providers_is_for_real_ones() {
+    let stack = Stack::new();
+    let made = stack.run("setup --providers 0").exits(0);
+    says(&made, "5 created, 0 kept, 0 changed");
+    says(&made, "providers add NAME");
+    assert!(!made.stdout.contains("provider queues"), "{}", made.stdout);
+    says(&stack.run("submit --from A --to B").exits(1), "no provider is subscribed");
+    says(&stack.run("providers add acme").exits(0), "providers run acme -- PROGRAM");
+    says(&stack.run("providers run").exits(1), "no simulated provider is subscribed");
+}

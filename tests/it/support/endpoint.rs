@@ -29,9 +29,9 @@ pub struct Seen {
 pub enum Reaction {
     /// A response with this status, these header lines and this body.
     Answer(u16, &'static str, String),
-    /// Nothing comes.
+    /// No response.
     Hang,
-    /// A byte of a body a second.
+    /// One byte of the body per second.
     Drip,
     /// The connection is closed without a response.
     Cut,
@@ -91,7 +91,7 @@ impl Endpoint {
     /// Ends all its connections and takes no more.
     pub fn close(self) {
         self.is_closed.store(true, Ordering::Relaxed);
-        // This wakes it.
+        // A connection wakes the listener.
         drop(TcpStream::connect(self.address));
         self.listening.join().expect("no server broke down");
         for connection in self.connections.lock().expect("no server broke down").iter() {

@@ -9,6 +9,13 @@ const MISSES: u32 = 3;
 /// Lets requests through while an endpoint is healthy. It is closed at first.
 pub(super) struct Gate(watch::Sender<State>);
 
+/// Whether an attempt made a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Connection {
+    Made,
+    None,
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
     Closed,
@@ -29,11 +36,14 @@ impl Gate {
         self.0.send_replace(State::Open { misses: 0 });
     }
 
-    /// Counts an attempt. One that found a connection is a fresh start.
-    pub(super) fn heed(&self, found_none: bool) {
+    /// Counts an attempt. One that made a connection is a fresh start.
+    pub(super) fn count(&self, connection: Connection) {
         self.0.send_if_modified(|state| {
             let State::Open { misses } = *state else { return false };
-            let misses = if found_none { misses + 1 } else { 0 };
+            let misses = match connection {
+                Connection::None => misses + 1,
+                Connection::Made => 0,
+            };
             *state = if misses < MISSES { State::Open { misses } } else { State::Closed };
             *state == State::Closed
         });
@@ -65,13 +75,14 @@ mod tests {
         let is_open = || gate.opened().now_or_never().is_some();
         assert!(!is_open(), "nothing is received before it is known to be healthy");
         gate.open();
-        for found_none in [true, true, false, true, true] {
-            gate.heed(found_none);
+        let (made, none) = (Connection::Made, Connection::None);
+        for connection in [none, none, made, none, none] {
+            gate.count(connection);
             assert!(is_open());
         }
-        gate.heed(true);
+        gate.count(none);
         assert!(!is_open() && gate.closed().now_or_never().is_some());
-        gate.heed(false);
+        gate.count(made);
         assert!(!is_open(), "requests that were in hand do not open it");
         gate.open();
         assert!(is_open());

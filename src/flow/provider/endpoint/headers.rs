@@ -44,7 +44,7 @@ impl HeadersFile {
             known.version = version;
             match read(path) {
                 Ok(headers) => known.headers = headers,
-                Err(problem) => log(format!("{problem}; its last headers still count")),
+                Err(problem) => log(format!("{problem}; the headers read before stay in use")),
             }
         }
         known.headers.clone()
@@ -68,8 +68,9 @@ fn parsed(text: &str) -> Result<HeaderMap, String> {
     for (position, line) in lines {
         let wrong = |problem: &str| format!("line {}: {problem}", position + 1);
         let (name, value) =
-            line.split_once(':').ok_or_else(|| wrong("a header is `Name: value`"))?;
-        let name = HeaderName::try_from(name.trim()).map_err(|_| wrong("no name of a header"))?;
+            line.split_once(':').ok_or_else(|| wrong("a header is written `Name: value`"))?;
+        let name =
+            HeaderName::try_from(name.trim()).map_err(|_| wrong("not a valid header name"))?;
         let is_own = RESERVED.contains(&name.as_str())
             || name.as_str() == "idempotency-key"
             || name.as_str().starts_with("rydes-");
@@ -77,7 +78,7 @@ fn parsed(text: &str) -> Result<HeaderMap, String> {
             return Err(wrong(&format!("`{name}` is set by rydes")));
         }
         let mut value =
-            HeaderValue::try_from(value.trim()).map_err(|_| wrong("no value of a header"))?;
+            HeaderValue::try_from(value.trim()).map_err(|_| wrong("not a valid header value"))?;
         value.set_sensitive(true);
         headers.append(name, value);
     }
@@ -94,9 +95,9 @@ mod tests {
         assert_eq!(headers["authorization"], "Bearer a:b");
         assert_eq!(headers.get_all("x-two").iter().count(), 2);
         for (text, problem) in [
-            ("secret", "line 1: a header is `Name: value`"),
-            ("\nno name: secret", "line 2: no name of a header"),
-            ("Name: sec\u{7f}ret", "line 1: no value of a header"),
+            ("secret", "line 1: a header is written `Name: value`"),
+            ("\nno name: secret", "line 2: not a valid header name"),
+            ("Name: sec\u{7f}ret", "line 1: not a valid header value"),
             ("Host: secret", "line 1: `host` is set by rydes"),
             ("Rydes-Attempt: secret", "line 1: `rydes-attempt` is set by rydes"),
             ("idempotency-key: secret", "line 1: `idempotency-key` is set by rydes"),

@@ -1,6 +1,6 @@
-//! An HTTP endpoint that answers requests: one POST per attempt. The client is reqwest, on the hyper and rustls that
-//! the SDK needs anyway: it keeps connections, and goes by the proxies that the environment names. Only these
-//! endpoints are reached so, never SNS, SQS or DynamoDB.
+//! An HTTP endpoint that answers requests: one POST per attempt. The client is reqwest, on the hyper and rustls
+//! that the SDK needs anyway. It keeps connections and uses the proxies of the environment. SNS, SQS and DynamoDB
+//! have clients of their own.
 
 mod gate;
 mod headers;
@@ -17,20 +17,20 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Url};
 use tokio::time::{sleep, timeout};
 
-use self::gate::Gate;
+use self::gate::{Connection, Gate};
 use self::headers::HeadersFile;
-use self::response::{failed, judge};
-use super::service::{Asker, Inquiry, Outcome, Service, no_answer_within};
+use self::response::{judge, reason_of};
+use super::service::{Inquiry, Outcome, Service, ServiceContext, no_answer_within};
 use crate::consumer::{Seat, Trouble};
 use crate::flow::events::Event;
 
-/// Limit of a connection attempt. A host that takes none counts like one that refuses it.
+/// Limit of a connection attempt. A host that accepts none in time counts like one that refuses it.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The pause between two health checks.
 const CHECK_EVERY: Duration = Duration::from_secs(2);
 /// Limit of one health check.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(2);
-/// Characters that stand for themselves in a header: the unreserved ones of RFC 3986, section 2.3.
+/// Characters that are percent-encoded: all but the unreserved ones of RFC 3986, section 2.3.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// How an endpoint is asked.
@@ -38,9 +38,9 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 pub struct Endpoint {
     /// Where requests go, `http` or `https`.
     pub url: Url,
-    /// A file with a header a line, read again when it changes.
+    /// A file with one header per line, read again when it changes.
     pub headers_file: Option<PathBuf>,
-    /// The path that says whether it takes requests.
+    /// The path of the health check.
     pub health: Option<String>,
     /// The limit of one attempt.
     pub timeout: Duration,
@@ -60,7 +60,7 @@ impl Endpoint {
 /// The URL of an endpoint.
 ///
 /// # Errors
-/// It is no URL, not of HTTP, or holds a user or a password, which belong into the headers.
+/// It is no URL, its scheme is not HTTP, or it holds a user or a password, which belong in the headers file.
 pub fn endpoint_url(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| error.to_string())?;
     if !matches!(url.scheme(), "http" | "https") || !url.has_host() {
@@ -75,16 +75,16 @@ pub fn endpoint_url(text: &str) -> Result<Url, String> {
 }
 
 /// A provider that an endpoint serves.
-pub(super) struct Serving {
-    asker: Asker,
+pub(super) struct EndpointService {
+    context: ServiceContext,
     endpoint: Endpoint,
     client: Client,
     headers: HeadersFile,
-    /// Where it says how it is, with the gate that this moves.
+    /// The URL of the health check, and the gate that the check opens.
     health: Option<(Url, Gate)>,
 }
 
-impl Service for Serving {
+impl Service for EndpointService {
     fn ask<'a>(&'a self, inquiry: Inquiry<'a>, _seat: &'a Seat) -> BoxFuture<'a, Outcome> {
         self.run(inquiry).boxed()
     }
@@ -104,18 +104,18 @@ impl Service for Serving {
     }
 }
 
-impl Serving {
+impl EndpointService {
     /// Makes the client, and reads the headers.
     ///
     /// # Errors
     /// Says what is wrong with the endpoint's headers or with the system's certificates.
-    pub(super) fn new(asker: Asker, endpoint: &Endpoint) -> Result<Self, String> {
+    pub(super) fn new(context: ServiceContext, endpoint: &Endpoint) -> Result<Self, String> {
         let client = client(&endpoint.url)?;
         let headers = HeadersFile::read(endpoint.headers_file.clone())?;
         let health = endpoint.health.as_deref().map(|path| endpoint.url.join(path)).transpose();
-        let health = health.map_err(|error| format!("no path of a health check: {error}"))?;
+        let health = health.map_err(|error| format!("invalid health path: {error}"))?;
         let health = health.map(|url| (url, Gate::default()));
-        Ok(Self { asker, endpoint: endpoint.clone(), client, headers, health })
+        Ok(Self { context, endpoint: endpoint.clone(), client, headers, health })
     }
 
     /// Asks the endpoint once. A future that is dropped closes the connection.
@@ -133,60 +133,61 @@ impl Serving {
             .header(CONTENT_TYPE, "application/json")
             .header("Idempotency-Key", self.key(inquiry))
             .headers(self.facts(inquiry))
-            .headers(self.headers.current(&*self.asker.log()))
+            .headers(self.headers.current(&*self.context.log()))
             .body(inquiry.body.to_owned());
         let answered = request.send().await;
         if let Some((_, gate)) = &self.health {
-            gate.heed(answered.as_ref().is_err_and(reqwest::Error::is_connect));
+            let is_missed = answered.as_ref().is_err_and(reqwest::Error::is_connect);
+            gate.count(if is_missed { Connection::None } else { Connection::Made });
         }
         match answered {
-            Ok(response) => judge(response, &*self.asker.log()).await,
-            Err(error) => Outcome::retry(failed(&error)),
+            Ok(response) => judge(response, &*self.context.log()).await,
+            Err(error) => Outcome::retry(reason_of(&error)),
         }
     }
 
-    /// Asks the endpoint how it is, at first and whenever the gate has closed, until it is well.
+    /// Checks the endpoint's health at the start and whenever the gate has closed, until it is healthy.
     async fn watch(&self, url: &Url, gate: &Gate) {
-        let subject = format!("{} at {url}", self.asker.provider);
+        let subject = format!("{} at {url}", self.context.provider);
         loop {
             gate.closed().await;
             let mut is_told = false;
             while let Err(reason) = self.check(url).await {
                 if !is_told {
                     let subject = subject.clone();
-                    self.asker.report(Event::Trouble(Trouble::Began { subject, reason }));
+                    self.context.report(Event::Trouble(Trouble::Began { subject, reason }));
                     is_told = true;
                 }
                 sleep(CHECK_EVERY).await;
             }
             gate.open();
             if is_told {
-                self.asker.report(Event::Trouble(Trouble::Over { subject: subject.clone() }));
+                self.context.report(Event::Trouble(Trouble::Over { subject: subject.clone() }));
             }
         }
     }
 
-    /// Whether the endpoint is well.
+    /// Checks the endpoint's health once.
     ///
     /// # Errors
     /// Why it is not.
     async fn check(&self, url: &Url) -> Result<(), String> {
         let request = self.client.get(url.clone()).timeout(CHECK_TIMEOUT);
-        let answered = request.headers(self.headers.current(&*self.asker.log())).send().await;
+        let answered = request.headers(self.headers.current(&*self.context.log())).send().await;
         match answered {
             Ok(response) if response.status().is_success() => Ok(()),
             Ok(response) => Err(format!("not healthy: HTTP {}", response.status().as_u16())),
-            Err(error) => Err(failed(&error)),
+            Err(error) => Err(reason_of(&error)),
         }
     }
 
     /// The same for every attempt at a request.
     fn key(&self, inquiry: Inquiry<'_>) -> String {
-        format!("{}/{}", encoded(inquiry.request.id.as_str()), self.asker.provider)
+        format!("{}/{}", encoded(inquiry.request.id.as_str()), self.context.provider)
     }
 
     fn facts(&self, inquiry: Inquiry<'_>) -> HeaderMap {
-        let facts = self.asker.facts(inquiry).into_iter();
+        let facts = self.context.facts(inquiry).into_iter();
         let header = |(name, value): (&str, String)| {
             let value = if name == "rfq-id" { encoded(&value) } else { value };
             let name = HeaderName::try_from(format!("rydes-{name}")).ok()?;
@@ -201,7 +202,7 @@ fn encoded(text: &str) -> String {
 }
 
 fn client(url: &Url) -> Result<Client, String> {
-    // An error says that another choice was made before, which serves as well.
+    // An error means that another crypto provider is installed already, which serves as well.
     _ = rustls::crypto::ring::default_provider().install_default();
     let options = || {
         Client::builder()
@@ -220,5 +221,7 @@ fn client(url: &Url) -> Result<Client, String> {
         let plain = rustls::ClientConfig::builder().with_root_certificates(roots);
         options().tls_backend_preconfigured(plain.with_no_client_auth()).build()
     });
-    made.map_err(|error| format!("cannot make an HTTP client: {}", response::root(&error)))
+    made.map_err(|error| {
+        format!("cannot make an HTTP client: {}", response::innermost_cause(&error))
+    })
 }

@@ -19,7 +19,7 @@ pub(super) async fn judge(response: Response, log: &(dyn Fn(String) + Send + Syn
     match status {
         StatusCode::OK | StatusCode::CREATED => match body(response, MAX_ANSWER + 1).await {
             Ok(said) => Outcome::of(&said),
-            Err(error) => Outcome::retry(failed(&error)),
+            Err(error) => Outcome::retry(reason_of(&error)),
         },
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
             again(reason, response.headers())
@@ -65,19 +65,19 @@ async fn body(mut response: Response, most: usize) -> Result<Vec<u8>, reqwest::E
 }
 
 /// Why an endpoint gave no response, or only part of one.
-pub(super) fn failed(error: &reqwest::Error) -> String {
-    let root = root(error);
+pub(super) fn reason_of(error: &reqwest::Error) -> String {
+    let root = innermost_cause(error);
     let io = io_kind(error);
     match io {
         Some(io::ErrorKind::ConnectionRefused) => "connection refused".to_owned(),
         _ if error.is_connect() && error.is_timeout() => "no connection in time".to_owned(),
         _ if error.is_connect() => format!("cannot connect: {root}"),
-        _ => format!("connection cut: {root}"),
+        _ => format!("no complete response: {root}"),
     }
 }
 
 /// The innermost cause.
-pub(super) fn root(error: &reqwest::Error) -> String {
+pub(super) fn innermost_cause(error: &reqwest::Error) -> String {
     let mut cause: &dyn Error = error;
     while let Some(next) = cause.source() {
         cause = next;

@@ -23,7 +23,7 @@ for group in $groups; do
 done
 "#;
 
-/// The process groups under way.
+/// The process groups under way, each known to the watcher.
 pub(in crate::flow::provider) struct Groups(Mutex<State>);
 
 struct State {
@@ -34,7 +34,7 @@ struct State {
 /// A shell that runs [`WATCHER`]. Its pipe closes with this process.
 struct Watcher {
     process: Child,
-    /// `None` once it is to end.
+    /// `None` while the watcher is being stopped.
     pipe: Option<ChildStdin>,
 }
 
@@ -45,7 +45,7 @@ impl Groups {
         Ok(Self(Mutex::new(state)))
     }
 
-    /// Tells the watcher of a group. A watcher that has ended is replaced.
+    /// Reports a new group to the watcher. A watcher that has ended is replaced.
     ///
     /// # Errors
     /// No watcher can be started.

@@ -18,7 +18,7 @@ use tokio_util::task::TaskTracker;
 pub(super) use groups::Groups;
 
 use self::process::{Ended, Process};
-use super::service::{Asker, Inquiry, Outcome, Service, no_answer_within};
+use super::service::{Inquiry, Outcome, Service, ServiceContext, no_answer_within};
 use crate::consumer::Seat;
 
 /// The exit code of a program that refuses the request itself: `EX_DATAERR` of `sysexits.h`.
@@ -29,7 +29,7 @@ const EX_DATAERR: i32 = 65;
 pub struct Program {
     /// Its absolute path.
     pub path: PathBuf,
-    /// Its arguments, as they are: no shell reads them.
+    /// Its arguments, passed unchanged: no shell interprets them.
     pub arguments: Vec<OsString>,
     /// The folder that it starts in.
     pub folder: PathBuf,
@@ -40,24 +40,24 @@ pub struct Program {
 }
 
 /// A provider that a program serves.
-pub(super) struct Serving {
-    pub(super) asker: Asker,
+pub(super) struct ProgramService {
+    pub(super) context: ServiceContext,
     pub(super) program: Arc<Program>,
     pub(super) groups: Arc<Groups>,
     /// Runs the processes: one whose attempt was dropped is still ended and reaped.
     pub(super) tasks: TaskTracker,
 }
 
-impl Service for Serving {
+impl Service for ProgramService {
     fn ask<'a>(&'a self, inquiry: Inquiry<'a>, _seat: &'a Seat) -> BoxFuture<'a, Outcome> {
         self.run(inquiry).boxed()
     }
 }
 
-impl Serving {
+impl ProgramService {
     /// Runs the program once. A future that is dropped ends the process.
     pub(super) async fn run(&self, inquiry: Inquiry<'_>) -> Outcome {
-        let facts = self.asker.facts(inquiry);
+        let facts = self.context.facts(inquiry);
         // A variable cannot hold a zero byte; the message on stdin can.
         let facts = facts.into_iter().filter(|(_, value)| !value.contains('\0'));
         let facts = facts.map(|(name, value)| (variable(name), value)).collect();
@@ -68,7 +68,7 @@ impl Serving {
         let stop = CancellationToken::new();
         let _stops_when_dropped = stop.clone().drop_guard();
         let (request, limit) = (inquiry.body.to_owned(), self.program.timeout);
-        let log = self.asker.log();
+        let log = self.context.log();
         let running = self.tasks.spawn(process.run(request, limit, stop, log));
         match running.await {
             Ok(ended) => self.judge(ended),

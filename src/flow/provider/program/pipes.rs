@@ -17,7 +17,7 @@ pub(super) async fn feed(pipe: Option<impl AsyncWrite + Unpin>, text: String) {
     }
 }
 
-/// Reads to the end, or until there is more than an answer may have: then it cancels `too_long`.
+/// Reads to the end, and keeps at most one byte more than an answer may have. That byte cancels `too_long`.
 pub(super) async fn collect(
     pipe: Option<impl AsyncRead + Unpin>,
     into: &mut Vec<u8>,

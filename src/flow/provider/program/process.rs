@@ -19,14 +19,14 @@ use super::Program;
 use super::groups::Groups;
 use super::pipes::{collect, feed, log_lines};
 
-/// Waits for a line, then becomes the program: so the watcher knows the group before the program runs. It reads no
-/// more than that line, and nothing in the arguments.
+/// Waits for a line, then becomes the program, so that the watcher knows the group before the program runs. The
+/// shell reads no more than that line from stdin, and interprets no argument.
 const STARTER: &str = r#"read -r line && unset PWD OLDPWD SHLVL && exec "$@""#;
 /// How long a program may take to end after SIGTERM.
-const TERM: Duration = Duration::from_secs(2);
+const TERM_GRACE: Duration = Duration::from_secs(2);
 /// How long to read on after a program has ended: what it printed may still be in its pipes. A process outside its
 /// group may hold them open for ever.
-const REST: Duration = Duration::from_millis(200);
+const READ_ON: Duration = Duration::from_millis(200);
 
 /// How a run ended.
 #[derive(Debug)]
@@ -90,7 +90,7 @@ impl Process {
         Ok(Self { child, group: Group { id, groups } })
     }
 
-    /// Runs it to its end: of itself, over `limit`, or when `stop` is cancelled. Returns when it is reaped.
+    /// Runs it until it exits, exceeds `limit`, or `stop` is cancelled. Returns once it is reaped.
     pub(super) async fn run(
         mut self,
         request: String,
@@ -125,7 +125,7 @@ impl Process {
         if ended.is_err() {
             // Its pipes are still served: a full one must not keep it from ending.
             self.group.signal(Signal::TERM);
-            let ended = serving(&mut pipes, timeout(TERM, self.child.wait()));
+            let ended = serving(&mut pipes, timeout(TERM_GRACE, self.child.wait()));
             if ended.await.is_err() {
                 self.group.signal(Signal::KILL);
                 _ = self.child.wait().await;
@@ -134,7 +134,7 @@ impl Process {
         // What is left of the group holds no pipe open any more.
         drop(self.group);
         if !pipes.is_terminated() {
-            _ = timeout(REST, &mut pipes).await;
+            _ = timeout(READ_ON, &mut pipes).await;
         }
         drop(pipes);
         match ended {

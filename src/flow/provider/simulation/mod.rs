@@ -37,12 +37,12 @@ pub enum Receipts {
 }
 
 /// A simulated provider at work.
-pub(super) struct Simulated {
+pub(super) struct SimulatedService {
     pub(super) provider: ProviderName,
     pub(super) simulation: Simulation,
 }
 
-impl Service for Simulated {
+impl Service for SimulatedService {
     fn ask<'a>(&'a self, inquiry: Inquiry<'a>, seat: &'a Seat) -> BoxFuture<'a, Outcome> {
         async move {
             let Inquiry { request, received, .. } = inquiry;
@@ -83,7 +83,7 @@ impl Service for Simulated {
     }
 }
 
-impl Simulated {
+impl SimulatedService {
     /// How long an answer waits. An answer for later makes way for other requests. Where too many wait already it
     /// becomes a receipt: sent now, the price of a late provider could win.
     fn seated(&self, seat: &Seat, request: &Request, decision: Decision) -> (Decision, Duration) {
