@@ -1,11 +1,11 @@
 //! Runs providers and the response consumer together. On a stop the providers drain first, so that the consumer
 //! still gathers their last answers.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::events::{Event, Sink};
 use super::{gather, provider};
@@ -40,10 +40,16 @@ pub async fn run(
         None => stop.part(),
     };
     let providers_stop = stop.part();
+    let draining = OnceLock::<Instant>::new();
     let providers = async {
         let Some(providers) = &plan.providers else { return Ok(()) };
         let ended = provider::run(aws, providers, &providers_stop, &sink).await;
-        if ended.is_ok() && plan.consumer.is_some() && !stop.has_reached(Stage::GiveBack) {
+        let has_time = draining.get().is_none_or(|since| since.elapsed() < providers.drain);
+        if ended.is_ok()
+            && plan.consumer.is_some()
+            && has_time
+            && !stop.has_reached(Stage::GiveBack)
+        {
             // Answers that are not gathered in time stay in the response queue.
             _ = timeout(LAST_LOOK, outstanding.settled()).await;
         }
@@ -67,6 +73,7 @@ pub async fn run(
     };
     let follow = async {
         stop.reached(Stage::Drain).await;
+        _ = draining.set(Instant::now());
         consumer_stop.reach(Stage::ShortPolls);
         stop.reached(Stage::GiveBack).await;
         consumer_stop.reach(Stage::Drain);

@@ -12,14 +12,20 @@ const TOO_MANY: [i32; 2] = [24, 23];
 
 /// Raises the limit to [`FILES`], or to the hard limit if that is lower.
 pub fn raise() {
+    // A command that runs out of files reports it.
+    _ = raise_to(FILES);
+}
+
+/// Raises the limit to `files`, or to the hard limit if that is lower. Returns the limit; `None` if there is none.
+pub fn raise_to(files: u64) -> Option<u64> {
     let mut limit = getrlimit(Resource::Nofile);
-    let Some(now) = limit.current else { return };
-    let wanted = limit.maximum.map_or(FILES, |maximum| maximum.min(FILES));
-    if now < wanted {
+    let wanted = limit.maximum.map_or(files, |maximum| maximum.min(files));
+    if limit.current? < wanted {
         limit.current = Some(wanted);
-        // On failure the limit stays as it is. A command that runs out of files reports it.
+        // On failure the limit stays as it is.
         _ = setrlimit(Resource::Nofile, limit);
     }
+    self::files()
 }
 
 /// The current limit; `None` if there is none.

@@ -9,7 +9,7 @@ use super::queue_state;
 use super::setup::scope_of;
 use super::spec::Spec;
 use super::subscriptions::Listed;
-use super::{CONCURRENCY, Change, Mode, OnWait, Untagged, check_owner, queue, topic};
+use super::{CONCURRENCY, Change, Mode, OnWait, Untagged, check_owner, is_ours, queue, topic};
 use crate::aws::Aws;
 use crate::core::{ProviderName, Responder};
 use crate::error::{Error, Result};
@@ -94,9 +94,11 @@ async fn of_listed(aws: &Aws, listed: &Listed) -> Result<Vec<Registered>> {
     Ok(registered)
 }
 
-/// The kind of one provider, from its queue alone; `None` where there is no such queue.
+/// The kind of one provider, from its queue alone; `None` where the stack has no such queue. A queue of the right name
+/// without the stack's tag belongs to another owner.
 pub async fn provider_kind(aws: &Aws, name: &ProviderName) -> Result<Option<ProviderKind>> {
     let queue = queue_state::look(aws, &aws.names.provider_queue(name)).await?;
+    let queue = queue.filter(|queue| is_ours(&queue.tags, &aws.names));
     Ok(queue.map(|queue| kind(queue.is_simulated())))
 }
 

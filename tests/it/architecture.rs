@@ -38,7 +38,10 @@ const OUTSIDE: [(&str, &[&str]); 33] = [
     ("plotters", &["view"]),
     ("rand_chacha", &["flow", "tools"]),
     ("reqwest", &["flow::provider"]),
-    ("rustix", &["flow::provider::program", "settings", "terminal", "tools"]),
+    (
+        "rustix",
+        &["cli::providers::program", "flow::provider::program", "settings", "terminal", "tools"],
+    ),
     ("rustls", &["aws", "flow::provider::endpoint"]),
     ("serde", &["cli", "core", "serve"]),
     ("sha2", &["aws", "flow", "tools"]),

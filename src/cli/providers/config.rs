@@ -47,20 +47,27 @@ struct Entry {
 /// A problem, and the bytes of the file that it is about.
 type Problem = (String, Range<usize>);
 
-/// Reads a file.
+/// Reads a file that is used on this stack.
 ///
 /// # Errors
-/// Invalid: names the line, the column and what is wrong there.
-pub(super) fn read(path: &Path) -> Result<Config> {
+/// Invalid: names the line, the column and what is wrong there, or the other stack that the file is for.
+pub(super) fn read(path: &Path, stack: &StackName) -> Result<Config> {
     let text = std::fs::read_to_string(path).map_err(|error| {
         Error::invalid(format!("cannot read {}", path.display())).because(error)
     })?;
     let folder = std::path::absolute(path).map_err(Error::system)?;
     let folder = folder.parent().unwrap_or(Path::new("/"));
-    parsed(&text, folder).map_err(|(problem, at)| {
+    let config = parsed(&text, folder).map_err(|(problem, at)| {
         let (line, column) = place(&text, at.start);
         Error::invalid(format!("{}:{line}:{column}: {problem}", path.display()))
-    })
+    })?;
+    match &config.stack {
+        Some(other) if other != stack => {
+            Err(Error::invalid(format!("{} is for stack {other}, not for {stack}", path.display()))
+                .hint(format!("--stack {other} works on it")))
+        }
+        _ => Ok(config),
+    }
 }
 
 /// The line and the column of a byte, both from 1.

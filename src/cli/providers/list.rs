@@ -25,8 +25,10 @@ pub(super) struct Command {
 }
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
-    let config = command.config.as_deref().map(config::read).transpose()?;
-    let aws = context.connect(&context.settings()?).await?;
+    let settings = context.settings()?;
+    let config = command.config.as_deref();
+    let config = config.map(|path| config::read(path, &settings.stack)).transpose()?;
+    let aws = context.connect(&settings).await?;
     let look = Box::pin(stack::register_in_full(&aws));
     let (register, subscribers) = context.visibly("reading the register", look).await?;
     let delivery = |entry: &Registered| {

@@ -4,8 +4,9 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf, absolute};
+
+use rustix::fs::{Access, access};
 
 /// Variables that every program sees, beside those whose names begin with `LC_`.
 const VARIABLES: [&str; 6] = ["PATH", "HOME", "USER", "LANG", "TZ", "TMPDIR"];
@@ -51,7 +52,7 @@ fn startable(path: &Path) -> Result<(), String> {
     if !metadata.is_file() {
         return Err("it is not a file".to_owned());
     }
-    if metadata.permissions().mode() & 0o111 == 0 {
+    if access(path, Access::EXEC_OK).is_err() {
         return Err("it is not executable (chmod +x)".to_owned());
     }
     let mut start = Vec::new();
@@ -61,7 +62,11 @@ fn startable(path: &Path) -> Result<(), String> {
         _ = file.read_to_end(&mut start);
     }
     let Some(line) = start.strip_prefix(b"#!") else { return Ok(()) };
-    let line = line.split(|byte| *byte == b'\n').next().unwrap_or_default().trim_ascii();
+    let line = line.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    if line.ends_with(b"\r") {
+        return Err("its lines end with CR LF".to_owned());
+    }
+    let line = line.trim_ascii();
     let interpreter = line.split(u8::is_ascii_whitespace).next().unwrap_or_default();
     let interpreter = Path::new(OsStr::from_bytes(interpreter));
     if interpreter.is_file() {

@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::config::{self, Config};
-use super::service::{MOST_AT_ONCE, REAL, ServiceArgs, health_path, usual_concurrency};
+use super::service::{REAL, ServiceArgs, health_path, usual_concurrency};
 use crate::aws::Aws;
 use crate::cli::Context;
 use crate::cli::behaviour::{BehaviourArgs, SIMULATED};
@@ -16,7 +16,7 @@ use crate::core::ProviderName;
 use crate::error::{Error, Result, exit};
 use crate::flow::provider::{Profile, Receipts, Served, ServedBy, Simulation};
 use crate::flow::workers::WorkerPlan;
-use crate::settings::Settings;
+use crate::settings::{Settings, open_files};
 use crate::stack::{self, ProviderKind, Registered};
 use crate::terminal::Format;
 use crate::view::served::{document, table};
@@ -74,16 +74,8 @@ pub(super) struct Command {
 pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let settings = context.settings()?;
     let own = command.own(&settings)?;
-    let config = command.config.as_deref().map(config::read).transpose()?;
-    if let Some(stack) = config.as_ref().and_then(|config| config.stack.as_ref())
-        && *stack != settings.stack
-    {
-        return Err(Error::invalid(format!(
-            "the file is for stack {stack}, not for {}",
-            settings.stack
-        ))
-        .hint(format!("--stack {stack} works on it")));
-    }
+    let config = command.config.as_deref();
+    let config = config.map(|path| config::read(path, &settings.stack)).transpose()?;
     let aws = context.connect(&settings).await?;
     let served = match own {
         Some(served) => {
@@ -99,6 +91,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
             endpoint.check().map_err(wrong)?;
         }
     }
+    room_for(&served)?;
     if command.check {
         print(context, &served);
         return Ok(exit::DONE);
@@ -108,6 +101,24 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         consumer: (!command.no_consumer).then(|| command.common.gathering()),
     };
     Box::pin(workers::run(context, &settings, &aws, &plan, &command.common)).await
+}
+
+/// Raises the limit of open files as far as these providers need.
+fn room_for(served: &[Served]) -> Result<()> {
+    let files = served.iter().map(|one| match one.by {
+        // Three pipes and the process.
+        ServedBy::Program(_) => 4 * one.concurrency as u64,
+        ServedBy::Endpoint(_) => one.concurrency as u64,
+        ServedBy::Simulation(_) => 0,
+    });
+    let wanted = open_files::FILES + files.sum::<u64>();
+    match open_files::raise_to(wanted) {
+        Some(limit) if limit < wanted => Err(Error::invalid(format!(
+            "so many requests at once need {wanted} open files, and the limit is {limit}"
+        ))
+        .hint("a lower concurrency needs fewer; `ulimit -Hn` shows the limit")),
+        _ => Ok(()),
+    }
 }
 
 fn print(context: &Context, served: &[Served]) {
@@ -136,11 +147,6 @@ impl Command {
         };
         if self.no_receipts {
             return Err(Error::invalid("`--no-receipts` is for simulated providers"));
-        }
-        if self.behaviour.typed_concurrency() > Some(MOST_AT_ONCE) {
-            return Err(Error::invalid(format!(
-                "`--concurrency` of a real provider is 1 to {MOST_AT_ONCE}"
-            )));
         }
         let concurrency = self.behaviour.typed_concurrency().unwrap_or(usual_concurrency(&by));
         Ok(Some(Served { name: name.clone(), by, concurrency }))

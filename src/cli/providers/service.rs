@@ -1,6 +1,7 @@
 //! A real provider as the command line names it: its program or its endpoint.
 
 use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -60,6 +61,11 @@ impl ServiceArgs {
         health: Option<&str>,
     ) -> Result<Option<ServedBy>> {
         let by = self.served_by(health)?;
+        if by.is_some() && simulated.typed_concurrency() > Some(MOST_AT_ONCE) {
+            return Err(Error::invalid(format!(
+                "`--concurrency` of a real provider is 1 to {MOST_AT_ONCE}"
+            )));
+        }
         match (&by, simulated.typed()) {
             (Some(_), Some(option)) => {
                 Err(Error::invalid(format!("`{option}` is for simulated providers")))
@@ -87,7 +93,7 @@ impl ServiceArgs {
         }
         let Some((name, arguments)) = self.program.split_first() else { return Ok(None) };
         let here = std::env::current_dir()
-            .map_err(|error| Error::other("cannot find the working directory").because(error))?;
+            .map_err(|error| Error::invalid("cannot find the working directory").because(error))?;
         let program = started_in(&here, name, arguments, &self.variables, timeout);
         program.map(|program| Some(ServedBy::Program(program))).map_err(Error::invalid)
     }
@@ -104,6 +110,9 @@ pub(super) fn started_in(
     variables: &[String],
     timeout: Duration,
 ) -> Result<Program, String> {
+    if arguments.iter().any(|argument| argument.as_bytes().contains(&0)) {
+        return Err("no argument may hold a zero byte".to_owned());
+    }
     Ok(Program {
         path: program::find(name, folder)?,
         arguments: arguments.to_vec(),

@@ -14,7 +14,7 @@ use crate::core::{
 };
 use crate::error::{Error, Result, exit};
 use crate::flow::events::{Event, Sink};
-use crate::flow::provider::{Consequence, Trial, ask_once};
+use crate::flow::provider::{Consequence, Trial, TrialRequest, ask_once};
 use crate::terminal::{Format, Output};
 use crate::view::workers::said;
 
@@ -64,8 +64,9 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
             output.note(&said(&provider, &line));
         }
     });
-    let asked = (&request, body.as_str());
-    let trial = ask_once((&command.provider, &stack), &by, asked, &sink).await?;
+    let provider = &command.provider;
+    let asked = TrialRequest { provider, stack: &stack, by: &by, request: &request, body: &body };
+    let trial = ask_once(asked, &sink).await?;
     print(&context.output, &request, &trial);
     let is_failed = matches!(trial.reply.answer, Answer::Failed { .. });
     Ok(if is_failed { exit::BAD_VERDICT } else { exit::DONE })
@@ -130,7 +131,6 @@ fn print(output: &Output, request: &Request, trial: &Trial) {
 /// What is wrong, and what a worker would do about it.
 fn problem(request: &Request, trial: &Trial) -> Option<String> {
     let reason = trial.reply.answer.reason().unwrap_or_default();
-    let reason = crate::core::text::printable(reason);
     let answered = trial.reply.answered_at.zip(request.deadline);
     Some(match trial.consequence {
         Consequence::Retry => format!(

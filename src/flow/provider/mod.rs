@@ -4,12 +4,15 @@
 //! A worker acknowledges a request only after the response queue has confirmed the answer. The caller chooses the
 //! providers: no price may be made up for an external one.
 
+mod delivery;
 mod endpoint;
 mod program;
 mod retry;
 mod service;
+mod services;
 mod simulation;
 mod source;
+mod supervisor;
 mod trial;
 mod worker;
 
@@ -17,34 +20,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
-use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
 
+pub use delivery::{CrashMoment, ReplyDelivery};
 pub use endpoint::{Endpoint, endpoint_url};
 pub use program::Program;
 pub use reqwest::Url;
 pub use simulation::{
-    Behaviour, CrashMoment, Decision, FAULT_KINDS, Fault, FaultKind, Intent, Profile, Receipts,
-    ReplyDelivery, Simulation, When,
+    Behaviour, Decision, FAULT_KINDS, Fault, FaultKind, Intent, Profile, Receipts, Simulation, When,
 };
-pub use trial::{Consequence, Trial, ask_once};
+pub use trial::{Consequence, Trial, TrialRequest, ask_once};
 
-use self::program::Groups;
-use self::service::{Service, ServiceContext};
-use self::simulation::SimulatedService;
-use self::source::RequestSource;
-use self::worker::Worker;
-use crate::aws::{Aws, DeadLetters, Outgoing, PolledQueue, Queue};
-use crate::consumer::{Batcher, ConsumeOptions, Consumer, Notice, Trouble, retry_transient};
+use self::services::Services;
+use self::supervisor::Supervisor;
+use crate::aws::Aws;
+use crate::consumer::{ConsumeOptions, retry_transient};
 use crate::core::ProviderName;
 use crate::error::{Error, Kind, Result};
 use crate::flow::events::{Event, Sink};
 use crate::shutdown::StopSignal;
-
-/// Pause after a receive that brought a few requests. Their answers are more urgent than the next request, and
-/// several requests cost no more to receive than one.
-const POLL_PAUSE: Duration = Duration::from_millis(25);
 
 /// A provider that this process serves.
 #[derive(Debug, Clone)]
@@ -99,7 +94,7 @@ pub async fn run(
     sink: &Sink<Event>,
 ) -> Result<()> {
     let tasks = TaskTracker::new();
-    let mut services = Services { aws, tasks: &tasks, sink, groups: None };
+    let mut services = Services { stack: aws.names.stack(), tasks: &tasks, sink, groups: None };
     let services = plan.served.iter().map(|served| services.make(served));
     let services = services.collect::<Result<Vec<_>>>()?;
     let find = async |name: String| retry_transient(async || aws.queue(name.clone()).await).await;
@@ -168,129 +163,5 @@ impl ServedBy {
             Self::Program(program) => program.timeout,
             Self::Endpoint(endpoint) => endpoint.timeout,
         }
-    }
-}
-
-/// Makes the services of one run.
-struct Services<'a> {
-    aws: &'a Aws,
-    tasks: &'a TaskTracker,
-    sink: &'a Sink<Event>,
-    /// Made for the first program.
-    groups: Option<Arc<Groups>>,
-}
-
-impl Services<'_> {
-    /// Makes what answers a provider's requests.
-    ///
-    /// # Errors
-    /// Invalid for an endpoint with wrong headers; other when the watcher of programs cannot be started.
-    fn make(&mut self, served: &Served) -> Result<Arc<dyn Service>> {
-        let provider = served.name.clone();
-        let context = || ServiceContext {
-            provider: provider.clone(),
-            stack: self.aws.names.stack().clone(),
-            sink: Arc::clone(self.sink),
-        };
-        Ok(match &served.by {
-            ServedBy::Simulation(simulation) => {
-                let simulation = simulation.clone();
-                Arc::new(SimulatedService { provider, simulation })
-            }
-            ServedBy::Program(program) => {
-                let context = context();
-                let groups = match &self.groups {
-                    Some(groups) => Arc::clone(groups),
-                    None => Arc::clone(self.groups.insert(Arc::new(watched_groups()?))),
-                };
-                let (program, tasks) = (Arc::new(program.clone()), self.tasks.clone());
-                Arc::new(program::ProgramService { context, program, groups, tasks })
-            }
-            ServedBy::Endpoint(endpoint) => {
-                let serving = endpoint::EndpointService::new(context(), endpoint);
-                let wrong = |problem| Error::invalid(format!("{}: {problem}", served.name));
-                Arc::new(serving.map_err(wrong)?)
-            }
-        })
-    }
-}
-
-fn watched_groups() -> Result<Groups> {
-    Groups::watched().map_err(|error| {
-        Error::other("cannot start `/bin/sh`, which ends programs that are left over")
-            .because(error)
-    })
-}
-
-/// Keeps one worker running for a provider.
-struct Supervisor {
-    provider: ProviderName,
-    queue: Queue,
-    service: Arc<dyn Service>,
-    poll_wait: Duration,
-    options: ConsumeOptions,
-    answers: Batcher<Outgoing, ()>,
-    dead_letters: DeadLetters,
-    stop: StopSignal,
-    sink: Sink<Event>,
-}
-
-impl Supervisor {
-    /// Runs a worker until it ends; starts a new one whenever a fault crashes it.
-    async fn keep(self) -> Result<()> {
-        let ended = loop {
-            let worker = Arc::new(Worker {
-                provider: self.provider.clone(),
-                service: Arc::clone(&self.service),
-                answers: self.answers.clone(),
-                dead_letters: self.dead_letters.clone(),
-                stop: self.stop.clone(),
-                sink: Arc::clone(&self.sink),
-                queue: self.queue.name().to_owned(),
-                crash: Notify::new(),
-            });
-            let crashed = Arc::clone(&worker);
-            tokio::select! {
-                ended = self.work(worker) => break ended,
-                () = self.service.tend() => {}
-                // The requests it held come back when their visibility timeout ends.
-                () = crashed.crash.notified() => {}
-            }
-        };
-        if ended.as_ref().is_err_and(|error| error.kind() == Kind::NotSetUp) {
-            (self.sink)(Event::Left { provider: self.provider });
-        }
-        ended
-    }
-
-    async fn work(&self, worker: Arc<Worker>) -> Result<()> {
-        let source = RequestSource {
-            queue: PolledQueue {
-                queue: self.queue.clone(),
-                wait: self.poll_wait,
-                visibility: self.options.visibility,
-            },
-            service: Arc::clone(&self.service),
-            stop: self.stop.clone(),
-        };
-        let troubles = Arc::clone(&self.sink);
-        let consumer = Consumer {
-            source,
-            options: self.options,
-            poll_pause: POLL_PAUSE,
-            stop: self.stop.part(),
-            trouble: Arc::new(move |trouble: Trouble| troubles(Event::Trouble(trouble))),
-        };
-        let handler = move |message, seat| {
-            let worker = Arc::clone(&worker);
-            async move { worker.handle(message, seat).await }
-        };
-        let (provider, sink) = (self.provider.clone(), Arc::clone(&self.sink));
-        let queue = self.queue.name().to_owned();
-        let notice = move |notice| match notice {
-            Notice::GivenBack => sink(Event::GivenBack { provider: provider.clone() }),
-            Notice::Again => sink(Event::Again { queue: queue.clone() }),
-        };
-        consumer.run(handler, notice).await
     }
 }

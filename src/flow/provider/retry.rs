@@ -13,8 +13,8 @@ const FIRST: Duration = Duration::from_millis(200);
 pub(super) const LONGEST: Duration = Duration::from_mins(1);
 
 /// The wait after failed attempt number `attempt` (counted from 1): 0.2, 0.4, 0.8, 1.6 s, half of it more or less at
-/// random, but at least `not_before`. `None` if no attempt may follow: there were five, or the next would begin
-/// after the deadline.
+/// random, but at least `not_before`, up to a minute. `None` if no attempt may follow: there were five, or the next
+/// would begin after the deadline, or `not_before` is after it.
 pub(super) fn wait_after(
     attempt: u32,
     not_before: Duration,
@@ -28,8 +28,9 @@ pub(super) fn wait_after(
     let random = RandomState::new().hash_one(attempt) >> 32;
     let share = f64::from(u32::try_from(random).unwrap_or(0)) / f64::from(u32::MAX);
     let usual = (FIRST * 2_u32.pow(attempt.saturating_sub(1))).mul_f64(0.5 + share);
+    let is_in_time = |wait| deadline.is_none_or(|deadline| now.plus(wait) <= deadline);
     let wait = usual.max(not_before.min(LONGEST));
-    deadline.is_none_or(|deadline| now.plus(wait) <= deadline).then_some(wait)
+    (is_in_time(wait) && is_in_time(not_before)).then_some(wait)
 }
 
 #[cfg(test)]
@@ -75,5 +76,8 @@ mod tests {
         assert!(wait(1, Duration::ZERO, Some(300)).is_some());
         assert_eq!(wait(1, Duration::from_secs(7), Some(6_999)), None);
         assert_eq!(wait(1, Duration::from_secs(7), Some(7_000)), Some(Duration::from_secs(7)));
+        let (longer, hour) = (Duration::from_secs(90), Duration::from_hours(1));
+        assert_eq!(wait(1, longer, Some(100_000)), Some(LONGEST));
+        assert_eq!(wait(1, hour, Some(100_000)), None, "it asks for more than there is");
     }
 }

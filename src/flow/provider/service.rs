@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use tokio_util::sync::CancellationToken;
 
-use super::simulation::ReplyDelivery;
+use super::delivery::{RECEIVED_LATE, ReplyDelivery};
 use crate::consumer::Seat;
 use crate::core::text::trimmed;
 use crate::core::{Answer, ProviderName, Request, StackName, Timestamp, show_duration};
@@ -26,7 +27,7 @@ const LINE: usize = 1_024;
 /// Answers the requests of one provider. The worker calls it once per attempt.
 pub(super) trait Service: Send + Sync {
     /// Makes one attempt. A future that is dropped stops the attempt.
-    fn ask<'a>(&'a self, inquiry: Inquiry<'a>, seat: &'a Seat) -> BoxFuture<'a, Outcome>;
+    fn ask<'a>(&'a self, inquiry: Inquiry<'a>) -> BoxFuture<'a, AttemptOutcome>;
 
     /// Returns once it can take requests. The worker receives none before.
     fn ready(&self) -> BoxFuture<'_, ()> {
@@ -38,9 +39,21 @@ pub(super) trait Service: Send + Sync {
         pending().boxed()
     }
 
-    /// Whether its answers are made up. A simulated provider decides by itself what it does after a deadline.
+    /// Whether its answers are made up.
     fn is_simulated(&self) -> bool {
         false
+    }
+
+    /// What a request gets without being asked. A simulated provider decides by itself what it does after a deadline.
+    fn unasked(&self, request: &Request, received: Timestamp) -> Option<Answer> {
+        let is_late = request.deadline.is_some_and(|deadline| received > deadline);
+        // A receipt has the lowest rank, so it replaces no earlier answer.
+        is_late.then(|| Answer::Silent(RECEIVED_LATE.to_owned()))
+    }
+
+    /// How long an attempt may take to end once it is halted.
+    fn ending(&self) -> Duration {
+        Duration::ZERO
     }
 
     /// How its answer to a request goes out, which a simulated fault may have spoilt.
@@ -64,6 +77,10 @@ pub(super) struct Inquiry<'a> {
     pub(super) attempt: u32,
     /// When the request was received.
     pub(super) received: Timestamp,
+    /// The seat of the request; `None` if it came from no queue.
+    pub(super) seat: Option<&'a Seat>,
+    /// Cancelled when the attempt has to end although there is no answer.
+    pub(super) halt: &'a CancellationToken,
 }
 
 /// What an attempt needs beside the message: the provider, its stack, and the sink of its log.
@@ -118,7 +135,7 @@ pub(super) fn no_answer_within(limit: Duration) -> String {
 
 /// What an attempt led to.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Outcome {
+pub(super) enum AttemptOutcome {
     Answered(Answer),
     /// Silence without a receipt.
     Mute,
@@ -130,10 +147,12 @@ pub(super) enum Outcome {
     },
     /// A failure that another attempt cannot mend. The request becomes a dead letter: once the provider is
     /// repaired, a replay before the deadline gets an answer.
-    Failed(String),
+    DeadLetter(String),
+    /// It was halted: the request is given back.
+    Halted,
 }
 
-impl Outcome {
+impl AttemptOutcome {
     pub(super) fn retry(reason: impl Into<String>) -> Self {
         Self::Retry { reason: reason.into(), not_before: Duration::ZERO }
     }
@@ -150,17 +169,19 @@ impl Outcome {
             return Self::too_long();
         }
         let read = match str::from_utf8(said) {
-            Ok(text) if trimmed(text).is_empty() => return Self::Failed("said nothing".to_owned()),
+            Ok(text) if trimmed(text).is_empty() => {
+                return Self::DeadLetter("said nothing".to_owned());
+            }
             Ok(text) => Answer::decode(text),
             Err(_) => Err("not UTF-8".to_owned()),
         };
         match read {
             Ok(answer) => Self::Answered(answer),
-            Err(reason) => Self::Failed(format!("not an answer: {reason}")),
+            Err(reason) => Self::DeadLetter(format!("not an answer: {reason}")),
         }
     }
 
     pub(super) fn too_long() -> Self {
-        Self::Failed(format!("not an answer: longer than {} KiB", MAX_ANSWER / 1_024))
+        Self::DeadLetter(format!("not an answer: longer than {} KiB", MAX_ANSWER / 1_024))
     }
 }

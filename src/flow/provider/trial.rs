@@ -1,18 +1,16 @@
 //! Asks a real provider once, without any queue.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::ServedBy;
-use super::endpoint;
-use super::program;
-use super::service::{Inquiry, Outcome, ServiceContext};
-use super::simulation::RECEIVED_LATE;
+use super::service::{AttemptOutcome, Inquiry, cut_line};
+use super::services::Services;
+use super::{Served, ServedBy};
 use crate::core::{Answer, ProviderName, Reply, Request, StackName, Timestamp};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::flow::events::{Event, Sink};
 
 /// What came of a trial.
@@ -39,48 +37,59 @@ pub enum Consequence {
     DeadLetter,
 }
 
-/// Asks the provider `name` of `stack` for an answer to `request`, whose text is `body`.
+/// A question to a real provider.
+#[derive(Debug, Clone, Copy)]
+pub struct TrialRequest<'a> {
+    /// The name in the reply.
+    pub provider: &'a ProviderName,
+    /// The stack that the provider is told.
+    pub stack: &'a StackName,
+    /// What answers.
+    pub by: &'a ServedBy,
+    /// The request.
+    pub request: &'a Request,
+    /// Its text, as it was published.
+    pub body: &'a str,
+}
+
+/// Asks a real provider once.
 ///
 /// # Errors
-/// Invalid for a simulation, and for an endpoint whose headers are wrong; other when no program can be watched.
-pub async fn ask_once(
-    (name, stack): (&ProviderName, &StackName),
-    by: &ServedBy,
-    (request, body): (&Request, &str),
-    sink: &Sink<Event>,
-) -> Result<Trial> {
-    let context =
-        ServiceContext { provider: name.clone(), stack: stack.clone(), sink: Arc::clone(sink) };
+/// Invalid for an endpoint with wrong headers; other when the watcher of programs cannot be started.
+pub async fn ask_once(asked: TrialRequest<'_>, sink: &Sink<Event>) -> Result<Trial> {
+    let TrialRequest { provider, stack, by, request, body } = asked;
+    let tasks = TaskTracker::new();
+    let mut services = Services { stack, tasks: &tasks, sink, groups: None };
+    let served = Served { name: provider.clone(), by: by.clone(), concurrency: 1 };
+    let service = services.make(&served)?;
     let (received, since) = (Timestamp::now(), Instant::now());
-    let inquiry = Inquiry { request, body, attempt: 1, received };
-    let is_late = request.deadline.is_some_and(|deadline| received > deadline);
-    let outcome = match by {
-        _ if is_late => Outcome::Answered(Answer::Silent(RECEIVED_LATE.to_owned())),
-        ServedBy::Simulation(_) => {
-            return Err(Error::invalid(format!("{name} is a simulated provider")));
-        }
-        ServedBy::Program(program) => {
-            let (program, groups) = (Arc::new(program.clone()), Arc::new(super::watched_groups()?));
-            let tasks = TaskTracker::new();
-            program::ProgramService { context, program, groups, tasks }.run(inquiry).await
-        }
-        ServedBy::Endpoint(endpoint) => {
-            let serving =
-                endpoint::EndpointService::new(context, endpoint).map_err(Error::invalid)?;
-            serving.run(inquiry).await
-        }
+    let halt = CancellationToken::new();
+    let inquiry = Inquiry { request, body, attempt: 1, received, seat: None, halt: &halt };
+    let unasked = service.unasked(request, received);
+    let is_asked = unasked.is_none();
+    let outcome = match unasked {
+        Some(answer) => AttemptOutcome::Answered(answer),
+        None => service.ask(inquiry).await,
     };
     let took = since.elapsed();
-    let failed =
-        |reason| Answer::Failed { reason, attempts: Some(1), attempted_at: vec![received] };
-    let (answer, consequence) = match outcome {
-        Outcome::Answered(Answer::Failed { reason, .. }) => (failed(reason), Consequence::None),
-        Outcome::Answered(answer) if is_late => (answer, Consequence::NotAsked),
-        Outcome::Answered(answer) => (answer, Consequence::None),
-        Outcome::Failed(reason) => (failed(reason), Consequence::DeadLetter),
-        Outcome::Retry { reason, .. } => (failed(reason), Consequence::Retry),
-        Outcome::Mute => (Answer::Silent(String::new()), Consequence::None),
+    let failed = |reason: String| Answer::Failed {
+        reason: cut_line(&reason),
+        attempts: Some(1),
+        attempted_at: vec![received],
     };
-    let reply = Reply::to(request, name, answer, (received, Timestamp::now()));
+    let (answer, consequence) = match outcome {
+        AttemptOutcome::Answered(Answer::Failed { reason, .. }) => {
+            (failed(reason), Consequence::None)
+        }
+        AttemptOutcome::Answered(answer) if !is_asked => (answer, Consequence::NotAsked),
+        AttemptOutcome::Answered(answer) => (answer, Consequence::None),
+        AttemptOutcome::DeadLetter(reason) => (failed(reason), Consequence::DeadLetter),
+        AttemptOutcome::Retry { reason, .. } => (failed(reason), Consequence::Retry),
+        // Only a simulated provider is mute, and nothing halts it here.
+        AttemptOutcome::Mute | AttemptOutcome::Halted => {
+            (Answer::Silent(String::new()), Consequence::None)
+        }
+    };
+    let reply = Reply::to(request, provider, answer, (received, Timestamp::now()));
     Ok(Trial { reply, took, consequence })
 }

@@ -4,12 +4,14 @@
 use std::future::pending;
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
 
+use super::delivery::{CrashMoment, ReplyDelivery};
 use super::retry::wait_after;
-use super::service::{Inquiry, Outcome, Service};
-use super::simulation::{CrashMoment, RECEIVED_LATE, ReplyDelivery};
+use super::service::{AttemptOutcome, Inquiry, Service, cut_line};
 use crate::aws::{DeadLetters, Outgoing};
 use crate::consumer::{Batcher, Message, Seat, Trouble, Verdict};
 use crate::core::{Answer, ProviderName, Reply, Request, Timestamp};
@@ -23,6 +25,8 @@ pub(super) struct Worker {
     pub(super) answers: Batcher<Outgoing, ()>,
     pub(super) dead_letters: DeadLetters,
     pub(super) stop: StopSignal,
+    /// Ends the attempts of a drain that has taken its time.
+    pub(super) halt: CancellationToken,
     pub(super) sink: Sink<Event>,
     /// The name of its queue.
     pub(super) queue: String,
@@ -32,7 +36,7 @@ pub(super) struct Worker {
 
 /// One delivery of a request.
 #[derive(Clone, Copy)]
-struct Delivery<'a> {
+struct RequestDelivery<'a> {
     message: &'a Message,
     seat: &'a Seat,
     request: &'a Request,
@@ -54,64 +58,82 @@ impl Worker {
         self.report(Event::Received { provider, id, count: message.receive_count });
         let _in_flight = InFlightGuard(self);
         let delivery =
-            Delivery { message: &message, seat: &seat, request: &request, received, since };
-        if self.service.is_simulated() {
-            return self.attempt(delivery, &body).await;
+            RequestDelivery { message: &message, seat: &seat, request: &request, received, since };
+        if let Some(answer) = self.service.unasked(&request, received) {
+            return self.conclude(delivery, answer).await;
         }
-        if request.deadline.is_some_and(|deadline| received > deadline) {
-            // A receipt has the lowest rank, so it replaces no earlier answer.
-            return self.conclude(delivery, Answer::Silent(RECEIVED_LATE.to_owned())).await;
-        }
-        if self.stop.has_reached(Stage::Drain) {
+        if !self.service.is_simulated() && !self.takes_requests() {
             return self.give_back();
         }
         self.attempt(delivery, &body).await
     }
 
+    /// Whether a request may be asked. A poll that was under way may bring requests after the stop, or after its
+    /// service has become unhealthy.
+    fn takes_requests(&self) -> bool {
+        !self.stop.has_reached(Stage::Drain) && self.service.ready().now_or_never().is_some()
+    }
+
     /// Makes attempts until one decides the answer, or no further one may follow.
-    async fn attempt(&self, delivery: Delivery<'_>, body: &str) -> Verdict {
-        let Delivery { message, seat, request, received, .. } = delivery;
+    async fn attempt(&self, delivery: RequestDelivery<'_>, body: &str) -> Verdict {
+        let RequestDelivery { message, seat, request, received, .. } = delivery;
         let mut attempted_at = Vec::new();
         loop {
             // Each earlier delivery counts as one attempt: its worker was stopped or killed.
-            let earlier = u32::try_from(attempted_at.len()).unwrap_or(u32::MAX);
-            let attempt = message.receive_count.saturating_add(earlier);
+            let here = u32::try_from(attempted_at.len()).unwrap_or(u32::MAX);
+            let attempt = message.receive_count.saturating_add(here);
             attempted_at.push(self.service.now(request));
             if !self.service.is_simulated() {
                 let (provider, id) = (self.provider.clone(), request.id.clone());
                 self.report(Event::Asked { provider, id, attempt });
             }
-            let inquiry = Inquiry { request, body, attempt, received };
-            let outcome = self.service.ask(inquiry, seat).await;
-            let failed = |reason| {
-                let attempted_at = attempted_at.clone();
+            let (seat, halt) = (Some(seat), &self.halt);
+            let inquiry = Inquiry { request, body, attempt, received, seat, halt };
+            let outcome = self.service.ask(inquiry).await;
+            let failed = |reason: String| {
+                let (reason, attempted_at) = (cut_line(&reason), attempted_at.clone());
                 Answer::Failed { reason, attempts: Some(attempt), attempted_at }
             };
             match outcome {
-                Outcome::Mute => {
+                AttemptOutcome::Mute => {
                     let (provider, id) = (self.provider.clone(), request.id.clone());
                     self.report(Event::Mute { provider, id });
                     return Verdict::Done;
                 }
-                Outcome::Answered(Answer::Failed { reason, .. }) => {
+                AttemptOutcome::Answered(Answer::Failed { reason, .. }) => {
                     return self.conclude(delivery, failed(reason)).await;
                 }
-                Outcome::Answered(answer) => return self.conclude(delivery, answer).await,
-                Outcome::Failed(reason) => return self.fail(delivery, failed(reason)).await,
-                Outcome::Retry { reason, not_before } => {
+                AttemptOutcome::Answered(answer) => return self.conclude(delivery, answer).await,
+                AttemptOutcome::DeadLetter(reason) => {
+                    return self.fail(delivery, failed(reason)).await;
+                }
+                AttemptOutcome::Retry { reason, not_before } => {
                     let now = self.service.now(request);
                     let Some(again_in) = wait_after(attempt, not_before, request.deadline, now)
                     else {
                         return self.fail(delivery, failed(reason)).await;
                     };
                     let (provider, id) = (self.provider.clone(), request.id.clone());
-                    self.report(Event::AttemptFailed { provider, id, reason, attempt, again_in });
+                    let told = reason.clone();
+                    self.report(Event::AttemptFailed {
+                        provider,
+                        id,
+                        reason: told,
+                        attempt,
+                        again_in,
+                    });
                     // The seat stays taken: a provider that fails must not be asked more at once.
                     tokio::select! {
                         () = sleep(again_in) => {}
                         () = self.stop.reached(Stage::Drain) => return self.give_back(),
                     }
+                    // A process that was suspended may wake too late.
+                    let now = self.service.now(request);
+                    if request.deadline.is_some_and(|deadline| now > deadline) {
+                        return self.fail(delivery, failed(reason)).await;
+                    }
                 }
+                AttemptOutcome::Halted => return self.give_back(),
             }
         }
     }
@@ -122,12 +144,12 @@ impl Worker {
     }
 
     /// Sends the answer that completes the request.
-    async fn conclude(&self, delivery: Delivery<'_>, answer: Answer) -> Verdict {
+    async fn conclude(&self, delivery: RequestDelivery<'_>, answer: Answer) -> Verdict {
         self.answer(delivery, answer).await.map_or_else(|unsent| unsent, |()| Verdict::Done)
     }
 
     /// Sends a failure, and moves a copy of the request to the dead letters: a replay may get an answer.
-    async fn fail(&self, delivery: Delivery<'_>, failed: Answer) -> Verdict {
+    async fn fail(&self, delivery: RequestDelivery<'_>, failed: Answer) -> Verdict {
         let reason = failed.reason().unwrap_or_default().to_owned();
         match self.answer(delivery, failed).await {
             Ok(()) => self.dead_letter(delivery.message, delivery.seat, &reason, || {}).await,
@@ -140,8 +162,8 @@ impl Worker {
     ///
     /// # Errors
     /// What to do with the request when the answer could not be sent.
-    async fn answer(&self, delivery: Delivery<'_>, answer: Answer) -> Result<(), Verdict> {
-        let Delivery { message, request, received, .. } = delivery;
+    async fn answer(&self, delivery: RequestDelivery<'_>, answer: Answer) -> Result<(), Verdict> {
+        let RequestDelivery { message, request, received, .. } = delivery;
         let times = (received, self.service.now(request));
         let reply = Reply::to(request, &self.provider, answer, times);
         let way = self.service.delivery(request, received);
@@ -182,8 +204,8 @@ impl Worker {
     }
 
     /// Sends a reply as it is, and reports it.
-    async fn send(&self, delivery: Delivery<'_>, reply: &Reply) -> Result<(), Verdict> {
-        let Delivery { request, since, .. } = delivery;
+    async fn send(&self, delivery: RequestDelivery<'_>, reply: &Reply) -> Result<(), Verdict> {
+        let RequestDelivery { request, since, .. } = delivery;
         let took = since.elapsed();
         self.post(delivery, reply.encode()).await?;
         let late =
@@ -204,7 +226,7 @@ impl Worker {
         self.report(Event::Strayed { provider, id, what });
     }
 
-    async fn post(&self, delivery: Delivery<'_>, body: String) -> Result<(), Verdict> {
+    async fn post(&self, delivery: RequestDelivery<'_>, body: String) -> Result<(), Verdict> {
         match self.answers.submit(Outgoing::plain(body)).await {
             Ok(()) => Ok(()),
             Err(refusal) if refusal.permanence == Permanence::Permanent => {

@@ -85,6 +85,7 @@ fn what_cannot_be_served_is_refused_before_anything_is_received() {
         ),
         ("providers run acme -- ./no/such", "cannot start `"),
         ("providers run acme -- /etc/passwd", "it is not executable"),
+        ("providers run acme --http http://x/ --health /\\other/", "invalid health path"),
         ("providers run acme --http ftp://x", "begins with http:// or https://"),
         ("providers run acme --http http://u:p@x/", "no user or password"),
         ("providers run acme --http http://x/ -- true", "cannot be used with"),
@@ -121,7 +122,7 @@ fn what_cannot_be_served_is_refused_before_anything_is_received() {
     write(other.path(), "providers.toml", &format!("stack = 'other'\n{text}"));
     let file = other.path().join("providers.toml");
     let refused = stack.rydes("providers run --config").arg(file).run().exits(2);
-    assert!(refused.stderr.contains("the file is for stack other"), "{}", refused.stderr);
+    assert!(refused.stderr.contains(" is for stack other, not for "), "{}", refused.stderr);
     assert_eq!((stack.depth("acme"), stack.in_flight("acme")), (1, 0));
 }
 

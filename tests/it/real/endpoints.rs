@@ -1,13 +1,20 @@
 //! What becomes of an endpoint's response, its silence and its absence.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::{REQUESTS, answers, come_true, events, fails, folder, repeats, run, write};
 use crate::support::aws::{Aws, authority};
 use crate::support::background::Background;
 use crate::support::endpoint::{Endpoint, Reaction, Seen, says, status};
-use crate::support::stack::Stack;
+use crate::support::proxy::{Proxy, ProxyFault};
+use crate::support::stack::{PROVIDER_DEAD_LETTERS, Stack};
 use crate::support::{free_port, rydes, wait_for};
+
+/// What SQS answers that fails.
+const INTERNAL: ProxyFault =
+    ProxyFault::Answer(500, r#"{"__type": "InternalFailure", "message": "for a test"}"#);
 
 /// Does what the path says.
 fn by_path(seen: &Seen, before: usize) -> Reaction {
@@ -30,8 +37,9 @@ fn by_path(seen: &Seen, before: usize) -> Reaction {
         "/full" => Reaction::Answer(429, "retry-after: 3600\r\n", String::new()),
         "/down" => status(503),
         "/mends" if before < 3 => status(500 + u16::try_from(before).expect("small")),
+        "/refuses" => Reaction::DripOf(404),
         "/hangs" => Reaction::Hang,
-        "/drips" => Reaction::Drip,
+        "/drips" => Reaction::DripOf(200),
         "/cut" => Reaction::Cut,
         "/cut_short" => Reaction::CutShort,
         _ => says("42"),
@@ -61,6 +69,7 @@ fn each_row_of_the_table() {
         "full",
         "down",
         "mends",
+        "refuses",
         "hangs",
         "drips",
         "cut",
@@ -70,7 +79,7 @@ fn each_row_of_the_table() {
     let entry = |name: &'static str| {
         let url = endpoint.url(&format!("/{name}"));
         let lines = match name {
-            "hangs" | "drips" => format!("http = \"{url}\"\ntimeout = \"2500ms\""),
+            "refuses" | "hangs" | "drips" => format!("http = \"{url}\"\ntimeout = \"2500ms\""),
             "gone" => format!("http = \"http://127.0.0.1:{closed}/\""),
             _ => format!("http = \"{url}\""),
         };
@@ -103,6 +112,7 @@ fn each_row_of_the_table() {
             fails("full", "HTTP 429", 1, true),
             fails("down", "HTTP 503", 5, true),
             answers("mends", "quote", "42"),
+            fails("refuses", "HTTP 404", 1, false),
             fails("hangs", "no answer within 2.5 s", 1, true),
             fails("drips", "no answer within 2.5 s", 1, true),
             fails("cut", "no complete response: ", 5, true),
@@ -143,6 +153,63 @@ fn retry_after_may_be_a_date() {
     workers.stop();
     assert!(stopped.elapsed() < Duration::from_secs(10));
     assert_eq!((stack.depth("acme"), stack.rows(&id).len()), (1, 1), "it is given back");
+}
+
+#[test]
+fn connections_are_kept_and_a_key_stays_the_same_at_every_delivery() {
+    let endpoint = Endpoint::start(|_, _| says("7"));
+    let stack = Stack::with_real(0, &["acme"]);
+    let proxy = Proxy::start();
+    proxy.fail("DeleteMessageBatch", usize::MAX, INTERNAL);
+    let run = format!("providers run acme --visibility 2s -o jsonl --http {}", endpoint.url("/"));
+    let run = stack.rydes(&run).env("AWS_ENDPOINT_URL", &proxy.url);
+    let workers = Background::start(run);
+    workers.says(" on LocalStack ");
+    let id = stack.submit("--deadline 60s");
+    workers.until("answered", 1);
+    workers.kill();
+    proxy.heal();
+    // The request was not deleted, so another worker is asked for it once more.
+    let run = format!("providers run acme -o jsonl --poll-wait 2s --http {}", endpoint.url("/"));
+    let workers = stack.background(&run);
+    workers.until("answered", 1);
+    for _ in 0..5 {
+        let id = stack.submit("--deadline 60s");
+        stack.row_when(&id, "acme", |row| row["quote"] == 7);
+    }
+    let seen = endpoint.seen("/");
+    let key = format!("{id}/acme");
+    let again: Vec<_> = seen.iter().filter(|seen| seen.headers["idempotency-key"] == key).collect();
+    assert_eq!(again.len(), 2);
+    assert_eq!((seen.len(), endpoint.connections()), (7, 2), "one connection of each worker");
+    workers.stop();
+}
+
+#[test]
+fn a_failure_is_replayed_to_a_quote_before_the_deadline_and_stays_after_it() {
+    let is_mended = Arc::new(AtomicBool::new(false));
+    let mended = Arc::clone(&is_mended);
+    let react =
+        move |_: &Seen, _| if mended.load(Ordering::Relaxed) { says("7") } else { says("") };
+    let endpoint = Endpoint::start(react);
+    let stack = Stack::with_real(0, &["acme"]);
+    let run = format!("providers run acme -o jsonl --poll-wait 2s --http {}", endpoint.url("/"));
+    let workers = stack.background(&run);
+    workers.says(" on LocalStack ");
+    let [open, over] = ["--deadline 10m", "--deadline 2s"].map(|deadline| stack.submit(deadline));
+    for id in [&open, &over] {
+        stack.row_when(id, "acme", |row| row["failed"] == "said nothing");
+    }
+    stack.rydes("quotes --watch").arg(&over).run().exits(4);
+    is_mended.store(true, Ordering::Relaxed);
+    assert_eq!(stack.letters(PROVIDER_DEAD_LETTERS, 2).len(), 2);
+    std::thread::sleep(Duration::from_millis(1_100));
+    stack.rydes("dlq replay --all").run().exits(0);
+    stack.row_when(&open, "acme", |row| row["quote"] == 7);
+    workers.until("duplicate", 1);
+    stack.row_when(&over, "acme", |row| row["failed"] == "said nothing");
+    assert_eq!(endpoint.seen("/").len(), 3, "what is over is not asked again");
+    workers.stop();
 }
 
 #[test]

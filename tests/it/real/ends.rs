@@ -8,6 +8,7 @@ use rustix::process::Signal;
 use super::{folder, own_sleep, processes, repeats, run};
 use crate::support::background::Background;
 use crate::support::proxy::Proxy;
+use crate::support::resources::{clients, wait};
 use crate::support::stack::{PROVIDER_DEAD_LETTERS, Stack};
 use crate::support::wait_for;
 
@@ -130,6 +131,18 @@ fn a_second_signal_leaves_at_once_and_leaves_no_process() {
     workers.signal(Signal::INT);
     workers.ends(Duration::from_secs(5)).exits(130);
     wait_for("no process is left", || (processes(&sleep) == 0).then_some(()));
+}
+
+#[test]
+fn a_queue_of_the_right_name_that_is_another_s_is_left_alone() {
+    let stack = Stack::with_real(1, &[]);
+    // It has the stack's prefix, and not its tag.
+    let create = clients().sqs.create_queue().queue_name(stack.full("orders"));
+    wait(create.send()).expect("the queue is made");
+    stack.send("orders", "an order");
+    let refused = stack.rydes("providers run orders -- true").run().exits(2);
+    assert!(refused.stderr.contains("no provider orders is subscribed"), "{}", refused.stderr);
+    assert_eq!((stack.depth("orders"), stack.in_flight("orders")), (1, 0));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What becomes of a program's answer, its exit code, its silence and its processes.
 
 use super::{REQUESTS, answers, come_true, fails, folder, own_sleep, processes, repeats, run};
+use crate::support::endpoint::{Endpoint, Reaction, Seen, says};
 use crate::support::stack::Stack;
 use crate::support::wait_for;
 
@@ -86,8 +87,9 @@ fn each_row_of_the_table() {
 
 #[test]
 fn a_request_and_an_answer_larger_than_their_pipes_pass_each_other() {
-    // The request fills the pipe of a program that first writes more than its own pipe holds.
-    let script = "yes x | head -c 100000 >&2; printf '%100000d' 0 >&2; cat > request; echo 7";
+    // The request fills the pipe of a program that first writes more than its own pipes hold.
+    let script = "yes x | head -c 100000 >&2; printf '%100000d' 0 >&2
+        printf '{\"quote\": 7, \"new\": \"%100000d\"}' 0; cat > request";
     let stack = Stack::with_real(0, &["acme"]);
     let folder = folder(&[("acme", shell(script))]);
     let workers = run(&stack, &folder, "");
@@ -102,6 +104,79 @@ fn a_request_and_an_answer_larger_than_their_pipes_pass_each_other() {
     assert!(
         cut.filter_map(|event| event["line"].as_str().map(str::len)).all(|length| length <= 1_024)
     );
+    workers.stop();
+}
+
+#[test]
+fn a_large_request_that_is_not_read_is_no_error() {
+    let stack = Stack::with_real(0, &["acme"]);
+    let folder = folder(&[("acme", shell("exec <&-; sleep 0.2; echo 7"))]);
+    let workers = run(&stack, &folder, "");
+    workers.says(" on LocalStack ");
+    let customer = "x".repeat(200_000);
+    let body = serde_json::json!({"rfq-id": "large", "from": "A", "to": "B", "customer": customer});
+    stack.send("acme", &body.to_string());
+    stack.row_when("large", "acme", |row| row["quote"] == 7);
+    workers.stop();
+}
+
+#[test]
+fn a_program_over_its_limit_may_end_in_order_and_its_permit_returns_when_it_is_reaped() {
+    let stack = Stack::with_real(0, &["obeys", "deaf"]);
+    // One cleans up at SIGTERM and prints an answer that comes too late; the other has to be killed.
+    let obeys = "trap 'echo x > cleaned; echo 7; exit 0' TERM; while :; do sleep 0.1; done";
+    let deaf = "trap '' TERM; date +%s%N >> begun; while :; do sleep 0.1; done";
+    let limit = "timeout = \"500ms\"\nconcurrency = 1\n";
+    let program = |script: &str| format!("command = ['sh', '-c', \"\"\"{script}\"\"\"]\n{limit}");
+    let folder = folder(&[("obeys", program(obeys)), ("deaf", program(deaf))]);
+    let ids = [stack.submit("--deadline 60s"), stack.submit("--deadline 60s")];
+    let workers = run(&stack, &folder, "");
+    for id in &ids {
+        for name in ["obeys", "deaf"] {
+            let row = stack.row_when(id, name, |_| true);
+            assert_eq!(row["failed"], "no answer within 0.5 s", "{row}");
+        }
+    }
+    assert!(folder.path().join("cleaned").exists(), "SIGTERM comes first");
+    let begun = std::fs::read_to_string(folder.path().join("begun")).expect("both began");
+    let begun: Vec<u64> = begun.lines().map(|line| line.parse().expect("a time")).collect();
+    // The limit, and the two seconds that a program has after SIGTERM.
+    assert!(begun.len() == 2 && begun[1] - begun[0] >= 2_500_000_000, "{begun:?}");
+    workers.stop();
+}
+
+#[test]
+fn the_last_line_counts_although_a_child_holds_the_pipe() {
+    let stack = Stack::with_real(0, &["acme"]);
+    let script = "setsid sleep 3 & printf 'first\\nno route' >&2; exit 65";
+    let folder = folder(&[("acme", shell(script))]);
+    let workers = run(&stack, &folder, "");
+    workers.says(" on LocalStack ");
+    let id = stack.submit("--deadline 20s");
+    stack.row_when(&id, "acme", |row| row["failed"] == "no route");
+    workers.stop();
+}
+
+#[test]
+fn an_attempt_or_a_wait_longer_than_the_visibility_is_delivered_once() {
+    let stack = Stack::with_real(0, &["slow", "waits"]);
+    let busy = |_: &Seen, before: usize| match before {
+        0 => Reaction::Answer(429, "retry-after: 6\r\n", String::new()),
+        _ => says("8"),
+    };
+    let endpoint = Endpoint::start(busy);
+    let folder = folder(&[
+        ("slow", shell("echo x >> begun; sleep 6; echo 7")),
+        ("waits", format!("http = \"{}\"", endpoint.url("/"))),
+    ]);
+    let workers = run(&stack, &folder, "--visibility 2s");
+    workers.says(" on LocalStack ");
+    let id = stack.submit("--deadline 60s");
+    stack.row_when(&id, "slow", |row| row["quote"] == 7);
+    stack.row_when(&id, "waits", |row| row["quote"] == 8);
+    let begun = std::fs::read_to_string(folder.path().join("begun")).expect("it began");
+    assert_eq!((begun.lines().count(), workers.count("received")), (1, 2));
+    assert_eq!(workers.count("delivered-again"), 0, "the lease was extended all the time");
     workers.stop();
 }
 

@@ -61,7 +61,7 @@ fn an_endpoint_is_asked_with_the_request_of_stdin_or_one_that_is_made_up() {
 fn what_is_no_request_asks_nothing() {
     for (arguments, told) in [
         (&["--", "true"][..], "stdin holds no request"),
-        (&[], "nothing to try"),
+        (&[], "no program and no endpoint to try"),
         (&["--from", "A", "--", "no-such-program"], "cannot start `no-such-program`"),
     ] {
         let all = arguments.iter().fold(rydes("providers try"), Rydes::arg);

@@ -31,8 +31,8 @@ pub enum Reaction {
     Answer(u16, &'static str, String),
     /// No response.
     Hang,
-    /// One byte of the body per second.
-    Drip,
+    /// This status, then one byte of the body per second.
+    DripOf(u16),
     /// The connection is closed without a response.
     Cut,
     /// The connection is closed in the middle of the body.
@@ -105,6 +105,11 @@ impl Endpoint {
         format!("http://{}{path}", self.address)
     }
 
+    /// How many connections there were.
+    pub fn connections(&self) -> usize {
+        self.connections.lock().expect("no server broke down").len()
+    }
+
     /// The requests to this path so far.
     pub fn seen(&self, path: &str) -> Vec<Seen> {
         let seen = self.seen.lock().expect("no server broke down");
@@ -169,8 +174,9 @@ fn write(stream: &mut TcpStream, reaction: Reaction) -> Option<()> {
             thread::sleep(Duration::from_mins(2));
             None
         }
-        Reaction::Drip => {
-            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 60\r\n\r\n").ok()?;
+        Reaction::DripOf(status) => {
+            let head = format!("HTTP/1.1 {status} Said\r\ncontent-length: 60\r\n\r\n");
+            stream.write_all(head.as_bytes()).ok()?;
             (0..60).try_for_each(|_| {
                 thread::sleep(Duration::from_secs(1));
                 stream.write_all(b" ").ok()

@@ -8,8 +8,22 @@ use std::time::SystemTime;
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
-/// Headers that the client sets itself.
-const RESERVED: [&str; 4] = ["connection", "content-length", "host", "transfer-encoding"];
+/// Headers that the client sets itself, and those that would change how bodies are read.
+const RESERVED: [&str; 11] = [
+    "accept-encoding",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "idempotency-key",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+];
+
+const KEPT: &str = "the headers read before stay in use";
 
 /// The headers of a file, read again when it changes.
 pub(super) struct HeadersFile(Option<(PathBuf, Mutex<Known>)>);
@@ -39,12 +53,19 @@ impl HeadersFile {
     pub(super) fn current(&self, log: &(dyn Fn(String) + Send + Sync)) -> HeaderMap {
         let Some((path, known)) = &self.0 else { return HeaderMap::new() };
         let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
-        let version = version(path);
-        if version != known.version {
-            known.version = version;
-            match read(path) {
-                Ok(headers) => known.headers = headers,
-                Err(problem) => log(format!("{problem}; the headers read before stay in use")),
+        let seen = version(path);
+        if seen != known.version {
+            let read = read(path);
+            // A file that is being written is read at the next attempt.
+            if version(path) == seen {
+                known.version = seen;
+                match read {
+                    Ok(headers) if headers.is_empty() && !known.headers.is_empty() => {
+                        log(format!("{}: no header; {KEPT}", path.display()));
+                    }
+                    Ok(headers) => known.headers = headers,
+                    Err(problem) => log(format!("{problem}; {KEPT}")),
+                }
             }
         }
         known.headers.clone()
@@ -71,10 +92,7 @@ fn parsed(text: &str) -> Result<HeaderMap, String> {
             line.split_once(':').ok_or_else(|| wrong("a header is written `Name: value`"))?;
         let name =
             HeaderName::try_from(name.trim()).map_err(|_| wrong("not a valid header name"))?;
-        let is_own = RESERVED.contains(&name.as_str())
-            || name.as_str() == "idempotency-key"
-            || name.as_str().starts_with("rydes-");
-        if is_own {
+        if RESERVED.contains(&name.as_str()) || name.as_str().starts_with("rydes-") {
             return Err(wrong(&format!("`{name}` is set by rydes")));
         }
         let mut value =
@@ -114,11 +132,14 @@ mod tests {
         fs::write(&path, "A: 1\n").expect("it can be written");
         let file = HeadersFile::read(Some(path.clone())).expect("good");
         let told = Mutex::new(Vec::new());
-        let log = |line| told.lock().expect("unpoisoned").push(line);
+        let log = |line: String| told.lock().expect("unpoisoned").push(line);
         assert_eq!(file.current(&log)["a"], "1");
         fs::write(&path, "A: 22\n").expect("it can be written");
         assert_eq!(file.current(&log)["a"], "22");
-        assert!(told.lock().expect("unpoisoned").is_empty());
+        fs::write(&path, "").expect("it can be written");
+        assert_eq!(file.current(&log)["a"], "22", "it is about to be written");
+        let told_of = told.lock().expect("unpoisoned").pop();
+        assert!(told_of.is_some_and(|line| line.contains("x.headers: no header; ")));
         fs::remove_file(&path).expect("it can be removed");
         for _ in 0..3 {
             assert_eq!(file.current(&log)["a"], "22");

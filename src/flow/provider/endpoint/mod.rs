@@ -20,11 +20,12 @@ use tokio::time::{sleep, timeout};
 use self::gate::{Connection, Gate};
 use self::headers::HeadersFile;
 use self::response::{judge, reason_of};
-use super::service::{Inquiry, Outcome, Service, ServiceContext, no_answer_within};
-use crate::consumer::{Seat, Trouble};
+use super::service::{AttemptOutcome, Inquiry, Service, ServiceContext, no_answer_within};
+use crate::consumer::Trouble;
 use crate::flow::events::Event;
 
-/// Limit of a connection attempt. A host that accepts none in time counts like one that refuses it.
+/// Limit of a connection attempt, or half of the attempt's limit if that is less. A host that accepts none in time
+/// counts like one that refuses it.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The pause between two health checks.
 const CHECK_EVERY: Duration = Duration::from_secs(2);
@@ -53,7 +54,43 @@ impl Endpoint {
     /// Says what is wrong with either.
     pub fn check(&self) -> Result<(), String> {
         HeadersFile::read(self.headers_file.clone())?;
-        client(&self.url).map(drop)
+        self.health_url()?;
+        self.client().map(drop)
+    }
+
+    fn client(&self) -> Result<Client, String> {
+        // An error means that another crypto provider is installed already, which serves as well.
+        _ = rustls::crypto::ring::default_provider().install_default();
+        let options = || {
+            Client::builder()
+                .user_agent(concat!("rydes/", env!("CARGO_PKG_VERSION")))
+                .redirect(reqwest::redirect::Policy::none())
+                .retry(reqwest::retry::never())
+                .connect_timeout(CONNECT_TIMEOUT.min(self.timeout / 2))
+                .http1_title_case_headers()
+        };
+        let made = options().build().or_else(|error| {
+            if self.url.scheme() == "https" {
+                return Err(error);
+            }
+            // Plain HTTP needs no certificates, so a system without any will do.
+            let roots = rustls::RootCertStore::empty();
+            let plain = rustls::ClientConfig::builder().with_root_certificates(roots);
+            options().tls_backend_preconfigured(plain.with_no_client_auth()).build()
+        });
+        made.map_err(|error| {
+            format!("cannot make an HTTP client: {}", response::innermost_cause(&error))
+        })
+    }
+
+    /// The URL of the health check, at the same host.
+    fn health_url(&self) -> Result<Option<Url>, String> {
+        let Some(path) = &self.health else { return Ok(None) };
+        match self.url.join(path) {
+            // The headers of the file go there too.
+            Ok(url) if url.origin() == self.url.origin() => Ok(Some(url)),
+            _ => Err(format!("invalid health path: `{path}`")),
+        }
     }
 }
 
@@ -85,7 +122,7 @@ pub(super) struct EndpointService {
 }
 
 impl Service for EndpointService {
-    fn ask<'a>(&'a self, inquiry: Inquiry<'a>, _seat: &'a Seat) -> BoxFuture<'a, Outcome> {
+    fn ask<'a>(&'a self, inquiry: Inquiry<'a>) -> BoxFuture<'a, AttemptOutcome> {
         self.run(inquiry).boxed()
     }
 
@@ -110,24 +147,30 @@ impl EndpointService {
     /// # Errors
     /// Says what is wrong with the endpoint's headers or with the system's certificates.
     pub(super) fn new(context: ServiceContext, endpoint: &Endpoint) -> Result<Self, String> {
-        let client = client(&endpoint.url)?;
+        let client = endpoint.client()?;
         let headers = HeadersFile::read(endpoint.headers_file.clone())?;
-        let health = endpoint.health.as_deref().map(|path| endpoint.url.join(path)).transpose();
-        let health = health.map_err(|error| format!("invalid health path: {error}"))?;
-        let health = health.map(|url| (url, Gate::default()));
+        let health = endpoint.health_url()?.map(|url| (url, Gate::default()));
         Ok(Self { context, endpoint: endpoint.clone(), client, headers, health })
     }
 
     /// Asks the endpoint once. A future that is dropped closes the connection.
-    pub(super) async fn run(&self, inquiry: Inquiry<'_>) -> Outcome {
+    async fn run(&self, inquiry: Inquiry<'_>) -> AttemptOutcome {
         let limit = self.endpoint.timeout;
-        match timeout(limit, self.exchange(inquiry)).await {
-            Ok(outcome) => outcome,
-            Err(_) => Outcome::Failed(no_answer_within(limit)),
+        if let Ok(outcome) = timeout(limit, self.exchange(inquiry)).await {
+            return outcome;
+        }
+        // Without a connection the attempt would have ended before.
+        self.count(Connection::Made);
+        AttemptOutcome::DeadLetter(no_answer_within(limit))
+    }
+
+    fn count(&self, connection: Connection) {
+        if let Some((_, gate)) = &self.health {
+            gate.count(connection);
         }
     }
 
-    async fn exchange(&self, inquiry: Inquiry<'_>) -> Outcome {
+    async fn exchange(&self, inquiry: Inquiry<'_>) -> AttemptOutcome {
         let request = self.client.post(self.endpoint.url.clone());
         let request = request
             .header(CONTENT_TYPE, "application/json")
@@ -136,13 +179,11 @@ impl EndpointService {
             .headers(self.headers.current(&*self.context.log()))
             .body(inquiry.body.to_owned());
         let answered = request.send().await;
-        if let Some((_, gate)) = &self.health {
-            let is_missed = answered.as_ref().is_err_and(reqwest::Error::is_connect);
-            gate.count(if is_missed { Connection::None } else { Connection::Made });
-        }
+        let is_missed = answered.as_ref().is_err_and(reqwest::Error::is_connect);
+        self.count(if is_missed { Connection::None } else { Connection::Made });
         match answered {
             Ok(response) => judge(response, &*self.context.log()).await,
-            Err(error) => Outcome::retry(reason_of(&error)),
+            Err(error) => AttemptOutcome::retry(reason_of(&error)),
         }
     }
 
@@ -170,7 +211,7 @@ impl EndpointService {
     /// Checks the endpoint's health once.
     ///
     /// # Errors
-    /// Why it is not.
+    /// Why it is not healthy.
     async fn check(&self, url: &Url) -> Result<(), String> {
         let request = self.client.get(url.clone()).timeout(CHECK_TIMEOUT);
         let answered = request.headers(self.headers.current(&*self.context.log())).send().await;
@@ -199,29 +240,4 @@ impl EndpointService {
 
 fn encoded(text: &str) -> String {
     utf8_percent_encode(text, ENCODED).to_string()
-}
-
-fn client(url: &Url) -> Result<Client, String> {
-    // An error means that another crypto provider is installed already, which serves as well.
-    _ = rustls::crypto::ring::default_provider().install_default();
-    let options = || {
-        Client::builder()
-            .user_agent(concat!("rydes/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .retry(reqwest::retry::never())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .http1_title_case_headers()
-    };
-    let made = options().build().or_else(|error| {
-        if url.scheme() == "https" {
-            return Err(error);
-        }
-        // Plain HTTP needs no certificates, so a system without any will do.
-        let roots = rustls::RootCertStore::empty();
-        let plain = rustls::ClientConfig::builder().with_root_certificates(roots);
-        options().tls_backend_preconfigured(plain.with_no_client_auth()).build()
-    });
-    made.map_err(|error| {
-        format!("cannot make an HTTP client: {}", response::innermost_cause(&error))
-    })
 }

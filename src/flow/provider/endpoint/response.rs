@@ -6,40 +6,48 @@ use std::time::{Duration, SystemTime};
 
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
+use tokio::time::timeout;
 
-use super::super::service::{MAX_ANSWER, Outcome, cut_line};
+use super::super::service::{AttemptOutcome, MAX_ANSWER, cut_line};
 
 /// Bytes of a refusal's body that are read for the log: more than a line's characters need.
 const LOGGED: usize = 4 * 1_024;
 
+/// Limit of reading that body: a slow one must not change the outcome.
+const LOG_TIMEOUT: Duration = Duration::from_millis(500);
+
 /// Reads a response. The body of a refusal goes to `log`.
-pub(super) async fn judge(response: Response, log: &(dyn Fn(String) + Send + Sync)) -> Outcome {
+pub(super) async fn judge(
+    response: Response,
+    log: &(dyn Fn(String) + Send + Sync),
+) -> AttemptOutcome {
     let status = response.status();
     let reason = format!("HTTP {}", status.as_u16());
     match status {
         StatusCode::OK | StatusCode::CREATED => match body(response, MAX_ANSWER + 1).await {
-            Ok(said) => Outcome::of(&said),
-            Err(error) => Outcome::retry(reason_of(&error)),
+            Ok(said) => AttemptOutcome::of(&said),
+            Err(error) => AttemptOutcome::retry(reason_of(&error)),
         },
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
             again(reason, response.headers())
         }
         _ if status.is_server_error() => again(reason, response.headers()),
         _ if status.is_client_error() => {
-            let said = body(response, LOGGED).await.unwrap_or_default();
+            let said = timeout(LOG_TIMEOUT, body(response, LOGGED)).await;
+            let said = said.ok().and_then(Result::ok).unwrap_or_default();
             let said = String::from_utf8_lossy(&said);
             let said = cut_line(&said.split_whitespace().collect::<Vec<_>>().join(" "));
             log(if said.is_empty() { reason.clone() } else { format!("{reason}: {said}") });
-            Outcome::refused(reason)
+            AttemptOutcome::refused(reason)
         }
-        _ => Outcome::Failed(reason),
+        _ => AttemptOutcome::DeadLetter(reason),
     }
 }
 
-fn again(reason: String, headers: &HeaderMap) -> Outcome {
+fn again(reason: String, headers: &HeaderMap) -> AttemptOutcome {
     let text = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok());
     let not_before = text.and_then(|text| retry_after(text, SystemTime::now()));
-    Outcome::Retry { reason, not_before: not_before.unwrap_or_default() }
+    AttemptOutcome::Retry { reason, not_before: not_before.unwrap_or_default() }
 }
 
 /// The wait that a `Retry-After` asks for: seconds, or a date.

@@ -50,16 +50,15 @@ impl Groups {
     /// # Errors
     /// No watcher can be started.
     pub(super) fn begin(&self, group: Pid) -> io::Result<()> {
-        let mut state = self.state();
-        state.begun.insert(group.as_raw_pid());
-        if state.watcher.tell("begun", group.as_raw_pid()).is_ok() {
-            return Ok(());
+        let (mut state, group) = (self.state(), group.as_raw_pid());
+        if state.watcher.tell("begun", group).is_err() {
+            let mut watcher = Watcher::start()?;
+            for group in state.begun.iter().chain([&group]) {
+                watcher.tell("begun", *group)?;
+            }
+            state.watcher = watcher;
         }
-        let mut watcher = Watcher::start()?;
-        for group in &state.begun {
-            watcher.tell("begun", *group)?;
-        }
-        state.watcher = watcher;
+        state.begun.insert(group);
         Ok(())
     }
 

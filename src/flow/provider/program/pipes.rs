@@ -1,9 +1,10 @@
 //! The pipes of a program: what it is given, what it says, and what it logs.
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::task::yield_now;
 use tokio_util::sync::CancellationToken;
 
-use super::super::service::{MAX_ANSWER, cut_line};
+use super::super::service::{Log, MAX_ANSWER, cut_line};
 
 /// Bytes of one read.
 const CHUNK: usize = 8 * 1_024;
@@ -34,30 +35,52 @@ pub(super) async fn collect(
     }
 }
 
-/// Logs each line that is not blank; `last` holds the last of them.
-pub(super) async fn log_lines(
-    pipe: Option<impl AsyncRead + Unpin>,
-    log: &(dyn Fn(String) + Send + Sync),
-    last: &mut Option<String>,
-) {
-    let Some(mut pipe) = pipe else { return };
-    let mut take = |line: &mut Vec<u8>| {
-        let text = cut_line(&String::from_utf8_lossy(line));
-        line.clear();
-        if !text.is_empty() {
-            log(text.clone());
-            *last = Some(text);
-        }
-    };
-    let (mut chunk, mut line) = (vec![0; CHUNK], Vec::new());
-    while let Ok(length @ 1..) = pipe.read(&mut chunk).await {
-        for part in chunk[..length].split_inclusive(|byte| *byte == b'\n') {
-            let room = LINE_BYTES.saturating_sub(line.len());
-            line.extend_from_slice(&part[..part.len().min(room)]);
+/// Logs lines that are not blank.
+pub(super) struct LineLog {
+    log: Log,
+    /// The line that has not ended yet.
+    line: Vec<u8>,
+    last: Option<String>,
+}
+
+impl LineLog {
+    pub(super) fn to(log: Log) -> Self {
+        Self { log, line: Vec::new(), last: None }
+    }
+
+    fn take(&mut self, chunk: &[u8]) {
+        for part in chunk.split_inclusive(|byte| *byte == b'\n') {
+            let room = LINE_BYTES.saturating_sub(self.line.len());
+            self.line.extend_from_slice(&part[..part.len().min(room)]);
             if part.ends_with(b"\n") {
-                take(&mut line);
+                self.end_line();
             }
         }
     }
-    take(&mut line);
+
+    fn end_line(&mut self) {
+        let text = cut_line(&String::from_utf8_lossy(&self.line));
+        self.line.clear();
+        if !text.is_empty() {
+            (self.log)(text.clone());
+            self.last = Some(text);
+        }
+    }
+
+    /// Logs a line without an end, and returns the last line.
+    pub(super) fn end(mut self) -> Option<String> {
+        self.end_line();
+        self.last
+    }
+}
+
+/// Logs what the pipe brings.
+pub(super) async fn log_lines(pipe: Option<impl AsyncRead + Unpin>, lines: &mut LineLog) {
+    let Some(mut pipe) = pipe else { return };
+    let mut chunk = vec![0; CHUNK];
+    while let Ok(length @ 1..) = pipe.read(&mut chunk).await {
+        lines.take(&chunk[..length]);
+        // A flood of lines must not hold up the other requests.
+        yield_now().await;
+    }
 }

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use super::super::service::Log;
 use super::Program;
 use super::groups::Groups;
-use super::pipes::{collect, feed, log_lines};
+use super::pipes::{LineLog, collect, feed, log_lines};
 
 /// Waits for a line, then becomes the program, so that the watcher knows the group before the program runs. The
 /// shell reads no more than that line from stdin, and interprets no argument.
@@ -74,14 +74,14 @@ impl Process {
     /// Starts the program with these variables beside its own.
     pub(super) fn start(
         program: &Program,
-        variables: Vec<(String, String)>,
+        variables: &[(String, String)],
         groups: Arc<Groups>,
     ) -> io::Result<Self> {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", STARTER, "rydes"]).arg(&program.path).args(&program.arguments);
         command.current_dir(&program.folder).process_group(0).env_clear();
         command.envs(program.environment.iter().map(|(name, value)| (name, value)));
-        command.envs(variables);
+        command.envs(variables.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let child = command.spawn()?;
         let id = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
@@ -98,16 +98,16 @@ impl Process {
         stop: CancellationToken,
         log: Log,
     ) -> Ended {
-        let (mut stdout, mut last_line) = (Vec::new(), None);
+        let (mut stdout, mut lines) = (Vec::new(), LineLog::to(log));
         let too_long = CancellationToken::new();
         let pipes = {
             let Child { stdin, stdout: out, stderr, .. } = &mut self.child;
             let (stdin, out, stderr) = (stdin.take(), out.take(), stderr.take());
-            let (out_text, last_line, too_long) = (&mut stdout, &mut last_line, &too_long);
+            let (out_text, lines, too_long) = (&mut stdout, &mut lines, &too_long);
             async move {
                 let given = feed(stdin, format!("\n{request}"));
                 let said = collect(out, out_text, too_long);
-                let logged = log_lines(stderr, &*log, last_line);
+                let logged = log_lines(stderr, lines);
                 tokio::join!(given, said, logged);
             }
         };
@@ -137,6 +137,7 @@ impl Process {
             _ = timeout(READ_ON, &mut pipes).await;
         }
         drop(pipes);
+        let last_line = lines.end();
         match ended {
             Ok(status) => match status.signal() {
                 Some(signal) => Ended::Signal(signal),

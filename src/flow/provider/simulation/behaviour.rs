@@ -5,13 +5,12 @@ use std::time::Duration;
 
 use super::chance::{Chance, below};
 use super::fault::{Fault, FaultKind};
-use crate::core::{Price, ProviderName, Request, RfqId, Timestamp};
+use crate::core::{Price, ProviderName, Request, Timestamp};
+use crate::flow::provider::delivery::{CrashMoment, RECEIVED_LATE, ReplyDelivery};
 
 /// `demo` never misses a deadline on purpose that is further away than this. It never waits longer than this for a
 /// deadline to pass, because the customer's clock may be wrong.
 const FAR_DEADLINE: Duration = Duration::from_mins(1);
-/// The receipt for a request that is received after its deadline.
-pub(in crate::flow::provider) const RECEIVED_LATE: &str = "received after its deadline";
 /// The receipt in place of a deliberately late answer when too many others wait.
 const CROWDED: &str = "too many requests are waiting";
 /// The longest time that any profile thinks.
@@ -74,30 +73,6 @@ pub enum When {
     After(Duration),
     /// At this time.
     At(Timestamp),
-}
-
-/// How an answer goes out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ReplyDelivery {
-    /// Once, intact.
-    Sound,
-    /// As a body that is not JSON.
-    Poison,
-    /// Twice; a second quote has this price.
-    Twice(Price),
-    /// To this id, which belongs to no RFQ.
-    Astray(RfqId),
-    /// The worker crashes at this moment, on the first delivery of the request.
-    Crash(CrashMoment),
-}
-
-/// When a worker crashes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CrashMoment {
-    /// Before its answer is sent.
-    BeforeSend,
-    /// After its answer was confirmed, before the request is deleted.
-    AfterSend,
 }
 
 /// What a provider means to answer.

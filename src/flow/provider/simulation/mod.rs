@@ -10,11 +10,11 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::time::sleep;
 
-pub(super) use behaviour::RECEIVED_LATE;
-pub use behaviour::{Behaviour, CrashMoment, Decision, Intent, Profile, ReplyDelivery, When};
+pub use behaviour::{Behaviour, Decision, Intent, Profile, When};
 pub use fault::{Fault, FaultKind, KINDS as FAULT_KINDS};
 
-use super::service::{Inquiry, Outcome, Service};
+use super::delivery::ReplyDelivery;
+use super::service::{AttemptOutcome, Inquiry, Service};
 use crate::consumer::Seat;
 use crate::core::{Answer, ProviderName, Request, Timestamp};
 
@@ -43,15 +43,15 @@ pub(super) struct SimulatedService {
 }
 
 impl Service for SimulatedService {
-    fn ask<'a>(&'a self, inquiry: Inquiry<'a>, seat: &'a Seat) -> BoxFuture<'a, Outcome> {
+    fn ask<'a>(&'a self, inquiry: Inquiry<'a>) -> BoxFuture<'a, AttemptOutcome> {
         async move {
-            let Inquiry { request, received, .. } = inquiry;
+            let Inquiry { request, received, seat, .. } = inquiry;
             let decision = self.simulation.behaviour.decide(&self.provider, request, received);
             let (decision, think) = self.seated(seat, request, decision);
             let answer = match decision.intent {
-                Intent::Fail(reason) => return Outcome::retry(reason),
+                Intent::Fail(reason) => return AttemptOutcome::retry(reason),
                 Intent::Silence(_) if self.simulation.receipts == Receipts::Withhold => {
-                    return Outcome::Mute;
+                    return AttemptOutcome::Mute;
                 }
                 Intent::Quote(price) => Answer::Quote(price),
                 Intent::Decline(reason) => Answer::Declined(reason),
@@ -61,13 +61,17 @@ impl Service for SimulatedService {
             if !think.is_zero() {
                 sleep(think).await;
             }
-            Outcome::Answered(answer)
+            AttemptOutcome::Answered(answer)
         }
         .boxed()
     }
 
     fn is_simulated(&self) -> bool {
         true
+    }
+
+    fn unasked(&self, _request: &Request, _received: Timestamp) -> Option<Answer> {
+        None
     }
 
     fn delivery(&self, request: &Request, received: Timestamp) -> ReplyDelivery {
@@ -86,12 +90,17 @@ impl Service for SimulatedService {
 impl SimulatedService {
     /// How long an answer waits. An answer for later makes way for other requests. Where too many wait already it
     /// becomes a receipt: sent now, the price of a late provider could win.
-    fn seated(&self, seat: &Seat, request: &Request, decision: Decision) -> (Decision, Duration) {
+    fn seated(
+        &self,
+        seat: Option<&Seat>,
+        request: &Request,
+        decision: Decision,
+    ) -> (Decision, Duration) {
         match decision.when {
             When::After(think) => (decision, think),
             When::At(time) => {
                 let wait = time.saturating_since(self.now(request));
-                if seat.make_way(wait) {
+                if seat.is_none_or(|seat| seat.make_way(wait)) {
                     (decision, wait)
                 } else {
                     (decision.crowded_out(), Duration::ZERO)
