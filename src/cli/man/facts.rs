@@ -7,9 +7,9 @@ pub(super) const EXIT: [(&str, &str); 10] = [
     ("3", "a wait ended with its condition unmet, but with a best quote"),
     ("4", "a wait ended without any quote in time"),
     ("5", "no such RFQ"),
-    ("6", "the endpoint cannot be reached, or refuses the credentials"),
+    ("6", "LocalStack or AWS cannot be reached, or refuses the credentials"),
     ("7", "the stack is not set up"),
-    ("8", "`verify` found a copy that nothing explains"),
+    ("8", "`verify` found a copy that nothing explains, or the provider of `providers try` failed"),
     ("129, 130, 143", "hung up, interrupted, terminated (workers that drained end with 0)"),
 ];
 
@@ -20,7 +20,7 @@ pub(super) const ENVIRONMENT: [(&str, &str); 11] = [
     ("`AWS_ACCESS_KEY_ID`", "on LocalStack: twelve digits choose an account"),
     (
         "`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`",
-        "with `--aws`: the way to AWS; LocalStack is never reached through a proxy",
+        "the way to the endpoints of real providers and, with `--aws`, to AWS; LocalStack is never reached through a proxy",
     ),
     (
         "`SSL_CERT_FILE`, `SSL_CERT_DIR`",

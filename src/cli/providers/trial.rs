@@ -8,7 +8,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::service::ServiceArgs;
-use crate::cli::{Context, attended};
+use crate::cli::{Context, attended, env};
 use crate::core::{
     Answer, ProviderName, Request, RfqId, Ride, StackName, Timestamp, show_duration,
 };
@@ -56,8 +56,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
             .hint("`rydes providers try -- PROGRAM` or `rydes providers try --http URL`"));
     };
     let (request, body) = command.request(context).await?;
-    let stack = context.typed.stack.as_deref().unwrap_or(StackName::DEFAULT);
-    let stack = StackName::parse(stack).map_err(Error::invalid)?;
+    let stack = stack_name(context)?;
     let output = context.output.clone();
     let sink: Sink<Event> = Arc::new(move |event| {
         if let Event::Said { provider, line } = event {
@@ -70,6 +69,13 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     print(&context.output, &request, &trial);
     let is_failed = matches!(trial.reply.answer, Answer::Failed { .. });
     Ok(if is_failed { exit::BAD_VERDICT } else { exit::DONE })
+}
+
+/// The stack that the provider sees. Nothing else about the backend matters here.
+fn stack_name(context: &Context) -> Result<StackName> {
+    let variable = env("RYDES_STACK").and_then(|name| name.into_string().ok());
+    let name = context.typed.stack.clone().or(variable);
+    StackName::parse(name.as_deref().unwrap_or(StackName::DEFAULT)).map_err(Error::invalid)
 }
 
 impl Command {

@@ -125,7 +125,12 @@ impl ServiceContext {
 
 /// A line without spaces around it, cut to the characters that a reason may have.
 pub(super) fn cut_line(line: &str) -> String {
-    trimmed(line).chars().take(LINE).collect()
+    cut_reason(trimmed(line))
+}
+
+/// A reason that every consumer takes.
+pub(super) fn cut_reason(reason: &str) -> String {
+    reason.chars().take(LINE).collect()
 }
 
 /// The reason of an attempt that exceeded its limit.
@@ -183,5 +188,40 @@ impl AttemptOutcome {
 
     pub(super) fn too_long() -> Self {
         Self::DeadLetter(format!("not an answer: longer than {} KiB", MAX_ANSWER / 1_024))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::{Reply, RfqId, Ride};
+
+    #[test]
+    fn what_is_said_is_an_answer_or_becomes_a_dead_letter() {
+        let longest = format!("57{}", " ".repeat(MAX_ANSWER - 2));
+        assert!(matches!(AttemptOutcome::of(longest.as_bytes()), AttemptOutcome::Answered(_)));
+        let longer = format!("{longest} ");
+        for (said, reason) in [
+            (longer.as_bytes(), "not an answer: longer than 256 KiB"),
+            (b" \n\t", "said nothing"),
+            (b"", "said nothing"),
+            ("\u{feff}".as_bytes(), "said nothing"),
+            (b"\xff", "not an answer: not UTF-8"),
+            (b"[1]", "not an answer: neither a JSON number nor an object"),
+        ] {
+            assert_eq!(AttemptOutcome::of(said), AttemptOutcome::DeadLetter(reason.to_owned()));
+        }
+    }
+
+    #[test]
+    fn a_reason_without_end_is_cut_to_one_that_the_consumer_takes() {
+        let reason = cut_reason(&"\u{1f984} reason ".repeat(1_000));
+        let ride = Ride { from: "A".into(), to: "B".into(), customer: "c".into() };
+        let id = RfqId::random();
+        let request = Request { id, ride, submitted_at: None, deadline: None };
+        let failed = Answer::Failed { reason, attempts: Some(1), attempted_at: Vec::new() };
+        let (provider, now) = (ProviderName::simulated(1), Timestamp::now());
+        let reply = Reply::to(&request, &provider, failed, (now, now)).encode();
+        assert!(Reply::decode(&reply).is_ok());
     }
 }

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::service::{AttemptOutcome, Inquiry, cut_line};
+use super::service::{AttemptOutcome, Inquiry, cut_reason};
 use super::services::Services;
 use super::{Served, ServedBy};
 use crate::core::{Answer, ProviderName, Reply, Request, StackName, Timestamp};
@@ -73,7 +73,7 @@ pub async fn ask_once(asked: TrialRequest<'_>, sink: &Sink<Event>) -> Result<Tri
     };
     let took = since.elapsed();
     let failed = |reason: String| Answer::Failed {
-        reason: cut_line(&reason),
+        reason: cut_reason(&reason),
         attempts: Some(1),
         attempted_at: vec![received],
     };

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::delivery::{CrashMoment, ReplyDelivery};
 use super::retry::wait_after;
-use super::service::{AttemptOutcome, Inquiry, Service, cut_line};
+use super::service::{AttemptOutcome, Inquiry, Service, cut_reason};
 use crate::aws::{DeadLetters, Outgoing};
 use crate::consumer::{Batcher, Message, Seat, Trouble, Verdict};
 use crate::core::{Answer, ProviderName, Reply, Request, Timestamp};
@@ -91,7 +91,7 @@ impl Worker {
             let inquiry = Inquiry { request, body, attempt, received, seat, halt };
             let outcome = self.service.ask(inquiry).await;
             let failed = |reason: String| {
-                let (reason, attempted_at) = (cut_line(&reason), attempted_at.clone());
+                let (reason, attempted_at) = (cut_reason(&reason), attempted_at.clone());
                 Answer::Failed { reason, attempts: Some(attempt), attempted_at }
             };
             match outcome {
