@@ -138,10 +138,10 @@ fn the_deadline_ends_no_attempt_but_no_other_begins_after_it() {
     let late =
         |seconds: &str, then: &str| format!("command = ['sh', '-c', 'sleep {seconds}; {then}']");
     let stack = Stack::with_real(0, &["quotes", "fails"]);
-    let folder = folder(&[("quotes", late("3", "echo 7")), ("fails", late("3", "exit 1"))]);
+    let folder = folder(&[("quotes", late("6", "echo 7")), ("fails", late("6", "exit 1"))]);
     let workers = run(&stack, &folder, "");
     workers.says(" on LocalStack ");
-    let id = stack.submit("--deadline 2s");
+    let id = stack.submit("--deadline 5s");
     let row = stack.row_when(&id, "fails", |row| row.get("failed").is_some());
     assert_eq!((&row["failed"], &row["attempts"]), (&json!("exit 1"), &json!(1)), "{row}");
     stack.row_when(&id, "quotes", |row| row["quote"] == 7);
@@ -173,7 +173,9 @@ fn no_more_requests_are_asked_at_once_than_concurrency_allows() {
         let (over, begun) = (lines("over"), lines("begun"));
         most = most.max(begun.saturating_sub(over));
         // What cannot be asked yet is not received: others may take it.
-        let hand = workers.count("received") - workers.count("answered");
+        let events = workers.events();
+        let count = |kind: &str| events.iter().filter(|event| event["event"] == kind).count();
+        let hand = count("received") - count("answered");
         assert!(hand <= 2, "{hand} in hand");
         ids.iter().all(|id| !stack.rows(id)[1..].is_empty()).then_some(())
     });
