@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
+use tokio::sync::Notify;
 use tokio::time::{Instant, interval, sleep};
 
 use super::Context;
@@ -31,6 +32,8 @@ const IN_FLIGHT: Duration = Duration::from_secs(21);
 pub(super) const GATHER_CONCURRENCY: usize = 200;
 /// How often the view is redrawn.
 const REDRAW: Duration = Duration::from_millis(200);
+/// How long lines that come together are waited for before the table is drawn again.
+const AT_ONCE: Duration = Duration::from_millis(20);
 /// Lines of the view beside the providers.
 const FRAME_LINES: u16 = 8;
 
@@ -96,6 +99,13 @@ fn consumer(plan: &WorkerPlan) -> ConsumerPart {
     if plan.consumer.is_some() { ConsumerPart::Included } else { ConsumerPart::LeftOut }
 }
 
+/// The table on the screen, if there is one.
+struct LiveTable {
+    live: Mutex<Option<Live>>,
+    /// Notified when it was removed, to make room for lines.
+    made_room: Notify,
+}
+
 /// Runs until a signal, then drains.
 pub(super) async fn run(
     context: &Context,
@@ -114,7 +124,10 @@ pub(super) async fn run(
     if common.tied {
         stop_with_stdin(stop.clone());
     }
-    let live = Arc::new(Mutex::new((view == WorkerView::Live).then(|| Live::new(output))));
+    let live = Arc::new(LiveTable {
+        live: Mutex::new((view == WorkerView::Live).then(|| Live::new(output))),
+        made_room: Notify::new(),
+    });
     let sink = sink(output, view, &tally, &live);
     let ended = tokio::select! {
         ended = workers::run(aws, plan, stop, &sink) => ended,
@@ -125,7 +138,7 @@ pub(super) async fn run(
         ))),
         () = context.shutdown.second_signal() => Err(context.shutdown.error()),
     };
-    drop(lock(&live).take());
+    drop(lock(&live.live).take());
     sum_up(output, aws, consumer(plan), view, &lock(&tally));
     ended.map(|()| exit::DONE)
 }
@@ -216,12 +229,13 @@ fn sink(
     output: &Output,
     view: WorkerView,
     tally: &Arc<Mutex<Tally>>,
-    live: &Arc<Mutex<Option<Live>>>,
+    live: &Arc<LiveTable>,
 ) -> Sink<Event> {
     let (output, tally, live) = (output.clone(), Arc::clone(tally), Arc::clone(live));
     let make_room = move || {
-        if let Some(live) = lock(&live).as_mut() {
-            live.make_room();
+        if let Some(shown) = lock(&live.live).as_mut() {
+            shown.make_room();
+            live.made_room.notify_one();
         }
     };
     let troubles = Troubles::default();
@@ -281,23 +295,27 @@ async fn draw(
     aws: &Aws,
     plan: &WorkerPlan,
     tally: &Mutex<Tally>,
-    live: &Mutex<Option<Live>>,
+    table: &LiveTable,
     stop: &StopSignal,
 ) {
     let mut redraw = interval(REDRAW);
     let mut stopping: Option<Instant> = None;
     loop {
-        redraw.tick().await;
+        tokio::select! {
+            _ = redraw.tick() => {}
+            // Lines that come together stand above the same table.
+            () = table.made_room.notified() => sleep(AT_ONCE).await,
+        }
         if output.is_closed() {
             stop.reach(Stage::Drain);
         }
         if stop.has_reached(Stage::Drain) && stopping.is_none() {
             stopping = Some(Instant::now());
-            if lock(live).is_none() {
+            if lock(&table.live).is_none() {
                 output.note(&stopping_line(lock(tally).in_flight(), DRAIN));
             }
         }
-        if let Some(live) = lock(live).as_mut() {
+        if let Some(live) = lock(&table.live).as_mut() {
             let (columns, rows) = size();
             let room = usize::from(rows.saturating_sub(FRAME_LINES + MOST_REAL_LINES)).max(3);
             let screen = Viewport { width: columns, now: Timestamp::now() };

@@ -148,7 +148,9 @@ impl Tally {
             Event::Answered { provider, id, answer, took, .. } => {
                 self.open.remove(&(provider.clone(), id.clone()));
                 let counts = self.of_provider(provider);
-                if let Some(real) = &mut counts.real {
+                if let Some(real) = &mut counts.real
+                    && !matches!(answer, Answer::Silent(_))
+                {
                     real.times
                         .saturating_record(u64::try_from(took.as_millis()).unwrap_or(u64::MAX));
                 }
@@ -157,6 +159,13 @@ impl Tally {
                     Answer::Declined(_) => counts.declined += 1,
                     Answer::Failed { .. } => counts.failed += 1,
                     Answer::Silent(_) => counts.silent += 1,
+                }
+                let is_real = counts.real.is_some();
+                if let Answer::Failed { reason, .. } = answer
+                    && is_real
+                {
+                    let (subject, reason) = (provider.to_string(), format!("failed: {reason}"));
+                    self.stand(Standing { subject, reason, until: Some(now.plus(SHOWN)) });
                 }
             }
             Event::Mute { provider, id } => {

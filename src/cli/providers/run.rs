@@ -46,12 +46,12 @@ Faults: [NAME=]KIND[@CHANCE][:ARGUMENT], the first that strikes counts:
   crash-after-send   the same, after its answer was sent")]
 pub(super) struct Command {
     /// Run only these providers; with PROGRAM or --http, exactly one
-    #[arg(value_name = "NAME", value_parser = ProviderName::parse)]
+    #[arg(value_name = "NAME", value_parser = provider_name)]
     names: Vec<ProviderName>,
     #[command(flatten)]
     service: ServiceArgs,
     /// Path of the endpoint's health check, as in `/healthz`; nothing is received until it returns 2xx
-    #[arg(long, help_heading = REAL, value_name = "PATH", value_parser = health_path, requires = "http")]
+    #[arg(long, help_heading = REAL, value_name = "PATH", value_parser = health_path, requires = "http", conflicts_with = "program")]
     health: Option<String>,
     /// File that names real providers and their programs or endpoints
     #[arg(long, help_heading = REAL, value_name = "FILE", conflicts_with_all = ["http", "program"])]
@@ -101,6 +101,13 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         consumer: (!command.no_consumer).then(|| command.common.gathering()),
     };
     Box::pin(workers::run(context, &settings, &aws, &plan, &command.common)).await
+}
+
+/// A provider's name, and not a program's.
+fn provider_name(text: &str) -> Result<ProviderName, String> {
+    let is_path = text.contains(['/', '.']);
+    let hint = if is_path { "; a program comes after `--`" } else { "" };
+    ProviderName::parse(text).map_err(|problem| format!("{problem}{hint}"))
 }
 
 /// Files that queues and table need beside those of real providers.
@@ -178,8 +185,19 @@ impl Command {
             names.extend(simulated.filter_map(|entry| entry.name.clone()));
             names.extend(real.iter().map(|served| served.name.clone()));
             if names.is_empty() {
-                return Err(Error::other("no simulated provider is subscribed")
-                    .hint(format!("{} makes them", settings.command("setup"))));
+                let hint = match register.iter().find_map(|entry| entry.name.as_ref()) {
+                    Some(real) => settings.command(&format!("providers run {real} -- PROGRAM")),
+                    None => format!("{} makes them", settings.command("setup")),
+                };
+                return Err(Error::other("no simulated provider is subscribed").hint(hint));
+            }
+        }
+        if self.names.is_empty() {
+            let others = register.iter().filter_map(|entry| entry.name.as_ref());
+            let others = others.filter(|name| !names.contains(name)).map(ProviderName::as_str);
+            let others: Vec<_> = others.collect();
+            if !others.is_empty() {
+                context.output.note(&format!("not served here: {}", others.join(", ")));
             }
         }
         names.sort();

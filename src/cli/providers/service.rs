@@ -34,10 +34,10 @@ pub(in crate::cli) struct ServiceArgs {
     #[arg(long, help_heading = REAL, value_name = "TIME", value_parser = attempt_timeout)]
     timeout: Option<Duration>,
     /// File with headers for the endpoint, one `Name: value` per line
-    #[arg(long, help_heading = REAL, value_name = "FILE", requires = "http")]
+    #[arg(long, help_heading = REAL, value_name = "FILE", requires = "http", conflicts_with = "program")]
     headers_file: Option<PathBuf>,
     /// Environment variable that the program may see; repeatable
-    #[arg(long = "env", help_heading = REAL, value_name = "NAME", value_parser = variable, requires = "program")]
+    #[arg(long = "env", help_heading = REAL, value_name = "NAME", value_parser = variable, requires = "program", conflicts_with = "http")]
     variables: Vec<String>,
     /// Program that answers, with its arguments; it reads the request from stdin
     #[arg(last = true, value_name = "PROGRAM")]

@@ -24,6 +24,9 @@ const WAY_BACK: Duration = Duration::from_millis(250);
 /// Characters of a line of a provider's log: as many as a reason may have.
 const LINE: usize = 1_024;
 
+/// Bytes of a text that is no answer that are logged.
+const LOGGED_ANSWER: usize = 300;
+
 /// Answers the requests of one provider. The worker calls it once per attempt.
 pub(super) trait Service: Send + Sync {
     /// Makes one attempt. A future that is dropped stops the attempt.
@@ -184,6 +187,19 @@ impl AttemptOutcome {
             Ok(answer) => Self::Answered(answer),
             Err(reason) => Self::DeadLetter(format!("not an answer: {reason}")),
         }
+    }
+
+    /// The same; a text that is no answer goes to `log`.
+    pub(super) fn of_logged(said: &[u8], log: &(dyn Fn(String) + Send + Sync)) -> Self {
+        let outcome = Self::of(said);
+        if matches!(outcome, Self::DeadLetter(_)) {
+            let start = String::from_utf8_lossy(&said[..said.len().min(LOGGED_ANSWER)]);
+            let start = start.split_whitespace().collect::<Vec<_>>().join(" ");
+            if !start.is_empty() {
+                log(format!("no answer: {start}"));
+            }
+        }
+        outcome
     }
 
     pub(super) fn too_long() -> Self {

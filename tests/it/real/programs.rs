@@ -79,6 +79,7 @@ fn each_row_of_the_table() {
     );
     wait_for("no process is left", || (processes(&sleep) == 0).then_some(()));
     assert!(workers.said("refuses: no route") && !workers.said("refuses: 7"));
+    assert!(workers.said("html: no answer: <html>"), "what it printed is shown");
     workers.stop();
     for id in &ids {
         stack.rydes("verify").arg(id).run().exits(0);
@@ -183,7 +184,7 @@ fn an_attempt_or_a_wait_longer_than_the_visibility_is_delivered_once() {
 #[test]
 fn what_a_program_prints_for_its_owner_is_made_safe() {
     let stack = Stack::with_real(0, &["acme"]);
-    let folder = folder(&[("acme", shell(r"printf '\033[31mred\033[0m\n' >&2; echo 7"))]);
+    let folder = folder(&[("acme", shell(r"printf '  \033[31mred\033[0m\n' >&2; echo 7"))]);
     let file = folder.path().join("providers.toml");
     let run = stack.rydes("providers run --poll-wait 2s --progress plain --config").arg(file);
     let workers = crate::support::background::Background::start(run);
@@ -191,7 +192,7 @@ fn what_a_program_prints_for_its_owner_is_made_safe() {
     let id = stack.submit("--deadline 20s");
     stack.row_when(&id, "acme", |row| row["quote"] == 7);
     let ran = workers.stop();
-    assert!(ran.stderr.contains(r"acme: \u{1b}[31mred\u{1b}[0m"), "{}", ran.stderr);
+    assert!(ran.stderr.contains(r"acme:   \u{1b}[31mred\u{1b}[0m"), "{}", ran.stderr);
     assert!(!ran.stderr.contains('\u{1b}'), "{}", ran.stderr);
     let line = ran.stderr.lines().find(|line| line.starts_with("acme: 1 attempt, "));
     assert!(line.is_some_and(|line| line.contains("half of its answers within")), "{}", ran.stderr);

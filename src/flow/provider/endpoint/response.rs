@@ -16,30 +16,31 @@ const LOGGED: usize = 4 * 1_024;
 /// Limit of reading that body: a slow one must not change the outcome.
 const LOG_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Reads a response. The body of a refusal goes to `log`.
+/// Reads a response. A body that is no answer goes to `log`.
 pub(super) async fn judge(
     response: Response,
     log: &(dyn Fn(String) + Send + Sync),
 ) -> AttemptOutcome {
     let status = response.status();
     let reason = format!("HTTP {}", status.as_u16());
-    match status {
-        StatusCode::OK | StatusCode::CREATED => match body(response, MAX_ANSWER + 1).await {
-            Ok(said) => AttemptOutcome::of(&said),
+    if matches!(status, StatusCode::OK | StatusCode::CREATED) {
+        return match body(response, MAX_ANSWER + 1).await {
+            Ok(said) => AttemptOutcome::of_logged(&said, log),
             Err(error) => AttemptOutcome::retry(reason_of(&error)),
-        },
+        };
+    }
+    let headers = response.headers().clone();
+    let said = timeout(LOG_TIMEOUT, body(response, LOGGED)).await;
+    let said = said.ok().and_then(Result::ok).unwrap_or_default();
+    let said = String::from_utf8_lossy(&said);
+    let said = cut_line(&said.split_whitespace().collect::<Vec<_>>().join(" "));
+    log(if said.is_empty() { reason.clone() } else { format!("{reason}: {said}") });
+    match status {
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
-            again(reason, response.headers())
+            again(reason, &headers)
         }
-        _ if status.is_server_error() => again(reason, response.headers()),
-        _ if status.is_client_error() => {
-            let said = timeout(LOG_TIMEOUT, body(response, LOGGED)).await;
-            let said = said.ok().and_then(Result::ok).unwrap_or_default();
-            let said = String::from_utf8_lossy(&said);
-            let said = cut_line(&said.split_whitespace().collect::<Vec<_>>().join(" "));
-            log(if said.is_empty() { reason.clone() } else { format!("{reason}: {said}") });
-            AttemptOutcome::refused(reason)
-        }
+        _ if status.is_server_error() => again(reason, &headers),
+        _ if status.is_client_error() => AttemptOutcome::refused(reason),
         _ => AttemptOutcome::DeadLetter(reason),
     }
 }

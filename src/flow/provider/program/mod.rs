@@ -113,7 +113,9 @@ impl ProgramService {
 
     fn judge(&self, ended: Ended) -> AttemptOutcome {
         match ended {
-            Ended::Exit { code: 0, stdout, .. } => AttemptOutcome::of(&stdout),
+            Ended::Exit { code: 0, stdout, .. } => {
+                AttemptOutcome::of_logged(&stdout, &*self.context.log())
+            }
             Ended::Exit { code: EX_DATAERR, last_line, .. } => {
                 AttemptOutcome::refused(last_line.unwrap_or_else(|| format!("exit {EX_DATAERR}")))
             }

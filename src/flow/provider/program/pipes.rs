@@ -4,7 +4,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::task::yield_now;
 use tokio_util::sync::CancellationToken;
 
-use super::super::service::{Log, MAX_ANSWER, cut_line};
+use super::super::service::{Log, MAX_ANSWER, cut_line, cut_reason};
 
 /// Bytes of one read.
 const CHUNK: usize = 8 * 1_024;
@@ -59,12 +59,14 @@ impl LineLog {
     }
 
     fn end_line(&mut self) {
-        let text = cut_line(&String::from_utf8_lossy(&self.line));
-        self.line.clear();
-        if !text.is_empty() {
-            (self.log)(text.clone());
-            self.last = Some(text);
+        let text = String::from_utf8_lossy(&self.line);
+        let last = cut_line(&text);
+        if !last.is_empty() {
+            // The blanks at its beginning may mean something, as in a traceback.
+            (self.log)(cut_reason(text.trim_end()));
+            self.last = Some(last);
         }
+        self.line.clear();
     }
 
     /// Logs a line without an end, and returns the last line.
