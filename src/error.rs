@@ -25,6 +25,21 @@ pub mod exit {
     pub const BAD_VERDICT: u8 = 8;
 }
 
+/// An error and its causes, outermost first. The `source` of an [`std::io::Error`] skips the error that it wraps.
+pub fn chain<'a>(
+    error: &'a (dyn StdError + 'static),
+) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
+    std::iter::successors(Some(error), |&error| match error.downcast_ref::<std::io::Error>() {
+        Some(io) => io.get_ref().map(|inner| inner as &(dyn StdError + 'static)),
+        None => error.source(),
+    })
+}
+
+/// The message of the innermost cause.
+pub fn innermost_cause(error: &(dyn StdError + 'static)) -> String {
+    chain(error).last().map(ToString::to_string).unwrap_or_default()
+}
+
 /// Decides the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {

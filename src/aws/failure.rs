@@ -2,7 +2,6 @@
 
 use std::error::Error as StdError;
 use std::io;
-use std::iter::successors;
 
 use aws_config::meta::ProviderChainError;
 use aws_credential_types::provider::error::CredentialsError;
@@ -10,7 +9,7 @@ use aws_smithy_types::error::ErrorMetadata;
 use rustls::CertificateError;
 
 use super::url_recorder::Unanswered;
-use crate::error::Permanence;
+use crate::error::{Permanence, chain, innermost_cause};
 use crate::settings::open_files;
 
 /// The standard library's words for a name without an address.
@@ -50,7 +49,7 @@ impl Failure {
         }
         let said = words(error);
         let is_lookup = said.contains(LOOKUP);
-        let too_many = causes(error)
+        let too_many = chain(error)
             .filter_map(|cause| cause.downcast_ref::<io::Error>())
             .any(open_files::is_too_many);
         if too_many || (is_lookup && open_files::are_reached()) {
@@ -78,7 +77,7 @@ pub(super) fn words(error: &(dyn StdError + 'static)) -> String {
             None => code.to_owned(),
         };
     }
-    causes(error).last().map(ToString::to_string).unwrap_or_default()
+    innermost_cause(error)
 }
 
 /// Why there are no credentials: the two innermost causes, since `no such file` alone says little.
@@ -86,7 +85,7 @@ pub(super) fn lack(error: &CredentialsError) -> String {
     if find::<ProviderChainError<CredentialsError>>(error).is_some() {
         return "none in the environment, in a profile or in this machine's role".to_owned();
     }
-    let innermost: Vec<_> = causes(error).skip(1).map(ToString::to_string).collect();
+    let innermost: Vec<_> = chain(error).skip(1).map(ToString::to_string).collect();
     match innermost.as_slice() {
         [] if matches!(error, CredentialsError::CredentialsNotLoaded(_)) => {
             "no credentials are set".to_owned()
@@ -98,18 +97,8 @@ pub(super) fn lack(error: &CredentialsError) -> String {
     }
 }
 
-/// An error and its causes, outermost first. The `source` of an [`io::Error`] skips the error that it wraps.
-fn causes<'a>(
-    error: &'a (dyn StdError + 'static),
-) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
-    successors(Some(error), |&error| match error.downcast_ref::<io::Error>() {
-        Some(io) => io.get_ref().map(|inner| inner as &(dyn StdError + 'static)),
-        None => error.source(),
-    })
-}
-
 fn find<'a, T: StdError + 'static>(error: &'a (dyn StdError + 'static)) -> Option<&'a T> {
-    causes(error).find_map(|cause| cause.downcast_ref::<T>())
+    chain(error).find_map(|cause| cause.downcast_ref::<T>())
 }
 
 fn refusal(why: &CertificateError) -> String {

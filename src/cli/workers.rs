@@ -20,9 +20,10 @@ use crate::settings::Settings;
 use crate::shutdown::{Stage, StopSignal};
 use crate::terminal::live::{Live, size};
 use crate::terminal::{Format, Output, Verbosity};
+use crate::view::events::{document, line, said};
 use crate::view::served::real_providers;
 use crate::view::table::wrapped;
-use crate::view::workers::{ConsumerPart, MOST_REAL_LINES, Tally, Viewport, document, line, said};
+use crate::view::workers::{ConsumerPart, MOST_REAL_LINES, Tally, Viewport};
 
 /// How long the workers may take to end after a first Ctrl-C: longer than the longest poll.
 const DRAIN: Duration = Duration::from_secs(25);

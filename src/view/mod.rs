@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod chaos;
+pub(crate) mod events;
 pub(crate) mod letters;
 mod names;
 pub(crate) mod page;

@@ -112,7 +112,6 @@ async fn measure(
         rfqs: count,
         warm_up: command.warm_up,
         arrival: command.rate.map_or(Arrival::Saturating, Arrival::Rate),
-        longest_thought: by.longest_attempt(),
         providers: ProviderPlan {
             served: Served::all(providers, &by, concurrency),
             poll_wait: MAX_WAIT,

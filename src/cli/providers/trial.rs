@@ -16,7 +16,7 @@ use crate::error::{Error, Result, exit};
 use crate::flow::events::{Event, Sink};
 use crate::flow::provider::{Consequence, Trial, TrialRequest, ask_once};
 use crate::terminal::{Format, Output};
-use crate::view::workers::said;
+use crate::view::events::said;
 
 /// The most that a request may have, in bytes: what SQS takes.
 const MAX_REQUEST: u64 = 1_048_576;

@@ -81,6 +81,11 @@ impl ProviderPlan {
     pub fn names(&self) -> impl Iterator<Item = &ProviderName> {
         self.served.iter().map(|served| &served.name)
     }
+
+    /// The longest time to an answer, without the time of failed attempts.
+    pub fn longest_attempt(&self) -> Duration {
+        self.served.iter().map(|served| served.by.longest_attempt()).max().unwrap_or_default()
+    }
 }
 
 /// Runs one worker per provider until `stop`, then drains.
@@ -156,8 +161,7 @@ impl Served {
 }
 
 impl ServedBy {
-    /// The longest time to an answer, without the time of failed attempts.
-    pub fn longest_attempt(&self) -> Duration {
+    fn longest_attempt(&self) -> Duration {
         match self {
             Self::Simulation(simulation) => simulation.behaviour.longest_thought(),
             Self::Program(program) => program.timeout,

@@ -131,6 +131,12 @@ pub(super) fn cut_line(line: &str) -> String {
     cut_reason(trimmed(line))
 }
 
+/// A text in one line, cut in the same way.
+pub(super) fn one_line(text: &[u8]) -> String {
+    let text = String::from_utf8_lossy(text);
+    cut_reason(&text.split_whitespace().collect::<Vec<_>>().join(" "))
+}
+
 /// A reason that every consumer takes.
 pub(super) fn cut_reason(reason: &str) -> String {
     reason.chars().take(LINE).collect()
@@ -193,8 +199,7 @@ impl AttemptOutcome {
     pub(super) fn of_logged(said: &[u8], log: &(dyn Fn(String) + Send + Sync)) -> Self {
         let outcome = Self::of(said);
         if matches!(outcome, Self::DeadLetter(_)) {
-            let start = String::from_utf8_lossy(&said[..said.len().min(LOGGED_ANSWER)]);
-            let start = start.split_whitespace().collect::<Vec<_>>().join(" ");
+            let start = one_line(&said[..said.len().min(LOGGED_ANSWER)]);
             if !start.is_empty() {
                 log(format!("no answer: {start}"));
             }

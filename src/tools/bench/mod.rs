@@ -52,8 +52,6 @@ pub(crate) struct LoadPlan {
     pub warm_up: u32,
     pub arrival: Arrival,
     pub providers: provider::ProviderPlan,
-    /// The longest time that a provider thinks.
-    pub longest_thought: Duration,
     pub gathering: gather::ConsumerSettings,
 }
 
@@ -122,7 +120,7 @@ async fn measure(
     let tasks = TaskTracker::new();
     let scatter = Scatter::batched(aws, &tasks, &stop.part()).await?;
     let providers: Vec<_> = plan.providers.names().cloned().collect();
-    let stall = STALLED + plan.longest_thought;
+    let stall = STALLED + plan.providers.longest_attempt();
     let round = async |rfqs: u32, arrival: Arrival, gathered: &dyn Fn(u64)| {
         tracker.begin(rfqs, &providers);
         // Answers come while other RFQs are still being submitted.

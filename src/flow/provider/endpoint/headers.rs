@@ -78,8 +78,13 @@ fn version(path: &Path) -> Version {
 }
 
 fn read(path: &Path) -> Result<HeaderMap, String> {
-    let text = fs::read_to_string(path)
-        .map_err(|error| format!("cannot read {}: {error}", path.display()))?;
+    let cannot = |why: String| format!("cannot read {}: {why}", path.display());
+    let metadata = fs::metadata(path).map_err(|error| cannot(error.to_string()))?;
+    if !metadata.is_file() {
+        // A pipe could be waited for without end.
+        return Err(cannot("it is not a file".to_owned()));
+    }
+    let text = fs::read_to_string(path).map_err(|error| cannot(error.to_string()))?;
     parsed(&text).map_err(|problem| format!("{}: {problem}", path.display()))
 }
 
@@ -129,6 +134,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("x.headers");
         assert!(HeadersFile::read(Some(path.clone())).is_err(), "it is not there");
+        assert!(HeadersFile::read(Some(folder.path().to_owned())).is_err(), "it is no file");
         fs::write(&path, "A: 1\n").expect("it can be written");
         let file = HeadersFile::read(Some(path.clone())).expect("good");
         let told = Mutex::new(Vec::new());

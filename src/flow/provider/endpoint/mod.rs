@@ -22,6 +22,7 @@ use self::headers::HeadersFile;
 use self::response::{judge, reason_of};
 use super::service::{AttemptOutcome, Inquiry, Service, ServiceContext, no_answer_within};
 use crate::consumer::Trouble;
+use crate::error::innermost_cause;
 use crate::flow::events::Event;
 
 /// Limit of a connection attempt, or half of the attempt's limit if that is less. A host that accepts none in time
@@ -78,9 +79,7 @@ impl Endpoint {
             let plain = rustls::ClientConfig::builder().with_root_certificates(roots);
             options().tls_backend_preconfigured(plain.with_no_client_auth()).build()
         });
-        made.map_err(|error| {
-            format!("cannot make an HTTP client: {}", response::innermost_cause(&error))
-        })
+        made.map_err(|error| format!("cannot make an HTTP client: {}", innermost_cause(&error)))
     }
 
     /// The URL of the health check, at the same host.

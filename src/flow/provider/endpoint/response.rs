@@ -1,6 +1,5 @@
 //! What a response means. Its status says whether there is an answer, its body says which.
 
-use std::error::Error;
 use std::io;
 use std::time::{Duration, SystemTime};
 
@@ -8,7 +7,8 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
 use tokio::time::timeout;
 
-use super::super::service::{AttemptOutcome, MAX_ANSWER, cut_line};
+use super::super::service::{AttemptOutcome, MAX_ANSWER, one_line};
+use crate::error::{chain, innermost_cause};
 
 /// Bytes of a refusal's body that are read for the log: more than a line's characters need.
 const LOGGED: usize = 4 * 1_024;
@@ -32,8 +32,7 @@ pub(super) async fn judge(
     let headers = response.headers().clone();
     let said = timeout(LOG_TIMEOUT, body(response, LOGGED)).await;
     let said = said.ok().and_then(Result::ok).unwrap_or_default();
-    let said = String::from_utf8_lossy(&said);
-    let said = cut_line(&said.split_whitespace().collect::<Vec<_>>().join(" "));
+    let said = one_line(&said);
     log(if said.is_empty() { reason.clone() } else { format!("{reason}: {said}") });
     match status {
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_EARLY | StatusCode::TOO_MANY_REQUESTS => {
@@ -76,33 +75,15 @@ async fn body(mut response: Response, most: usize) -> Result<Vec<u8>, reqwest::E
 /// Why an endpoint gave no response, or only part of one.
 pub(super) fn reason_of(error: &reqwest::Error) -> String {
     let root = innermost_cause(error);
-    let io = io_kind(error);
-    match io {
-        Some(io::ErrorKind::ConnectionRefused) => "connection refused".to_owned(),
+    let kinds = chain(error).filter_map(|cause| cause.downcast_ref::<io::Error>());
+    let is_refused =
+        kinds.map(io::Error::kind).any(|kind| kind == io::ErrorKind::ConnectionRefused);
+    match root {
+        _ if is_refused => "connection refused".to_owned(),
         _ if error.is_connect() && error.is_timeout() => "no connection in time".to_owned(),
-        _ if error.is_connect() => format!("cannot connect: {root}"),
-        _ => format!("no complete response: {root}"),
+        root if error.is_connect() => format!("cannot connect: {root}"),
+        root => format!("no complete response: {root}"),
     }
-}
-
-/// The innermost cause.
-pub(super) fn innermost_cause(error: &reqwest::Error) -> String {
-    let mut cause: &dyn Error = error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    cause.to_string()
-}
-
-fn io_kind(error: &reqwest::Error) -> Option<io::ErrorKind> {
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        if let Some(io) = error.downcast_ref::<io::Error>() {
-            return Some(io.kind());
-        }
-        cause = error.source();
-    }
-    None
 }
 
 #[cfg(test)]
