@@ -15,6 +15,7 @@ use crate::core::{
 use crate::error::{Error, Result, exit};
 use crate::flow::events::{Event, Sink};
 use crate::flow::provider::{Consequence, Trial, TrialRequest, ask_once};
+use crate::settings::Env;
 use crate::terminal::{Format, Output};
 use crate::view::events::said;
 
@@ -73,7 +74,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
 
 /// The stack that the provider sees. Nothing else about the backend matters here.
 fn stack_name(context: &Context) -> Result<StackName> {
-    let variable = env("RYDES_STACK").and_then(|name| name.into_string().ok());
+    let variable = Env::new(&env).text("RYDES_STACK")?;
     let name = context.typed.stack.clone().or(variable);
     StackName::parse(name.as_deref().unwrap_or(StackName::DEFAULT)).map_err(Error::invalid)
 }

@@ -1,6 +1,8 @@
 //! `providers try`.
 
+use std::ffi::OsStr;
 use std::fs::File;
+use std::os::unix::ffi::OsStrExt as _;
 
 use insta::assert_snapshot;
 use rydes::core::Timestamp;
@@ -68,6 +70,9 @@ fn what_is_no_request_asks_nothing() {
         let refused = all.run().exits(2);
         assert!(refused.stderr.contains(told), "{}", refused.stderr);
     }
+    let stack = OsStr::from_bytes(b"a\xff");
+    let refused = rydes("providers try --from A -- true").env("RYDES_STACK", stack).run().exits(2);
+    assert!(refused.stderr.contains("the variable RYDES_STACK is not UTF-8"), "{}", refused.stderr);
     let late = REQUEST.replace('}', r#", "deadline": "2026-01-31T12:00:00.000Z"}"#);
     let folder = TempDir::new().expect("a temporary folder");
     write(folder.path(), "request", &late);
