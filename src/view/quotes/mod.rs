@@ -1,0 +1,14 @@
+//! The state of an RFQ, for people and for programs.
+
+mod document;
+mod news;
+mod sentences;
+mod table;
+
+pub(super) use document::best;
+pub use document::{document, workshop};
+pub use news::{News, news};
+pub use sentences::{over, truth};
+pub(super) use sentences::{said, seconds};
+pub(super) use table::rows;
+pub use table::{Frame, MOST_ROWS, best_line, table};

@@ -1,0 +1,148 @@
+//! How an RFQ stands, in sentences.
+
+use std::time::Duration;
+
+use crate::core::aggregate::{CompletedBy, Gathering, Provider, Regret, State, Timing};
+use crate::core::text::printable;
+use crate::core::{Condition, Responder, Timestamp};
+
+/// The summary, then what a longer wait would have brought.
+pub fn truth(gathering: &Gathering, now: Timestamp) -> Vec<String> {
+    said(gathering, gathering.time_left(now))
+}
+
+/// The same, with the time left if it is shown.
+pub(in crate::view) fn said(gathering: &Gathering, left: Option<Duration>) -> Vec<String> {
+    let answered = match gathering.expected {
+        Some(expected) => format!("{} of {expected} answered", gathering.answered),
+        None => format!("{} answered", gathering.answered),
+    };
+    let detailed = format!("{answered}{}", kinds(gathering));
+    if gathering.completed_by.is_none() {
+        let out = still_out(gathering).len();
+        let left = left.map(|left| format!(", {} left", seconds_of(left))).unwrap_or_default();
+        let out = if out > 0 { format!(", {out} still out") } else { String::new() };
+        return vec![format!("{detailed}{out}{left}")];
+    }
+    let over = over(gathering);
+    let answered = match gathering.late {
+        0 => detailed,
+        late => format!("{answered} in time, {late} late"),
+    };
+    let out = match still_out(gathering).len() {
+        0 => String::new(),
+        out => format!(", {out} still out"),
+    };
+    let best = match &gathering.best {
+        Some(best) => format!("best {}", best.price),
+        None => "no quote in time".to_owned(),
+    };
+    let mut all = vec![format!("{over}: {answered}{out}, {best}")];
+    if let Some(regret) = &gathering.regret {
+        all.extend(regret_lines(gathering, regret));
+    }
+    all
+}
+
+/// Whether the RFQ is over, and what ended it.
+pub fn over(gathering: &Gathering) -> String {
+    let wanted = |wanted: &dyn Fn(&Condition) -> Option<String>| {
+        gathering.until.iter().filter_map(wanted).collect::<Vec<_>>().join(" or ")
+    };
+    match gathering.completed_by {
+        None => "gathering".to_owned(),
+        Some(CompletedBy::All) => "complete".to_owned(),
+        Some(CompletedBy::Closed) => {
+            match gathering.request.closed_at.zip(gathering.request.submitted_at) {
+                Some((closed, submitted)) => {
+                    format!("over, it was closed after {}", seconds(closed.millis_since(submitted)))
+                }
+                None => "over, it was closed".to_owned(),
+            }
+        }
+        Some(CompletedBy::Deadline) => "over by deadline".to_owned(),
+        Some(CompletedBy::Count) => {
+            let wanted = wanted(&|condition| match condition {
+                Condition::Count(count) => Some(count.to_string()),
+                Condition::All | Condition::Price(_) => None,
+            });
+            format!("complete by count, {wanted} wanted")
+        }
+        Some(CompletedBy::Price) => {
+            let wanted = wanted(&|condition| match condition {
+                Condition::Price(price) => Some(price.to_string()),
+                Condition::All | Condition::Count(_) => None,
+            });
+            format!("complete by price, {wanted} or less wanted")
+        }
+        Some(CompletedBy::Stall) => match gathering.stall {
+            Some(stall) => format!("not over, but nothing new for {}", seconds_of(stall)),
+            None => "not over, but nothing new".to_owned(),
+        },
+    }
+}
+
+fn regret_lines(gathering: &Gathering, regret: &Regret) -> Vec<String> {
+    let who = printable(regret.responder.as_str());
+    let first = match &gathering.best {
+        Some(best) => {
+            format!("a late quote of {} from {who} would have beaten {}", regret.price, best.price)
+        }
+        None => format!("a late quote of {} from {who} would have won", regret.price),
+    };
+    let late = gathering.quotes.iter().find(|quote| quote.responder == regret.responder);
+    match (regret.deadline_needed_ms, late.map(|quote| quote.timing)) {
+        (_, Some(Timing::Late(by))) if gathering.request.closed_at == gathering.cutoff() => {
+            vec![format!("{first};"), format!("it came {} after the closing", seconds(by))]
+        }
+        (Some(needed), _) if needed > 0 => {
+            let whole = needed.saturating_add(999) / 1_000;
+            vec![format!("{first};"), format!("a deadline of {whole} s would have caught it")]
+        }
+        _ => vec![first],
+    }
+}
+
+/// ` (6 quotes, 1 declined)`: the kinds of the answers in time.
+fn kinds(gathering: &Gathering) -> String {
+    let counted = |kind: &dyn Fn(&Provider) -> bool| {
+        let counts = |provider: &&Provider| provider.expected != Some(false) && kind(provider);
+        gathering.providers.iter().filter(counts).count()
+    };
+    let quotes = counted(&|provider| provider.state == State::Quoted);
+    let parts = [
+        (quotes, if quotes == 1 { "quote" } else { "quotes" }),
+        (counted(&|provider| provider.state == State::Declined), "declined"),
+        (counted(&|provider| provider.state == State::Failed), "failed"),
+    ];
+    let parts: Vec<_> = parts
+        .into_iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, kind)| format!("{count} {kind}"))
+        .collect();
+    if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) }
+}
+
+pub(super) fn still_out(gathering: &Gathering) -> Vec<&Responder> {
+    let waiting = gathering.providers.iter().filter(|provider| provider.state == State::Waiting);
+    waiting.filter(|provider| provider.expected != Some(false)).map(|p| &p.responder).collect()
+}
+
+pub(super) fn deadline_after(gathering: &Gathering) -> Option<i64> {
+    Some(gathering.request.deadline?.millis_since(gathering.request.submitted_at?))
+}
+
+pub(super) fn after(millis: Option<i64>) -> String {
+    millis.map_or_else(|| "-".to_owned(), seconds)
+}
+
+/// `0.8 s`; negative where clocks disagree.
+pub(in crate::view) fn seconds(millis: i64) -> String {
+    let tenths = millis.div_euclid(100);
+    let sign = if tenths < 0 { "-" } else { "" };
+    format!("{sign}{}.{} s", tenths.abs() / 10, tenths.abs() % 10)
+}
+
+fn seconds_of(duration: Duration) -> String {
+    seconds(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
+}

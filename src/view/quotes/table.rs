@@ -1,0 +1,181 @@
+//! The table of quotes.
+
+use unicode_width::UnicodeWidthStr as _;
+
+use super::sentences::{after, deadline_after, seconds, still_out, truth};
+use crate::core::aggregate::{CompletedBy, Gathering, Provider, Quote, State, Status, Timing};
+use crate::core::text::printable;
+use crate::core::{StackName, Timestamp};
+use crate::view::names::short_all;
+use crate::view::table::{Column, cut, cut_middle, lines, price, width_of, wrapped};
+
+/// Rows that a table shows before it folds.
+pub const MOST_ROWS: usize = 20;
+
+const TITLES: [&str; 5] = ["#", "RESPONDER", "QUOTE", "AFTER", "NOTE"];
+const COLUMNS: [Column; 5] = [
+    Column::Right(TITLES[0]),
+    Column::Left(TITLES[1]),
+    Column::Right(TITLES[2]),
+    Column::Right(TITLES[3]),
+    Column::Left(TITLES[4]),
+];
+/// The columns that are cut when space is short.
+const RESPONDER: usize = 1;
+const NOTE: usize = 4;
+/// The width of the gaps between the columns, and of the indent.
+const GAPS: usize = 9;
+/// The widest note. A reason may have 1,024 characters; JSON has all of them.
+const LONGEST_NOTE: usize = 200;
+/// The least width of a note and a name when space is short.
+const SHORTEST_NOTE: usize = 16;
+const SHORTEST_NAME: usize = 12;
+
+/// How a table is drawn.
+#[derive(Debug, Clone, Copy)]
+pub struct Frame<'a> {
+    /// The stack to name in the corner.
+    pub stack: &'a StackName,
+    /// The time that the countdown starts from.
+    pub now: Timestamp,
+    /// The width in columns; without one, only very long notes are cut.
+    pub width: Option<u16>,
+    /// Rows of answers to show before folding.
+    pub rows: usize,
+}
+
+/// The table with its title above and the summary below.
+pub fn table(gathering: &Gathering, frame: Frame<'_>) -> Vec<String> {
+    let mut all = vec![title(gathering, frame)];
+    let rows: Vec<_> = rows(gathering).into_iter().map(|(_, cells)| cells).collect();
+    let folded = rows.len().saturating_sub(frame.rows);
+    let shown: Vec<_> = rows.into_iter().take(frame.rows).collect();
+    let shown = narrowed(shown, frame.width);
+    all.extend(lines(&COLUMNS, &shown).into_iter().map(|line| format!(" {line}")));
+    if folded > 0 {
+        all.push(format!("    ... and {folded} more"));
+    }
+    let out = still_out(gathering);
+    if !out.is_empty() {
+        let sentence = format!("    {} still out: {}", out.len(), short_all(&out));
+        all.push(frame.width.map_or(sentence.clone(), |width| cut(&sentence, width.into())));
+    }
+    let truth = truth(gathering, frame.now);
+    all.extend(truth.iter().flat_map(|sentence| wrapped(sentence, frame.width)));
+    all
+}
+
+/// The line of [`table`] that has the best quote, from 0: title and header come first, then the quotes by price.
+pub fn best_line(gathering: &Gathering) -> Option<usize> {
+    gathering.best.as_ref().map(|_| 2)
+}
+
+/// Cuts names and notes to the width that the other columns leave.
+fn narrowed(mut rows: Vec<Vec<String>>, width: Option<u16>) -> Vec<Vec<String>> {
+    let wide = |column: usize| width_of(TITLES[column], &rows, column);
+    let (name, note) = (wide(RESPONDER), wide(NOTE));
+    let (name, note) = match width {
+        None => (name, note.min(LONGEST_NOTE)),
+        Some(width) => {
+            let others = wide(0) + wide(2) + wide(3) + GAPS;
+            let left = usize::from(width).saturating_sub(others);
+            let name = name.min(left.saturating_sub(note.min(SHORTEST_NOTE)).max(SHORTEST_NAME));
+            (name, note.min(LONGEST_NOTE).min(left.saturating_sub(name)))
+        }
+    };
+    for row in &mut rows {
+        row[RESPONDER] = cut_middle(&row[RESPONDER], name);
+        row[NOTE] = cut(&row[NOTE], note);
+    }
+    rows
+}
+
+fn title(gathering: &Gathering, frame: Frame<'_>) -> String {
+    let request = &gathering.request;
+    let title = format!(
+        "RFQ {}  {} -> {}  for {}",
+        printable(&request.id.short()),
+        printable(&request.ride.from),
+        printable(&request.ride.to),
+        printable(&request.ride.customer)
+    );
+    let stack = frame.stack.as_str();
+    let width = usize::from(frame.width.unwrap_or(80)).min(80);
+    let gap = width.saturating_sub(title.width() + stack.len());
+    let title = format!("{title}{}{stack}", " ".repeat(gap.max(2)));
+    frame.width.map_or(title.clone(), |width| cut(&title, width.into()))
+}
+
+/// Place, name, price, time and note. In-time quotes come first, by price; among them, quotes of unexpected
+/// providers come last and have no place. Then come the providers in other states, except those that may still
+/// answer.
+pub(in crate::view) fn rows(gathering: &Gathering) -> Vec<(State, Vec<String>)> {
+    let in_time = gathering.quotes.iter().filter(|quote| quote.timing == Timing::InTime);
+    let (expected, strangers): (Vec<_>, Vec<_>) =
+        in_time.partition(|quote| quote.expected != Some(false));
+    let row = |place: String, quote: &Quote| {
+        let cells = vec![
+            place,
+            printable(quote.responder.as_str()),
+            price(&quote.price),
+            after(quote.after_ms),
+            note(gathering, quote),
+        ];
+        (State::Quoted, cells)
+    };
+    let places = expected.into_iter().zip(1..);
+    let mut rows: Vec<_> =
+        places.map(|(quote, place): (&Quote, usize)| row(place.to_string(), quote)).collect();
+    rows.extend(strangers.into_iter().map(|quote| row(String::new(), quote)));
+    let others = gathering
+        .providers
+        .iter()
+        .filter(|provider| !matches!(provider.state, State::Quoted | State::Waiting));
+    rows.extend(others.map(|provider| (provider.state, other_row(gathering, provider))));
+    rows
+}
+
+fn note(gathering: &Gathering, quote: &Quote) -> String {
+    let is_best = gathering.best.as_ref().is_some_and(|best| best.responder == quote.responder);
+    match (is_best, gathering.status) {
+        (true, Status::Gathering) => "best so far".to_owned(),
+        (true, Status::Complete | Status::Closed | Status::Expired) => "best".to_owned(),
+        (false, _) if quote.expected == Some(false) => "unexpected".to_owned(),
+        (false, _) => String::new(),
+    }
+}
+
+fn other_row(gathering: &Gathering, provider: &Provider) -> Vec<String> {
+    let reason = provider.reason.as_deref().map(printable).unwrap_or_default();
+    let late = gathering.quotes.iter().find(|quote| quote.responder == provider.responder);
+    let unexpected = if provider.expected == Some(false) { ", unexpected" } else { "" };
+    let note = match provider.state {
+        State::Declined => format!("declined: {reason}{unexpected}"),
+        State::Failed => match provider.attempts {
+            Some(1) => format!("failed: {reason}, 1 try{unexpected}"),
+            Some(attempts) => format!("failed: {reason}, {attempts} tries{unexpected}"),
+            None => format!("failed: {reason}{unexpected}"),
+        },
+        State::Silent => format!("silent: {reason} (receipt)"),
+        State::Late => match late.map(|quote| quote.timing) {
+            Some(Timing::Late(by)) => format!("late +{}{unexpected}", seconds(by)),
+            Some(Timing::InTime) | None => "late".to_owned(),
+        },
+        State::Missing if provider.reason.is_some() => format!("missing: {reason}"),
+        State::Missing => match (gathering.completed_by, deadline_after(gathering)) {
+            (Some(CompletedBy::Deadline), Some(deadline)) => {
+                format!("missing: no answer by {}", seconds(deadline))
+            }
+            _ => "missing: no answer by then".to_owned(),
+        },
+        State::Quoted | State::Waiting => String::new(),
+    };
+    let late = late.filter(|_| provider.state == State::Late);
+    vec![
+        String::new(),
+        printable(provider.responder.as_str()),
+        late.map_or_else(|| "-".to_owned(), |quote| price(&quote.price)),
+        after(provider.after_ms),
+        note,
+    ]
+}
