@@ -6,7 +6,8 @@ use divan::Bencher;
 use rydes::core::aggregate::aggregate;
 use rydes::core::text::printable;
 use rydes::core::{
-    Answer, AnswerRow, Price, Reply, Request, RequestRow, Responder, RfqId, Ride, Rows, Timestamp,
+    Answer, AnswerRow, Details, Price, Reply, Request, RequestRow, Responder, RfqId, Ride, Rows,
+    Timestamp,
 };
 
 fn responder(number: usize) -> Responder {
@@ -19,6 +20,7 @@ fn at(millis: i64) -> Timestamp {
 
 fn reply() -> Reply {
     Reply {
+        details: Details::parse(r#"{"eta-minutes":7,"vehicle":"unicorn"}"#).expect("JSON"),
         responder: responder(1),
         id: RfqId::random(),
         answer: Answer::Quote(Price::parse("17.50").expect("a valid price")),
@@ -48,27 +50,25 @@ fn rows(providers: usize) -> Rows {
         _ => Answer::Quote(Price::whole(10 + number as u64 * 7 % 90)),
     };
     let row = |number| AnswerRow {
-        responder: responder(number),
-        answer: answer(number),
         received_at: Some(at(10)),
         answered_at: Some(at(1_000)),
         sent_at: Some(at(1_010)),
         gathered_at: Some(at(1_050)),
-        failed_at: None,
+        ..AnswerRow::new(responder(number), answer(number))
     };
     Rows {
         request: RequestRow {
-            id: RfqId::random(),
-            ride: Ride {
-                from: "Frankfurt".to_owned(),
-                to: "Las Vegas".to_owned(),
-                customer: "cmr".to_owned(),
-            },
             submitted_at: Some(at(0)),
             deadline: Some(at(8_000)),
             expected: Some((0..providers).map(responder).collect()),
-            until: Vec::new(),
-            closed_at: None,
+            ..RequestRow::new(
+                RfqId::random(),
+                Ride {
+                    from: "Frankfurt".to_owned(),
+                    to: "Las Vegas".to_owned(),
+                    customer: "cmr".to_owned(),
+                },
+            )
         },
         answers: (0..providers).map(row).collect(),
     }
@@ -77,12 +77,12 @@ fn rows(providers: usize) -> Rows {
 #[divan::bench]
 fn encode_request(bencher: Bencher) {
     let request = request();
-    bencher.bench(|| black_box(&request).encode());
+    bencher.bench(|| black_box(&request).encode(None));
 }
 
 #[divan::bench]
 fn decode_request(bencher: Bencher) {
-    let asked = request().encode();
+    let asked = request().encode(None);
     bencher.bench(|| Request::decode(black_box(&asked)));
 }
 

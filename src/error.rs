@@ -46,6 +46,8 @@ pub enum Kind {
     Other,
     /// Wrong usage or invalid input.
     Invalid,
+    /// A message that SNS would not take.
+    TooLarge,
     /// A request with other content has the id.
     Conflict,
     /// No provider is subscribed.
@@ -201,7 +203,7 @@ impl Error {
     pub fn exit_code(&self) -> u8 {
         match self.kind {
             Kind::Other | Kind::NoProvider => exit::ERROR,
-            Kind::Invalid | Kind::Conflict => exit::INVALID,
+            Kind::Invalid | Kind::TooLarge | Kind::Conflict => exit::INVALID,
             Kind::NoSuchRfq => exit::NO_SUCH_RFQ,
             Kind::Unreachable => exit::UNREACHABLE,
             Kind::NotSetUp => exit::NOT_SET_UP,

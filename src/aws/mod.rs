@@ -27,7 +27,7 @@ pub use queue::{MAX_WAIT, Outgoing, PolledQueue, Queue, QueueCounts};
 pub use remedy::{Remedies, Remedy};
 pub use request::{Adopted, Forgotten, Recorded, RequestInsert};
 pub use row::{Insert, Item, read_answer, read_request};
-pub use table::{Inserted, MAX_STATEMENTS, Table};
+pub use table::{Inserted, MAX_STATEMENTS, MAX_STATEMENTS_BYTES, Table};
 pub use topic::{MAX_PUBLISHED, MAX_PUBLISHED_BYTES, Topic};
 pub(crate) use topic::{Subscription, topic_arn};
 

@@ -10,10 +10,10 @@ use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, ReturnValue};
 use uuid::Uuid;
 
 use super::attempt::attempt;
-use super::row::{read_request, request_key, text, time, write_request, write_units};
+use super::row::{read_request, request_key, sent_size, text, time, write_request, write_units};
 use super::table::{DUPLICATE, Table};
 use crate::consumer::{Effect, Entries};
-use crate::core::{RequestRow, RfqId, Timestamp};
+use crate::core::{RequestRow, RfqId, Ride, Timestamp};
 use crate::error::{Error, Result};
 
 /// A request row to be inserted into the table.
@@ -24,6 +24,19 @@ pub struct RequestInsert {
     /// The submission that writes it. The row carries this mark until another submission of the same id adopts it.
     /// A submission may remove only a row with its own mark (contract, section 4).
     pub submission: Uuid,
+}
+
+impl RequestInsert {
+    /// Its bytes in a batch, roughly: its texts, its providers, its details, and an allowance for the rest.
+    pub fn size(&self) -> usize {
+        const REST: usize = 1_024;
+        // A provider's name, with the quotes and the type around it.
+        const PROVIDER: usize = 80;
+        let RequestRow { ride: Ride { from, to, customer }, expected, details, .. } = &self.row;
+        let providers = expected.as_ref().map_or(0, Vec::len);
+        let details = details.as_ref().map_or(0, sent_size);
+        REST + from.len() + to.len() + customer.len() + providers * PROVIDER + details
+    }
 }
 
 /// Whether a request row was written.

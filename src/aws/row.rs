@@ -7,7 +7,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use uuid::Uuid;
 
 use crate::core::{
-    Answer, AnswerRow, Condition, Price, RequestRow, Responder, RfqId, Ride, Timestamp,
+    Answer, AnswerRow, BestBy, Condition, Details, Price, RequestRow, Responder, RfqId, Ride,
+    Timestamp,
 };
 
 /// How long a row is kept: the request row after its deadline, an answer after it was gathered.
@@ -30,15 +31,16 @@ pub struct Insert {
 }
 
 impl Insert {
-    /// Its bytes in a batch, roughly: its reason, its ride, and an allowance for the rest.
+    /// Its bytes in a batch, roughly: its reason, its details, its ride, and an allowance for the rest.
     pub fn size(&self) -> usize {
         const REST: usize = 512;
         let reason = self.row.answer.reason().map_or(0, str::len);
+        let details = self.row.details.as_ref().map_or(0, sent_size);
         let ride = self
             .ride
             .as_ref()
             .map_or(0, |Ride { from, to, customer }| from.len() + to.len() + customer.len());
-        REST + reason + ride
+        REST + reason + details + ride
     }
 }
 
@@ -66,6 +68,9 @@ pub(super) fn write_request(row: &RequestRow, submission: Uuid) -> Item {
     set("expected", row.expected.as_ref().map(names));
     let conditions: Vec<_> = row.until.iter().map(ToString::to_string).collect();
     set("until", Some(list(conditions.iter().map(String::as_str))));
+    let best_by = (row.best_by != BestBy::Price).then(|| row.best_by.to_string());
+    set("best-by", best_by.as_deref().map(text));
+    set("details", row.details.as_ref().map(details));
     set("closed-at", row.closed_at.map(time));
     set("submission", Some(text(&submission.to_string())));
     set("expires-at", row.deadline.or(row.submitted_at).map(expiry));
@@ -91,6 +96,7 @@ pub(super) fn write_answer(insert: &Insert) -> Vec<(&'static str, AttributeValue
     if let Some(Ride { from, to, customer }) = &insert.ride {
         fields.extend([("from", text(from)), ("to", text(to)), ("customer", text(customer))]);
     }
+    fields.extend(row.details.as_ref().map(|payload| ("details", details(payload))));
     for (name, at) in [
         ("received-at", row.received_at),
         ("answered-at", row.answered_at),
@@ -138,6 +144,8 @@ pub fn read_request(id: &RfqId, item: &Item) -> Option<RequestRow> {
         deadline: read_time(item, "deadline"),
         expected: expected.map(|all| all.into_iter().map(Responder::stored).collect()),
         until: until.iter().filter_map(|text| Condition::parse(text).ok()).collect(),
+        best_by: read_text(item, "best-by").and_then(|by| by.parse().ok()).unwrap_or_default(),
+        details: read_details(item),
         closed_at: read_time(item, "closed-at"),
     })
 }
@@ -162,6 +170,7 @@ pub fn read_answer(item: &Item) -> Option<AnswerRow> {
     Some(AnswerRow {
         responder: Responder::stored(read_text(item, "responder")?),
         answer,
+        details: read_details(item),
         received_at: read_time(item, "received-at"),
         answered_at: read_time(item, "answered-at"),
         sent_at: read_time(item, "sent-at"),
@@ -178,6 +187,16 @@ pub(super) fn time(time: Timestamp) -> AttributeValue {
     AttributeValue::S(time.to_string())
 }
 
+fn details(details: &Details) -> AttributeValue {
+    text(details.as_str())
+}
+
+/// The bytes of details as a string in the JSON of a request.
+pub(super) fn sent_size(details: &Details) -> usize {
+    let escaped = details.as_str().bytes().filter(|byte| matches!(byte, b'"' | b'\\')).count();
+    details.as_str().len() + escaped
+}
+
 fn expiry(from: Timestamp) -> AttributeValue {
     AttributeValue::N((from.plus(KEPT).as_millis() / 1_000).to_string())
 }
@@ -188,6 +207,10 @@ fn list<'a>(texts: impl Iterator<Item = &'a str>) -> AttributeValue {
 
 pub(super) fn read_text(item: &Item, name: &str) -> Option<String> {
     item.get(name)?.as_s().ok().cloned()
+}
+
+fn read_details(item: &Item) -> Option<Details> {
+    Details::parse(item.get("details")?.as_s().ok()?).ok()?
 }
 
 fn read_time(item: &Item, name: &str) -> Option<Timestamp> {

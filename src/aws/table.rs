@@ -23,6 +23,9 @@ use crate::error::{Error, Permanence, Result};
 /// Statements that a `BatchExecuteStatement` holds.
 /// <https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_BatchExecuteStatement.html>
 pub const MAX_STATEMENTS: usize = 25;
+/// Bytes of the statements of one call, as `rydes` fills it. DynamoDB accepts requests of up to 16 MB.
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>
+pub const MAX_STATEMENTS_BYTES: usize = 4_000_000;
 /// Capacity for the text and the values of an insertion, so that neither has to grow.
 const INSERTION: usize = 256;
 const ATTRIBUTES: usize = 12;
@@ -224,7 +227,8 @@ impl Table {
         for name in &names {
             _ = write!(update, " SET \"{name}\"=?");
         }
-        let old = ["failed", "silent", "attempts", "attempted-at", "from", "to", "customer"];
+        let old =
+            ["failed", "silent", "attempts", "attempted-at", "from", "to", "customer", "details"];
         for name in old.iter().filter(|name| !names.contains(name)) {
             _ = write!(update, " REMOVE \"{name}\"");
         }

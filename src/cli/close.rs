@@ -43,7 +43,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         ),
         None => format!("nothing was changed: {}", over(&after)),
     };
-    gathering::print(output, &aws, &after);
+    gathering::print(output, &aws, &after, &[]);
     output.note(&since);
     Ok(exit::DONE)
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::watch::{Stay, watch};
+use super::watch::{Stay, WaitPlan, watch};
 use super::{Context, localstack, trace, waiting};
 use crate::aws::Aws;
 use crate::consumer::ConsumeOptions;
@@ -38,6 +38,8 @@ const LINGER: Duration = Duration::from_millis(4_500);
 /// How long a receive waits: a drain takes as long.
 const POLL_WAIT: Duration = Duration::from_secs(1);
 const PROVIDERS: usize = 10;
+/// The field of the replies' details that the table shows.
+const SHOWN: &str = "eta-minutes";
 
 /// See all of it in under 40 s: brings LocalStack up, sets up, runs, submits, cleans up.
 #[derive(Debug, Args)]
@@ -179,9 +181,10 @@ async fn ask(context: &Context, settings: &Settings, aws: &Aws) -> Result<Gather
         Scattered::Unknown(error) => return Err(error),
     };
     output.note(&format!("  {}", row.id));
-    output.note("$ rydes quotes --watch --linger 4500ms\n");
-    let stay = Stay { linger: LINGER, timeout: DEADLINE }.options(&[]);
-    watch(context, settings, aws, &row.id, stay).await
+    output.note(&format!("$ rydes quotes --watch --linger 4500ms --show {SHOWN}\n"));
+    let options = Stay { linger: LINGER, timeout: DEADLINE }.options(&[]);
+    let fields = vec![SHOWN.parse().map_err(Error::other)?];
+    watch(context, settings, aws, &row.id, WaitPlan { options, fields }).await
 }
 
 /// Removes the stack, also after an error or a signal.

@@ -10,6 +10,7 @@ use crate::error::Error;
 use crate::flow::quotes::Filters;
 use crate::terminal::live::size;
 use crate::terminal::{Format, Output};
+use crate::view::payload::Field;
 use crate::view::quotes::{Frame, MOST_ROWS, best_line, document, table, workshop};
 
 /// The error about an RFQ that is not in the table.
@@ -25,12 +26,13 @@ pub(super) async fn explain(output: &Output, aws: &Aws, gathering: &mut Gatherin
     }
 }
 
-pub(super) fn print(output: &Output, aws: &Aws, gathering: &Gathering) {
+pub(super) fn print(output: &Output, aws: &Aws, gathering: &Gathering, fields: &[Field]) {
     match output.format {
         Format::Table => {
             let width = output.is_terminal().then(|| size().0);
             let now = Timestamp::now();
-            let frame = Frame { stack: aws.names.stack(), now, width, rows: MOST_ROWS };
+            let stack = aws.names.stack();
+            let frame = Frame { stack, now, width, rows: MOST_ROWS, fields };
             output.lines(&styled(output, gathering, frame));
         }
         Format::Json | Format::Jsonl => output.json(&document(gathering)),

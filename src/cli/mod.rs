@@ -26,6 +26,7 @@ mod demo;
 mod dlq;
 mod gathering;
 mod help;
+mod input;
 mod localstack;
 mod man;
 mod providers;

@@ -5,13 +5,14 @@ use clap::Args;
 use super::gathering::{explain, print, unknown};
 use super::recent::Recent;
 use super::until::check_until;
-use super::watch::{Stay, wait};
+use super::watch::{Stay, WaitPlan, wait};
 use super::{Context, env};
 use crate::core::Until;
 use crate::core::aggregate::Status;
 use crate::error::{Result, exit};
 use crate::flow::quotes::snapshot;
 use crate::terminal::Format;
+use crate::view::payload::Field;
 
 /// Show how an RFQ stands, or watch the quotes come in.
 #[derive(Debug, Args)]
@@ -19,6 +20,7 @@ use crate::terminal::Format;
   rydes quotes                     the newest RFQ submitted from this machine
   rydes quotes 78c3 --watch        until every provider has answered, or the deadline
   rydes quotes 78c3 --watch --until 3 --until price:20 --until stall:5s
+  rydes quotes 78c3 --show vehicle --show eta-minutes
   rydes quotes 78c3 -o json        exact prices, for programs")]
 pub(super) struct Command {
     /// The RFQ: its id, or a unique prefix (4 characters or more) of one submitted here
@@ -31,6 +33,10 @@ pub(super) struct Command {
     /// the first one met ends it
     #[arg(long, value_name = "CONDITION", requires = "watch")]
     until: Vec<Until>,
+    /// Add a column: a field of each reply's details by its name, or by a JSON Pointer such as
+    /// `/legs/0/price`; may be repeated
+    #[arg(long, value_name = "FIELD")]
+    show: Vec<Field>,
     #[command(flatten)]
     stay: Stay,
 }
@@ -43,14 +49,15 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let id = recent.find(command.id.as_deref(), &settings).await?;
     if command.watch {
         let options = command.stay.options(&command.until);
-        return wait(context, &settings, &aws, id, options).await;
+        let plan = WaitPlan { options, fields: command.show };
+        return wait(context, &settings, &aws, id, plan).await;
     }
     let read = context.visibly("reading the table", Box::pin(snapshot(&aws, &id, None)));
     let Some(mut gathering) = read.await? else {
         return Err(unknown(&aws, &id).await);
     };
     explain(&context.output, &aws, &mut gathering).await;
-    print(&context.output, &aws, &gathering);
+    print(&context.output, &aws, &gathering, &command.show);
     if gathering.status == Status::Gathering && context.output.format == Format::Table {
         let watch = settings.command(&format!("quotes {} --watch", recent.prefix(&id).await));
         context.output.note(&format!("next: {watch}"));

@@ -22,6 +22,7 @@ use crate::shutdown::Shutdown;
 use crate::stack::depths;
 use crate::terminal::live::{Live, size};
 use crate::terminal::{Format, Output};
+use crate::view::payload::Field;
 use crate::view::quotes::{Frame, MOST_ROWS, document, news};
 use crate::view::table::wrapped;
 
@@ -52,6 +53,13 @@ impl Default for Stay {
     }
 }
 
+/// What a wait does and shows.
+pub(super) struct WaitPlan {
+    pub(super) options: WaitOptions,
+    /// The fields of details to show.
+    pub(super) fields: Vec<Field>,
+}
+
 impl Stay {
     /// The options of a wait that also ends with these conditions. A stall is added to the stored conditions; any
     /// other condition replaces them.
@@ -72,9 +80,9 @@ pub(super) async fn wait(
     settings: &Settings,
     aws: &Aws,
     id: RfqId,
-    options: WaitOptions,
+    plan: WaitPlan,
 ) -> Result<u8> {
-    let gathering = watch(context, settings, aws, &id, options).await?;
+    let gathering = watch(context, settings, aws, &id, plan).await?;
     let prefix = Recent::of(aws, env).prefix(&id).await;
     let again = settings.command(&format!("quotes {prefix}"));
     match gathering.status {
@@ -101,11 +109,11 @@ pub(super) async fn watch(
     settings: &Settings,
     aws: &Aws,
     id: &RfqId,
-    options: WaitOptions,
+    plan: WaitPlan,
 ) -> Result<Gathering> {
     let shutdown = &context.shutdown;
-    let mut view = WaitView::new(&context.output, aws, settings);
-    let mut watch = Watch::new(aws, id.clone(), options);
+    let mut view = WaitView::new(&context.output, aws, settings, plan.fields);
+    let mut watch = Watch::new(aws, id.clone(), plan.options);
     while !watch.is_over() {
         let gathering = match view.animate(watch.next(), shutdown).await {
             Ok(Some(gathering)) => gathering,
@@ -137,6 +145,7 @@ pub(super) struct WaitView<'a> {
     output: &'a Output,
     aws: &'a Aws,
     settings: &'a Settings,
+    fields: Vec<Field>,
     live: Option<Live>,
     latest: Option<Gathering>,
     began: Instant,
@@ -148,12 +157,13 @@ pub(super) struct WaitView<'a> {
 }
 
 impl<'a> WaitView<'a> {
-    pub(super) fn new(output: &'a Output, aws: &'a Aws, settings: &'a Settings) -> Self {
+    fn new(output: &'a Output, aws: &'a Aws, settings: &'a Settings, fields: Vec<Field>) -> Self {
         let live = output.format == Format::Table && output.is_live();
         Self {
             output,
             aws,
             settings,
+            fields,
             live: live.then(|| Live::new(output)),
             latest: None,
             began: Instant::now(),
@@ -274,7 +284,8 @@ impl<'a> WaitView<'a> {
     }
 
     fn table(&self, gathering: &Gathering, width: Option<u16>, rows: usize) -> Vec<String> {
-        let frame = Frame { stack: &self.settings.stack, now: Timestamp::now(), width, rows };
+        let (stack, now) = (&self.settings.stack, Timestamp::now());
+        let frame = Frame { stack, now, width, rows, fields: &self.fields };
         styled(self.output, gathering, frame)
     }
 
@@ -329,7 +340,7 @@ impl<'a> WaitView<'a> {
                 "best": document(&gathering)["best"],
             }));
         } else {
-            print(self.output, self.aws, &gathering);
+            print(self.output, self.aws, &gathering, &self.fields);
         }
         Ok(gathering)
     }

@@ -1,9 +1,13 @@
 //! The state of one RFQ, from its rows, the time and the conditions. No I/O, no clock, no AWS type: every reader
-//! computes the same. More rows never undo `complete`, and `best` only gets better.
+//! computes the same. More rows never undo `complete`, and `best` only gets better in the order that the request asks for.
 
+use std::cmp::Ordering;
 use std::time::Duration;
 
-use crate::core::{Answer, AnswerRow, Condition, Price, RequestRow, Responder, Rows, Timestamp};
+use crate::core::{
+    Answer, AnswerRow, BestBy, Condition, Decimal, Details, Pointer, Price, RequestRow, Responder,
+    Rows, Timestamp,
+};
 
 /// The reason of a missing provider whose subscription has a filter. The rows do not show filters.
 pub const FILTERED: &str = "its subscription has a filter";
@@ -105,6 +109,10 @@ pub struct Quote {
     pub responder: Responder,
     /// The price.
     pub price: Price,
+    /// The number in its details that orders the quotes; `None` where it has none, or where the price orders them.
+    pub value: Option<Decimal>,
+    /// The payload that came with it.
+    pub details: Option<Details>,
     /// The time that decides whether it is late.
     pub at: Option<Timestamp>,
     /// When the response queue took the reply, if known.
@@ -144,6 +152,8 @@ pub struct Provider {
     pub expected: Option<bool>,
     /// The reason it gave; for a missing provider, a possible explanation.
     pub reason: Option<String>,
+    /// The payload that came with its answer or its receipt.
+    pub details: Option<Details>,
     /// Its attempts, if it failed and reported them.
     pub attempts: Option<u32>,
     /// Whether its answer came in time; `None` while there is none.
@@ -159,6 +169,8 @@ pub struct Regret {
     pub responder: Responder,
     /// The price.
     pub price: Price,
+    /// As [`Quote::value`].
+    pub value: Option<Decimal>,
     /// The shortest deadline, in milliseconds, that would have caught it. `None` if the quote came after the
     /// closing, or if the submission time is not recorded.
     pub deadline_needed_ms: Option<i64>,
@@ -187,13 +199,13 @@ pub struct Gathering {
     pub unexpected: Option<usize>,
     /// The time of the last answer in time, or of the last failure in time that was replaced.
     pub last_in_time: Option<Timestamp>,
-    /// Every quote, by price, then time, then name.
+    /// Every quote, the better ones first, then by time and name.
     pub quotes: Vec<Quote>,
-    /// The cheapest quote in time of an expected provider.
+    /// The first of them that came in time from an expected provider.
     pub best: Option<Quote>,
     /// Every expected provider in natural order, then the unexpected ones.
     pub providers: Vec<Provider>,
-    /// The cheapest late quote, if it would have won.
+    /// The first late quote of an expected provider, if it would have won.
     pub regret: Option<Regret>,
 }
 
@@ -212,6 +224,19 @@ impl Gathering {
     /// answer late, even if clocks disagree.
     pub fn closing_time(&self, now: Timestamp) -> Timestamp {
         self.last_in_time.map_or(now, |last| last.max(now))
+    }
+
+    /// What orders the quotes: the price, too, where no quote has the value that was asked for.
+    pub fn best_by(&self) -> &BestBy {
+        const PRICE: &BestBy = &BestBy::Price;
+        let has_value = self.quotes.iter().any(|quote| quote.value.is_some());
+        if has_value { &self.request.best_by } else { PRICE }
+    }
+
+    /// The place of the value that was asked for, if there are quotes and none has it.
+    pub fn unmet_order(&self) -> Option<&Pointer> {
+        let is_unmet = !self.quotes.is_empty() && *self.best_by() == BestBy::Price;
+        self.request.best_by.pointer().filter(|_| is_unmet)
     }
 
     /// Whether every expected provider has answered, in time or not.
@@ -406,9 +431,11 @@ impl RowsAt<'_> {
         let late = quotes.iter().find(|quote| quote.may_win() && quote.timing != Timing::InTime)?;
         // After the closing no deadline would have been long enough.
         let closed = self.request.closed_at.is_some_and(|closed| late.at > Some(closed));
-        best.is_none_or(|best| late.price < best.price).then(|| Regret {
+        let is_better = |best: &Quote| self.compare(late, best).is_lt();
+        best.is_none_or(is_better).then(|| Regret {
             responder: late.responder.clone(),
             price: late.price.clone(),
+            value: late.value.clone(),
             deadline_needed_ms: late.after_ms.filter(|_| !closed),
         })
     }
@@ -417,12 +444,19 @@ impl RowsAt<'_> {
         Some(at?.millis_since(self.request.submitted_at?))
     }
 
-    /// By price, then time (unknown last), then name.
+    /// Whether a quote is better than another, whenever they came.
+    fn compare(&self, a: &Quote, b: &Quote) -> Ordering {
+        self.request.best_by.compare((a.value.as_ref(), &a.price), (b.value.as_ref(), &b.price))
+    }
+
+    /// The better ones first, then by time (unknown last) and name.
     fn quotes(&self) -> Vec<Quote> {
         let quote = |row: &AnswerRow| {
             Some(Quote {
                 responder: row.responder.clone(),
                 price: row.quote()?.clone(),
+                value: self.request.best_by.value(row.details.as_ref()),
+                details: row.details.clone(),
                 at: row.time(),
                 sent_at: row.sent_at,
                 after_ms: self.after_ms(row.time()),
@@ -433,8 +467,7 @@ impl RowsAt<'_> {
         let mut quotes: Vec<Quote> = self.answers.iter().filter_map(quote).collect();
         quotes.sort_by(|a, b| {
             let key = |quote: &Quote| (quote.at.is_none(), quote.at);
-            a.price
-                .cmp(&b.price)
+            self.compare(a, b)
                 .then_with(|| key(a).cmp(&key(b)))
                 .then_with(|| a.responder.cmp(&b.responder))
         });
@@ -473,6 +506,7 @@ impl RowsAt<'_> {
             state,
             expected: self.expects(&responder),
             reason: row.and_then(|row| row.answer.reason()).map(str::to_owned),
+            details: row.and_then(|row| row.details.clone()),
             attempts,
             timing: answer.map(|row| self.timing(row.time())),
             after_ms: answer.and_then(|row| self.after_ms(row.time())),

@@ -14,6 +14,18 @@ pub struct Fields<'a>(Vec<(Name<'a>, &'a RawValue)>);
 #[derive(Debug, serde::Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
+impl<'a> Fields<'a> {
+    /// Names and values, in the order of the text.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
+        self.0.iter().map(|(Name(name), value)| (&**name, *value))
+    }
+
+    /// Whether it has the field, even if its value is `null`.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.iter().any(|(other, _)| other == name)
+    }
+}
+
 /// A field's value as raw JSON; `None` if it is absent or `null`.
 pub fn present<'a>(fields: &Fields<'a>, name: &str) -> Option<&'a str> {
     let (_, value) = fields.0.iter().rev().find(|(Name(other), _)| other == name)?;

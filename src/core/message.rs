@@ -1,19 +1,19 @@
 //! The two messages: the request on the topic, the reply on the response queue.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Number;
 use serde_json::value::RawValue;
-use serde_json::{Number, Value};
 
 use super::fields::{Fields, present};
 use super::text::{compact_json, trimmed, without_mark};
-use super::{Price, ProviderName, Responder, RfqId, Ride, Timestamp};
+use super::{Details, Price, ProviderName, Responder, RfqId, Ride, Timestamp};
 
 /// In characters (contract, section 3).
 const REASON_MAX: usize = 1_024;
 /// In bytes, as JSON (contract, section 10).
 const DETAILS_MAX: usize = 65_536;
 
-/// A request for quotes, as providers receive it.
+/// A request for quotes, as providers receive it. Workers pass its details on with the message, unread.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
     /// The RFQ's id.
@@ -28,7 +28,7 @@ pub struct Request {
 
 impl Request {
     /// The message as it is published: JSON, ASCII only (SQS refuses some Unicode characters).
-    pub fn encode(&self) -> String {
+    pub fn encode(&self, details: Option<&Details>) -> String {
         #[derive(Serialize)]
         #[serde(rename_all = "kebab-case")]
         struct Message<'a> {
@@ -40,6 +40,8 @@ impl Request {
             submitted_at: Option<Timestamp>,
             #[serde(skip_serializing_if = "Option::is_none")]
             deadline: Option<Timestamp>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            details: Option<&'a Details>,
         }
         compact_json(&Message {
             rfq_id: self.id.as_str(),
@@ -48,6 +50,7 @@ impl Request {
             customer: &self.ride.customer,
             submitted_at: self.submitted_at,
             deadline: self.deadline,
+            details,
         })
     }
 
@@ -90,9 +93,24 @@ pub enum Answer {
     Silent(String),
 }
 
-impl Answer {
+/// An answer with its payload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DetailedAnswer {
+    /// The answer itself.
+    pub answer: Answer,
+    /// At most 65,536 bytes.
+    pub details: Option<Details>,
+}
+
+impl From<Answer> for DetailedAnswer {
+    fn from(answer: Answer) -> Self {
+        Self { answer, details: None }
+    }
+}
+
+impl DetailedAnswer {
     /// Reads what a real provider says: a JSON number, which is a quote, or an object with exactly one of `quote`,
-    /// `declined`, `failed` and `silent`. Other fields are ignored, but `details` must not be too long.
+    /// `declined`, `failed` and `silent`, and perhaps `details`. Other fields are ignored.
     ///
     /// # Errors
     /// Says why it is no answer.
@@ -100,24 +118,20 @@ impl Answer {
         let said = trimmed(said);
         if said.starts_with('{') {
             let fields = object(said)?;
-            if let Some(details) = present(&fields, "details") {
-                let details: Value = serde_json::from_str(details)
-                    .map_err(|error| format!("`details` cannot be read: {error}"))?;
-                if compact_json(&details).len() > DETAILS_MAX {
-                    return Err(format!("`details` is longer than {DETAILS_MAX} bytes"));
-                }
-            }
-            return answer(&fields);
+            let details = details(&fields)?;
+            return Ok(Self { answer: answer(&fields)?, details });
         }
         let value: &RawValue =
             serde_json::from_str(said).map_err(|error| format!("not JSON: {error}"))?;
         if is_number(value.get()) {
-            Price::parse(value.get()).map(Self::Quote)
+            Price::parse(value.get()).map(|price| Answer::Quote(price).into())
         } else {
             Err("neither a JSON number nor an object".to_owned())
         }
     }
+}
 
+impl Answer {
     /// The name of its field in messages and rows.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -157,6 +171,8 @@ pub struct Reply {
     pub id: RfqId,
     /// The answer itself.
     pub answer: Answer,
+    /// The payload, at most 65,536 bytes.
+    pub details: Option<Details>,
     /// The parts of the request that the reply repeats.
     pub ride: Ride<Option<String>>,
     /// When the provider received the request, by its own clock.
@@ -171,15 +187,17 @@ impl Reply {
     pub fn to(
         request: &Request,
         provider: &ProviderName,
-        answer: Answer,
+        answer: impl Into<DetailedAnswer>,
         (received, answered): (Timestamp, Timestamp),
     ) -> Self {
+        let DetailedAnswer { answer, details } = answer.into();
         let is_quote = matches!(answer, Answer::Quote(_));
         Self {
             responder: provider.responder(),
             id: request.id.clone(),
             ride: request.ride.map(|text| (!is_quote).then(|| text.clone())),
             answer,
+            details,
             received_at: Some(received),
             answered_at: Some(answered),
         }
@@ -214,6 +232,8 @@ impl Reply {
             received_at: Option<Timestamp>,
             #[serde(skip_serializing_if = "Option::is_none")]
             answered_at: Option<Timestamp>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            details: Option<&'a Details>,
         }
         let mut message = Message {
             responder: self.responder.as_str(),
@@ -223,6 +243,7 @@ impl Reply {
             customer: self.ride.customer.as_deref(),
             received_at: self.received_at,
             answered_at: self.answered_at,
+            details: self.details.as_ref(),
             ..Message::default()
         };
         match &self.answer {
@@ -250,6 +271,7 @@ impl Reply {
             responder,
             id,
             answer: answer(&fields)?,
+            details: details(&fields)?,
             ride: Ride {
                 from: text(&fields, "from"),
                 to: text(&fields, "to"),
@@ -289,6 +311,17 @@ fn answer(fields: &Fields) -> Result<Answer, String> {
         },
         _ => Answer::Silent(reason),
     })
+}
+
+fn details(fields: &Fields) -> Result<Option<Details>, String> {
+    let Some(written) = present(fields, "details") else { return Ok(None) };
+    let read = Details::parse(written).map_err(|problem| format!("`details`: {problem}"))?;
+    match read {
+        Some(details) if details.as_str().len() > DETAILS_MAX => {
+            Err(format!("`details` is longer than {DETAILS_MAX} bytes"))
+        }
+        read => Ok(read),
+    }
 }
 
 /// Whether a JSON value is a number.
@@ -373,7 +406,10 @@ mod tests {
         for said in
             ["57.10", " 57.10\n", "\u{feff}57.10", own, r#"{"quote":57.10,"details":{"eta":7}}"#]
         {
-            assert_eq!(Answer::decode(said), Ok(quote.clone()), "{said}");
+            let decoded = DetailedAnswer::decode(said).expect(said);
+            assert_eq!(decoded.answer, quote, "{said}");
+            let details = decoded.details.map(|details| details.as_str().to_owned());
+            assert_eq!(details.as_deref(), said.contains("details").then_some(r#"{"eta":7}"#));
         }
         let failed = Answer::Failed { reason: "x".into(), attempts: None, attempted_at: vec![] };
         for (said, answer) in [
@@ -381,10 +417,11 @@ mod tests {
             (r#"{"silent": "", "quote": null}"#, Answer::Silent(String::new())),
             (r#"{"failed": "x"}"#, failed),
         ] {
-            assert_eq!(Answer::decode(said), Ok(answer), "{said}");
+            assert_eq!(DetailedAnswer::decode(said), Ok(answer.into()), "{said}");
         }
         let details = |length| format!(r#"{{"quote": 1, "details": "{}"}}"#, "x".repeat(length));
-        assert!(Answer::decode(&details(DETAILS_MAX - 2)).is_ok());
+        let nested = |levels| format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+        assert!(DetailedAnswer::decode(&details(DETAILS_MAX - 2)).is_ok());
         for (said, reason) in [
             ("<html>", "not JSON"),
             ("57 58", "not JSON"),
@@ -399,10 +436,37 @@ mod tests {
             (r#"{"quote": 1, "declined": "n"}"#, "both"),
             (r#"{"quote": "1"}"#, "not a number"),
             (&details(DETAILS_MAX - 1), "`details` is longer"),
+            (r#"{"quote": 1, "details": "\udc00"}"#, "`details`: it holds half"),
+            (
+                &format!(r#"{{"quote": 1, "details": {}}}"#, nested(101)),
+                "`details`: it has more than",
+            ),
         ] {
-            let refused = Answer::decode(said).expect_err(said);
+            let refused = DetailedAnswer::decode(said).expect_err(said);
             assert!(refused.contains(reason), "{said}: {refused}");
         }
+    }
+
+    #[test]
+    fn details_travel_in_both_messages_as_they_were_written() {
+        let written = r#"{ "b": 1.50, "a": [1E+5, "Z\u00fcrich"], "c": null }"#;
+        let sent = r#""details":{"b":1.50,"a":[1E+5,"Z\u00fcrich"],"c":null}}"#;
+        let body =
+            format!(r#"{{"responder": "r", "rfq-id": "x", "quote": 1, "details": {written}}}"#);
+        let reply = Reply::decode(&body).expect("a good reply");
+        assert!(reply.encode().ends_with(sent), "{}", reply.encode());
+        let ride = Ride { from: "A".into(), to: "B".into(), customer: "c".into() };
+        let id = RfqId::parse("x").expect("an id");
+        let request = Request { id, ride, submitted_at: None, deadline: None };
+        let message = request.encode(reply.details.as_ref());
+        assert!(message.ends_with(sent), "{message}");
+        assert_eq!(Request::decode(&message), Ok(request), "workers leave them in the message");
+        for refused in ["\"\\ud800\"".to_owned(), format!("\"{}\"", "x".repeat(DETAILS_MAX))] {
+            let body = body.replace(written, &refused);
+            let reason = Reply::decode(&body).expect_err("refused");
+            assert!(reason.starts_with("`details`"), "{reason}");
+        }
+        assert_eq!(Reply::decode(&body.replace(written, "null")).expect("good").details, None);
     }
 
     #[test]
@@ -432,6 +496,7 @@ mod tests {
                 attempts: Some(5),
                 attempted_at: time.into_iter().collect(),
             },
+            details: None,
             ride: Ride {
                 from: Some("Zürich".to_owned()),
                 to: Some("東京".to_owned()),

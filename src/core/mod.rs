@@ -2,12 +2,16 @@
 //! the rows of an RFQ add up to. Pure: no AWS, no clock but [`Timestamp::now`], no terminal.
 
 pub mod aggregate;
+mod best_by;
 mod condition;
+mod decimal;
+mod details;
 mod envelope;
 pub mod fields;
 mod ids;
 mod message;
 mod names;
+mod pointer;
 mod price;
 mod ride;
 mod row;
@@ -15,11 +19,15 @@ pub mod text;
 mod time;
 pub mod timeline;
 
+pub use best_by::BestBy;
 pub use condition::{Condition, Until};
+pub use decimal::Decimal;
+pub use details::Details;
 pub use envelope::opened;
 pub use ids::{ProviderName, Responder, RfqId, StackName};
-pub use message::{Answer, Reply, Request};
+pub use message::{Answer, DetailedAnswer, Reply, Request};
 pub use names::{Names, PROVIDER_TAG, STACK_TAG};
+pub use pointer::Pointer;
 pub use price::Price;
 pub use ride::Ride;
 pub use row::{AnswerRow, RequestRow, Rows};

@@ -1,24 +1,17 @@
 //! Prices: exact decimals, never floats.
 
 use std::fmt;
-use std::str::FromStr as _;
 
-use bigdecimal::{BigDecimal, Zero as _};
 use serde_json::Number;
 
-/// Significant digits that a DynamoDB number holds.
-/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>
-const MAX_DIGITS: usize = 38;
-/// Powers of ten that the first digit of a DynamoDB number may have.
-const EXPONENTS: std::ops::RangeInclusive<i64> = -130..=125;
-/// The longest plain price has 169 characters. Parsing time grows with the square of the length.
-const MAX_CHARS: usize = 512;
-/// Decimal places, or zeros before the point. With [`MAX_CHARS`] characters, a larger scale is out of range.
-const MAX_SCALE: u64 = 1_024;
+use super::Decimal;
+use super::decimal::{MAX_DIGITS, NoDecimal};
+
+const NEGATIVE: &str = "the price is negative";
 
 /// An exact decimal of at most 38 significant digits: 0, or between 1e-130 and 9.99e125.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Price(BigDecimal);
+pub struct Price(Decimal);
 
 impl Price {
     /// Reads a decimal such as `16`, `0.50` or `1e3`.
@@ -26,62 +19,37 @@ impl Price {
     /// # Errors
     /// Says what is wrong with the text.
     pub fn parse(text: &str) -> Result<Self, String> {
-        if let Some(units) = whole_units(text) {
-            return Ok(Self::whole(units));
-        }
-        if text.len() > MAX_CHARS {
-            return Err(format!("the price has more than {MAX_DIGITS} significant digits"));
-        }
-        let shape = text.strip_prefix('-').unwrap_or(text);
-        if !shape.starts_with(|c: char| c.is_ascii_digit()) || shape.contains('_') {
-            return Err("a price is a decimal number, as in `20` or `19.90`".to_owned());
-        }
-        let value = BigDecimal::from_str(text)
-            .map_err(|_| "a price is a decimal number, as in `20` or `19.90`".to_owned())?;
-        if value.sign() == bigdecimal::num_bigint::Sign::Minus {
-            return Err("the price is negative".to_owned());
-        }
-        if value.is_zero() {
-            return Ok(Self(BigDecimal::zero()));
-        }
-        let beyond = || Err("the price is beyond the range 1e-130 to 9.99e125".to_owned());
-        // Normalizing shifts the scale, which would overflow at the edge of an `i64`.
-        if value.fractional_digit_count().unsigned_abs() > MAX_SCALE {
-            return beyond();
-        }
-        let value = value.normalized();
-        let (digits, scale) = value.as_bigint_and_scale();
-        let count = digits.to_string().len();
-        if count > MAX_DIGITS {
-            return Err(format!("the price has more than {MAX_DIGITS} significant digits"));
-        }
-        let exponent = i64::try_from(count).map_or(i64::MAX, |n| (n - 1).saturating_sub(scale));
-        if !EXPONENTS.contains(&exponent) {
-            return beyond();
+        let value = Decimal::parse(text).map_err(|problem| match problem {
+            NoDecimal::Shape => "a price is a decimal number, as in `20` or `19.90`".to_owned(),
+            NoDecimal::Digits | NoDecimal::Range if text.starts_with('-') => NEGATIVE.to_owned(),
+            NoDecimal::Digits => format!("the price has more than {MAX_DIGITS} significant digits"),
+            NoDecimal::Range => "the price is beyond the range 1e-130 to 9.99e125".to_owned(),
+        })?;
+        if value.is_negative() {
+            return Err(NEGATIVE.to_owned());
         }
         Ok(Self(value))
     }
 
     /// A price that is a whole number.
     pub fn whole(units: u64) -> Self {
-        Self(BigDecimal::from(units))
+        Self(Decimal::whole(units))
+    }
+
+    /// The price as a number like any other.
+    pub fn as_decimal(&self) -> &Decimal {
+        &self.0
     }
 
     /// The price as a JSON number, exact.
     pub fn to_json(&self) -> Number {
-        Number::from_str(&self.to_string()).expect("a plain decimal is a JSON number")
+        self.0.to_json()
     }
-}
-
-/// The value of 1 to 18 plain digits, which need no further check. Most prices are of this shape.
-fn whole_units(text: &str) -> Option<u64> {
-    let is_short = (1..=18).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
-    is_short.then(|| text.parse().ok())?
 }
 
 impl fmt::Display for Price {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.0.to_plain_string())
+        self.0.fmt(f)
     }
 }
 

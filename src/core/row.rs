@@ -1,6 +1,6 @@
 //! The rows of the table, without attributes that are never read.
 
-use super::{Answer, Condition, Price, Responder, RfqId, Ride, Timestamp};
+use super::{Answer, BestBy, Condition, Details, Price, Responder, RfqId, Ride, Timestamp};
 
 /// The request row. Rows of the original have only the id and the ride.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,8 +17,29 @@ pub struct RequestRow {
     pub expected: Option<Vec<Responder>>,
     /// The conditions asked for.
     pub until: Vec<Condition>,
+    /// What orders its quotes.
+    pub best_by: BestBy,
+    /// The payload that providers got with the request.
+    pub details: Option<Details>,
     /// When it was closed.
     pub closed_at: Option<Timestamp>,
+}
+
+impl RequestRow {
+    /// A row as the original writes it: the id and the ride.
+    pub fn new(id: RfqId, ride: Ride) -> Self {
+        Self {
+            id,
+            ride,
+            submitted_at: None,
+            deadline: None,
+            expected: None,
+            until: Vec::new(),
+            best_by: BestBy::Price,
+            details: None,
+            closed_at: None,
+        }
+    }
 }
 
 /// The row of one answer (or receipt).
@@ -28,6 +49,8 @@ pub struct AnswerRow {
     pub responder: Responder,
     /// What the answer is.
     pub answer: Answer,
+    /// The payload that came with it.
+    pub details: Option<Details>,
     /// When the provider received the request, by its own clock.
     pub received_at: Option<Timestamp>,
     /// When the provider answered, by its own clock.
@@ -41,6 +64,20 @@ pub struct AnswerRow {
 }
 
 impl AnswerRow {
+    /// A row without times and details.
+    pub fn new(responder: Responder, answer: Answer) -> Self {
+        Self {
+            responder,
+            answer,
+            details: None,
+            received_at: None,
+            answered_at: None,
+            sent_at: None,
+            gathered_at: None,
+            failed_at: None,
+        }
+    }
+
     /// The time that decides whether it is late: the queue's, else the provider's. The original's rows have none.
     pub fn time(&self) -> Option<Timestamp> {
         self.sent_at.or(self.answered_at)

@@ -195,25 +195,22 @@ mod tests {
         let [received_at, answered_at, sent_at, gathered_at] = times.map(|time| at(time?));
         let responder = Responder::stored(who);
         AnswerRow {
-            responder,
-            answer,
             received_at,
             answered_at,
             sent_at,
             gathered_at,
-            failed_at: None,
+            ..AnswerRow::new(responder, answer)
         }
     }
 
     fn timeline(submitted: Option<i64>, answers: Vec<AnswerRow>) -> Timeline {
         let request = RequestRow {
-            id: RfqId::parse("x").expect("valid"),
-            ride: Ride { from: "A".into(), to: "B".into(), customer: "c".into() },
             submitted_at: submitted.and_then(at),
             deadline: submitted.and_then(|_| at(15_000)),
-            expected: None,
-            until: Vec::new(),
-            closed_at: None,
+            ..RequestRow::new(
+                RfqId::parse("x").expect("valid"),
+                Ride { from: "A".into(), to: "B".into(), customer: "c".into() },
+            )
         };
         let rows = Rows { request, answers };
         Timeline::of(&rows, &aggregate(&rows, at(0).expect("in range"), None))

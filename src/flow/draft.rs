@@ -4,13 +4,16 @@ use std::time::Duration;
 
 use serde_json::value::RawValue;
 
+use crate::aws::MAX_PUBLISHED_BYTES;
 use crate::core::fields::{Fields, present};
 use crate::core::text::{is_refused, is_unsafe, trimmed, without_mark};
-use crate::core::{Condition, RfqId, Ride, Until, parse_duration};
-use crate::error::{Error, Result};
+use crate::core::{
+    BestBy, Condition, Details, Request, RfqId, Ride, Timestamp, Until, parse_duration,
+};
+use crate::error::{Error, Kind, Result};
 
-/// The longest accepted JSON of a request, in bytes. A valid request is far shorter.
-pub const JSON_MAX: u64 = 65_536;
+/// The longest accepted JSON of a request, in bytes: twice what SNS takes, since spaces are not sent.
+pub const JSON_MAX: u64 = 524_288;
 const ANONYMOUS: &str = "anonymous";
 /// The deadline of a request that names none.
 pub const DEADLINE: Duration = Duration::from_secs(15);
@@ -36,6 +39,27 @@ pub struct Submission {
     pub deadline: Term<Duration>,
     /// Conditions that complete the gathering besides `all`.
     pub until: Vec<Condition>,
+    /// What orders its quotes; `None` if the request leaves it out, which means the price.
+    pub best_by: Option<BestBy>,
+    /// The payload for the providers.
+    pub details: Option<Details>,
+}
+
+/// The parts of a request that say how its answers are gathered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// Time from submission to deadline.
+    pub deadline: Term<Duration>,
+    /// Conditions that complete the gathering besides `all`.
+    pub until: Vec<Condition>,
+    /// What orders its quotes.
+    pub best_by: Option<BestBy>,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self { deadline: Term::Default(DEADLINE), until: Vec::new(), best_by: None }
+    }
 }
 
 impl Submission {
@@ -51,6 +75,8 @@ impl Submission {
             is_customer_named: true,
             deadline: Term::Default(deadline),
             until: Vec::new(),
+            best_by: None,
+            details: None,
         }
     }
 }
@@ -115,29 +141,30 @@ pub struct Draft {
     pub ride: Ride<Option<String>>,
     /// The id, if the customer chose one.
     pub rfq_id: Option<String>,
+    /// The payload for the providers.
+    pub details: Option<Details>,
 }
 
 impl Draft {
-    /// Takes `from`, `to` and `customer` from the original's event. `name` is the event's name in messages.
+    /// Takes `from`, `to`, `customer` and `details` from an event. `name` is the event's name in messages.
     ///
     /// # Errors
-    /// Invalid when one of them is not a string.
+    /// Invalid when one of the first three is not a string, or the details cannot be passed on.
     pub fn of_event(name: &str, event: &Fields) -> Result<Self> {
         let field = |field| text(name, event, field);
         let ride = Ride { from: field("from")?, to: field("to")?, customer: field("customer")? };
-        Ok(Self { ride, rfq_id: None })
+        let details = match present(event, "details") {
+            Some(written) => check_details("details", written)?,
+            None => None,
+        };
+        Ok(Self { ride, rfq_id: None, details })
     }
 
     /// Validates the request. `named` returns a field's name in messages: `--from` or `from`.
     ///
     /// # Errors
-    /// Invalid, with the problem and the field.
-    pub fn check(
-        self,
-        named: impl Fn(&str) -> String,
-        deadline: Term<Duration>,
-        until: Vec<Condition>,
-    ) -> Result<Submission> {
+    /// Invalid, with the problem and the field; too large if SNS would not take the message.
+    pub fn check(self, named: impl Fn(&str) -> String, terms: Terms) -> Result<Submission> {
         let missing = |name: &'static str| {
             Error::invalid(format!("`{}` is missing; nothing was sent", named(name))).about(name)
         };
@@ -161,32 +188,59 @@ impl Draft {
             None => ANONYMOUS.to_owned(),
         };
         let ride = Ride { from: required("from", from)?, to: required("to", to)?, customer };
-        Ok(Submission { id, ride, is_customer_named, deadline, until })
+        check_size(&id, &ride, self.details.as_ref())?;
+        let Terms { deadline, until, best_by } = terms;
+        let details = self.details;
+        Ok(Submission { id, ride, is_customer_named, deadline, until, best_by, details })
     }
 }
 
-/// Reads a request from JSON: the original's event with optional fields `rfq-id`, `deadline` and `until`. The
-/// arguments `deadline` and `until` replace missing fields. `name` is the input's name in messages.
+/// Checks the payload of a request. `name` is its name in messages.
 ///
 /// # Errors
-/// Invalid, with the problem and the field.
-pub fn of_json(
-    name: &str,
-    json: &str,
-    deadline: Term<Duration>,
-    until: &[Condition],
-) -> Result<Submission> {
+/// Invalid, with the problem.
+pub fn check_details(name: &str, json: &str) -> Result<Option<Details>> {
+    Details::parse(json).map_err(|problem| {
+        Error::invalid(format!("`{name}`: {problem}; nothing was sent")).about("details")
+    })
+}
+
+/// Fails if SNS would not take the message of a request. Only details can make it so large.
+fn check_size(id: &RfqId, ride: &Ride, details: Option<&Details>) -> Result<()> {
+    let likely = |details: &&Details| details.as_str().len() > MAX_PUBLISHED_BYTES / 2;
+    let Some(details) = details.filter(likely) else { return Ok(()) };
+    // Every time has the same length.
+    let time = Some(Timestamp::now());
+    let request =
+        Request { id: id.clone(), ride: ride.clone(), submitted_at: time, deadline: time };
+    let size = request.encode(Some(details)).len();
+    if size <= MAX_PUBLISHED_BYTES {
+        return Ok(());
+    }
+    let message = format!(
+        "the message with its details has {size} bytes, and SNS takes {MAX_PUBLISHED_BYTES}; \
+         nothing was sent"
+    );
+    Err(Error::new(Kind::TooLarge, message).about("details"))
+}
+
+/// Reads a request from JSON: the original's event with optional fields `rfq-id`, `details`, `deadline`, `until`
+/// and `best-by`. `terms` replace missing fields. `name` is the input's name in messages.
+///
+/// # Errors
+/// Invalid, with the problem and the field; too large if SNS would not take the message.
+pub fn of_json(name: &str, json: &str, terms: &Terms) -> Result<Submission> {
     let event = object(name, json)?;
     let draft = Draft { rfq_id: text(name, &event, "rfq-id")?, ..Draft::of_event(name, &event)? };
     let deadline = match text(name, &event, "deadline")? {
-        None => deadline,
+        None => terms.deadline,
         Some(typed) => parse_duration(&typed)
             .and_then(check_deadline)
             .map(Term::Named)
             .map_err(|problem| invalid("deadline", &format!(": {problem}")))?,
     };
     let until = match present(&event, "until") {
-        None => until.to_vec(),
+        None => terms.until.clone(),
         Some(written) => match serde_json::from_str::<Vec<&RawValue>>(written) {
             Ok(all) if all.len() > UNTIL_MAX => {
                 return Err(invalid("until", &format!(": at most {UNTIL_MAX} conditions")));
@@ -195,7 +249,14 @@ pub fn of_json(
             Err(_) => vec![condition(written)?],
         },
     };
-    draft.check(str::to_owned, deadline, until)
+    let best_by = match text(name, &event, "best-by")? {
+        None => terms.best_by.clone(),
+        Some(typed) => {
+            let parsed = typed.parse();
+            Some(parsed.map_err(|problem: String| invalid("best-by", &format!(": {problem}")))?)
+        }
+    };
+    draft.check(str::to_owned, Terms { deadline, until, best_by })
 }
 
 /// Trims and checks the id of a new request. It refuses characters that control a terminal, and the path segments
@@ -270,7 +331,7 @@ mod tests {
     use super::*;
 
     fn line(line: &str) -> Result<Submission, String> {
-        of_json("the line", line, Term::Default(DEADLINE), &[]).map_err(|error| error.to_string())
+        of_json("the line", line, &Terms::default()).map_err(|error| error.to_string())
     }
 
     #[test]

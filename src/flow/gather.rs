@@ -10,7 +10,9 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
-use crate::aws::{Aws, DeadLetters, Insert, Inserted, MAX_STATEMENTS, PolledQueue, Table};
+use crate::aws::{
+    Aws, DeadLetters, Insert, Inserted, MAX_STATEMENTS, MAX_STATEMENTS_BYTES, PolledQueue, Table,
+};
 use crate::consumer::{
     Batcher, ConsumeOptions, Consumer, Entries, Limits, Message, Notice, Seat, Trouble, Verdict,
     retry_transient,
@@ -24,10 +26,6 @@ use crate::shutdown::StopSignal;
 const INSERT_LINGER: Duration = Duration::ZERO;
 /// How long an answer waits while other inserts are in flight.
 const INSERT_MAX_WAIT: Duration = Duration::from_millis(100);
-
-/// DynamoDB accepts requests of up to 16 MB.
-/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html>
-const BATCH_BYTES: usize = 4_000_000;
 
 #[derive(Debug, Clone, Copy)]
 pub struct ConsumerSettings {
@@ -94,7 +92,7 @@ pub async fn run(
 fn inserts(tasks: &TaskTracker, table: Table, stop: &StopSignal) -> Batcher<Insert, Inserted> {
     let limits = Limits {
         count: MAX_STATEMENTS,
-        bytes: BATCH_BYTES,
+        bytes: MAX_STATEMENTS_BYTES,
         linger: INSERT_LINGER,
         max_wait: INSERT_MAX_WAIT,
         max_in_flight: 4,
@@ -185,13 +183,12 @@ impl Gatherer {
         let (responder, id, answer) =
             (reply.responder.clone(), reply.id.clone(), reply.answer.clone());
         let row = AnswerRow {
-            responder: reply.responder,
-            answer: reply.answer,
+            details: reply.details,
             received_at: reply.received_at,
             answered_at: reply.answered_at,
             sent_at: message.sent_at,
             gathered_at: Some(Timestamp::now()),
-            failed_at: None,
+            ..AnswerRow::new(reply.responder, reply.answer)
         };
         match self.rows.submit(Insert { id: reply.id, row, ride }).await {
             Ok(inserted) => {
@@ -258,15 +255,7 @@ mod tests {
     use crate::core::{Price, Responder, RfqId};
 
     fn answer(responder: &str, answer: Answer) -> Insert {
-        let row = AnswerRow {
-            responder: Responder::stored(responder),
-            answer,
-            received_at: None,
-            answered_at: None,
-            sent_at: None,
-            gathered_at: None,
-            failed_at: None,
-        };
+        let row = AnswerRow::new(Responder::stored(responder), answer);
         Insert { id: RfqId::parse("x").expect("valid"), row, ride: None }
     }
 

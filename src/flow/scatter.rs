@@ -15,8 +15,8 @@ use uuid::Uuid;
 use self::protocol::RfqStore;
 pub use self::protocol::Scattered;
 use crate::aws::{
-    Adopted, Aws, Forgotten, MAX_PUBLISHED, MAX_PUBLISHED_BYTES, MAX_STATEMENTS, Recorded,
-    RequestInsert, Table, Topic,
+    Adopted, Aws, Forgotten, MAX_PUBLISHED, MAX_PUBLISHED_BYTES, MAX_STATEMENTS,
+    MAX_STATEMENTS_BYTES, Recorded, RequestInsert, Table, Topic,
 };
 use crate::consumer::{Batcher, Effect, Limits, Refusal};
 use crate::core::{Condition, Request, RequestRow, Responder, Ride, Timestamp, show_duration};
@@ -84,18 +84,11 @@ impl Scatter {
         };
         let mut scatter = Self::new(aws, Way::Singly).await?;
         let (table, topic) = (scatter.table.clone(), scatter.topic.clone());
-        // Even the 25 largest rows are far below the size limit of a request.
-        let rows = limits(MAX_STATEMENTS, usize::MAX);
-        let rows = Batcher::start(
-            tasks,
-            rows,
-            stop.clone(),
-            |_| 0,
-            move |batch| {
-                let table = table.clone();
-                async move { table.record_all(&batch).await }
-            },
-        );
+        let rows = limits(MAX_STATEMENTS, MAX_STATEMENTS_BYTES);
+        let rows = Batcher::start(tasks, rows, stop.clone(), RequestInsert::size, move |batch| {
+            let table = table.clone();
+            async move { table.record_all(&batch).await }
+        });
         let messages = limits(MAX_PUBLISHED, MAX_PUBLISHED_BYTES);
         let messages = Batcher::start(tasks, messages, stop.clone(), String::len, move |batch| {
             let topic = topic.clone();
@@ -172,7 +165,7 @@ impl RfqStore for Scatter {
     }
 
     async fn publish(&self, row: &RequestRow) -> Result<(), (Error, Effect)> {
-        let message = message(row).encode();
+        let message = message(row);
         let Way::Batched { messages, .. } = &self.way else {
             return self.topic.publish(&message).boxed().await;
         };
@@ -202,13 +195,13 @@ fn failed(doing: &str, refusal: &Refusal) -> (Error, Effect) {
 fn row(submission: &Submission, expected: Vec<Responder>) -> RequestRow {
     let submitted = Timestamp::now();
     RequestRow {
-        id: submission.id.clone(),
-        ride: submission.ride.clone(),
         submitted_at: Some(submitted),
         deadline: Some(submitted.plus(submission.deadline.value())),
         expected: Some(expected),
         until: conditions(&submission.until),
-        closed_at: None,
+        best_by: submission.best_by.clone().unwrap_or_default(),
+        details: submission.details.clone(),
+        ..RequestRow::new(submission.id.clone(), submission.ride.clone())
     }
 }
 
@@ -218,13 +211,15 @@ fn conditions(asked: &[Condition]) -> Vec<Condition> {
     std::iter::once(Condition::All).chain(asked).collect()
 }
 
-fn message(row: &RequestRow) -> Request {
-    Request {
+/// The message of a request row.
+fn message(row: &RequestRow) -> String {
+    let request = Request {
         id: row.id.clone(),
         ride: row.ride.clone(),
         submitted_at: row.submitted_at,
         deadline: row.deadline,
-    }
+    };
+    request.encode(row.details.as_ref())
 }
 
 /// Fails if the stored RFQ differs from the submission. Parts that either of them leaves out are not compared.
@@ -246,6 +241,13 @@ fn check_same(submission: &Submission, stored: &RequestRow) -> Result<()> {
     {
         let length = show_duration(deadline.saturating_since(submitted));
         return conflict("deadline", format!("another deadline: {length}"));
+    }
+    if submission.details.is_some() && submission.details != stored.details {
+        return conflict("details", "other details".to_owned());
+    }
+    if let Some(by) = submission.best_by.as_ref().filter(|by| **by != stored.best_by) {
+        let by = format!("its best quote by `{}`, not `{by}`", stored.best_by);
+        return conflict("best-by", by);
     }
     let words =
         |until: &[Condition]| until.iter().map(ToString::to_string).collect::<BTreeSet<_>>();

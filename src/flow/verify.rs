@@ -163,24 +163,15 @@ mod tests {
     use crate::core::{Answer, AnswerRow, Price, RequestRow, Ride};
 
     fn rows(expected: &[&str], answered: &[&str]) -> Rows {
-        let row = |who: &&str| AnswerRow {
-            responder: Responder::stored(*who),
-            answer: Answer::Quote(Price::whole(1)),
-            received_at: None,
-            answered_at: None,
-            sent_at: None,
-            gathered_at: None,
-            failed_at: None,
-        };
+        let row =
+            |who: &&str| AnswerRow::new(Responder::stored(*who), Answer::Quote(Price::whole(1)));
         Rows {
             request: RequestRow {
-                id: RfqId::parse("x").expect("valid"),
-                ride: Ride { from: "A".into(), to: "B".into(), customer: "c".into() },
-                submitted_at: None,
-                deadline: None,
                 expected: Some(expected.iter().map(|who| Responder::stored(*who)).collect()),
-                until: Vec::new(),
-                closed_at: None,
+                ..RequestRow::new(
+                    RfqId::parse("x").expect("valid"),
+                    Ride { from: "A".into(), to: "B".into(), customer: "c".into() },
+                )
             },
             answers: answered.iter().map(row).collect(),
         }

@@ -69,13 +69,14 @@ impl Problem {
 
 /// Whether the backend or the server is at fault, not the request.
 pub(super) fn is_ours(error: &Error) -> bool {
-    !matches!(error.kind(), Kind::Invalid | Kind::Conflict | Kind::NoSuchRfq)
+    !matches!(error.kind(), Kind::Invalid | Kind::TooLarge | Kind::Conflict | Kind::NoSuchRfq)
 }
 
 impl From<&Error> for Problem {
     fn from(error: &Error) -> Self {
         let status = match error.kind() {
             Kind::Invalid => StatusCode::BAD_REQUEST,
+            Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Kind::Conflict => StatusCode::CONFLICT,
             Kind::NoSuchRfq => StatusCode::NOT_FOUND,
             // The backend may recover at any time.

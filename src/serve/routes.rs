@@ -20,14 +20,14 @@ use tokio::time::{Instant, timeout};
 
 use super::answer::{Problem, json_answer, submitted};
 use super::events::{self, END, Follower};
-use super::submitter::{CLIENT_LIMIT, SubmissionResult};
+use super::submitter::CLIENT_LIMIT;
 use super::watches::{LONGEST_LINGER, Latest};
 use super::{AppState, Operation, page, tell};
 use crate::aws::Topic;
 use crate::core::text::compact_json;
 use crate::core::{RfqId, parse_duration, show_duration};
 use crate::error::{Error, Result};
-use crate::flow::draft::{JSON_MAX, Term, of_json, utf8};
+use crate::flow::draft::{JSON_MAX, Term, Terms, of_json, utf8};
 use crate::flow::quotes::snapshot;
 use crate::flow::scatter::Scattered;
 use crate::stack::subscribed;
@@ -84,16 +84,14 @@ async fn submit(State(state): State<Arc<AppState>>, request: Request) -> RouteRe
         Problem::new(StatusCode::REQUEST_TIMEOUT, error)
     })??;
     let text = utf8("the body", body.into())?;
-    let submission = of_json("the body", &text, Term::Default(state.settings.deadline), &[])?;
+    let deadline = Term::Default(state.settings.deadline);
+    let terms = Terms { deadline, ..Terms::default() };
+    let submission = of_json("the body", &text, &terms)?;
     let id = submission.id.clone();
     match state.submitter.submit(submission).await {
-        Ok(SubmissionResult::Refused) => {
-            Err(Problem::busy("too many requests at once; nothing was sent"))
-        }
-        Ok(SubmissionResult::Done(Scattered::Published(row) | Scattered::Answered(row))) => {
-            Ok(submitted(&row.id))
-        }
-        Ok(SubmissionResult::Done(Scattered::Unknown(error))) => Err(Problem::unknown(&error, &id)),
+        Ok(None) => Err(Problem::busy("too many requests at once; nothing was sent")),
+        Ok(Some(Scattered::Published(row) | Scattered::Answered(row))) => Ok(submitted(&row.id)),
+        Ok(Some(Scattered::Unknown(error))) => Err(Problem::unknown(&error, &id)),
         Err(error) => Err(error.into()),
     }
 }

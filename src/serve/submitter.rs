@@ -25,13 +25,6 @@ const REGISTER_AGE: Duration = Duration::from_secs(1);
 /// How long a failure to open a scatter counts for other submissions too.
 const FAILED_FOR: Duration = Duration::from_secs(1);
 
-pub(super) enum SubmissionResult {
-    /// It was carried out, or its outcome is unknown.
-    Done(Scattered),
-    /// There was no room; nothing was done.
-    Refused,
-}
-
 pub(super) struct Submitter(Arc<Inner>);
 
 struct Inner {
@@ -71,11 +64,11 @@ impl Submitter {
         }))
     }
 
-    /// Submits a request, unless there is no room for it. As with [`Scatter::submit`], nothing was sent on an
+    /// Submits a request; `None` if there is no room for it, and then nothing was done. As with [`Scatter::submit`], nothing was sent on an
     /// error. A row that other submissions rely on stays.
-    pub(super) async fn submit(&self, submission: Submission) -> Result<SubmissionResult> {
+    pub(super) async fn submit(&self, submission: Submission) -> Result<Option<Scattered>> {
         let Ok(room) = Arc::clone(&self.0.room).try_acquire_owned() else {
-            return Ok(SubmissionResult::Refused);
+            return Ok(None);
         };
         let inner = Arc::clone(&self.0);
         // A client that disconnects must not interrupt its submission.
@@ -86,12 +79,12 @@ impl Submitter {
             done
         });
         match timeout(CLIENT_LIMIT, work).await {
-            Ok(Ok(done)) => Ok(SubmissionResult::Done(done?)),
+            Ok(Ok(done)) => Ok(Some(done?)),
             Ok(Err(panic)) => Err(Error::other("the submission broke down").because(panic)),
             Err(_) => {
                 let message =
                     format!("no answer within {} s; rydes keeps retrying", CLIENT_LIMIT.as_secs());
-                Ok(SubmissionResult::Done(Scattered::Unknown(Error::other(message))))
+                Ok(Some(Scattered::Unknown(Error::other(message))))
             }
         }
     }

@@ -6,6 +6,7 @@ pub(crate) mod events;
 pub(crate) mod letters;
 mod names;
 pub(crate) mod page;
+pub mod payload;
 pub mod picture;
 pub mod quotes;
 pub(crate) mod served;

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::payload::{self, Field};
 use super::quotes::{document as plain, rows, said};
 use super::table::price;
 use super::trace::{document as timeline_document, step, tick, unsaid};
@@ -11,8 +12,8 @@ use crate::core::text::printable;
 use crate::core::timeline::Timeline;
 
 /// The fields of `quotes --output json`, and these for people. `table` has a row for each provider with `place`,
-/// `responder`, `quote`, `after`, `note` and `state`, in the order of the terminal. `shown` has `from`, `to` and
-/// `customer`, safe to print. `truth` has sentences. `timeline` has the fields of `trace --output json`, with
+/// `responder`, `quote`, `fields`, `after`, `note` and `state`, in the order of the terminal. `fields` has the
+/// titles of the details that are shown. `shown` has `from`, `to` and `customer`, safe to print. `truth` has sentences. `timeline` has the fields of `trace --output json`, with
 /// `span-ms` (the end of its scale), `ticks` (the labels on it) and `shown` (`name`, `quote` and `unsaid` of each
 /// provider).
 ///
@@ -20,7 +21,10 @@ use crate::core::timeline::Timeline;
 pub fn document(rows: &Rows, gathering: &Gathering) -> Value {
     let timeline = Timeline::of(rows, gathering);
     let mut document = plain(gathering);
-    document["table"] = table(gathering);
+    let fields = payload::shown(gathering, &payload::common(gathering));
+    let titles = fields.iter().map(|field| field.title(payload::WIDTHS[0]));
+    document["fields"] = titles.collect();
+    document["table"] = table(gathering, &fields);
     let request = &gathering.request;
     document["shown"] = json!({
         "from": printable(&request.ride.from),
@@ -62,25 +66,28 @@ fn ticks(span: i64) -> Value {
 }
 
 /// The rows of the terminal's table, then the providers that have not answered yet.
-fn table(gathering: &Gathering) -> Value {
+fn table(gathering: &Gathering, fields: &[Field]) -> Value {
     let row = |cells: &[String], state: State| {
         let cell = |position: usize| cells.get(position).map_or("", String::as_str);
         json!({
             "place": cell(0),
             "responder": cell(1),
             "quote": cell(2),
-            "after": cell(3),
-            "note": cell(4),
+            "fields": cells[3..3 + fields.len()],
+            "after": cell(3 + fields.len()),
+            "note": cell(4 + fields.len()),
             "state": state.word(),
         })
     };
-    let said = rows(gathering).into_iter().map(|(state, cells)| row(&cells, state));
+    let said = rows(gathering, fields).into_iter().map(|(state, cells)| row(&cells, state));
     let waiting = gathering.providers.iter().filter(|provider| provider.state == State::Waiting);
     let waiting = waiting.map(|provider| {
         let name = printable(provider.responder.as_str());
         let receipt = provider.reason.as_deref().map(printable);
         let note = receipt.map_or("still out".to_owned(), |r| format!("still out: {r} (receipt)"));
-        row(&[String::new(), name, "-".into(), "-".into(), note], State::Waiting)
+        let cells = [String::new(), name, "-".into()].into_iter();
+        let cells = cells.chain(fields.iter().map(|field| field.cell(provider.details.as_ref())));
+        row(&cells.chain(["-".into(), note]).collect::<Vec<_>>(), State::Waiting)
     });
     said.chain(waiting).collect()
 }

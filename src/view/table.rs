@@ -6,29 +6,37 @@ use comfy_table::{Cell, CellAlignment, Table};
 use unicode_segmentation::UnicodeSegmentation as _;
 use unicode_width::UnicodeWidthStr as _;
 
-use crate::core::Price;
+use crate::core::{Decimal, Price};
 
 /// Replaces text that was cut.
 pub(crate) const CUT: &str = "...";
-/// The longest price that is written in full.
-const LONGEST_PRICE: usize = 24;
+/// The longest number that is written in full.
+const LONGEST_NUMBER: usize = 24;
 /// The digits shown of a longer one.
 const SHOWN_DIGITS: usize = 12;
 
 /// The title of a column, with its alignment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Column {
-    Left(&'static str),
-    Right(&'static str),
+pub(crate) enum Column<'a> {
+    Left(&'a str),
+    Right(&'a str),
+}
+
+impl<'a> Column<'a> {
+    pub(crate) fn title(self) -> &'a str {
+        match self {
+            Self::Left(title) | Self::Right(title) => title,
+        }
+    }
 }
 
 /// The lines of a table, its header first. Cells must be safe to print.
-pub(crate) fn lines(columns: &[Column], rows: &[Vec<String>]) -> Vec<String> {
+pub(crate) fn lines(columns: &[Column<'_>], rows: &[Vec<String>]) -> Vec<String> {
     spaced(columns, rows, 2)
 }
 
 /// The same with this many spaces between columns.
-pub(crate) fn spaced(columns: &[Column], rows: &[Vec<String>], gap: u16) -> Vec<String> {
+pub(crate) fn spaced(columns: &[Column<'_>], rows: &[Vec<String>], gap: u16) -> Vec<String> {
     let mut table = Table::new();
     table.load_style(NOTHING);
     let header = columns.iter().map(|column| match column {
@@ -49,13 +57,19 @@ pub(crate) fn spaced(columns: &[Column], rows: &[Vec<String>], gap: u16) -> Vec<
     table.lines().map(|line| line.trim_end().to_owned()).collect()
 }
 
-/// A price for a column. A long one is in powers of ten, with `~` if digits are left out.
+/// A price for a column.
 pub(crate) fn price(price: &Price) -> String {
-    let plain = price.to_string();
-    if plain.len() <= LONGEST_PRICE {
+    number(price.as_decimal())
+}
+
+/// A number for a column. A long one is in powers of ten, with `~` if digits are left out.
+pub(crate) fn number(number: &Decimal) -> String {
+    let plain = number.to_string();
+    if plain.len() <= LONGEST_NUMBER {
         return plain;
     }
-    let (whole, part) = plain.split_once('.').unwrap_or((&plain, ""));
+    let (sign, plain) = plain.strip_prefix('-').map_or(("", &*plain), |plain| ("-", plain));
+    let (whole, part) = plain.split_once('.').unwrap_or((plain, ""));
     let digits = format!("{whole}{part}");
     let zeros = digits.len() - digits.trim_start_matches('0').len();
     let significant = digits.trim_matches('0');
@@ -64,13 +78,13 @@ pub(crate) fn price(price: &Price) -> String {
     let about = if shown.len() < significant.len() { "~" } else { "" };
     let (first, others) = shown.split_at(1);
     let point = if others.is_empty() { "" } else { "." };
-    format!("{about}{first}{point}{others}e{exponent}")
+    format!("{about}{sign}{first}{point}{others}e{exponent}")
 }
 
 /// The width of a column: its title or its widest cell.
 pub(crate) fn width_of(title: &str, rows: &[Vec<String>], column: usize) -> usize {
     let cells = rows.iter().filter_map(|row| row.get(column));
-    cells.map(|cell| cell.width()).max().unwrap_or(0).max(title.len())
+    cells.map(|cell| cell.width()).max().unwrap_or(0).max(title.width())
 }
 
 /// Cuts text at its end to this width in columns. Keeps grapheme clusters whole.

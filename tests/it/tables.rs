@@ -7,13 +7,14 @@ use rydes::aws::Usage;
 use rydes::consumer::Trouble;
 use rydes::core::aggregate::aggregate;
 use rydes::core::{
-    Answer, AnswerRow, Condition, Price, ProviderName, RequestRow, Responder, RfqId, Ride, Rows,
-    StackName, Timestamp,
+    Answer, AnswerRow, Condition, Details, Price, ProviderName, RequestRow, Responder, RfqId, Ride,
+    Rows, StackName, Timestamp,
 };
 use rydes::flow::events::{Event, Gathered};
 use rydes::flow::provider::{
     Behaviour, Endpoint, Profile, Receipts, Served, ServedBy, Simulation, endpoint_url,
 };
+use rydes::view::payload::Field;
 use rydes::view::quotes::{Frame, MOST_ROWS, best_line, table};
 use rydes::view::workers::{ConsumerPart, Tally, Viewport};
 
@@ -32,15 +33,7 @@ fn simulated(number: usize) -> Responder {
 }
 
 fn says(who: Responder, answer: Answer, sent: i64) -> AnswerRow {
-    AnswerRow {
-        responder: who,
-        answer,
-        received_at: None,
-        answered_at: None,
-        sent_at: Some(at(sent)),
-        gathered_at: None,
-        failed_at: None,
-    }
+    AnswerRow { sent_at: Some(at(sent)), ..AnswerRow::new(who, answer) }
 }
 
 fn quote(number: usize, price: u64, sent: i64) -> AnswerRow {
@@ -48,24 +41,37 @@ fn quote(number: usize, price: u64, sent: i64) -> AnswerRow {
 }
 
 /// An RFQ of ten providers, as it stood after so many milliseconds.
-fn shown(providers: usize, mut answers: Vec<AnswerRow>, after: i64, width: Option<u16>) -> String {
+fn shown(providers: usize, answers: Vec<AnswerRow>, after: i64, width: Option<u16>) -> String {
+    shown_by("price", &[], providers, answers, after, width)
+}
+
+/// The same in another order, with a column for each of these fields.
+fn shown_by(
+    best_by: &str,
+    fields: &[&str],
+    providers: usize,
+    mut answers: Vec<AnswerRow>,
+    after: i64,
+    width: Option<u16>,
+) -> String {
     answers.retain(|answer| answer.sent_at.is_none_or(|sent| sent <= at(after)));
+    let ride = Ride {
+        from: "Frankfurt".to_owned(),
+        to: "Las Vegas".to_owned(),
+        customer: "cmr".to_owned(),
+    };
     let request = RequestRow {
-        id: id(),
-        ride: Ride {
-            from: "Frankfurt".to_owned(),
-            to: "Las Vegas".to_owned(),
-            customer: "cmr".to_owned(),
-        },
         submitted_at: Some(at(0)),
         deadline: Some(at(15_000)),
         expected: Some((1..=providers).map(simulated).collect()),
         until: vec![Condition::All],
-        closed_at: None,
+        best_by: best_by.parse().expect("an order"),
+        ..RequestRow::new(id(), ride)
     };
     let gathering = aggregate(&Rows { request, answers }, at(after), None);
     let stack = StackName::parse("wild-rydes").expect("valid");
-    let frame = Frame { stack: &stack, now: at(after), width, rows: MOST_ROWS };
+    let fields: Vec<Field> = fields.iter().map(|field| field.parse().expect("a field")).collect();
+    let frame = Frame { stack: &stack, now: at(after), width, rows: MOST_ROWS, fields: &fields };
     let lines = table(&gathering, frame);
     let best = best_line(&gathering).map(|line| &lines[line]);
     assert_eq!(best.is_some(), gathering.best.is_some());
@@ -78,6 +84,45 @@ fn shown(providers: usize, mut answers: Vec<AnswerRow>, after: i64, width: Optio
         assert!(widest <= Some(width.into()), "{widest:?} > {width}:\n{}", lines.join("\n"));
     }
     lines.join("\n")
+}
+
+/// A row with these details.
+fn with(details: &str, row: AnswerRow) -> AnswerRow {
+    AnswerRow { details: Details::parse(details).expect("JSON"), ..row }
+}
+
+/// Answers with details of all kinds.
+fn detailed() -> Vec<AnswerRow> {
+    let no = says(simulated(4), Answer::Declined("fully booked".to_owned()), 1_100);
+    vec![
+        with(r#"{"eta-minutes": 12, "vehicle": "unicorn"}"#, quote(1, 16, 800)),
+        with(r#"{"eta-minutes": 4.50, "vehicle": "two \u001b[2J unicorns"}"#, quote(2, 68, 900)),
+        with(r#"{"vehicle": {"legs": [1, 2, 3], "colour": "white as snow"}}"#, quote(3, 7, 950)),
+        with(r#"{"vehicle": null, "next": "tomorrow"}"#, no),
+        with(r#"{"eta-minutes": 1, "vehicle": ""}"#, quote(5, 99, 15_400)),
+    ]
+}
+
+#[test]
+fn the_number_that_orders_the_quotes_has_a_column() {
+    assert_snapshot!(shown_by("min:/eta-minutes", &[], 5, detailed(), 16_000, Some(80)));
+}
+
+#[test]
+fn details_are_shown_safely_in_columns() {
+    let fields = ["vehicle", "/vehicle/legs/1", "eta-minutes", "vehicle"];
+    assert_snapshot!(shown_by("price", &fields, 5, detailed(), 16_000, Some(100)));
+}
+
+#[test]
+fn details_are_cut_where_the_terminal_is_narrow() {
+    let fields = ["vehicle", "eta-minutes"];
+    assert_snapshot!(shown_by("max:/eta-minutes", &fields, 5, detailed(), 2_000, Some(79)));
+}
+
+#[test]
+fn a_number_that_no_quote_has_is_named() {
+    assert_snapshot!(shown_by("min:/price/total", &[], 5, detailed(), 2_000, Some(80)));
 }
 
 /// Everything that ten providers can do.

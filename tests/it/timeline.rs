@@ -24,13 +24,11 @@ fn simulated(number: usize) -> Responder {
 /// the table.
 fn row(who: Responder, answer: Answer, received: i64, answered: i64) -> AnswerRow {
     AnswerRow {
-        responder: who,
-        answer,
         received_at: Some(at(received)),
         answered_at: Some(at(answered)),
         sent_at: Some(at(answered + 4)),
         gathered_at: Some(at(answered + 34)),
-        failed_at: None,
+        ..AnswerRow::new(who, answer)
     }
 }
 
@@ -40,17 +38,18 @@ fn quote(number: usize, price: u64, received: i64, answered: i64) -> AnswerRow {
 
 fn request() -> RequestRow {
     RequestRow {
-        id: RfqId::parse("78c371f6-87c4-4e6e-8c7d-33403c7b7049").expect("valid"),
-        ride: Ride {
-            from: "Frankfurt".to_owned(),
-            to: "Las Vegas".to_owned(),
-            customer: "cmr".to_owned(),
-        },
         submitted_at: Some(at(0)),
         deadline: Some(at(15_000)),
         expected: Some((1..=11).map(simulated).collect()),
         until: vec![Condition::All],
-        closed_at: None,
+        ..RequestRow::new(
+            RfqId::parse("78c371f6-87c4-4e6e-8c7d-33403c7b7049").expect("valid"),
+            Ride {
+                from: "Frankfurt".to_owned(),
+                to: "Las Vegas".to_owned(),
+                customer: "cmr".to_owned(),
+            },
+        )
     }
 }
 

@@ -8,11 +8,13 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::service::ServiceArgs;
+use crate::cli::input::typed_or_read;
 use crate::cli::{Context, attended, env};
 use crate::core::{
     Answer, ProviderName, Request, RfqId, Ride, StackName, Timestamp, show_duration,
 };
 use crate::error::{Error, Result, exit};
+use crate::flow::draft::check_details;
 use crate::flow::events::{Event, Sink};
 use crate::flow::provider::{Consequence, Trial, TrialRequest, ask_once};
 use crate::settings::Env;
@@ -35,15 +37,18 @@ const TO: &str = "Las Vegas";
 
 Exit code: 0 for a quote, a decline or a receipt; 8 for a failure; 2 for wrong usage.")]
 pub(super) struct Command {
-    /// Where the ride begins; without --from and --to the request is read from stdin [on a terminal: Frankfurt]
+    /// Where the ride begins; without --from, --to and --details the request is read from stdin [on a terminal: Frankfurt]
     #[arg(long, value_name = "PLACE")]
     from: Option<String>,
     /// Where the ride ends [default: Las Vegas]
     #[arg(long, value_name = "PLACE")]
     to: Option<String>,
-    /// Name of the customer, with --from or --to
+    /// Name of the customer, if the request is not read
     #[arg(long, value_name = "NAME", default_value = "try")]
     customer: String,
+    /// JSON that the request carries: a text, or `@FILE`
+    #[arg(long, value_name = "JSON")]
+    details: Option<String>,
     /// Name of the provider in the reply
     #[arg(long, value_name = "NAME", default_value = "trial", value_parser = ProviderName::parse)]
     provider: ProviderName,
@@ -82,7 +87,7 @@ fn stack_name(context: &Context) -> Result<StackName> {
 impl Command {
     /// The request, and its text: made of the options, or read from stdin.
     async fn request(&self, context: &Context) -> Result<(Request, String)> {
-        let is_typed = self.from.is_some() || self.to.is_some();
+        let is_typed = self.from.is_some() || self.to.is_some() || self.details.is_some();
         if is_typed || std::io::stdin().is_terminal() {
             let ride = Ride {
                 from: self.from.clone().unwrap_or_else(|| FROM.to_owned()),
@@ -92,7 +97,11 @@ impl Command {
             let now = Timestamp::now();
             let (submitted_at, deadline) = (Some(now), Some(now.plus(DEADLINE)));
             let request = Request { id: RfqId::random(), ride, submitted_at, deadline };
-            let body = request.encode();
+            let details = match &self.details {
+                Some(typed) => check_details("--details", &typed_or_read(context, typed).await?)?,
+                None => None,
+            };
+            let body = request.encode(details.as_ref());
             return Ok((request, body));
         }
         let read = || {

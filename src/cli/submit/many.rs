@@ -116,7 +116,7 @@ impl RequestSource {
             }
             Self::Lines { from, name, .. } => (from, name),
         };
-        let (deadline, until) = (command.deadline(), command.conditions());
+        let terms = command.terms();
         let (lines, read) = mpsc::channel(READ_AHEAD);
         // Reading stdin or a pipe may block for long.
         tokio::task::spawn_blocking(move || read_lines(BufReader::new(from), &lines));
@@ -125,7 +125,7 @@ impl RequestSource {
             let line = line
                 .map_err(|error| Error::other(format!("reading {name} failed")).because(error))?;
             let request = line.text.map_err(Error::invalid);
-            let request = request.and_then(|text| of_json("the line", &text, deadline, &until));
+            let request = request.and_then(|text| of_json("the line", &text, &terms));
             Ok(BatchItem { line: Some(line.number), bytes: line.bytes, request })
         };
         received.map(wanted).boxed()
@@ -238,7 +238,7 @@ impl Bulk<'_> {
 
     async fn submit_one(&self, request: Result<Submission>) -> Result<Scattered> {
         let request = request?;
-        let again = retry(self.settings, &request);
+        let again = retry(self.settings, &request, None);
         match self.scatter.submit(request).await? {
             Scattered::Unknown(error) => {
                 Err(error.hint(format!("submit it again, nothing is doubled: {again}")))

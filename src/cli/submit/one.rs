@@ -2,11 +2,11 @@
 
 use serde_json::json;
 
-use super::options::{Command, retry};
+use super::options::Command;
 use super::subscribe_hint;
 use crate::cli::recent::Recent;
 use crate::cli::until::shortest_stall;
-use crate::cli::watch::{Stay, wait};
+use crate::cli::watch::{Stay, WaitPlan, wait};
 use crate::cli::{Context, env};
 use crate::core::text::printable;
 use crate::core::{Condition, RequestRow, show_duration};
@@ -26,7 +26,7 @@ pub(super) async fn run(
     submission: Submission,
 ) -> Result<u8> {
     let output = &context.output;
-    let retry = retry(settings, &submission);
+    let retry = command.retry(settings, &submission);
     let aws = context.connect(settings).await?;
     output.note(&aws.target_line());
     let recent = Recent::of(&aws, env);
@@ -56,7 +56,8 @@ pub(super) async fn run(
         let again = settings.command(&format!("quotes {} --watch", recent.prefix(&row.id).await));
         let options =
             WaitOptions { stall: shortest_stall(&command.until), ..Stay::default().options(&[]) };
-        let waited = wait(context, settings, &aws, row.id, options).await;
+        let plan = WaitPlan { options, fields: command.show.clone() };
+        let waited = wait(context, settings, &aws, row.id, plan).await;
         return waited.map_err(|error| match error.kind() {
             Kind::Signal(_) => error,
             _ => error.hint(format!("the request is out; to wait for its quotes: {again}")),
@@ -82,6 +83,7 @@ fn print_id(context: &Context, row: &RequestRow, command: &Command) {
             "deadline": row.deadline,
             "expected": row.expected.as_ref().map(Vec::len),
             "until": row.until.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "best-by": row.best_by.to_string(),
         })),
         Format::Table | Format::Workshop => output.id(&id),
     }

@@ -1,20 +1,21 @@
 //! The options of `rydes submit`, and the command lines that repeat them.
 
-use std::io::Read as _;
 use std::path::PathBuf;
+use std::str::FromStr as _;
 use std::time::Duration;
 
 use clap::Args;
 
+use crate::cli::Context;
+use crate::cli::input::{text_of, typed_or_read};
 use crate::cli::until::stored;
-use crate::cli::{Context, attended};
-use crate::core::text::printable;
-use crate::core::{Condition, Ride, Until, parse_duration};
-use crate::error::{Error, Result};
+use crate::core::{BestBy, Details, Ride, Until, parse_duration};
+use crate::error::Result;
 use crate::flow::draft::{
-    DEADLINE, Draft, JSON_MAX, Submission, Term, check_deadline, object, utf8,
+    DEADLINE, Draft, Submission, Term, Terms, check_deadline, check_details, object,
 };
 use crate::settings::{Settings, quoted};
+use crate::view::payload::Field;
 
 const USAGE: &str = "rydes submit --from CITY --to CITY [--deadline 15s] [--wait]";
 
@@ -29,7 +30,8 @@ const USAGE: &str = "rydes submit --from CITY --to CITY [--deadline 15s] [--wait
   rydes submit --file event.json   {\"from\": ..., \"to\": ..., \"customer\": ...}
   rydes submit --from A --to B --count 1000
   rydes submit --batch requests.jsonl    one such object per line, or - for stdin; a line may
-                                         have an \"rfq-id\", a \"deadline\" and \"until\" too"
+                                         have \"rfq-id\", \"details\", \"deadline\", \"until\", \"best-by\"
+  rydes submit --from A --to B --details '{\"seats\": 4}' --best-by min:/eta-minutes"
 )]
 pub(in crate::cli) struct Command {
     /// Where the ride begins
@@ -48,7 +50,14 @@ pub(in crate::cli) struct Command {
     /// `stall:5s`, for this wait; may be repeated
     #[arg(long, value_name = "CONDITION")]
     pub(super) until: Vec<Until>,
-    /// Read `from`, `to` and `customer` from a JSON file, or from stdin with `-`
+    /// What orders the quotes: `price`, or the lowest or highest number in their details, as in
+    /// `min:/eta-minutes` [default: price]
+    #[arg(long, value_name = "ORDER", value_parser = BestBy::from_str)]
+    best_by: Option<BestBy>,
+    /// Pass this JSON on to the providers: a text, `@FILE`, or `@-` for stdin
+    #[arg(long, value_name = "JSON", conflicts_with = "file")]
+    details: Option<String>,
+    /// Read `from`, `to`, `customer` and `details` from a JSON file, or from stdin with `-`
     #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "to", "customer"])]
     file: Option<PathBuf>,
     /// Use this id; an RFQ that may have been lost half way is submitted again
@@ -59,11 +68,14 @@ pub(in crate::cli) struct Command {
     pub(super) count: Option<u32>,
     /// Submit each line of a JSONL file in batches, or of stdin with `-`; lines that have an
     /// `rfq-id` may be submitted again
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "to", "customer", "file", "rfq_id", "wait", "count"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "to", "customer", "details", "file", "rfq_id", "wait", "count"])]
     pub(super) batch: Option<PathBuf>,
     /// Go on as `rydes quotes --watch`
     #[arg(short = 'w', long)]
     pub(super) wait: bool,
+    /// With --wait: add a column, as `rydes quotes --show` does; may be repeated
+    #[arg(long, value_name = "FIELD", requires = "wait")]
+    pub(super) show: Vec<Field>,
 }
 
 pub(in crate::cli) fn deadline(text: &str) -> Result<Duration, String> {
@@ -71,23 +83,24 @@ pub(in crate::cli) fn deadline(text: &str) -> Result<Duration, String> {
 }
 
 impl Command {
-    pub(super) fn deadline(&self) -> Term<Duration> {
-        self.deadline.map_or(Term::Default(DEADLINE), Term::Named)
-    }
-
-    pub(super) fn conditions(&self) -> Vec<Condition> {
-        stored(&self.until)
+    /// What holds for every request that does not say otherwise.
+    pub(super) fn terms(&self) -> Terms {
+        Terms {
+            deadline: self.deadline.map_or(Term::Default(DEADLINE), Term::Named),
+            until: stored(&self.until),
+            best_by: self.best_by.clone(),
+        }
     }
 
     /// The request, checked before anything is sent.
     pub(super) async fn submission(&self, context: &Context) -> Result<Submission> {
         let draft = self.draft(context).await?;
         if self.file.is_some() {
-            return draft.check(str::to_owned, self.deadline(), self.conditions());
+            return draft.check(str::to_owned, self.terms());
         }
         let is_missing = draft.ride.from.is_none() || draft.ride.to.is_none();
         let option = |field: &str| format!("--{field}");
-        let checked = draft.check(option, self.deadline(), self.conditions());
+        let checked = draft.check(option, self.terms());
         checked.map_err(|error| if is_missing { error.hint(USAGE) } else { error })
     }
 
@@ -96,33 +109,25 @@ impl Command {
         let rfq_id = self.rfq_id.clone();
         let Some(file) = self.file.clone() else {
             let Self { from, to, customer, .. } = self.clone();
-            return Ok(Draft { ride: Ride { from, to, customer }, rfq_id });
+            let details = self.details(context).await?;
+            return Ok(Draft { ride: Ride { from, to, customer }, rfq_id, details });
         };
-        let is_stdin = file.as_os_str() == "-";
-        let name = if is_stdin { "stdin".to_owned() } else { file.display().to_string() };
-        // Stdin and pipes may block for any time.
-        let text = attended(context, move || {
-            if is_stdin {
-                read(std::io::stdin().lock())
-            } else {
-                std::fs::File::open(file).and_then(read)
-            }
-        });
-        let (name, text) = (printable(&name), text.await?);
-        let text =
-            text.map_err(|error| Error::invalid(format!("cannot read {name}")).because(error))?;
-        if u64::try_from(text.len()).is_ok_and(|length| length > JSON_MAX) {
-            return Err(Error::invalid(format!("{name} is longer than {JSON_MAX} bytes")));
-        }
-        let text = utf8(&name, text)?;
+        let (name, text) = text_of(context, file).await?;
         Ok(Draft { rfq_id, ..Draft::of_event(&name, &object(&name, &text)?)? })
     }
-}
 
-/// Reads everything, but at most one byte more than a request may have.
-fn read(from: impl std::io::Read) -> std::io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    from.take(JSON_MAX + 1).read_to_end(&mut bytes).map(|_| bytes)
+    async fn details(&self, context: &Context) -> Result<Option<Details>> {
+        match &self.details {
+            Some(typed) => check_details("--details", &typed_or_read(context, typed).await?),
+            None => Ok(None),
+        }
+    }
+
+    /// The command line that submits the same request again.
+    pub(super) fn retry(&self, settings: &Settings, submission: &Submission) -> String {
+        let file = self.details.as_deref().filter(|typed| typed.starts_with('@') && *typed != "@-");
+        retry(settings, submission, file)
+    }
 }
 
 /// ` --deadline 15000ms` if it was named. A default is not compared with the stored request.
@@ -133,8 +138,19 @@ fn deadline_option(deadline: Term<Duration>) -> String {
     }
 }
 
-/// The command line that submits the same request again.
-pub(super) fn retry(settings: &Settings, submission: &Submission) -> String {
+/// ` --details ...` as a file, or in full if it is not too long for a command line.
+fn details_option(details: &Details, file: Option<&str>) -> String {
+    const LONGEST: usize = 1_000;
+    let details = match file {
+        Some(file) => quoted(file),
+        None if details.as_str().len() <= LONGEST => quoted(details.as_str()),
+        None => "@FILE".to_owned(),
+    };
+    format!(" --details {details}")
+}
+
+/// The command line that submits the same request again. `details` is where a file with its details was typed.
+pub(super) fn retry(settings: &Settings, submission: &Submission, details: Option<&str>) -> String {
     let until = submission.until.iter().map(|until| format!(" --until {until}"));
     let ride = &submission.ride;
     let customer = if submission.is_customer_named {
@@ -142,20 +158,28 @@ pub(super) fn retry(settings: &Settings, submission: &Submission) -> String {
     } else {
         String::new()
     };
+    let details = submission.details.as_ref().map(|payload| details_option(payload, details));
     settings.command(&format!(
-        "submit --rfq-id {} --from {} --to {}{customer}{}{}",
+        "submit --rfq-id {} --from {} --to {}{customer}{}{}{}{}",
         quoted(submission.id.as_str()),
         quoted(&ride.from),
         quoted(&ride.to),
+        details.unwrap_or_default(),
         deadline_option(submission.deadline),
-        until.collect::<String>()
+        until.collect::<String>(),
+        best_by_option(submission.best_by.as_ref())
     ))
+}
+
+fn best_by_option(by: Option<&BestBy>) -> String {
+    by.map_or(String::new(), |by| format!(" --best-by {}", quoted(&by.to_string())))
 }
 
 /// The command that reads lines from stdin, with the options for lines that name nothing else.
 pub(super) fn from_stdin(settings: &Settings, command: &Command) -> String {
     let until = command.until.iter().map(|until| format!(" --until {until}"));
-    let options =
-        until.fold(deadline_option(command.deadline()), |options, until| options + &until);
+    let Terms { deadline, best_by, .. } = command.terms();
+    let options = until.fold(deadline_option(deadline), |options, until| options + &until);
+    let options = options + &best_by_option(best_by.as_ref());
     settings.command(&format!("submit --batch -{options}"))
 }

@@ -316,7 +316,7 @@ mod tests {
         }
         // A line that is cut off is reported with its number.
         assert_eq!(seen(b"{\"from\": \"A\"\n{}"), None);
-        let long = format!("{{\"from\": \"{}", "x,".repeat(100_000));
+        let long = format!("{{\"from\": \"{}", "x,".repeat(300_000));
         assert_eq!(seen(long.as_bytes()), None);
         let blank = "\n".repeat(200_000);
         assert_eq!(seen(blank.as_bytes()), None);

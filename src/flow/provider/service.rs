@@ -13,7 +13,9 @@ use tokio_util::sync::CancellationToken;
 use super::delivery::{RECEIVED_LATE, ReplyDelivery};
 use crate::consumer::Seat;
 use crate::core::text::trimmed;
-use crate::core::{Answer, ProviderName, Request, StackName, Timestamp, show_duration};
+use crate::core::{
+    Answer, DetailedAnswer, ProviderName, Request, StackName, Timestamp, show_duration,
+};
 use crate::flow::events::{Event, Sink};
 
 /// The most that a real provider may answer, in bytes.
@@ -150,7 +152,7 @@ pub(super) fn no_answer_within(limit: Duration) -> String {
 /// What an attempt led to.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum AttemptOutcome {
-    Answered(Answer),
+    Answered(DetailedAnswer),
     /// Silence without a receipt.
     Mute,
     /// A failure that another attempt may mend.
@@ -174,7 +176,7 @@ impl AttemptOutcome {
     /// A failure without a dead letter: the provider refused the request itself.
     pub(super) fn refused(reason: impl Into<String>) -> Self {
         let (reason, attempts, attempted_at) = (reason.into(), None, Vec::new());
-        Self::Answered(Answer::Failed { reason, attempts, attempted_at })
+        Self::Answered(Answer::Failed { reason, attempts, attempted_at }.into())
     }
 
     /// Reads what a real provider printed or returned. The caller may cut it after [`MAX_ANSWER`] + 1 bytes.
@@ -186,7 +188,7 @@ impl AttemptOutcome {
             Ok(text) if trimmed(text).is_empty() => {
                 return Self::DeadLetter("said nothing".to_owned());
             }
-            Ok(text) => Answer::decode(text),
+            Ok(text) => DetailedAnswer::decode(text),
             Err(_) => Err("not UTF-8".to_owned()),
         };
         match read {

@@ -9,7 +9,7 @@ use tokio_util::task::TaskTracker;
 use super::service::{AttemptOutcome, Inquiry, cut_reason};
 use super::services::Services;
 use super::{Served, ServedBy};
-use crate::core::{Answer, ProviderName, Reply, Request, StackName, Timestamp};
+use crate::core::{Answer, DetailedAnswer, ProviderName, Reply, Request, StackName, Timestamp};
 use crate::error::Result;
 use crate::flow::events::{Event, Sink};
 
@@ -68,7 +68,7 @@ pub async fn ask_once(asked: TrialRequest<'_>, sink: &Sink<Event>) -> Result<Tri
     let unasked = service.unasked(request, received);
     let is_asked = unasked.is_none();
     let outcome = match unasked {
-        Some(answer) => AttemptOutcome::Answered(answer),
+        Some(answer) => AttemptOutcome::Answered(answer.into()),
         None => service.ask(inquiry).await,
     };
     let took = since.elapsed();
@@ -78,16 +78,19 @@ pub async fn ask_once(asked: TrialRequest<'_>, sink: &Sink<Event>) -> Result<Tri
         attempted_at: vec![received],
     };
     let (answer, consequence) = match outcome {
-        AttemptOutcome::Answered(Answer::Failed { reason, .. }) => {
-            (failed(reason), Consequence::None)
+        AttemptOutcome::Answered(DetailedAnswer { answer, details }) => {
+            let answer = match answer {
+                Answer::Failed { reason, .. } => failed(reason),
+                other => other,
+            };
+            let consequence = if is_asked { Consequence::None } else { Consequence::NotAsked };
+            (DetailedAnswer { answer, details }, consequence)
         }
-        AttemptOutcome::Answered(answer) if !is_asked => (answer, Consequence::NotAsked),
-        AttemptOutcome::Answered(answer) => (answer, Consequence::None),
-        AttemptOutcome::DeadLetter(reason) => (failed(reason), Consequence::DeadLetter),
-        AttemptOutcome::Retry { reason, .. } => (failed(reason), Consequence::Retry),
+        AttemptOutcome::DeadLetter(reason) => (failed(reason).into(), Consequence::DeadLetter),
+        AttemptOutcome::Retry { reason, .. } => (failed(reason).into(), Consequence::Retry),
         // Only a simulated provider is mute, and nothing halts it here.
         AttemptOutcome::Mute | AttemptOutcome::Halted => {
-            (Answer::Silent(String::new()), Consequence::None)
+            (Answer::Silent(String::new()).into(), Consequence::None)
         }
     };
     let reply = Reply::to(request, provider, answer, (received, Timestamp::now()));

@@ -14,7 +14,7 @@ use super::retry::wait_after;
 use super::service::{AttemptOutcome, Inquiry, Service, cut_reason};
 use crate::aws::{DeadLetters, Outgoing};
 use crate::consumer::{Batcher, Message, Seat, Trouble, Verdict};
-use crate::core::{Answer, ProviderName, Reply, Request, Timestamp};
+use crate::core::{Answer, DetailedAnswer, ProviderName, Reply, Request, Timestamp};
 use crate::error::Permanence;
 use crate::flow::events::{Event, Sink, Stray};
 use crate::shutdown::{Stage, StopSignal};
@@ -60,7 +60,7 @@ impl Worker {
         let delivery =
             RequestDelivery { message: &message, seat: &seat, request: &request, received, since };
         if let Some(answer) = self.service.unasked(&request, received) {
-            return self.conclude(delivery, answer).await;
+            return self.conclude(delivery, answer.into()).await;
         }
         if !self.service.is_simulated() && !self.takes_requests() {
             return self.give_back();
@@ -100,10 +100,13 @@ impl Worker {
                     self.report(Event::Mute { provider, id });
                     return Verdict::Done;
                 }
-                AttemptOutcome::Answered(Answer::Failed { reason, .. }) => {
-                    return self.conclude(delivery, failed(reason)).await;
+                AttemptOutcome::Answered(DetailedAnswer { answer, details }) => {
+                    let answer = match answer {
+                        Answer::Failed { reason, .. } => failed(reason),
+                        other => other,
+                    };
+                    return self.conclude(delivery, DetailedAnswer { answer, details }).await;
                 }
-                AttemptOutcome::Answered(answer) => return self.conclude(delivery, answer).await,
                 AttemptOutcome::DeadLetter(reason) => {
                     return self.fail(delivery, failed(reason)).await;
                 }
@@ -144,14 +147,14 @@ impl Worker {
     }
 
     /// Sends the answer that completes the request.
-    async fn conclude(&self, delivery: RequestDelivery<'_>, answer: Answer) -> Verdict {
+    async fn conclude(&self, delivery: RequestDelivery<'_>, answer: DetailedAnswer) -> Verdict {
         self.answer(delivery, answer).await.map_or_else(|unsent| unsent, |()| Verdict::Done)
     }
 
     /// Sends a failure, and moves a copy of the request to the dead letters: a replay may get an answer.
     async fn fail(&self, delivery: RequestDelivery<'_>, failed: Answer) -> Verdict {
         let reason = failed.reason().unwrap_or_default().to_owned();
-        match self.answer(delivery, failed).await {
+        match self.answer(delivery, failed.into()).await {
             Ok(()) => self.dead_letter(delivery.message, delivery.seat, &reason, || {}).await,
             Err(unsent) => unsent,
         }
@@ -162,7 +165,11 @@ impl Worker {
     ///
     /// # Errors
     /// What to do with the request when the answer could not be sent.
-    async fn answer(&self, delivery: RequestDelivery<'_>, answer: Answer) -> Result<(), Verdict> {
+    async fn answer(
+        &self,
+        delivery: RequestDelivery<'_>,
+        answer: DetailedAnswer,
+    ) -> Result<(), Verdict> {
         let RequestDelivery { message, request, received, .. } = delivery;
         let times = (received, self.service.now(request));
         let reply = Reply::to(request, &self.provider, answer, times);

@@ -10,6 +10,7 @@ const AGAIN = "; trying again";
 const MOST_NEWS = 3;
 const SVG = "http://www.w3.org/2000/svg";
 const FIELDS = ["from", "to", "customer", "deadline"];
+const INPUTS = [...FIELDS, "details"];
 
 const at = (id) => document.getElementById(id);
 
@@ -182,15 +183,30 @@ const renderRows = (state, before) => {
     const made = element("tr", [row.state, isBest && "best", isFresh && "fresh"].filter(Boolean).join(" "));
     made.setAttribute("role", "row");
     const note = row.note || row.state;
-    for (const [name, text] of [["place", row.place], ["who", row.responder], ["quote", row.quote], ["after", row.after], ["note", note]]) {
+    const fields = row.fields.map((text, position) => ["field", text, state.fields[position]]);
+    for (const [name, text, title] of [["place", row.place], ["who", row.responder], ["quote", row.quote], ...fields, ["after", row.after], ["note", note]]) {
       const cell = element("td", name, text);
       cell.setAttribute("role", "cell");
+      if (title) cell.dataset.title = title;
       made.append(cell);
     }
     return made;
   });
   at("rows").replaceChildren(...rows);
+  renderTitles(state.fields);
   at("quotes").hidden = false;
+};
+
+// The titles of the columns that show details.
+const renderTitles = (titles) => {
+  for (const old of at("titles").querySelectorAll(".field")) old.remove();
+  const made = titles.map((title) => {
+    const cell = element("th", "field", title);
+    cell.setAttribute("role", "columnheader");
+    cell.setAttribute("scope", "col");
+    return cell;
+  });
+  at("titles").querySelector(".quote").after(...made);
 };
 
 // What a listener hears: who answered, and what, and at last how it ended.
@@ -309,7 +325,7 @@ const renderScale = ({ ticks, "span-ms": span }) => {
 };
 
 const complain = (field, problem) => {
-  const named = problem.replace(/`(from|to|customer|deadline)`/g, (_, name) => name[0].toUpperCase() + name.slice(1));
+  const named = problem.replace(/`(from|to|customer|deadline|details)`/g, (_, name) => name[0].toUpperCase() + name.slice(1));
   at(`${field}-error`).textContent = shown(named.replaceAll("`", ""));
   if (field === "form") return;
   at(field).setAttribute("aria-invalid", "true");
@@ -318,12 +334,24 @@ const complain = (field, problem) => {
 
 const forgive = () => {
   isAway = false;
-  for (const field of FIELDS) {
+  for (const field of INPUTS) {
     at(`${field}-error`).textContent = "";
     at(field).removeAttribute("aria-invalid");
   }
   at("form-error").textContent = "";
 };
+
+const isJson = (text) => {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+// The details go out as they were typed: numbers here would lose digits.
+const withDetails = (json, details) => (details ? `${json.slice(0, -1)},"details":${details}}` : json);
 
 const submit = async () => {
   const button = at("submit");
@@ -339,14 +367,16 @@ const submit = async () => {
   const missing = ["to", "from"].filter((field) => !request[field]);
   for (const field of missing) complain(field, `\`${field}\` wants a city`);
   if (missing.length > 0) return;
-  const same = JSON.stringify(request);
+  const details = at("details").value.trim();
+  if (details && !isJson(details)) return complain("details", "`details` is not JSON");
+  const same = JSON.stringify(request) + details;
   if (unknown?.same === same) request["rfq-id"] = unknown.id;
   button.setAttribute("aria-disabled", "true");
   try {
     const answer = await fetch("/submit-instant-ride-rfq", {
       method: "POST",
       headers: { "Content-Type": "application/json" },
-      body: JSON.stringify(request),
+      body: withDetails(JSON.stringify(request), details),
     });
     const said = await answer.json();
     unknown = null;
@@ -357,7 +387,7 @@ const submit = async () => {
       return;
     }
     if (said["rfq-id"]) unknown = { same, id: said["rfq-id"] };
-    if (FIELDS.includes(said.field)) complain(said.field, said.error);
+    if (INPUTS.includes(said.field)) complain(said.field, said.error);
     else complain("form", said["rfq-id"] ? `${said.error}. Ask again: nothing is doubled` : said.error);
   } catch {
     isAway = true;

@@ -1,10 +1,10 @@
 //! The state of an RFQ in JSON: with all details, and as the original answers.
 
-use serde_json::{Value, json};
+use serde_json::{Number, Value, json};
 
-use crate::core::Until;
-use crate::core::aggregate::{CompletedBy, Gathering, Provider, Quote, Timing};
+use crate::core::aggregate::{CompletedBy, Gathering, Provider, Quote, State, Timing};
 use crate::core::text::compact_json;
+use crate::core::{BestBy, Decimal, Details, Price, Until};
 
 /// The document of `--output json` (contract, section 6).
 pub fn document(gathering: &Gathering) -> Value {
@@ -17,6 +17,7 @@ pub fn document(gathering: &Gathering) -> Value {
             "after-ms": quote.after_ms,
             "late": quote.timing != Timing::InTime,
             "expected": quote.expected,
+            "details": quote.details.as_ref().map(Details::to_value),
         })
     };
     let provider = |provider: &Provider| {
@@ -25,6 +26,7 @@ pub fn document(gathering: &Gathering) -> Value {
             "state": provider.state.word(),
             "expected": provider.expected,
             "reason": provider.reason,
+            "details": other_details(provider),
         })
     };
     json!({
@@ -35,6 +37,8 @@ pub fn document(gathering: &Gathering) -> Value {
         "submitted-at": request.submitted_at,
         "deadline": request.deadline,
         "until": until(gathering),
+        "best-by": request.best_by.to_string(),
+        "details": request.details.as_ref().map(Details::to_value),
         "closed-at": request.closed_at,
         "status": gathering.status.word(),
         "completed-by": gathering.completed_by.map(CompletedBy::word),
@@ -49,6 +53,8 @@ pub fn document(gathering: &Gathering) -> Value {
             json!({
                 "responder": regret.responder.as_str(),
                 "quote": regret.price.to_json(),
+                "by": gathering.best_by().to_string(),
+                "value": value(gathering, &regret.price, regret.value.as_ref()),
                 "deadline-needed-ms": regret.deadline_needed_ms,
             })
         }),
@@ -59,8 +65,27 @@ pub fn document(gathering: &Gathering) -> Value {
 pub(in crate::view) fn best(gathering: &Gathering) -> Value {
     let best = gathering.best.as_ref();
     json!(best.map(|best| {
-        json!({"responder": best.responder.as_str(), "quote": best.price.to_json()})
+        json!({
+            "responder": best.responder.as_str(),
+            "quote": best.price.to_json(),
+            "by": gathering.best_by().to_string(),
+            "value": value(gathering, &best.price, best.value.as_ref()),
+        })
     }))
+}
+
+/// What orders a quote: its price, or the number in its details, if it has one.
+fn value(gathering: &Gathering, price: &Price, value: Option<&Decimal>) -> Option<Number> {
+    match gathering.best_by() {
+        BestBy::Price => Some(price.to_json()),
+        BestBy::Min(_) | BestBy::Max(_) => value.map(Decimal::to_json),
+    }
+}
+
+/// The details of a reply that is no quote. Those of a quote stand among the quotes.
+fn other_details(provider: &Provider) -> Option<Value> {
+    let is_quote = matches!(provider.state, State::Quoted | State::Late);
+    provider.details.as_ref().filter(|_| !is_quote).map(Details::to_value)
 }
 
 /// The conditions that applied, including the stall limit of this wait.

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use serde_json::{Value, json};
 
 use super::sentences::after;
+use crate::core::Details;
 use crate::core::aggregate::{Gathering, Provider, State};
 use crate::core::text::printable;
 
@@ -59,6 +60,7 @@ impl News {
             "quote": quote.map(|quote| quote.price.to_json()),
             "after-ms": self.provider.after_ms,
             "reason": self.provider.reason,
+            "details": self.provider.details.as_ref().map(Details::to_value),
         })
     }
 }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::core::aggregate::{CompletedBy, Gathering, Provider, Regret, State, Timing};
 use crate::core::text::printable;
-use crate::core::{Condition, Responder, Timestamp};
+use crate::core::{Condition, Decimal, Price, Responder, Timestamp};
+use crate::view::table::number;
 
 /// The summary, then what a longer wait would have brought.
 pub fn truth(gathering: &Gathering, now: Timestamp) -> Vec<String> {
@@ -22,7 +23,8 @@ pub(in crate::view) fn said(gathering: &Gathering, left: Option<Duration>) -> Ve
         let out = still_out(gathering).len();
         let left = left.map(|left| format!(", {} left", seconds_of(left))).unwrap_or_default();
         let out = if out > 0 { format!(", {out} still out") } else { String::new() };
-        return vec![format!("{detailed}{out}{left}")];
+        let first = format!("{detailed}{out}{left}");
+        return std::iter::once(first).chain(unmet_order(gathering)).collect();
     }
     let over = over(gathering);
     let answered = match gathering.late {
@@ -34,10 +36,11 @@ pub(in crate::view) fn said(gathering: &Gathering, left: Option<Duration>) -> Ve
         out => format!(", {out} still out"),
     };
     let best = match &gathering.best {
-        Some(best) => format!("best {}", best.price),
+        Some(best) => format!("best {}", offer(gathering, &best.price, best.value.as_ref())),
         None => "no quote in time".to_owned(),
     };
     let mut all = vec![format!("{over}: {answered}{out}, {best}")];
+    all.extend(unmet_order(gathering));
     if let Some(regret) = &gathering.regret {
         all.extend(regret_lines(gathering, regret));
     }
@@ -82,13 +85,32 @@ pub fn over(gathering: &Gathering) -> String {
     }
 }
 
+/// A price, with the value that orders the quotes: `57 (/eta-minutes 4)`.
+fn offer(gathering: &Gathering, price: &Price, value: Option<&Decimal>) -> String {
+    match (gathering.best_by().pointer(), value) {
+        (None, _) => price.to_string(),
+        (Some(pointer), Some(value)) => {
+            format!("{price} ({} {})", printable(&pointer.to_string()), number(value))
+        }
+        (Some(pointer), None) => format!("{price} (no {})", printable(&pointer.to_string())),
+    }
+}
+
+/// Says so if no quote has the value that was to order them.
+fn unmet_order(gathering: &Gathering) -> Option<String> {
+    let pointer = printable(&gathering.unmet_order()?.to_string());
+    Some(format!("no quote has {pointer}: ordered by price"))
+}
+
 fn regret_lines(gathering: &Gathering, regret: &Regret) -> Vec<String> {
     let who = printable(regret.responder.as_str());
+    let late = offer(gathering, &regret.price, regret.value.as_ref());
     let first = match &gathering.best {
         Some(best) => {
-            format!("a late quote of {} from {who} would have beaten {}", regret.price, best.price)
+            let best = offer(gathering, &best.price, best.value.as_ref());
+            format!("a late quote of {late} from {who} would have beaten {best}")
         }
-        None => format!("a late quote of {} from {who} would have won", regret.price),
+        None => format!("a late quote of {late} from {who} would have won"),
     };
     let late = gathering.quotes.iter().find(|quote| quote.responder == regret.responder);
     match (regret.deadline_needed_ms, late.map(|quote| quote.timing)) {

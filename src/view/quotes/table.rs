@@ -5,26 +5,22 @@ use unicode_width::UnicodeWidthStr as _;
 use super::sentences::{after, deadline_after, seconds, still_out, truth};
 use crate::core::aggregate::{CompletedBy, Gathering, Provider, Quote, State, Status, Timing};
 use crate::core::text::printable;
-use crate::core::{StackName, Timestamp};
+use crate::core::{Details, StackName, Timestamp};
 use crate::view::names::short_all;
+use crate::view::payload::{self, Field};
 use crate::view::table::{Column, cut, cut_middle, lines, price, width_of, wrapped};
 
 /// Rows that a table shows before it folds.
 pub const MOST_ROWS: usize = 20;
 
-const TITLES: [&str; 5] = ["#", "RESPONDER", "QUOTE", "AFTER", "NOTE"];
-const COLUMNS: [Column; 5] = [
-    Column::Right(TITLES[0]),
-    Column::Left(TITLES[1]),
-    Column::Right(TITLES[2]),
-    Column::Right(TITLES[3]),
-    Column::Left(TITLES[4]),
-];
-/// The columns that are cut when space is short.
+/// The columns before and after the fields of details.
+const BEFORE: [Column<'static>; 3] =
+    [Column::Right("#"), Column::Left("RESPONDER"), Column::Right("QUOTE")];
+const AFTER: [Column<'static>; 2] = [Column::Right("AFTER"), Column::Left("NOTE")];
+/// The column of names, which is cut when space is short.
 const RESPONDER: usize = 1;
-const NOTE: usize = 4;
-/// The width of the gaps between the columns, and of the indent.
-const GAPS: usize = 9;
+/// The width of the gap between two columns; the indent of a table is one more.
+const GAP: usize = 2;
 /// The widest note. A reason may have 1,024 characters; JSON has all of them.
 const LONGEST_NOTE: usize = 200;
 /// The least width of a note and a name when space is short.
@@ -42,16 +38,23 @@ pub struct Frame<'a> {
     pub width: Option<u16>,
     /// Rows of answers to show before folding.
     pub rows: usize,
+    /// The fields of details to show.
+    pub fields: &'a [Field],
 }
 
 /// The table with its title above and the summary below.
 pub fn table(gathering: &Gathering, frame: Frame<'_>) -> Vec<String> {
     let mut all = vec![title(gathering, frame)];
-    let rows: Vec<_> = rows(gathering).into_iter().map(|(_, cells)| cells).collect();
+    let fields = payload::shown(gathering, frame.fields);
+    let rows: Vec<_> = rows(gathering, &fields).into_iter().map(|(_, cells)| cells).collect();
     let folded = rows.len().saturating_sub(frame.rows);
-    let shown: Vec<_> = rows.into_iter().take(frame.rows).collect();
-    let shown = narrowed(shown, frame.width);
-    all.extend(lines(&COLUMNS, &shown).into_iter().map(|line| format!(" {line}")));
+    let mut shown: Vec<_> = rows.into_iter().take(frame.rows).collect();
+    let widest = if frame.width.is_some() { payload::WIDTHS[0] } else { usize::MAX };
+    let titles: Vec<_> = fields.iter().map(|field| field.title(widest)).collect();
+    let columns = payload::columns(gathering, &fields, &titles);
+    let columns: Vec<_> = BEFORE.into_iter().chain(columns).chain(AFTER).collect();
+    narrow(&mut shown, &columns, frame.width);
+    all.extend(lines(&columns, &shown).into_iter().map(|line| format!(" {line}")));
     if folded > 0 {
         all.push(format!("    ... and {folded} more"));
     }
@@ -70,24 +73,37 @@ pub fn best_line(gathering: &Gathering) -> Option<usize> {
     gathering.best.as_ref().map(|_| 2)
 }
 
-/// Cuts names and notes to the width that the other columns leave.
-fn narrowed(mut rows: Vec<Vec<String>>, width: Option<u16>) -> Vec<Vec<String>> {
-    let wide = |column: usize| width_of(TITLES[column], &rows, column);
-    let (name, note) = (wide(RESPONDER), wide(NOTE));
-    let (name, note) = match width {
+/// Cuts fields, names and notes to the width that the other columns leave.
+fn narrow(rows: &mut [Vec<String>], columns: &[Column<'_>], width: Option<u16>) {
+    let note_column = columns.len() - 1;
+    let wide =
+        |rows: &[Vec<String>], column: usize| width_of(columns[column].title(), rows, column);
+    let (name, note) = (wide(rows, RESPONDER), wide(rows, note_column));
+    let (name, note) = match width.map(usize::from) {
         None => (name, note.min(LONGEST_NOTE)),
         Some(width) => {
-            let others = wide(0) + wide(2) + wide(3) + GAPS;
-            let left = usize::from(width).saturating_sub(others);
+            let mut left = 0;
+            for widest in payload::WIDTHS {
+                for row in &mut *rows {
+                    for cell in &mut row[BEFORE.len()..note_column] {
+                        *cell = cut(cell, widest);
+                    }
+                }
+                let is_fixed = |column: &usize| ![RESPONDER, note_column].contains(column);
+                let fixed = (0..columns.len()).filter(is_fixed).map(|column| wide(rows, column));
+                left = width.saturating_sub(fixed.sum::<usize>() + GAP * note_column + 1);
+                if left >= name + note.min(SHORTEST_NOTE) {
+                    break;
+                }
+            }
             let name = name.min(left.saturating_sub(note.min(SHORTEST_NOTE)).max(SHORTEST_NAME));
             (name, note.min(LONGEST_NOTE).min(left.saturating_sub(name)))
         }
     };
-    for row in &mut rows {
+    for row in rows {
         row[RESPONDER] = cut_middle(&row[RESPONDER], name);
-        row[NOTE] = cut(&row[NOTE], note);
+        row[note_column] = cut(&row[note_column], note);
     }
-    rows
 }
 
 fn title(gathering: &Gathering, frame: Frame<'_>) -> String {
@@ -106,22 +122,18 @@ fn title(gathering: &Gathering, frame: Frame<'_>) -> String {
     frame.width.map_or(title.clone(), |width| cut(&title, width.into()))
 }
 
-/// Place, name, price, time and note. In-time quotes come first, by price; among them, quotes of unexpected
-/// providers come last and have no place. Then come the providers in other states, except those that may still
+/// Place, name, price, fields, time and note. In-time quotes come first, the best one before the others; among
+/// them, quotes of unexpected providers come last and have no place. Then come the providers in other states, except those that may still
 /// answer.
-pub(in crate::view) fn rows(gathering: &Gathering) -> Vec<(State, Vec<String>)> {
+pub(in crate::view) fn rows(gathering: &Gathering, fields: &[Field]) -> Vec<(State, Vec<String>)> {
     let in_time = gathering.quotes.iter().filter(|quote| quote.timing == Timing::InTime);
     let (expected, strangers): (Vec<_>, Vec<_>) =
         in_time.partition(|quote| quote.expected != Some(false));
     let row = |place: String, quote: &Quote| {
-        let cells = vec![
-            place,
-            printable(quote.responder.as_str()),
-            price(&quote.price),
-            after(quote.after_ms),
-            note(gathering, quote),
-        ];
-        (State::Quoted, cells)
+        let cells = [place, printable(quote.responder.as_str()), price(&quote.price)];
+        let details = quote.details.as_ref();
+        let end = [after(quote.after_ms), note(gathering, quote)];
+        (State::Quoted, row_of(cells, fields, details, end))
     };
     let places = expected.into_iter().zip(1..);
     let mut rows: Vec<_> =
@@ -131,7 +143,7 @@ pub(in crate::view) fn rows(gathering: &Gathering) -> Vec<(State, Vec<String>)> 
         .providers
         .iter()
         .filter(|provider| !matches!(provider.state, State::Quoted | State::Waiting));
-    rows.extend(others.map(|provider| (provider.state, other_row(gathering, provider))));
+    rows.extend(others.map(|provider| (provider.state, other_row(gathering, provider, fields))));
     rows
 }
 
@@ -145,7 +157,18 @@ fn note(gathering: &Gathering, quote: &Quote) -> String {
     }
 }
 
-fn other_row(gathering: &Gathering, provider: &Provider) -> Vec<String> {
+/// The cells of a row, with those of the fields in their place.
+fn row_of(
+    before: [String; 3],
+    fields: &[Field],
+    details: Option<&Details>,
+    after: [String; 2],
+) -> Vec<String> {
+    let fields = fields.iter().map(|field| field.cell(details));
+    before.into_iter().chain(fields).chain(after).collect()
+}
+
+fn other_row(gathering: &Gathering, provider: &Provider, fields: &[Field]) -> Vec<String> {
     let reason = provider.reason.as_deref().map(printable).unwrap_or_default();
     let late = gathering.quotes.iter().find(|quote| quote.responder == provider.responder);
     let unexpected = if provider.expected == Some(false) { ", unexpected" } else { "" };
@@ -171,11 +194,7 @@ fn other_row(gathering: &Gathering, provider: &Provider) -> Vec<String> {
         State::Quoted | State::Waiting => String::new(),
     };
     let late = late.filter(|_| provider.state == State::Late);
-    vec![
-        String::new(),
-        printable(provider.responder.as_str()),
-        late.map_or_else(|| "-".to_owned(), |quote| price(&quote.price)),
-        after(provider.after_ms),
-        note,
-    ]
+    let price = late.map_or_else(|| "-".to_owned(), |quote| price(&quote.price));
+    let before = [String::new(), printable(provider.responder.as_str()), price];
+    row_of(before, fields, provider.details.as_ref(), [after(provider.after_ms), note])
 }

@@ -7,7 +7,10 @@ use proptest::collection::vec;
 use proptest::option::of;
 use proptest::prelude::*;
 use rydes::core::text::{ascii_json, is_unsafe, printable};
-use rydes::core::{Answer, Condition, Price, Reply, Request, Responder, RfqId, Ride, Timestamp};
+use rydes::core::{
+    Answer, Condition, Details, Price, Reply, Request, Responder, RfqId, Ride, Timestamp,
+};
+use serde_json::{Value, json};
 
 fn config(cases: u32) -> ProptestConfig {
     ProptestConfig { cases, failure_persistence: None, ..ProptestConfig::default() }
@@ -85,16 +88,43 @@ fn replies() -> impl Strategy<Value = Reply> {
     let responder = prop_oneof!["[A-Za-z][A-Za-z0-9_]{0,46}", "[!-~äß東🦄 ]{1,20}"]
         .prop_filter_map("no responder", |name| Responder::parse(&name).ok());
     let texts = (of(texts()), of(texts()), of(texts()));
-    (responder, ids(), answers(), texts, of(times()), of(times())).prop_map(
-        |(responder, id, answer, (from, to, customer), received_at, answered_at)| Reply {
+    (responder, ids(), answers(), of(details()), texts, of(times()), of(times())).prop_map(
+        |(responder, id, answer, details, (from, to, customer), received_at, answered_at)| Reply {
             responder,
             id,
             answer,
+            details,
             ride: Ride { from, to, customer },
             received_at,
             answered_at,
         },
     )
+}
+
+/// Payload of any shape, with texts that JSON has to escape.
+fn details() -> impl Strategy<Value = Details> {
+    let numbers = decimals().prop_map(|(digits, exponent)| {
+        let written = plain(&digits, exponent);
+        serde_json::from_str(&written).expect("a number")
+    });
+    let leaf = prop_oneof![
+        any::<bool>().prop_map(Value::from),
+        numbers,
+        texts().prop_map(Value::from),
+        Just(json!([null])),
+    ];
+    let tree = leaf.prop_recursive(4, 24, 4, |inner| {
+        prop_oneof![
+            vec(inner.clone(), 0..4).prop_map(Value::from),
+            vec((texts(), inner), 0..4).prop_map(|all| Value::Object(all.into_iter().collect())),
+        ]
+    });
+    tree.prop_map(|value| {
+        let spaced = serde_json::to_string_pretty(&value).expect("JSON");
+        let details = Details::parse(&spaced).expect("valid").expect("not null");
+        assert_eq!(details.to_value(), value);
+        details
+    })
 }
 
 fn requests() -> impl Strategy<Value = Request> {
@@ -154,7 +184,7 @@ fn read(body: &str) -> Result<(), TestCaseError> {
         prop_assert_eq!(Reply::decode(&sent), Ok(reply));
     }
     if let Ok(request) = Request::decode(body) {
-        let sent = request.encode();
+        let sent = request.encode(None);
         prop_assert!(sent.is_ascii());
         prop_assert_eq!(Request::decode(&sent), Ok(request));
     }
@@ -266,8 +296,11 @@ proptest! {
     }
 
     #[test]
-    fn requests_are_ascii_and_read_back(request in requests()) {
-        let sent = request.encode();
+    fn requests_are_ascii_and_read_back(request in requests(), payload in of(details())) {
+        let sent = request.encode(payload.as_ref());
+        let fields: Value = serde_json::from_str(&sent).expect("JSON");
+        let sent_details = fields.get("details").cloned();
+        prop_assert_eq!(sent_details, payload.as_ref().map(Details::to_value));
         prop_assert!(sent.is_ascii() && !sent.contains(|c: char| c.is_control()));
         prop_assert_eq!(Request::decode(&sent), Ok(request));
     }
@@ -282,7 +315,9 @@ proptest! {
     fn nearly_good_messages_make_no_reader_panic(
         body in prop_oneof![
             replies().prop_map(|reply| reply.encode()).prop_flat_map(mutated),
-            requests().prop_map(|request| request.encode()).prop_flat_map(mutated),
+            (requests(), of(details()))
+                .prop_map(|(request, details)| request.encode(details.as_ref()))
+                .prop_flat_map(mutated),
         ],
     ) {
         read(&body)?;

@@ -3,7 +3,9 @@
 
 use rydes::core::aggregate::{Gathering, Timing};
 
-use super::sheet::{Line, Said, Sheet, Wish, cents, who};
+use rydes::core::BestBy;
+
+use super::sheet::{By, Line, Said, Sheet, Wish, cents, who};
 
 /// Who, how much, whether late, whether expected, how long after submission.
 type Quote = (usize, u64, bool, Option<bool>, Option<i64>);
@@ -19,6 +21,7 @@ pub struct Verdict {
     pub unexpected: Option<usize>,
     pub quotes: Vec<Quote>,
     pub best: Option<(usize, u64)>,
+    pub by: By,
     /// Who, which state, whether expected.
     pub providers: Vec<(usize, &'static str, Option<bool>)>,
     /// Who, how much, the deadline that would have caught it.
@@ -44,6 +47,11 @@ impl Verdict {
             late: said.late,
             unexpected: said.unexpected,
             quotes: quotes.collect(),
+            by: match said.best_by() {
+                BestBy::Price => By::Price,
+                BestBy::Min(_) => By::Min,
+                BestBy::Max(_) => By::Max,
+            },
             best: said.best.as_ref().map(|best| (who(&best.responder), cents(&best.price))),
             providers: providers.collect(),
             regret: said.regret.as_ref().map(|regret| {
@@ -67,6 +75,7 @@ pub fn judge(sheet: &Sheet, now: i64, asked: Option<&[Wish]>) -> Verdict {
         unexpected: sheet.expected.as_ref().map(|_| 0),
         quotes: vec![],
         best: None,
+        by: By::Price,
         providers: vec![],
         regret: None,
     };
@@ -111,11 +120,15 @@ fn rank(sheet: &Sheet, verdict: &mut Verdict) {
     for (who, line) in &sheet.lines {
         if let Said::Quote(price) = line.said {
             // A quote whose time nobody knows cannot claim to have been the first of equals.
-            ranked.push((price, at(line).unwrap_or(i64::MAX), *who, at(line)));
+            ranked.push((worth(sheet, line), price, at(line).unwrap_or(i64::MAX), *who, at(line)));
         }
     }
     ranked.sort_unstable();
-    for (price, _, who, at) in ranked {
+    if ranked.iter().any(|(worth, ..)| *worth != NOTHING) {
+        verdict.by = sheet.by;
+    }
+    let (mut best, mut regret) = (None, None);
+    for (worth, price, _, who, at) in ranked {
         let late = is_late(sheet, at);
         let expected = is_expected(sheet, who);
         let after = at.and_then(|at| Some(at - sheet.submitted?));
@@ -127,15 +140,27 @@ fn rank(sheet: &Sheet, verdict: &mut Verdict) {
             // A longer deadline helps only where nobody has closed it before.
             let helps = sheet.closed.is_none() || at <= sheet.closed;
             verdict.regret = Some((who, price, if helps { after } else { None }));
+            regret = Some((worth, price));
         }
         if !late && verdict.best.is_none() {
             verdict.best = Some((who, price));
+            best = Some((worth, price));
         }
     }
-    if let (Some((_, best)), Some((_, regretted, _))) = (verdict.best, verdict.regret)
-        && regretted >= best
-    {
+    if best.is_some() && regret >= best {
         verdict.regret = None;
+    }
+}
+
+/// What comes after every number.
+const NOTHING: i64 = i64::MAX;
+
+/// What orders a quote before its price: the less, the better.
+pub fn worth(sheet: &Sheet, line: &Line) -> i64 {
+    match (sheet.by, line.value) {
+        (By::Min, Some(value)) => value,
+        (By::Max, Some(value)) => -value,
+        (By::Price, _) | (_, None) => NOTHING,
     }
 }
 

@@ -4,11 +4,12 @@ use proptest::collection::vec;
 use proptest::option::of;
 use proptest::prelude::*;
 use rydes::core::aggregate::{Gathering, State, Status, Timing, aggregate};
-use rydes::core::{RequestRow, Rows};
+use rydes::core::{Price, RequestRow, Responder, Rows};
 
-use super::model::{Verdict, judge};
+use super::model::{Verdict, judge, worth};
 use super::sheet::{
-    Line, NAMES, Said, Sheet, Wish, cents, conditions, instants, said, sheets, time, who, wishes,
+    Line, NAMES, Said, Sheet, Wish, cents, conditions, instants, said, sheets, time, values, who,
+    wishes,
 };
 use super::table::{Arrival, write};
 
@@ -26,15 +27,16 @@ fn stands(sheet: &Sheet, now: i64) -> Gathering {
 }
 
 fn arrivals() -> impl Strategy<Value = Vec<Arrival>> {
-    let arrival = (0..NAMES.len(), said(), instants());
-    vec(arrival.prop_map(|(who, said, sent)| Arrival { who, said, sent }), 0..14)
+    let arrival = (0..NAMES.len(), said(), instants(), values());
+    vec(arrival.prop_map(|(who, said, sent, value)| Arrival { who, said, sent, value }), 0..14)
 }
 
 /// What orders the best quote: nothing that comes may push it back.
-fn best_key(stands: &Gathering) -> Option<(u64, i64, usize)> {
+fn best_key(sheet: &Sheet, stands: &Gathering) -> Option<(i64, u64, i64, usize)> {
     let best = stands.best.as_ref()?;
     let at = best.at.map_or(i64::MAX, rydes::core::Timestamp::as_millis);
-    Some((cents(&best.price), at, who(&best.responder)))
+    let who = who(&best.responder);
+    Some((worth(sheet, &sheet.lines[&who]), cents(&best.price), at, who))
 }
 
 proptest! {
@@ -130,6 +132,7 @@ proptest! {
         let mut sheet = Sheet { lines: [].into(), ..sheet };
         let mut now = start;
         let mut before = stands(&sheet, now);
+        let mut old_best = best_key(&sheet, &before);
         for (arrival, step) in arrivals.iter().zip(steps) {
             now += step;
             write(&mut sheet, arrival);
@@ -137,9 +140,11 @@ proptest! {
             if before.status == Status::Complete {
                 prop_assert_eq!(after.status, Status::Complete);
             }
-            if let Some(old) = best_key(&before) {
-                prop_assert!(best_key(&after).is_some_and(|new| new <= old));
+            let best = best_key(&sheet, &after);
+            if old_best.is_some() {
+                prop_assert!(best.is_some() && best <= old_best);
             }
+            old_best = best;
             prop_assert!(after.answered >= before.answered);
             prop_assert!(after.quotes.len() >= before.quotes.len());
             before = after;
@@ -157,7 +162,12 @@ proptest! {
             prop_assert!(best.expected != Some(false));
         }
         if let Some(regret) = &stands.regret {
-            prop_assert!(stands.best.is_none_or(|best| regret.price < best.price));
+            let key = |responder: &Responder, price: &Price| {
+                let line = &sheet.lines[&who(responder)];
+                (worth(&sheet, line), cents(price))
+            };
+            let regret = key(&regret.responder, &regret.price);
+            prop_assert!(stands.best.is_none_or(|best| regret < key(&best.responder, &best.price)));
         }
     }
 

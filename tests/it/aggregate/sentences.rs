@@ -1,9 +1,10 @@
 //! The contract's finer sentences, one test each.
 
+use rydes::core::BestBy;
 use rydes::core::aggregate::{CompletedBy, Gathering, State, Status, aggregate};
 
 use super::sheet::Said::{Declined, Failed, Quote, Silent};
-use super::sheet::{Line, Sheet, Wish, cents, conditions, name, time, who};
+use super::sheet::{By, Line, Sheet, Wish, cents, conditions, name, time, who};
 
 const QUICK: usize = 0;
 const R1: usize = 1;
@@ -66,8 +67,10 @@ fn a_receipt_settles_nothing() {
 fn a_replaced_failure_counts_by_the_time_it_failed() {
     let sheet = Sheet::expecting(&[R1]).deadline(60);
     let failed = Sheet::clone(&sheet).row(R1, Failed, 10);
-    let replaced =
-        sheet.line(R1, Line { said: Quote(5), sent: Some(99), answered: None, failed: Some(10) });
+    let replaced = sheet.line(
+        R1,
+        Line { said: Quote(5), sent: Some(99), answered: None, failed: Some(10), value: None },
+    );
     assert_eq!(ends(&failed, 100), COMPLETE);
     assert_eq!(ends(&replaced, 100), COMPLETE);
     let stands = stands(&replaced, 100);
@@ -77,7 +80,8 @@ fn a_replaced_failure_counts_by_the_time_it_failed() {
 
 #[test]
 fn one_that_failed_in_time_and_quoted_late_does_not_stand_for_another() {
-    let twice = Line { said: Quote(5), sent: Some(99), answered: None, failed: Some(10) };
+    let twice =
+        Line { said: Quote(5), sent: Some(99), answered: None, failed: Some(10), value: None };
     let sheet = Sheet::expecting(&[R1, R2]).deadline(60).line(R1, twice);
     let open = stands(&sheet, 100);
     assert_eq!((open.answered, open.late, open.is_settled()), (1, 1, false));
@@ -87,8 +91,10 @@ fn one_that_failed_in_time_and_quoted_late_does_not_stand_for_another() {
 #[test]
 fn a_replaced_failure_that_was_late_settles_nothing() {
     let sheet = Sheet::expecting(&[R1]).deadline(60);
-    let sheet =
-        sheet.line(R1, Line { said: Declined, sent: Some(99), answered: None, failed: Some(61) });
+    let sheet = sheet.line(
+        R1,
+        Line { said: Declined, sent: Some(99), answered: None, failed: Some(61), value: None },
+    );
     assert_eq!(ends(&sheet, 100), EXPIRED);
     assert_eq!((stands(&sheet, 100).answered, stands(&sheet, 100).late), (0, 1));
 }
@@ -103,7 +109,7 @@ fn at_the_deadline_is_in_time_and_a_millisecond_after_it_is_late() {
 
 #[test]
 fn the_queue_s_clock_decides_and_the_provider_s_own_is_asked_only_without_it() {
-    let line = |sent| Line { said: Quote(1), sent, answered: Some(90), failed: None };
+    let line = |sent| Line { said: Quote(1), sent, answered: Some(90), failed: None, value: None };
     let sheet = Sheet::expecting(&[R1]).deadline(60);
     assert_eq!(best(&Sheet::clone(&sheet).line(R1, line(Some(10)))), Some((R1, 1)));
     assert_eq!(best(&sheet.line(R1, line(None))), None);
@@ -212,7 +218,7 @@ fn the_end_comes_with_completion_before_the_deadline() {
 
 #[test]
 fn the_original_s_rows_are_never_late_and_go_on_gathering() {
-    let line = Line { said: Quote(1_600), sent: None, answered: None, failed: None };
+    let line = Line { said: Quote(1_600), sent: None, answered: None, failed: None, value: None };
     let sheet = Sheet::original().line(R10, line.clone()).line(R2, line);
     let stands = stands(&sheet, 80_000_000);
     assert_eq!(ends(&sheet, 80_000_000), GATHERING);
@@ -230,4 +236,55 @@ fn a_clock_that_is_behind_gives_negative_times_and_nothing_worse() {
     let sheet = Sheet::expecting(&[R1]).deadline(60).row(R1, Quote(1), -5_000);
     assert_eq!(stands(&sheet, -9_000).quotes[0].after_ms, Some(-5_000));
     assert_eq!(ends(&sheet, -9_000), COMPLETE);
+}
+
+/// The quotes in their order, by provider.
+fn order(sheet: &Sheet) -> Vec<usize> {
+    stands(sheet, 0).quotes.iter().map(|quote| who(&quote.responder)).collect()
+}
+
+#[test]
+fn a_number_in_the_details_orders_the_quotes_that_have_it_before_all_others() {
+    let sheet = Sheet::expecting(&[QUICK, R1, R2, R10]).deadline(60);
+    let sheet = sheet.row(QUICK, Quote(1), 1).worth(R1, 9, 7, 2).worth(R2, 5, -2, 3);
+    let sheet = sheet.worth(R10, 4, 7, 4);
+    assert_eq!(order(&sheet), [QUICK, R10, R2, R1]);
+    let least = sheet.clone().by(By::Min);
+    assert_eq!((order(&least), best(&least)), (vec![R2, R10, R1, QUICK], Some((R2, 5))));
+    let most = sheet.by(By::Max);
+    assert_eq!((order(&most), best(&most)), (vec![R10, R1, R2, QUICK], Some((R10, 4))));
+    let value = stands(&most, 0).best.and_then(|best| best.value);
+    assert_eq!(value.map(|value| value.to_string()).as_deref(), Some("7.5"));
+}
+
+#[test]
+fn where_no_quote_has_the_number_the_price_orders_them() {
+    let sheet = Sheet::expecting(&[R1, R2]).by(By::Min).row(R1, Quote(9), 1).row(R2, Quote(5), 2);
+    let gathering = stands(&sheet, 0);
+    assert_eq!(gathering.best_by(), &BestBy::Price);
+    assert_eq!(gathering.unmet_order().map(ToString::to_string).as_deref(), Some("/legs/0/eta"));
+    assert_eq!((order(&sheet), best(&sheet)), (vec![R2, R1], Some((R2, 5))));
+    let none = stands(&Sheet::expecting(&[R1]).by(By::Min), 0);
+    assert_eq!(none.unmet_order(), None, "no quote, nothing to order");
+    let met = stands(&sheet.worth(R10, 1, 1, 3), 0);
+    assert_eq!((met.unmet_order(), met.best_by().to_string()), (None, "min:/legs/0/eta".into()));
+}
+
+#[test]
+fn a_late_quote_is_regretted_by_the_order_that_was_asked_for() {
+    let sheet = Sheet::expecting(&[R1, R2]).deadline(60).by(By::Min).worth(R1, 5, 4, 10);
+    assert!(stands(&sheet.clone().worth(R2, 1, 5, 61), 99).regret.is_none(), "cheaper, but slower");
+    let regret = stands(&sheet.clone().worth(R2, 9, 3, 61), 99).regret.expect("it is faster");
+    assert_eq!((cents(&regret.price), regret.value.is_some()), (9, true));
+    assert!(stands(&sheet.row(R2, Quote(1), 61), 99).regret.is_none(), "it has no number");
+}
+
+#[test]
+fn a_price_condition_still_means_the_price() {
+    let sheet = Sheet::expecting(&[R1, R2, R10]).deadline(60).by(By::Max);
+    let sheet = sheet.until(&[Wish::AtMost(5)]);
+    let sheet = sheet.worth(R1, 9, 7, 1);
+    assert_eq!(ends(&sheet, 2), GATHERING);
+    let sheet = sheet.worth(R2, 5, 1, 2);
+    assert_eq!((ends(&sheet, 3).1, best(&sheet)), (Some(CompletedBy::Price), Some((R1, 9))));
 }

@@ -7,7 +7,8 @@ use proptest::collection::{btree_map, vec};
 use proptest::option::{of, weighted};
 use proptest::prelude::*;
 use rydes::core::{
-    Answer, AnswerRow, Condition, Price, RequestRow, Responder, RfqId, Ride, Rows, Timestamp,
+    Answer, AnswerRow, Condition, Details, Price, RequestRow, Responder, RfqId, Ride, Rows,
+    Timestamp,
 };
 
 /// The providers, in natural order.
@@ -30,6 +31,17 @@ pub struct Line {
     pub sent: Option<i64>,
     pub answered: Option<i64>,
     pub failed: Option<i64>,
+    /// The number in its details.
+    pub value: Option<i64>,
+}
+
+/// What orders the quotes.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub enum By {
+    #[default]
+    Price,
+    Min,
+    Max,
 }
 
 /// A condition.
@@ -48,6 +60,7 @@ pub struct Sheet {
     pub closed: Option<i64>,
     pub expected: Option<Vec<usize>>,
     pub until: Vec<Wish>,
+    pub by: By,
     pub lines: BTreeMap<usize, Line>,
 }
 
@@ -74,9 +87,19 @@ impl Sheet {
         Self { until: until.to_vec(), ..self }
     }
 
+    pub fn by(self, by: By) -> Self {
+        Self { by, ..self }
+    }
+
+    /// A quote in cents with a number in its details.
+    pub fn worth(self, who: usize, cents: u64, value: i64, sent: i64) -> Self {
+        let (said, sent) = (Said::Quote(cents), Some(sent));
+        self.line(who, Line { said, sent, answered: None, failed: None, value: Some(value) })
+    }
+
     /// A row that the queue's clock dates.
     pub fn row(self, who: usize, said: Said, sent: i64) -> Self {
-        self.line(who, Line { said, sent: Some(sent), answered: None, failed: None })
+        self.line(who, Line { said, sent: Some(sent), answered: None, failed: None, value: None })
     }
 
     pub fn line(mut self, who: usize, line: Line) -> Self {
@@ -87,17 +110,26 @@ impl Sheet {
     pub fn rows(&self) -> Rows {
         Rows {
             request: RequestRow {
-                id: RfqId::parse("5e1ec7ed-0000-4000-8000-000000000000").expect("a good id"),
-                ride: Ride {
-                    from: "Frankfurt".to_owned(),
-                    to: "Las Vegas".to_owned(),
-                    customer: "cmr".to_owned(),
-                },
                 submitted_at: self.submitted.map(time),
                 deadline: self.deadline.map(time),
                 expected: self.expected.as_ref().map(|all| all.iter().copied().map(name).collect()),
                 until: conditions(&self.until),
+                best_by: match self.by {
+                    By::Price => "price",
+                    By::Min => "min:/legs/0/eta",
+                    By::Max => "max:/legs/0/eta",
+                }
+                .parse()
+                .expect("an order"),
                 closed_at: self.closed.map(time),
+                ..RequestRow::new(
+                    RfqId::parse("5e1ec7ed-0000-4000-8000-000000000000").expect("a good id"),
+                    Ride {
+                        from: "Frankfurt".to_owned(),
+                        to: "Las Vegas".to_owned(),
+                        customer: "cmr".to_owned(),
+                    },
+                )
             },
             answers: self.lines.iter().map(|(who, line)| row(*who, line)).collect(),
         }
@@ -138,19 +170,26 @@ pub fn cents(price: &Price) -> u64 {
 fn row(who: usize, line: &Line) -> AnswerRow {
     let reason = "fully booked".to_owned();
     AnswerRow {
-        responder: name(who),
-        answer: match line.said {
-            Said::Quote(cents) => Answer::Quote(price(cents)),
-            Said::Declined => Answer::Declined(reason),
-            Said::Failed => Answer::Failed { reason, attempts: Some(5), attempted_at: vec![] },
-            Said::Silent => Answer::Silent(reason),
-        },
-        received_at: None,
+        details: details(line.value),
         answered_at: line.answered.map(time),
         sent_at: line.sent.map(time),
-        gathered_at: None,
         failed_at: line.failed.map(time),
+        ..AnswerRow::new(
+            name(who),
+            match line.said {
+                Said::Quote(cents) => Answer::Quote(price(cents)),
+                Said::Declined => Answer::Declined(reason),
+                Said::Failed => Answer::Failed { reason, attempts: Some(5), attempted_at: vec![] },
+                Said::Silent => Answer::Silent(reason),
+            },
+        )
     }
+}
+
+/// Where there is no number, there are other details.
+fn details(value: Option<i64>) -> Option<Details> {
+    let eta = value.map_or("\"soon\"".to_owned(), |value| format!("{value}.50"));
+    Details::parse(&format!(r#"{{"legs": [{{"eta": {eta}}}]}}"#)).expect("JSON")
 }
 
 /// Any sheet: times are few, so that they meet; now and then a clock is far off.
@@ -162,13 +201,16 @@ pub fn sheets() -> impl Strategy<Value = Sheet> {
             .prop_map(Some),
     ];
     let times = (of(instants()), weighted(0.8, instants()), weighted(0.3, instants()));
-    (times, expected, wishes(), btree_map(0..NAMES.len(), lines(), 0..=NAMES.len())).prop_map(
-        |((submitted, deadline, closed), expected, until, lines)| Sheet {
+    let by = prop_oneof![2 => Just(By::Price), 1 => Just(By::Min), 1 => Just(By::Max)];
+    let lines = btree_map(0..NAMES.len(), lines(), 0..=NAMES.len());
+    (times, expected, wishes(), by, lines).prop_map(
+        |((submitted, deadline, closed), expected, until, by, lines)| Sheet {
             submitted,
             deadline,
             closed,
             expected,
             until,
+            by,
             lines,
         },
     )
@@ -196,15 +238,20 @@ pub fn said() -> impl Strategy<Value = Said> {
     ]
 }
 
+/// Values are few, so that they meet.
+pub fn values() -> impl Strategy<Value = Option<i64>> {
+    weighted(0.7, -3..4_i64)
+}
+
 fn prices() -> impl Strategy<Value = u64> {
     prop_oneof![6 => 0..5_u64, 1 => 5..20_000_u64]
 }
 
 fn lines() -> impl Strategy<Value = Line> {
     let times = (weighted(0.8, instants()), of(instants()), weighted(0.4, instants()));
-    (said(), times).prop_map(|(said, (sent, answered, failed))| {
+    (said(), times, values()).prop_map(|(said, (sent, answered, failed), value)| {
         // Only what has replaced a failure remembers one.
         let failed = failed.filter(|_| matches!(said, Said::Quote(_) | Said::Declined));
-        Line { said, sent, answered, failed }
+        Line { said, sent, answered, failed, value }
     })
 }

@@ -9,12 +9,13 @@ pub struct Arrival {
     pub who: usize,
     pub said: Said,
     pub sent: i64,
+    pub value: Option<i64>,
 }
 
 /// Writes one reply.
 pub fn write(sheet: &mut Sheet, arrival: &Arrival) {
-    let line =
-        Line { said: arrival.said.clone(), sent: Some(arrival.sent), answered: None, failed: None };
+    let Arrival { said, sent, value, .. } = arrival.clone();
+    let line = Line { said, sent: Some(sent), answered: None, failed: None, value };
     match sheet.lines.get(&arrival.who) {
         None => {
             sheet.lines.insert(arrival.who, line);

@@ -12,11 +12,11 @@ use rydes::cli::submit::lines::{BatchLine, read_lines};
 use rydes::cli::submit::shape::look;
 use rydes::core::text::{ascii_json, is_refused, is_unsafe, printable};
 use rydes::core::{
-    Answer, Condition, Price, ProviderName, Reply, Request, Responder, RfqId, Ride, StackName,
-    Timestamp, Until, opened, parse_duration,
+    Answer, BestBy, Condition, Decimal, DetailedAnswer, Details, Pointer, Price, ProviderName,
+    Reply, Request, Responder, RfqId, Ride, StackName, Timestamp, Until, opened, parse_duration,
 };
 use rydes::flow::draft::of_json;
-use rydes::flow::draft::{Submission, Term};
+use rydes::flow::draft::{Submission, Terms};
 use rydes::flow::provider::{Fault, FaultKind};
 use rydes::view::trace::{Clock, time_of_day};
 use serde_json::value::RawValue;
@@ -25,7 +25,9 @@ use tokio::sync::mpsc;
 
 const DAY: Duration = Duration::from_hours(24);
 /// The longest line of a batch, in bytes.
-const LONGEST_LINE: usize = 65_536;
+const LONGEST_LINE: usize = 524_288;
+/// The longest message that SNS takes, in bytes.
+const LONGEST_MESSAGE: usize = 262_144;
 /// A refusal repeats nothing of what came, so it is never long.
 const LONGEST_REFUSAL: usize = 160;
 
@@ -52,7 +54,7 @@ pub fn request(bytes: &[u8]) {
     assert_eq!(delivered.as_ref(), Ok(&request), "a request is no envelope");
     is_id(&request.id);
     [request.submitted_at, request.deadline].into_iter().flatten().for_each(is_time);
-    let sent = request.encode();
+    let sent = request.encode(None);
     is_ascii(&sent);
     assert_eq!(Request::decode(&sent), Ok(request));
 }
@@ -80,7 +82,7 @@ pub fn reply(bytes: &[u8]) {
 
 /// What a real provider says.
 pub fn answer(bytes: &[u8]) {
-    let answer = match Answer::decode(&text(bytes)) {
+    let answer = match DetailedAnswer::decode(&text(bytes)) {
         Ok(answer) => answer,
         Err(problem) => return is_refusal(&problem),
     };
@@ -114,6 +116,7 @@ pub fn words(bytes: &[u8]) {
     let text = text(bytes);
     until(&text);
     duration(&text);
+    order(&text);
     fault(&text);
     names(&text);
 }
@@ -222,8 +225,7 @@ fn lines_with_something(bytes: &[u8]) -> Vec<u64> {
 }
 
 fn submission(line: &str) {
-    let deadline = Term::Default(Duration::from_secs(15));
-    let submission = match of_json("the line", line, deadline, &[]) {
+    let submission = match of_json("the line", line, &Terms::default()) {
         Ok(submission) => submission,
         Err(error) => {
             is_refusal(&error.to_string());
@@ -234,7 +236,8 @@ fn submission(line: &str) {
     for name in ["from", "to"] {
         assert!(fields[name].get().starts_with('"'), "{line}");
     }
-    let Submission { id, ride, is_customer_named: _, deadline, until } = submission;
+    let Submission { id, ride, is_customer_named: _, deadline, until, best_by, details } =
+        submission;
     is_id(&id);
     assert!(!id.as_str().contains(is_unsafe) && ![".", ".."].contains(&id.as_str()), "{id:?}");
     for text in [&ride.from, &ride.to, &ride.customer] {
@@ -246,8 +249,62 @@ fn submission(line: &str) {
     assert!((Duration::from_millis(10)..=DAY).contains(&deadline.value()), "{deadline:?}");
     assert!(until.len() <= 16, "{until:?}");
     until.iter().for_each(is_condition);
+    if let Some(by) = best_by {
+        assert_eq!(by.to_string().parse(), Ok(by));
+    }
     let request = Request { id, ride, submitted_at: None, deadline: None };
-    assert_eq!(Request::decode(&request.encode()), Ok(request));
+    let sent = request.encode(details.as_ref());
+    is_ascii(&sent);
+    assert!(sent.len() <= LONGEST_MESSAGE, "{}", sent.len());
+    assert_eq!(Request::decode(&sent), Ok(request));
+}
+
+/// Payload, a place in it, and the number there.
+pub fn details(bytes: &[u8]) {
+    let text = text(bytes);
+    let (json, place) = text.rsplit_once('\n').unwrap_or((&text, ""));
+    order(place);
+    let details = match Details::parse(json) {
+        Ok(Some(details)) => details,
+        Ok(None) => return assert_eq!(json.trim().trim_start_matches('\u{feff}').trim(), "null"),
+        Err(problem) => return is_refusal(&problem),
+    };
+    let kept = details.as_str();
+    is_ascii(kept);
+    assert_eq!(Details::parse(kept), Ok(Some(details.clone())), "it is kept as it is");
+    let value = details.to_value();
+    assert!(
+        json.contains("$serde_json")
+            || serde_json::from_str::<Value>(kept).ok() == Some(value.clone())
+    );
+    let names: Vec<_> = value.as_object().into_iter().flat_map(|all| all.keys().cloned()).collect();
+    assert_eq!(details.fields(), names);
+    for name in names {
+        let Ok(pointer) = Pointer::to_field(&name) else { continue };
+        let part = details.part(&pointer).expect("it is there");
+        assert_eq!(
+            Details::parse(part).expect("JSON").map(|part| part.to_value()),
+            value.get(&name).filter(|value| !value.is_null()).cloned()
+        );
+    }
+    if let Ok(pointer) = Pointer::parse(place) {
+        // `Value` has the empty pointer and positions with a sign, too.
+        let found = details.part(&pointer).map(|part| Details::parse(part).expect("JSON"));
+        let found = found.map(|part| part.map_or(Value::Null, |part| part.to_value()));
+        assert!(found.is_none() || found.as_ref() == value.pointer(place));
+        let decimal = details.part(&pointer).and_then(Decimal::of_json);
+        assert!(
+            decimal.is_none_or(|decimal| Decimal::of_json(&decimal.to_string()) == Some(decimal))
+        );
+    }
+}
+
+/// What orders quotes.
+fn order(text: &str) {
+    match text.parse::<BestBy>() {
+        Ok(by) => assert_eq!(by.to_string(), text),
+        Err(problem) => is_refusal(&problem),
+    }
 }
 
 /// A text that is shown, and that goes into JSON.

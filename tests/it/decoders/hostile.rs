@@ -1,15 +1,13 @@
 //! What somebody might send on purpose, each with what becomes of it: `None` where it is read, else a
 //! word of why it is refused.
 
-use std::time::Duration;
-
 use aws_sdk_dynamodb::types::AttributeValue;
 use rydes::aws::{Item, read_answer, read_request};
 use rydes::core::{
     Answer, Price, ProviderName, Reply, Request, Responder, RfqId, StackName, Timestamp, Until,
     parse_duration,
 };
-use rydes::flow::draft::Term;
+use rydes::flow::draft::Terms;
 use rydes::flow::draft::of_json;
 use rydes::flow::provider::Fault;
 
@@ -246,8 +244,7 @@ fn names() {
 fn lines_of_a_batch() {
     let line = |fields: &str| format!(r#"{{"from":"A","to":"B"{fields}}}"#);
     let read = |line: &str| {
-        of_json("the line", line, Term::Default(Duration::from_secs(15)), &[])
-            .map_err(|error| error.to_string())
+        of_json("the line", line, &Terms::default()).map_err(|error| error.to_string())
     };
     let mut cases = no_messages();
     // A file's first line, or a body, may begin with it.

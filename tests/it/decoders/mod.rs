@@ -15,9 +15,10 @@ use proptest::sample::{Index, select};
 type Check = fn(&[u8]);
 
 /// Every check, by the name of its target.
-const CHECKS: [(&str, Check); 9] = [
+const CHECKS: [(&str, Check); 10] = [
     ("answer", checks::answer),
     ("batch_line", checks::batch_line),
+    ("details", checks::details),
     ("price", checks::price),
     ("reply", checks::reply),
     ("request", checks::request),

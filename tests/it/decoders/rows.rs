@@ -9,6 +9,7 @@ use rydes::core::aggregate::{Gathering, aggregate};
 use rydes::core::text::compact_json;
 use rydes::core::timeline::Timeline;
 use rydes::core::{Answer, AnswerRow, RfqId, Rows, StackName, Timestamp};
+use rydes::view::payload::{Field, common};
 use rydes::view::quotes::{Frame, MOST_ROWS, News, document, news, table, truth, workshop};
 use rydes::view::{picture, status, trace};
 use serde_json::Value;
@@ -67,6 +68,24 @@ const TIMES: [&str; 8] = [
 const CONDITIONS: [&str; 8] =
     ["all", "1", "3", "18446744073709551615", "price:20", "price:1e-130", "price:x", "stall:5s"];
 
+const ORDERS: [&str; 8] =
+    ["price", "min:/eta", "max:/eta", "max:/eta", "min:", "min:/a~1b\u{1b}", "max:/a/0", "min:eta"];
+const DETAILS: [&str; 12] = [
+    r#"{"eta": 7, "vehicle": "unicorn"}"#,
+    r#"{"eta": 7.5, "vehicle": "\u001b[2J\u202e"}"#,
+    r#"{"eta": -9.99e125, "a/b\u001b": 1}"#,
+    r#"{"eta": "soon", "a": [1, {"b": null}]}"#,
+    r#"{"eta": 1e999, "\u001b]0;title\u0007": []}"#,
+    r#"{"eta": 1, "eta": 2, "": "", "~1/": "x"}"#,
+    "[0.00001234567890123456789012345]",
+    "-12",
+    "\"\\ud800\"",
+    "{",
+    "null",
+    "\"東京🦄\"",
+];
+const FIELDS: [&str; 5] = ["eta", "vehicle", "/a/1/b", "/a~1b\u{1b}", "\u{1b}]0;title\u{7}"];
+
 /// The row of a request and some rows of answers to it.
 pub fn rows(bytes: &[u8]) {
     let mut tape = Tape(bytes);
@@ -108,10 +127,12 @@ fn answers(tape: &mut Tape) -> Vec<AnswerRow> {
 
 fn for_people(gathering: &Gathering, timeline: &Timeline, now: Timestamp, width: u16) {
     let stack = StackName::parse(StackName::DEFAULT).expect("a good name");
+    let mut fields: Vec<Field> = common(gathering);
+    fields.extend(FIELDS.map(|field| field.parse().expect("a field")));
     let mut lines = truth(gathering, now);
     let widths = if width.is_multiple_of(8) { vec![None, Some(width)] } else { vec![Some(width)] };
     for width in widths {
-        let frame = Frame { stack: &stack, now, width, rows: MOST_ROWS };
+        let frame = Frame { stack: &stack, now, width, rows: MOST_ROWS, fields: &fields };
         lines.extend(table(gathering, frame));
         lines.extend(status::rfqs(std::slice::from_ref(gathering), now, width));
     }
@@ -234,6 +255,8 @@ impl Tape<'_> {
         }
         self.set(&mut item, "expected", |tape| tape.list(|tape| tape.one_of(&NAMES)));
         self.set(&mut item, "until", |tape| tape.list(|tape| tape.one_of(&CONDITIONS)));
+        self.set(&mut item, "best-by", |tape| AttributeValue::S(tape.one_of(&ORDERS)));
+        self.set(&mut item, "details", |tape| AttributeValue::S(tape.one_of(&DETAILS)));
         item
     }
 
@@ -251,6 +274,7 @@ impl Tape<'_> {
         }
         self.set(&mut item, "attempts", |tape| AttributeValue::N(tape.one_of(&NUMBERS)));
         self.set(&mut item, "attempted-at", |tape| tape.list(Self::time));
+        self.set(&mut item, "details", |tape| AttributeValue::S(tape.one_of(&DETAILS)));
         for name in ["received-at", "answered-at", "sent-at", "gathered-at", "failed-at"] {
             if !self.rarely(3) {
                 self.set(&mut item, name, |tape| AttributeValue::S(tape.time()));

@@ -151,7 +151,7 @@ fn a_customer_whose_clock_is_fast_holds_up_no_other() {
         for submitted in [fast, last] {
             let ids = (0..).map(|turn| format!("late-{number}-{turn}-{submitted}"));
             for id in ids.filter(|id| is(number, id, submitted, late)).take(HANDS) {
-                stack.send(&provider(number), &asked(&id, submitted).encode());
+                stack.send(&provider(number), &asked(&id, submitted).encode(None));
                 *waiting.get_mut(&submitted).expect("one of them") += 1;
             }
         }

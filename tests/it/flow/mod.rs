@@ -12,6 +12,7 @@ mod envelopes;
 mod hostile;
 mod large;
 mod letters;
+mod payload;
 mod states;
 mod submissions;
 mod trace;

@@ -36,7 +36,10 @@ fn a_stream_tells_each_change_and_ends_with_the_final_state() {
     stream.ends();
     assert_eq!(stream.names(), ["clock", "change", "change", "change", "end"]);
     let end = &stream.all("end")[0];
-    assert_eq!(end["best"], json!({"responder": provider(3), "quote": 30}));
+    assert_eq!(
+        end["best"],
+        json!({"responder": provider(3), "quote": 30, "by": "price", "value": 30})
+    );
     assert_eq!(end["truth"], json!(["complete: 3 of 3 answered (3 quotes), best 30"]));
     let prices: Vec<_> = (0..3).map(|place| end["table"][place]["quote"].clone()).collect();
     assert_eq!(prices, ["30", "40", "100"], "as prices, not as texts");

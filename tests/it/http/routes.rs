@@ -176,21 +176,21 @@ fn what_is_wrong_is_named_with_its_field_and_nothing_is_sent() {
 }
 
 #[test]
-fn a_body_may_have_64_kib() {
+fn a_body_may_have_512_kib() {
     let stack = Stack::set_up(1);
     let server = stack.serve();
     let padded = |length: usize| {
         let body = r#"{"from": "A", "to": "B"}"#;
         format!("{body}{}", " ".repeat(length - body.len()))
     };
-    assert_eq!(server.post(&padded(65_536)).status, 201);
-    for length in [65_537, 300_000] {
+    assert_eq!(server.post(&padded(524_288)).status, 201);
+    for length in [524_289, 900_000] {
         let answer = server.post(&padded(length));
         assert_eq!(answer.status, 413, "{answer:?}");
-        assert!(answer.json()["error"].as_str().is_some_and(|error| error.contains("65536")));
+        assert!(answer.json()["error"].as_str().is_some_and(|error| error.contains("524288")));
     }
     // Without a length, in chunks; and longer than anybody reads.
-    for (bytes, how) in [(100_000, "-H 'Transfer-Encoding: chunked'"), (50_000_000, "")] {
+    for (bytes, how) in [(600_000, "-H 'Transfer-Encoding: chunked'"), (50_000_000, "")] {
         let line = format!(
             "head -c {bytes} /dev/zero | tr '\\0' x |
              curl -s -o /dev/null -w '%{{http_code}}' {how} --data-binary @- $REQ_ENDPOINT"

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::chance::{Chance, below};
 use super::fault::{Fault, FaultKind};
-use crate::core::{Price, ProviderName, Request, Timestamp};
+use crate::core::{Details, Price, ProviderName, Request, Timestamp};
 use crate::flow::provider::delivery::{CrashMoment, RECEIVED_LATE, ReplyDelivery};
 
 /// `demo` never misses a deadline on purpose that is further away than this. It never waits longer than this for a
@@ -16,6 +16,9 @@ const CROWDED: &str = "too many requests are waiting";
 /// The longest time that any profile thinks.
 const LONGEST_THOUGHT: Duration = Duration::from_mins(1);
 const DECLINES: [&str; 3] = ["fully booked", "too far", "no unicorn awake"];
+const VEHICLES: [&str; 4] = ["unicorn", "two unicorns", "open carriage", "closed carriage"];
+/// The most minutes until a vehicle arrives.
+const LONGEST_ETA: u64 = 30;
 
 /// How a simulated provider behaves.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -122,6 +125,16 @@ impl Behaviour {
             None => decision,
             Some(kind) => self.by_fault(kind, decision, &chance),
         }
+    }
+
+    /// The details of the quote with which `provider` answers `request`.
+    pub fn details(&self, provider: &ProviderName, request: &Request) -> Option<Details> {
+        let chance = Chance::of(self.seed, provider, request);
+        let eta = 1 + below(chance.eta, LONGEST_ETA);
+        let vehicles = VEHICLES.len() as u64;
+        let vehicle = VEHICLES[usize::try_from(below(chance.vehicle, vehicles)).unwrap_or(0)];
+        let details = format!(r#"{{"eta-minutes":{eta},"vehicle":"{vehicle}"}}"#);
+        Details::parse(&details).expect("it is JSON")
     }
 
     /// How many milliseconds `provider`'s clock is fast while it handles `request`; negative for a slow clock.
@@ -297,6 +310,10 @@ mod tests {
         );
         // Another number here changes every recorded demo: change it only on purpose.
         assert_eq!(decision.intent, Intent::Quote(Price::whole(74)));
+        let details = behaviour(Profile::Steady)
+            .details(&ProviderName::simulated(1), &request(1, None))
+            .expect("some");
+        assert_eq!(details.as_str(), r#"{"eta-minutes":21,"vehicle":"unicorn"}"#);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Seeded chance of a simulated provider: a redelivered request draws the same random words.
 //!
 //! The seed of a `ChaCha8` generator is the SHA-256 of `rydes 1`, the seed (eight bytes, big-endian), the RFQ's
-//! id, a zero byte and the provider's name. Its first four 64-bit words decide, in this order: mishap, thinking
-//! time, price, and `extra` (the delay of a late answer, or the second price of a duplicate). A word `w` becomes a
+//! id, a zero byte and the provider's name. Its first six 64-bit words decide, in this order: mishap, thinking
+//! time, price, `extra` (the delay of a late answer, or the second price of a duplicate), and the two details of a
+//! quote: minutes to arrival, and vehicle. A word `w` becomes a
 //! number below `n` as `w * n >> 64`. Each fault draws the first word of a generator of its own, whose hash
 //! continues with a zero byte and the fault's position. The id of a `wrong-id` answer is the start of the first
 //! hash, as a UUID.
@@ -20,6 +21,8 @@ pub(super) struct Chance {
     pub(super) think: u64,
     pub(super) price: u64,
     pub(super) extra: u64,
+    pub(super) eta: u64,
+    pub(super) vehicle: u64,
 }
 
 impl Chance {
@@ -37,6 +40,8 @@ impl Chance {
             think: words.next_u64(),
             price: words.next_u64(),
             extra: words.next_u64(),
+            eta: words.next_u64(),
+            vehicle: words.next_u64(),
         }
     }
 

@@ -16,7 +16,7 @@ pub use fault::{Fault, FaultKind, KINDS as FAULT_KINDS};
 use super::delivery::ReplyDelivery;
 use super::service::{AttemptOutcome, Inquiry, Service};
 use crate::consumer::Seat;
-use crate::core::{Answer, ProviderName, Request, Timestamp};
+use crate::core::{Answer, DetailedAnswer, ProviderName, Request, Timestamp};
 
 /// How a simulated provider answers.
 #[derive(Debug, Clone)]
@@ -48,14 +48,17 @@ impl Service for SimulatedService {
             let Inquiry { request, received, seat, .. } = inquiry;
             let decision = self.simulation.behaviour.decide(&self.provider, request, received);
             let (decision, think) = self.seated(seat, request, decision);
-            let answer = match decision.intent {
+            let answer: DetailedAnswer = match decision.intent {
                 Intent::Fail(reason) => return AttemptOutcome::retry(reason),
                 Intent::Silence(_) if self.simulation.receipts == Receipts::Withhold => {
                     return AttemptOutcome::Mute;
                 }
-                Intent::Quote(price) => Answer::Quote(price),
-                Intent::Decline(reason) => Answer::Declined(reason),
-                Intent::Silence(reason) => Answer::Silent(reason),
+                Intent::Quote(price) => DetailedAnswer {
+                    answer: Answer::Quote(price),
+                    details: self.simulation.behaviour.details(&self.provider, request),
+                },
+                Intent::Decline(reason) => Answer::Declined(reason).into(),
+                Intent::Silence(reason) => Answer::Silent(reason).into(),
             };
             // Even the shortest sleep lasts until the next millisecond of the clock.
             if !think.is_zero() {

@@ -169,15 +169,10 @@ impl RfqStore for Client<'_> {
 
 fn insert(number: u128) -> RequestInsert {
     RequestInsert {
-        row: RequestRow {
-            id: RfqId::parse("one").expect("an id"),
-            ride: Ride { from: "A".to_owned(), to: "B".to_owned(), customer: "c".to_owned() },
-            submitted_at: None,
-            deadline: None,
-            expected: None,
-            until: Vec::new(),
-            closed_at: None,
-        },
+        row: RequestRow::new(
+            RfqId::parse("one").expect("an id"),
+            Ride { from: "A".to_owned(), to: "B".to_owned(), customer: "c".to_owned() },
+        ),
         submission: Uuid::from_u128(number + 1),
     }
 }

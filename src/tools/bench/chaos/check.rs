@@ -275,15 +275,7 @@ mod tests {
     }
 
     fn row(responder: &str, answer: Answer) -> AnswerRow {
-        AnswerRow {
-            responder: Responder::stored(responder),
-            answer,
-            received_at: None,
-            answered_at: None,
-            sent_at: None,
-            gathered_at: None,
-            failed_at: None,
-        }
+        AnswerRow::new(Responder::stored(responder), answer)
     }
 
     /// The rows and the letters that must be there.

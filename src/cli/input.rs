@@ -1,0 +1,47 @@
+//! Text that options name: a file, stdin, or the text itself.
+
+use std::io::{self, Read};
+use std::path::PathBuf;
+
+use super::{Context, attended};
+use crate::core::text::printable;
+use crate::error::{Error, Result};
+use crate::flow::draft::{JSON_MAX, utf8};
+
+/// The text of a file, or of stdin with `-`, after its name, which is safe to print.
+///
+/// # Errors
+/// Invalid when it cannot be read, is no UTF-8, or is longer than a request may be.
+pub(super) async fn text_of(context: &Context, file: PathBuf) -> Result<(String, String)> {
+    let is_stdin = file.as_os_str() == "-";
+    let name = if is_stdin { "stdin".to_owned() } else { file.display().to_string() };
+    // Stdin and pipes may block for any time.
+    let read = attended(context, move || {
+        if is_stdin { read(io::stdin().lock()) } else { std::fs::File::open(file).and_then(read) }
+    });
+    let (name, read) = (printable(&name), read.await?);
+    let bytes = read.map_err(|error| Error::invalid(format!("cannot read {name}")).because(error));
+    let bytes = bytes?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length > JSON_MAX) {
+        return Err(Error::invalid(format!("{name} is longer than {JSON_MAX} bytes")));
+    }
+    let text = utf8(&name, bytes)?;
+    Ok((name, text))
+}
+
+/// The text that was typed, or that of the file in `@FILE`, or of stdin with `@-`.
+///
+/// # Errors
+/// Those of [`text_of`].
+pub(super) async fn typed_or_read(context: &Context, typed: &str) -> Result<String> {
+    match typed.strip_prefix('@') {
+        Some(file) => text_of(context, file.into()).await.map(|(_, text)| text),
+        None => Ok(typed.to_owned()),
+    }
+}
+
+/// Reads everything, but at most one byte more than a request may have.
+fn read(from: impl Read) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    from.take(JSON_MAX + 1).read_to_end(&mut bytes).map(|_| bytes)
+}

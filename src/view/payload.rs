@@ -1,0 +1,109 @@
+//! Payload in tables: a column for each field of the replies' details that is shown.
+
+use std::str::FromStr;
+
+use super::table::{Column, cut};
+use crate::core::aggregate::Gathering;
+use crate::core::text::printable;
+use crate::core::{Decimal, Details, Pointer};
+
+/// The widest cell on a terminal: the first of these that leaves room for names and notes, else the last.
+pub(super) const WIDTHS: [usize; 3] = [24, 16, 12];
+/// The widest cell without a terminal.
+const LONGEST: usize = 200;
+
+/// A place in the replies' details, as the title of a column.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field {
+    title: String,
+    pointer: Pointer,
+}
+
+impl FromStr for Field {
+    type Err = String;
+
+    /// Reads the name of a top-level field, or a JSON Pointer, which begins with `/`.
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text.is_empty() {
+            return Err("a field has a name, as in `vehicle` or `/legs/0/price`".to_owned());
+        }
+        if text.starts_with('/') { Pointer::parse(text) } else { Pointer::to_field(text) }
+            .map(|pointer| Self { title: text.to_owned(), pointer })
+    }
+}
+
+impl Field {
+    /// The column of the value that orders the quotes.
+    fn of_order(pointer: &Pointer) -> Self {
+        let text = pointer.to_string();
+        let name = text.strip_prefix('/').filter(|name| !name.contains(['/', '~']));
+        Self { title: name.unwrap_or(&text).to_owned(), pointer: pointer.clone() }
+    }
+
+    /// The title, safe to print.
+    pub(super) fn title(&self, width: usize) -> String {
+        cut(&printable(&self.title), width)
+    }
+
+    /// The value of a reply, safe to print; empty if it has none. A string stands without quotes.
+    pub(super) fn cell(&self, details: Option<&Details>) -> String {
+        let Some(value) = details.and_then(|details| details.part(&self.pointer)) else {
+            return String::new();
+        };
+        let text = serde_json::from_str(value).ok().filter(|text: &String| !text.is_empty());
+        // Nothing beyond the cut is ever shown, so it need not be made safe.
+        let shown: String = text.as_deref().unwrap_or(value).chars().take(LONGEST + 1).collect();
+        cut(&printable(&shown), LONGEST)
+    }
+
+    /// Whether each value in its column is a number.
+    pub(super) fn is_numeric(&self, gathering: &Gathering) -> bool {
+        let details = gathering.providers.iter().filter_map(|provider| provider.details.as_ref());
+        let mut values = details.filter_map(|details| details.part(&self.pointer)).peekable();
+        values.peek().is_some() && values.all(|value| Decimal::of_json(value).is_some())
+    }
+}
+
+/// The fields to show: the value that orders the quotes first, then those that were asked for.
+pub(super) fn shown(gathering: &Gathering, asked: &[Field]) -> Vec<Field> {
+    let order = gathering.best_by().pointer().map(Field::of_order);
+    let mut fields: Vec<Field> = Vec::new();
+    for field in order.into_iter().chain(asked.iter().cloned()) {
+        if fields.iter().all(|other| other.pointer != field.pointer) {
+            fields.push(field);
+        }
+    }
+    fields
+}
+
+/// The first three top-level fields that most quotes have, in the order in which they appear.
+pub fn common(gathering: &Gathering) -> Vec<Field> {
+    const MOST: usize = 3;
+    let mut counts: Vec<(String, usize)> = Vec::new();
+    for details in gathering.quotes.iter().filter_map(|quote| quote.details.as_ref()) {
+        for name in details.fields() {
+            match counts.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, count)) => *count += 1,
+                None => counts.push((name, 1)),
+            }
+        }
+    }
+    let common = counts.into_iter().filter(|(_, count)| count * 2 > gathering.quotes.len());
+    let field = |(name, _): (String, _)| {
+        let pointer = Pointer::to_field(&name).ok()?;
+        Some(Field { title: name, pointer })
+    };
+    common.filter_map(field).take(MOST).collect()
+}
+
+/// The columns of these fields, at most `width` wide.
+pub(super) fn columns<'a>(
+    gathering: &Gathering,
+    fields: &[Field],
+    titles: &'a [String],
+) -> Vec<Column<'a>> {
+    let column = |(field, title): (&Field, &'a String)| {
+        if field.is_numeric(gathering) { Column::Right(title) } else { Column::Left(title) }
+    };
+    fields.iter().zip(titles).map(column).collect()
+}
