@@ -151,7 +151,9 @@ fn details_of_replies_are_kept_shown_and_streamed() {
             stack.background(&run)
         })
         .into();
-    workers.iter().for_each(|worker| worker.says(" on LocalStack "));
+    for worker in &workers {
+        worker.says(" on LocalStack ");
+    }
     let watched =
         stack.rydes("submit --from A --to B --deadline 20s --wait -o jsonl").run().exits(0);
     let lines = json_lines(&watched.stdout);
