@@ -32,6 +32,13 @@ pub fn present<'a>(fields: &Fields<'a>, name: &str) -> Option<&'a str> {
     Some(value.get()).filter(|value| *value != "null")
 }
 
+impl<'a> Fields<'a> {
+    /// All of them in their order, duplicates too.
+    pub fn each(self) -> impl Iterator<Item = (Cow<'a, str>, &'a RawValue)> {
+        self.0.into_iter().map(|(Name(name), value)| (name, value))
+    }
+}
+
 impl<'de> Deserialize<'de> for Fields<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Object;

@@ -8,6 +8,7 @@ mod decimal;
 mod details;
 mod envelope;
 pub mod fields;
+pub mod filter;
 mod ids;
 mod message;
 mod names;
