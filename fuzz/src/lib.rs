@@ -2,5 +2,7 @@
 
 #[path = "../../tests/it/decoders/checks.rs"]
 pub mod checks;
+#[path = "../../tests/it/decoders/filters.rs"]
+pub mod filters;
 #[path = "../../tests/it/decoders/rows.rs"]
 pub mod rows;

@@ -12,6 +12,7 @@ mod completions;
 mod decoders;
 mod faults;
 mod features;
+mod filters;
 mod flow;
 mod http;
 mod localstack;

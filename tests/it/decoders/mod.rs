@@ -2,6 +2,7 @@
 //! on what has broken decoders elsewhere. `fuzz` runs the same checks for as long as it is let.
 
 mod checks;
+mod filters;
 mod hostile;
 mod rows;
 
@@ -15,10 +16,11 @@ use proptest::sample::{Index, select};
 type Check = fn(&[u8]);
 
 /// Every check, by the name of its target.
-const CHECKS: [(&str, Check); 10] = [
+const CHECKS: [(&str, Check); 11] = [
     ("answer", checks::answer),
     ("batch_line", checks::batch_line),
     ("details", checks::details),
+    ("filter", filters::filter),
     ("price", checks::price),
     ("reply", checks::reply),
     ("request", checks::request),

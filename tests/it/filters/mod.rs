@@ -1,0 +1,93 @@
+//! The evaluator of filter policies against what a real LocalStack delivers: random policies and messages, and
+//! by hand the places where LocalStack is known to differ from AWS.
+
+mod differences;
+mod draw;
+mod field;
+
+use std::collections::BTreeSet;
+
+use rydes::core::filter::{FilterPolicy, Scope, Verdict};
+
+use self::draw::Draw;
+use self::field::Field;
+
+/// How many pairs of a policy and a message are tried: 600 unless this variable says otherwise.
+const PAIRS: &str = "RYDES_TEST_FILTER_PAIRS";
+/// Where the random numbers begin: 1 unless this variable says otherwise.
+const SEED: &str = "RYDES_TEST_FILTER_SEED";
+/// The least share of matches, and of misses, in percent. Less would test little.
+const LEAST_SHARE: usize = 15;
+/// What the policies have to hold somewhere.
+const OPERATORS: [&str; 17] = [
+    "\"prefix\":",
+    "\"suffix\":",
+    "\"equals-ignore-case\":",
+    "\"anything-but\":\"",
+    "\"anything-but\":[\"",
+    "\"anything-but\":[1",
+    "\"anything-but\":{\"prefix\":",
+    "\"numeric\":[\"=\"",
+    "\"numeric\":[\"<\"",
+    "\"numeric\":[\"<=\"",
+    "\"numeric\":[\">\"",
+    "\"numeric\":[\">=\"",
+    "\"exists\":true",
+    "\"exists\":false",
+    "\"$or\":[",
+    "\"detail\":{",
+    "\"detail.",
+];
+
+/// A number from the environment.
+fn number(variable: &str, usual: u64) -> u64 {
+    std::env::var(variable).map_or(usual, |text| text.parse().expect("a number"))
+}
+
+#[test]
+#[expect(clippy::print_stderr, reason = "the figures of a long run are of use")]
+fn localstack_delivers_what_the_evaluator_says() {
+    let pairs = usize::try_from(number(PAIRS, 600)).expect("not that many");
+    let seed = number(SEED, 1);
+    let mut draw = Draw::new(seed);
+    let count = pairs.isqrt().max(40);
+    let policies: Vec<_> = (0..count).map(|_| draw.policy()).collect();
+    let bodies: Vec<_> = (0..pairs.div_ceil(count)).map(|number| draw.body(number)).collect();
+    let read: Vec<_> =
+        policies.iter().map(|(scope, policy)| (*scope, good(policy, *scope))).collect();
+
+    let field = Field::with(&policies);
+    field.publish(&bodies);
+    let arrived = field.arrived(bodies.len());
+
+    let (mut matches, mut wrong) = (0, Vec::new());
+    for (((scope, policy), (_, json)), arrived) in read.iter().zip(&policies).zip(&arrived) {
+        for body in &bodies {
+            let said = policy.evaluate(*scope, body);
+            let is_there = arrived.contains(body);
+            matches += usize::from(is_there);
+            if (said == Verdict::Asked) != is_there || matches!(said, Verdict::CannotTell { .. }) {
+                wrong.push(format!("{scope:?} {json} {body}: {said:?}, arrived: {is_there}"));
+            }
+        }
+    }
+    let all = policies.len() * bodies.len();
+    let about = format!("{SEED}={seed}: {all} pairs, {matches} matches, {} wrong", wrong.len());
+    assert!(wrong.is_empty(), "{about}\n{}", wrong[..wrong.len().min(20)].join("\n"));
+    let is_enough = |share: usize| share * 100 >= all * LEAST_SHARE;
+    assert!(is_enough(matches) && is_enough(all - matches), "{about}");
+    let text: String = policies.iter().map(|(_, policy)| policy.as_str()).collect();
+    let missing: BTreeSet<_> =
+        OPERATORS.iter().filter(|operator| !text.contains(**operator)).collect();
+    assert!(missing.is_empty(), "{about}: no policy has {missing:?}");
+    eprintln!("{about}");
+}
+
+/// A policy that AWS takes and that is known throughout.
+#[track_caller]
+fn good(policy: &str, scope: Scope) -> FilterPolicy {
+    let read = FilterPolicy::parse(policy).unwrap_or_else(|problem| panic!("{policy}: {problem}"));
+    read.check(scope).unwrap_or_else(|problem| panic!("{policy}: {problem}"));
+    assert_eq!(read.unknowns(), [], "{policy}");
+    read
+}
