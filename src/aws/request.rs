@@ -32,8 +32,9 @@ impl RequestInsert {
         const REST: usize = 1_024;
         // A provider's name, with the quotes and the type around it.
         const PROVIDER: usize = 80;
-        let RequestRow { ride: Ride { from, to, customer }, expected, details, .. } = &self.row;
-        let providers = expected.as_ref().map_or(0, Vec::len);
+        let RequestRow { ride: Ride { from, to, customer }, expected, not_asked, details, .. } =
+            &self.row;
+        let providers = expected.as_ref().map_or(0, Vec::len) + 2 * not_asked.len();
         let details = details.as_ref().map_or(0, sent_size);
         REST + from.len() + to.len() + customer.len() + providers * PROVIDER + details
     }

@@ -7,8 +7,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use uuid::Uuid;
 
 use crate::core::{
-    Answer, AnswerRow, BestBy, Condition, Details, Price, RequestRow, Responder, RfqId, Ride,
-    Timestamp,
+    Answer, AnswerRow, BestBy, Condition, Details, NotAsked, Price, RequestRow, Responder, RfqId,
+    Ride, Timestamp,
 };
 
 /// How long a row is kept: the request row after its deadline, an answer after it was gathered.
@@ -66,6 +66,12 @@ pub(super) fn write_request(row: &RequestRow, submission: Uuid) -> Item {
     set("deadline", row.deadline.map(time));
     let names = |all: &Vec<Responder>| list(all.iter().map(Responder::as_str));
     set("expected", row.expected.as_ref().map(names));
+    if !row.not_asked.is_empty() {
+        let all = || row.not_asked.iter();
+        set("not-asked", Some(list(all().map(|one| one.responder.as_str()))));
+        let keys = all().map(|one| one.key.as_deref().unwrap_or_default());
+        set("not-asked-keys", Some(list(keys)));
+    }
     let conditions: Vec<_> = row.until.iter().map(ToString::to_string).collect();
     set("until", Some(list(conditions.iter().map(String::as_str))));
     let best_by = (row.best_by != BestBy::Price).then(|| row.best_by.to_string());
@@ -143,6 +149,7 @@ pub fn read_request(id: &RfqId, item: &Item) -> Option<RequestRow> {
         submitted_at: read_time(item, "submitted-at"),
         deadline: read_time(item, "deadline"),
         expected: expected.map(|all| all.into_iter().map(Responder::stored).collect()),
+        not_asked: read_not_asked(item),
         until: until.iter().filter_map(|text| Condition::parse(text).ok()).collect(),
         best_by: read_text(item, "best-by").and_then(|by| by.parse().ok()).unwrap_or_default(),
         details: read_details(item),
@@ -207,6 +214,18 @@ fn list<'a>(texts: impl Iterator<Item = &'a str>) -> AttributeValue {
 
 pub(super) fn read_text(item: &Item, name: &str) -> Option<String> {
     item.get(name)?.as_s().ok().cloned()
+}
+
+/// The keys are beside the names, in the same order.
+fn read_not_asked(item: &Item) -> Vec<NotAsked> {
+    let names = read_list(item, "not-asked").unwrap_or_default().into_iter();
+    let keys = read_list(item, "not-asked-keys").unwrap_or_default().into_iter().map(Some);
+    let keys = keys.chain(std::iter::repeat(None));
+    let one = |(name, key): (String, Option<String>)| NotAsked {
+        responder: Responder::stored(name),
+        key: key.filter(|key| !key.is_empty()),
+    };
+    names.zip(keys).map(one).collect()
 }
 
 fn read_details(item: &Item) -> Option<Details> {

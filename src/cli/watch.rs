@@ -210,7 +210,10 @@ impl<'a> WaitView<'a> {
             Format::Table | Format::Json | Format::Workshop => {}
         }
         let nothing = gathering.providers.iter().all(|provider| {
-            matches!(provider.state, State::Waiting | State::Silent | State::Missing)
+            matches!(
+                provider.state,
+                State::Waiting | State::Silent | State::Missing | State::NotAsked
+            )
         });
         if !nothing {
             self.hint = None;

@@ -7,6 +7,9 @@ pub const STACK_TAG: &str = "rydes:stack";
 /// The tag of a provider queue with the kind of its provider: `simulated` or `external`.
 pub const PROVIDER_TAG: &str = "rydes:provider";
 
+/// The tag of a topic whose subscriptions have filter policies.
+pub const FILTERS_TAG: &str = "rydes:filters";
+
 /// The names of the resources of one stack.
 #[derive(Debug, Clone)]
 pub struct Names {

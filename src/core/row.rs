@@ -13,8 +13,10 @@ pub struct RequestRow {
     pub submitted_at: Option<Timestamp>,
     /// Answers after this are late.
     pub deadline: Option<Timestamp>,
-    /// The providers subscribed at submission; `None` if not recorded.
+    /// The providers that were asked; `None` if not recorded.
     pub expected: Option<Vec<Responder>>,
+    /// The subscribed providers that were not asked, because of their filters.
+    pub not_asked: Vec<NotAsked>,
     /// The conditions asked for.
     pub until: Vec<Condition>,
     /// What orders its quotes.
@@ -23,6 +25,15 @@ pub struct RequestRow {
     pub details: Option<Details>,
     /// When it was closed.
     pub closed_at: Option<Timestamp>,
+}
+
+/// A subscribed provider whose filter excluded the request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotAsked {
+    /// The name that it would have answered under.
+    pub responder: Responder,
+    /// The key of its filter policy that did not match, if recorded.
+    pub key: Option<String>,
 }
 
 impl RequestRow {
@@ -34,6 +45,7 @@ impl RequestRow {
             submitted_at: None,
             deadline: None,
             expected: None,
+            not_asked: Vec::new(),
             until: Vec::new(),
             best_by: BestBy::Price,
             details: None,

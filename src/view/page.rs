@@ -65,7 +65,7 @@ fn ticks(span: i64) -> Value {
     places.map(|at| json!({"ms": at, "label": tick(at, step)})).collect()
 }
 
-/// The rows of the terminal's table, then the providers that have not answered yet.
+/// The rows of the terminal's table, then the providers that have not answered yet, and those that were not asked.
 fn table(gathering: &Gathering, fields: &[Field]) -> Value {
     let row = |cells: &[String], state: State| {
         let cell = |position: usize| cells.get(position).map_or("", String::as_str);
@@ -89,5 +89,14 @@ fn table(gathering: &Gathering, fields: &[Field]) -> Value {
         let cells = cells.chain(fields.iter().map(|field| field.cell(provider.details.as_ref())));
         row(&cells.chain(["-".into(), note]).collect::<Vec<_>>(), State::Waiting)
     });
-    said.chain(waiting).collect()
+    let not_asked = gathering.providers.iter().filter(|one| one.state == State::NotAsked);
+    let not_asked = not_asked.map(|provider| {
+        let name = printable(provider.responder.as_str());
+        let reason = provider.reason.as_deref().map(printable).unwrap_or_default();
+        let cells = [String::new(), name, "-".into()].into_iter();
+        let cells = cells.chain(fields.iter().map(|_| String::new()));
+        let note = format!("not asked: {reason}");
+        row(&cells.chain(["-".into(), note]).collect::<Vec<_>>(), State::NotAsked)
+    });
+    said.chain(waiting).chain(not_asked).collect()
 }

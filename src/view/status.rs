@@ -167,6 +167,7 @@ pub fn document(
             "status": gathering.status.word(),
             "completed-by": gathering.completed_by.map(CompletedBy::word),
             "expected": gathering.expected,
+            "not-asked": gathering.not_asked,
             "answered": gathering.answered,
             "late": gathering.late,
             "best": best(gathering),

@@ -192,9 +192,9 @@ fn draw(timeline: &Timeline, lane: &Lane, scale: Scale) -> String {
     cells.into_iter().collect()
 }
 
-/// Whether the provider was not asked.
+/// Whether it answered although it is not a provider of the stack.
 fn is_stranger(lane: &Lane) -> bool {
-    lane.provider.expected == Some(false)
+    lane.provider.expected == Some(false) && lane.provider.state != State::NotAsked
 }
 
 /// Whether its row is a receipt. Before the end, a provider with a receipt still counts as waiting.
@@ -208,6 +208,7 @@ pub(super) fn unsaid<'a>(timeline: &Timeline, lane: &'a Lane) -> &'a str {
         _ if lane.end().is_some() => "",
         _ if lane.has_row => "no times",
         State::Waiting if timeline.origin.is_some() => "waiting",
+        State::NotAsked => "not asked",
         State::Missing => lane.provider.reason.as_deref().unwrap_or("no trace"),
         _ => "no trace",
     }

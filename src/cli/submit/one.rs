@@ -38,7 +38,11 @@ pub(super) async fn run(
             let deadline = deadline_of(&row);
             print_id(context, &row, command);
             let asked = count_of(asked, "provider");
-            output.note(&format!("asked {asked}{deadline}"));
+            let not_asked = match row.not_asked.len() {
+                0 => String::new(),
+                count => format!(", {count} not asked by their filters"),
+            };
+            output.note(&format!("asked {asked}{not_asked}{deadline}"));
             warn_of_too_many(context, &row);
             row
         }
@@ -82,6 +86,7 @@ fn print_id(context: &Context, row: &RequestRow, command: &Command) {
             "submitted-at": row.submitted_at,
             "deadline": row.deadline,
             "expected": row.expected.as_ref().map(Vec::len),
+            "not-asked": row.not_asked.len(),
             "until": row.until.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "best-by": row.best_by.to_string(),
         })),

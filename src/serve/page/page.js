@@ -213,7 +213,7 @@ const renderTitles = (titles) => {
 const tell = (state, before) => {
   const known = new Map((before?.table ?? []).map((row) => [row.responder, row.state]));
   const news = state.table.filter(
-    (row) => !["waiting", "missing", "silent"].includes(row.state) && known.get(row.responder) !== row.state,
+    (row) => !["waiting", "missing", "silent", "not-asked"].includes(row.state) && known.get(row.responder) !== row.state,
   );
   const ended = state["completed-by"] && !before?.["completed-by"];
   const said = news.slice(0, MOST_NEWS).map((row) => {

@@ -43,6 +43,7 @@ pub fn document(gathering: &Gathering) -> Value {
         "status": gathering.status.word(),
         "completed-by": gathering.completed_by.map(CompletedBy::word),
         "expected": gathering.expected,
+        "not-asked": gathering.not_asked,
         "answered": gathering.answered,
         "late": gathering.late,
         "unexpected": gathering.unexpected,

@@ -21,7 +21,9 @@ pub fn news(before: Option<&Gathering>, now: &Gathering) -> Vec<News> {
     let known: HashMap<_, _> = before
         .map(|before| before.providers.iter().map(|p| (&p.responder, p.state)).collect())
         .unwrap_or_default();
-    let tells = |state: State| !matches!(state, State::Waiting | State::Missing | State::Silent);
+    let tells = |state: State| {
+        !matches!(state, State::Waiting | State::Missing | State::Silent | State::NotAsked)
+    };
     now.providers
         .iter()
         .filter(|provider| tells(provider.state))

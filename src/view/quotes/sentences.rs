@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::core::aggregate::{CompletedBy, Gathering, Provider, Regret, State, Timing};
 use crate::core::text::printable;
 use crate::core::{Condition, Decimal, Price, Responder, Timestamp};
+use crate::view::names::short_all;
 use crate::view::table::number;
 
 /// The summary, then what a longer wait would have brought.
@@ -148,6 +149,22 @@ fn kinds(gathering: &Gathering) -> String {
 pub(super) fn still_out(gathering: &Gathering) -> Vec<&Responder> {
     let waiting = gathering.providers.iter().filter(|provider| provider.state == State::Waiting);
     waiting.filter(|provider| provider.expected != Some(false)).map(|p| &p.responder).collect()
+}
+
+/// Which providers were not asked, and the reason: `2 not asked: 8, 9 (its filter on customer)`. Providers with the
+/// same reason follow each other.
+pub(super) fn not_asked(gathering: &Gathering) -> Option<String> {
+    let mut reasons: Vec<(&str, Vec<&Responder>)> = Vec::new();
+    for provider in gathering.providers.iter().filter(|one| one.state == State::NotAsked) {
+        let reason = provider.reason.as_deref().unwrap_or_default();
+        match reasons.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, who)) => who.push(&provider.responder),
+            None => reasons.push((reason, vec![&provider.responder])),
+        }
+    }
+    let parts = reasons.iter().map(|(why, who)| format!("{} ({})", short_all(who), printable(why)));
+    let parts: Vec<_> = parts.collect();
+    (!parts.is_empty()).then(|| format!("{} not asked: {}", gathering.not_asked, parts.join("; ")))
 }
 
 pub(super) fn deadline_after(gathering: &Gathering) -> Option<i64> {

@@ -2,7 +2,7 @@
 
 use unicode_width::UnicodeWidthStr as _;
 
-use super::sentences::{after, deadline_after, seconds, still_out, truth};
+use super::sentences::{after, deadline_after, not_asked, seconds, still_out, truth};
 use crate::core::aggregate::{CompletedBy, Gathering, Provider, Quote, State, Status, Timing};
 use crate::core::text::printable;
 use crate::core::{Details, StackName, Timestamp};
@@ -61,6 +61,10 @@ pub fn table(gathering: &Gathering, frame: Frame<'_>) -> Vec<String> {
     let out = still_out(gathering);
     if !out.is_empty() {
         let sentence = format!("    {} still out: {}", out.len(), short_all(&out));
+        all.push(frame.width.map_or(sentence.clone(), |width| cut(&sentence, width.into())));
+    }
+    if let Some(sentence) = not_asked(gathering) {
+        let sentence = format!("    {sentence}");
         all.push(frame.width.map_or(sentence.clone(), |width| cut(&sentence, width.into())));
     }
     let truth = truth(gathering, frame.now);
@@ -139,10 +143,9 @@ pub(in crate::view) fn rows(gathering: &Gathering, fields: &[Field]) -> Vec<(Sta
     let mut rows: Vec<_> =
         places.map(|(quote, place): (&Quote, usize)| row(place.to_string(), quote)).collect();
     rows.extend(strangers.into_iter().map(|quote| row(String::new(), quote)));
-    let others = gathering
-        .providers
-        .iter()
-        .filter(|provider| !matches!(provider.state, State::Quoted | State::Waiting));
+    let others = gathering.providers.iter().filter(|provider| {
+        !matches!(provider.state, State::Quoted | State::Waiting | State::NotAsked)
+    });
     rows.extend(others.map(|provider| (provider.state, other_row(gathering, provider, fields))));
     rows
 }
@@ -191,7 +194,7 @@ fn other_row(gathering: &Gathering, provider: &Provider, fields: &[Field]) -> Ve
             }
             _ => "missing: no answer by then".to_owned(),
         },
-        State::Quoted | State::Waiting => String::new(),
+        State::Quoted | State::Waiting | State::NotAsked => String::new(),
     };
     let late = late.filter(|_| provider.state == State::Late);
     let price = late.map_or_else(|| "-".to_owned(), |quote| price(&quote.price));
