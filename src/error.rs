@@ -52,6 +52,8 @@ pub enum Kind {
     Conflict,
     /// No provider is subscribed.
     NoProvider,
+    /// The filters of all subscribed providers exclude the request.
+    AllExcluded,
     NoSuchRfq,
     /// The endpoint cannot be reached or refuses the credentials.
     Unreachable,
@@ -202,7 +204,7 @@ impl Error {
 
     pub fn exit_code(&self) -> u8 {
         match self.kind {
-            Kind::Other | Kind::NoProvider => exit::ERROR,
+            Kind::Other | Kind::NoProvider | Kind::AllExcluded => exit::ERROR,
             Kind::Invalid | Kind::TooLarge | Kind::Conflict => exit::INVALID,
             Kind::NoSuchRfq => exit::NO_SUCH_RFQ,
             Kind::Unreachable => exit::UNREACHABLE,

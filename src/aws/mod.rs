@@ -28,8 +28,8 @@ pub use remedy::{Remedies, Remedy};
 pub use request::{Adopted, Forgotten, Recorded, RequestInsert};
 pub use row::{Insert, Item, read_answer, read_request};
 pub use table::{Inserted, MAX_STATEMENTS, MAX_STATEMENTS_BYTES, Table};
-pub use topic::{MAX_PUBLISHED, MAX_PUBLISHED_BYTES, Topic};
-pub(crate) use topic::{Subscription, topic_arn};
+pub use topic::{MAX_PUBLISHED, MAX_PUBLISHED_BYTES, NonQueueSubscriber, Topic};
+pub(crate) use topic::{Subscription, Subscriptions, topic_arn};
 
 /// Requests in flight at once: more would only queue up at the service.
 pub(crate) const CONCURRENCY: usize = 8;

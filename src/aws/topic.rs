@@ -10,6 +10,7 @@ use super::Aws;
 use super::attempt::attempt;
 use super::error::per_entry;
 use crate::consumer::{Effect, Entries};
+use crate::core::FILTERS_TAG;
 use crate::error::{Error, Result};
 
 /// Messages that a `PublishBatch` holds.
@@ -23,6 +24,22 @@ pub const MAX_PUBLISHED_BYTES: usize = 262_144;
 pub struct Topic {
     pub(crate) aws: Aws,
     arn: String,
+}
+
+/// What a topic delivers to.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Subscriptions {
+    pub(crate) queues: Vec<Subscription>,
+    pub(crate) others: Vec<NonQueueSubscriber>,
+}
+
+/// A subscriber that is no SQS queue: nothing says under which name it would answer.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NonQueueSubscriber {
+    /// `lambda`, `https`, `email` and the like.
+    pub protocol: String,
+    /// Its ARN, URL or address.
+    pub endpoint: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,22 +88,35 @@ impl Topic {
         self.arn.split(':').nth(4).unwrap_or_default()
     }
 
-    /// All subscriptions of SQS queues. Fails as not set up if there is no topic.
-    pub(crate) async fn list(&self) -> Result<Vec<Subscription>> {
+    /// All subscriptions. Fails as not set up if there is no topic.
+    pub(crate) async fn list(&self) -> Result<Subscriptions> {
         let call = self.aws.clients.sns.list_subscriptions_by_topic().topic_arn(&self.arn);
         let mut pages = call.into_paginator().items().send();
-        let mut subscriptions = Vec::new();
+        let mut subscriptions = Subscriptions::default();
         while let Some(found) = pages.next().await {
             let found = found
                 .map_err(|error| self.aws.error("listing the topic's subscriptions", &error))?;
-            if let (Some("sqs"), Some(arn), Some(queue_arn)) =
-                (found.protocol(), found.subscription_arn(), found.endpoint())
-            {
-                let (arn, queue_arn) = (arn.to_owned(), queue_arn.to_owned());
-                subscriptions.push(Subscription { arn, queue_arn });
+            let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+            let (protocol, endpoint) = (text(found.protocol()), text(found.endpoint()));
+            if protocol == "sqs" {
+                let arn = text(found.subscription_arn());
+                subscriptions.queues.push(Subscription { arn, queue_arn: endpoint });
+            } else {
+                subscriptions.others.push(NonQueueSubscriber { protocol, endpoint });
             }
         }
         Ok(subscriptions)
+    }
+
+    /// Whether the topic is marked: a subscription has, or had, a filter policy.
+    ///
+    /// # Errors
+    /// Any error of the request; the right to read tags may be missing.
+    pub(crate) async fn has_filters(&self) -> Result<bool> {
+        let call = self.aws.clients.sns.list_tags_for_resource().resource_arn(&self.arn);
+        let found = call.send().await;
+        let found = found.map_err(|error| self.aws.error("reading the topic's tags", &error))?;
+        Ok(found.tags().iter().any(|tag| tag.key() == FILTERS_TAG))
     }
 
     pub(crate) async fn attributes(

@@ -11,7 +11,7 @@ use crate::aws::Aws;
 use crate::core::text::printable;
 use crate::core::{RfqId, parse_duration};
 use crate::error::{Error, Kind, Result, exit};
-use crate::flow::verify::{Conservation, explain, verify};
+use crate::flow::verify::{Conservation, look_for_filters, verify};
 use crate::terminal::live::size;
 use crate::terminal::{Format, Output};
 use crate::view::verify::{document, lines};
@@ -49,7 +49,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let limit = command.wait.then_some(command.timeout);
     let looked = settle(&aws, &id, limit);
     let mut conservation = context.visibly("looking for every copy", Box::pin(looked)).await?;
-    Box::pin(explain(&aws, &mut conservation)).await?;
+    Box::pin(look_for_filters(&aws, &mut conservation)).await?;
     match output.format {
         Format::Table | Format::Workshop => print(output, &conservation),
         Format::Json | Format::Jsonl => output.json(&document(&conservation)),
@@ -62,6 +62,13 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         let message = format!("{unexplained} {copies} of {short} {is} unexplained");
         let error = Error::new(Kind::Unexplained, message)
             .hint("`--no-receipts` workers and original providers leave no trace when silent");
+        let error = match filtered_names(&conservation) {
+            Some(names) => error.hint(format!(
+                "the subscription of {names} has a filter now; `{}` tells submissions to follow it",
+                settings.command("setup")
+            )),
+            None => error,
+        };
         return Err(match conservation.dead_letters {
             None | Some((0, 0)) => error,
             Some((requests, responses)) => error.hint(format!(
@@ -96,6 +103,12 @@ async fn settle(aws: &Aws, id: &RfqId, limit: Option<Duration>) -> Result<Conser
         }
         sleep(PAUSE).await;
     }
+}
+
+/// The providers of unexplained copies that have a filter now.
+fn filtered_names(conservation: &Conservation) -> Option<String> {
+    let names: Vec<_> = conservation.filtered.iter().map(|who| printable(who.as_str())).collect();
+    (!names.is_empty()).then(|| names.join(", "))
 }
 
 /// Prints where every copy is, fitted to the terminal.

@@ -1,6 +1,8 @@
 //! The rows of the table, without attributes that are never read.
 
-use super::{Answer, BestBy, Condition, Details, Price, Responder, RfqId, Ride, Timestamp};
+use super::{
+    Answer, BestBy, Condition, Details, Price, Request, Responder, RfqId, Ride, Timestamp,
+};
 
 /// The request row. Rows of the original have only the id and the ride.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +53,17 @@ impl RequestRow {
             details: None,
             closed_at: None,
         }
+    }
+
+    /// The request as it is published: JSON, ASCII only.
+    pub fn message(&self) -> String {
+        let request = Request {
+            id: self.id.clone(),
+            ride: self.ride.clone(),
+            submitted_at: self.submitted_at,
+            deadline: self.deadline,
+        };
+        request.encode(self.details.as_ref())
     }
 }
 

@@ -10,7 +10,7 @@ use crate::aws::Aws;
 use crate::core::aggregate::{CompletedBy, Gathering, Provider, State, Status, aggregate};
 use crate::core::{Condition, Responder, RfqId, Rows, Timestamp};
 use crate::error::Result;
-use crate::stack::filtered;
+use crate::stack::{Filter, filters_of};
 
 /// The pause between two reads grows from the shortest to the longest while no new answer arrives.
 const SHORTEST_WAIT: Duration = Duration::from_millis(250);
@@ -48,15 +48,16 @@ async fn read(
     }))
 }
 
-/// Remembers which subscriptions have a filter, so that readers do not ask for the same one again.
+/// Remembers the filters of subscriptions, so that readers do not ask for the same one again.
 #[derive(Debug, Default)]
 pub struct Filters {
-    known: Mutex<HashMap<Responder, (Instant, bool)>>,
+    known: Mutex<HashMap<Responder, (Instant, Vec<Filter>)>>,
 }
 
 impl Filters {
-    /// Names the filter as the reason for expected providers that are missing after the end. Sends no request if
-    /// none is missing. A lookup that fails or times out is no error: it counts as no filter.
+    /// Names the filter as the reason for expected providers that are missing after the end, where it may have excluded
+    /// the request. Sends no request if none is missing. A lookup that fails or times out is no error: it counts as no
+    /// filter.
     pub async fn explain(&self, aws: &Aws, gathering: &mut Gathering) {
         let missing = gathering.missing();
         if missing.is_empty() {
@@ -67,17 +68,20 @@ impl Filters {
         let unknown: Vec<_> =
             missing.iter().filter(|who| !known.contains_key(who)).cloned().collect();
         if !unknown.is_empty() {
-            let looked = timeout(FILTERS_TIMEOUT, filtered(aws, &unknown)).await;
-            let filtered = looked.ok().and_then(Result::ok).unwrap_or_default();
+            let looked = timeout(FILTERS_TIMEOUT, filters_of(aws, &unknown)).await;
+            let mut filters = looked.ok().and_then(Result::ok).unwrap_or_default();
             let now = Instant::now();
             known.extend(unknown.into_iter().map(|who| {
-                let has_filter = filtered.contains(&who);
-                (who, (now, has_filter))
+                let own = filters.remove(&who).unwrap_or_default();
+                (who, (now, own))
             }));
         }
-        let has_filter =
-            |who: &Responder| known.get(who).is_some_and(|(_, has_filter)| *has_filter);
-        let filtered: Vec<_> = missing.into_iter().filter(has_filter).collect();
+        let message = gathering.request.message();
+        let may_exclude = |who: &Responder| {
+            let filters = known.get(who).map(|(_, filters)| filters.as_slice()).unwrap_or_default();
+            !filters.is_empty() && filters.iter().all(|filter| filter.may_exclude(&message))
+        };
+        let filtered: Vec<_> = missing.into_iter().filter(may_exclude).collect();
         drop(known);
         gathering.explain(&filtered);
     }

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use tokio::sync::Mutex;
-use tokio::time::timeout;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
@@ -19,16 +18,14 @@ use crate::aws::{
     MAX_STATEMENTS_BYTES, Recorded, RequestInsert, Table, Topic,
 };
 use crate::consumer::{Batcher, Effect, Limits, Refusal};
-use crate::core::{Condition, Request, RequestRow, Responder, Ride, Timestamp, show_duration};
+use crate::core::{Condition, NotAsked, RequestRow, Responder, Ride, Timestamp, show_duration};
 use crate::error::{Error, Kind, Permanence, Result};
 use crate::flow::draft::Submission;
 use crate::shutdown::StopSignal;
-use crate::stack::subscribed;
+use crate::stack::{Audience, Recipients};
 
 /// The default maximum age of the register of providers that requests share.
 const REGISTER_AGE: Duration = Duration::from_secs(5);
-/// When a refresh of the register takes longer, the old register is used.
-const LOOK_TIMEOUT: Duration = Duration::from_secs(2);
 /// Batches in flight at once: of 25 rows, and of ten messages.
 const MAX_IN_FLIGHT: usize = 4;
 /// A row or a message waits for no others while no batch is in flight.
@@ -55,7 +52,7 @@ pub struct Scatter {
 }
 
 struct Register {
-    providers: Vec<Responder>,
+    recipients: Recipients,
     looked: Instant,
 }
 
@@ -100,11 +97,11 @@ impl Scatter {
 
     async fn new(aws: &Aws, way: Way) -> Result<Self> {
         let topic = aws.topic().await?;
-        let providers = subscribed(&topic).await?;
-        if providers.is_empty() {
+        let recipients = Recipients::of(&topic).await?;
+        if recipients.is_empty() {
             return Err(no_provider());
         }
-        let register = Mutex::new(Register { providers, looked: Instant::now() });
+        let register = Mutex::new(Register { recipients, looked: Instant::now() });
         Ok(Self { table: aws.table(), topic, register, register_age: REGISTER_AGE, way })
     }
 
@@ -118,29 +115,33 @@ impl Scatter {
     /// Records a request, then publishes it.
     ///
     /// # Errors
-    /// When no provider is subscribed; when the table or the topic refused it, and then its row is removed again
+    /// When no provider is subscribed, or the filters of all exclude the request; when the table or the topic refused it, and then its row is removed again
     /// unless another submission uses it; a conflict when a request with other content has the id.
     pub async fn submit(&self, submission: Submission) -> Result<Scattered> {
-        let expected = self.expected().await;
+        let mut row = row(&submission);
+        let Audience { expected, not_asked } = self.audience(&row).await;
         if expected.is_empty() {
-            return Err(no_provider());
+            return Err(if not_asked.is_empty() {
+                no_provider()
+            } else {
+                all_excluded(&not_asked)
+            });
         }
-        let insert = RequestInsert { row: row(&submission, expected), submission: Uuid::new_v4() };
+        row.expected = Some(expected);
+        row.not_asked = not_asked;
+        let insert = RequestInsert { row, submission: Uuid::new_v4() };
         protocol::submit(self, insert, |stored| check_same(&submission, stored)).await
     }
 
-    /// The subscribed providers from the register. If a refresh fails, the old register counts.
-    async fn expected(&self) -> Vec<Responder> {
+    /// Who is asked, by the register. If a refresh fails, the old register counts.
+    async fn audience(&self, row: &RequestRow) -> Audience {
         let mut register = self.register.lock().await;
         if register.looked.elapsed() > self.register_age {
-            let look = timeout(LOOK_TIMEOUT, subscribed(&self.topic).boxed()).await;
-            // The requests that waited for this lookup use its result, however long it took.
+            register.recipients.refresh().boxed().await;
+            // The requests that waited for this refresh use its result, however long it took.
             register.looked = Instant::now();
-            if let Ok(Ok(providers)) = look {
-                register.providers = providers;
-            }
         }
-        register.providers.clone()
+        register.recipients.divided(|| row.message())
     }
 }
 
@@ -165,7 +166,7 @@ impl RfqStore for Scatter {
     }
 
     async fn publish(&self, row: &RequestRow) -> Result<(), (Error, Effect)> {
-        let message = message(row);
+        let message = row.message();
         let Way::Batched { messages, .. } = &self.way else {
             return self.topic.publish(&message).boxed().await;
         };
@@ -182,6 +183,17 @@ fn no_provider() -> Error {
     Error::new(Kind::NoProvider, "no provider is subscribed; nothing was written")
 }
 
+fn all_excluded(not_asked: &[NotAsked]) -> Error {
+    let all = not_asked.len();
+    let filters = if all == 1 {
+        "filter of the provider excludes"
+    } else {
+        "filters of all providers exclude"
+    };
+    let message = format!("the {filters} this request; nothing was written");
+    Error::new(Kind::AllExcluded, message)
+}
+
 /// The error of a batch entry that was refused.
 fn failed(doing: &str, refusal: &Refusal) -> (Error, Effect) {
     let error = Error::other(format!("{doing} failed")).because(refusal.to_string());
@@ -192,12 +204,12 @@ fn failed(doing: &str, refusal: &Refusal) -> (Error, Effect) {
     (error, refusal.effect)
 }
 
-fn row(submission: &Submission, expected: Vec<Responder>) -> RequestRow {
+/// The row, but for who is asked.
+fn row(submission: &Submission) -> RequestRow {
     let submitted = Timestamp::now();
     RequestRow {
         submitted_at: Some(submitted),
         deadline: Some(submitted.plus(submission.deadline.value())),
-        expected: Some(expected),
         until: conditions(&submission.until),
         best_by: submission.best_by.clone().unwrap_or_default(),
         details: submission.details.clone(),
@@ -209,17 +221,6 @@ fn row(submission: &Submission, expected: Vec<Responder>) -> RequestRow {
 fn conditions(asked: &[Condition]) -> Vec<Condition> {
     let asked = asked.iter().filter(|until| **until != Condition::All).cloned();
     std::iter::once(Condition::All).chain(asked).collect()
-}
-
-/// The message of a request row.
-fn message(row: &RequestRow) -> String {
-    let request = Request {
-        id: row.id.clone(),
-        ride: row.ride.clone(),
-        submitted_at: row.submitted_at,
-        deadline: row.deadline,
-    };
-    request.encode(row.details.as_ref())
 }
 
 /// Fails if the stored RFQ differs from the submission. Parts that either of them leaves out are not compared.

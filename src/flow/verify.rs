@@ -6,10 +6,10 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use crate::aws::{Aws, QueueCounts};
-use crate::core::aggregate::{Gathering, State, aggregate};
+use crate::core::aggregate::{Gathering, Provider, State, aggregate};
 use crate::core::{ProviderName, Responder, RfqId, Rows, Timestamp};
 use crate::error::Result;
-use crate::stack::{Depths, count_lag, depths, filtered};
+use crate::stack::{Depths, count_lag, depths, filters_of};
 
 /// Pause before the second look for a copy that nothing explains.
 const SECOND_LOOK: Duration = Duration::from_secs(1);
@@ -30,8 +30,8 @@ pub enum CopyLocation {
     Nothing,
     /// No row, and its provider has no queue here.
     NoQueue,
-    /// No row, but the filter of its provider's subscription may have held it back.
-    Filter,
+    /// No row, and none expected: its provider's filter excluded the request.
+    NotSent,
 }
 
 impl CopyLocation {
@@ -49,8 +49,11 @@ impl CopyLocation {
 #[derive(Debug, Clone)]
 pub struct Conservation {
     pub gathering: Gathering,
-    /// Each expected provider's copy, in natural order; none if the row does not list the expected providers.
+    /// Each subscribed provider's copy, in natural order, those that were not sent last; none if the row does not list
+    /// the expected providers.
     pub copies: Vec<(Responder, CopyLocation)>,
+    /// Providers of unexplained copies whose subscriptions have a filter now.
+    pub filtered: Vec<Responder>,
     /// Messages in the dead letters of requests and of responses. Not counted (`None`) if every copy has a row.
     pub dead_letters: Option<(u64, u64)>,
 }
@@ -65,24 +68,21 @@ impl Conservation {
         unexplained.map(|(responder, _)| responder).collect()
     }
 
-    /// Explains copies of these providers, whose subscriptions have a filter.
-    fn held_back(&mut self, filtered: &[Responder]) {
-        for (responder, found) in &mut self.copies {
-            if found.is_unexplained() && filtered.contains(responder) {
-                *found = CopyLocation::Filter;
-            }
-        }
+    /// How many copies there are, without those that were not sent.
+    pub fn sent(&self) -> usize {
+        self.copies.iter().filter(|(_, found)| *found != CopyLocation::NotSent).count()
     }
 }
 
-/// Checks once whether filters explain the unexplained copies. A copy stays unexplained if its subscription may
-/// not be read. Returns only transient errors.
-pub async fn explain(aws: &Aws, conservation: &mut Conservation) -> Result<()> {
+/// Checks once which subscriptions of unexplained copies have a filter now. The copies stay unexplained: the row
+/// alone says who was asked. Returns only transient errors.
+pub async fn look_for_filters(aws: &Aws, conservation: &mut Conservation) -> Result<()> {
     let unexplained: Vec<Responder> = conservation.unexplained().into_iter().cloned().collect();
-    if unexplained.is_empty() {
-        return Ok(());
+    if !unexplained.is_empty() {
+        let filters = filters_of(aws, &unexplained).await?;
+        let has_filter = |who: &Responder| filters.contains_key(who);
+        conservation.filtered = unexplained.into_iter().filter(has_filter).collect();
     }
-    conservation.held_back(&filtered(aws, &unexplained).await?);
     Ok(())
 }
 
@@ -147,9 +147,14 @@ fn conservation(
             None => CopyLocation::NoQueue,
         }
     };
-    let expected = gathering.providers.iter().filter(|provider| provider.expected == Some(true));
+    let copy = |provider: &Provider| match (provider.expected, provider.state) {
+        (_, State::NotAsked) => Some((provider.responder.clone(), CopyLocation::NotSent)),
+        (Some(true), state) => Some((provider.responder.clone(), find(&provider.responder, state))),
+        _ => None,
+    };
     Conservation {
-        copies: expected.map(|p| (p.responder.clone(), find(&p.responder, p.state))).collect(),
+        copies: gathering.providers.iter().filter_map(copy).collect(),
+        filtered: Vec::new(),
         dead_letters: depths.map(|depths| {
             (depths.provider_dead_letters.total(), depths.response_dead_letters.total())
         }),
@@ -160,7 +165,7 @@ fn conservation(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::{Answer, AnswerRow, Price, RequestRow, Ride};
+    use crate::core::{Answer, AnswerRow, NotAsked, Price, RequestRow, Ride};
 
     fn rows(expected: &[&str], answered: &[&str]) -> Rows {
         let row =
@@ -225,15 +230,16 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_explains_what_nothing_else_does() {
-        let rows = rows(&["a", "b", "c", "d"], &["a"]);
-        let queues = [("b", Some(holds(0, 1))), ("c", Some(holds(0, 0))), ("d", None)];
-        let mut conservation = judged(&rows, Some(&depths(&queues, holds(0, 0))));
-        conservation.held_back(&["a", "b", "c"].map(Responder::stored));
+    fn a_copy_that_was_not_sent_needs_no_row_and_one_that_was_is_counted() {
+        let mut rows = rows(&["a", "b"], &["a", "d"]);
+        rows.request.not_asked = ["c", "d"]
+            .map(|who| NotAsked { responder: Responder::stored(who), key: Some("to".to_owned()) })
+            .into();
+        let conservation = judged(&rows, Some(&depths(&[("b", Some(holds(0, 0)))], holds(0, 0))));
         let row = CopyLocation::Row(State::Quoted);
-        let queue = CopyLocation::Queue(holds(0, 1));
-        assert_eq!(found(&conservation), [row, queue, CopyLocation::Filter, CopyLocation::NoQueue]);
-        assert_eq!(conservation.unexplained(), [&Responder::stored("d")]);
+        assert_eq!(found(&conservation), [row, CopyLocation::Nothing, row, CopyLocation::NotSent]);
+        assert_eq!((conservation.sent(), conservation.is_settled()), (3, true));
+        assert_eq!(conservation.unexplained(), [&Responder::stored("b")]);
     }
 
     #[test]

@@ -69,7 +69,10 @@ impl Problem {
 
 /// Whether the backend or the server is at fault, not the request.
 pub(super) fn is_ours(error: &Error) -> bool {
-    !matches!(error.kind(), Kind::Invalid | Kind::TooLarge | Kind::Conflict | Kind::NoSuchRfq)
+    !matches!(
+        error.kind(),
+        Kind::Invalid | Kind::TooLarge | Kind::Conflict | Kind::AllExcluded | Kind::NoSuchRfq
+    )
 }
 
 impl From<&Error> for Problem {
@@ -78,6 +81,7 @@ impl From<&Error> for Problem {
             Kind::Invalid => StatusCode::BAD_REQUEST,
             Kind::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Kind::Conflict => StatusCode::CONFLICT,
+            Kind::AllExcluded => StatusCode::UNPROCESSABLE_ENTITY,
             Kind::NoSuchRfq => StatusCode::NOT_FOUND,
             // The backend may recover at any time.
             Kind::NoProvider

@@ -9,6 +9,7 @@ mod made;
 mod others;
 mod queue;
 mod queue_state;
+mod recipients;
 mod register;
 mod removal;
 mod setup;
@@ -22,12 +23,13 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 pub use depths::{Depths, all_depths, count_lag, depths, depths_and_subscribers};
+pub use recipients::{Audience, Recipients};
 pub use register::{ProviderKind, Registered, add, provider_kind, register, register_in_full};
 pub use removal::{OpenRequests, Removed, remove};
 pub use setup::{SetupReport, SetupRequest, setup};
 pub use subscriptions::{
-    Filter, FilterScope, Inactive, Inactivity, Subscriber, Subscribers, SubscriptionDelivery,
-    filtered, subscribed,
+    Filter, Inactive, Inactivity, Subscriber, Subscribers, SubscriptionDelivery, filters_of,
+    subscribed,
 };
 pub use teardown::{Inventory, find, inventory, teardown};
 
@@ -57,6 +59,22 @@ pub enum Change {
     Kept,
     /// These settings differed.
     Changed(Vec<String>),
+}
+
+impl Change {
+    /// This change and a later one of the same resource.
+    fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::Created, _) => Self::Created,
+            (first, Self::Kept) => first,
+            (Self::Kept, second) => second,
+            (Self::Changed(mut first), Self::Changed(second)) => {
+                first.extend(second);
+                Self::Changed(first)
+            }
+            (Self::Changed(_), Self::Created) => Self::Created,
+        }
+    }
 }
 
 /// Something that takes time while resources are made or removed.

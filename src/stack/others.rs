@@ -29,7 +29,7 @@ pub(super) async fn look(
         let mut delivery = SubscriptionDelivery::of(&attributes);
         let mut changed = None;
         if !delivery.is_raw && is_own(aws, scope, other).await? {
-            let change = topic::mend(aws, scope, other, &attributes, mode).await?;
+            let change = topic::mend(aws, scope, other, &attributes, None, mode).await?;
             changed = Some((other.queue().to_owned(), change));
             delivery.is_raw = true;
         }

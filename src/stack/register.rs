@@ -8,7 +8,7 @@ use super::made::Made;
 use super::queue_state;
 use super::setup::scope_of;
 use super::spec::Spec;
-use super::subscriptions::Listed;
+use super::subscriptions::{Filter, Listed};
 use super::{CONCURRENCY, Change, Mode, OnWait, Untagged, check_owner, is_ours, queue, topic};
 use crate::aws::Aws;
 use crate::core::{ProviderName, Responder};
@@ -55,6 +55,8 @@ pub struct Added {
     /// Where its replies go.
     pub response_queue_url: String,
     pub response_queue_arn: String,
+    /// What its subscription lets through; `None` if everything.
+    pub filter: Option<Filter>,
 }
 
 /// Every subscribed queue, in natural order. The error is `NotSetUp` when there is no topic.
@@ -106,13 +108,15 @@ fn kind(is_simulated: bool) -> ProviderKind {
     if is_simulated { ProviderKind::Simulated } else { ProviderKind::External }
 }
 
-/// Makes the queue and the subscription of an external provider.
+/// Makes the queue and the subscription of an external provider. With a filter, it marks the topic first. Without
+/// one, a filter that is there stays.
 ///
 /// # Errors
 /// Invalid when the name is a simulated provider's; not set up when there is no stack.
 pub async fn add(
     aws: &Aws,
     name: &ProviderName,
+    filter: Option<&Filter>,
     untagged: Untagged,
     on_wait: OnWait<'_>,
 ) -> Result<Added> {
@@ -129,10 +133,19 @@ pub async fn add(
         }
     }
     let queue = queue::ensure(aws, &spec, found.as_ref(), Mode::Apply, on_wait).await?;
-    let beside = (Origin::Found, on_wait);
-    let (subscription, _) =
-        topic::ensure_subscription(aws, &scope, &spec.name, &subscriptions, Mode::Apply, beside)
-            .await?;
+    if filter.is_some() {
+        topic::mark(aws, topic.arn()).await?;
+    }
+    let ensured = topic::ensure_subscription(
+        aws,
+        &scope,
+        &spec.name,
+        &subscriptions,
+        filter,
+        Mode::Apply,
+        (Origin::Found, on_wait),
+    );
+    let (subscription, delivery) = ensured.await?;
     let mut made = Made::default();
     made.queue(&spec.name, &queue);
     made.subscription(&spec.name, &subscription);
@@ -144,5 +157,6 @@ pub async fn add(
         queue_arn: scope.queue_arn(&spec.name),
         response_queue_url: response.url().to_owned(),
         response_queue_arn: scope.queue_arn(response.name()),
+        filter: filter.cloned().or(delivery.filter),
     })
 }

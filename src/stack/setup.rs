@@ -219,6 +219,13 @@ impl Messaging<'_> {
         let beside = (Origin::from(&topic), *on_wait);
         let (subscriptions, subscribers) =
             subscribe(aws, scope, &provider_queues, listed, mode, beside).await?;
+        let topic = match found {
+            Some(found) => {
+                let mark = topic::ensure_mark(aws, found, subscribers.have_filter(), mode).await?;
+                topic.and(mark)
+            }
+            None => topic,
+        };
         let changes = MessagingChanges {
             topic,
             dead_letters,
@@ -267,7 +274,8 @@ async fn subscribe(
 ) -> Result<(Vec<(String, Change)>, Subscribers)> {
     let existing = listed.live.as_slice();
     let ensured = stream::iter(queues).map(|(name, _)| async move {
-        let ensured = topic::ensure_subscription(aws, scope, name, existing, mode, beside).await?;
+        let ensured =
+            topic::ensure_subscription(aws, scope, name, existing, None, mode, beside).await?;
         Ok::<_, Error>((name.clone(), ensured))
     });
     let ensured: Vec<_> = ensured.buffered(CONCURRENCY).try_collect().await?;
@@ -287,7 +295,8 @@ async fn subscribe(
         changes.extend(changed);
     }
     live.sort_by(|a, b| a.responder.cmp(&b.responder));
-    Ok((changes, Subscribers { live, inactive: listed.inactive }))
+    let Listed { inactive, others, .. } = listed;
+    Ok((changes, Subscribers { live, inactive, others, is_unmarked: false }))
 }
 
 async fn ensure_providers(

@@ -5,7 +5,8 @@ use std::collections::HashMap;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::{Map, Value};
 
-use crate::aws::{Aws, CONCURRENCY, Subscription, Topic};
+use crate::aws::{Aws, CONCURRENCY, NonQueueSubscriber, Subscription, Subscriptions, Topic};
+use crate::core::filter::{FilterPolicy, Scope, Verdict};
 use crate::core::{Names, ProviderName, Responder};
 use crate::error::Result;
 
@@ -15,6 +16,19 @@ pub struct Subscribers {
     pub live: Vec<Subscriber>,
     /// In natural order, without queues that have a live subscription too.
     pub inactive: Vec<Inactive>,
+    /// Subscribers that are no queues. None of them is expected to answer.
+    pub others: Vec<NonQueueSubscriber>,
+    /// Whether a subscription has a filter policy, and the topic is not marked as having any.
+    pub is_unmarked: bool,
+}
+
+impl Subscribers {
+    /// Whether a live subscription has a filter policy.
+    pub fn have_filter(&self) -> bool {
+        let has_filter =
+            |one: &Subscriber| one.delivery.as_ref().is_some_and(|d| d.filter.is_some());
+        self.live.iter().any(has_filter)
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -57,25 +71,7 @@ pub struct SubscriptionDelivery {
 pub struct Filter {
     /// JSON as its owner wrote it.
     pub policy: String,
-    pub scope: FilterScope,
-}
-
-/// The part of a message that a filter policy checks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FilterScope {
-    /// The message attributes; requests have none.
-    Attributes,
-    Body,
-}
-
-impl FilterScope {
-    /// As SNS spells it.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Attributes => "MessageAttributes",
-            Self::Body => "MessageBody",
-        }
-    }
+    pub scope: Scope,
 }
 
 /// A subscription that is listed, but receives nothing.
@@ -107,6 +103,14 @@ impl Inactivity {
     }
 }
 
+impl Filter {
+    /// Whether it may exclude a request, as far as can be told.
+    pub fn may_exclude(&self, message: &str) -> bool {
+        let policy = FilterPolicy::parse(&self.policy);
+        !policy.is_ok_and(|policy| policy.evaluate(self.scope, message) == Verdict::Asked)
+    }
+}
+
 impl SubscriptionDelivery {
     pub(super) fn of(attributes: &HashMap<String, String>) -> Self {
         let is = |name: &str, value: &str| attributes.get(name).is_some_and(|is| is == value);
@@ -116,12 +120,10 @@ impl SubscriptionDelivery {
                     .is_ok_and(|keys| keys.is_empty())
         };
         let policy = attributes.get("FilterPolicy").filter(|policy| !lets_all_through(policy));
-        let is_on_body = is("FilterPolicyScope", FilterScope::Body.word());
+        let scope = attributes.get("FilterPolicyScope").and_then(|word| Scope::parse(word));
         Self {
-            filter: policy.map(|policy| Filter {
-                policy: policy.clone(),
-                scope: if is_on_body { FilterScope::Body } else { FilterScope::Attributes },
-            }),
+            filter: policy
+                .map(|policy| Filter { policy: policy.clone(), scope: scope.unwrap_or_default() }),
             is_raw: is("RawMessageDelivery", "true"),
         }
     }
@@ -132,6 +134,7 @@ impl SubscriptionDelivery {
 pub(super) struct Listed {
     pub(super) live: Vec<Subscription>,
     pub(super) inactive: Vec<Inactive>,
+    pub(super) others: Vec<NonQueueSubscriber>,
 }
 
 impl Listed {
@@ -139,9 +142,11 @@ impl Listed {
     pub(super) async fn of(topic: &Topic) -> Result<Self> {
         let names = &topic.aws.names;
         let mut listed = Self::default();
-        for subscription in topic.list().await? {
+        let Subscriptions { queues, others } = topic.list().await?;
+        for subscription in queues {
             listed.take(names, subscription);
         }
+        listed.others = others;
         Ok(listed.sorted())
     }
 
@@ -163,6 +168,7 @@ impl Listed {
         self.inactive.retain(|inactive| !live.contains(&&inactive.queue_arn));
         self.inactive.sort_by(|a, b| a.responder.cmp(&b.responder));
         self.inactive.dedup();
+        self.others.sort();
         self
     }
 
@@ -175,9 +181,18 @@ impl Listed {
         providers
     }
 
-    /// Adds how each live subscription delivers: one `GetSubscriptionAttributes` each.
+    /// Adds how each live subscription delivers: one `GetSubscriptionAttributes` each, and one
+    /// `ListTagsForResource` if any has a filter.
     pub(super) async fn with_deliveries(self, topic: &Topic) -> Result<Subscribers> {
-        Ok(Subscribers { live: deliveries(topic, self.live).await?, inactive: self.inactive })
+        let Self { live, inactive, others } = self;
+        let live = deliveries(topic, live).await?;
+        let mut subscribers = Subscribers { live, inactive, others, is_unmarked: false };
+        if subscribers.have_filter() {
+            // Without the right to read tags, nothing can be said.
+            let is_marked = topic.has_filters().await.unwrap_or(true);
+            subscribers.is_unmarked = !is_marked;
+        }
+        Ok(subscribers)
     }
 }
 
@@ -186,29 +201,30 @@ pub async fn subscribed(topic: &Topic) -> Result<Vec<Responder>> {
     Ok(Listed::of(topic).await?.responders(&topic.aws.names))
 }
 
-/// The providers in `among` whose subscriptions have a filter, without those that may not be read. Finds the
-/// topic, then sends one `GetSubscriptionAttributes` per subscribed provider. Returns only transient errors.
-pub async fn filtered(aws: &Aws, among: &[Responder]) -> Result<Vec<Responder>> {
-    let look = async { filtered_at(&aws.topic().await?, among).await };
+/// The filters of those providers in `among` whose subscriptions all have one, without those that may not be read.
+/// Finds the topic, then sends one `GetSubscriptionAttributes` per subscribed provider. Returns only transient errors.
+pub async fn filters_of(aws: &Aws, among: &[Responder]) -> Result<HashMap<Responder, Vec<Filter>>> {
+    let look = async { filters_at(&aws.topic().await?, among).await };
     match look.await {
-        Err(error) if !error.is_transient() => Ok(Vec::new()),
+        Err(error) if !error.is_transient() => Ok(HashMap::new()),
         looked => looked,
     }
 }
 
-async fn filtered_at(topic: &Topic, among: &[Responder]) -> Result<Vec<Responder>> {
+async fn filters_at(topic: &Topic, among: &[Responder]) -> Result<HashMap<Responder, Vec<Filter>>> {
     let names = &topic.aws.names;
     let listed = Listed::of(topic).await?.live.into_iter();
     let asked = listed.filter(|one| among.contains(&names.responder(one.queue()))).collect();
-    let subscribers = deliveries(topic, asked).await?;
-    let has_filter =
-        |one: &Subscriber| one.delivery.as_ref().is_some_and(|delivery| delivery.filter.is_some());
-    // Several queues may count under one name: one queue without a filter is enough.
-    let is_filtered = |who: &&Responder| {
-        let mut own = subscribers.iter().filter(|one| one.responder == **who).peekable();
-        own.peek().is_some() && own.all(has_filter)
-    };
-    Ok(among.iter().filter(is_filtered).cloned().collect())
+    let mut filters: HashMap<Responder, Option<Vec<Filter>>> = HashMap::new();
+    for Subscriber { responder, delivery, .. } in deliveries(topic, asked).await? {
+        let all = filters.entry(responder).or_insert_with(|| Some(Vec::new()));
+        // Several queues may count under one name: one queue without a filter is enough.
+        match (delivery.and_then(|delivery| delivery.filter), all.as_mut()) {
+            (Some(filter), Some(all)) => all.push(filter),
+            (_, _) => *all = None,
+        }
+    }
+    Ok(filters.into_iter().filter_map(|(who, filters)| Some((who, filters?))).collect())
 }
 
 async fn deliveries(topic: &Topic, subscriptions: Vec<Subscription>) -> Result<Vec<Subscriber>> {
@@ -250,9 +266,9 @@ mod tests {
             assert_eq!(delivery(&[("FilterPolicy", policy)]).filter, None, "{policy:?}");
         }
         for (scope, means) in [
-            (None, FilterScope::Attributes),
-            (Some("MessageAttributes"), FilterScope::Attributes),
-            (Some("MessageBody"), FilterScope::Body),
+            (None, Scope::MessageAttributes),
+            (Some("MessageAttributes"), Scope::MessageAttributes),
+            (Some("MessageBody"), Scope::MessageBody),
         ] {
             let attributes = [("FilterPolicy", "{\"a\":[1]}")];
             let scope = scope.map(|scope| ("FilterPolicyScope", scope));

@@ -6,12 +6,12 @@ use aws_sdk_sns::error::ProvideErrorMetadata as _;
 use aws_sdk_sns::types::Tag;
 use serde_json::{Value, json};
 
-use super::SubscriptionDelivery;
 use super::late::{Origin, Seen, until_shown};
 use super::{ArnScope, Change, Mode, OnWait, is_ours};
+use super::{Filter, SubscriptionDelivery};
 use crate::aws::Subscription;
 use crate::aws::{Aws, is_not_found};
-use crate::core::STACK_TAG;
+use crate::core::{FILTERS_TAG, STACK_TAG};
 use crate::error::{Error, Kind, Result};
 
 #[derive(Debug, Clone)]
@@ -95,11 +95,47 @@ pub(super) async fn ensure(aws: &Aws, found: Option<&TopicState>, mode: Mode) ->
     }
 }
 
-/// What a provider's subscription must have: raw delivery, and a redrive policy of its own.
-fn wanted(aws: &Aws, scope: &ArnScope) -> [(&'static str, String); 2] {
+/// Marks a topic with filters, or removes the mark of one without, so that submitters know whether to read policies.
+pub(super) async fn ensure_mark(
+    aws: &Aws,
+    topic: &TopicState,
+    has_filters: bool,
+    mode: Mode,
+) -> Result<Change> {
+    if topic.tags.contains_key(FILTERS_TAG) == has_filters {
+        return Ok(Change::Kept);
+    }
+    match (mode, has_filters) {
+        (Mode::DryRun, _) => {}
+        (Mode::Apply, true) => mark(aws, &topic.arn).await?,
+        (Mode::Apply, false) => {
+            let untag = aws.clients.sns.untag_resource().resource_arn(&topic.arn);
+            let untagged = untag.tag_keys(FILTERS_TAG).send().await;
+            untagged.map_err(|error| aws.error("removing the mark of the topic", &error))?;
+        }
+    }
+    Ok(Change::Changed(vec![FILTERS_TAG.to_owned()]))
+}
+
+/// Marks a topic as one with filters.
+pub(super) async fn mark(aws: &Aws, arn: &str) -> Result<()> {
+    let tag = Tag::builder().key(FILTERS_TAG).value("true").build();
+    let tag = tag.map_err(|error| Error::other("building the topic's tag").because(error))?;
+    let tagged = aws.clients.sns.tag_resource().resource_arn(arn).tags(tag).send().await;
+    tagged.map(drop).map_err(|error| aws.error("marking the topic", &error))
+}
+
+/// What a provider's subscription must have: raw delivery, and a redrive policy of its own. With a filter, also its
+/// scope and then its policy, in the order in which SNS takes them.
+fn wanted(aws: &Aws, scope: &ArnScope, filter: Option<&Filter>) -> Vec<(&'static str, String)> {
     let dead_letters = scope.queue_arn(&aws.names.provider_dead_letters());
     let redrive = json!({"deadLetterTargetArn": dead_letters}).to_string();
-    [("RawMessageDelivery", "true".to_owned()), ("RedrivePolicy", redrive)]
+    let mut wanted = vec![("RawMessageDelivery", "true".to_owned()), ("RedrivePolicy", redrive)];
+    if let Some(Filter { policy, scope }) = filter {
+        wanted.push(("FilterPolicyScope", scope.word().to_owned()));
+        wanted.push(("FilterPolicy", policy.clone()));
+    }
+    wanted
 }
 
 /// Subscribes a queue; waits for a topic that was made a moment ago.
@@ -131,6 +167,7 @@ pub(super) async fn ensure_subscription(
     scope: &ArnScope,
     queue: &str,
     existing: &[Subscription],
+    filter: Option<&Filter>,
     mode: Mode,
     (topic, on_wait): (Origin, OnWait<'_>),
 ) -> Result<(Change, SubscriptionDelivery)> {
@@ -139,7 +176,7 @@ pub(super) async fn ensure_subscription(
         let topic = aws.topic_at(scope.topic_arn(&aws.names.topic()));
         match topic.attributes(found, &setting_up(queue)).await {
             Ok(is) => {
-                let change = mend(aws, scope, found, &is, mode).await?;
+                let change = mend(aws, scope, found, &is, filter, mode).await?;
                 return Ok((
                     change,
                     SubscriptionDelivery { is_raw: true, ..SubscriptionDelivery::of(&is) },
@@ -151,27 +188,28 @@ pub(super) async fn ensure_subscription(
         }
     }
     if mode == Mode::Apply {
-        let attributes = wanted(aws, scope).map(|(name, value)| (name.to_owned(), value));
-        let attributes = HashMap::from(attributes);
+        let attributes = wanted(aws, scope, filter).into_iter();
+        let attributes = attributes.map(|(name, value)| (name.to_owned(), value)).collect();
         subscribe(aws, scope, queue, attributes, (topic, on_wait)).await?;
     }
-    Ok((Change::Created, SubscriptionDelivery { filter: None, is_raw: true }))
+    Ok((Change::Created, SubscriptionDelivery { filter: filter.cloned(), is_raw: true }))
 }
 
 fn setting_up(queue: &str) -> String {
     format!("setting up the subscription of queue {queue}")
 }
 
-/// Sets what differs on a subscription; `is` holds its attributes.
+/// Sets what differs on a subscription; `is` holds its attributes. Without a `filter`, its own stays.
 pub(super) async fn mend(
     aws: &Aws,
     scope: &ArnScope,
     found: &Subscription,
     is: &HashMap<String, String>,
+    filter: Option<&Filter>,
     mode: Mode,
 ) -> Result<Change> {
     let doing = setting_up(found.queue());
-    let wanted = wanted(aws, scope);
+    let wanted = wanted(aws, scope, filter);
     let mut changed = Vec::new();
     for (name, value) in wanted.iter().filter(|(name, value)| !same(is.get(*name), value)) {
         changed.push((*name).to_owned());

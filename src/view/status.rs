@@ -52,7 +52,8 @@ pub fn queues(depths: &Depths, look: &str, width: Option<u16>) -> Vec<String> {
 
 /// Notes about subscriptions, in lines. `setup` is the command that turns raw delivery on.
 pub fn subscribers(subscribers: &Subscribers, setup: &str, width: Option<u16>) -> Vec<String> {
-    let sentences = subscriptions::sentences(subscribers, Some(setup));
+    let mut sentences = subscriptions::sentences(subscribers, Some(setup));
+    sentences.extend(subscriptions::unmarked(subscribers, setup));
     sentences.iter().flat_map(|sentence| wrapped(sentence, width)).collect()
 }
 
@@ -180,6 +181,8 @@ pub fn document(
         "region": heading.region,
         "providers": depths.providers.iter().map(provider).collect::<Vec<_>>(),
         "inactive": subscriptions::inactive(&subscribers.inactive),
+        "others": subscriptions::others(&subscribers.others),
+        "filters-marked": !subscribers.is_unmarked,
         "responses": held(depths.responses),
         "dead-letters": {
             "requests": held(depths.provider_dead_letters),

@@ -2,24 +2,39 @@
 
 use serde_json::{Value, json};
 
-use super::table::cut;
+use super::table::{cut, cut_middle};
+use crate::aws::NonQueueSubscriber;
+use crate::core::filter::Scope;
 use crate::core::text::printable;
-use crate::stack::{
-    Filter, FilterScope, Inactive, Inactivity, Subscriber, Subscribers, SubscriptionDelivery,
-};
+use crate::stack::{Filter, Inactive, Inactivity, Subscriber, Subscribers, SubscriptionDelivery};
 
 /// The longest policy that is shown; JSON has all of it.
 const LONGEST_POLICY: usize = 200;
+const LONGEST_ENDPOINT: usize = 120;
 
-/// A sentence for each subscription that does not deliver every request unchanged. `setup` is the command that
-/// turns raw delivery on.
+/// A sentence for each subscription that does not deliver every request unchanged to a queue. `setup` is the command
+/// that turns raw delivery on.
 pub fn sentences(subscribers: &Subscribers, setup: Option<&str>) -> Vec<String> {
     let live = subscribers.live.iter().flat_map(|subscriber| of_live(subscriber, setup));
     let inactive = subscribers.inactive.iter().map(|inactive| {
         let who = printable(inactive.responder.as_str());
         format!("{who} is not asked: its subscription {}", state(inactive))
     });
-    live.chain(inactive).collect()
+    let others = subscribers.others.iter().map(|other| {
+        let (protocol, endpoint) = (printable(&other.protocol), printable(&other.endpoint));
+        let endpoint = cut_middle(&endpoint, LONGEST_ENDPOINT);
+        format!("{protocol} {endpoint}: subscribed, but no queue; no answer of it is expected")
+    });
+    live.chain(inactive).chain(others).collect()
+}
+
+/// Says how submissions learn of filters that were set by hand, if they do not know of them yet.
+pub fn unmarked(subscribers: &Subscribers, setup: &str) -> Option<String> {
+    let sentence = format!(
+        "submissions do not know of these filters: `{setup}` marks the topic; until then a provider whose filter \
+         excludes a request is waited for"
+    );
+    subscribers.is_unmarked.then_some(sentence)
 }
 
 fn of_live(subscriber: &Subscriber, setup: Option<&str>) -> Vec<String> {
@@ -63,8 +78,8 @@ pub fn note(delivery: Option<&SubscriptionDelivery>) -> String {
 /// `filter on the body: {"customer":["gold"]}`.
 fn shown(filter: &Filter) -> String {
     let scope = match filter.scope {
-        FilterScope::Attributes => "attributes",
-        FilterScope::Body => "the body",
+        Scope::MessageAttributes => "attributes",
+        Scope::MessageBody => "the body",
     };
     format!("filter on {scope}: {}", cut(&printable(&filter.policy), LONGEST_POLICY))
 }
@@ -101,4 +116,12 @@ pub fn inactive(inactive: &[Inactive]) -> Value {
         })
     };
     inactive.iter().map(one).collect()
+}
+
+/// The subscribers that are no queues, for a document.
+pub fn others(others: &[NonQueueSubscriber]) -> Value {
+    others
+        .iter()
+        .map(|other| json!({"protocol": other.protocol, "endpoint": other.endpoint}))
+        .collect()
 }

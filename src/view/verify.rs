@@ -8,7 +8,7 @@ use super::table::wrapped;
 use super::trace::{Clock, time_of_day};
 use crate::aws::QueueCounts;
 use crate::core::Responder;
-use crate::core::aggregate::{FILTERED, State};
+use crate::core::aggregate::State;
 use crate::core::text::printable;
 use crate::flow::verify::{Conservation, CopyLocation};
 
@@ -19,7 +19,7 @@ pub fn lines(conservation: &Conservation, width: Option<u16>) -> Vec<String> {
 
 fn sentences(conservation: &Conservation) -> Vec<String> {
     let id = printable(&conservation.gathering.request.id.short());
-    let copies = conservation.copies.len();
+    let copies = conservation.sent();
     if conservation.gathering.expected.is_none() {
         let rows = count_of(conservation.gathering.providers.len() as u64, "row");
         return vec![format!(
@@ -31,30 +31,31 @@ fn sentences(conservation: &Conservation) -> Vec<String> {
     };
     let in_flight = count(&CopyLocation::is_in_flight);
     let unexplained = count(&CopyLocation::is_unexplained);
-    let filtered = count(&|found| found == CopyLocation::Filter);
+    let not_sent = conservation.copies.len() - copies;
     let mut all = Vec::new();
-    if in_flight + unexplained + filtered == 0 {
-        all.push(format!(
-            "{} of {id}: {}",
-            plural_of(copies, "copy", "copies"),
-            kinds(conservation)
-        ));
+    if in_flight + unexplained == 0 {
+        let sent = plural_of(copies, "copy", "copies");
+        let not_sent = match not_sent {
+            0 => String::new(),
+            count => format!("; {count} not sent (filter)"),
+        };
+        all.push(format!("{sent} of {id}: {}{not_sent}", kinds(conservation)));
         all.push("in queues 0, unexplained 0: everything is accounted for".to_owned());
         return all;
     }
-    let rows = copies - in_flight - unexplained - filtered;
+    let rows = copies - in_flight - unexplained;
     let parts = [
         (rows > 0, kinds(conservation)),
         (in_flight > 0, format!("{in_flight} in flight")),
-        (filtered > 0, format!("{filtered} behind a filter")),
         (true, format!("{unexplained} unexplained")),
+        (not_sent > 0, format!("{not_sent} not sent (filter)")),
     ];
     let parts: Vec<_> = parts.into_iter().filter(|(is, _)| *is).map(|(_, text)| text).collect();
     let copies = plural_of(copies, "copy", "copies");
     let asked =
         conservation.gathering.request.submitted_at.map(|at| time_of_day(at, Clock::Seconds));
     let asked = asked.map_or_else(String::new, |at| format!(", asked {at}"));
-    let accounted = rows + in_flight + filtered;
+    let accounted = rows + in_flight;
     all.push(format!(
         "{accounted} of {copies} of {id}{asked}, accounted for: {}",
         parts.join(", ")
@@ -63,8 +64,9 @@ fn sentences(conservation: &Conservation) -> Vec<String> {
     let alike = |(a, found): &Copy, (b, finds): &Copy| {
         found == finds && !found.is_unexplained() && follow(a, b)
     };
-    let missing =
-        conservation.copies.iter().filter(|(_, found)| !matches!(found, CopyLocation::Row(_)));
+    let is_missing =
+        |(_, found): &&Copy| !matches!(found, CopyLocation::Row(_) | CopyLocation::NotSent);
+    let missing = conservation.copies.iter().filter(is_missing);
     let missing: Vec<Copy> = missing.cloned().collect();
     for group in missing.chunk_by(alike) {
         let (Some((first, found)), Some((last, _))) = (group.first(), group.last()) else {
@@ -91,7 +93,7 @@ fn whereabouts(found: CopyLocation, copies: usize) -> String {
         CopyLocation::Unseen => "maybe on its way: it was asked a moment ago".to_owned(),
         CopyLocation::Elsewhere => "its queue cannot be looked at from here".to_owned(),
         CopyLocation::Nothing => "its queue and the response queue are empty".to_owned(),
-        CopyLocation::Filter => FILTERED.to_owned(),
+        CopyLocation::NotSent => "its filter excluded the request".to_owned(),
         CopyLocation::NoQueue => "it has no queue here, and no reply waits".to_owned(),
     }
 }
@@ -135,7 +137,7 @@ pub fn document(conservation: &Conservation) -> Value {
             CopyLocation::Elsewhere => (Some("elsewhere"), None, None),
             CopyLocation::Nothing => (None, None, Some(QueueCounts::default())),
             CopyLocation::NoQueue => (None, None, None),
-            CopyLocation::Filter => (Some("filter"), None, None),
+            CopyLocation::NotSent => (Some("not-sent"), None, None),
         };
         json!({
             "responder": responder.as_str(),
@@ -143,6 +145,7 @@ pub fn document(conservation: &Conservation) -> Value {
             "state": state,
             "ready": counts.map(|counts| counts.ready),
             "in-hand": counts.map(|counts| counts.in_flight),
+            "has-filter": conservation.filtered.contains(responder),
         })
     };
     let unexplained = conservation.unexplained();
@@ -152,7 +155,8 @@ pub fn document(conservation: &Conservation) -> Value {
         "submitted-at": gathering.request.submitted_at,
         "status": gathering.status.word(),
         "expected": gathering.expected,
-        "accounted": conservation.copies.len() - unexplained.len(),
+        "accounted": conservation.sent() - unexplained.len(),
+        "not-sent": conservation.copies.len() - conservation.sent(),
         "in-flight": conservation.copies.iter().filter(|(_, found)| found.is_in_flight()).count(),
         "settled": conservation.is_settled(),
         "unexplained": unexplained.iter().map(|who| who.as_str()).collect::<Vec<_>>(),

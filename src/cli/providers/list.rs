@@ -13,7 +13,7 @@ use crate::flow::provider::Served;
 use crate::stack::{self, ProviderKind, Registered, Subscriber, Subscribers};
 use crate::terminal::Format;
 use crate::view::served::{SIMULATED, document, what_answers};
-use crate::view::subscriptions::{self, add_delivery};
+use crate::view::subscriptions::{self, add_delivery, unmarked};
 use crate::view::table::{Column, lines};
 
 /// Show who is subscribed, and what their subscriptions filter.
@@ -57,6 +57,8 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         context.output.json(&json!({
             "providers": register.iter().map(entry).collect::<Vec<_>>(),
             "inactive": subscriptions::inactive(&subscribers.inactive),
+            "others": subscriptions::others(&subscribers.others),
+            "filters-marked": !subscribers.is_unmarked,
         }));
         return Ok(exit::DONE);
     }
@@ -82,6 +84,9 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let inactive = Subscribers { live: Vec::new(), ..subscribers.clone() };
     for sentence in subscriptions::sentences(&inactive, None) {
         context.output.note(&sentence);
+    }
+    if let Some(sentence) = unmarked(&subscribers, &settings.command("setup")) {
+        context.output.hint(&sentence);
     }
     Ok(exit::DONE)
 }

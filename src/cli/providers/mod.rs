@@ -13,10 +13,13 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::{Context, waiting};
+use crate::cli::input::typed_or_read;
 use crate::core::ProviderName;
-use crate::error::{Result, exit};
-use crate::stack::{self, Change, OpenRequests, Removed, Untagged};
-use crate::terminal::Format;
+use crate::core::filter::{FilterPolicy, PolicyProblem, Scope};
+use crate::core::text::{printable, trimmed};
+use crate::error::{Error, Result, exit};
+use crate::stack::{self, Change, Filter, OpenRequests, Removed, Untagged};
+use crate::terminal::{Format, Output};
 use crate::view::count_of;
 
 /// Run providers, simulated and real; list, add, remove and try them.
@@ -51,12 +54,18 @@ enum Action {
 }
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example:
-  rydes providers add acme         prints what acme has to know")]
+#[command(after_help = "Examples:
+  rydes providers add acme         prints what acme has to know
+  rydes providers add acme --only '{\"from\": [\"Frankfurt\"], \"details\": {\"seats\": [{\"numeric\": [\"<=\", 4]}]}}'
+  rydes providers add acme --only '{}'     lets every request through again")]
 struct Add {
     /// The provider's name: a letter, then letters, digits or `_`
     #[arg(value_name = "NAME", value_parser = ProviderName::parse)]
     name: ProviderName,
+    /// Ask it only for requests that match this SNS filter policy: JSON, or `@FILE` [default: the
+    /// policy that it has]
+    #[arg(long, value_name = "POLICY")]
+    only: Option<String>,
     /// Take over a queue of the right name that lacks the stack's tag
     #[arg(long)]
     adopt: bool,
@@ -85,11 +94,16 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
 async fn add(context: &Context, command: Add) -> Result<u8> {
     let output = &context.output;
     let settings = context.settings()?;
+    let filter = match &command.only {
+        Some(typed) => Some(policy(output, &typed_or_read(context, typed).await?)?),
+        None => None,
+    };
     let aws = context.connect(&settings).await?;
     output.note(&aws.target_line());
     let untagged = if command.adopt { Untagged::Adopt } else { Untagged::Refuse };
     let on_wait = waiting(output);
-    let added = stack::add(&aws, &command.name, untagged, &on_wait).await?;
+    let added =
+        Box::pin(stack::add(&aws, &command.name, filter.as_ref(), untagged, &on_wait)).await?;
     drop(on_wait);
     if matches!(output.format, Format::Json | Format::Jsonl) {
         output.json(&json!({
@@ -99,6 +113,7 @@ async fn add(context: &Context, command: Add) -> Result<u8> {
             "queue-arn": added.queue_arn,
             "response-queue-url": added.response_queue_url,
             "response-queue-arn": added.response_queue_arn,
+            "filter-policy": added.filter.as_ref().map(|filter| &filter.policy),
         }));
         return Ok(exit::DONE);
     }
@@ -125,9 +140,32 @@ async fn add(context: &Context, command: Add) -> Result<u8> {
     ] {
         output.data(&line);
     }
+    if let Some(filter) = &added.filter {
+        output.note(&format!(
+            "it is asked only where its filter matches: {}",
+            printable(&filter.policy)
+        ));
+        if aws.is_real() {
+            output.note("AWS takes up to 15 minutes to apply a filter");
+        }
+    }
     let run = settings.command(&format!("providers run {name} -- PROGRAM"));
     output.note(&format!("next: {run}, or with --http URL; or a consumer of its own"));
     Ok(exit::DONE)
+}
+
+/// Checks a policy on the message's body. What it does with some requests may be unknown; that is a warning.
+fn policy(output: &Output, json: &str) -> Result<Filter> {
+    let wrong = |problem: PolicyProblem| Error::invalid(format!("`--only`: {problem}"));
+    let policy = FilterPolicy::parse(json).map_err(wrong)?;
+    policy.check(Scope::MessageBody).map_err(wrong)?;
+    for unknown in policy.unknowns() {
+        output.warning(&format!(
+            "the effect of {} at {} is unknown; where it decides, an answer is expected",
+            unknown.what, unknown.place
+        ));
+    }
+    Ok(Filter { policy: trimmed(json).to_owned(), scope: Scope::MessageBody })
 }
 
 async fn remove(context: &Context, command: Remove) -> Result<u8> {

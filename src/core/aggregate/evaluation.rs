@@ -92,14 +92,15 @@ impl<'a> Evaluation<'a> {
         let request = &rows.request;
         let expected: Option<HashSet<_>> =
             request.expected.as_ref().map(|all| all.iter().collect());
-        let is_expected =
-            |who: &&Responder| expected.as_ref().is_some_and(|expected| expected.contains(*who));
+        // Without a list of those that were asked, nothing is known of the others.
+        let is_excluded =
+            |who: &&Responder| expected.as_ref().is_some_and(|expected| !expected.contains(*who));
         let excluded = request.not_asked.iter().map(|one| &one.responder);
         Self {
             request,
             answers: &rows.answers,
             rows: rows.answers.iter().map(|row| (&row.responder, row)).collect(),
-            excluded: excluded.filter(|who| !is_expected(who)).collect(),
+            excluded: excluded.filter(is_excluded).collect(),
             expected,
         }
     }

@@ -16,6 +16,7 @@ pub struct Verdict {
     pub status: &'static str,
     pub completed_by: Option<&'static str>,
     pub expected: Option<usize>,
+    pub not_asked: usize,
     pub answered: usize,
     pub late: usize,
     pub unexpected: Option<usize>,
@@ -43,6 +44,7 @@ impl Verdict {
             status: said.status.word(),
             completed_by: said.completed_by.map(rydes::core::aggregate::CompletedBy::word),
             expected: said.expected,
+            not_asked: said.not_asked,
             answered: said.answered,
             late: said.late,
             unexpected: said.unexpected,
@@ -69,7 +71,8 @@ pub fn judge(sheet: &Sheet, now: i64, asked: Option<&[Wish]>) -> Verdict {
     let mut verdict = Verdict {
         status: "gathering",
         completed_by: None,
-        expected: sheet.expected.as_ref().map(Vec::len),
+        expected: sheet.expected.as_ref().map(|_| 0),
+        not_asked: 0,
         answered: 0,
         late: 0,
         unexpected: sheet.expected.as_ref().map(|_| 0),
@@ -97,8 +100,16 @@ pub fn judge(sheet: &Sheet, now: i64, asked: Option<&[Wish]>) -> Verdict {
     verdict
 }
 
-/// `answered`, `late` and `unexpected`.
+/// `expected`, `not_asked`, `answered`, `late` and `unexpected`.
 fn count(sheet: &Sheet, verdict: &mut Verdict) {
+    for who in 0..super::sheet::NAMES.len() {
+        if is_expected(sheet, who) == Some(true) {
+            verdict.expected = verdict.expected.map(|count| count + 1);
+        }
+        if is_left_out(sheet, who) {
+            verdict.not_asked += 1;
+        }
+    }
     for (who, line) in &sheet.lines {
         let counts_here = is_expected(sheet, *who) != Some(false);
         if counts_here && settled(sheet, line, i64::MAX) {
@@ -169,14 +180,16 @@ fn list(sheet: &Sheet, verdict: &mut Verdict) {
     let spoke = |who: &usize| sheet.lines.contains_key(who);
     let everyone = || 0..super::sheet::NAMES.len();
     let first = everyone().filter(|who| is_expected(sheet, *who) == Some(true));
-    let second = everyone().filter(|who| is_expected(sheet, *who) != Some(true)).filter(spoke);
-    for who in first.chain(second) {
+    let second = everyone().filter(|who| is_left_out(sheet, *who));
+    let third = everyone().filter(|who| is_expected(sheet, *who) != Some(true)).filter(spoke);
+    for who in first.chain(second).chain(third) {
         let ended = verdict.completed_by.is_some();
         let state = match sheet.lines.get(&who) {
             Some(Line { said: Said::Declined, .. }) => "declined",
             Some(Line { said: Said::Failed, .. }) => "failed",
             Some(line @ Line { said: Said::Quote(_), .. }) if is_late(sheet, at(line)) => "late",
             Some(Line { said: Said::Quote(_), .. }) => "quoted",
+            None if is_left_out(sheet, who) => "not-asked",
             _ if !ended => "waiting",
             Some(Line { said: Said::Silent, .. }) => "silent",
             None => "missing",
@@ -231,8 +244,16 @@ fn settled(sheet: &Sheet, line: &Line, now: i64) -> bool {
     failed_before || (line.said != Said::Silent && by_now(at(line)))
 }
 
+/// A provider that speaks was asked.
 fn is_expected(sheet: &Sheet, who: usize) -> Option<bool> {
-    sheet.expected.as_ref().map(|expected| expected.contains(&who))
+    let speaks = sheet.lines.contains_key(&who) && sheet.not_asked.contains(&who);
+    sheet.expected.as_ref().map(|expected| expected.contains(&who) || speaks)
+}
+
+/// Whether a filter held its request back, as far as anything is known.
+fn is_left_out(sheet: &Sheet, who: usize) -> bool {
+    let is_asked = sheet.expected.as_ref().is_none_or(|expected| expected.contains(&who));
+    sheet.not_asked.contains(&who) && !is_asked && !sheet.lines.contains_key(&who)
 }
 
 fn at(line: &Line) -> Option<i64> {

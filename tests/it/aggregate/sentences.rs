@@ -288,3 +288,37 @@ fn a_price_condition_still_means_the_price() {
     let sheet = sheet.worth(R2, 5, 1, 2);
     assert_eq!((ends(&sheet, 3).1, best(&sheet)), (Some(CompletedBy::Price), Some((R1, 9))));
 }
+
+#[test]
+fn a_provider_that_was_not_asked_is_not_waited_for() {
+    let sheet = Sheet::expecting(&[R1]).not_asking(&[R2, R10]).deadline(60).row(R1, Quote(5), 10);
+    assert_eq!(ends(&sheet, 20), COMPLETE);
+    let gathering = stands(&sheet, 20);
+    assert_eq!((gathering.expected, gathering.not_asked, gathering.answered), (Some(1), 2, 1));
+    assert_eq!(state(&sheet, R2, 20), State::NotAsked);
+    let reasons: Vec<_> = gathering.providers.iter().map(|one| one.reason.as_deref()).collect();
+    assert_eq!(reasons, [None, Some("its filter on key-2"), Some("its filter on key-3")]);
+    let waiting = Sheet::expecting(&[R1]).not_asking(&[R2]).deadline(60);
+    assert_eq!(ends(&waiting, 20), GATHERING);
+    assert_eq!(state(&waiting, R2, 20), State::NotAsked, "before the end too");
+}
+
+#[test]
+fn an_answer_of_a_provider_that_was_not_asked_counts_as_an_expected_one() {
+    let asked = Sheet::expecting(&[R1]).not_asking(&[R2, R10]).deadline(60).row(R1, Quote(5), 10);
+    let sheet = asked.clone().row(R2, Quote(3), 20);
+    assert_eq!((ends(&sheet, 30), best(&sheet)), (COMPLETE, Some((R2, 3))));
+    let gathering = stands(&sheet, 30);
+    assert_eq!(
+        (gathering.expected, gathering.not_asked, gathering.unexpected),
+        (Some(2), 1, Some(0))
+    );
+    assert_eq!(gathering.answered, 2);
+    let counted = Sheet::expecting(&[R1, QUICK]).not_asking(&[R2]).until(&[Wish::Count(1)]);
+    assert_eq!(ends(&counted.row(R2, Quote(3), 1), 2).1, Some(CompletedBy::Count));
+    // A late one does not undo the end, and is regretted.
+    let late = asked.row(R2, Quote(3), 61);
+    assert_eq!((ends(&late, 99), best(&late)), (COMPLETE, Some((R1, 5))));
+    let gathering = stands(&late, 99);
+    assert_eq!((gathering.unexpected, gathering.regret.is_some()), (Some(0), true));
+}

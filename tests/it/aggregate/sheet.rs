@@ -7,8 +7,8 @@ use proptest::collection::{btree_map, vec};
 use proptest::option::{of, weighted};
 use proptest::prelude::*;
 use rydes::core::{
-    Answer, AnswerRow, Condition, Details, Price, RequestRow, Responder, RfqId, Ride, Rows,
-    Timestamp,
+    Answer, AnswerRow, Condition, Details, NotAsked, Price, RequestRow, Responder, RfqId, Ride,
+    Rows, Timestamp,
 };
 
 /// The providers, in natural order.
@@ -59,6 +59,7 @@ pub struct Sheet {
     pub deadline: Option<i64>,
     pub closed: Option<i64>,
     pub expected: Option<Vec<usize>>,
+    pub not_asked: Vec<usize>,
     pub until: Vec<Wish>,
     pub by: By,
     pub lines: BTreeMap<usize, Line>,
@@ -73,6 +74,10 @@ impl Sheet {
     /// An RFQ submitted at 0.
     pub fn expecting(expected: &[usize]) -> Self {
         Self { submitted: Some(0), expected: Some(expected.to_vec()), ..Self::default() }
+    }
+
+    pub fn not_asking(self, not_asked: &[usize]) -> Self {
+        Self { not_asked: not_asked.to_vec(), ..self }
     }
 
     pub fn deadline(self, at: i64) -> Self {
@@ -113,6 +118,7 @@ impl Sheet {
                 submitted_at: self.submitted.map(time),
                 deadline: self.deadline.map(time),
                 expected: self.expected.as_ref().map(|all| all.iter().copied().map(name).collect()),
+                not_asked: self.not_asked.iter().map(|who| not_asked(*who)).collect(),
                 until: conditions(&self.until),
                 best_by: match self.by {
                     By::Price => "price",
@@ -134,6 +140,12 @@ impl Sheet {
             answers: self.lines.iter().map(|(who, line)| row(*who, line)).collect(),
         }
     }
+}
+
+/// The filter of provider `Zoë` names no key.
+fn not_asked(who: usize) -> NotAsked {
+    let key = (NAMES[who] != "Zoë").then(|| format!("key-{who}"));
+    NotAsked { responder: name(who), key }
 }
 
 pub fn conditions(wishes: &[Wish]) -> Vec<Condition> {
@@ -203,12 +215,15 @@ pub fn sheets() -> impl Strategy<Value = Sheet> {
     let times = (of(instants()), weighted(0.8, instants()), weighted(0.3, instants()));
     let by = prop_oneof![2 => Just(By::Price), 1 => Just(By::Min), 1 => Just(By::Max)];
     let lines = btree_map(0..NAMES.len(), lines(), 0..=NAMES.len());
-    (times, expected, wishes(), by, lines).prop_map(
-        |((submitted, deadline, closed), expected, until, by, lines)| Sheet {
+    let names = proptest::sample::subsequence((0..NAMES.len()).collect::<Vec<_>>(), 0..4);
+    let not_asked = prop_oneof![Just(vec![]), names];
+    (times, expected, not_asked, wishes(), by, lines).prop_map(
+        |((submitted, deadline, closed), expected, not_asked, until, by, lines)| Sheet {
             submitted,
             deadline,
             closed,
             expected,
+            not_asked,
             until,
             by,
             lines,

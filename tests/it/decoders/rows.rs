@@ -254,6 +254,10 @@ impl Tape<'_> {
             }
         }
         self.set(&mut item, "expected", |tape| tape.list(|tape| tape.one_of(&NAMES)));
+        if self.rarely(2) {
+            self.set(&mut item, "not-asked", |tape| tape.list(|tape| tape.one_of(&NAMES)));
+            self.set(&mut item, "not-asked-keys", |tape| tape.list(|tape| tape.one_of(&TEXTS)));
+        }
         self.set(&mut item, "until", |tape| tape.list(|tape| tape.one_of(&CONDITIONS)));
         self.set(&mut item, "best-by", |tape| AttributeValue::S(tape.one_of(&ORDERS)));
         self.set(&mut item, "details", |tape| AttributeValue::S(tape.one_of(&DETAILS)));

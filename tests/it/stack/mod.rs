@@ -7,6 +7,7 @@ mod environment;
 mod foreign;
 mod plan;
 mod providers;
+mod recipients;
 pub(crate) mod resources;
 mod screens;
 mod status;
