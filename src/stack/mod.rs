@@ -65,14 +65,13 @@ impl Change {
     /// This change and a later one of the same resource.
     fn and(self, other: Self) -> Self {
         match (self, other) {
-            (Self::Created, _) => Self::Created,
+            (Self::Created, _) | (Self::Changed(_), Self::Created) => Self::Created,
             (first, Self::Kept) => first,
             (Self::Kept, second) => second,
             (Self::Changed(mut first), Self::Changed(second)) => {
                 first.extend(second);
                 Self::Changed(first)
             }
-            (Self::Changed(_), Self::Created) => Self::Created,
         }
     }
 }

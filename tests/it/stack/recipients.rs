@@ -163,6 +163,46 @@ fn an_answer_proves_that_its_provider_was_asked() {
 }
 
 #[test]
+fn while_a_policy_changes_no_quote_in_time_is_kept_from_being_the_best() {
+    let rfqs: usize = std::env::var(RFQS).map_or(20, |count| count.parse().expect("a number"));
+    let stack = Stack::set_up(3);
+    add(&stack, "acme", OSLO);
+    let workers = stack.providers("--behavior steady");
+    let run = "providers run acme --no-consumer --poll-wait 2s -o jsonl -- echo 1";
+    let acme = stack.background(run);
+    acme.says(" on LocalStack ");
+    let server = stack.serve();
+    let mut ids = Vec::new();
+    for number in 0..rfqs {
+        // The server goes on by the policy that it read first.
+        match number % 10 {
+            3 => set(&stack, "acme", "FilterPolicy", "{}"),
+            8 => set(&stack, "acme", "FilterPolicy", OSLO),
+            _ => {}
+        }
+        ids.push(server.submit(r#", "deadline": "10m""#));
+    }
+    for queue in ["acme", RESPONSES] {
+        stack.drained(queue);
+    }
+    let mut proven = 0;
+    for id in &ids {
+        for number in 1..=3 {
+            stack.row_when(id, &provider(number), |_| true);
+        }
+        let told = stack.quotes(id);
+        let has_answered = stack.rows(id).iter().any(|row| row["responder"] == "acme");
+        assert_eq!(has_answered, told["best"]["responder"] == "acme", "{told}");
+        assert_eq!((&told["status"], &told["unexpected"]), (&json!("complete"), &json!(0)));
+        proven += usize::from(has_answered);
+        stack.rydes(&format!("verify {id}")).run().exits(0);
+    }
+    assert_eq!(proven, rfqs / 2, "half of them reached it");
+    workers.stop();
+    acme.stop();
+}
+
+#[test]
 fn a_request_that_all_filters_exclude_is_not_written() {
     let stack = Stack::set_up(0);
     add(&stack, "acme", OSLO);
