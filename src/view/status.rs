@@ -182,7 +182,7 @@ pub fn document(
         "providers": depths.providers.iter().map(provider).collect::<Vec<_>>(),
         "inactive": subscriptions::inactive(&subscribers.inactive),
         "others": subscriptions::others(&subscribers.others),
-        "filters-marked": !subscribers.is_unmarked,
+        "unmarked-filters": subscribers.is_unmarked,
         "responses": held(depths.responses),
         "dead-letters": {
             "requests": held(depths.provider_dead_letters),

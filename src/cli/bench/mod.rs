@@ -10,10 +10,12 @@ use clap::Args;
 use crate::aws::MAX_WAIT;
 use crate::cli::Context;
 use crate::cli::behaviour::BehaviourArgs;
+use crate::cli::input::typed_or_read;
 use crate::cli::providers::service::{ServiceArgs, usual_concurrency};
 use crate::cli::workers::GATHER_CONCURRENCY;
 use crate::consumer::ConsumeOptions;
 use crate::error::{Error, Result, exit};
+use crate::flow::draft::check_details;
 use crate::flow::gather;
 use crate::flow::provider::{Profile, ProviderPlan, Receipts, Served, ServedBy, Simulation};
 use crate::shutdown::StopSignal;
@@ -54,6 +56,9 @@ pub(super) struct Command {
     /// RFQs before those that are measured
     #[arg(long, value_name = "N", conflicts_with = "chaos", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     warm_up: u32,
+    /// Details of each RFQ: JSON, or `@FILE`
+    #[arg(long, value_name = "JSON", conflicts_with = "chaos")]
+    details: Option<String>,
     #[command(flatten)]
     service: ServiceArgs,
     #[command(flatten)]
@@ -108,7 +113,12 @@ async fn measure(
     });
     let concurrency =
         command.behaviour.typed_concurrency().unwrap_or_else(|| usual_concurrency(&by));
+    let details = match &command.details {
+        Some(typed) => check_details("--details", &typed_or_read(context, typed).await?)?,
+        None => None,
+    };
     let plan = LoadPlan {
+        details,
         rfqs: count,
         warm_up: command.warm_up,
         arrival: command.rate.map_or(Arrival::Saturating, Arrival::Rate),

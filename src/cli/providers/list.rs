@@ -58,7 +58,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
             "providers": register.iter().map(entry).collect::<Vec<_>>(),
             "inactive": subscriptions::inactive(&subscribers.inactive),
             "others": subscriptions::others(&subscribers.others),
-            "filters-marked": !subscribers.is_unmarked,
+            "unmarked-filters": subscribers.is_unmarked,
         }));
         return Ok(exit::DONE);
     }

@@ -56,7 +56,7 @@ enum Action {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   rydes providers add acme         prints what acme has to know
-  rydes providers add acme --only '{\"from\": [\"Frankfurt\"], \"details\": {\"seats\": [{\"numeric\": [\"<=\", 4]}]}}'
+  rydes providers add acme --only '{\"from\": [\"Oslo\"]}'
   rydes providers add acme --only '{}'     lets every request through again")]
 struct Add {
     /// The provider's name: a letter, then letters, digits or `_`

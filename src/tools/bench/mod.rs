@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::task::TaskTracker;
 
 use crate::aws::{Aws, Usage};
-use crate::core::{Answer, ProviderName, Responder, RfqId};
+use crate::core::{Answer, Details, ProviderName, Responder, RfqId};
 use crate::error::{Error, Result};
 use crate::flow::draft::Submission;
 use crate::flow::events::{Event, Sink};
@@ -51,6 +51,8 @@ pub(crate) struct LoadPlan {
     /// RFQs that are submitted first and not measured.
     pub warm_up: u32,
     pub arrival: Arrival,
+    /// The payload of each RFQ.
+    pub details: Option<Details>,
     pub providers: provider::ProviderPlan,
     pub gathering: gather::ConsumerSettings,
 }
@@ -124,7 +126,7 @@ async fn measure(
     let round = async |rfqs: u32, arrival: Arrival, gathered: &dyn Fn(u64)| {
         tracker.begin(rfqs, &providers);
         // Answers come while other RFQs are still being submitted.
-        let submitted = submit(rfqs, arrival, &scatter, tracker);
+        let submitted = submit(rfqs, arrival, plan.details.as_ref(), &scatter, tracker);
         let ((), ()) = tokio::try_join!(submitted, async {
             tracker.completed(stall, gathered).await;
             Ok(())
@@ -161,6 +163,7 @@ async fn measure(
 async fn submit(
     rfqs: u32,
     arrival: Arrival,
+    details: Option<&Details>,
     scatter: &Scatter,
     tracker: &RoundTracker,
 ) -> Result<()> {
@@ -176,7 +179,8 @@ async fn submit(
     let one = async |due: Instant| {
         let id = RfqId::random();
         tracker.open(id.clone(), due);
-        let submission = Submission::sample(id, "bench", DEADLINE);
+        let sample = Submission::sample(id, "bench", DEADLINE);
+        let submission = Submission { details: details.cloned(), ..sample };
         match scatter.submit(submission).await? {
             Scattered::Published(_) | Scattered::Answered(_) => Ok(()),
             Scattered::Unknown(error) => Err(error),

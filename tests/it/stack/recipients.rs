@@ -358,7 +358,7 @@ fn filters_that_were_set_by_hand_are_found_and_the_topic_is_marked() {
         assert!(said.contains(setup), "{command}: {said}");
         let told = document(&stack.rydes(&format!("{command} -o json")).run().exits(0));
         conforms(&command.replace(' ', "-"), &told);
-        assert_eq!(told["filters-marked"], false);
+        assert_eq!(told["unmarked-filters"], true);
     }
     let workers = stack.providers("--behavior steady");
     workers.says(" on LocalStack ");
@@ -376,7 +376,7 @@ fn filters_that_were_set_by_hand_are_found_and_the_topic_is_marked() {
     assert_eq!(made["changed"], 1, "{made}");
     assert_eq!(document(&stack.run("setup --providers 2 -o json").exits(0))["changed"], 0);
     let told = document(&stack.rydes("providers list -o json").run().exits(0));
-    assert_eq!(told["filters-marked"], true);
+    assert_eq!(told["unmarked-filters"], false);
     let id = stack.submit("--deadline 10m");
     let told = document(&stack.rydes(&format!("quotes {id} --watch -o json")).run().exits(0));
     assert_eq!((&told["expected"], &told["not-asked"]), (&json!(1), &json!(1)));
