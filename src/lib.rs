@@ -31,7 +31,7 @@
 //! | `stack` | the resources of a stack, and the register of its providers |
 //! | `aws` | clients, queues, topic, table |
 //! | `consumer` | the machine under every worker: poll, lease, batch, drain |
-//! | `core` | ids, names, prices, times, messages and rows; what they add up to |
+//! | `core` | ids, names, prices, times, messages, rows and filters; what rows add up to |
 //!
 //! Beside the floors: `settings` (option before environment before default), `shutdown` (signals) and
 //! `error` (what code branches on, and the exit codes).

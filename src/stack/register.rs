@@ -146,6 +146,10 @@ pub async fn add(
         (Origin::Found, on_wait),
     );
     let (subscription, delivery) = ensured.await?;
+    if filter.is_none() && delivery.filter.is_some() {
+        // It was set with another tool.
+        topic::mark(aws, topic.arn()).await?;
+    }
     let mut made = Made::default();
     made.queue(&spec.name, &queue);
     made.subscription(&spec.name, &subscription);

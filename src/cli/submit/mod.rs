@@ -37,10 +37,11 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     }
 }
 
-/// Adds the command that subscribes providers if there are none.
+/// Adds the command that subscribes providers if there are none, or shows the filters that exclude a request.
 fn subscribe_hint(error: Error, settings: &Settings) -> Error {
     match error.kind() {
         Kind::NoProvider => error.hint(settings.command("setup")),
+        Kind::AllExcluded => error.hint(settings.command("providers list")),
         _ => error,
     }
 }

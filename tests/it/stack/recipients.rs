@@ -215,6 +215,7 @@ fn a_request_that_all_filters_exclude_is_not_written() {
         "{}",
         refused.stderr
     );
+    assert!(refused.stderr.contains("hint: rydes providers list"), "{}", refused.stderr);
     let server = stack.serve();
     let answer = server.post(r#"{"from": "A", "to": "B", "rfq-id": "x"}"#);
     assert_eq!((answer.status, answer.header("retry-after")), (422, ""));
@@ -345,6 +346,9 @@ fn a_policy_is_checked_before_aws_sees_it_and_stays_until_it_is_changed() {
     assert!(is_marked(&stack));
     stack.rydes("setup --providers 1").run().exits(0);
     assert!(!is_marked(&stack), "no filter is left");
+    filter_by_hand(&stack, "acme");
+    stack.rydes("providers add acme").run().exits(0);
+    assert!(is_marked(&stack) && expected() == 1);
 }
 
 #[test]
