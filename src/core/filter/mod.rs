@@ -69,8 +69,8 @@ pub enum Verdict {
 pub struct FilterPolicy(Policy);
 
 impl FilterPolicy {
-    /// Reads a policy as a subscription has it. An operator that is not known makes it no problem, but
-    /// [`unknowns`](Self::unknowns) has it.
+    /// Reads a policy as a subscription has it. An operator that is not known is no problem:
+    /// [`unknowns`](Self::unknowns) lists it.
     ///
     /// # Errors
     /// Says what AWS would refuse in either scope, and where: a line and a column, or a JSON Pointer.

@@ -58,7 +58,7 @@ pub fn equal<'a>(wanted: &str, number: &str) -> Truth<'a> {
         return Truth::Unknown(BEYOND);
     };
     if wanted.is_exact() && number.is_exact() {
-        return Truth::of(|| wanted == number);
+        return Truth::from(wanted == number);
     }
     let nearest = number.readings().into_iter().any(|number| wanted.readings().contains(&number));
     if nearest { Truth::Unknown(BEYOND) } else { Truth::No }
@@ -90,7 +90,7 @@ impl Range {
             return Truth::Unknown(BEYOND);
         };
         let readings = number.readings();
-        Truth::agreed(readings.iter().map(|number| Truth::of(|| self.has(number))), BEYOND)
+        Truth::agreed(readings.iter().map(|number| Truth::from(self.has(number))), BEYOND)
     }
 
     fn has(&self, number: &Decimal) -> bool {

@@ -21,6 +21,8 @@ const MAX_NESTED: usize = 250;
 /// <https://github.com/aws/event-ruler#caveat-compiled-rules-and-json-keys-with-dots>
 pub const DOT: char = '.';
 
+const UNREADABLE: &str = "a text holds half of a surrogate pair";
+
 /// A key with values. A message matches it by any of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Key {
@@ -59,8 +61,10 @@ impl Policy {
         }
         let document = Node::read(json)
             .map_err(|error| PolicyProblem::at("", format!("not JSON: {error}")))?;
-        let Node::Object(fields) = document else {
-            return Err(PolicyProblem::at("", "a policy must be a JSON object"));
+        let fields = match document {
+            Node::Object(fields) => fields,
+            Node::Unreadable => return Err(PolicyProblem::at("", UNREADABLE)),
+            _ => return Err(PolicyProblem::at("", "a policy must be a JSON object")),
         };
         let mut policy = Self { top: fields.len(), ..Self::default() };
         let level = Level { path: "", place: "", depth: 1 };
@@ -106,6 +110,7 @@ impl Policy {
                 Node::List(values) => {
                     self.values(values, (path, level.depth), &place, &mut branches)?;
                 }
+                Node::Unreadable => return Err(PolicyProblem::at(&place, UNREADABLE)),
                 Node::TooDeep => return Err(PolicyProblem::at(&place, "nested too deep")),
                 _ => {
                     let wanted = format!("`{}` must be an array or an object", word(name));

@@ -66,17 +66,17 @@ impl Rule {
             | (_, Node::List(_) | Node::Object(_) | Node::Unreadable | Node::TooDeep) => Truth::No,
             (Self::Equals(wanted), _) => wanted.is(value),
             (Self::Numeric(range), Node::Number(number)) => range.contains(number),
-            (Self::Prefix(start), Node::Text(text)) => Truth::of(|| text.starts_with(start)),
-            (Self::Suffix(end), Node::Text(text)) => Truth::of(|| text.ends_with(end)),
+            (Self::Prefix(start), Node::Text(text)) => Truth::from(text.starts_with(start)),
+            (Self::Suffix(end), Node::Text(text)) => Truth::from(text.ends_with(end)),
             (Self::EqualsIgnoreCase(wanted), Node::Text(text)) => same_letters(wanted, text),
             (Self::AnythingBut(_), Node::Null) => Truth::Unknown(NULL),
             (Self::AnythingBut(not), _) => {
                 Truth::any(not.iter().map(|not| not.is(value))).opposite()
             }
             (Self::AnythingButPrefix(start), Node::Text(text)) => {
-                Truth::of(|| !text.starts_with(start))
+                Truth::from(!text.starts_with(start))
             }
-            (Self::AnythingButSuffix(end), Node::Text(text)) => Truth::of(|| !text.ends_with(end)),
+            (Self::AnythingButSuffix(end), Node::Text(text)) => Truth::from(!text.ends_with(end)),
             (Self::AnythingButPrefix(_) | Self::AnythingButSuffix(_), _) => {
                 Truth::Unknown(NOT_TEXT)
             }
@@ -93,9 +93,9 @@ impl Scalar {
     fn is<'a>(&self, value: &Node) -> Truth<'a> {
         match (self, value) {
             (Self::Null, Node::Null) => Truth::Yes,
-            (Self::Bool(wanted), Node::Bool(value)) => Truth::of(|| wanted == value),
+            (Self::Bool(wanted), Node::Bool(value)) => Truth::from(wanted == value),
             (Self::Number(wanted), Node::Number(number)) => equal(wanted, number),
-            (Self::Text(wanted), Node::Text(text)) => Truth::of(|| wanted == text),
+            (Self::Text(wanted), Node::Text(text)) => Truth::from(wanted == text),
             _ => Truth::No,
         }
     }
@@ -109,8 +109,8 @@ fn same_letters<'a>(wanted: &str, text: &str) -> Truth<'a> {
     if wanted.is_ascii() && text.is_ascii() {
         return Truth::No;
     }
-    let by_lower = Truth::of(|| wanted.to_lowercase() == text.to_lowercase());
-    let by_upper = Truth::of(|| wanted.to_uppercase() == text.to_uppercase());
+    let by_lower = Truth::from(wanted.to_lowercase() == text.to_lowercase());
+    let by_upper = Truth::from(wanted.to_uppercase() == text.to_uppercase());
     Truth::agreed([by_lower, by_upper], CASES)
 }
 
@@ -139,7 +139,7 @@ mod tests {
         ];
         for (at, (wanted, _)) in kinds.iter().enumerate() {
             for (other, (_, value)) in kinds.iter().enumerate() {
-                assert_eq!(wanted.is(value), Truth::of(|| at == other), "{wanted:?} {value:?}");
+                assert_eq!(wanted.is(value), Truth::from(at == other), "{wanted:?} {value:?}");
             }
         }
         assert_eq!(Scalar::Bool(true).is(&Node::Bool(false)), No);

@@ -11,12 +11,13 @@ pub enum Truth<'a> {
     Unknown(&'a str),
 }
 
-impl<'a> Truth<'a> {
-    /// Certain, one way or the other.
-    pub fn of(is_match: impl FnOnce() -> bool) -> Self {
-        if is_match() { Self::Yes } else { Self::No }
+impl From<bool> for Truth<'_> {
+    fn from(is_match: bool) -> Self {
+        if is_match { Self::Yes } else { Self::No }
     }
+}
 
+impl<'a> Truth<'a> {
     /// Whether any matches. The first doubt counts where none certainly does.
     pub fn any(truths: impl IntoIterator<Item = Self>) -> Self {
         Self::until(Self::Yes, Self::No, truths)

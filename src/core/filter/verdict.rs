@@ -8,8 +8,8 @@ use super::tree::Node;
 use super::truth::Truth;
 use super::{Scope, Verdict};
 
-const NO_ATTRIBUTES: &str = "AWS's page says that `exists` false never matches a message without attributes, \
-     LocalStack says it does";
+const NO_ATTRIBUTES: &str =
+    "`exists` false matches no message without attributes on AWS, but LocalStack delivers it";
 const IN_SOME: &str = "some elements of an array have the key and others do not";
 const EMPTY: &str = "AWS's page does not say whether null or an empty string exists";
 const APART: &str = "the values that match are in different elements of an array";
@@ -106,7 +106,7 @@ fn doubtful(branch: &Branch, judged: &[Judged]) -> usize {
 /// <https://docs.aws.amazon.com/sns/latest/dg/attribute-key-matching.html>
 fn of_value<'p>(rule: &'p Rule, value: &Node) -> Truth<'p> {
     match rule {
-        Rule::Exists(true) => Truth::of(|| !is_empty(value)),
+        Rule::Exists(true) => Truth::from(!is_empty(value)),
         _ => rule.matches(value),
     }
 }

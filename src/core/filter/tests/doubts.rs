@@ -102,8 +102,8 @@ fn what_is_nested_too_deep() {
     let body = |levels: usize| format!("{{\"a\": {}1{}}}", "[".repeat(levels), "]".repeat(levels));
     judges(r#"{"a": [1]}"#, &[&body(99)], &[]);
     doubts(r#"{"a": [1]}"#, &body(100), "`a`: the message is nested too deep");
-    doubts(r#"{"a": [1]}"#, &body(100_000), "`a`: the message is nested too deep");
-    judges(r#"{"b": [{"exists": false}]}"#, &[&body(100_000)], &[]);
+    doubts(r#"{"a": [1]}"#, &body(10_000), "`a`: the message is nested too deep");
+    judges(r#"{"b": [{"exists": false}]}"#, &[&body(10_000)], &[]);
 }
 
 #[test]

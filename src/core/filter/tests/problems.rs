@@ -15,6 +15,8 @@ fn shapes() {
         ("\"x\"", "a policy must be a JSON object"),
         ("{\"a\": [1,]}", "not JSON: expected value at line 1 column 10"),
         ("", "not JSON: EOF while parsing a value at line 1 column 0"),
+        (r#"{"\ud800": ["x"]}"#, "a text holds half of a surrogate pair"),
+        (r#"{"a": {"\ud800": ["x"]}}"#, "a text holds half of a surrogate pair, at /a"),
         (r#"{"a": "x"}"#, "`a` must be an array or an object, at /a"),
         (r#"{"a": {"b": 1}}"#, "`b` must be an array or an object, at /a/b"),
         (r#"{"a": {"suffix": "x"}}"#, "`suffix` must be an array or an object, at /a/suffix"),
