@@ -1,9 +1,11 @@
 //! The evaluator of filter policies against what a real LocalStack delivers: random policies and messages, and
 //! by hand the places where LocalStack is known to differ from AWS.
 
+mod bodies;
 mod differences;
 mod draw;
 mod field;
+mod policies;
 
 use std::collections::BTreeSet;
 
