@@ -44,8 +44,8 @@ impl Draw {
     /// A value of a key of numbers, or a string that is none.
     fn some_number(&mut self) -> String {
         match self.below(10) {
-            0 => "\"many\"".to_owned(),
-            1 | 2 => format!("[{},{}]", self.number(), self.number()),
+            0 | 1 => "\"many\"".to_owned(),
+            2 | 3 => format!("[{},{}]", self.number(), self.number()),
             _ => self.number(),
         }
     }

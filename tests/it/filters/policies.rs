@@ -73,12 +73,22 @@ impl Draw {
     }
 
     fn alternatives(&mut self) -> String {
-        let one = self.key(TEXTS[0], true);
-        let (two, three) = (self.key(TEXTS[1], true), self.key(COUNTS[1], true));
-        match self.below(3) {
+        let (one, two) = (self.key(TEXTS[0], true), self.key(TEXTS[1], true));
+        let three = self.key(COUNTS[1], true);
+        match self.below(5) {
             0 => format!("{{\"$or\":[{{{one}}},{{{two}}}]}}"),
             1 => format!("{{\"$or\":[{{{one},{three}}},{{{two}}}]}}"),
-            _ => format!("{{{one},\"$or\":[{{{two}}},{{{three}}}]}}"),
+            2 => format!("{{{one},\"$or\":[{{{two}}},{{{three}}}]}}"),
+            3 => {
+                let four = self.key(COUNTS[0], true);
+                let inner = format!("\"$or\":[{{{two}}},{{{three}}}]");
+                format!("{{\"$or\":[{{{one},{inner}}},{{{four}}}]}}")
+            }
+            _ => {
+                let (state, cost) = (self.rules_of_text(true), self.rules_of_number());
+                let inner = format!("\"$or\":[{{\"state\":[{state}]}},{{\"cost\":[{cost}]}}]");
+                format!("{{\"$or\":[{{{one}}},{{{two}}}],\"detail\":{{{inner}}}}}")
+            }
         }
     }
 
