@@ -52,7 +52,7 @@ fn localstack_delivers_what_the_evaluator_says() {
     let pairs = usize::try_from(number(PAIRS, 600)).expect("not that many");
     let seed = number(SEED, 1);
     let mut draw = Draw::new(seed);
-    let count = pairs.isqrt().max(40);
+    let count = pairs.isqrt().max(60);
     let policies: Vec<_> = (0..count).map(|_| draw.policy()).collect();
     let bodies: Vec<_> = (0..pairs.div_ceil(count)).map(|number| draw.body(number)).collect();
     let read: Vec<_> =

@@ -26,8 +26,8 @@ impl Draw {
         match self.below(10) {
             0 => self.flag(),
             1 => self.of_items(),
-            2 | 3 => self.alternatives(),
-            4 => self.nested_alternatives(),
+            2..=4 => self.alternatives(),
+            5 => self.nested_alternatives(),
             _ => self.keys(),
         }
     }
@@ -35,7 +35,7 @@ impl Draw {
     /// One to three different keys, those of `detail` written with a dot or as an object.
     fn keys(&mut self) -> String {
         let mut keys: Vec<&[&str]> = TEXTS.into_iter().chain(COUNTS).collect();
-        let count = 1 + self.below(5) / 2;
+        let count = 1 + self.below(7) / 3;
         let mut fields = Vec::new();
         for _ in 0..count {
             let key = keys.swap_remove(self.below(keys.len()));
@@ -104,7 +104,7 @@ impl Draw {
 
     fn rules_of_text(&mut self, may_be_absent: bool) -> String {
         let one = self.rule_of_text(may_be_absent);
-        if self.happens(40) { format!("{one},{}", self.rule_of_text(may_be_absent)) } else { one }
+        if self.happens(60) { format!("{one},{}", self.rule_of_text(may_be_absent)) } else { one }
     }
 
     fn rule_of_text(&mut self, may_be_absent: bool) -> String {
