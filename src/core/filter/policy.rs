@@ -94,31 +94,41 @@ impl Policy {
             if fields[..at].iter().any(|(other, _)| other == name) {
                 return Err(PolicyProblem::at(&place, "the key is there twice"));
             }
-            if let Some(objects) = alternatives(name, value, &place)? {
-                branches = self.or(&objects, level, &place, &branches)?;
-                continue;
-            }
-            let path = level.below(name);
-            match value {
-                Node::Object(fields) if fields.is_empty() => {
-                    return Err(PolicyProblem::at(&place, "the object is empty"));
-                }
-                Node::Object(fields) => {
-                    let level = Level { path: &path, place: &place, depth: level.depth + 1 };
-                    branches = self.object(fields, &level, branches)?;
-                }
-                Node::List(values) => {
-                    self.values(values, (path, level.depth), &place, &mut branches)?;
-                }
-                Node::Unreadable => return Err(PolicyProblem::at(&place, UNREADABLE)),
-                Node::TooDeep => return Err(PolicyProblem::at(&place, "nested too deep")),
-                _ => {
-                    let wanted = format!("`{}` must be an array or an object", word(name));
-                    return Err(PolicyProblem::at(&place, wanted));
-                }
-            }
+            branches = self.field((name, value), level, &place, branches)?;
         }
         Ok(branches)
+    }
+
+    fn field(
+        &mut self,
+        (name, value): (&str, &Node),
+        level: &Level,
+        place: &str,
+        mut branches: Vec<Branch>,
+    ) -> Result<Vec<Branch>, PolicyProblem> {
+        if let Some(objects) = alternatives(name, value, place)? {
+            return self.or(&objects, level, place, &branches);
+        }
+        let path = level.below(name);
+        match value {
+            Node::Object(fields) if fields.is_empty() => {
+                Err(PolicyProblem::at(place, "the object is empty"))
+            }
+            Node::Object(fields) => {
+                let level = Level { path: &path, place, depth: level.depth + 1 };
+                self.object(fields, &level, branches)
+            }
+            Node::List(values) => {
+                self.values(values, (path, level.depth), place, &mut branches)?;
+                Ok(branches)
+            }
+            Node::Unreadable => Err(PolicyProblem::at(place, UNREADABLE)),
+            Node::TooDeep => Err(PolicyProblem::at(place, "nested too deep")),
+            _ => {
+                let wanted = format!("`{}` must be an array or an object", word(name));
+                Err(PolicyProblem::at(place, wanted))
+            }
+        }
     }
 
     /// Each branch once for each object of an `$or`.
