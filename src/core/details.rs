@@ -50,9 +50,9 @@ impl Details {
     pub fn fields(&self) -> Vec<String> {
         let fields = serde_json::from_str::<Fields>(self.as_str());
         let mut names: Vec<String> = Vec::new();
-        for (name, _) in fields.iter().flat_map(Fields::iter) {
-            if names.iter().all(|known| known != name) {
-                names.push(name.to_owned());
+        for (name, _) in fields.into_iter().flat_map(Fields::each) {
+            if names.iter().all(|known| *known != name) {
+                names.push(name.into_owned());
             }
         }
         names
@@ -150,7 +150,9 @@ fn value(raw: &RawValue) -> Value {
     let json = raw.get();
     let read = match json.as_bytes().first() {
         Some(b'{') => serde_json::from_str::<Fields>(json)
-            .map(|fields| fields.iter().map(|(name, raw)| (name.to_owned(), value(raw))).collect())
+            .map(|fields| {
+                fields.each().map(|(name, raw)| (name.into_owned(), value(raw))).collect()
+            })
             .map(|fields: Map<_, _>| Value::Object(fields)),
         Some(b'[') => serde_json::from_str::<Vec<&RawValue>>(json)
             .map(|all| Value::Array(all.into_iter().map(value).collect())),

@@ -14,15 +14,10 @@ pub struct Fields<'a>(Vec<(Name<'a>, &'a RawValue)>);
 #[derive(Debug, serde::Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
-impl<'a> Fields<'a> {
-    /// Names and values, in the order of the text.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &'a RawValue)> {
-        self.0.iter().map(|(Name(name), value)| (&**name, *value))
-    }
-
+impl Fields<'_> {
     /// Whether it has the field, even if its value is `null`.
     pub(super) fn has(&self, name: &str) -> bool {
-        self.iter().any(|(other, _)| other == name)
+        self.0.iter().any(|(Name(other), _)| other == name)
     }
 }
 
@@ -33,7 +28,7 @@ pub fn present<'a>(fields: &Fields<'a>, name: &str) -> Option<&'a str> {
 }
 
 impl<'a> Fields<'a> {
-    /// All of them in their order, duplicates too.
+    /// Names and values in the order of the text, duplicates too.
     pub fn each(self) -> impl Iterator<Item = (Cow<'a, str>, &'a RawValue)> {
         self.0.into_iter().map(|(Name(name), value)| (name, value))
     }

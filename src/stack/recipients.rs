@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use super::SubscriptionDelivery;
 use super::subscriptions::{Listed, readable_attributes};
 use crate::aws::{CONCURRENCY, Subscription, Topic};
-use crate::core::filter::{FilterPolicy, Scope, Verdict};
+use crate::core::filter::{FilterOutcome, FilterPolicy, FilteredMessage, Scope};
 use crate::core::{NotAsked, Responder};
 use crate::error::Result;
 
@@ -93,7 +93,8 @@ impl Recipients {
 
     /// Divides the providers for a request. `message` is only called if there are policies.
     pub fn divided(&self, message: impl FnOnce() -> String) -> Audience {
-        let message = if self.policies.is_empty() { String::new() } else { message() };
+        let body = if self.policies.is_empty() { String::new() } else { message() };
+        let message = FilteredMessage::new(&body);
         // Several queues may count under one name: one that is asked is enough.
         let mut keys: BTreeMap<Responder, Option<String>> = BTreeMap::new();
         for subscription in &self.live {
@@ -115,11 +116,11 @@ impl Recipients {
     }
 
     /// The key with which a subscription's policy excludes a message; `None` if it does not, or cannot be told.
-    fn excluding(&self, subscription: &Subscription, message: &str) -> Option<String> {
+    fn excluding(&self, subscription: &Subscription, message: &FilteredMessage) -> Option<String> {
         let (policy, scope) = self.policies.get(&subscription.arn)?;
         match policy.evaluate(*scope, message) {
-            Verdict::NotAsked { key } => Some(key),
-            Verdict::Asked | Verdict::CannotTell { .. } => None,
+            FilterOutcome::NotAsked { key } => Some(key),
+            FilterOutcome::Asked | FilterOutcome::CannotTell { .. } => None,
         }
     }
 }

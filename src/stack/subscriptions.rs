@@ -6,7 +6,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::{Map, Value};
 
 use crate::aws::{Aws, CONCURRENCY, NonQueueSubscriber, Subscription, Subscriptions, Topic};
-use crate::core::filter::{FilterPolicy, Scope, Verdict};
+use crate::core::filter::{FilterOutcome, FilterPolicy, FilteredMessage, Scope};
 use crate::core::{Names, ProviderName, Responder};
 use crate::error::Result;
 
@@ -107,7 +107,9 @@ impl Filter {
     /// Whether it may exclude a request, as far as can be told.
     pub fn may_exclude(&self, message: &str) -> bool {
         let policy = FilterPolicy::parse(&self.policy);
-        !policy.is_ok_and(|policy| policy.evaluate(self.scope, message) == Verdict::Asked)
+        !policy.is_ok_and(|policy| {
+            policy.evaluate(self.scope, &FilteredMessage::new(message)) == FilterOutcome::Asked
+        })
     }
 }
 

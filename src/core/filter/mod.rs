@@ -7,6 +7,7 @@ mod number;
 mod numeric;
 mod operator;
 mod or;
+mod outcome;
 mod policy;
 mod problem;
 mod rule;
@@ -14,8 +15,8 @@ mod rule;
 mod tests;
 mod tree;
 mod truth;
-mod verdict;
 
+pub use outcome::FilteredMessage;
 pub use problem::{PolicyProblem, Unknown};
 
 use policy::{MAX_COMBINATIONS, MAX_KEYS, Policy};
@@ -49,7 +50,7 @@ impl Scope {
 /// Whether a message reaches a subscription. Its texts come from the policy; they are cut, but not made safe to
 /// print.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Verdict {
+pub enum FilterOutcome {
     /// SNS delivers it.
     Asked,
     /// SNS does not deliver it.
@@ -103,9 +104,9 @@ impl FilterPolicy {
         Ok(())
     }
 
-    /// Whether SNS delivers a message with this body and without attributes.
-    pub fn evaluate(&self, scope: Scope, body: &str) -> Verdict {
-        verdict::of(&self.0, scope, body)
+    /// Whether SNS delivers a message.
+    pub fn evaluate(&self, scope: Scope, message: &FilteredMessage) -> FilterOutcome {
+        outcome::of(&self.0, scope, message)
     }
 
     /// The operators and shapes with an effect that is not known, in their order.

@@ -20,9 +20,9 @@ const BEYOND: &str = "a number is beyond the billion and the five decimal places
 
 /// A number whose size costs nothing: at most 64 characters, at most 64 powers of ten.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Decimal(BigDecimal);
+pub struct SnsNumber(BigDecimal);
 
-impl Decimal {
+impl SnsNumber {
     /// Reads a JSON number; `None` if it is too long, too large or too small.
     pub fn parse(text: &str) -> Option<Self> {
         if text.len() > LONGEST {
@@ -54,7 +54,7 @@ pub fn equal<'a>(wanted: &str, number: &str) -> Truth<'a> {
     if wanted == number {
         return Truth::Yes;
     }
-    let (Some(wanted), Some(number)) = (Decimal::parse(wanted), Decimal::parse(number)) else {
+    let (Some(wanted), Some(number)) = (SnsNumber::parse(wanted), SnsNumber::parse(number)) else {
         return Truth::Unknown(BEYOND);
     };
     if wanted.is_exact() && number.is_exact() {
@@ -68,9 +68,9 @@ pub fn equal<'a>(wanted: &str, number: &str) -> Truth<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
     /// The end belongs to the range.
-    Closed(Decimal),
+    Closed(SnsNumber),
     /// The end does not belong to it.
-    Open(Decimal),
+    Open(SnsNumber),
 }
 
 /// The numbers between two ends.
@@ -86,14 +86,14 @@ pub struct Range {
 impl Range {
     /// Whether a number of a message is in the range.
     pub fn contains<'a>(&self, number: &str) -> Truth<'a> {
-        let Some(number) = Decimal::parse(number).filter(Decimal::is_in_range) else {
+        let Some(number) = SnsNumber::parse(number).filter(SnsNumber::is_in_range) else {
             return Truth::Unknown(BEYOND);
         };
         let readings = number.readings();
         Truth::agreed(readings.iter().map(|number| Truth::from(self.has(number))), BEYOND)
     }
 
-    fn has(&self, number: &Decimal) -> bool {
+    fn has(&self, number: &SnsNumber) -> bool {
         let is_above = match &self.low {
             None => true,
             Some(End::Closed(low)) => number >= low,
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn ranges_have_open_and_closed_ends() {
-        let end = |text: &str| Decimal::parse(text).expect("a number");
+        let end = |text: &str| SnsNumber::parse(text).expect("a number");
         let range = Range { low: Some(End::Open(end("0"))), high: Some(End::Closed(end("150"))) };
         for (number, truth) in [
             ("0", No),
@@ -165,7 +165,7 @@ mod tests {
 
     #[test]
     fn exact_is_what_the_page_says() {
-        let exact = |text: &str| Decimal::parse(text).map(|number| number.is_exact());
+        let exact = |text: &str| SnsNumber::parse(text).map(|number| number.is_exact());
         assert_eq!(exact("-1e9"), Some(true));
         assert_eq!(exact("1000000000.00001"), Some(false));
         assert_eq!(exact("0.12345"), Some(true));

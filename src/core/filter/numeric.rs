@@ -1,7 +1,7 @@
 //! Reads the operand of `numeric`.
 //! <https://docs.aws.amazon.com/sns/latest/dg/numeric-value-matching.html>
 
-use super::number::{Decimal, End, LARGEST, PLACES, Range};
+use super::number::{End, LARGEST, PLACES, Range, SnsNumber};
 use super::problem::{PolicyProblem, element};
 use super::tree::Node;
 
@@ -36,7 +36,7 @@ pub fn range(operand: &Node, place: &str) -> Result<Range, PolicyProblem> {
 }
 
 fn two_ends(
-    (sign_of_low, low): (&str, Decimal),
+    (sign_of_low, low): (&str, SnsNumber),
     items: &[Node],
     place: &str,
 ) -> Result<Range, PolicyProblem> {
@@ -49,7 +49,7 @@ fn two_ends(
     Ok(Range { low: Some(end(sign_of_low, low)), high: Some(end(sign_of_high, high)) })
 }
 
-fn end(sign: &str, number: Decimal) -> End {
+fn end(sign: &str, number: SnsNumber) -> End {
     if sign.ends_with('=') { End::Closed(number) } else { End::Open(number) }
 }
 
@@ -68,12 +68,12 @@ fn sign<'a>(
     }
 }
 
-fn bound(items: &[Node], index: usize, place: &str) -> Result<Decimal, PolicyProblem> {
+fn bound(items: &[Node], index: usize, place: &str) -> Result<SnsNumber, PolicyProblem> {
     let at = element(place, index);
     let Some(Node::Number(text)) = items.get(index) else {
         return Err(PolicyProblem::at(&at, "`numeric` must have a number here"));
     };
-    Decimal::parse(text).filter(Decimal::is_exact).ok_or_else(|| {
+    SnsNumber::parse(text).filter(SnsNumber::is_exact).ok_or_else(|| {
         let wanted = format!(
             "a number in `numeric` must be from -{LARGEST} to {LARGEST} with at most {PLACES} decimals"
         );

@@ -15,7 +15,7 @@ pub const MAX_KEYS: usize = 5;
 /// The most combinations of values: their numbers multiplied, each by the depth of its key.
 /// <https://docs.aws.amazon.com/sns/latest/dg/subscription-filter-policy-constraints.html>
 pub const MAX_COMBINATIONS: usize = 150;
-/// The most keys at all levels. This limit is ours, so that an evaluation has an end.
+/// The most keys at all levels. This limit of `rydes` bounds an evaluation; AWS has none.
 const MAX_NESTED: usize = 250;
 /// Joins the keys on a path. AWS takes `{"a.b": 1}` and `{"a": {"b": 1}}` for the same.
 /// <https://github.com/aws/event-ruler#caveat-compiled-rules-and-json-keys-with-dots>

@@ -9,19 +9,19 @@ use super::*;
 
 /// What a policy says of a body in the scope of the body.
 #[track_caller]
-fn said(policy: &str, body: &str) -> Verdict {
+fn said(policy: &str, body: &str) -> FilterOutcome {
     let read = FilterPolicy::parse(policy).unwrap_or_else(|problem| panic!("{policy}: {problem}"));
-    read.evaluate(Scope::MessageBody, body)
+    read.evaluate(Scope::MessageBody, &FilteredMessage::new(body))
 }
 
 /// Makes sure that each body is asked, or is not because of the key.
 #[track_caller]
 fn judges(policy: &str, asked: &[&str], not_asked: &[(&str, &str)]) {
     for body in asked {
-        assert_eq!(said(policy, body), Verdict::Asked, "{policy} {body}");
+        assert_eq!(said(policy, body), FilterOutcome::Asked, "{policy} {body}");
     }
     for (body, key) in not_asked {
-        let expected = Verdict::NotAsked { key: (*key).to_owned() };
+        let expected = FilterOutcome::NotAsked { key: (*key).to_owned() };
         assert_eq!(said(policy, body), expected, "{policy} {body}");
     }
 }
@@ -30,7 +30,7 @@ fn judges(policy: &str, asked: &[&str], not_asked: &[(&str, &str)]) {
 #[track_caller]
 fn doubts(policy: &str, body: &str, reason: &str) {
     match said(policy, body) {
-        Verdict::CannotTell { what } if what.starts_with(reason) => {}
+        FilterOutcome::CannotTell { what } if what.starts_with(reason) => {}
         other => panic!("{policy} {body}: {other:?}"),
     }
 }

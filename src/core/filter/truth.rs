@@ -1,4 +1,4 @@
-//! Three-valued logic: what does not depend on a doubt is certain all the same.
+//! Three-valued logic: a doubt counts only where the outcome depends on it.
 
 /// Whether something matches; if that cannot be said, why not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

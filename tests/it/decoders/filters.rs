@@ -1,6 +1,6 @@
 //! What holds of every filter policy and every body. Shared with the target in `fuzz`.
 
-use rydes::core::filter::{FilterPolicy, Scope, Verdict};
+use rydes::core::filter::{FilterOutcome, FilterPolicy, FilteredMessage, Scope};
 use serde_json::value::RawValue;
 
 /// The longest text about a policy, in characters: what it repeats is cut.
@@ -20,8 +20,12 @@ pub fn filter(bytes: &[u8]) {
     limits(&read);
     let of_body = judged(&read, Scope::MessageBody, body);
     let of_attributes = judged(&read, Scope::MessageAttributes, body);
-    if of_attributes == Verdict::Asked {
-        assert_eq!(of_body, Verdict::Asked, "only a policy without keys matches no attributes");
+    if of_attributes == FilterOutcome::Asked {
+        assert_eq!(
+            of_body,
+            FilterOutcome::Asked,
+            "only a policy without keys matches no attributes"
+        );
     }
     if let Some(wrapped) = wrapped(policy, body) {
         assert_eq!(kind(&wrapped), kind(&of_body), "{wrapped:?} {of_body:?}");
@@ -36,34 +40,38 @@ fn limits(policy: &FilterPolicy) {
     }
 }
 
-fn judged(policy: &FilterPolicy, scope: Scope, body: &str) -> Verdict {
-    let verdict = policy.evaluate(scope, body);
-    assert_eq!(policy.evaluate(scope, body), verdict);
-    match &verdict {
-        Verdict::Asked => {}
-        Verdict::NotAsked { key: text } | Verdict::CannotTell { what: text } => is_short(text),
+fn judged(policy: &FilterPolicy, scope: Scope, body: &str) -> FilterOutcome {
+    let message = FilteredMessage::new(body);
+    let outcome = policy.evaluate(scope, &message);
+    assert_eq!(policy.evaluate(scope, &message), outcome);
+    match &outcome {
+        FilterOutcome::Asked => {}
+        FilterOutcome::NotAsked { key: text } | FilterOutcome::CannotTell { what: text } => {
+            is_short(text)
+        }
     }
-    verdict
+    outcome
 }
 
 /// The same one level down, and twice in an `$or`. `None` where that is no policy, no message, or too deep.
-fn wrapped(policy: &str, body: &str) -> Option<Verdict> {
+fn wrapped(policy: &str, body: &str) -> Option<FilterOutcome> {
     let twice = format!(r#"{{"$or":[{{"x":{policy}}},{{"x":{policy}}}]}}"#);
     let policy = FilterPolicy::parse(&twice).ok()?;
     let body: &RawValue = serde_json::from_str(body).ok()?;
     if !body.get().starts_with('{') {
         return None;
     }
-    let verdict = policy.evaluate(Scope::MessageBody, &format!(r#"{{"x":{body}}}"#));
+    let wrapped = format!(r#"{{"x":{body}}}"#);
+    let outcome = policy.evaluate(Scope::MessageBody, &FilteredMessage::new(&wrapped));
     let is_deep = |what: &str| what.ends_with("nested too deep");
-    (!matches!(&verdict, Verdict::CannotTell { what } if is_deep(what))).then_some(verdict)
+    (!matches!(&outcome, FilterOutcome::CannotTell { what } if is_deep(what))).then_some(outcome)
 }
 
-fn kind(verdict: &Verdict) -> &'static str {
-    match verdict {
-        Verdict::Asked => "asked",
-        Verdict::NotAsked { .. } => "not asked",
-        Verdict::CannotTell { .. } => "cannot tell",
+fn kind(outcome: &FilterOutcome) -> &'static str {
+    match outcome {
+        FilterOutcome::Asked => "asked",
+        FilterOutcome::NotAsked { .. } => "not asked",
+        FilterOutcome::CannotTell { .. } => "cannot tell",
     }
 }
 

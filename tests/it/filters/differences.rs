@@ -3,7 +3,7 @@
 
 use aws_sdk_sns::config::Builder;
 use aws_smithy_types::retry::RetryConfig;
-use rydes::core::filter::{FilterPolicy, Scope, Verdict};
+use rydes::core::filter::{FilterOutcome, FilterPolicy, FilteredMessage, Scope};
 
 use self::LocalStack::{Delivers, Drops, Fails, Refuses};
 use self::Ours::{Asked, CannotTell, NotAsked, Refused};
@@ -145,10 +145,12 @@ fn cases() -> impl Iterator<Item = (Scope, Difference)> {
 #[test]
 fn the_evaluator_differs_from_localstack_where_it_is_known_to() {
     for (scope, (name, _, ours, policy, body)) in cases() {
-        let said = match FilterPolicy::parse(policy).map(|policy| policy.evaluate(scope, body)) {
-            Ok(Verdict::Asked) => Asked,
-            Ok(Verdict::NotAsked { .. }) => NotAsked,
-            Ok(Verdict::CannotTell { .. }) => CannotTell,
+        let said = match FilterPolicy::parse(policy)
+            .map(|policy| policy.evaluate(scope, &FilteredMessage::new(body)))
+        {
+            Ok(FilterOutcome::Asked) => Asked,
+            Ok(FilterOutcome::NotAsked { .. }) => NotAsked,
+            Ok(FilterOutcome::CannotTell { .. }) => CannotTell,
             Err(_) => Refused,
         };
         assert_eq!(said, ours, "{name}: {policy} {body}");

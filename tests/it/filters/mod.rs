@@ -7,7 +7,7 @@ mod draw;
 mod field;
 mod policies;
 
-use rydes::core::filter::{FilterPolicy, Scope, Verdict};
+use rydes::core::filter::{FilterOutcome, FilterPolicy, FilteredMessage, Scope};
 
 use self::draw::Draw;
 use self::field::Field;
@@ -66,10 +66,12 @@ fn localstack_delivers_what_the_evaluator_says() {
     let (mut matches, mut wrong) = (0, Vec::new());
     for (((scope, policy), (_, json)), arrived) in read.iter().zip(&policies).zip(&arrived) {
         for body in &bodies {
-            let said = policy.evaluate(*scope, body);
+            let said = policy.evaluate(*scope, &FilteredMessage::new(body));
             let is_there = arrived.contains(body);
             matches += usize::from(is_there);
-            if (said == Verdict::Asked) != is_there || matches!(said, Verdict::CannotTell { .. }) {
+            if (said == FilterOutcome::Asked) != is_there
+                || matches!(said, FilterOutcome::CannotTell { .. })
+            {
                 wrong.push(format!("{scope:?} {json} {body}: {said:?}, arrived: {is_there}"));
             }
         }

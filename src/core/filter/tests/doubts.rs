@@ -110,9 +110,9 @@ fn what_is_nested_too_deep() {
 fn reasons_are_never_long() {
     let long = "é".repeat(50_000);
     let policy = format!(r#"{{"{long}": [{{"{long}": 1}}]}}"#);
-    let Verdict::CannotTell { what } = said(&policy, "{}") else { panic!("it is told") };
+    let FilterOutcome::CannotTell { what } = said(&policy, "{}") else { panic!("it is told") };
     assert!(what.chars().count() < 300, "{what}");
-    let Verdict::NotAsked { key } = said(&format!(r#"{{"{long}": [1]}}"#), "{}") else {
+    let FilterOutcome::NotAsked { key } = said(&format!(r#"{{"{long}": [1]}}"#), "{}") else {
         panic!("it is asked")
     };
     assert!(key.chars().count() < 150, "{key}");

@@ -103,16 +103,16 @@ fn bodies_that_are_no_objects() {
 fn messages_have_no_attributes() {
     let said = |policy: &str| {
         let policy = FilterPolicy::parse(policy).expect("a policy");
-        policy.evaluate(Scope::MessageAttributes, r#"{"a": "x"}"#)
+        policy.evaluate(Scope::MessageAttributes, &FilteredMessage::new(r#"{"a": "x"}"#))
     };
-    let not_asked = |key: &str| Verdict::NotAsked { key: key.to_owned() };
+    let not_asked = |key: &str| FilterOutcome::NotAsked { key: key.to_owned() };
     for rule in [r#""x""#, "null", r#"{"exists": true}"#, r#"{"anything-but": "y"}"#] {
         assert_eq!(said(&format!(r#"{{"a": [{rule}]}}"#)), not_asked("a"), "{rule}");
     }
-    assert_eq!(said("{}"), Verdict::Asked);
+    assert_eq!(said("{}"), FilterOutcome::Asked);
     let absent = said(r#"{"a": [{"exists": false}]}"#);
     assert!(
-        matches!(&absent, Verdict::CannotTell { what } if what.starts_with("`a`: `exists` false"))
+        matches!(&absent, FilterOutcome::CannotTell { what } if what.starts_with("`a`: `exists` false"))
     );
     assert_eq!(said(r#"{"a": [{"exists": false}], "b": ["x"]}"#), not_asked("b"));
     assert_eq!(said(r#"{"a": [{"wildcard": "x*"}], "b": ["x"]}"#), not_asked("b"));

@@ -6,7 +6,7 @@ use super::problem::word;
 use super::rule::Rule;
 use super::tree::Node;
 use super::truth::Truth;
-use super::{Scope, Verdict};
+use super::{FilterOutcome, Scope};
 
 const NO_ATTRIBUTES: &str =
     "`exists` false matches no message without attributes on AWS, but LocalStack delivers it";
@@ -17,19 +17,19 @@ const TANGLED: &str = "it takes too long to see which elements of arrays belong 
 const TWO_RULES: &str = "the policy has the key in more than one place, and they do not agree";
 
 /// Whether SNS delivers a message without attributes.
-pub fn of(policy: &Policy, scope: Scope, body: &str) -> Verdict {
-    let Some(first) = policy.keys.first() else { return Verdict::Asked };
+pub fn of(policy: &Policy, scope: Scope, message: &FilteredMessage) -> FilterOutcome {
+    let Some(first) = policy.keys.first() else { return FilterOutcome::Asked };
     let judged: Vec<_> = match scope {
         Scope::MessageAttributes => policy.keys.iter().map(without_attributes).collect(),
-        Scope::MessageBody => match object(body) {
-            Some(message) => policy.keys.iter().map(|key| judged(key, &message)).collect(),
-            None => return Verdict::NotAsked { key: word(&first.path) },
+        Scope::MessageBody => match &message.0 {
+            Some(message) => policy.keys.iter().map(|key| judged(key, message)).collect(),
+            None => return FilterOutcome::NotAsked { key: word(&first.path) },
         },
     };
     let mut doubt = None;
     for branch in &policy.branches {
         match of_branch(branch, &judged) {
-            Truth::Yes => return Verdict::Asked,
+            Truth::Yes => return FilterOutcome::Asked,
             Truth::Unknown(reason) => _ = doubt.get_or_insert((branch, reason)),
             Truth::No => {}
         }
@@ -37,17 +37,24 @@ pub fn of(policy: &Policy, scope: Scope, body: &str) -> Verdict {
     match doubt {
         Some((branch, reason)) => {
             let key = word(&policy.keys[doubtful(branch, &judged)].path);
-            Verdict::CannotTell { what: format!("`{key}`: {reason}") }
+            FilterOutcome::CannotTell { what: format!("`{key}`: {reason}") }
         }
-        None => Verdict::NotAsked { key: failed(policy, &judged) },
+        None => FilterOutcome::NotAsked { key: failed(policy, &judged) },
     }
 }
 
-/// A body that is a JSON object. SNS delivers no other where the scope is the body.
+/// A message without attributes, read once for all policies. `None` if its body is no JSON object: SNS delivers no
+/// such message where the scope is the body.
 /// <https://docs.aws.amazon.com/sns/latest/dg/sns-monitoring-using-cloudwatch.html>
-fn object(body: &str) -> Option<Node<'_>> {
-    let is_object = body.trim_ascii_start().starts_with('{');
-    is_object.then(|| Node::read(body).ok())?
+#[derive(Debug)]
+pub struct FilteredMessage<'a>(Option<Node<'a>>);
+
+impl<'a> FilteredMessage<'a> {
+    /// Reads the body of a message.
+    pub fn new(body: &'a str) -> Self {
+        let is_object = body.trim_ascii_start().starts_with('{');
+        Self(is_object.then(|| Node::read(body).ok()).flatten())
+    }
 }
 
 /// How a key matches, and where the values are that do.
