@@ -47,7 +47,7 @@ fn judged(policy: &FilterPolicy, scope: Scope, body: &str) -> FilterOutcome {
     match &outcome {
         FilterOutcome::Asked => {}
         FilterOutcome::NotAsked { key: text } | FilterOutcome::CannotTell { what: text } => {
-            is_short(text)
+            is_short(text);
         }
     }
     outcome
