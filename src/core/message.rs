@@ -5,13 +5,16 @@ use serde_json::Number;
 use serde_json::value::RawValue;
 
 use super::fields::{Fields, present};
-use super::text::{compact_json, trimmed, without_mark};
+use super::text::{compact_json_of, trimmed, without_mark};
 use super::{Details, Price, ProviderName, Responder, RfqId, Ride, Timestamp};
 
 /// In characters (contract, section 3).
 const REASON_MAX: usize = 1_024;
 /// In bytes, as JSON (contract, section 10).
 const DETAILS_MAX: usize = 65_536;
+
+/// Bytes of a usual message without its details.
+const OTHER_FIELDS: usize = 256;
 
 /// A request for quotes, as providers receive it. Workers pass its details on with the message, unread.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +46,7 @@ impl Request {
             #[serde(skip_serializing_if = "Option::is_none")]
             details: Option<&'a Details>,
         }
-        compact_json(&Message {
+        let message = Message {
             rfq_id: self.id.as_str(),
             from: &self.ride.from,
             to: &self.ride.to,
@@ -51,7 +54,11 @@ impl Request {
             submitted_at: self.submitted_at,
             deadline: self.deadline,
             details,
-        })
+        };
+        compact_json_of(
+            &message,
+            OTHER_FIELDS + details.map_or(0, |payload| payload.as_str().len()),
+        )
     }
 
     /// Reads a request.
@@ -256,7 +263,8 @@ impl Reply {
                 message.attempted_at = Some(attempted_at);
             }
         }
-        compact_json(&message)
+        let details = self.details.as_ref().map_or(0, |payload| payload.as_str().len());
+        compact_json_of(&message, OTHER_FIELDS + details)
     }
 
     /// Reads a reply; the original's has three fields. Malformed optional fields count as absent.

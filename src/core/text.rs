@@ -167,7 +167,14 @@ pub fn hexadecimal(bytes: &[u8]) -> String {
 
 /// A JSON document on one line, ASCII only.
 pub fn compact_json(document: &impl Serialize) -> String {
-    ascii_json(serde_json::to_string(document).expect("our own documents can be written"))
+    compact_json_of(document, 128)
+}
+
+/// The same, with the capacity for about so many bytes: documents that are kept take no more than they need.
+pub fn compact_json_of(document: &impl Serialize, bytes: usize) -> String {
+    let mut json = Vec::with_capacity(bytes);
+    serde_json::to_writer(&mut json, document).expect("our own documents can be written");
+    ascii_json(String::from_utf8(json).expect("JSON is UTF-8"))
 }
 
 #[cfg(test)]

@@ -179,16 +179,14 @@ impl Worker {
             self.die(request, CrashMoment::BeforeSend).await;
         }
         match &way {
-            ReplyDelivery::Sound | ReplyDelivery::Crash(_) => {
-                self.send(delivery, &reply).await?;
-            }
+            ReplyDelivery::Sound | ReplyDelivery::Crash(_) => self.send(delivery, reply).await?,
             ReplyDelivery::Twice(price) => {
-                self.send(delivery, &reply).await?;
                 let answer = match &reply.answer {
                     Answer::Quote(_) => Answer::Quote(price.clone()),
                     same => same.clone(),
                 };
-                let second = Reply { answer: answer.clone(), ..reply };
+                let second = Reply { answer: answer.clone(), ..reply.clone() };
+                self.send(delivery, reply).await?;
                 self.post(delivery, second.encode()).await?;
                 self.strayed(request, Stray::Second(answer));
             }
@@ -211,16 +209,18 @@ impl Worker {
     }
 
     /// Sends a reply as it is, and reports it.
-    async fn send(&self, delivery: RequestDelivery<'_>, reply: &Reply) -> Result<(), Verdict> {
+    async fn send(&self, delivery: RequestDelivery<'_>, reply: Reply) -> Result<(), Verdict> {
         let RequestDelivery { request, since, .. } = delivery;
         let took = since.elapsed();
-        self.post(delivery, reply.encode()).await?;
-        let late =
-            request.deadline.zip(reply.answered_at).map(|(end, at)| at.saturating_since(end));
+        let body = reply.encode();
+        // Details may be large, and the body may wait for others.
+        let Reply { answer, answered_at, .. } = reply;
+        self.post(delivery, body).await?;
+        let late = request.deadline.zip(answered_at).map(|(end, at)| at.saturating_since(end));
         self.report(Event::Answered {
             provider: self.provider.clone(),
             id: request.id.clone(),
-            answer: reply.answer.clone(),
+            answer,
             took,
             late_by: late.filter(|late| !late.is_zero()),
         });

@@ -13,6 +13,9 @@ use crate::error::{chain, innermost_cause};
 /// Bytes of a refusal's body that are read for the log: more than a line's characters need.
 const LOGGED: usize = 4 * 1_024;
 
+/// The most bytes that are reserved for an answer before it is read.
+const LIKELY: usize = 16 * 1_024;
+
 /// Limit of reading that body: a slow one must not change the outcome.
 const LOG_TIMEOUT: Duration = Duration::from_millis(500);
 
@@ -63,7 +66,8 @@ fn retry_after(text: &str, now: SystemTime) -> Option<Duration> {
 
 /// Reads up to `most` bytes.
 async fn body(mut response: Response, most: usize) -> Result<Vec<u8>, reqwest::Error> {
-    let mut body = Vec::new();
+    let length = response.content_length().and_then(|length| usize::try_from(length).ok());
+    let mut body = Vec::with_capacity(length.unwrap_or_default().min(most).min(LIKELY));
     while body.len() < most
         && let Some(chunk) = response.chunk().await?
     {
