@@ -93,8 +93,14 @@ pub(crate) fn cut(text: &str, width: usize) -> String {
         return text.to_owned();
     }
     let room = width.saturating_sub(CUT.len());
-    let head: String = text.graphemes(true).take_while(within(room)).collect();
-    head + CUT
+    head(text, room) + CUT
+}
+
+/// The beginning of a text, at most this wide. A joiner at its end would join nothing.
+fn head(text: &str, room: usize) -> String {
+    let mut head: String = text.graphemes(true).take_while(within(room)).collect();
+    head.truncate(head.trim_end_matches(['\u{200c}', '\u{200d}']).len());
+    head
 }
 
 /// Cuts a name in its middle to this width: names differ at their ends.
@@ -103,7 +109,7 @@ pub(crate) fn cut_middle(name: &str, width: usize) -> String {
         return name.to_owned();
     }
     let room = width.saturating_sub(CUT.len());
-    let head: String = name.graphemes(true).take_while(within(room / 2)).collect();
+    let head = head(name, room / 2);
     let tail: Vec<_> = name.graphemes(true).rev().take_while(within(room - room / 2)).collect();
     let tail: String = tail.into_iter().rev().collect();
     format!("{head}{CUT}{tail}")
@@ -167,6 +173,8 @@ mod tests {
         let family = "👨\u{200d}👩\u{200d}👧";
         assert_eq!(cut(&family.repeat(4), 7), format!("{family}{family}..."));
         assert_eq!(cut_middle(&family.repeat(4), 7), format!("{family}...{family}"));
+        assert_eq!(cut("x\u{200c}خخخخ", 4), "x...", "a joiner joins nothing there");
+        assert_eq!(cut_middle("x\u{200c}خخخخخخ", 6), "x...خخ");
         let rows = [vec![family.into(), "1".into()], vec!["می\u{200c}خواهم".into(), "2".into()]];
         let columns = [Column::Left("TO"), Column::Left("N")];
         let drawn = lines(&columns, &rows);
