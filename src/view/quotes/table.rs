@@ -23,8 +23,9 @@ const RESPONDER: usize = 1;
 const GAP: usize = 2;
 /// The widest note. A reason may have 1,024 characters; JSON has all of them.
 const LONGEST_NOTE: usize = 200;
-/// The least width of a note and a name when space is short.
-const SHORTEST_NOTE: usize = 16;
+/// The least width of a note when space is short: alone, and beside fields of details, where names give way.
+const SHORTEST_NOTES: [usize; 2] = [16, 24];
+/// The least width of a name.
 const SHORTEST_NAME: usize = 12;
 
 /// How a table is drawn.
@@ -83,6 +84,7 @@ fn narrow(rows: &mut [Vec<String>], columns: &[Column<'_>], width: Option<u16>) 
     let wide =
         |rows: &[Vec<String>], column: usize| width_of(columns[column].title(), rows, column);
     let (name, note) = (wide(rows, RESPONDER), wide(rows, note_column));
+    let shortest_note = SHORTEST_NOTES[usize::from(note_column > BEFORE.len() + 1)];
     let (name, note) = match width.map(usize::from) {
         None => (name, note.min(LONGEST_NOTE)),
         Some(width) => {
@@ -96,11 +98,11 @@ fn narrow(rows: &mut [Vec<String>], columns: &[Column<'_>], width: Option<u16>) 
                 let is_fixed = |column: &usize| ![RESPONDER, note_column].contains(column);
                 let fixed = (0..columns.len()).filter(is_fixed).map(|column| wide(rows, column));
                 left = width.saturating_sub(fixed.sum::<usize>() + GAP * note_column + 1);
-                if left >= name + note.min(SHORTEST_NOTE) {
+                if left >= name + note.min(shortest_note) {
                     break;
                 }
             }
-            let name = name.min(left.saturating_sub(note.min(SHORTEST_NOTE)).max(SHORTEST_NAME));
+            let name = name.min(left.saturating_sub(note.min(shortest_note)).max(SHORTEST_NAME));
             (name, note.min(LONGEST_NOTE).min(left.saturating_sub(name)))
         }
     };
