@@ -7,8 +7,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use uuid::Uuid;
 
 use crate::core::{
-    Answer, AnswerRow, BestBy, Condition, Details, NotAsked, Price, RequestRow, Responder, RfqId,
-    Ride, Timestamp,
+    Answer, AnswerRow, BestBy, Condition, Details, ExcludedProvider, Price, RequestRow, Responder,
+    RfqId, Ride, Timestamp,
 };
 
 /// How long a row is kept: the request row after its deadline, an answer after it was gathered.
@@ -217,15 +217,17 @@ pub(super) fn read_text(item: &Item, name: &str) -> Option<String> {
 }
 
 /// The keys are beside the names, in the same order.
-fn read_not_asked(item: &Item) -> Vec<NotAsked> {
-    let names = read_list(item, "not-asked").unwrap_or_default().into_iter();
-    let keys = read_list(item, "not-asked-keys").unwrap_or_default().into_iter().map(Some);
-    let keys = keys.chain(std::iter::repeat(None));
-    let one = |(name, key): (String, Option<String>)| NotAsked {
-        responder: Responder::stored(name),
-        key: key.filter(|key| !key.is_empty()),
+fn read_not_asked(item: &Item) -> Vec<ExcludedProvider> {
+    let list = |name: &str| {
+        item.get(name).and_then(|list| list.as_l().ok()).map_or(&[][..], Vec::as_slice)
     };
-    names.zip(keys).map(one).collect()
+    let text = |value: &AttributeValue| value.as_s().ok().filter(|text| !text.is_empty()).cloned();
+    let keys = list("not-asked-keys").iter().map(text).chain(std::iter::repeat(None));
+    let one = |(name, key): (&AttributeValue, _)| {
+        let name = name.as_s().ok()?;
+        Some(ExcludedProvider { responder: Responder::stored(name.clone()), key })
+    };
+    list("not-asked").iter().zip(keys).filter_map(one).collect()
 }
 
 fn read_details(item: &Item) -> Option<Details> {
@@ -239,4 +241,25 @@ fn read_time(item: &Item, name: &str) -> Option<Timestamp> {
 fn read_list(item: &Item, name: &str) -> Option<Vec<String>> {
     let list = item.get(name)?.as_l().ok()?;
     Some(list.iter().filter_map(|value| value.as_s().ok().cloned()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_in_a_batch_counts_details_as_they_are_sent() {
+        let ride = Ride { from: "A".into(), to: "B".into(), customer: "c".into() };
+        let id = RfqId::parse("x").expect("an id");
+        let answer = AnswerRow::new(Responder::stored("r"), Answer::Quote(Price::whole(1)));
+        let insert = |json: &str| {
+            let details = Details::parse(json).expect("JSON");
+            let row = AnswerRow { details, ..answer.clone() };
+            Insert { id: id.clone(), row, ride: Some(ride.clone()) }.size()
+        };
+        let quotes = |count: usize| format!("[{}]", vec!["\"\\\"\""; count].join(","));
+        let (none, some, more) = (insert("null"), insert(&quotes(1_000)), insert(&quotes(2_000)));
+        // Four characters of which each needs an escape, and a comma.
+        assert_eq!((more - some, some - none), (9_000, 9_001));
+    }
 }

@@ -30,7 +30,7 @@ pub struct Topic {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Subscriptions {
     pub(crate) queues: Vec<Subscription>,
-    pub(crate) others: Vec<NonQueueSubscriber>,
+    pub(crate) non_queues: Vec<NonQueueSubscriber>,
 }
 
 /// A subscriber that is no SQS queue: nothing says under which name it would answer.
@@ -102,7 +102,7 @@ impl Topic {
                 let arn = text(found.subscription_arn());
                 subscriptions.queues.push(Subscription { arn, queue_arn: endpoint });
             } else {
-                subscriptions.others.push(NonQueueSubscriber { protocol, endpoint });
+                subscriptions.non_queues.push(NonQueueSubscriber { protocol, endpoint });
             }
         }
         Ok(subscriptions)

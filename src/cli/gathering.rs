@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::flow::quotes::Filters;
 use crate::terminal::live::size;
 use crate::terminal::{Format, Output};
-use crate::view::payload::Field;
+use crate::view::details::Field;
 use crate::view::quotes::{Frame, MOST_ROWS, best_line, document, table, workshop};
 
 /// The error about an RFQ that is not in the table.

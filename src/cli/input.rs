@@ -1,4 +1,4 @@
-//! Text that options name: a file, stdin, or the text itself.
+//! The text of an option: typed, or read from a file or stdin.
 
 use std::io::{self, Read};
 use std::path::PathBuf;
@@ -8,7 +8,7 @@ use crate::core::text::printable;
 use crate::error::{Error, Result};
 use crate::flow::draft::{JSON_MAX, utf8};
 
-/// The text of a file, or of stdin with `-`, after its name, which is safe to print.
+/// Reads a file, or stdin with `-`. Returns its name, safe to print, and its text.
 ///
 /// # Errors
 /// Invalid when it cannot be read, is no UTF-8, or is longer than a request may be.

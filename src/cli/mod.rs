@@ -149,7 +149,7 @@ enum Command {
     Providers(providers::Command),
     /// Run the response consumer alone
     Consumer(consumer::Command),
-    /// Ask every subscribed provider for a quote
+    /// Ask the subscribed providers for quotes
     Submit(submit::Command),
     /// Show how an RFQ stands, or watch the quotes come in
     Quotes(quotes::Command),

@@ -12,7 +12,7 @@ use crate::core::aggregate::Status;
 use crate::error::{Result, exit};
 use crate::flow::quotes::snapshot;
 use crate::terminal::Format;
-use crate::view::payload::Field;
+use crate::view::details::Field;
 
 /// Show how an RFQ stands, or watch the quotes come in.
 #[derive(Debug, Args)]

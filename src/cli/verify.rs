@@ -63,10 +63,11 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         let error = Error::new(Kind::Unexplained, message)
             .hint("`--no-receipts` workers and original providers leave no trace when silent");
         let error = match filtered_names(&conservation) {
-            Some(names) => error.hint(format!(
-                "the subscription of {names} has a filter now; `{}` tells submissions to follow it",
+            Some(names) if conservation.is_unmarked => error.hint(format!(
+                "subscribed with a filter: {names}; run `{}` so that submissions follow it",
                 settings.command("setup")
             )),
+            Some(names) => error.hint(format!("subscribed with a filter now: {names}")),
             None => error,
         };
         return Err(match conservation.dead_letters {
@@ -107,7 +108,8 @@ async fn settle(aws: &Aws, id: &RfqId, limit: Option<Duration>) -> Result<Conser
 
 /// The providers of unexplained copies that have a filter now.
 fn filtered_names(conservation: &Conservation) -> Option<String> {
-    let names: Vec<_> = conservation.filtered.iter().map(|who| printable(who.as_str())).collect();
+    let names: Vec<_> =
+        conservation.with_filter.iter().map(|who| printable(who.as_str())).collect();
     (!names.is_empty()).then(|| names.join(", "))
 }
 

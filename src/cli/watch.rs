@@ -22,7 +22,7 @@ use crate::shutdown::Shutdown;
 use crate::stack::depths;
 use crate::terminal::live::{Live, size};
 use crate::terminal::{Format, Output};
-use crate::view::payload::Field;
+use crate::view::details::Field;
 use crate::view::quotes::{Frame, MOST_ROWS, document, news};
 use crate::view::table::wrapped;
 

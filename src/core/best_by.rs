@@ -59,7 +59,9 @@ impl FromStr for BestBy {
             None if text == "price" => Ok(Self::Price),
             Some(("min", text)) => pointer(text).map(Self::Min),
             Some(("max", text)) => pointer(text).map(Self::Max),
-            _ => Err("it is `price`, `min:POINTER` or `max:POINTER`, as in `min:/eta`".to_owned()),
+            _ => {
+                Err("expected `price`, `min:POINTER` or `max:POINTER`, as in `min:/eta`".to_owned())
+            }
         }
     }
 }

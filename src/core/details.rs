@@ -1,6 +1,7 @@
-//! Payload of requests and replies, beside the fields of their messages. `rydes` passes it on and never interprets
-//! it, but for the one value that orders quotes.
+//! Details of requests and replies, beside the fields of their messages. `rydes` passes them on as they are. It reads
+//! them only for filters, for the order of the quotes, and to show fields.
 
+use std::collections::HashSet;
 use std::fmt::{self, Write as _};
 use std::str::Chars;
 use std::sync::Arc;
@@ -13,10 +14,10 @@ use super::Pointer;
 use super::fields::Fields;
 use super::text::without_mark;
 
-/// Levels of arrays and objects (contract, section 10).
+/// Levels of arrays and objects. Other programs read details too, and many parsers have such a limit.
 const DEPTH_MAX: usize = 100;
 
-/// A JSON value but `null`. Numbers and the order of keys stay as they were written. Spaces between tokens are
+/// Any JSON value except `null`. Numbers and the order of keys stay as they were written. Spaces between tokens are
 /// removed, and characters beyond ASCII are escaped. A clone shares the text.
 #[derive(Clone)]
 pub struct Details(Arc<RawValue>);
@@ -28,7 +29,8 @@ impl Details {
     /// Says what is wrong with it: no JSON, more than 100 levels, or half of a surrogate pair.
     pub fn parse(json: &str) -> Result<Option<Self>, String> {
         let json = without_mark(json);
-        let raw: &RawValue = serde_json::from_str(json).map_err(|error| error.to_string())?;
+        let raw: &RawValue =
+            serde_json::from_str(json).map_err(|error| format!("not JSON: {error}"))?;
         if raw.get() == "null" {
             return Ok(None);
         }
@@ -49,13 +51,9 @@ impl Details {
     /// The names of its fields, each once; none if it is no object.
     pub fn fields(&self) -> Vec<String> {
         let fields = serde_json::from_str::<Fields>(self.as_str());
-        let mut names: Vec<String> = Vec::new();
-        for (name, _) in fields.into_iter().flat_map(Fields::each) {
-            if names.iter().all(|known| *known != name) {
-                names.push(name.into_owned());
-            }
-        }
-        names
+        let names = fields.into_iter().flat_map(Fields::each).map(|(name, _)| name.into_owned());
+        let mut seen = HashSet::new();
+        names.filter(|name| seen.insert(name.clone())).collect()
     }
 
     /// The value in a document. Numbers are exact there; of duplicate keys the last counts.
@@ -97,7 +95,7 @@ fn compact(json: &str) -> Result<String, String> {
             _ => {}
         }
         if depth > DEPTH_MAX {
-            return Err(format!("it has more than {DEPTH_MAX} levels"));
+            return Err(format!("it has more than {DEPTH_MAX} levels of arrays and objects"));
         }
         compact.push(c);
         if c == '"' {
@@ -122,7 +120,7 @@ fn string(chars: &mut Chars<'_>, compact: &mut String) -> Result<(), String> {
         let unit = if c == '\\' { escape(chars, compact) } else { None };
         let is_second = unit.is_some_and(|unit| (0xdc00..0xe000).contains(&unit));
         if is_second != is_half {
-            return Err("it holds half of a surrogate pair".to_owned());
+            return Err("a string holds half of a surrogate pair".to_owned());
         }
         is_half = unit.is_some_and(|unit| (0xd800..0xdc00).contains(&unit));
         if c == '"' {

@@ -57,7 +57,7 @@ impl Request {
         };
         compact_json_of(
             &message,
-            OTHER_FIELDS + details.map_or(0, |payload| payload.as_str().len()),
+            OTHER_FIELDS + details.map_or(0, |details| details.as_str().len()),
         )
     }
 
@@ -100,7 +100,7 @@ pub enum Answer {
     Silent(String),
 }
 
-/// An answer with its payload.
+/// An answer with its details.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DetailedAnswer {
     /// The answer itself.
@@ -178,7 +178,7 @@ pub struct Reply {
     pub id: RfqId,
     /// The answer itself.
     pub answer: Answer,
-    /// The payload, at most 65,536 bytes.
+    /// The details, at most 65,536 bytes.
     pub details: Option<Details>,
     /// The parts of the request that the reply repeats.
     pub ride: Ride<Option<String>>,
@@ -263,7 +263,7 @@ impl Reply {
                 message.attempted_at = Some(attempted_at);
             }
         }
-        let details = self.details.as_ref().map_or(0, |payload| payload.as_str().len());
+        let details = self.details.as_ref().map_or(0, |details| details.as_str().len());
         compact_json_of(&message, OTHER_FIELDS + details)
     }
 
@@ -444,7 +444,7 @@ mod tests {
             (r#"{"quote": 1, "declined": "n"}"#, "both"),
             (r#"{"quote": "1"}"#, "not a number"),
             (&details(DETAILS_MAX - 1), "`details` is longer"),
-            (r#"{"quote": 1, "details": "\udc00"}"#, "`details`: it holds half"),
+            (r#"{"quote": 1, "details": "\udc00"}"#, "`details`: a string holds half"),
             (
                 &format!(r#"{{"quote": 1, "details": {}}}"#, nested(101)),
                 "`details`: it has more than",

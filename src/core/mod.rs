@@ -31,5 +31,5 @@ pub use names::{FILTERS_TAG, Names, PROVIDER_TAG, STACK_TAG};
 pub use pointer::Pointer;
 pub use price::Price;
 pub use ride::Ride;
-pub use row::{AnswerRow, NotAsked, RequestRow, Rows};
+pub use row::{AnswerRow, ExcludedProvider, RequestRow, Rows};
 pub use time::{Timestamp, parse_duration, show_duration};

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 
 use super::fields::{Fields, present};
 
-/// In characters. Names in payload are far shorter.
+/// In characters. Names in details are far shorter.
 const LENGTH_MAX: usize = 256;
 
 /// A valid pointer. Its tokens are keys of objects or positions in arrays, from 0.
@@ -27,7 +27,7 @@ impl Pointer {
         }
         let mut parts = text.split('/');
         if parts.next() != Some("") {
-            return Err("a JSON Pointer begins with `/`, as in `/eta-minutes`".to_owned());
+            return Err("a JSON Pointer begins with `/`".to_owned());
         }
         let tokens = parts.map(token).collect::<Option<_>>();
         let tokens = tokens.ok_or("in a JSON Pointer, `~` is written `~0` and `/` is `~1`")?;

@@ -15,15 +15,15 @@ pub struct RequestRow {
     pub submitted_at: Option<Timestamp>,
     /// Answers after this are late.
     pub deadline: Option<Timestamp>,
-    /// The providers that were asked; `None` if not recorded.
+    /// The providers that are expected to answer: each that was asked, or may have been. `None` if not recorded.
     pub expected: Option<Vec<Responder>>,
     /// The subscribed providers that were not asked, because of their filters.
-    pub not_asked: Vec<NotAsked>,
+    pub not_asked: Vec<ExcludedProvider>,
     /// The conditions asked for.
     pub until: Vec<Condition>,
     /// What orders its quotes.
     pub best_by: BestBy,
-    /// The payload that providers got with the request.
+    /// The details that providers got with the request.
     pub details: Option<Details>,
     /// When it was closed.
     pub closed_at: Option<Timestamp>,
@@ -31,7 +31,7 @@ pub struct RequestRow {
 
 /// A subscribed provider whose filter excluded the request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NotAsked {
+pub struct ExcludedProvider {
     /// The name that it would have answered under.
     pub responder: Responder,
     /// The key of its filter policy that did not match, if recorded.
@@ -74,7 +74,7 @@ pub struct AnswerRow {
     pub responder: Responder,
     /// What the answer is.
     pub answer: Answer,
-    /// The payload that came with it.
+    /// The details that came with it.
     pub details: Option<Details>,
     /// When the provider received the request, by its own clock.
     pub received_at: Option<Timestamp>,

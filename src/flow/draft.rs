@@ -41,7 +41,7 @@ pub struct Submission {
     pub until: Vec<Condition>,
     /// What orders its quotes; `None` if the request leaves it out, which means the price.
     pub best_by: Option<BestBy>,
-    /// The payload for the providers.
+    /// The details for the providers.
     pub details: Option<Details>,
 }
 
@@ -141,7 +141,7 @@ pub struct Draft {
     pub ride: Ride<Option<String>>,
     /// The id, if the customer chose one.
     pub rfq_id: Option<String>,
-    /// The payload for the providers.
+    /// The details for the providers.
     pub details: Option<Details>,
 }
 
@@ -195,7 +195,7 @@ impl Draft {
     }
 }
 
-/// Checks the payload of a request. `name` is its name in messages.
+/// Checks the details of a request. `name` is its name in messages.
 ///
 /// # Errors
 /// Invalid, with the problem.
@@ -218,7 +218,7 @@ fn check_size(id: &RfqId, ride: &Ride, details: Option<&Details>) -> Result<()> 
         return Ok(());
     }
     let message = format!(
-        "the message with its details has {size} bytes, and SNS takes {MAX_PUBLISHED_BYTES}; \
+        "the message with its details has {size} bytes; SNS takes at most {MAX_PUBLISHED_BYTES}; \
          nothing was sent"
     );
     Err(Error::new(Kind::TooLarge, message).about("details"))

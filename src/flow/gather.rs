@@ -252,7 +252,7 @@ enum Untold {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::{Price, Responder, RfqId};
+    use crate::core::{Details, Price, Responder, RfqId};
 
     fn answer(responder: &str, answer: Answer) -> Insert {
         let row = AnswerRow::new(Responder::stored(responder), answer);
@@ -274,6 +274,22 @@ mod tests {
         assert_eq!(collapse(&batch), [1, 1, 2]);
         assert_eq!(with_failure(&batch, 1).row.failed_at, at(1_000));
         assert_eq!(with_failure(&batch, 2).row.failed_at, None);
+    }
+
+    #[test]
+    fn an_answer_that_stands_for_another_keeps_its_own_details() {
+        let detailed = |answer: Insert, json: &str| {
+            let details = Details::parse(json).expect("JSON");
+            Insert { row: AnswerRow { details, ..answer.row }, ..answer }
+        };
+        let failed =
+            Answer::Failed { reason: "f".into(), attempts: None, attempted_at: Vec::new() };
+        let failure = detailed(answer("a", failed), "1");
+        let quote = detailed(answer("a", Answer::Quote(Price::whole(1))), "2");
+        let late = detailed(answer("a", Answer::Quote(Price::whole(2))), "3");
+        let batch = [failure, quote.clone(), late];
+        assert_eq!(collapse(&batch), [1, 1, 1]);
+        assert_eq!(with_failure(&batch, 1).row.details, quote.row.details);
     }
 
     #[test]

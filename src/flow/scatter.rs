@@ -4,6 +4,7 @@
 mod protocol;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
@@ -18,7 +19,9 @@ use crate::aws::{
     MAX_STATEMENTS_BYTES, Recorded, RequestInsert, Table, Topic,
 };
 use crate::consumer::{Batcher, Effect, Limits, Refusal};
-use crate::core::{Condition, NotAsked, RequestRow, Responder, Ride, Timestamp, show_duration};
+use crate::core::{
+    Condition, ExcludedProvider, RequestRow, Responder, Ride, Timestamp, show_duration,
+};
 use crate::error::{Error, Kind, Permanence, Result};
 use crate::flow::draft::Submission;
 use crate::shutdown::StopSignal;
@@ -34,7 +37,7 @@ const LINGER: Duration = Duration::ZERO;
 const MAX_WAIT: Duration = Duration::from_millis(100);
 const ATTEMPTS: u32 = 5;
 
-/// Scatters one request to every subscribed provider.
+/// Scatters one request to the subscribed providers, but for those whose filters exclude it.
 ///
 /// # Errors
 /// Not set up when there is no topic; the errors of [`Scatter::submit`].
@@ -42,7 +45,7 @@ pub async fn submit(aws: &Aws, submission: Submission) -> Result<Scattered> {
     Scatter::new(aws, Way::Singly).await?.submit(submission).await
 }
 
-/// Scatters requests to every subscribed provider.
+/// Scatters requests to the subscribed providers.
 pub struct Scatter {
     table: Table,
     topic: Topic,
@@ -52,7 +55,7 @@ pub struct Scatter {
 }
 
 struct Register {
-    recipients: Recipients,
+    recipients: Arc<Recipients>,
     looked: Instant,
 }
 
@@ -101,7 +104,8 @@ impl Scatter {
         if recipients.is_empty() {
             return Err(no_provider());
         }
-        let register = Mutex::new(Register { recipients, looked: Instant::now() });
+        let register = Register { recipients: Arc::new(recipients), looked: Instant::now() };
+        let register = Mutex::new(register);
         Ok(Self { table: aws.table(), topic, register, register_age: REGISTER_AGE, way })
     }
 
@@ -115,33 +119,45 @@ impl Scatter {
     /// Records a request, then publishes it.
     ///
     /// # Errors
-    /// When no provider is subscribed, or the filters of all exclude the request; when the table or the topic refused it, and then its row is removed again
-    /// unless another submission uses it; a conflict when a request with other content has the id.
+    /// When no provider is subscribed, or the filters of all exclude the request; when the table or the topic refused
+    /// it, and then its row is removed again unless another submission uses it; a conflict when a request with other
+    /// content has the id.
     pub async fn submit(&self, submission: Submission) -> Result<Scattered> {
-        let mut row = row(&submission);
+        let row = row(&submission);
         let Audience { expected, not_asked } = self.audience(&row).await;
-        if expected.is_empty() {
-            return Err(if not_asked.is_empty() {
-                no_provider()
-            } else {
-                all_excluded(&not_asked)
-            });
-        }
-        row.expected = Some(expected);
-        row.not_asked = not_asked;
+        let row = RequestRow { expected: Some(expected), not_asked, ..row };
         let insert = RequestInsert { row, submission: Uuid::new_v4() };
-        protocol::submit(self, insert, |stored| check_same(&submission, stored)).await
+        let check = |stored: &RequestRow| check_same(&submission, stored);
+        if insert.row.expected.as_ref().is_some_and(|expected| !expected.is_empty()) {
+            return protocol::submit(self, insert, check).await;
+        }
+        if insert.row.not_asked.is_empty() {
+            return Err(no_provider());
+        }
+        // If the id has a row, that row says who was asked: its details may be others.
+        let stored = protocol::submit_stored(self, &insert, check).await?;
+        stored.ok_or_else(|| all_excluded(&insert.row.not_asked))
     }
 
     /// Who is asked, by the register. If a refresh fails, the old register counts.
     async fn audience(&self, row: &RequestRow) -> Audience {
         let mut register = self.register.lock().await;
         if register.looked.elapsed() > self.register_age {
-            register.recipients.refresh().boxed().await;
+            Arc::make_mut(&mut register.recipients).refresh().boxed().await;
             // The requests that waited for this refresh use its result, however long it took.
             register.looked = Instant::now();
         }
-        register.recipients.divided(|| row.message())
+        let recipients = Arc::clone(&register.recipients);
+        drop(register);
+        let audience = recipients.split(|| row.message());
+        if !audience.expected.is_empty() || recipients.is_empty() {
+            return audience;
+        }
+        // No answer can show that a policy has changed: only new policies may exclude all.
+        let mut register = self.register.lock().await;
+        let recipients = Arc::make_mut(&mut register.recipients);
+        recipients.reread(self.register_age).boxed().await;
+        recipients.split(|| row.message())
     }
 }
 
@@ -183,7 +199,7 @@ fn no_provider() -> Error {
     Error::new(Kind::NoProvider, "no provider is subscribed; nothing was written")
 }
 
-fn all_excluded(not_asked: &[NotAsked]) -> Error {
+fn all_excluded(not_asked: &[ExcludedProvider]) -> Error {
     let all = not_asked.len();
     let filters = if all == 1 {
         "filter of the provider excludes"
@@ -247,7 +263,7 @@ fn check_same(submission: &Submission, stored: &RequestRow) -> Result<()> {
         return conflict("details", "other details".to_owned());
     }
     if let Some(by) = submission.best_by.as_ref().filter(|by| **by != stored.best_by) {
-        let by = format!("its best quote by `{}`, not `{by}`", stored.best_by);
+        let by = format!("another order: `{}`, not `{by}`", stored.best_by);
         return conflict("best-by", by);
     }
     let words =

@@ -9,7 +9,7 @@ use crate::aws::{Aws, QueueCounts};
 use crate::core::aggregate::{Gathering, Provider, State, aggregate};
 use crate::core::{ProviderName, Responder, RfqId, Rows, Timestamp};
 use crate::error::Result;
-use crate::stack::{Depths, count_lag, depths, filters_of};
+use crate::stack::{Depths, count_lag, depths, filters_of, is_marked};
 
 /// Pause before the second look for a copy that nothing explains.
 const SECOND_LOOK: Duration = Duration::from_secs(1);
@@ -53,7 +53,9 @@ pub struct Conservation {
     /// the expected providers.
     pub copies: Vec<(Responder, CopyLocation)>,
     /// Providers of unexplained copies whose subscriptions have a filter now.
-    pub filtered: Vec<Responder>,
+    pub with_filter: Vec<Responder>,
+    /// Whether submissions do not know these filters, because the topic is not marked.
+    pub is_unmarked: bool,
     /// Messages in the dead letters of requests and of responses. Not counted (`None`) if every copy has a row.
     pub dead_letters: Option<(u64, u64)>,
 }
@@ -68,7 +70,7 @@ impl Conservation {
         unexplained.map(|(responder, _)| responder).collect()
     }
 
-    /// How many copies there are, without those that were not sent.
+    /// How many copies were sent, by the row.
     pub fn sent(&self) -> usize {
         self.copies.iter().filter(|(_, found)| *found != CopyLocation::NotSent).count()
     }
@@ -81,7 +83,10 @@ pub async fn look_for_filters(aws: &Aws, conservation: &mut Conservation) -> Res
     if !unexplained.is_empty() {
         let filters = filters_of(aws, &unexplained).await?;
         let has_filter = |who: &Responder| filters.contains_key(who);
-        conservation.filtered = unexplained.into_iter().filter(has_filter).collect();
+        conservation.with_filter = unexplained.into_iter().filter(has_filter).collect();
+        if !conservation.with_filter.is_empty() {
+            conservation.is_unmarked = !is_marked(aws).await?;
+        }
     }
     Ok(())
 }
@@ -154,7 +159,8 @@ fn conservation(
     };
     Conservation {
         copies: gathering.providers.iter().filter_map(copy).collect(),
-        filtered: Vec::new(),
+        with_filter: Vec::new(),
+        is_unmarked: false,
         dead_letters: depths.map(|depths| {
             (depths.provider_dead_letters.total(), depths.response_dead_letters.total())
         }),
@@ -165,7 +171,7 @@ fn conservation(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::{Answer, AnswerRow, NotAsked, Price, RequestRow, Ride};
+    use crate::core::{Answer, AnswerRow, ExcludedProvider, Price, RequestRow, Ride};
 
     fn rows(expected: &[&str], answered: &[&str]) -> Rows {
         let row =
@@ -233,7 +239,10 @@ mod tests {
     fn a_copy_that_was_not_sent_needs_no_row_and_one_that_was_is_counted() {
         let mut rows = rows(&["a", "b"], &["a", "d"]);
         rows.request.not_asked = ["c", "d"]
-            .map(|who| NotAsked { responder: Responder::stored(who), key: Some("to".to_owned()) })
+            .map(|who| ExcludedProvider {
+                responder: Responder::stored(who),
+                key: Some("to".to_owned()),
+            })
             .into();
         let conservation = judged(&rows, Some(&depths(&[("b", Some(holds(0, 0)))], holds(0, 0))));
         let row = CopyLocation::Row(State::Quoted);

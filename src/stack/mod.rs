@@ -29,7 +29,7 @@ pub use removal::{OpenRequests, Removed, remove};
 pub use setup::{SetupReport, SetupRequest, setup};
 pub use subscriptions::{
     Filter, Inactive, Inactivity, Subscriber, Subscribers, SubscriptionDelivery, filters_of,
-    subscribed,
+    is_marked, subscribed,
 };
 pub use teardown::{Inventory, find, inventory, teardown};
 

@@ -2,44 +2,45 @@
 //! <https://www.enterpriseintegrationpatterns.com/patterns/messaging/RecipientList.html>
 
 use std::collections::{BTreeMap, HashMap};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::SubscriptionDelivery;
 use super::subscriptions::{Listed, readable_attributes};
 use crate::aws::{CONCURRENCY, Subscription, Topic};
-use crate::core::filter::{FilterOutcome, FilterPolicy, FilteredMessage, Scope};
-use crate::core::{NotAsked, Responder};
+use crate::core::filter::{FilterInput, FilterOutcome, FilterPolicy, FilterScope};
+use crate::core::{ExcludedProvider, Responder};
 use crate::error::Result;
 
-/// How long policies are taken as read. AWS itself takes up to 15 minutes to apply a change.
-/// <https://docs.aws.amazon.com/sns/latest/dg/sns-message-filtering.html>
+/// How long policies that were read count.
 const POLICIES_AGE: Duration = Duration::from_mins(5);
+/// When they cannot be read again, how long they still count: as long as AWS may take to apply a change.
+/// <https://docs.aws.amazon.com/sns/latest/dg/sns-message-filtering.html>
+const LONGEST_AGE: Duration = Duration::from_mins(15);
+/// The pause after a read of policies that failed.
+const PAUSE: Duration = Duration::from_secs(30);
 /// When reading the list takes longer, the old list is used.
 const LIST_TIMEOUT: Duration = Duration::from_secs(2);
 /// When reading policies takes longer, the old ones are used.
 const POLICIES_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The subscribed queues with their filter policies.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Recipients {
     topic: Topic,
     live: Vec<Subscription>,
-    /// By the subscription's ARN. A subscription without an entry lets everything through, or cannot be read.
-    policies: HashMap<String, (FilterPolicy, Scope)>,
-    /// When the policies were read.
-    read: Instant,
+    policies: Policies,
 }
 
-/// The subscribed providers, as one request divides them. Both lists are in natural order.
+/// The subscribed providers, split by one request. Both lists are in natural order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Audience {
-    /// Those that are asked, and those of whom it cannot be told.
+    /// Providers that are asked, or may be.
     pub expected: Vec<Responder>,
-    /// Those whose filters exclude the request.
-    pub not_asked: Vec<NotAsked>,
+    /// Providers whose filters exclude the request.
+    pub not_asked: Vec<ExcludedProvider>,
 }
 
 impl Recipients {
@@ -51,39 +52,39 @@ impl Recipients {
     /// Not set up when there is no topic.
     pub async fn of(topic: &Topic) -> Result<Self> {
         let live = Listed::of(topic).await?.live;
-        let (topic, policies) = (topic.clone(), HashMap::new());
-        let mut recipients = Self { topic, live, policies, read: Instant::now() };
-        let all = recipients.live.clone();
-        let read = timeout(POLICIES_TIMEOUT, policies_of(&recipients.topic, all)).await;
-        if let Ok(Ok(policies)) = read {
-            recipients.policies = policies;
-        }
+        let mut recipients = Self { topic: topic.clone(), live, policies: Policies::new() };
+        recipients.read_policies(Instant::now()).await;
         Ok(recipients)
     }
 
-    /// Lists the subscriptions again. Reads all policies again if they are old, else those of new subscriptions.
-    /// What cannot be read in time stays as it was.
+    /// Lists the subscriptions again, and reads policies that are old or new. If the list cannot be read in time, the
+    /// old one counts.
     pub async fn refresh(&mut self) {
-        if let Ok(Ok(listed)) = timeout(LIST_TIMEOUT, Box::pin(Listed::of(&self.topic))).await {
-            let known = std::mem::replace(&mut self.live, listed.live);
-            let is_old = self.read.elapsed() >= POLICIES_AGE;
-            let is_new =
-                |one: &&Subscription| is_old || !known.iter().any(|old| old.arn == one.arn);
-            let unread: Vec<_> = self.live.iter().filter(is_new).cloned().collect();
-            if unread.is_empty() {
-                return;
-            }
-            let read = timeout(POLICIES_TIMEOUT, Box::pin(policies_of(&self.topic, unread))).await;
-            if let Ok(Ok(policies)) = read {
-                if is_old {
-                    self.policies.clear();
-                }
-                self.policies.extend(policies);
-            }
-            if is_old {
-                self.read = Instant::now();
-            }
+        let listed = timeout(LIST_TIMEOUT, Box::pin(Listed::of(&self.topic))).await;
+        if let Ok(Ok(listed)) = listed {
+            self.live = listed.live;
         }
+        self.read_policies(Instant::now()).await;
+    }
+
+    /// Reads all policies again, unless they are new.
+    pub async fn reread(&mut self, newer_than: Duration) {
+        if self.policies.read.elapsed() > newer_than {
+            self.policies.due = Instant::now();
+            self.read_policies(Instant::now()).await;
+        }
+    }
+
+    async fn read_policies(&mut self, now: Instant) {
+        let arns: Vec<_> = self.live.iter().map(|one| one.arn.clone()).collect();
+        let due = self.policies.due(&arns, now);
+        let unread = self.live.iter().filter(|one| due.contains(&one.arn)).cloned().collect();
+        if due.is_empty() {
+            return;
+        }
+        let read = timeout(POLICIES_TIMEOUT, Box::pin(policies_of(&self.topic, unread))).await;
+        let read = read.unwrap_or(Reading::Failed);
+        self.policies.take(read, &arns, Instant::now());
     }
 
     /// Whether no queue is subscribed.
@@ -91,14 +92,14 @@ impl Recipients {
         self.live.is_empty()
     }
 
-    /// Divides the providers for a request. `message` is only called if there are policies.
-    pub fn divided(&self, message: impl FnOnce() -> String) -> Audience {
-        let body = if self.policies.is_empty() { String::new() } else { message() };
-        let message = FilteredMessage::new(&body);
+    /// Splits the providers by a request. `message` is only called if there are policies.
+    pub fn split(&self, message: impl FnOnce() -> String) -> Audience {
+        let body = if self.policies.are_none() { String::new() } else { message() };
+        let message = FilterInput::new(&body);
         // Several queues may count under one name: one that is asked is enough.
         let mut keys: BTreeMap<Responder, Option<String>> = BTreeMap::new();
         for subscription in &self.live {
-            let excluding = self.excluding(subscription, &message);
+            let excluding = self.policies.excluding(&subscription.arn, &message);
             let responder = self.topic.aws.names.responder(subscription.queue());
             let entry = keys.entry(responder).or_insert_with(|| excluding.clone());
             if excluding.is_none() {
@@ -109,15 +110,83 @@ impl Recipients {
         for (responder, key) in keys {
             match key {
                 None => expected.push(responder),
-                Some(key) => not_asked.push(NotAsked { responder, key: Some(key) }),
+                Some(key) => not_asked.push(ExcludedProvider { responder, key: Some(key) }),
             }
         }
         Audience { expected, not_asked }
     }
+}
 
-    /// The key with which a subscription's policy excludes a message; `None` if it does not, or cannot be told.
-    fn excluding(&self, subscription: &Subscription, message: &FilteredMessage) -> Option<String> {
-        let (policy, scope) = self.policies.get(&subscription.arn)?;
+/// A subscription's policy; `None` if everything passes, or if it may not be read.
+type ReadPolicy = Option<(FilterPolicy, FilterScope)>;
+
+/// What came of reading policies.
+enum Reading {
+    /// By ARN. A policy that could not be read just now is missing.
+    Read(HashMap<String, ReadPolicy>),
+    /// The topic is not marked, or its tags may not be read: no policy counts.
+    Unmarked,
+    /// The topic's tags could not be read just now.
+    Failed,
+}
+
+/// The policies that were read, by the subscription's ARN.
+#[derive(Debug, Clone)]
+struct Policies {
+    known: HashMap<String, ReadPolicy>,
+    /// When all of them were last read.
+    read: Instant,
+    /// When all of them are read again.
+    due: Instant,
+}
+
+impl Policies {
+    fn new() -> Self {
+        let now = Instant::now();
+        Self { known: HashMap::new(), read: now, due: now }
+    }
+
+    /// The subscriptions to read now: all if the policies are old, else those that were not read yet.
+    fn due(&self, live: &[String], now: Instant) -> Vec<String> {
+        let is_due = |arn: &&String| now >= self.due || !self.known.contains_key(*arn);
+        live.iter().filter(is_due).cloned().collect()
+    }
+
+    fn take(&mut self, reading: Reading, live: &[String], now: Instant) {
+        let were_old = now >= self.due;
+        match reading {
+            Reading::Read(policies) => {
+                let is_whole = live.iter().all(|arn| {
+                    policies.contains_key(arn) || (!were_old && self.known.contains_key(arn))
+                });
+                self.known.extend(policies);
+                if were_old {
+                    self.due = now + if is_whole { POLICIES_AGE } else { PAUSE };
+                    self.read = if is_whole { now } else { self.read };
+                }
+            }
+            Reading::Unmarked => {
+                self.known = live.iter().map(|arn| (arn.clone(), None)).collect();
+                if were_old {
+                    (self.read, self.due) = (now, now + POLICIES_AGE);
+                }
+            }
+            Reading::Failed if were_old => self.due = now + PAUSE,
+            Reading::Failed => {}
+        }
+        self.known.retain(|arn, _| live.contains(arn));
+        if now > self.read + LONGEST_AGE {
+            self.known.clear();
+        }
+    }
+
+    fn are_none(&self) -> bool {
+        self.known.values().all(Option::is_none)
+    }
+
+    /// The key with which a subscription's policy excludes a message; `None` if it does not, or if that is unknown.
+    fn excluding(&self, arn: &str, message: &FilterInput) -> Option<String> {
+        let (policy, scope) = self.known.get(arn)?.as_ref()?;
         match policy.evaluate(*scope, message) {
             FilterOutcome::NotAsked { key } => Some(key),
             FilterOutcome::Asked | FilterOutcome::CannotTell { .. } => None,
@@ -125,21 +194,86 @@ impl Recipients {
     }
 }
 
-/// The policies of these subscriptions, without those that let everything through or cannot be read.
-async fn policies_of(
-    topic: &Topic,
-    subscriptions: Vec<Subscription>,
-) -> Result<HashMap<String, (FilterPolicy, Scope)>> {
-    if !topic.has_filters().await? {
-        return Ok(HashMap::new());
+async fn policies_of(topic: &Topic, subscriptions: Vec<Subscription>) -> Reading {
+    match topic.has_filters().await {
+        Ok(true) => {}
+        Err(error) if error.is_transient() => return Reading::Failed,
+        Ok(false) | Err(_) => return Reading::Unmarked,
     }
     let read = stream::iter(subscriptions).map(|subscription| async move {
-        // A policy that cannot be read now excludes nothing.
-        let attributes = readable_attributes(topic, &subscription).await.ok()??;
-        let filter = SubscriptionDelivery::of(&attributes).filter?;
-        let policy = FilterPolicy::parse(&filter.policy).ok()?;
-        Some((subscription.arn, (policy, filter.scope)))
+        let attributes = readable_attributes(topic, &subscription).await.ok()?;
+        let filter = attributes.and_then(|all| SubscriptionDelivery::of(&all).filter);
+        let policy = filter
+            .and_then(|filter| Some((FilterPolicy::parse(&filter.policy).ok()?, filter.scope)));
+        Some((subscription.arn, policy))
     });
     let read: Vec<_> = read.buffer_unordered(CONCURRENCY).collect().await;
-    Ok(read.into_iter().flatten().collect())
+    Reading::Read(read.into_iter().flatten().collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of these subscriptions, those that are named twice have a policy.
+    fn read(all: &[&str]) -> Reading {
+        let policy = FilterPolicy::parse(r#"{"from": ["Oslo"]}"#).expect("a policy");
+        let of = |arn: &&str| {
+            let is_twice = all.iter().filter(|other| *other == arn).count() == 2;
+            ((*arn).to_owned(), is_twice.then(|| (policy.clone(), FilterScope::MessageBody)))
+        };
+        Reading::Read(all.iter().map(of).collect())
+    }
+
+    fn arns(all: &[&str]) -> Vec<String> {
+        all.iter().map(|arn| (*arn).to_owned()).collect()
+    }
+
+    fn excludes(policies: &Policies, arn: &str) -> bool {
+        policies.excluding(arn, &FilterInput::new(r#"{"from": "A"}"#)).is_some()
+    }
+
+    #[test]
+    fn old_policies_are_read_again_and_new_ones_at_once() {
+        let mut policies = Policies::new();
+        let (begin, live) = (policies.read, arns(&["a", "b"]));
+        assert_eq!(policies.due(&live, begin), live);
+        policies.take(read(&["a", "a", "b"]), &live, begin);
+        let later = begin + POLICIES_AGE - Duration::from_secs(1);
+        assert_eq!(policies.due(&live, later), arns(&[]));
+        assert_eq!(policies.due(&arns(&["a", "c"]), later), arns(&["c"]));
+        assert!(excludes(&policies, "a") && !excludes(&policies, "b"));
+        // One that could not be read is tried again at once, until it is.
+        policies.take(read(&[]), &arns(&["a", "c"]), later);
+        assert_eq!(policies.due(&arns(&["a", "c"]), later), arns(&["c"]));
+        policies.take(read(&["c", "c"]), &arns(&["a", "c"]), later);
+        assert_eq!(policies.due(&arns(&["a", "c"]), later), arns(&[]));
+        assert_eq!(policies.due(&arns(&["a", "c"]), begin + POLICIES_AGE), arns(&["a", "c"]));
+    }
+
+    #[test]
+    fn policies_that_cannot_be_read_again_count_for_a_while() {
+        let mut policies = Policies::new();
+        let (begin, live) = (policies.read, arns(&["a"]));
+        policies.take(read(&["a", "a"]), &live, begin);
+        let old = begin + POLICIES_AGE;
+        for failed in [Reading::Failed, read(&[])] {
+            policies.due = old;
+            policies.take(failed, &live, old);
+            assert!(excludes(&policies, "a"));
+            assert_eq!(policies.due(&live, old + PAUSE / 2), arns(&[]));
+            assert_eq!(policies.due(&live, old + PAUSE), live);
+        }
+        policies.take(Reading::Failed, &live, begin + LONGEST_AGE + PAUSE);
+        assert!(!excludes(&policies, "a"), "AWS may have applied another one long ago");
+    }
+
+    #[test]
+    fn where_tags_may_not_be_read_nothing_is_excluded() {
+        let mut policies = Policies::new();
+        let (begin, live) = (policies.read, arns(&["a"]));
+        policies.take(read(&["a", "a"]), &live, begin);
+        policies.take(Reading::Unmarked, &live, begin + POLICIES_AGE);
+        assert!(policies.are_none() && !excludes(&policies, "a"));
+    }
 }

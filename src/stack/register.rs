@@ -109,7 +109,7 @@ fn kind(is_simulated: bool) -> ProviderKind {
 }
 
 /// Makes the queue and the subscription of an external provider. With a filter, it marks the topic first. Without
-/// one, a filter that is there stays.
+/// one, an existing filter stays, and the topic is marked for it.
 ///
 /// # Errors
 /// Invalid when the name is a simulated provider's; not set up when there is no stack.
@@ -133,7 +133,7 @@ pub async fn add(
         }
     }
     let queue = queue::ensure(aws, &spec, found.as_ref(), Mode::Apply, on_wait).await?;
-    if filter.is_some() {
+    if filter.is_some_and(|filter| !filter.is_empty()) {
         topic::mark(aws, topic.arn()).await?;
     }
     let ensured = topic::ensure_subscription(
@@ -161,6 +161,6 @@ pub async fn add(
         queue_arn: scope.queue_arn(&spec.name),
         response_queue_url: response.url().to_owned(),
         response_queue_arn: scope.queue_arn(response.name()),
-        filter: filter.cloned().or(delivery.filter),
+        filter: filter.cloned().or(delivery.filter).filter(|filter| !filter.is_empty()),
     })
 }

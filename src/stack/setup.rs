@@ -221,7 +221,7 @@ impl Messaging<'_> {
             subscribe(aws, scope, &provider_queues, listed, mode, beside).await?;
         let topic = match found {
             Some(found) => {
-                let mark = topic::ensure_mark(aws, found, subscribers.have_filter(), mode).await?;
+                let mark = topic::ensure_mark(aws, found, &subscribers, mode).await?;
                 topic.and(mark)
             }
             None => topic,
@@ -295,8 +295,8 @@ async fn subscribe(
         changes.extend(changed);
     }
     live.sort_by(|a, b| a.responder.cmp(&b.responder));
-    let Listed { inactive, others, .. } = listed;
-    Ok((changes, Subscribers { live, inactive, others, is_unmarked: false }))
+    let Listed { inactive, non_queues, .. } = listed;
+    Ok((changes, Subscribers { live, inactive, non_queues, is_unmarked: false }))
 }
 
 async fn ensure_providers(

@@ -6,7 +6,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::{Map, Value};
 
 use crate::aws::{Aws, CONCURRENCY, NonQueueSubscriber, Subscription, Subscriptions, Topic};
-use crate::core::filter::{FilterOutcome, FilterPolicy, FilteredMessage, Scope};
+use crate::core::filter::{FilterInput, FilterOutcome, FilterPolicy, FilterScope};
 use crate::core::{Names, ProviderName, Responder};
 use crate::error::Result;
 
@@ -17,7 +17,7 @@ pub struct Subscribers {
     /// In natural order, without queues that have a live subscription too.
     pub inactive: Vec<Inactive>,
     /// Subscribers that are no queues. None of them is expected to answer.
-    pub others: Vec<NonQueueSubscriber>,
+    pub non_queues: Vec<NonQueueSubscriber>,
     /// Whether a subscription has a filter policy, and the topic is not marked as having any.
     pub is_unmarked: bool,
 }
@@ -71,7 +71,7 @@ pub struct SubscriptionDelivery {
 pub struct Filter {
     /// JSON as its owner wrote it.
     pub policy: String,
-    pub scope: Scope,
+    pub scope: FilterScope,
 }
 
 /// A subscription that is listed, but receives nothing.
@@ -103,12 +103,23 @@ impl Inactivity {
     }
 }
 
+/// Whether a policy has no keys.
+fn lets_all_through(policy: &str) -> bool {
+    let keys = || serde_json::from_str::<Map<String, Value>>(policy);
+    policy.trim().is_empty() || keys().is_ok_and(|keys| keys.is_empty())
+}
+
 impl Filter {
-    /// Whether it may exclude a request, as far as can be told.
+    /// Whether its policy has no keys: everything passes.
+    pub fn is_empty(&self) -> bool {
+        lets_all_through(&self.policy)
+    }
+
+    /// False only if the policy certainly lets the request through.
     pub fn may_exclude(&self, message: &str) -> bool {
         let policy = FilterPolicy::parse(&self.policy);
         !policy.is_ok_and(|policy| {
-            policy.evaluate(self.scope, &FilteredMessage::new(message)) == FilterOutcome::Asked
+            policy.evaluate(self.scope, &FilterInput::new(message)) == FilterOutcome::Asked
         })
     }
 }
@@ -116,13 +127,8 @@ impl Filter {
 impl SubscriptionDelivery {
     pub(super) fn of(attributes: &HashMap<String, String>) -> Self {
         let is = |name: &str, value: &str| attributes.get(name).is_some_and(|is| is == value);
-        let lets_all_through = |policy: &str| {
-            policy.trim().is_empty()
-                || serde_json::from_str::<Map<String, Value>>(policy)
-                    .is_ok_and(|keys| keys.is_empty())
-        };
         let policy = attributes.get("FilterPolicy").filter(|policy| !lets_all_through(policy));
-        let scope = attributes.get("FilterPolicyScope").and_then(|word| Scope::parse(word));
+        let scope = attributes.get("FilterPolicyScope").and_then(|word| FilterScope::parse(word));
         Self {
             filter: policy
                 .map(|policy| Filter { policy: policy.clone(), scope: scope.unwrap_or_default() }),
@@ -136,7 +142,7 @@ impl SubscriptionDelivery {
 pub(super) struct Listed {
     pub(super) live: Vec<Subscription>,
     pub(super) inactive: Vec<Inactive>,
-    pub(super) others: Vec<NonQueueSubscriber>,
+    pub(super) non_queues: Vec<NonQueueSubscriber>,
 }
 
 impl Listed {
@@ -144,11 +150,11 @@ impl Listed {
     pub(super) async fn of(topic: &Topic) -> Result<Self> {
         let names = &topic.aws.names;
         let mut listed = Self::default();
-        let Subscriptions { queues, others } = topic.list().await?;
+        let Subscriptions { queues, non_queues } = topic.list().await?;
         for subscription in queues {
             listed.take(names, subscription);
         }
-        listed.others = others;
+        listed.non_queues = non_queues;
         Ok(listed.sorted())
     }
 
@@ -170,7 +176,7 @@ impl Listed {
         self.inactive.retain(|inactive| !live.contains(&&inactive.queue_arn));
         self.inactive.sort_by(|a, b| a.responder.cmp(&b.responder));
         self.inactive.dedup();
-        self.others.sort();
+        self.non_queues.sort();
         self
     }
 
@@ -186,9 +192,9 @@ impl Listed {
     /// Adds how each live subscription delivers: one `GetSubscriptionAttributes` each, and one
     /// `ListTagsForResource` if any has a filter.
     pub(super) async fn with_deliveries(self, topic: &Topic) -> Result<Subscribers> {
-        let Self { live, inactive, others } = self;
+        let Self { live, inactive, non_queues } = self;
         let live = deliveries(topic, live).await?;
-        let mut subscribers = Subscribers { live, inactive, others, is_unmarked: false };
+        let mut subscribers = Subscribers { live, inactive, non_queues, is_unmarked: false };
         if subscribers.have_filter() {
             // Without the right to read tags, nothing can be said.
             let is_marked = topic.has_filters().await.unwrap_or(true);
@@ -203,13 +209,22 @@ pub async fn subscribed(topic: &Topic) -> Result<Vec<Responder>> {
     Ok(Listed::of(topic).await?.responders(&topic.aws.names))
 }
 
-/// The filters of those providers in `among` whose subscriptions all have one, without those that may not be read.
-/// Finds the topic, then sends one `GetSubscriptionAttributes` per subscribed provider. Returns only transient errors.
+/// The filters of each provider in `among` whose subscriptions all have one that can be read. Finds the topic, then
+/// sends one `GetSubscriptionAttributes` per subscription of these providers. Returns only transient errors.
 pub async fn filters_of(aws: &Aws, among: &[Responder]) -> Result<HashMap<Responder, Vec<Filter>>> {
     let look = async { filters_at(&aws.topic().await?, among).await };
     match look.await {
         Err(error) if !error.is_transient() => Ok(HashMap::new()),
         looked => looked,
+    }
+}
+
+/// Whether the topic is marked as having filters, so that submissions read them; also if its tags may not be read.
+/// Returns only transient errors.
+pub async fn is_marked(aws: &Aws) -> Result<bool> {
+    match aws.topic().await?.has_filters().await {
+        Err(error) if !error.is_transient() => Ok(true),
+        marked => marked,
     }
 }
 
@@ -268,9 +283,9 @@ mod tests {
             assert_eq!(delivery(&[("FilterPolicy", policy)]).filter, None, "{policy:?}");
         }
         for (scope, means) in [
-            (None, Scope::MessageAttributes),
-            (Some("MessageAttributes"), Scope::MessageAttributes),
-            (Some("MessageBody"), Scope::MessageBody),
+            (None, FilterScope::MessageAttributes),
+            (Some("MessageAttributes"), FilterScope::MessageAttributes),
+            (Some("MessageBody"), FilterScope::MessageBody),
         ] {
             let attributes = [("FilterPolicy", "{\"a\":[1]}")];
             let scope = scope.map(|scope| ("FilterPolicyScope", scope));

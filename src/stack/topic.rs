@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::late::{Origin, Seen, until_shown};
 use super::{ArnScope, Change, Mode, OnWait, is_ours};
-use super::{Filter, SubscriptionDelivery};
+use super::{Filter, Subscribers, SubscriptionDelivery};
 use crate::aws::Subscription;
 use crate::aws::{Aws, is_not_found};
 use crate::core::{FILTERS_TAG, STACK_TAG};
@@ -95,14 +95,21 @@ pub(super) async fn ensure(aws: &Aws, found: Option<&TopicState>, mode: Mode) ->
     }
 }
 
+/// The attribute of a subscription that holds its policy.
+const POLICY: &str = "FilterPolicy";
+
 /// Marks a topic with filters, or removes the mark of one without, so that submitters know whether to read policies.
 pub(super) async fn ensure_mark(
     aws: &Aws,
     topic: &TopicState,
-    has_filters: bool,
+    subscribers: &Subscribers,
     mode: Mode,
 ) -> Result<Change> {
-    if topic.tags.contains_key(FILTERS_TAG) == has_filters {
+    let (is_marked, has_filters) =
+        (topic.tags.contains_key(FILTERS_TAG), subscribers.have_filter());
+    // A subscription that may not be read may be the one with a filter.
+    let may_have_filter = subscribers.live.iter().any(|one| one.delivery.is_none());
+    if is_marked == has_filters || (is_marked && may_have_filter) {
         return Ok(Change::Kept);
     }
     match (mode, has_filters) {
@@ -126,14 +133,16 @@ pub(super) async fn mark(aws: &Aws, arn: &str) -> Result<()> {
 }
 
 /// What a provider's subscription must have: raw delivery, and a redrive policy of its own. With a filter, also its
-/// scope and then its policy, in the order in which SNS takes them.
-fn wanted(aws: &Aws, scope: &ArnScope, filter: Option<&Filter>) -> Vec<(&'static str, String)> {
-    let dead_letters = scope.queue_arn(&aws.names.provider_dead_letters());
+/// scope and then its policy, in the order in which SNS takes them. A policy without keys has no scope.
+fn wanted(aws: &Aws, arns: &ArnScope, filter: Option<&Filter>) -> Vec<(&'static str, String)> {
+    let dead_letters = arns.queue_arn(&aws.names.provider_dead_letters());
     let redrive = json!({"deadLetterTargetArn": dead_letters}).to_string();
     let mut wanted = vec![("RawMessageDelivery", "true".to_owned()), ("RedrivePolicy", redrive)];
-    if let Some(Filter { policy, scope }) = filter {
-        wanted.push(("FilterPolicyScope", scope.word().to_owned()));
-        wanted.push(("FilterPolicy", policy.clone()));
+    if let Some(filter) = filter {
+        if !filter.is_empty() {
+            wanted.push(("FilterPolicyScope", filter.scope.word().to_owned()));
+        }
+        wanted.push((POLICY, filter.policy.clone()));
     }
     wanted
 }
@@ -188,6 +197,7 @@ pub(super) async fn ensure_subscription(
         }
     }
     if mode == Mode::Apply {
+        let filter = filter.filter(|filter| !filter.is_empty());
         let attributes = wanted(aws, scope, filter).into_iter();
         let attributes = attributes.map(|(name, value)| (name.to_owned(), value)).collect();
         subscribe(aws, scope, queue, attributes, (topic, on_wait)).await?;
@@ -211,7 +221,12 @@ pub(super) async fn mend(
     let doing = setting_up(found.queue());
     let wanted = wanted(aws, scope, filter);
     let mut changed = Vec::new();
-    for (name, value) in wanted.iter().filter(|(name, value)| !same(is.get(*name), value)) {
+    let has_policy = SubscriptionDelivery::of(is).filter.is_some();
+    let is_same = |(name, value): &&(&str, String)| {
+        let clears = *name == POLICY && filter.is_some_and(Filter::is_empty);
+        if clears { !has_policy } else { same(is.get(*name), value) }
+    };
+    for (name, value) in wanted.iter().filter(|wanted| !is_same(wanted)) {
         changed.push((*name).to_owned());
         if mode == Mode::Apply {
             aws.clients

@@ -2,11 +2,11 @@
 
 pub(crate) mod bench;
 pub(crate) mod chaos;
+pub mod details;
 pub(crate) mod events;
 pub(crate) mod letters;
 mod names;
 pub(crate) mod page;
-pub mod payload;
 pub mod picture;
 pub mod quotes;
 pub(crate) mod served;

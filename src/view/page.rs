@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::payload::{self, Field};
+use super::details::{self, Field};
 use super::quotes::{document as plain, rows, said};
 use super::table::price;
 use super::trace::{document as timeline_document, step, tick, unsaid};
@@ -21,8 +21,8 @@ use crate::core::timeline::Timeline;
 pub fn document(rows: &Rows, gathering: &Gathering) -> Value {
     let timeline = Timeline::of(rows, gathering);
     let mut document = plain(gathering);
-    let fields = payload::shown(gathering, &payload::common(gathering));
-    let titles = fields.iter().map(|field| field.title(payload::WIDTHS[0]));
+    let fields = details::shown(gathering, &details::common(gathering));
+    let titles = fields.iter().map(|field| field.title(details::WIDTHS[0]));
     document["fields"] = titles.collect();
     document["table"] = table(gathering, &fields);
     let request = &gathering.request;

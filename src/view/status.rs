@@ -181,7 +181,7 @@ pub fn document(
         "region": heading.region,
         "providers": depths.providers.iter().map(provider).collect::<Vec<_>>(),
         "inactive": subscriptions::inactive(&subscribers.inactive),
-        "others": subscriptions::others(&subscribers.others),
+        "non-queue-subscribers": subscriptions::non_queues(&subscribers.non_queues),
         "unmarked-filters": subscribers.is_unmarked,
         "responses": held(depths.responses),
         "dead-letters": {

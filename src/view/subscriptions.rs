@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::table::{cut, cut_middle};
 use crate::aws::NonQueueSubscriber;
-use crate::core::filter::Scope;
+use crate::core::filter::FilterScope;
 use crate::core::text::printable;
 use crate::stack::{Filter, Inactive, Inactivity, Subscriber, Subscribers, SubscriptionDelivery};
 
@@ -18,12 +18,12 @@ pub fn sentences(subscribers: &Subscribers, setup: Option<&str>) -> Vec<String> 
     let live = subscribers.live.iter().flat_map(|subscriber| of_live(subscriber, setup));
     let inactive = subscribers.inactive.iter().map(|inactive| {
         let who = printable(inactive.responder.as_str());
-        format!("{who} is not asked: its subscription {}", state(inactive))
+        format!("{who} receives nothing: its subscription {}", state(inactive))
     });
-    let others = subscribers.others.iter().map(|other| {
+    let others = subscribers.non_queues.iter().map(|other| {
         let (protocol, endpoint) = (printable(&other.protocol), printable(&other.endpoint));
         let endpoint = cut_middle(&endpoint, LONGEST_ENDPOINT);
-        format!("{protocol} {endpoint}: subscribed, but no queue; no answer of it is expected")
+        format!("{protocol} {endpoint}: subscribed, but not a queue; it is not expected to answer")
     });
     live.chain(inactive).chain(others).collect()
 }
@@ -31,8 +31,7 @@ pub fn sentences(subscribers: &Subscribers, setup: Option<&str>) -> Vec<String> 
 /// Says how submissions learn of filters that were set by hand, if they do not know of them yet.
 pub fn unmarked(subscribers: &Subscribers, setup: &str) -> Option<String> {
     let sentence = format!(
-        "submissions do not know of these filters: `{setup}` marks the topic; until then a provider whose filter \
-         excludes a request is waited for"
+        "submissions ignore these filters and wait for excluded providers; run `{setup}` to mark the topic"
     );
     subscribers.is_unmarked.then_some(sentence)
 }
@@ -78,8 +77,8 @@ pub fn note(delivery: Option<&SubscriptionDelivery>) -> String {
 /// `filter on the body: {"customer":["gold"]}`.
 fn shown(filter: &Filter) -> String {
     let scope = match filter.scope {
-        Scope::MessageAttributes => "attributes",
-        Scope::MessageBody => "the body",
+        FilterScope::MessageAttributes => "attributes",
+        FilterScope::MessageBody => "the body",
     };
     format!("filter on {scope}: {}", cut(&printable(&filter.policy), LONGEST_POLICY))
 }
@@ -119,8 +118,8 @@ pub fn inactive(inactive: &[Inactive]) -> Value {
 }
 
 /// The subscribers that are no queues, for a document.
-pub fn others(others: &[NonQueueSubscriber]) -> Value {
-    others
+pub fn non_queues(subscribers: &[NonQueueSubscriber]) -> Value {
+    subscribers
         .iter()
         .map(|other| json!({"protocol": other.protocol, "endpoint": other.endpoint}))
         .collect()

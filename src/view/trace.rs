@@ -328,7 +328,7 @@ pub fn document(timeline: &Timeline, gathering: &Gathering) -> Value {
         "submitted-at": request.submitted_at,
         "status": gathering.status.word(),
         "completed-by": gathering.completed_by.map(crate::core::aggregate::CompletedBy::word),
-        "best-by": gathering.best_by().to_string(),
+        "best-by": request.best_by.to_string(),
         "deadline-ms": timeline.deadline,
         "closed-ms": timeline.closed,
         "providers": timeline.lanes.iter().map(lane).collect::<Vec<_>>(),

@@ -145,7 +145,7 @@ pub fn document(conservation: &Conservation) -> Value {
             "state": state,
             "ready": counts.map(|counts| counts.ready),
             "in-hand": counts.map(|counts| counts.in_flight),
-            "has-filter": conservation.filtered.contains(responder),
+            "has-filter": found.is_unexplained().then(|| conservation.with_filter.contains(responder)),
         })
     };
     let unexplained = conservation.unexplained();

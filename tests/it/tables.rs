@@ -14,7 +14,7 @@ use rydes::flow::events::{Event, Gathered};
 use rydes::flow::provider::{
     Behaviour, Endpoint, Profile, Receipts, Served, ServedBy, Simulation, endpoint_url,
 };
-use rydes::view::payload::Field;
+use rydes::view::details::Field;
 use rydes::view::quotes::{Frame, MOST_ROWS, best_line, table};
 use rydes::view::workers::{ConsumerPart, Tally, Viewport};
 

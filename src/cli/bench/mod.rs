@@ -56,8 +56,8 @@ pub(super) struct Command {
     /// RFQs before those that are measured
     #[arg(long, value_name = "N", conflicts_with = "chaos", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     warm_up: u32,
-    /// Details of each RFQ: JSON, or `@FILE`
-    #[arg(long, value_name = "JSON", conflicts_with = "chaos")]
+    /// Details of each RFQ: JSON, `@FILE`, or `@-` for stdin [default: none]
+    #[arg(long, value_name = "JSON", allow_negative_numbers = true, conflicts_with = "chaos")]
     details: Option<String>,
     #[command(flatten)]
     service: ServiceArgs,

@@ -57,7 +57,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         context.output.json(&json!({
             "providers": register.iter().map(entry).collect::<Vec<_>>(),
             "inactive": subscriptions::inactive(&subscribers.inactive),
-            "others": subscriptions::others(&subscribers.others),
+            "non-queue-subscribers": subscriptions::non_queues(&subscribers.non_queues),
             "unmarked-filters": subscribers.is_unmarked,
         }));
         return Ok(exit::DONE);

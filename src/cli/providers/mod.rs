@@ -15,7 +15,7 @@ use serde_json::json;
 use super::{Context, waiting};
 use crate::cli::input::typed_or_read;
 use crate::core::ProviderName;
-use crate::core::filter::{FilterPolicy, PolicyProblem, Scope};
+use crate::core::filter::{FilterPolicy, FilterScope, PolicyProblem};
 use crate::core::text::{printable, trimmed};
 use crate::error::{Error, Result, exit};
 use crate::stack::{self, Change, Filter, OpenRequests, Removed, Untagged};
@@ -62,8 +62,8 @@ struct Add {
     /// The provider's name: a letter, then letters, digits or `_`
     #[arg(value_name = "NAME", value_parser = ProviderName::parse)]
     name: ProviderName,
-    /// Ask it only for requests that match this SNS filter policy: JSON, or `@FILE` [default: the
-    /// policy that it has]
+    /// Filter policy: ask the provider only for requests that match it. JSON, `@FILE`, or `@-` for
+    /// stdin; `{}` removes it [default: keep the current policy]
     #[arg(long, value_name = "POLICY")]
     only: Option<String>,
     /// Take over a queue of the right name that lacks the stack's tag
@@ -128,12 +128,12 @@ async fn add(context: &Context, command: Add) -> Result<u8> {
         format!("                       {}", added.queue_arn),
         format!("send replies to        {}", added.response_queue_url),
         format!("                       {}", added.response_queue_arn),
-        "a request              {\"rfq-id\": ..., \"from\": ..., \"to\": ..., \"customer\": ..., \"deadline\": ...}"
+        "a request              {\"rfq-id\": ..., \"from\": ..., \"to\": ..., \"customer\": ..., \"deadline\": ..., \"details\": ...}"
             .to_owned(),
         format!(
             "a reply                {{\"responder\": \"{name}\", \"rfq-id\": ..., \"quote\": 57}}"
         ),
-        "                       or \"declined\": \"why\" in the place of the quote".to_owned(),
+        "                       or \"declined\": \"why\" in the place of the quote; perhaps \"details\"".to_owned(),
         "rights                 sqs:ReceiveMessage, DeleteMessage, ChangeMessageVisibility on the first,"
             .to_owned(),
         "                       sqs:SendMessage on the second".to_owned(),
@@ -142,7 +142,7 @@ async fn add(context: &Context, command: Add) -> Result<u8> {
     }
     if let Some(filter) = &added.filter {
         output.note(&format!(
-            "it is asked only where its filter matches: {}",
+            "{name} is asked only for requests that match {}",
             printable(&filter.policy)
         ));
         if aws.is_real() {
@@ -158,14 +158,14 @@ async fn add(context: &Context, command: Add) -> Result<u8> {
 fn policy(output: &Output, json: &str) -> Result<Filter> {
     let wrong = |problem: PolicyProblem| Error::invalid(format!("`--only`: {problem}"));
     let policy = FilterPolicy::parse(json).map_err(wrong)?;
-    policy.check(Scope::MessageBody).map_err(wrong)?;
+    policy.check(FilterScope::MessageBody).map_err(wrong)?;
     for unknown in policy.unknowns() {
         output.warning(&format!(
-            "the effect of {} at {} is unknown; where it decides, an answer is expected",
+            "`rydes` does not know {} at {}; where it decides, an answer is expected",
             unknown.what, unknown.place
         ));
     }
-    Ok(Filter { policy: trimmed(json).to_owned(), scope: Scope::MessageBody })
+    Ok(Filter { policy: trimmed(json).to_owned(), scope: FilterScope::MessageBody })
 }
 
 async fn remove(context: &Context, command: Remove) -> Result<u8> {

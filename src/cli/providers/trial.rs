@@ -37,17 +37,18 @@ const TO: &str = "Las Vegas";
 
 Exit code: 0 for a quote, a decline or a receipt; 8 for a failure; 2 for wrong usage.")]
 pub(super) struct Command {
-    /// Where the ride begins; without --from, --to and --details the request is read from stdin [on a terminal: Frankfurt]
-    #[arg(long, value_name = "PLACE")]
+    /// Start of the ride [default: Frankfurt]. Without --from, --to and --details, the request is read
+    /// from stdin, unless stdin is a terminal
+    #[arg(long, value_name = "CITY")]
     from: Option<String>,
-    /// Where the ride ends [default: Las Vegas]
-    #[arg(long, value_name = "PLACE")]
+    /// End of the ride [default: Las Vegas]
+    #[arg(long, value_name = "CITY")]
     to: Option<String>,
-    /// Name of the customer, if the request is not read
+    /// Name of the customer; unused if the request is read from stdin
     #[arg(long, value_name = "NAME", default_value = "try")]
     customer: String,
-    /// JSON that the request carries: a text, or `@FILE`
-    #[arg(long, value_name = "JSON")]
+    /// Details of the request: JSON, `@FILE`, or `@-` for stdin [default: none]
+    #[arg(long, value_name = "JSON", allow_negative_numbers = true)]
     details: Option<String>,
     /// Name of the provider in the reply
     #[arg(long, value_name = "NAME", default_value = "trial", value_parser = ProviderName::parse)]
@@ -156,7 +157,7 @@ fn problem(request: &Request, trial: &Trial) -> Option<String> {
         Consequence::DeadLetter => format!(
             "{reason}: a worker would send this failure and keep the request among the dead letters"
         ),
-        Consequence::NotAsked => {
+        Consequence::Expired => {
             "the deadline of the request has passed, so the provider was not asked".to_owned()
         }
         Consequence::None if matches!(trial.reply.answer, Answer::Failed { .. }) => {

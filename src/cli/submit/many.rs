@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
 use super::lines::{BatchLine, read_lines};
-use super::options::{Command, from_stdin, retry};
+use super::options::{Command, from_stdin};
 use super::shape::look;
 use super::subscribe_hint;
 use crate::cli::recent::{REMEMBERED, Recent};
@@ -174,7 +174,14 @@ pub(super) async fn run(
     let what = if matches!(requests, RequestSource::Count(..)) { "RFQ" } else { "line" };
     let bar = Progress::new(output, requests.whole(), "submitted");
     let mut progress = BulkProgress::default();
-    let bulk = Bulk { context, settings: &settings, scatter: &scatter, stop: &stop, bar: &bar };
+    let bulk = Bulk {
+        context,
+        command: &command,
+        settings: &settings,
+        scatter: &scatter,
+        stop: &stop,
+        bar: &bar,
+    };
     let broken = bulk.submit(requests.stream(&command), &mut progress).await.err();
     drop((bar, scatter));
     Recent::of(&aws, env).remember(&progress.newest, output).await;
@@ -197,6 +204,7 @@ pub(super) async fn run(
 /// A bulk submission that is under way.
 struct Bulk<'a> {
     context: &'a Context,
+    command: &'a Command,
     settings: &'a Settings,
     scatter: &'a Scatter,
     stop: &'a StopSignal,
@@ -238,7 +246,7 @@ impl Bulk<'_> {
 
     async fn submit_one(&self, request: Result<Submission>) -> Result<Scattered> {
         let request = request?;
-        let again = retry(self.settings, &request, None);
+        let again = self.command.retry(self.settings, &request);
         match self.scatter.submit(request).await? {
             Scattered::Unknown(error) => {
                 Err(error.hint(format!("submit it again, nothing is doubled: {again}")))

@@ -40,7 +40,7 @@ pub(super) async fn run(
             let asked = count_of(asked, "provider");
             let not_asked = match row.not_asked.len() {
                 0 => String::new(),
-                count => format!(", {count} not asked by their filters"),
+                count => format!(", filters excluded {count}"),
             };
             output.note(&format!("asked {asked}{not_asked}{deadline}"));
             warn_of_too_many(context, &row);

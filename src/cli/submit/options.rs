@@ -15,11 +15,11 @@ use crate::flow::draft::{
     DEADLINE, Draft, Submission, Term, Terms, check_deadline, check_details, object,
 };
 use crate::settings::{Settings, quoted};
-use crate::view::payload::Field;
+use crate::view::details::Field;
 
 const USAGE: &str = "rydes submit --from CITY --to CITY [--deadline 15s] [--wait]";
 
-/// Ask every subscribed provider for a quote.
+/// Ask the subscribed providers for quotes.
 #[derive(Debug, Clone, Args)]
 #[command(
     override_usage = "rydes submit --from CITY --to CITY [--deadline 15s] [--until 3] [--wait]",
@@ -50,12 +50,12 @@ pub(in crate::cli) struct Command {
     /// `stall:5s`, for this wait; may be repeated
     #[arg(long, value_name = "CONDITION")]
     pub(super) until: Vec<Until>,
-    /// What orders the quotes: `price`, or the lowest or highest number in their details, as in
-    /// `min:/eta-minutes` [default: price]
+    /// Order of the quotes, the best first: `price`, or `min:POINTER` or `max:POINTER` for a number in
+    /// the replies' details, as in `min:/eta-minutes` [default: price]
     #[arg(long, value_name = "ORDER", value_parser = BestBy::from_str)]
     best_by: Option<BestBy>,
-    /// Pass this JSON on to the providers: a text, `@FILE`, or `@-` for stdin
-    #[arg(long, value_name = "JSON", conflicts_with = "file")]
+    /// Details for the providers: JSON, `@FILE`, or `@-` for stdin [default: none]
+    #[arg(long, value_name = "JSON", allow_negative_numbers = true, conflicts_with = "file")]
     details: Option<String>,
     /// Read `from`, `to`, `customer` and `details` from a JSON file, or from stdin with `-`
     #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "to", "customer"])]
@@ -83,7 +83,7 @@ pub(in crate::cli) fn deadline(text: &str) -> Result<Duration, String> {
 }
 
 impl Command {
-    /// What holds for every request that does not say otherwise.
+    /// The terms of requests that name none.
     pub(super) fn terms(&self) -> Terms {
         Terms {
             deadline: self.deadline.map_or(Term::Default(DEADLINE), Term::Named),
@@ -125,8 +125,18 @@ impl Command {
 
     /// The command line that submits the same request again.
     pub(super) fn retry(&self, settings: &Settings, submission: &Submission) -> String {
-        let file = self.details.as_deref().filter(|typed| typed.starts_with('@') && *typed != "@-");
-        retry(settings, submission, file)
+        let is_file = |typed: &&str| typed.starts_with('@') && *typed != "@-";
+        let details = self.details.as_deref().filter(is_file).map(quoted);
+        // Details that were read with the ride are named with it.
+        let file = self.file.as_ref().filter(|file| file.as_os_str() != "-");
+        let file = file.filter(|_| submission.details.is_some());
+        match file {
+            Some(file) => {
+                let ride = format!("--file {}", quoted(&file.display().to_string()));
+                retry_of(settings, submission, &ride)
+            }
+            None => retry(settings, submission, details),
+        }
     }
 }
 
@@ -138,33 +148,37 @@ fn deadline_option(deadline: Term<Duration>) -> String {
     }
 }
 
-/// ` --details ...` as a file, or in full if it is not too long for a command line.
-fn details_option(details: &Details, file: Option<&str>) -> String {
+/// Details as an option, if they are not too long for a command line.
+fn typed_details(details: &Details) -> String {
     const LONGEST: usize = 1_000;
-    let details = match file {
-        Some(file) => quoted(file),
-        None if details.as_str().len() <= LONGEST => quoted(details.as_str()),
-        None => "@FILE".to_owned(),
-    };
-    format!(" --details {details}")
+    if details.as_str().len() <= LONGEST { quoted(details.as_str()) } else { "@FILE".to_owned() }
 }
 
-/// The command line that submits the same request again. `details` is where a file with its details was typed.
-pub(super) fn retry(settings: &Settings, submission: &Submission, details: Option<&str>) -> String {
-    let until = submission.until.iter().map(|until| format!(" --until {until}"));
+/// The command line that submits the same request again. `details` is the quoted `@FILE` that was typed.
+pub(super) fn retry(
+    settings: &Settings,
+    submission: &Submission,
+    details: Option<String>,
+) -> String {
     let ride = &submission.ride;
     let customer = if submission.is_customer_named {
         format!(" --customer {}", quoted(&ride.customer))
     } else {
         String::new()
     };
-    let details = submission.details.as_ref().map(|payload| details_option(payload, details));
+    let details = submission.details.as_ref().map_or(String::new(), |own| {
+        format!(" --details {}", details.unwrap_or_else(|| typed_details(own)))
+    });
+    let (from, to) = (quoted(&ride.from), quoted(&ride.to));
+    retry_of(settings, submission, &format!("--from {from} --to {to}{customer}{details}"))
+}
+
+/// The command line that submits a request again, with the options that name what is asked for.
+fn retry_of(settings: &Settings, submission: &Submission, what: &str) -> String {
+    let until = submission.until.iter().map(|until| format!(" --until {until}"));
     settings.command(&format!(
-        "submit --rfq-id {} --from {} --to {}{customer}{}{}{}{}",
+        "submit --rfq-id {} {what}{}{}{}",
         quoted(submission.id.as_str()),
-        quoted(&ride.from),
-        quoted(&ride.to),
-        details.unwrap_or_default(),
         deadline_option(submission.deadline),
         until.collect::<String>(),
         best_by_option(submission.best_by.as_ref())

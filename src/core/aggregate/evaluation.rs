@@ -257,7 +257,7 @@ impl<'a> Evaluation<'a> {
     fn filter_reason(&self, responder: &Responder) -> String {
         let mut all = self.request.not_asked.iter();
         let key = all.find(|one| one.responder == *responder).and_then(|one| one.key.as_deref());
-        key.map_or_else(|| "its filter".to_owned(), |key| format!("its filter on {key}"))
+        key.map_or_else(|| "its filter".to_owned(), |key| format!("its filter on the key {key}"))
     }
 
     fn provider(&self, responder: Responder, ended: Option<CompletedBy>) -> Provider {

@@ -10,7 +10,7 @@ use crate::core::{
     BestBy, Condition, Decimal, Details, Pointer, Price, RequestRow, Responder, Timestamp,
 };
 
-/// The reason of a missing provider whose subscription has a filter. The rows do not show filters.
+/// The reason of a missing provider whose subscription has a filter. The row shows only filters that excluded the request.
 pub const FILTERED: &str = "its subscription has a filter";
 
 /// How the gathering stands.
@@ -115,7 +115,7 @@ pub struct Quote {
     pub price: Price,
     /// The number in its details that orders the quotes; `None` where it has none, or where the price orders them.
     pub value: Option<Decimal>,
-    /// The payload that came with it.
+    /// The details that came with it.
     pub details: Option<Details>,
     /// The time that decides whether it is late.
     pub at: Option<Timestamp>,
@@ -156,7 +156,7 @@ pub struct Provider {
     pub expected: Option<bool>,
     /// The reason it gave; for a missing provider, a possible explanation.
     pub reason: Option<String>,
-    /// The payload that came with its answer or its receipt.
+    /// The details that came with its answer or its receipt.
     pub details: Option<Details>,
     /// Its attempts, if it failed and reported them.
     pub attempts: Option<u32>,
@@ -193,7 +193,8 @@ pub struct Gathering {
     pub completed_by: Option<CompletedBy>,
     /// How long a waiter allows without anything new; [`aggregate`] never sets it.
     pub stall: Option<Duration>,
-    /// How many providers were asked, with those whose answer proves it; `None` if not recorded.
+    /// How many providers are expected to answer, with those whose answer proves that they were asked; `None` if not
+    /// recorded.
     pub expected: Option<usize>,
     /// Subscribed providers whose filters excluded the request.
     pub not_asked: usize,

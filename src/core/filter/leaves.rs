@@ -9,7 +9,7 @@ use super::tree::Node;
 const TWICE: &str = "the message has the key twice";
 const TOO_DEEP: &str = "the message is nested too deep";
 const UNREADABLE: &str = "the message holds half of a surrogate pair";
-/// Comparisons of places that are tried before it stays open whether values fit together.
+/// Comparisons after which [`fit`] gives up.
 const TRIES: usize = 10_000;
 
 /// The elements of arrays that a value is in, the innermost first.
@@ -88,7 +88,7 @@ fn chosen<'p>(
 ) -> Option<bool> {
     let Some((first, rest)) = places.split_first() else { return Some(true) };
     for place in *first {
-        *tries = tries.checked_sub(1)?;
+        *tries = tries.checked_sub(1 + before.len())?;
         if before.iter().any(|other| is_apart(place, other)) {
             continue;
         }

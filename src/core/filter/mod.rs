@@ -1,5 +1,5 @@
-//! Subscription filter policies of SNS: whether a message of ours reaches a subscription. Pure; it knows what AWS's
-//! pages promise, and where they are silent it says that it cannot tell.
+//! Subscription filter policies of SNS: whether SNS delivers a message to a subscription. Pure. It follows AWS's
+//! pages; where they are silent, the outcome is [`FilterOutcome::CannotTell`].
 //! <https://docs.aws.amazon.com/sns/latest/dg/sns-subscription-filter-policies.html>
 
 mod leaves;
@@ -16,7 +16,7 @@ mod tests;
 mod tree;
 mod truth;
 
-pub use outcome::FilteredMessage;
+pub use outcome::FilterInput;
 pub use problem::{PolicyProblem, Unknown};
 
 use policy::{MAX_COMBINATIONS, MAX_KEYS, Policy};
@@ -24,7 +24,7 @@ use policy::{MAX_COMBINATIONS, MAX_KEYS, Policy};
 /// What a policy is applied to, the attribute `FilterPolicyScope` of a subscription.
 /// <https://docs.aws.amazon.com/sns/latest/dg/sns-message-filtering-scope.html>
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Scope {
+pub enum FilterScope {
     /// The message's attributes: where a subscription has no scope.
     #[default]
     MessageAttributes,
@@ -32,7 +32,7 @@ pub enum Scope {
     MessageBody,
 }
 
-impl Scope {
+impl FilterScope {
     /// Reads the word that AWS has for it.
     pub fn parse(word: &str) -> Option<Self> {
         [Self::MessageAttributes, Self::MessageBody].into_iter().find(|scope| scope.word() == word)
@@ -74,7 +74,7 @@ impl FilterPolicy {
     /// [`unknowns`](Self::unknowns) lists it.
     ///
     /// # Errors
-    /// Says what AWS would refuse in either scope, and where: a line and a column, or a JSON Pointer.
+    /// Says what AWS would refuse in either scope, or which limit of `rydes` it exceeds, and where: a line and a column, or a JSON Pointer.
     pub fn parse(json: &str) -> Result<Self, PolicyProblem> {
         Policy::read(json).map(Self)
     }
@@ -83,29 +83,35 @@ impl FilterPolicy {
     ///
     /// # Errors
     /// Says which limit it exceeds.
-    pub fn check(&self, scope: Scope) -> Result<(), PolicyProblem> {
+    pub fn check(&self, scope: FilterScope) -> Result<(), PolicyProblem> {
         let Policy { keys, top, .. } = &self.0;
         if *top > MAX_KEYS {
-            return Err(PolicyProblem::at("", format!("{top} top-level keys, at most {MAX_KEYS}")));
+            return Err(PolicyProblem::at(
+                "",
+                format!("the policy has {top} top-level keys; SNS takes at most {MAX_KEYS}"),
+            ));
         }
         let nested = keys.iter().find(|key| key.depth > 1);
-        if let (Scope::MessageAttributes, Some(key)) = (scope, nested) {
+        if let (FilterScope::MessageAttributes, Some(key)) = (scope, nested) {
             let key = problem::word(&key.path);
-            let problem =
-                format!("the key `{key}` is nested, which the scope {} lacks", scope.word());
+            let problem = format!(
+                "the key `{key}` is nested; the scope {} has only top-level keys",
+                scope.word()
+            );
             return Err(PolicyProblem::at("", problem));
         }
         let combinations = self.0.combinations();
         if combinations > MAX_COMBINATIONS {
-            let problem =
-                format!("{combinations} combinations of values, at most {MAX_COMBINATIONS}");
+            let problem = format!(
+                "the policy has {combinations} combinations of values; SNS takes at most {MAX_COMBINATIONS}"
+            );
             return Err(PolicyProblem::at("", problem));
         }
         Ok(())
     }
 
     /// Whether SNS delivers a message.
-    pub fn evaluate(&self, scope: Scope, message: &FilteredMessage) -> FilterOutcome {
+    pub fn evaluate(&self, scope: FilterScope, message: &FilterInput) -> FilterOutcome {
         outcome::of(&self.0, scope, message)
     }
 

@@ -7,7 +7,7 @@ use bigdecimal::{BigDecimal, RoundingMode};
 
 use super::truth::Truth;
 
-/// The largest number that SNS compares, and minus the smallest.
+/// SNS compares numbers from minus this to this.
 /// <https://docs.aws.amazon.com/sns/latest/dg/subscription-filter-policy-constraints.html>
 pub const LARGEST: u32 = 1_000_000_000;
 /// Decimal places that SNS compares.
@@ -18,7 +18,7 @@ const LONGEST: usize = 64;
 
 const BEYOND: &str = "a number is beyond the billion and the five decimal places that SNS compares";
 
-/// A number whose size costs nothing: at most 64 characters, at most 64 powers of ten.
+/// A number that is cheap to compare: at most 64 characters, at most 64 powers of ten.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SnsNumber(BigDecimal);
 
@@ -42,7 +42,7 @@ impl SnsNumber {
         self.0.abs() <= LARGEST
     }
 
-    /// Itself, and its neighbours of five decimal places.
+    /// The number as it is, and rounded down and up to five places.
     fn readings(&self) -> [Self; 3] {
         let rounded = |mode| Self(self.0.with_scale_round(PLACES, mode));
         [self.clone(), rounded(RoundingMode::Floor), rounded(RoundingMode::Ceiling)]

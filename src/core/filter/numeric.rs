@@ -11,7 +11,7 @@ use super::tree::Node;
 /// Says what AWS would refuse.
 pub fn range(operand: &Node, place: &str) -> Result<Range, PolicyProblem> {
     let Node::List(items) = operand else {
-        return Err(PolicyProblem::at(place, "`numeric` must be a list"));
+        return Err(PolicyProblem::at(place, "`numeric` must be an array"));
     };
     let (head, tail) = items.split_at(items.len().min(2));
     let sign = sign(head, 0, &["=", "<", "<=", ">", ">="], place)?;

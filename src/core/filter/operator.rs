@@ -20,7 +20,7 @@ pub fn rule(value: &Node, place: &str, unknowns: &mut Vec<Unknown>) -> Result<Ru
         return Err(PolicyProblem::at(place, wanted));
     };
     let [(name, operand)] = fields.as_slice() else {
-        return Err(PolicyProblem::at(place, "an operator must be the one key of its object"));
+        return Err(PolicyProblem::at(place, "this object must have exactly one key: an operator"));
     };
     let at = below(place, name);
     match &**name {
@@ -74,26 +74,26 @@ fn anything_but(
         Node::Text(_) | Node::Number(_) => {
             Ok(Rule::AnythingBut(scalar(operand).into_iter().collect()))
         }
-        Node::List(items) => excluded(items, place).map(Rule::AnythingBut),
+        Node::List(items) => operands(items, place).map(Rule::AnythingBut),
         Node::Object(fields) => part(fields, place, unknowns),
         _ => {
-            let wanted = "`anything-but` must be a string, a number, or a list of either";
+            let wanted = "`anything-but` must be a string, a number, or an array of either";
             Err(PolicyProblem::at(place, wanted))
         }
     }
 }
 
 /// The values of an `anything-but`: all strings, or all numbers.
-fn excluded(items: &[Node], place: &str) -> Result<Vec<Scalar>, PolicyProblem> {
+fn operands(items: &[Node], place: &str) -> Result<Vec<Scalar>, PolicyProblem> {
     let is_of_kind = |item: &Node| match items.first() {
         Some(Node::Number(_)) => matches!(item, Node::Number(_)),
         _ => matches!(item, Node::Text(_)),
     };
     if items.is_empty() {
-        return Err(PolicyProblem::at(place, "the list of `anything-but` is empty"));
+        return Err(PolicyProblem::at(place, "the array of `anything-but` is empty"));
     }
     if let Some(odd) = items.iter().position(|item| !is_of_kind(item)) {
-        let wanted = "the list of `anything-but` must have strings only, or numbers only";
+        let wanted = "the array of `anything-but` must have strings only, or numbers only";
         return Err(PolicyProblem::at(&element(place, odd), wanted));
     }
     Ok(items.iter().filter_map(scalar).collect())
@@ -106,10 +106,11 @@ fn part(
     unknowns: &mut Vec<Unknown>,
 ) -> Result<Rule, PolicyProblem> {
     let [(name, operand)] = fields else {
-        return Err(PolicyProblem::at(place, "an operator must be the one key of its object"));
+        return Err(PolicyProblem::at(place, "this object must have exactly one key: an operator"));
     };
     let at = below(place, name);
-    if !matches!(&**name, "prefix" | "suffix") {
+    // SNS's library takes lists there; AWS's pages do not say whether SNS does.
+    if !matches!(&**name, "prefix" | "suffix") || matches!(operand, Node::List(_)) {
         let what = format!("the operator `{}` in `anything-but`", word(name));
         return Ok(unknown(what, &at, unknowns));
     }

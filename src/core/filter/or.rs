@@ -1,4 +1,4 @@
-//! Tells `$or` the operator from `$or` the key.
+//! Distinguishes `$or` the operator from `$or` the key.
 
 use std::borrow::Cow;
 

@@ -6,7 +6,7 @@ use super::problem::word;
 use super::rule::Rule;
 use super::tree::Node;
 use super::truth::Truth;
-use super::{FilterOutcome, Scope};
+use super::{FilterOutcome, FilterScope};
 
 const NO_ATTRIBUTES: &str =
     "`exists` false matches no message without attributes on AWS, but LocalStack delivers it";
@@ -17,11 +17,11 @@ const TANGLED: &str = "it takes too long to see which elements of arrays belong 
 const TWO_RULES: &str = "the policy has the key in more than one place, and they do not agree";
 
 /// Whether SNS delivers a message without attributes.
-pub fn of(policy: &Policy, scope: Scope, message: &FilteredMessage) -> FilterOutcome {
+pub fn of(policy: &Policy, scope: FilterScope, message: &FilterInput) -> FilterOutcome {
     let Some(first) = policy.keys.first() else { return FilterOutcome::Asked };
     let judged: Vec<_> = match scope {
-        Scope::MessageAttributes => policy.keys.iter().map(without_attributes).collect(),
-        Scope::MessageBody => match &message.0 {
+        FilterScope::MessageAttributes => policy.keys.iter().map(without_attributes).collect(),
+        FilterScope::MessageBody => match &message.0 {
             Some(message) => policy.keys.iter().map(|key| judged(key, message)).collect(),
             None => return FilterOutcome::NotAsked { key: word(&first.path) },
         },
@@ -47,9 +47,9 @@ pub fn of(policy: &Policy, scope: Scope, message: &FilteredMessage) -> FilterOut
 /// such message where the scope is the body.
 /// <https://docs.aws.amazon.com/sns/latest/dg/sns-monitoring-using-cloudwatch.html>
 #[derive(Debug)]
-pub struct FilteredMessage<'a>(Option<Node<'a>>);
+pub struct FilterInput<'a>(Option<Node<'a>>);
 
-impl<'a> FilteredMessage<'a> {
+impl<'a> FilterInput<'a> {
     /// Reads the body of a message.
     pub fn new(body: &'a str) -> Self {
         let is_object = body.trim_ascii_start().starts_with('{');

@@ -21,7 +21,7 @@ const MAX_NESTED: usize = 250;
 /// <https://github.com/aws/event-ruler#caveat-compiled-rules-and-json-keys-with-dots>
 pub const DOT: char = '.';
 
-const UNREADABLE: &str = "a text holds half of a surrogate pair";
+const UNREADABLE: &str = "a string holds half of a surrogate pair";
 
 /// A key with values. A message matches it by any of them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,7 +57,10 @@ impl Policy {
     /// Says what AWS would refuse, and where it is.
     pub fn read(json: &str) -> Result<Self, PolicyProblem> {
         if json.len() > MAX_BYTES {
-            return Err(PolicyProblem::at("", format!("longer than {MAX_BYTES} bytes")));
+            return Err(PolicyProblem::at(
+                "",
+                format!("the policy is longer than {MAX_BYTES} bytes"),
+            ));
         }
         let document = Node::read(json)
             .map_err(|error| PolicyProblem::at("", format!("not JSON: {error}")))?;
@@ -92,7 +95,7 @@ impl Policy {
         for (at, (name, value)) in fields.iter().enumerate() {
             let place = below(level.place, name);
             if fields[..at].iter().any(|(other, _)| other == name) {
-                return Err(PolicyProblem::at(&place, "the key is there twice"));
+                return Err(PolicyProblem::at(&place, "the key occurs twice"));
             }
             branches = self.field((name, value), level, &place, branches)?;
         }
@@ -123,7 +126,7 @@ impl Policy {
                 Ok(branches)
             }
             Node::Unreadable => Err(PolicyProblem::at(place, UNREADABLE)),
-            Node::TooDeep => Err(PolicyProblem::at(place, "nested too deep")),
+            Node::TooDeep => Err(PolicyProblem::at(place, "it is nested deeper than 100 levels")),
             _ => {
                 let wanted = format!("`{}` must be an array or an object", word(name));
                 Err(PolicyProblem::at(place, wanted))

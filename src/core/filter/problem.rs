@@ -8,7 +8,7 @@ const LONGEST_WORD: usize = 100;
 /// The longest place that is repeated, in characters.
 const LONGEST_PLACE: usize = 200;
 
-/// Why AWS would refuse a policy.
+/// Why a policy is refused: by AWS, or for a limit of `rydes`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PolicyProblem(String);
 

@@ -11,7 +11,7 @@ use super::*;
 #[track_caller]
 fn said(policy: &str, body: &str) -> FilterOutcome {
     let read = FilterPolicy::parse(policy).unwrap_or_else(|problem| panic!("{policy}: {problem}"));
-    read.evaluate(Scope::MessageBody, &FilteredMessage::new(body))
+    read.evaluate(FilterScope::MessageBody, &FilterInput::new(body))
 }
 
 /// Makes sure that each body is asked, or is not because of the key.

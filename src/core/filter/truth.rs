@@ -37,7 +37,7 @@ impl<'a> Truth<'a> {
         }
     }
 
-    /// The certain value of all these; `otherwise` where they differ.
+    /// The value that all of these share, a doubt included; the doubt `otherwise` where they differ.
     pub fn agreed(truths: impl IntoIterator<Item = Self>, otherwise: &'a str) -> Self {
         let mut truths = truths.into_iter();
         let first = truths.next().unwrap_or(Self::Yes);

@@ -30,7 +30,7 @@ pub enum Consequence {
     /// Nothing.
     None,
     /// The deadline had passed, so the provider was not asked.
-    NotAsked,
+    Expired,
     /// The request would be tried again; after five failures it would become a dead letter.
     Retry,
     /// The request would become a dead letter.
@@ -83,7 +83,7 @@ pub async fn ask_once(asked: TrialRequest<'_>, sink: &Sink<Event>) -> Result<Tri
                 Answer::Failed { reason, .. } => failed(reason),
                 other => other,
             };
-            let consequence = if is_asked { Consequence::None } else { Consequence::NotAsked };
+            let consequence = if is_asked { Consequence::None } else { Consequence::Expired };
             (DetailedAnswer { answer, details }, consequence)
         }
         AttemptOutcome::DeadLetter(reason) => (failed(reason).into(), Consequence::DeadLetter),

@@ -62,26 +62,50 @@ pub(super) async fn submit(
         }
         Err((error, Effect::Excluded)) => return Err(error),
     };
-    let row = match &claim {
-        Claim::Own => &insert.row,
-        Claim::Shared(stored) => {
-            check(stored)?;
-            match backend.has_all_answers(stored).await {
-                Ok(true) => return Ok(Scattered::Answered((**stored).clone())),
-                Ok(false) => stored,
-                Err(error) => return Ok(unpublished(error)),
-            }
-        }
-    };
-    match backend.publish(row).await {
-        Ok(()) => Ok(Scattered::Published(row.clone())),
+    if let Claim::Shared(stored) = claim {
+        check(&stored)?;
+        return publish_stored(backend, *stored).await;
+    }
+    match backend.publish(&insert.row).await {
+        Ok(()) => Ok(Scattered::Published(insert.row)),
         Err((error, Effect::Possible)) => Ok(unpublished(error)),
-        Err((error, Effect::Excluded)) => Err(match claim {
-            Claim::Own => withdrawn(error, row, backend.forget(&insert).await),
-            Claim::Shared(_) => {
-                refused(error, row, "was kept, because another submission wrote it")
-            }
-        }),
+        Err((error, Effect::Excluded)) => {
+            Err(withdrawn(error, &insert.row, backend.forget(&insert).await))
+        }
+    }
+}
+
+/// Publishes a request that has a row, unless every expected provider has answered it. `None` if the id has no row.
+///
+/// # Errors
+/// When the row could not be read, or the message was refused; the error of `check`.
+pub(super) async fn submit_stored(
+    backend: &impl RfqStore,
+    insert: &RequestInsert,
+    check: impl FnOnce(&RequestRow) -> Result<()>,
+) -> Result<Option<Scattered>> {
+    match backend.adopt(insert).await? {
+        Adopted::Own | Adopted::Gone => Ok(None),
+        Adopted::Other(stored) => {
+            check(&stored)?;
+            publish_stored(backend, *stored).await.map(Some)
+        }
+    }
+}
+
+/// Publishes the row of another submission, unless every expected provider has answered it.
+async fn publish_stored(backend: &impl RfqStore, stored: RequestRow) -> Result<Scattered> {
+    match backend.has_all_answers(&stored).await {
+        Ok(true) => return Ok(Scattered::Answered(stored)),
+        Ok(false) => {}
+        Err(error) => return Ok(unpublished(error)),
+    }
+    match backend.publish(&stored).await {
+        Ok(()) => Ok(Scattered::Published(stored)),
+        Err((error, Effect::Possible)) => Ok(unpublished(error)),
+        Err((error, Effect::Excluded)) => {
+            Err(refused(error, &stored, "was kept, because another submission wrote it"))
+        }
     }
 }
 

@@ -51,7 +51,7 @@ pub(crate) struct LoadPlan {
     /// RFQs that are submitted first and not measured.
     pub warm_up: u32,
     pub arrival: Arrival,
-    /// The payload of each RFQ.
+    /// The details of each RFQ.
     pub details: Option<Details>,
     pub providers: provider::ProviderPlan,
     pub gathering: gather::ConsumerSettings,

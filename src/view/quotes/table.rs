@@ -6,8 +6,8 @@ use super::sentences::{after, deadline_after, not_asked, seconds, still_out, tru
 use crate::core::aggregate::{CompletedBy, Gathering, Provider, Quote, State, Status, Timing};
 use crate::core::text::printable;
 use crate::core::{Details, StackName, Timestamp};
+use crate::view::details::{self, Field};
 use crate::view::names::short_all;
-use crate::view::payload::{self, Field};
 use crate::view::table::{Column, cut, cut_middle, lines, price, width_of, wrapped};
 
 /// Rows that a table shows before it folds.
@@ -46,13 +46,13 @@ pub struct Frame<'a> {
 /// The table with its title above and the summary below.
 pub fn table(gathering: &Gathering, frame: Frame<'_>) -> Vec<String> {
     let mut all = vec![title(gathering, frame)];
-    let fields = payload::shown(gathering, frame.fields);
+    let fields = details::shown(gathering, frame.fields);
     let rows: Vec<_> = rows(gathering, &fields).into_iter().map(|(_, cells)| cells).collect();
     let folded = rows.len().saturating_sub(frame.rows);
     let mut shown: Vec<_> = rows.into_iter().take(frame.rows).collect();
-    let widest = if frame.width.is_some() { payload::WIDTHS[0] } else { usize::MAX };
+    let widest = if frame.width.is_some() { details::WIDTHS[0] } else { usize::MAX };
     let titles: Vec<_> = fields.iter().map(|field| field.title(widest)).collect();
-    let columns = payload::columns(gathering, &fields, &titles);
+    let columns = details::columns(gathering, &fields, &titles);
     let columns: Vec<_> = BEFORE.into_iter().chain(columns).chain(AFTER).collect();
     narrow(&mut shown, &columns, frame.width);
     all.extend(lines(&columns, &shown).into_iter().map(|line| format!(" {line}")));
@@ -73,7 +73,7 @@ pub fn table(gathering: &Gathering, frame: Frame<'_>) -> Vec<String> {
     all
 }
 
-/// The line of [`table`] that has the best quote, from 0: title and header come first, then the quotes by price.
+/// The line of [`table`] that has the best quote, from 0: title and header come first, then the quotes, the best first.
 pub fn best_line(gathering: &Gathering) -> Option<usize> {
     gathering.best.as_ref().map(|_| 2)
 }
@@ -89,7 +89,7 @@ fn narrow(rows: &mut [Vec<String>], columns: &[Column<'_>], width: Option<u16>) 
         None => (name, note.min(LONGEST_NOTE)),
         Some(width) => {
             let mut left = 0;
-            for widest in payload::WIDTHS {
+            for widest in details::WIDTHS {
                 for row in &mut *rows {
                     for cell in &mut row[BEFORE.len()..note_column] {
                         *cell = cut(cell, widest);

@@ -101,7 +101,7 @@ fn replies() -> impl Strategy<Value = Reply> {
     )
 }
 
-/// Payload of any shape, with texts that JSON has to escape.
+/// Details of any shape, with texts that JSON has to escape.
 fn details() -> impl Strategy<Value = Details> {
     let numbers = decimals().prop_map(|(digits, exponent)| {
         let written = plain(&digits, exponent);

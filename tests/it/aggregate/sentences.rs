@@ -297,7 +297,10 @@ fn a_provider_that_was_not_asked_is_not_waited_for() {
     assert_eq!((gathering.expected, gathering.not_asked, gathering.answered), (Some(1), 2, 1));
     assert_eq!(state(&sheet, R2, 20), State::NotAsked);
     let reasons: Vec<_> = gathering.providers.iter().map(|one| one.reason.as_deref()).collect();
-    assert_eq!(reasons, [None, Some("its filter on key-2"), Some("its filter on key-3")]);
+    assert_eq!(
+        reasons,
+        [None, Some("its filter on the key key-2"), Some("its filter on the key key-3")]
+    );
     let waiting = Sheet::expecting(&[R1]).not_asking(&[R2]).deadline(60);
     assert_eq!(ends(&waiting, 20), GATHERING);
     assert_eq!(state(&waiting, R2, 20), State::NotAsked, "before the end too");

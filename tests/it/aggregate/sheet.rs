@@ -7,8 +7,8 @@ use proptest::collection::{btree_map, vec};
 use proptest::option::{of, weighted};
 use proptest::prelude::*;
 use rydes::core::{
-    Answer, AnswerRow, Condition, Details, NotAsked, Price, RequestRow, Responder, RfqId, Ride,
-    Rows, Timestamp,
+    Answer, AnswerRow, Condition, Details, ExcludedProvider, Price, RequestRow, Responder, RfqId,
+    Ride, Rows, Timestamp,
 };
 
 /// The providers, in natural order.
@@ -143,9 +143,9 @@ impl Sheet {
 }
 
 /// The filter of provider `Zoë` names no key.
-fn not_asked(who: usize) -> NotAsked {
+fn not_asked(who: usize) -> ExcludedProvider {
     let key = (NAMES[who] != "Zoë").then(|| format!("key-{who}"));
-    NotAsked { responder: name(who), key }
+    ExcludedProvider { responder: name(who), key }
 }
 
 pub fn conditions(wishes: &[Wish]) -> Vec<Condition> {

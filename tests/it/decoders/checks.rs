@@ -259,7 +259,7 @@ fn submission(line: &str) {
     assert_eq!(Request::decode(&sent), Ok(request));
 }
 
-/// Payload, a place in it, and the number there.
+/// Details, a place in them, and the number there.
 pub fn details(bytes: &[u8]) {
     let text = text(bytes);
     let (json, place) = text.rsplit_once('\n').unwrap_or((&text, ""));

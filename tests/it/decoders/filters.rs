@@ -1,6 +1,6 @@
 //! What holds of every filter policy and every body. Shared with the target in `fuzz`.
 
-use rydes::core::filter::{FilterOutcome, FilterPolicy, FilteredMessage, Scope};
+use rydes::core::filter::{FilterInput, FilterOutcome, FilterPolicy, FilterScope};
 use serde_json::value::RawValue;
 
 /// The longest text about a policy, in characters: what it repeats is cut.
@@ -18,8 +18,8 @@ pub fn filter(bytes: &[u8]) {
     };
     read.unknowns().iter().for_each(|unknown| is_short(&unknown.to_string()));
     limits(&read);
-    let of_body = judged(&read, Scope::MessageBody, body);
-    let of_attributes = judged(&read, Scope::MessageAttributes, body);
+    let of_body = judged(&read, FilterScope::MessageBody, body);
+    let of_attributes = judged(&read, FilterScope::MessageAttributes, body);
     if of_attributes == FilterOutcome::Asked {
         assert_eq!(
             of_body,
@@ -33,15 +33,15 @@ pub fn filter(bytes: &[u8]) {
 }
 
 fn limits(policy: &FilterPolicy) {
-    let of_body = policy.check(Scope::MessageBody);
+    let of_body = policy.check(FilterScope::MessageBody);
     if let Err(problem) = &of_body {
         is_short(&problem.to_string());
-        assert!(policy.check(Scope::MessageAttributes).is_err(), "the body has fewer limits");
+        assert!(policy.check(FilterScope::MessageAttributes).is_err(), "the body has fewer limits");
     }
 }
 
-fn judged(policy: &FilterPolicy, scope: Scope, body: &str) -> FilterOutcome {
-    let message = FilteredMessage::new(body);
+fn judged(policy: &FilterPolicy, scope: FilterScope, body: &str) -> FilterOutcome {
+    let message = FilterInput::new(body);
     let outcome = policy.evaluate(scope, &message);
     assert_eq!(policy.evaluate(scope, &message), outcome);
     match &outcome {
@@ -62,7 +62,7 @@ fn wrapped(policy: &str, body: &str) -> Option<FilterOutcome> {
         return None;
     }
     let wrapped = format!(r#"{{"x":{body}}}"#);
-    let outcome = policy.evaluate(Scope::MessageBody, &FilteredMessage::new(&wrapped));
+    let outcome = policy.evaluate(FilterScope::MessageBody, &FilterInput::new(&wrapped));
     let is_deep = |what: &str| what.ends_with("nested too deep");
     (!matches!(&outcome, FilterOutcome::CannotTell { what } if is_deep(what))).then_some(outcome)
 }

@@ -9,7 +9,7 @@ use rydes::core::aggregate::{Gathering, aggregate};
 use rydes::core::text::compact_json;
 use rydes::core::timeline::Timeline;
 use rydes::core::{Answer, AnswerRow, RfqId, Rows, StackName, Timestamp};
-use rydes::view::payload::{Field, common};
+use rydes::view::details::{Field, common};
 use rydes::view::quotes::{Frame, MOST_ROWS, News, document, news, table, truth, workshop};
 use rydes::view::{picture, status, trace};
 use serde_json::Value;

@@ -138,6 +138,46 @@ fn a_row_of_which_nobody_knows_is_finished_by_the_line_that_is_printed() {
 }
 
 #[test]
+fn the_line_that_is_printed_names_the_same_details_and_the_same_order() {
+    let stack = Stack::set_up(1);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = |name: &str, text: &str| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, text).expect("it can be written");
+        file.display().to_string()
+    };
+    let long = format!(r#"{{"it's": "{}"}}"#, "x".repeat(2_000));
+    let event = format!(r#"{{"from": "A", "to": "B", "details": {long}}}"#);
+    let (details, event) = (file("details.json", &long), file("event.json", &event));
+    let ride = ["--from", "A", "--to", "B"];
+    let from_file = format!("@{details}");
+    let short = r#"{"it's":-1}"#;
+    for (number, (options, kept)) in [
+        ([&ride[..], &["--details", short]].concat(), short.to_owned()),
+        ([&ride[..], &["--details", "-5"]].concat(), "-5".to_owned()),
+        ([&ride[..], &["--details", &from_file]].concat(), long.replace(": ", ":")),
+        (vec!["--file", &event], long.replace(": ", ":")),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let proxy = Proxy::start();
+        proxy.fail("PutItem", usize::MAX, ProxyFault::CutBefore);
+        let id = format!("rfq-{number}");
+        let submit = format!("submit --deadline 10m --best-by min:/eta~0'x --rfq-id {id}");
+        let mut submit = stack.rydes(&submit).env("AWS_ENDPOINT_URL_DYNAMODB", &proxy.url);
+        for option in options {
+            submit = submit.arg(option);
+        }
+        let unknown = submit.run().exits(1);
+        assert!(stack.rows(&id).is_empty(), "nothing was written");
+        assert_eq!(try_again(&stack, &unknown), id);
+        let row = &stack.rows(&id)[0];
+        assert_eq!((&row["details"], &row["best-by"]), (&kept.into(), &"min:/eta~0'x".into()));
+    }
+}
+
+#[test]
 fn a_row_whose_confirmation_is_lost_is_recognised() {
     let stack = Stack::set_up(2);
     let _workers = stack.providers("--behavior steady");

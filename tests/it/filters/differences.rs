@@ -3,11 +3,11 @@
 
 use aws_sdk_sns::config::Builder;
 use aws_smithy_types::retry::RetryConfig;
-use rydes::core::filter::{FilterOutcome, FilterPolicy, FilteredMessage, Scope};
+use rydes::core::filter::{FilterInput, FilterOutcome, FilterPolicy, FilterScope};
 
 use self::LocalStack::{Delivers, Drops, Fails, Refuses};
 use self::Ours::{Asked, CannotTell, NotAsked, Refused};
-use super::field::Field;
+use super::bed::TestBed;
 use crate::support::resources::{clients, wait};
 use crate::support::side_by_side;
 
@@ -137,16 +137,16 @@ const DIFFERENCES: [Difference; 45] = [
 const OF_ATTRIBUTES: Difference =
     ("no attributes", Delivers, CannotTell, r#"{"a":[{"exists":false}]}"#, "{}");
 
-fn cases() -> impl Iterator<Item = (Scope, Difference)> {
-    let of_body = DIFFERENCES.into_iter().map(|case| (Scope::MessageBody, case));
-    of_body.chain([(Scope::MessageAttributes, OF_ATTRIBUTES)])
+fn cases() -> impl Iterator<Item = (FilterScope, Difference)> {
+    let of_body = DIFFERENCES.into_iter().map(|case| (FilterScope::MessageBody, case));
+    of_body.chain([(FilterScope::MessageAttributes, OF_ATTRIBUTES)])
 }
 
 #[test]
 fn the_evaluator_differs_from_localstack_where_it_is_known_to() {
     for (scope, (name, _, ours, policy, body)) in cases() {
         let said = match FilterPolicy::parse(policy)
-            .map(|policy| policy.evaluate(scope, &FilteredMessage::new(body)))
+            .map(|policy| policy.evaluate(scope, &FilterInput::new(body)))
         {
             Ok(FilterOutcome::Asked) => Asked,
             Ok(FilterOutcome::NotAsked { .. }) => NotAsked,
@@ -165,8 +165,8 @@ fn localstack_differs_from_the_evaluator_where_it_is_known_to() {
 }
 
 /// What LocalStack does; `expected` has the words that a refusal should have.
-fn done(scope: Scope, policy: &str, body: &str, expected: LocalStack) -> LocalStack {
-    let mut field = Field::empty();
+fn done(scope: FilterScope, policy: &str, body: &str, expected: LocalStack) -> LocalStack {
+    let mut field = TestBed::empty();
     if let Err(refusal) = field.add(scope, policy) {
         return match expected {
             Refuses(words) if refusal.contains(words) => expected,
@@ -179,7 +179,7 @@ fn done(scope: Scope, policy: &str, body: &str, expected: LocalStack) -> LocalSt
     if field.arrived(1)[0].contains(body) { Delivers } else { Drops }
 }
 
-impl Field {
+impl TestBed {
     /// Whether `Publish` is answered without an error.
     fn publishes(&self, body: &str) -> bool {
         let once = Builder::new().retry_config(RetryConfig::disabled());

@@ -1,16 +1,16 @@
 //! The evaluator of filter policies against what a real LocalStack delivers: random policies and messages, and
 //! by hand the places where LocalStack is known to differ from AWS.
 
+mod bed;
 mod bodies;
 mod differences;
 mod draw;
-mod field;
 mod policies;
 
-use rydes::core::filter::{FilterOutcome, FilterPolicy, FilteredMessage, Scope};
+use rydes::core::filter::{FilterInput, FilterOutcome, FilterPolicy, FilterScope};
 
+use self::bed::TestBed;
 use self::draw::Draw;
-use self::field::Field;
 
 /// How many pairs of a policy and a message are tried: 600 unless this variable says otherwise.
 const PAIRS: &str = "RYDES_TEST_FILTER_PAIRS";
@@ -59,14 +59,14 @@ fn localstack_delivers_what_the_evaluator_says() {
     let read: Vec<_> =
         policies.iter().map(|(scope, policy)| (*scope, good(policy, *scope))).collect();
 
-    let field = Field::with(&policies);
+    let field = TestBed::with(&policies);
     field.publish(&bodies);
     let arrived = field.arrived(bodies.len());
 
     let (mut matches, mut wrong) = (0, Vec::new());
     for (((scope, policy), (_, json)), arrived) in read.iter().zip(&policies).zip(&arrived) {
         for body in &bodies {
-            let said = policy.evaluate(*scope, &FilteredMessage::new(body));
+            let said = policy.evaluate(*scope, &FilterInput::new(body));
             let is_there = arrived.contains(body);
             matches += usize::from(is_there);
             if (said == FilterOutcome::Asked) != is_there
@@ -85,14 +85,14 @@ fn localstack_delivers_what_the_evaluator_says() {
 }
 
 /// The operators that no policy has.
-fn missing(policies: &[(Scope, String)]) -> Vec<&str> {
+fn missing(policies: &[(FilterScope, String)]) -> Vec<&str> {
     let is_there = |operator: &&str| policies.iter().any(|(_, policy)| policy.contains(*operator));
     OPERATORS.into_iter().filter(|operator| !is_there(operator)).collect()
 }
 
 /// A policy that AWS takes and that is known throughout.
 #[track_caller]
-fn good(policy: &str, scope: Scope) -> FilterPolicy {
+fn good(policy: &str, scope: FilterScope) -> FilterPolicy {
     let read = FilterPolicy::parse(policy).unwrap_or_else(|problem| panic!("{policy}: {problem}"));
     read.check(scope).unwrap_or_else(|problem| panic!("{policy}: {problem}"));
     assert_eq!(read.unknowns(), [], "{policy}");

@@ -1,6 +1,6 @@
 //! Draws policies. They keep clear of what [`super::differences`] lists.
 
-use rydes::core::filter::Scope;
+use rydes::core::filter::FilterScope;
 
 use super::draw::Draw;
 
@@ -14,12 +14,12 @@ const COUNTS: [&[&str]; 2] = [&["seats"], &["detail", "cost"]];
 
 impl Draw {
     /// A policy, now and then of the scope in which no message of ours matches.
-    pub fn policy(&mut self) -> (Scope, String) {
+    pub fn policy(&mut self) -> (FilterScope, String) {
         if self.happens(4) {
             let rule = self.rules_of_text(false);
-            return (Scope::MessageAttributes, format!("{{\"from\":[{rule}]}}"));
+            return (FilterScope::MessageAttributes, format!("{{\"from\":[{rule}]}}"));
         }
-        (Scope::MessageBody, self.conditions())
+        (FilterScope::MessageBody, self.conditions())
     }
 
     fn conditions(&mut self) -> String {

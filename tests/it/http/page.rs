@@ -96,6 +96,65 @@ fn ten_quotes_arrive_on_the_page() {
 }
 
 #[test]
+fn details_go_out_as_they_were_typed_and_come_back_in_columns() {
+    let stack = Stack::set_up(3);
+    let server = stack.serve();
+    let _consumer = stack.background("consumer run --output jsonl --poll-wait 2s");
+    let browser = Browser::start();
+    browser.open(&server.url);
+    let ask = || browser.run("document.querySelector('#submit').click()");
+    let set = |field: &str, text: &str| {
+        browser.run(&format!("document.querySelector('#{field}').value = {}", json!(text)));
+    };
+    for (field, text) in
+        [("from", "A"), ("to", "B"), ("deadline", "10m"), ("details", "{seats: 4}")]
+    {
+        set(field, text);
+    }
+    ask();
+    browser.sees("#details-error", "Details is not JSON");
+    assert_eq!(browser.focus(), "details");
+    set("details", &format!("\"{}\"", "x".repeat(262_144)));
+    ask();
+    browser.sees("#details-error", "SNS takes at most 262144");
+    let typed = "{\n \"seats\": 12345678901234567890.10, \"b\": 1E+5}";
+    set("details", typed);
+    ask();
+    wait_for("a deep link", || browser.url().contains("/rfqs/").then_some(()));
+    assert_eq!(browser.text("#details-error"), "");
+    let id = browser.url().rsplit('/').next().expect("an id").to_owned();
+    let row = stack.row_when(&id, "-", |_| true);
+    assert_eq!(row["details"], r#"{"seats":12345678901234567890.10,"b":1E+5}"#);
+    // Of five fields, the first three that most quotes have.
+    for (number, details) in [
+        (
+            1,
+            r#"{"rare": 1, "vehicle": "<b>", "eta": 7.0, "seats": 12345678901234567890.10, "d": 1}"#,
+        ),
+        (2, r#"{"vehicle": {"legs": 2}, "eta": 9, "seats": null, "d": 2}"#),
+        (3, r#"{"d": 3, "seats": 3}"#),
+    ] {
+        let reply = format!(
+            r#"{{"responder": "{}", "rfq-id": "{id}", "quote": {number}, "details": {details}}}"#,
+            provider(number)
+        );
+        stack.send(RESPONSES, &reply);
+        stack.row_when(&id, &provider(number), |_| true);
+    }
+    browser.sees("#truth", "complete: 3 of 3 answered");
+    assert_eq!(browser.texts("#titles th.field"), ["vehicle", "eta", "seats"]);
+    let cells =
+        |row: &str| -> Vec<String> { row.split('|').skip(3).take(3).map(str::to_owned).collect() };
+    let rows = table(&browser);
+    assert_eq!(cells(&rows[0]), ["<b>", "7.0", "12345678901234567890.10"]);
+    assert_eq!(cells(&rows[1]), [r#"{"legs":2}"#, "9", "null"]);
+    assert_eq!(cells(&rows[2]), ["", "", "3"]);
+    // The browser itself reports the refusal.
+    let complaints = browser.complaints();
+    assert!(complaints.iter().all(|complaint| complaint.contains("413")), "{complaints:?}");
+}
+
+#[test]
 fn names_of_all_scripts_are_shown_and_what_is_unseen_elsewhere_is_escaped() {
     let stack = Stack::set_up(1);
     let server = stack.serve();

@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use super::document;
 use crate::schemas::conforms;
-use crate::support::json_lines;
 use crate::support::proxy::{Proxy, ProxyFault};
 use crate::support::resources::{clients, wait};
 use crate::support::stack::{RESPONSES, Stack, provider};
+use crate::support::{json_lines, wait_for};
 
 /// Requests from Oslo alone.
 const OSLO: &str = r#"{"from":["Oslo"]}"#;
@@ -99,13 +99,13 @@ fn who_was_not_asked_is_shown_with_the_key_of_its_filter() {
         stack.rydes("submit --from A --to B --deadline 10m --details").arg(r#"{"seats": 5}"#);
     let submitted = submitted.run().exits(0);
     assert!(
-        submitted.stderr.contains("asked 2 providers, 2 not asked by their filters"),
+        submitted.stderr.contains("asked 2 providers, filters excluded 2"),
         "{}",
         submitted.stderr
     );
     let id = submitted.stdout.trim_end();
     let watched = stack.rydes(&format!("quotes {id} --watch")).run().exits(0).stdout;
-    let line = "2 not asked: acme (its filter on from); globex (its filter on details.seats)";
+    let line = "2 not asked: acme (its filter on the key from); globex (its filter on the key details.seats)";
     assert!(watched.contains(line), "{watched}");
     let row = stack.rows(id).into_iter().next().expect("the request row");
     assert_eq!(row["not-asked"], json!(["acme", "globex"]));
@@ -115,7 +115,7 @@ fn who_was_not_asked_is_shown_with_the_key_of_its_filter() {
         .map(|(who, state)| (&*who.leak(), state));
     let excluded = [("acme", "not-asked"), ("globex", "not-asked")];
     assert_eq!(states(&told), [expected, excluded].concat());
-    assert_eq!(told["providers"][3]["reason"], "its filter on details.seats");
+    assert_eq!(told["providers"][3]["reason"], "its filter on the key details.seats");
     let traced = stack.rydes(&format!("trace {id}")).run().exits(0).stdout;
     assert!(traced.contains("acme                         -  not asked"), "{traced}");
     let verified = stack.rydes(&format!("verify {id}")).run().exits(0).stdout;
@@ -127,7 +127,7 @@ fn who_was_not_asked_is_shown_with_the_key_of_its_filter() {
     );
     let server = stack.serve();
     let page = server.follow(id, "").until("end", |_| true);
-    assert_eq!(page["table"][2]["note"], "not asked: its filter on from");
+    assert_eq!(page["table"][2]["note"], "not asked: its filter on the key from");
     // One that matches is asked.
     let asked = "submit --from Oslo --to B --deadline 10m --details 1 -o json";
     let asked = document(&stack.rydes(asked).run().exits(0));
@@ -227,6 +227,41 @@ fn a_request_that_all_filters_exclude_is_not_written() {
 }
 
 #[test]
+fn only_new_policies_exclude_all_providers() {
+    let stack = Stack::set_up(0);
+    add(&stack, "acme", OSLO);
+    let server = stack.serve();
+    assert_eq!(server.post(r#"{"from": "Oslo", "to": "B"}"#).status, 201);
+    assert_eq!(server.post(r#"{"from": "A", "to": "B"}"#).status, 422);
+    add(&stack, "acme", "{}");
+    let is_taken = || (server.post(r#"{"from": "A", "to": "B"}"#).status == 201).then_some(());
+    wait_for("the new policy counts", is_taken);
+}
+
+#[test]
+fn a_row_that_is_there_says_who_was_asked() {
+    let stack = Stack::set_up(0);
+    add(&stack, "acme", r#"{"details": {"seats": [4]}}"#);
+    let submit = "submit --from A --to B --deadline 10m --rfq-id x";
+    stack.rydes(&format!("{submit} --details")).arg(r#"{"seats":4}"#).run().exits(0);
+    // Without its details it would be asked of nobody, but they are in its row.
+    stack.rydes(submit).run().exits(0);
+    assert_eq!((stack.depth("acme"), stack.rows("x").len()), (2, 1));
+    let other = stack.rydes(&format!("{submit} --details")).arg("{}").run().exits(2);
+    assert!(other.stderr.contains("other details"), "{}", other.stderr);
+}
+
+#[test]
+fn a_policy_on_attributes_excludes_every_request() {
+    let stack = Stack::set_up(2);
+    set(&stack, &provider(2), "FilterPolicy", r#"{"kind": ["a"]}"#);
+    stack.run("setup --providers 2").exits(0);
+    let id = stack.submit("--deadline 10m");
+    assert_eq!(stack.rows(&id)[0]["not-asked-keys"], json!(["kind"]));
+    assert_eq!((stack.depth(&provider(1)), stack.depth(&provider(2))), (1, 0), "SNS agrees");
+}
+
+#[test]
 fn it_costs_one_look_at_the_tags_and_only_a_marked_topic_one_more_for_each_subscription() {
     let stack = Stack::set_up(3);
     let proxy = Proxy::start();
@@ -322,6 +357,12 @@ fn a_policy_is_checked_before_aws_sees_it_and_stays_until_it_is_changed() {
         let refused = stack.rydes("providers add acme --only").arg(policy).run().exits(2);
         assert!(refused.stderr.contains(problem), "{policy}: {}", refused.stderr);
     }
+    let unknown =
+        stack.rydes("providers add acme --only").arg(r#"{"from": [{"wildcard": "O*"}]}"#).run();
+    let warning = "warning: `rydes` does not know the operator `wildcard` at /from/0/wildcard";
+    assert!(unknown.stderr.contains(warning), "{}", unknown.stderr);
+    stack.rydes("providers remove acme").run().exits(0);
+    assert!(!is_marked(&stack) || stack.run("setup --providers 1").code == Some(0));
     let refused = stack.rydes("providers add acme --only @/nonexistent").run().exits(2);
     assert!(refused.stderr.contains("cannot read"), "{}", refused.stderr);
     assert!(!stack.subscriptions().contains_key(&stack.full("acme")), "nothing was made");
@@ -341,7 +382,8 @@ fn a_policy_is_checked_before_aws_sees_it_and_stays_until_it_is_changed() {
         OSLO
     );
     assert_eq!(expected(), 1);
-    add(&stack, "acme", "{}");
+    let open = stack.rydes("providers add acme -o json --only {}").run().exits(0);
+    assert_eq!(document(&open)["filter-policy"], Value::Null);
     assert_eq!(expected(), 2);
     assert!(is_marked(&stack));
     stack.rydes("setup --providers 1").run().exits(0);
@@ -355,7 +397,7 @@ fn a_policy_is_checked_before_aws_sees_it_and_stays_until_it_is_changed() {
 fn filters_that_were_set_by_hand_are_found_and_the_topic_is_marked() {
     let stack = Stack::set_up(2);
     filter_by_hand(&stack, &provider(2));
-    let setup = "` marks the topic";
+    let setup = "` to mark the topic";
     for command in ["providers list", "status"] {
         let ran = stack.rydes(command).run().exits(0);
         let said = format!("{}{}", ran.stdout, ran.stderr).replace("\n  ", " ");
@@ -370,7 +412,7 @@ fn filters_that_were_set_by_hand_are_found_and_the_topic_is_marked() {
     stack.rydes(&format!("quotes {id} --watch")).run().exits(3);
     let unexplained = stack.rydes(&format!("verify {id} --wait")).run().exits(8).stderr;
     assert!(
-        unexplained.contains(&format!("the subscription of {} has a filter now", provider(2))),
+        unexplained.contains(&format!("subscribed with a filter: {}; run", provider(2))),
         "{unexplained}"
     );
     assert!(!stack.run("setup --providers 2 --dry-run").exits(0).stdout.contains("nothing"));
@@ -392,7 +434,7 @@ fn subscribers_that_are_no_queues_are_listed_and_not_expected() {
     let stack = Stack::set_up(1);
     let subscribe = clients().sns.subscribe().topic_arn(stack.topic_arn()).protocol("email");
     wait(subscribe.endpoint("a@b.example").send()).expect("it is subscribed");
-    let sentence = "email a@b.example: subscribed, but no queue; no answer of it is expected";
+    let sentence = "email a@b.example: subscribed, but not a queue; it is not expected to answer";
     for command in ["providers list", "status", "setup --providers 1"] {
         let ran = stack.rydes(command).run().exits(0);
         assert!(
@@ -403,7 +445,10 @@ fn subscribers_that_are_no_queues_are_listed_and_not_expected() {
     }
     for command in ["providers list", "status"] {
         let told = document(&stack.rydes(&format!("{command} -o json")).run().exits(0));
-        assert_eq!(told["others"], json!([{"protocol": "email", "endpoint": "a@b.example"}]));
+        assert_eq!(
+            told["non-queue-subscribers"],
+            json!([{"protocol": "email", "endpoint": "a@b.example"}])
+        );
     }
     assert_eq!(stack.quotes(&stack.submit("--deadline 10m"))["expected"], 1);
 }

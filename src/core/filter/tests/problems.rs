@@ -15,8 +15,8 @@ fn shapes() {
         ("\"x\"", "a policy must be a JSON object"),
         ("{\"a\": [1,]}", "not JSON: expected value at line 1 column 10"),
         ("", "not JSON: EOF while parsing a value at line 1 column 0"),
-        (r#"{"\ud800": ["x"]}"#, "a text holds half of a surrogate pair"),
-        (r#"{"a": {"\ud800": ["x"]}}"#, "a text holds half of a surrogate pair, at /a"),
+        (r#"{"\ud800": ["x"]}"#, "a string holds half of a surrogate pair"),
+        (r#"{"a": {"\ud800": ["x"]}}"#, "a string holds half of a surrogate pair, at /a"),
         (r#"{"a": "x"}"#, "`a` must be an array or an object, at /a"),
         (r#"{"a": {"b": 1}}"#, "`b` must be an array or an object, at /a/b"),
         (r#"{"a": {"suffix": "x"}}"#, "`suffix` must be an array or an object, at /a/suffix"),
@@ -24,9 +24,9 @@ fn shapes() {
         (r#"{"a": {}}"#, "the object is empty, at /a"),
         (r#"{"a": [["x"]]}"#, "a value must be a string, a number, true, false, null"),
         (r#"{"a": ["\ud800"]}"#, "a value must be a string"),
-        (r#"{"a": [{}]}"#, "an operator must be the one key of its object, at /a/0"),
-        (r#"{"a": [{"prefix": "x", "suffix": "y"}]}"#, "an operator must be the one key of its"),
-        (r#"{"a": [1], "b": [2], "a": [3]}"#, "the key is there twice, at /a"),
+        (r#"{"a": [{}]}"#, "this object must have exactly one key: an operator, at /a/0"),
+        (r#"{"a": [{"prefix": "x", "suffix": "y"}]}"#, "this object must have exactly one key"),
+        (r#"{"a": [1], "b": [2], "a": [3]}"#, "the key occurs twice, at /a"),
         (r#"{"$or": []}"#, "the array is empty, at /$or"),
         (r#"{"$or": "x"}"#, "`$or` must be an array or an object, at /$or"),
         (r#"{"$or": [{"a": ["x"]}]}"#, "`$or` must have at least two objects"),
@@ -34,7 +34,7 @@ fn shapes() {
         (r#"{"$or": [{"a": ["x"]}, {"prefix": "b"}]}"#, "`$or` must have at least two objects"),
         (
             r#"{"$or": [{"numeric": 123}, {"prefix": "abc"}]}"#,
-            "`numeric` must be a list, at /$or/0/",
+            "`numeric` must be an array, at /$or/0/",
         ),
         (r#"{"$or": [{"a": ["x"]}, {}]}"#, "the object is empty, at /$or/1"),
         (r#"{"$or": [{"a": ["x"]}, {"b": "y"}]}"#, "must be an array or an object, at /$or/1/b"),
@@ -52,14 +52,14 @@ fn operands() {
         (r#"{"suffix": ["x"]}"#, "`suffix` must be a string"),
         (r#"{"equals-ignore-case": null}"#, "`equals-ignore-case` must be a string"),
         (r#"{"exists": "no"}"#, "`exists` must be true or false, at /a/0/exists"),
-        (r#"{"anything-but": null}"#, "`anything-but` must be a string, a number, or a list"),
-        (r#"{"anything-but": []}"#, "the list of `anything-but` is empty"),
+        (r#"{"anything-but": null}"#, "`anything-but` must be a string, a number, or an array"),
+        (r#"{"anything-but": []}"#, "the array of `anything-but` is empty"),
         (r#"{"anything-but": ["x", 1]}"#, "strings only, or numbers only, at /a/0/anything-but/1"),
         (r#"{"anything-but": [true]}"#, "strings only, or numbers only"),
-        (r#"{"anything-but": {}}"#, "an operator must be the one key"),
+        (r#"{"anything-but": {}}"#, "this object must have exactly one key"),
         (r#"{"anything-but": {"prefix": false}}"#, "`prefix` must be a string"),
         (r#"{"anything-but": {"prefix": ""}}"#, "`prefix` in `anything-but` is empty"),
-        (r#"{"numeric": 1}"#, "`numeric` must be a list"),
+        (r#"{"numeric": 1}"#, "`numeric` must be an array"),
         (r#"{"numeric": []}"#, wrong_sign),
         (r#"{"numeric": ["operator"]}"#, wrong_sign),
         (r#"{"numeric": [1, "<="]}"#, wrong_sign),
@@ -95,24 +95,26 @@ fn limits() {
         let policy = FilterPolicy::parse(policy).expect("a policy");
         policy.check(scope).map_err(|problem| problem.to_string())
     };
-    let combinations = |count| Err(format!("{count} combinations of values, at most 150"));
-    let both = [Scope::MessageBody, Scope::MessageAttributes];
+    let combinations = |count| {
+        Err(format!("the policy has {count} combinations of values; SNS takes at most 150"))
+    };
+    let both = [FilterScope::MessageBody, FilterScope::MessageAttributes];
     for scope in both {
         let keys: Vec<_> = (0..6).map(|key| many(&format!("k{key}"), 1)).collect();
         assert_eq!(check(&format!("{{{}}}", keys[..5].join(",")), scope), Ok(()));
         let six = check(&format!("{{{}}}", keys.join(",")), scope);
-        assert_eq!(six, Err("6 top-level keys, at most 5".to_owned()));
+        assert_eq!(six, Err("the policy has 6 top-level keys; SNS takes at most 5".to_owned()));
         assert_eq!(check(&format!("{{{},{}}}", many("a", 50), many("b", 3)), scope), Ok(()));
         let many = format!("{{{},{}}}", many("a", 100), many("b", 51));
         assert_eq!(check(&many, scope), combinations(5_100));
         assert_eq!(check("{}", scope), Ok(()));
     }
-    let body = |policy: &str| check(policy, Scope::MessageBody);
+    let body = |policy: &str| check(policy, FilterScope::MessageBody);
     let nested = format!(r#"{{"a": {{"b": {{{}}}}}, "d": {{{}}}}}"#, many("c", 4), many("e", 3));
     assert_eq!(body(&nested), Ok(()), "3 x 4 x 2 x 3 = 72");
     let more = format!("{},{}}}", &nested[..nested.len() - 1], many("f", 3));
     assert_eq!(body(&more), combinations(216));
-    let attributes = check(&nested, Scope::MessageAttributes).expect_err("it is nested");
+    let attributes = check(&nested, FilterScope::MessageAttributes).expect_err("it is nested");
     assert!(attributes.starts_with("the key `a.b.c` is nested"), "{attributes}");
     let or = format!(
         r#"{{"$or": [{{{}}}, {{{}}}], "detail": {{{}, "$or": [{{{}}}, {{{}}}]}}}}"#,
@@ -135,7 +137,7 @@ fn what_would_take_too_long_is_refused_at_once() {
     }
     refused(&nested, "more than 150 combinations of values, at /x/x");
     let deep = format!("{}[1]{}", r#"{"a":"#.repeat(100), "}".repeat(100));
-    refused(&deep, "nested too deep");
+    refused(&deep, "nested deeper than 100 levels");
     let keys: Vec<_> = (0..251).map(|key| many(&format!("k{key}"), 1)).collect();
     refused(&format!("{{{}}}", keys.join(",")), "more than 250 keys, at /k250");
     refused(&format!("{{{}}}", " ".repeat(256 * 1024)), "longer than 262144 bytes");

@@ -103,7 +103,7 @@ fn bodies_that_are_no_objects() {
 fn messages_have_no_attributes() {
     let said = |policy: &str| {
         let policy = FilterPolicy::parse(policy).expect("a policy");
-        policy.evaluate(Scope::MessageAttributes, &FilteredMessage::new(r#"{"a": "x"}"#))
+        policy.evaluate(FilterScope::MessageAttributes, &FilterInput::new(r#"{"a": "x"}"#))
     };
     let not_asked = |key: &str| FilterOutcome::NotAsked { key: key.to_owned() };
     for rule in [r#""x""#, "null", r#"{"exists": true}"#, r#"{"anything-but": "y"}"#] {
@@ -121,8 +121,11 @@ fn messages_have_no_attributes() {
 
 #[test]
 fn the_words_of_the_scopes_are_those_of_aws() {
-    for scope in [Scope::MessageAttributes, Scope::MessageBody] {
-        assert_eq!(Scope::parse(scope.word()), Some(scope));
+    for scope in [FilterScope::MessageAttributes, FilterScope::MessageBody] {
+        assert_eq!(FilterScope::parse(scope.word()), Some(scope));
     }
-    assert_eq!((Scope::parse("messagebody"), Scope::default()), (None, Scope::MessageAttributes));
+    assert_eq!(
+        (FilterScope::parse("messagebody"), FilterScope::default()),
+        (None, FilterScope::MessageAttributes)
+    );
 }

@@ -8,7 +8,7 @@ use aws_sdk_sns::error::ProvideErrorMetadata as _;
 use aws_sdk_sns::types::PublishBatchRequestEntry;
 use aws_sdk_sqs::types::QueueAttributeName;
 use futures_util::future::join_all;
-use rydes::core::filter::Scope;
+use rydes::core::filter::FilterScope;
 
 use crate::support::resources::{clients, wait};
 use crate::support::stack::Stack;
@@ -21,13 +21,13 @@ const BATCH: usize = 10;
 const QUIET: Duration = Duration::from_millis(600);
 
 /// A topic and its queues, gone with this value.
-pub struct Field {
+pub struct TestBed {
     stack: Stack,
     /// Of the queue for everything, then of one for each policy.
     queues: Vec<String>,
 }
 
-impl Drop for Field {
+impl Drop for TestBed {
     fn drop(&mut self) {
         let delete = |url: &String| clients().sqs.delete_queue().queue_url(url).send();
         let topic = clients().sns.delete_topic().topic_arn(self.topic()).send();
@@ -35,11 +35,11 @@ impl Drop for Field {
     }
 }
 
-impl Field {
+impl TestBed {
     /// A topic with subscriptions of these policies.
-    pub fn with(policies: &[(Scope, String)]) -> Self {
+    pub fn with(policies: &[(FilterScope, String)]) -> Self {
         let mut field = Self::empty();
-        let subscribe = |(number, (scope, policy)): (usize, &(Scope, String))| {
+        let subscribe = |(number, (scope, policy)): (usize, &(FilterScope, String))| {
             field.subscribe(number + 1, Some((*scope, policy.clone())))
         };
         let made = wait(join_all(policies.iter().enumerate().map(subscribe)));
@@ -63,7 +63,7 @@ impl Field {
     ///
     /// # Errors
     /// What LocalStack says of the policy that it refuses.
-    pub fn add(&mut self, scope: Scope, policy: &str) -> Result<(), String> {
+    pub fn add(&mut self, scope: FilterScope, policy: &str) -> Result<(), String> {
         let number = self.queues.len();
         let url = wait(self.subscribe(number, Some((scope, policy.to_owned()))))?;
         self.queues.push(url);
@@ -73,7 +73,7 @@ impl Field {
     async fn subscribe(
         &self,
         number: usize,
-        filter: Option<(Scope, String)>,
+        filter: Option<(FilterScope, String)>,
     ) -> Result<String, String> {
         let name = format!("q{number}");
         let create = clients().sqs.create_queue().queue_name(self.stack.full(&name)).send();

@@ -1,5 +1,6 @@
-//! Payload in tables: a column for each field of the replies' details that is shown.
+//! Details in tables: a column for each field of the replies' details that is shown.
 
+use std::collections::HashMap;
 use std::str::FromStr;
 
 use super::table::{Column, cut};
@@ -9,6 +10,8 @@ use crate::core::{Decimal, Details, Pointer};
 
 /// The widest cell on a terminal: the first of these that leaves room for names and notes, else the last.
 pub(super) const WIDTHS: [usize; 3] = [24, 16, 12];
+/// Fields of one reply that may become columns of the page.
+const MOST_FIELDS: usize = 100;
 /// The widest cell without a terminal.
 const LONGEST: usize = 200;
 
@@ -25,7 +28,7 @@ impl FromStr for Field {
     /// Reads the name of a top-level field, or a JSON Pointer, which begins with `/`.
     fn from_str(text: &str) -> Result<Self, String> {
         if text.is_empty() {
-            return Err("a field has a name, as in `vehicle` or `/legs/0/price`".to_owned());
+            return Err("the field is empty; give a name such as `vehicle`, or a pointer such as `/legs/0/price`".to_owned());
         }
         if text.starts_with('/') { Pointer::parse(text) } else { Pointer::to_field(text) }
             .map(|pointer| Self { title: text.to_owned(), pointer })
@@ -79,24 +82,26 @@ pub(super) fn shown(gathering: &Gathering, asked: &[Field]) -> Vec<Field> {
 /// The first three top-level fields that most quotes have, in the order in which they appear.
 pub fn common(gathering: &Gathering) -> Vec<Field> {
     const MOST: usize = 3;
-    let mut counts: Vec<(String, usize)> = Vec::new();
+    // The number of quotes that have a field, and the order in which the fields appear.
+    let (mut counts, mut names) = (HashMap::new(), Vec::new());
     for details in gathering.quotes.iter().filter_map(|quote| quote.details.as_ref()) {
-        for name in details.fields() {
-            match counts.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, count)) => *count += 1,
-                None => counts.push((name, 1)),
+        for name in details.fields().into_iter().take(MOST_FIELDS) {
+            let count: &mut usize = counts.entry(name.clone()).or_default();
+            if *count == 0 {
+                names.push(name);
             }
+            *count += 1;
         }
     }
-    let common = counts.into_iter().filter(|(_, count)| count * 2 > gathering.quotes.len());
-    let field = |(name, _): (String, _)| {
+    let common = names.into_iter().filter(|name| counts[name] * 2 > gathering.quotes.len());
+    let field = |name: String| {
         let pointer = Pointer::to_field(&name).ok()?;
         Some(Field { title: name, pointer })
     };
     common.filter_map(field).take(MOST).collect()
 }
 
-/// The columns of these fields, at most `width` wide.
+/// A column for each of these fields, aligned to the right if all its values are numbers.
 pub(super) fn columns<'a>(
     gathering: &Gathering,
     fields: &[Field],

@@ -1,6 +1,7 @@
-//! Payload in both directions, and the order of quotes that it decides.
+//! Details in both directions, and the order of quotes that they decide.
 
 use std::fs;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -84,7 +85,7 @@ fn details_that_could_not_be_passed_on_are_refused_before_anything_is_sent() {
     let server = stack.serve();
     let nested = format!("{}{}", "[".repeat(101), "]".repeat(101));
     for (details, problem) in [
-        ("{", "EOF"),
+        ("{", "not JSON: EOF"),
         ("seats", "expected"),
         (r#"{"a": "\ud800"}"#, "surrogate"),
         (nested.as_str(), "more than 100 levels"),
@@ -116,7 +117,7 @@ fn details_that_could_not_be_passed_on_are_refused_before_anything_is_sent() {
     let too_long = submit(LONGEST).exits(2).stderr;
     let size = too_long.split_once("details has ").and_then(|(_, rest)| rest.split_once(" bytes"));
     let size: usize = size.and_then(|(size, _)| size.parse().ok()).expect("the size");
-    assert!(too_long.contains("SNS takes 262144; nothing was sent"), "{too_long}");
+    assert!(too_long.contains("SNS takes at most 262144; nothing was sent"), "{too_long}");
     length += LONGEST - (size - LONGEST) - length;
     assert!(submit(length + 1).exits(2).stderr.contains("has 262145 bytes"));
     assert_eq!((stack.rows(id).len(), stack.depth(&provider(1))), (0, 0), "nothing was written");
@@ -212,8 +213,8 @@ fn details_of_a_reply_that_cannot_be_kept_refuse_it() {
         reasons,
         [
             "`details` is longer than 65536 bytes",
-            "`details`: it has more than 100 levels",
-            "`details`: it holds half of a surrogate pair",
+            "`details`: a string holds half of a surrogate pair",
+            "`details`: it has more than 100 levels of arrays and objects",
         ]
     );
     // A failure with details is replaced by a quote without; nothing of it stays but its time.
@@ -288,9 +289,15 @@ fn the_order_is_stored_and_every_reader_follows_it() {
     let page = server.follow(&id, "").until("end", |_| true);
     assert_eq!((&page["table"][0]["quote"], &page["fields"]), (&"90".into(), &json!(["eta"])));
     assert_eq!(page["table"][0]["fields"], json!(["-3"]));
+    // A late one that would have won says why.
+    stack.rydes(&format!("close {id}")).run().exits(0);
+    let stranger = json!({"responder": "late", "rfq-id": id, "quote": 1, "details": {"eta": -9}});
+    stack.send(RESPONSES, &stranger.to_string());
+    stack.row_when(&id, "late", |_| true);
+    assert_eq!(stack.quotes(&id)["regret"], Value::Null, "it was not expected");
     // The same id with another order, or other details, is another request.
     for (option, problem) in
-        [("--best-by max:/eta", "by `min:/eta`"), ("--details 1", "other details")]
+        [("--best-by max:/eta", "another order: `min:/eta`"), ("--details 1", "other details")]
     {
         let again =
             stack.rydes(&format!("submit --from A --to B --rfq-id {id} {option}")).run().exits(2);
@@ -304,6 +311,40 @@ fn the_order_is_stored_and_every_reader_follows_it() {
         assert_eq!(server.post(&body).json()["field"], "best-by");
     }
     consumer.stop();
+}
+
+#[test]
+fn a_late_quote_is_regretted_with_the_value_that_would_have_won() {
+    let stack = Stack::set_up(2);
+    let id = stack.submit("--deadline 1s --best-by min:/eta");
+    let consumer = stack.background("consumer run -o jsonl --poll-wait 2s");
+    let reply = |who: usize, eta: i64| {
+        let reply = json!({"responder": provider(who), "rfq-id": id, "quote": 50 + who, "details": {"eta": eta}});
+        stack.send(RESPONSES, &reply.to_string());
+        stack.row_when(&id, &provider(who), |_| true);
+    };
+    reply(1, 9);
+    std::thread::sleep(Duration::from_millis(1_200));
+    reply(2, 4);
+    let told = stack.quotes(&id);
+    conforms("quotes", &told);
+    let regret = ["responder", "quote", "by", "value"].map(|name| told["regret"][name].clone());
+    assert_eq!(regret, [json!(provider(2)), json!(52), json!("min:/eta"), json!(4)]);
+    let table = stack.rydes(&format!("quotes {id}")).run().exits(0).stdout;
+    let sentence =
+        format!("a late quote of 52 (/eta 4) from {} would have beaten 51 (/eta 9)", provider(2));
+    assert!(table.contains(&sentence), "{table}");
+    consumer.stop();
+}
+
+#[test]
+fn a_negative_number_is_typed_as_it_is() {
+    let stack = Stack::set_up(1);
+    let id = stack.submit("--deadline 10m --details -5");
+    assert_eq!(stack.rows(&id)[0]["details"], "-5");
+    let tried =
+        stack.rydes("providers try --details -5 -- sh -c").arg("cat >&2; echo 1").run().exits(0);
+    assert!(tried.stderr.contains(r#""details":-5}"#), "{}", tried.stderr);
 }
 
 #[test]
