@@ -102,7 +102,7 @@ pub(super) fn write_answer(insert: &Insert) -> Vec<(&'static str, AttributeValue
     if let Some(Ride { from, to, customer }) = &insert.ride {
         fields.extend([("from", text(from)), ("to", text(to)), ("customer", text(customer))]);
     }
-    fields.extend(row.details.as_ref().map(|payload| ("details", details(payload))));
+    fields.extend(row.details.as_ref().map(|all| ("details", details(all))));
     for (name, at) in [
         ("received-at", row.received_at),
         ("answered-at", row.answered_at),

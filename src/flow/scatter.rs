@@ -123,41 +123,43 @@ impl Scatter {
     /// it, and then its row is removed again unless another submission uses it; a conflict when a request with other
     /// content has the id.
     pub async fn submit(&self, submission: Submission) -> Result<Scattered> {
-        let row = row(&submission);
-        let Audience { expected, not_asked } = self.audience(&row).await;
-        let row = RequestRow { expected: Some(expected), not_asked, ..row };
+        let recipients = self.recipients().await;
+        if recipients.is_empty() {
+            return Err(no_provider());
+        }
+        let mut row = addressed(&submission, &recipients);
+        if is_addressed_to_none(&row) {
+            // No answer can show that a policy has changed: only new policies may exclude all.
+            let recipients = self.reread().await;
+            row = addressed(&submission, &recipients);
+        }
+        let is_excluded = is_addressed_to_none(&row);
         let insert = RequestInsert { row, submission: Uuid::new_v4() };
         let check = |stored: &RequestRow| check_same(&submission, stored);
-        if insert.row.expected.as_ref().is_some_and(|expected| !expected.is_empty()) {
+        if !is_excluded {
             return protocol::submit(self, insert, check).await;
-        }
-        if insert.row.not_asked.is_empty() {
-            return Err(no_provider());
         }
         // If the id has a row, that row says who was asked: its details may be others.
         let stored = protocol::submit_stored(self, &insert, check).await?;
         stored.ok_or_else(|| all_excluded(&insert.row.not_asked))
     }
 
-    /// Who is asked, by the register. If a refresh fails, the old register counts.
-    async fn audience(&self, row: &RequestRow) -> Audience {
+    /// The register. If a refresh fails, the old one counts.
+    async fn recipients(&self) -> Arc<Recipients> {
         let mut register = self.register.lock().await;
         if register.looked.elapsed() > self.register_age {
             Arc::make_mut(&mut register.recipients).refresh().boxed().await;
             // The requests that waited for this refresh use its result, however long it took.
             register.looked = Instant::now();
         }
-        let recipients = Arc::clone(&register.recipients);
-        drop(register);
-        let audience = recipients.split(|| row.message());
-        if !audience.expected.is_empty() || recipients.is_empty() {
-            return audience;
-        }
-        // No answer can show that a policy has changed: only new policies may exclude all.
+        Arc::clone(&register.recipients)
+    }
+
+    /// The register with policies that were read a moment ago.
+    async fn reread(&self) -> Arc<Recipients> {
         let mut register = self.register.lock().await;
-        let recipients = Arc::make_mut(&mut register.recipients);
-        recipients.reread(self.register_age).boxed().await;
-        recipients.split(|| row.message())
+        Arc::make_mut(&mut register.recipients).reread(self.register_age).boxed().await;
+        Arc::clone(&register.recipients)
     }
 }
 
@@ -220,17 +222,23 @@ fn failed(doing: &str, refusal: &Refusal) -> (Error, Effect) {
     (error, refusal.effect)
 }
 
-/// The row, but for who is asked.
-fn row(submission: &Submission) -> RequestRow {
+/// The row of a request that is submitted now, with who is asked.
+fn addressed(submission: &Submission, recipients: &Recipients) -> RequestRow {
     let submitted = Timestamp::now();
-    RequestRow {
+    let row = RequestRow {
         submitted_at: Some(submitted),
         deadline: Some(submitted.plus(submission.deadline.value())),
         until: conditions(&submission.until),
         best_by: submission.best_by.clone().unwrap_or_default(),
         details: submission.details.clone(),
         ..RequestRow::new(submission.id.clone(), submission.ride.clone())
-    }
+    };
+    let Audience { expected, not_asked } = recipients.split(|| row.message());
+    RequestRow { expected: Some(expected), not_asked, ..row }
+}
+
+fn is_addressed_to_none(row: &RequestRow) -> bool {
+    row.expected.as_ref().is_some_and(Vec::is_empty)
 }
 
 /// `all`, then the other conditions.

@@ -67,9 +67,9 @@ impl Recipients {
         self.read_policies(Instant::now()).await;
     }
 
-    /// Reads all policies again, unless they are new.
-    pub async fn reread(&mut self, newer_than: Duration) {
-        if self.policies.read.elapsed() > newer_than {
+    /// Reads all policies again, unless that was tried within `pause`.
+    pub async fn reread(&mut self, pause: Duration) {
+        if self.policies.tried.elapsed() > pause {
             self.policies.due = Instant::now();
             self.read_policies(Instant::now()).await;
         }
@@ -138,12 +138,14 @@ struct Policies {
     read: Instant,
     /// When all of them are read again.
     due: Instant,
+    /// When reading all of them was last tried.
+    tried: Instant,
 }
 
 impl Policies {
     fn new() -> Self {
         let now = Instant::now();
-        Self { known: HashMap::new(), read: now, due: now }
+        Self { known: HashMap::new(), read: now, due: now, tried: now }
     }
 
     /// The subscriptions to read now: all if the policies are old, else those that were not read yet.
@@ -154,6 +156,9 @@ impl Policies {
 
     fn take(&mut self, reading: Reading, live: &[String], now: Instant) {
         let were_old = now >= self.due;
+        if were_old {
+            self.tried = now;
+        }
         match reading {
             Reading::Read(policies) => {
                 let is_whole = live.iter().all(|arn| {
