@@ -121,6 +121,12 @@ fn details_are_cut_where_the_terminal_is_narrow() {
 }
 
 #[test]
+fn details_without_room_are_named() {
+    let fields = ["vehicle", "eta-minutes"];
+    assert_snapshot!(shown_by("max:/eta-minutes", &fields, 5, detailed(), 16_000, Some(59)));
+}
+
+#[test]
 fn a_number_that_no_quote_has_is_named() {
     assert_snapshot!(shown_by("min:/price/total", &[], 5, detailed(), 2_000, Some(80)));
 }

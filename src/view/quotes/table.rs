@@ -46,18 +46,19 @@ pub struct Frame<'a> {
 /// The table with its title above and the summary below.
 pub fn table(gathering: &Gathering, frame: Frame<'_>) -> Vec<String> {
     let mut all = vec![title(gathering, frame)];
-    let fields = details::shown(gathering, frame.fields);
-    let rows: Vec<_> = rows(gathering, &fields).into_iter().map(|(_, cells)| cells).collect();
-    let folded = rows.len().saturating_sub(frame.rows);
-    let mut shown: Vec<_> = rows.into_iter().take(frame.rows).collect();
-    let widest = if frame.width.is_some() { details::WIDTHS[0] } else { usize::MAX };
-    let titles: Vec<_> = fields.iter().map(|field| field.title(widest)).collect();
-    let columns = details::columns(gathering, &fields, &titles);
-    let columns: Vec<_> = BEFORE.into_iter().chain(columns).chain(AFTER).collect();
-    narrow(&mut shown, &columns, frame.width);
-    all.extend(lines(&columns, &shown).into_iter().map(|line| format!(" {line}")));
-    if folded > 0 {
-        all.push(format!("    ... and {folded} more"));
+    let (mut fields, mut hidden) = (details::shown(gathering, frame.fields), Vec::new());
+    let drawn = loop {
+        match (drawn(gathering, &fields, frame), fields.pop()) {
+            (Drawn { fits: false, .. }, Some(last)) => hidden.insert(0, last.title(SHORTEST_NAME)),
+            (drawn, _) => break drawn,
+        }
+    };
+    all.extend(drawn.lines);
+    if drawn.folded > 0 {
+        all.push(format!("    ... and {} more", drawn.folded));
+    }
+    if !hidden.is_empty() {
+        all.extend(wrapped(&format!("    too narrow for {}", hidden.join(", ")), frame.width));
     }
     let out = still_out(gathering);
     if !out.is_empty() {
@@ -73,18 +74,41 @@ pub fn table(gathering: &Gathering, frame: Frame<'_>) -> Vec<String> {
     all
 }
 
+struct Drawn {
+    lines: Vec<String>,
+    /// How many rows are not shown.
+    folded: usize,
+    /// Whether names and notes have the width that they need.
+    fits: bool,
+}
+
+/// The rows of the table with these fields, its header first.
+fn drawn(gathering: &Gathering, fields: &[Field], frame: Frame<'_>) -> Drawn {
+    let rows: Vec<_> = rows(gathering, fields).into_iter().map(|(_, cells)| cells).collect();
+    let folded = rows.len().saturating_sub(frame.rows);
+    let mut shown: Vec<_> = rows.into_iter().take(frame.rows).collect();
+    let widest = if frame.width.is_some() { details::WIDTHS[0] } else { usize::MAX };
+    let titles: Vec<_> = fields.iter().map(|field| field.title(widest)).collect();
+    let columns = details::columns(gathering, fields, &titles);
+    let columns: Vec<_> = BEFORE.into_iter().chain(columns).chain(AFTER).collect();
+    let fits = narrow(&mut shown, &columns, frame.width);
+    let lines = lines(&columns, &shown).into_iter().map(|line| format!(" {line}")).collect();
+    Drawn { lines, folded, fits }
+}
+
 /// The line of [`table`] that has the best quote, from 0: title and header come first, then the quotes, the best first.
 pub fn best_line(gathering: &Gathering) -> Option<usize> {
     gathering.best.as_ref().map(|_| 2)
 }
 
-/// Cuts fields, names and notes to the width that the other columns leave.
-fn narrow(rows: &mut [Vec<String>], columns: &[Column<'_>], width: Option<u16>) {
+/// Cuts fields, names and notes to the width that the other columns leave. Returns whether that is enough.
+fn narrow(rows: &mut [Vec<String>], columns: &[Column<'_>], width: Option<u16>) -> bool {
     let note_column = columns.len() - 1;
     let wide =
         |rows: &[Vec<String>], column: usize| width_of(columns[column].title(), rows, column);
     let (name, note) = (wide(rows, RESPONDER), wide(rows, note_column));
     let shortest_note = SHORTEST_NOTES[usize::from(note_column > BEFORE.len() + 1)];
+    let mut fits = true;
     let (name, note) = match width.map(usize::from) {
         None => (name, note.min(LONGEST_NOTE)),
         Some(width) => {
@@ -102,6 +126,7 @@ fn narrow(rows: &mut [Vec<String>], columns: &[Column<'_>], width: Option<u16>) 
                     break;
                 }
             }
+            fits = left >= name.min(SHORTEST_NAME) + note.min(SHORTEST_NOTES[0]);
             let name = name.min(left.saturating_sub(note.min(shortest_note)).max(SHORTEST_NAME));
             (name, note.min(LONGEST_NOTE).min(left.saturating_sub(name)))
         }
@@ -110,6 +135,7 @@ fn narrow(rows: &mut [Vec<String>], columns: &[Column<'_>], width: Option<u16>) 
         row[RESPONDER] = cut_middle(&row[RESPONDER], name);
         row[note_column] = cut(&row[note_column], note);
     }
+    fits
 }
 
 fn title(gathering: &Gathering, frame: Frame<'_>) -> String {
