@@ -4,9 +4,10 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 
 use super::{Context, attended};
+use crate::core::Details;
 use crate::core::text::printable;
 use crate::error::{Error, Result};
-use crate::flow::draft::{JSON_MAX, utf8};
+use crate::flow::draft::{JSON_MAX, check_details, utf8};
 
 /// Reads a file, or stdin with `-`. Returns its name, safe to print, and its text.
 ///
@@ -29,12 +30,25 @@ pub(super) async fn text_of(context: &Context, file: PathBuf) -> Result<(String,
     Ok((name, text))
 }
 
+/// Details that were typed, or that are read from a file or stdin.
+///
+/// # Errors
+/// Invalid, with the problem.
+pub(super) async fn read_details(context: &Context, typed: &str) -> Result<Option<Details>> {
+    let checked = check_details("--details", &typed_or_read(context, typed).await?);
+    checked.map_err(|error| match typed.strip_prefix('@') {
+        Some(_) => error,
+        None => error.hint("a file is typed as `@FILE`, and a JSON text has double quotes"),
+    })
+}
+
 /// The text that was typed, or that of the file in `@FILE`, or of stdin with `@-`.
 ///
 /// # Errors
 /// Those of [`text_of`].
 pub(super) async fn typed_or_read(context: &Context, typed: &str) -> Result<String> {
     match typed.strip_prefix('@') {
+        Some("") => Err(Error::invalid("no file name follows `@`")),
         Some(file) => text_of(context, file.into()).await.map(|(_, text)| text),
         None => Ok(typed.to_owned()),
     }

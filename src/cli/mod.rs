@@ -1,5 +1,6 @@
 //! The command line: global options, one module per command, the exit code.
 
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::time::Duration;
 
@@ -8,11 +9,13 @@ use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 
 use crate::aws::Aws;
+use crate::core::ProviderName;
 use crate::error::{Error, Kind, Result, exit};
 use crate::flow::events::{Step, StepState};
 use crate::settings::open_files;
 use crate::settings::{Backend, Env, RawOptions, Settings};
 use crate::shutdown::Shutdown;
+use crate::stack::Subscribers;
 use crate::terminal::steps::StepDisplay;
 use crate::terminal::{Color, Format, Output, Terminal, Verbosity};
 
@@ -371,6 +374,14 @@ async fn interruptible(context: &Context, mut work: LocalBoxFuture<'_, Result<u8
             }
         }
     }
+}
+
+/// `setup` with the number of simulated providers that follow each other from number 1, so that it makes no others.
+fn setup_again(subscribers: &Subscribers) -> String {
+    let names = subscribers.live.iter().filter_map(|one| one.name.as_ref());
+    let numbers: HashSet<usize> = names.filter_map(ProviderName::number).collect();
+    let in_a_row = (1..=numbers.len()).take_while(|number| numbers.contains(number));
+    format!("setup --providers {}", in_a_row.count())
 }
 
 /// Waits for a person or another program that types or reads. A signal interrupts the wait.

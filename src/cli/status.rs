@@ -1,18 +1,16 @@
 //! `rydes status`.
 
-use std::collections::HashSet;
-
 use clap::Args;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::recent::Recent;
-use super::{Context, env};
+use super::{Context, env, setup_again};
 use crate::aws::Aws;
 use crate::core::aggregate::Gathering;
-use crate::core::{ProviderName, RfqId, Timestamp};
+use crate::core::{RfqId, Timestamp};
 use crate::error::{Result, exit};
 use crate::flow::quotes::snapshot;
-use crate::stack::{Subscribers, depths_and_subscribers};
+use crate::stack::depths_and_subscribers;
 use crate::terminal::Format;
 use crate::terminal::live::size;
 use crate::view::status::{Heading, document, queues, rfqs, subscribers};
@@ -47,7 +45,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
             output.data(&aws.target_line_in_full());
             let width = output.is_terminal().then(|| size().0);
             output.lines(&queues(&depths, &settings.command("dlq list"), width));
-            let setup = settings.command(&format!("setup --providers {}", simulated(&subscribed)));
+            let setup = settings.command(&setup_again(&subscribed));
             output.lines(&subscribers(&subscribed, &setup, width));
             output.lines(&rfqs(&gatherings, Timestamp::now(), width));
         }
@@ -69,15 +67,6 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         output.note(&format!("{gone} {what} submitted here {is} not in the table any more"));
     }
     Ok(exit::DONE)
-}
-
-/// The number of simulated providers that follow each other from number 1, so that `setup` makes no others; at
-/// least 1.
-fn simulated(subscribers: &Subscribers) -> usize {
-    let names = subscribers.live.iter().filter_map(|one| one.name.as_ref());
-    let numbers: HashSet<usize> = names.filter_map(ProviderName::number).collect();
-    let in_a_row = (1..=numbers.len()).take_while(|number| numbers.contains(number));
-    in_a_row.count().max(1)
 }
 
 /// The states of those RFQs that still exist.

@@ -64,8 +64,8 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
             .hint("`--no-receipts` workers and original providers leave no trace when silent");
         let error = match filtered_names(&conservation) {
             Some(names) if conservation.is_unmarked => error.hint(format!(
-                "subscribed with a filter: {names}; run `{}` so that submissions follow it",
-                settings.command("setup")
+                "subscribed with a filter that submissions ignore: {names}; see {}",
+                settings.command("status")
             )),
             Some(names) => error.hint(format!("subscribed with a filter now: {names}")),
             None => error,

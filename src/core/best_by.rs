@@ -53,15 +53,15 @@ impl FromStr for BestBy {
     /// Reads `price`, `min:/eta-minutes` or `max:/rating`.
     fn from_str(text: &str) -> Result<Self, String> {
         let pointer = |text| {
-            Pointer::parse(text).map_err(|problem| format!("{problem}; an example is `min:/eta`"))
+            Pointer::parse(text)
+                .map_err(|problem| format!("{problem}; an example is `min:/eta-minutes`"))
         };
         match text.split_once(':') {
             None if text == "price" => Ok(Self::Price),
             Some(("min", text)) => pointer(text).map(Self::Min),
             Some(("max", text)) => pointer(text).map(Self::Max),
-            _ => {
-                Err("expected `price`, `min:POINTER` or `max:POINTER`, as in `min:/eta`".to_owned())
-            }
+            _ => Err("expected `price`, `min:POINTER` or `max:POINTER`, as in `min:/eta-minutes`"
+                .to_owned()),
         }
     }
 }
@@ -90,7 +90,7 @@ mod tests {
             assert_eq!(by(text).to_string(), text);
         }
         for bad in ["", "Price", "price:", "min", "min:eta", "max:/~", "avg:/eta"] {
-            assert!(bad.parse::<BestBy>().expect_err(bad).contains("`min:/eta`"), "{bad}");
+            assert!(bad.parse::<BestBy>().expect_err(bad).contains("`min:/eta-minutes`"), "{bad}");
         }
     }
 

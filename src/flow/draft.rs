@@ -213,7 +213,14 @@ fn check_size(id: &RfqId, ride: &Ride, details: Option<&Details>) -> Result<()> 
     let time = Some(Timestamp::now());
     let request =
         Request { id: id.clone(), ride: ride.clone(), submitted_at: time, deadline: time };
-    let size = request.encode(Some(details)).len();
+    check_message_size(request.encode(Some(details)).len())
+}
+
+/// Fails if SNS would not take a message of this size, in bytes.
+///
+/// # Errors
+/// Too large, with both sizes.
+pub fn check_message_size(size: usize) -> Result<()> {
     if size <= MAX_PUBLISHED_BYTES {
         return Ok(());
     }
@@ -224,12 +231,21 @@ fn check_size(id: &RfqId, ride: &Ride, details: Option<&Details>) -> Result<()> 
     Err(Error::new(Kind::TooLarge, message).about("details"))
 }
 
-/// Reads a request from JSON: the original's event with optional fields `rfq-id`, `details`, `deadline`, `until`
-/// and `best-by`. `terms` replace missing fields. `name` is the input's name in messages.
+/// Reads a request from JSON, and checks it. [`read_json`] says what is read.
 ///
 /// # Errors
 /// Invalid, with the problem and the field; too large if SNS would not take the message.
 pub fn of_json(name: &str, json: &str, terms: &Terms) -> Result<Submission> {
+    let (draft, terms) = read_json(name, json, terms)?;
+    draft.check(str::to_owned, terms)
+}
+
+/// Reads the original's event with optional fields `rfq-id`, `details`, `deadline`, `until` and `best-by`. `terms`
+/// replace missing fields. `name` is the input's name in messages.
+///
+/// # Errors
+/// Invalid, with the problem and the field.
+pub fn read_json(name: &str, json: &str, terms: &Terms) -> Result<(Draft, Terms)> {
     let event = object(name, json)?;
     let draft = Draft { rfq_id: text(name, &event, "rfq-id")?, ..Draft::of_event(name, &event)? };
     let deadline = match text(name, &event, "deadline")? {
@@ -256,7 +272,7 @@ pub fn of_json(name: &str, json: &str, terms: &Terms) -> Result<Submission> {
             Some(parsed.map_err(|problem: String| invalid("best-by", &format!(": {problem}")))?)
         }
     };
-    draft.check(str::to_owned, Terms { deadline, until, best_by })
+    Ok((draft, Terms { deadline, until, best_by }))
 }
 
 /// Trims and checks the id of a new request. It refuses characters that control a terminal, and the path segments

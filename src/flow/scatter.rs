@@ -201,6 +201,9 @@ fn no_provider() -> Error {
     Error::new(Kind::NoProvider, "no provider is subscribed; nothing was written")
 }
 
+/// Keys that the refusal of an excluded request names.
+const NAMED_KEYS: usize = 5;
+
 fn all_excluded(not_asked: &[ExcludedProvider]) -> Error {
     let all = not_asked.len();
     let filters = if all == 1 {
@@ -208,7 +211,9 @@ fn all_excluded(not_asked: &[ExcludedProvider]) -> Error {
     } else {
         "filters of all providers exclude"
     };
-    let message = format!("the {filters} this request; nothing was written");
+    let keys: BTreeSet<_> = not_asked.iter().filter_map(|one| one.key.as_deref()).collect();
+    let keys = keys.into_iter().take(NAMED_KEYS).collect::<Vec<_>>().join(", ");
+    let message = format!("the {filters} this request (keys: {keys}); nothing was written");
     Error::new(Kind::AllExcluded, message)
 }
 

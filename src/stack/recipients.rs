@@ -193,7 +193,10 @@ impl Policies {
     fn excluding(&self, arn: &str, message: &FilterInput) -> Option<String> {
         let (policy, scope) = self.known.get(arn)?.as_ref()?;
         match policy.evaluate(*scope, message) {
-            FilterOutcome::NotAsked { key } => Some(key),
+            FilterOutcome::NotAsked { key } => Some(match scope {
+                FilterScope::MessageBody => key,
+                FilterScope::MessageAttributes => format!("{}.{key}", scope.word()),
+            }),
             FilterOutcome::Asked | FilterOutcome::CannotTell { .. } => None,
         }
     }

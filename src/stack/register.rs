@@ -5,7 +5,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use super::Subscribers;
 use super::late::{Origin, look_at_queue};
 use super::made::Made;
-use super::queue_state;
+use super::queue_state::{self, QueueState};
 use super::setup::scope_of;
 use super::spec::Spec;
 use super::subscriptions::{Filter, Listed};
@@ -48,6 +48,7 @@ pub struct Registered {
 /// What was made for an external provider.
 #[derive(Debug, Clone)]
 pub struct Added {
+    pub kind: ProviderKind,
     pub queue: Change,
     pub subscription: Change,
     pub queue_url: String,
@@ -108,11 +109,11 @@ fn kind(is_simulated: bool) -> ProviderKind {
     if is_simulated { ProviderKind::Simulated } else { ProviderKind::External }
 }
 
-/// Makes the queue and the subscription of an external provider. With a filter, it marks the topic first. Without
+/// Makes the queue and the subscription of an external provider, or changes the filter of any. With a filter, it marks the topic first. Without
 /// one, an existing filter stays, and the topic is marked for it.
 ///
 /// # Errors
-/// Invalid when the name is a simulated provider's; not set up when there is no stack.
+/// Invalid when the name is a simulated provider's and there is no filter; not set up when there is no stack.
 pub async fn add(
     aws: &Aws,
     name: &ProviderName,
@@ -124,14 +125,16 @@ pub async fn add(
     let scope = scope_of(&response).await?;
     let topic = aws.topic_at(scope.topic_arn(&aws.names.topic()));
     let subscriptions = Listed::of(&topic).await?.live;
-    let spec = Spec::provider(aws, &scope, name, ProviderKind::External.word());
-    let found = look_at_queue(aws, &spec.name, untagged, on_wait).await?;
+    let queue_name = aws.names.provider_queue(name);
+    let found = look_at_queue(aws, &queue_name, untagged, on_wait).await?;
     if let Some(found) = &found {
-        check_owner(aws, &format!("queue {}", spec.name), &found.tags, untagged)?;
-        if found.is_simulated() {
-            return Err(Error::invalid(format!("{name} is a simulated provider")));
-        }
+        check_owner(aws, &format!("queue {queue_name}"), &found.tags, untagged)?;
     }
+    let kind = kind(found.as_ref().is_some_and(QueueState::is_simulated));
+    if kind == ProviderKind::Simulated && filter.is_none() {
+        return Err(Error::invalid(format!("{name} is a simulated provider")));
+    }
+    let spec = Spec::provider(aws, &scope, name, kind.word());
     let queue = queue::ensure(aws, &spec, found.as_ref(), Mode::Apply, on_wait).await?;
     if filter.is_some_and(|filter| !filter.is_empty()) {
         topic::mark(aws, topic.arn()).await?;
@@ -155,6 +158,7 @@ pub async fn add(
     made.subscription(&spec.name, &subscription);
     Box::pin(made.shows(aws, &scope, on_wait)).await?;
     Ok(Added {
+        kind,
         queue,
         subscription,
         queue_url: aws.queue(spec.name.clone()).await?.url().to_owned(),

@@ -53,7 +53,10 @@ impl Field {
         let Some(value) = details.and_then(|details| details.part(&self.pointer)) else {
             return String::new();
         };
-        let text = serde_json::from_str(value).ok().filter(|text: &String| !text.is_empty());
+        let text = serde_json::from_str(value).ok();
+        // An empty text, or one that looks like a number, keeps its quotes.
+        let is_plain = |text: &String| !text.is_empty() && Decimal::of_json(text).is_none();
+        let text = text.filter(is_plain);
         // Nothing beyond the cut is ever shown, so it need not be made safe.
         let shown: String = text.as_deref().unwrap_or(value).chars().take(LONGEST + 1).collect();
         cut(&printable(&shown), LONGEST)

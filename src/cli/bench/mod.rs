@@ -10,12 +10,11 @@ use clap::Args;
 use crate::aws::MAX_WAIT;
 use crate::cli::Context;
 use crate::cli::behaviour::BehaviourArgs;
-use crate::cli::input::typed_or_read;
+use crate::cli::input::read_details;
 use crate::cli::providers::service::{ServiceArgs, usual_concurrency};
 use crate::cli::workers::GATHER_CONCURRENCY;
 use crate::consumer::ConsumeOptions;
 use crate::error::{Error, Result, exit};
-use crate::flow::draft::check_details;
 use crate::flow::gather;
 use crate::flow::provider::{Profile, ProviderPlan, Receipts, Served, ServedBy, Simulation};
 use crate::shutdown::StopSignal;
@@ -114,7 +113,7 @@ async fn measure(
     let concurrency =
         command.behaviour.typed_concurrency().unwrap_or_else(|| usual_concurrency(&by));
     let details = match &command.details {
-        Some(typed) => check_details("--details", &typed_or_read(context, typed).await?)?,
+        Some(typed) => read_details(context, typed).await?,
         None => None,
     };
     let plan = LoadPlan {

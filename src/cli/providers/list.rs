@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::config;
-use crate::cli::Context;
+use crate::cli::{Context, setup_again};
 use crate::core::text::printable;
 use crate::error::{Result, exit};
 use crate::flow::provider::Served;
@@ -85,7 +85,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     for sentence in subscriptions::sentences(&inactive, None) {
         context.output.note(&sentence);
     }
-    if let Some(sentence) = unmarked(&subscribers, &settings.command("setup")) {
+    if let Some(sentence) = unmarked(&subscribers, &settings.command(&setup_again(&subscribers))) {
         context.output.hint(&sentence);
     }
     Ok(exit::DONE)

@@ -15,10 +15,10 @@ use serde_json::json;
 use super::{Context, waiting};
 use crate::cli::input::typed_or_read;
 use crate::core::ProviderName;
-use crate::core::filter::{FilterPolicy, FilterScope, PolicyProblem};
+use crate::core::filter::{FilterPolicy, FilterScope, PolicyProblem, is_operator};
 use crate::core::text::{printable, trimmed};
-use crate::error::{Error, Result, exit};
-use crate::stack::{self, Change, Filter, OpenRequests, Removed, Untagged};
+use crate::error::{Error, Kind, Result, exit};
+use crate::stack::{self, Change, Filter, OpenRequests, ProviderKind, Removed, Untagged};
 use crate::terminal::{Format, Output};
 use crate::view::count_of;
 
@@ -102,8 +102,14 @@ async fn add(context: &Context, command: Add) -> Result<u8> {
     output.note(&aws.target_line());
     let untagged = if command.adopt { Untagged::Adopt } else { Untagged::Refuse };
     let on_wait = waiting(output);
-    let added =
-        Box::pin(stack::add(&aws, &command.name, filter.as_ref(), untagged, &on_wait)).await?;
+    let adding = Box::pin(stack::add(&aws, &command.name, filter.as_ref(), untagged, &on_wait));
+    let added = adding.await.map_err(|error| match (error.kind(), &filter) {
+        (Kind::Other, Some(_)) => {
+            let remove = settings.command(&format!("providers remove {}", command.name));
+            error.hint(format!("if a queue was made before this error: {remove}"))
+        }
+        _ => error,
+    })?;
     drop(on_wait);
     if matches!(output.format, Format::Json | Format::Jsonl) {
         output.json(&json!({
@@ -118,6 +124,20 @@ async fn add(context: &Context, command: Add) -> Result<u8> {
         return Ok(exit::DONE);
     }
     let name = &command.name;
+    let asked = match (&added.filter, &filter) {
+        (Some(filter), _) => Some(format!(
+            "{name} is asked only for requests that match {}",
+            printable(&filter.policy)
+        )),
+        (None, Some(_)) => Some(format!("{name} is asked for every request")),
+        (None, None) => None,
+    };
+    if added.kind == ProviderKind::Simulated {
+        if let Some(asked) = &asked {
+            output.note(asked);
+        }
+        return Ok(exit::DONE);
+    }
     let what = match (&added.queue, &added.subscription) {
         (Change::Kept, Change::Kept) => "was there already",
         _ => "is ready",
@@ -140,19 +160,20 @@ async fn add(context: &Context, command: Add) -> Result<u8> {
     ] {
         output.data(&line);
     }
-    if let Some(filter) = &added.filter {
-        output.note(&format!(
-            "{name} is asked only for requests that match {}",
-            printable(&filter.policy)
-        ));
-        if aws.is_real() {
-            output.note("AWS takes up to 15 minutes to apply a filter");
-        }
+    if let Some(asked) = &asked {
+        output.note(asked);
+    }
+    if filter.is_some() && aws.is_real() {
+        output.note("AWS takes up to 15 minutes to apply a filter");
     }
     let run = settings.command(&format!("providers run {name} -- PROGRAM"));
     output.note(&format!("next: {run}, or with --http URL; or a consumer of its own"));
     Ok(exit::DONE)
 }
+
+/// The fields of a request's message.
+const FIELDS: [&str; 7] =
+    ["rfq-id", "from", "to", "customer", "submitted-at", "deadline", "details"];
 
 /// Checks a policy on the message's body. What it does with some requests may be unknown; that is a warning.
 fn policy(output: &Output, json: &str) -> Result<Filter> {
@@ -164,6 +185,21 @@ fn policy(output: &Output, json: &str) -> Result<Filter> {
             "`rydes` does not know {} at {}; where it decides, an answer is expected",
             unknown.what, unknown.place
         ));
+    }
+    for key in policy.keys() {
+        let (first, _) = key.split_once('.').unwrap_or((key, ""));
+        if !FIELDS.contains(&first) {
+            output.warning(&format!(
+                "requests have no field `{first}`; they have {}",
+                FIELDS.map(|field| format!("`{field}`")).join(", ")
+            ));
+        }
+        if let Some(operator) = key.split('.').find(|part| is_operator(part)) {
+            output.warning(&format!(
+                "`{operator}` in `{key}` is read as a key; an operator stands in an array, as in \
+                 `[{{\"{operator}\": ...}}]`"
+            ));
+        }
     }
     Ok(Filter { policy: trimmed(json).to_owned(), scope: FilterScope::MessageBody })
 }

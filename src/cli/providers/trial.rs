@@ -8,13 +8,13 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::service::ServiceArgs;
-use crate::cli::input::typed_or_read;
+use crate::cli::input::read_details;
 use crate::cli::{Context, attended, env};
 use crate::core::{
     Answer, ProviderName, Request, RfqId, Ride, StackName, Timestamp, show_duration,
 };
 use crate::error::{Error, Result, exit};
-use crate::flow::draft::check_details;
+use crate::flow::draft::check_message_size;
 use crate::flow::events::{Event, Sink};
 use crate::flow::provider::{Consequence, Trial, TrialRequest, ask_once};
 use crate::settings::Env;
@@ -99,10 +99,11 @@ impl Command {
             let (submitted_at, deadline) = (Some(now), Some(now.plus(DEADLINE)));
             let request = Request { id: RfqId::random(), ride, submitted_at, deadline };
             let details = match &self.details {
-                Some(typed) => check_details("--details", &typed_or_read(context, typed).await?)?,
+                Some(typed) => read_details(context, typed).await?,
                 None => None,
             };
             let body = request.encode(details.as_ref());
+            check_message_size(body.len())?;
             return Ok((request, body));
         }
         let read = || {

@@ -7,13 +7,11 @@ use std::time::Duration;
 use clap::Args;
 
 use crate::cli::Context;
-use crate::cli::input::{text_of, typed_or_read};
+use crate::cli::input::{read_details, text_of};
 use crate::cli::until::stored;
 use crate::core::{BestBy, Details, Ride, Until, parse_duration};
 use crate::error::Result;
-use crate::flow::draft::{
-    DEADLINE, Draft, Submission, Term, Terms, check_deadline, check_details, object,
-};
+use crate::flow::draft::{DEADLINE, Draft, Submission, Term, Terms, check_deadline, read_json};
 use crate::settings::{Settings, quoted};
 use crate::view::details::Field;
 
@@ -57,7 +55,8 @@ pub(in crate::cli) struct Command {
     /// Details for the providers: JSON, `@FILE`, or `@-` for stdin [default: none]
     #[arg(long, value_name = "JSON", allow_negative_numbers = true, conflicts_with = "file")]
     details: Option<String>,
-    /// Read `from`, `to`, `customer` and `details` from a JSON file, or from stdin with `-`
+    /// Read the request from a JSON file, or from stdin with `-`; it has the fields of a line of
+    /// --batch
     #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "to", "customer"])]
     file: Option<PathBuf>,
     /// Use this id; an RFQ that may have been lost half way is submitted again
@@ -94,31 +93,23 @@ impl Command {
 
     /// The request, checked before anything is sent.
     pub(super) async fn submission(&self, context: &Context) -> Result<Submission> {
-        let draft = self.draft(context).await?;
-        if self.file.is_some() {
-            return draft.check(str::to_owned, self.terms());
+        if let Some(file) = self.file.clone() {
+            let (name, text) = text_of(context, file).await?;
+            let (draft, terms) = read_json(&name, &text, &self.terms())?;
+            let rfq_id = self.rfq_id.clone().or(draft.rfq_id);
+            return Draft { rfq_id, ..draft }.check(str::to_owned, terms);
         }
-        let is_missing = draft.ride.from.is_none() || draft.ride.to.is_none();
-        let option = |field: &str| format!("--{field}");
-        let checked = draft.check(option, self.terms());
+        let Self { from, to, customer, rfq_id, .. } = self.clone();
+        let is_missing = from.is_none() || to.is_none();
+        let details = self.details(context).await?;
+        let draft = Draft { ride: Ride { from, to, customer }, rfq_id, details };
+        let checked = draft.check(|field| format!("--{field}"), self.terms());
         checked.map_err(|error| if is_missing { error.hint(USAGE) } else { error })
-    }
-
-    /// The request, from the options or a file.
-    async fn draft(&self, context: &Context) -> Result<Draft> {
-        let rfq_id = self.rfq_id.clone();
-        let Some(file) = self.file.clone() else {
-            let Self { from, to, customer, .. } = self.clone();
-            let details = self.details(context).await?;
-            return Ok(Draft { ride: Ride { from, to, customer }, rfq_id, details });
-        };
-        let (name, text) = text_of(context, file).await?;
-        Ok(Draft { rfq_id, ..Draft::of_event(&name, &object(&name, &text)?)? })
     }
 
     async fn details(&self, context: &Context) -> Result<Option<Details>> {
         match &self.details {
-            Some(typed) => check_details("--details", &typed_or_read(context, typed).await?),
+            Some(typed) => read_details(context, typed).await,
             None => Ok(None),
         }
     }

@@ -16,6 +16,7 @@ mod tests;
 mod tree;
 mod truth;
 
+pub use or::is_operator;
 pub use outcome::FilterInput;
 pub use problem::{PolicyProblem, Unknown};
 
@@ -113,6 +114,11 @@ impl FilterPolicy {
     /// Whether SNS delivers a message.
     pub fn evaluate(&self, scope: FilterScope, message: &FilterInput) -> FilterOutcome {
         outcome::of(&self.0, scope, message)
+    }
+
+    /// The paths of its keys, joined by dots.
+    pub fn keys(&self) -> impl Iterator<Item = &str> {
+        self.0.keys.iter().map(|key| key.path.as_str())
     }
 
     /// The operators and shapes with an effect that is not known, in their order.

@@ -39,6 +39,11 @@ const RESERVED: [&str; 24] = [
     "ip-address-not-in-range",
 ];
 
+/// Whether a name is an operator's.
+pub fn is_operator(name: &str) -> bool {
+    RESERVED.contains(&name)
+}
+
 /// The objects of an `$or`; `None` if the key is a key like any other.
 /// <https://docs.aws.amazon.com/sns/latest/dg/and-or-logic.html#or-operator>
 ///

@@ -1,7 +1,7 @@
 //! Reads a policy: its keys with their rules, and the ways in which `$or` lets it match.
 
 use super::operator::rule;
-use super::or::{Object, alternatives};
+use super::or::{Object, alternatives, is_operator};
 use super::problem::{PolicyProblem, Unknown, below, element, word};
 use super::rule::Rule;
 use super::tree::Node;
@@ -128,7 +128,13 @@ impl Policy {
             Node::Unreadable => Err(PolicyProblem::at(place, UNREADABLE)),
             Node::TooDeep => Err(PolicyProblem::at(place, "it is nested deeper than 100 levels")),
             _ => {
-                let wanted = format!("`{}` must be an array or an object", word(name));
+                let wanted = if is_operator(name) {
+                    format!(
+                        "the operator `{name}` must stand in an array, as in [{{\"{name}\": ...}}]"
+                    )
+                } else {
+                    format!("`{}` must be an array or an object", word(name))
+                };
                 Err(PolicyProblem::at(place, wanted))
             }
         }

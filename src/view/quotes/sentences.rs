@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::core::aggregate::{CompletedBy, Gathering, Provider, Regret, State, Timing};
 use crate::core::text::printable;
-use crate::core::{Condition, Decimal, Price, Responder, Timestamp};
+use crate::core::{Condition, Decimal, Pointer, Price, Responder, Timestamp};
 use crate::view::names::short_all;
 use crate::view::table::number;
 
@@ -91,16 +91,24 @@ fn offer(gathering: &Gathering, price: &Price, value: Option<&Decimal>) -> Strin
     match (gathering.best_by().pointer(), value) {
         (None, _) => price.to_string(),
         (Some(pointer), Some(value)) => {
-            format!("{price} ({} {})", printable(&pointer.to_string()), number(value))
+            format!("{price} ({} {})", place(pointer), number(value))
         }
-        (Some(pointer), None) => format!("{price} (no {})", printable(&pointer.to_string())),
+        (Some(pointer), None) => format!("{price} (no {})", place(pointer)),
     }
 }
 
 /// Says so if no quote has the value that was to order them.
 fn unmet_order(gathering: &Gathering) -> Option<String> {
-    let pointer = printable(&gathering.unmet_order()?.to_string());
-    Some(format!("no quote has {pointer}: ordered by price"))
+    let place = place(gathering.unmet_order()?);
+    Some(format!("no quote has {place}: ordered by price"))
+}
+
+/// A place in details, safe to print.
+fn place(pointer: &Pointer) -> String {
+    match pointer.to_string().as_str() {
+        "" => "a number as its details".to_owned(),
+        text => printable(text),
+    }
 }
 
 fn regret_lines(gathering: &Gathering, regret: &Regret) -> Vec<String> {

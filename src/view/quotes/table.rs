@@ -66,8 +66,7 @@ pub fn table(gathering: &Gathering, frame: Frame<'_>) -> Vec<String> {
         all.push(frame.width.map_or(sentence.clone(), |width| cut(&sentence, width.into())));
     }
     if let Some(sentence) = not_asked(gathering) {
-        let sentence = format!("    {sentence}");
-        all.push(frame.width.map_or(sentence.clone(), |width| cut(&sentence, width.into())));
+        all.extend(wrapped(&format!("    {sentence}"), frame.width));
     }
     let truth = truth(gathering, frame.now);
     all.extend(truth.iter().flat_map(|sentence| wrapped(sentence, frame.width)));

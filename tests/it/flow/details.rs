@@ -80,6 +80,33 @@ fn details_of_a_request_are_published_and_kept_as_they_were_written() {
 }
 
 #[test]
+fn a_file_has_the_fields_of_a_line() {
+    let stack = Stack::set_up(1);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = folder.path().join("event.json");
+    let event = r#"{"from": "A", "to": "B", "rfq-id": "own", "deadline": "20m", "until": 3, "best-by": "max:/a"}"#;
+    fs::write(&file, event).expect("it can be written");
+    let submit = |options: &str| {
+        let command = format!("submit -o json --deadline 10m --best-by price {options} --file");
+        document(&stack.rydes(&command).arg(&file).run().exits(0).stdout)
+    };
+    let told = submit("");
+    assert_eq!((&told["rfq-id"], &told["best-by"]), (&json!("own"), &json!("max:/a")));
+    assert_eq!(told["until"], json!(["all", "3"]));
+    assert_eq!(submit("--rfq-id typed")["rfq-id"], "typed");
+    let text = stack.rydes("submit --from A --to B --details hello").run().exits(2).stderr;
+    assert!(
+        text.contains("hint: a file is typed as `@FILE`, and a JSON text has double quotes"),
+        "{text}"
+    );
+    let none = stack.rydes("submit --from A --to B --details @").run().exits(2).stderr;
+    assert!(none.contains("no file name follows `@`"), "{none}");
+    fs::write(&file, format!("\"{}\"", "x".repeat(LONGEST))).expect("it can be written");
+    let tried = format!("providers try --details @{} -- echo 1", file.display());
+    assert!(stack.rydes(&tried).run().exits(2).stderr.contains("SNS takes at most 262144"));
+}
+
+#[test]
 fn details_that_could_not_be_passed_on_are_refused_before_anything_is_sent() {
     let stack = Stack::set_up(1);
     let server = stack.serve();

@@ -211,7 +211,7 @@ fn a_request_that_all_filters_exclude_is_not_written() {
     assert!(
         refused
             .stderr
-            .contains("the filters of all providers exclude this request; nothing was written"),
+            .contains("the filters of all providers exclude this request (keys: from, to); nothing was written"),
         "{}",
         refused.stderr
     );
@@ -257,7 +257,7 @@ fn a_policy_on_attributes_excludes_every_request() {
     set(&stack, &provider(2), "FilterPolicy", r#"{"kind": ["a"]}"#);
     stack.run("setup --providers 2").exits(0);
     let id = stack.submit("--deadline 10m");
-    assert_eq!(stack.rows(&id)[0]["not-asked-keys"], json!(["kind"]));
+    assert_eq!(stack.rows(&id)[0]["not-asked-keys"], json!(["MessageAttributes.kind"]));
     assert_eq!((stack.depth(&provider(1)), stack.depth(&provider(2))), (1, 0), "SNS agrees");
 }
 
@@ -363,6 +363,38 @@ fn a_policy_is_checked_before_aws_sees_it_and_stays_until_it_is_changed() {
     assert!(unknown.stderr.contains(warning), "{}", unknown.stderr);
     stack.rydes("providers remove acme").run().exits(0);
     assert!(!is_marked(&stack) || stack.run("setup --providers 1").code == Some(0));
+    // What can never match is accepted, as SNS does, and named.
+    for (policy, warning) in [
+        (
+            r#"{"frm": ["Oslo"]}"#,
+            "warning: requests have no field `frm`; they have `rfq-id`, `from`",
+        ),
+        (
+            r#"{"details": {"seats": {"numeric": ["<=", 4]}}}"#,
+            "warning: `numeric` in `details.seats.numeric` is read as a key",
+        ),
+    ] {
+        let added = stack.rydes("providers add acme --only").arg(policy).run().exits(0);
+        assert!(added.stderr.contains(warning), "{policy}: {}", added.stderr);
+        stack.rydes("providers remove acme").run().exits(0);
+    }
+    // A simulated provider has a filter too.
+    let first = provider(1);
+    stack.rydes(&format!("providers add {first}")).run().exits(2);
+    let told = stack.rydes(&format!("providers add {first} --only")).arg(OSLO).run().exits(0);
+    assert!(
+        told.stderr.contains(&format!("{first} is asked only for requests that match {OSLO}")),
+        "{}",
+        told.stderr
+    );
+    stack.rydes("submit --from A --to B").run().exits(1);
+    let told = stack.rydes(&format!("providers add {first} --only {{}}")).run().exits(0);
+    assert!(
+        told.stderr.contains(&format!("{first} is asked for every request")),
+        "{}",
+        told.stderr
+    );
+    stack.run("setup --providers 1").exits(0);
     let refused = stack.rydes("providers add acme --only @/nonexistent").run().exits(2);
     assert!(refused.stderr.contains("cannot read"), "{}", refused.stderr);
     assert!(!stack.subscriptions().contains_key(&stack.full("acme")), "nothing was made");
@@ -412,7 +444,10 @@ fn filters_that_were_set_by_hand_are_found_and_the_topic_is_marked() {
     stack.rydes(&format!("quotes {id} --watch")).run().exits(3);
     let unexplained = stack.rydes(&format!("verify {id} --wait")).run().exits(8).stderr;
     assert!(
-        unexplained.contains(&format!("subscribed with a filter: {}; run", provider(2))),
+        unexplained.contains(&format!(
+            "subscribed with a filter that submissions ignore: {}; see",
+            provider(2)
+        )),
         "{unexplained}"
     );
     assert!(!stack.run("setup --providers 2 --dry-run").exits(0).stdout.contains("nothing"));

@@ -105,7 +105,13 @@ fn an_unmarked_filter_is_the_reason_for_a_missing_provider() {
     assert_eq!((&told["unexplained"], &told["settled"]), (&json!([provider(2)]), &json!(true)));
     assert_eq!(reads(), 5);
     let hint = asked("verify").arg(&id).run().exits(8).stderr;
-    assert!(hint.contains(&format!("subscribed with a filter: {}; run", provider(2))), "{hint}");
+    assert!(
+        hint.contains(&format!(
+            "subscribed with a filter that submissions ignore: {}; see",
+            provider(2)
+        )),
+        "{hint}"
+    );
     workers.stop();
 }
 

@@ -19,7 +19,10 @@ fn shapes() {
         (r#"{"a": {"\ud800": ["x"]}}"#, "a string holds half of a surrogate pair, at /a"),
         (r#"{"a": "x"}"#, "`a` must be an array or an object, at /a"),
         (r#"{"a": {"b": 1}}"#, "`b` must be an array or an object, at /a/b"),
-        (r#"{"a": {"suffix": "x"}}"#, "`suffix` must be an array or an object, at /a/suffix"),
+        (
+            r#"{"a": {"suffix": "x"}}"#,
+            "the operator `suffix` must stand in an array, as in [{\"suffix\"",
+        ),
         (r#"{"a": []}"#, "the array is empty, at /a"),
         (r#"{"a": {}}"#, "the object is empty, at /a"),
         (r#"{"a": [["x"]]}"#, "a value must be a string, a number, true, false, null"),
