@@ -1,7 +1,8 @@
 //! One RFQ on a sheet of paper: providers are numbers in natural order, times are milliseconds
 //! since noon, prices are cents. The tests reason here; only `rows` knows the real types.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap};
 
 use proptest::collection::{btree_map, vec};
 use proptest::option::{of, weighted};
@@ -198,10 +199,16 @@ fn row(who: usize, line: &Line) -> AnswerRow {
     }
 }
 
-/// Where there is no number, there are other details.
+/// Where there is no number, there are other details. Each is parsed once.
 fn details(value: Option<i64>) -> Option<Details> {
-    let eta = value.map_or("\"soon\"".to_owned(), |value| format!("{value}.50"));
-    Details::parse(&format!(r#"{{"legs": [{{"eta": {eta}}}]}}"#)).expect("JSON")
+    thread_local! {
+        static KNOWN: RefCell<HashMap<Option<i64>, Option<Details>>> = RefCell::default();
+    }
+    let parsed = || {
+        let eta = value.map_or("\"soon\"".to_owned(), |value| format!("{value}.50"));
+        Details::parse(&format!(r#"{{"legs": [{{"eta": {eta}}}]}}"#)).expect("JSON")
+    };
+    KNOWN.with_borrow_mut(|known| known.entry(value).or_insert_with(parsed).clone())
 }
 
 /// Any sheet: times are few, so that they meet; now and then a clock is far off.

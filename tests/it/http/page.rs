@@ -249,7 +249,11 @@ fn the_page_fits_a_phone_and_follows_light_and_dark() {
             "id": id, "responder": provider(number), "received-at": after(60 + 5 * number as u64),
             "answered-at": after(ms), "sent-at": after(ms + 6), "gathered-at": after(ms + 40),
         });
-        if answer.0 != "quote" {
+        if answer.0 == "quote" {
+            let vehicle = ["unicorn", "two unicorns", "open carriage"][number % 3];
+            let details = json!({"eta-minutes": 3 * number + 2, "vehicle": vehicle});
+            row["details"] = json!(details.to_string());
+        } else {
             for field in ["from", "to", "customer"] {
                 row[field] = json!("x");
             }
@@ -268,6 +272,10 @@ fn the_page_fits_a_phone_and_follows_light_and_dark() {
     browser
         .sees("#regret", "a late quote of 5 from UnicornManagementResource4 would have beaten 16");
     let pictures = std::env::var_os("RYDES_TEST_PICTURES");
+    if pictures.is_some() {
+        // A new row is highlighted for a moment.
+        std::thread::sleep(std::time::Duration::from_secs(2));
+    }
     let mut grounds = Vec::new();
     for (scheme, width) in [("light", 1_000), ("dark", 1_000), ("light", 360), ("dark", 360)] {
         browser.look(width, 800, scheme);

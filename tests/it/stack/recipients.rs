@@ -357,27 +357,31 @@ fn a_policy_is_checked_before_aws_sees_it_and_stays_until_it_is_changed() {
         let refused = stack.rydes("providers add acme --only").arg(policy).run().exits(2);
         assert!(refused.stderr.contains(problem), "{policy}: {}", refused.stderr);
     }
-    let unknown =
-        stack.rydes("providers add acme --only").arg(r#"{"from": [{"wildcard": "O*"}]}"#).run();
+    let wildcard = r#"{"from": [{"wildcard": "O*"}]}"#;
+    let unknown = stack.rydes("providers add wild --only").arg(wildcard).run();
     let warning = "warning: `rydes` does not know the operator `wildcard` at /from/0/wildcard";
     assert!(unknown.stderr.contains(warning), "{}", unknown.stderr);
-    stack.rydes("providers remove acme").run().exits(0);
-    assert!(!is_marked(&stack) || stack.run("setup --providers 1").code == Some(0));
+    if unknown.code != Some(0) {
+        let hint = "hint: if a queue was made before this error: rydes providers remove wild";
+        assert!(unknown.stderr.contains(hint), "{}", unknown.stderr);
+    }
     // What can never match is accepted, as SNS does, and named.
-    for (policy, warning) in [
+    for (name, policy, warning) in [
         (
+            "alpha",
             r#"{"frm": ["Oslo"]}"#,
             "warning: requests have no field `frm`; they have `rfq-id`, `from`",
         ),
         (
+            "beta",
             r#"{"details": {"seats": {"numeric": ["<=", 4]}}}"#,
             "warning: `numeric` in `details.seats.numeric` is read as a key",
         ),
     ] {
-        let added = stack.rydes("providers add acme --only").arg(policy).run().exits(0);
+        let added = stack.rydes(&format!("providers add {name} --only")).arg(policy).run().exits(0);
         assert!(added.stderr.contains(warning), "{policy}: {}", added.stderr);
-        stack.rydes("providers remove acme").run().exits(0);
     }
+    stack.rydes("providers remove wild alpha beta").run().exits(0);
     // A simulated provider has a filter too.
     let first = provider(1);
     stack.rydes(&format!("providers add {first}")).run().exits(2);
