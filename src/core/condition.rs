@@ -39,6 +39,12 @@ impl Condition {
             _ => Err("a condition is `all`, a number of quotes such as `3`, or `price:20`".into()),
         }
     }
+
+    /// `All`, then the others of these conditions.
+    pub fn with_all(conditions: &[Self]) -> Vec<Self> {
+        let others = conditions.iter().filter(|condition| **condition != Self::All).cloned();
+        std::iter::once(Self::All).chain(others).collect()
+    }
 }
 
 impl fmt::Display for Condition {

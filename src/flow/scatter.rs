@@ -155,11 +155,10 @@ impl Scatter {
         Arc::clone(&register.recipients)
     }
 
-    /// The register with policies that were read a moment ago.
-    async fn reread(&self) -> Arc<Recipients> {
+    /// The register with those policies alone that were read a moment ago.
+    async fn reread(&self) -> Recipients {
         let mut register = self.register.lock().await;
-        Arc::make_mut(&mut register.recipients).reread(self.register_age).boxed().await;
-        Arc::clone(&register.recipients)
+        Arc::make_mut(&mut register.recipients).reread(self.register_age).boxed().await
     }
 }
 
@@ -233,7 +232,7 @@ fn addressed(submission: &Submission, recipients: &Recipients) -> RequestRow {
     let row = RequestRow {
         submitted_at: Some(submitted),
         deadline: Some(submitted.plus(submission.deadline.value())),
-        until: conditions(&submission.until),
+        until: Condition::with_all(&submission.until),
         best_by: submission.best_by.clone().unwrap_or_default(),
         details: submission.details.clone(),
         ..RequestRow::new(submission.id.clone(), submission.ride.clone())
@@ -246,13 +245,8 @@ fn is_addressed_to_none(row: &RequestRow) -> bool {
     row.expected.as_ref().is_some_and(Vec::is_empty)
 }
 
-/// `all`, then the other conditions.
-fn conditions(asked: &[Condition]) -> Vec<Condition> {
-    let asked = asked.iter().filter(|until| **until != Condition::All).cloned();
-    std::iter::once(Condition::All).chain(asked).collect()
-}
-
-/// Fails if the stored RFQ differs from the submission. Parts that either of them leaves out are not compared.
+/// Fails if the stored RFQ differs from the submission. Parts that the submission leaves out are not compared, nor a
+/// deadline or conditions that the row lacks.
 fn check_same(submission: &Submission, stored: &RequestRow) -> Result<()> {
     let conflict = |field: &'static str, with: String| {
         let message = format!("RFQ {} exists with {with}; nothing was sent", stored.id);
@@ -281,7 +275,7 @@ fn check_same(submission: &Submission, stored: &RequestRow) -> Result<()> {
     }
     let words =
         |until: &[Condition]| until.iter().map(ToString::to_string).collect::<BTreeSet<_>>();
-    let (named, there) = (words(&conditions(&submission.until)), words(&stored.until));
+    let (named, there) = (words(&Condition::with_all(&submission.until)), words(&stored.until));
     if !submission.until.is_empty() && !there.is_empty() && named != there {
         let there = there.into_iter().collect::<Vec<_>>().join(", ");
         return conflict("until", format!("other conditions: {there}"));

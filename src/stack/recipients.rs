@@ -52,8 +52,8 @@ impl Recipients {
     /// Not set up when there is no topic.
     pub async fn of(topic: &Topic) -> Result<Self> {
         let live = Listed::of(topic).await?.live;
-        let mut recipients = Self { topic: topic.clone(), live, policies: Policies::new() };
-        recipients.read_policies(Instant::now()).await;
+        let mut recipients = Self { topic: topic.clone(), live, policies: Policies::default() };
+        recipients.read_policies(|_| true).await;
         Ok(recipients)
     }
 
@@ -64,27 +64,30 @@ impl Recipients {
         if let Ok(Ok(listed)) = listed {
             self.live = listed.live;
         }
-        self.read_policies(Instant::now()).await;
+        let now = Instant::now();
+        self.read_policies(|known| known.is_due(now)).await;
     }
 
-    /// Reads all policies again, unless that was tried within `pause`.
-    pub async fn reread(&mut self, pause: Duration) {
-        if self.policies.tried.elapsed() > pause {
-            self.policies.due = Instant::now();
-            self.read_policies(Instant::now()).await;
-        }
+    /// Reads the policies again that were not tried within `pause`. Those that could not be read this last time exclude
+    /// nothing in the result; elsewhere they still count.
+    pub async fn reread(&mut self, pause: Duration) -> Self {
+        self.read_policies(|known| known.tried.elapsed() > pause).await;
+        let mut certain = self.clone();
+        certain.policies.known.retain(|_, known| known.is_read());
+        certain
     }
 
-    async fn read_policies(&mut self, now: Instant) {
+    /// Reads the policies that `is_due` picks, and those that were never read.
+    async fn read_policies(&mut self, is_due: impl Fn(&Known) -> bool) {
         let arns: Vec<_> = self.live.iter().map(|one| one.arn.clone()).collect();
-        let due = self.policies.due(&arns, now);
-        let unread = self.live.iter().filter(|one| due.contains(&one.arn)).cloned().collect();
+        let due = self.policies.select(&arns, is_due);
         if due.is_empty() {
             return;
         }
+        let unread = self.live.iter().filter(|one| due.contains(&one.arn)).cloned().collect();
         let read = timeout(POLICIES_TIMEOUT, Box::pin(policies_of(&self.topic, unread))).await;
         let read = read.unwrap_or(Reading::Failed);
-        self.policies.take(read, &arns, Instant::now());
+        self.policies.take(read, &due, &arns, Instant::now());
     }
 
     /// Whether no queue is subscribed.
@@ -130,68 +133,65 @@ enum Reading {
     Failed,
 }
 
-/// The policies that were read, by the subscription's ARN.
+/// A policy that was read at least once.
 #[derive(Debug, Clone)]
-struct Policies {
-    known: HashMap<String, ReadPolicy>,
-    /// When all of them were last read.
+struct Known {
+    policy: ReadPolicy,
+    /// When it was last read.
     read: Instant,
-    /// When all of them are read again.
-    due: Instant,
-    /// When reading all of them was last tried.
+    /// When reading it was last tried.
     tried: Instant,
 }
 
+impl Known {
+    /// Whether the last try read it.
+    fn is_read(&self) -> bool {
+        self.read == self.tried
+    }
+
+    fn is_due(&self, now: Instant) -> bool {
+        now >= self.tried + if self.is_read() { POLICIES_AGE } else { PAUSE }
+    }
+}
+
+/// The policies that were read, by the subscription's ARN.
+#[derive(Debug, Clone, Default)]
+struct Policies {
+    known: HashMap<String, Known>,
+}
+
 impl Policies {
-    fn new() -> Self {
-        let now = Instant::now();
-        Self { known: HashMap::new(), read: now, due: now, tried: now }
+    /// The subscriptions that `is_due` picks, and those that were never read.
+    fn select(&self, live: &[String], is_due: impl Fn(&Known) -> bool) -> Vec<String> {
+        let is_unread = |arn: &&String| self.known.get(*arn).is_none_or(&is_due);
+        live.iter().filter(is_unread).cloned().collect()
     }
 
-    /// The subscriptions to read now: all if the policies are old, else those that were not read yet.
-    fn due(&self, live: &[String], now: Instant) -> Vec<String> {
-        let is_due = |arn: &&String| now >= self.due || !self.known.contains_key(*arn);
-        live.iter().filter(is_due).cloned().collect()
-    }
-
-    fn take(&mut self, reading: Reading, live: &[String], now: Instant) {
-        let were_old = now >= self.due;
-        if were_old {
-            self.tried = now;
+    /// Takes what came of reading the policies of the `due` subscriptions.
+    fn take(&mut self, reading: Reading, due: &[String], live: &[String], now: Instant) {
+        for arn in due {
+            self.known.entry(arn.clone()).and_modify(|known| known.tried = now);
         }
-        match reading {
-            Reading::Read(policies) => {
-                let is_whole = live.iter().all(|arn| {
-                    policies.contains_key(arn) || (!were_old && self.known.contains_key(arn))
-                });
-                self.known.extend(policies);
-                if were_old {
-                    self.due = now + if is_whole { POLICIES_AGE } else { PAUSE };
-                    self.read = if is_whole { now } else { self.read };
-                }
-            }
-            Reading::Unmarked => {
-                self.known = live.iter().map(|arn| (arn.clone(), None)).collect();
-                if were_old {
-                    (self.read, self.due) = (now, now + POLICIES_AGE);
-                }
-            }
-            Reading::Failed if were_old => self.due = now + PAUSE,
-            Reading::Failed => {}
-        }
+        let read = match reading {
+            Reading::Read(policies) => policies,
+            Reading::Unmarked => live.iter().map(|arn| (arn.clone(), None)).collect(),
+            Reading::Failed => HashMap::new(),
+        };
+        let read = read.into_iter();
+        self.known.extend(read.map(|(arn, policy)| (arn, Known { policy, read: now, tried: now })));
         self.known.retain(|arn, _| live.contains(arn));
-        if now > self.read + LONGEST_AGE {
-            self.known.clear();
+        for known in self.known.values_mut().filter(|known| now > known.read + LONGEST_AGE) {
+            known.policy = None;
         }
     }
 
     fn are_none(&self) -> bool {
-        self.known.values().all(Option::is_none)
+        self.known.values().all(|known| known.policy.is_none())
     }
 
     /// The key with which a subscription's policy excludes a message; `None` if it does not, or if that is unknown.
     fn excluding(&self, arn: &str, message: &FilterInput) -> Option<String> {
-        let (policy, scope) = self.known.get(arn)?.as_ref()?;
+        let (policy, scope) = self.known.get(arn)?.policy.as_ref()?;
         match policy.evaluate(*scope, message) {
             FilterOutcome::NotAsked { key } => Some(match scope {
                 FilterScope::MessageBody => key,
@@ -203,7 +203,7 @@ impl Policies {
 }
 
 async fn policies_of(topic: &Topic, subscriptions: Vec<Subscription>) -> Reading {
-    match topic.has_filters().await {
+    match topic.is_marked().await {
         Ok(true) => {}
         Err(error) if error.is_transient() => return Reading::Failed,
         Ok(false) | Err(_) => return Reading::Unmarked,
@@ -241,47 +241,73 @@ mod tests {
         policies.excluding(arn, &FilterInput::new(r#"{"from": "A"}"#)).is_some()
     }
 
+    /// The subscriptions whose policies are read at this time.
+    fn due(policies: &Policies, live: &[String], now: Instant) -> Vec<String> {
+        policies.select(live, |known| known.is_due(now))
+    }
+
     #[test]
     fn old_policies_are_read_again_and_new_ones_at_once() {
-        let mut policies = Policies::new();
-        let (begin, live) = (policies.read, arns(&["a", "b"]));
-        assert_eq!(policies.due(&live, begin), live);
-        policies.take(read(&["a", "a", "b"]), &live, begin);
+        let mut policies = Policies::default();
+        let (begin, live) = (Instant::now(), arns(&["a", "b"]));
+        assert_eq!(due(&policies, &live, begin), live);
+        policies.take(read(&["a", "a", "b"]), &live, &live, begin);
         let later = begin + POLICIES_AGE - Duration::from_secs(1);
-        assert_eq!(policies.due(&live, later), arns(&[]));
-        assert_eq!(policies.due(&arns(&["a", "c"]), later), arns(&["c"]));
+        assert_eq!(due(&policies, &live, later), arns(&[]));
+        let (live, new) = (arns(&["a", "c"]), arns(&["c"]));
+        assert_eq!(due(&policies, &live, later), new);
         assert!(excludes(&policies, "a") && !excludes(&policies, "b"));
         // One that could not be read is tried again at once, until it is.
-        policies.take(read(&[]), &arns(&["a", "c"]), later);
-        assert_eq!(policies.due(&arns(&["a", "c"]), later), arns(&["c"]));
-        policies.take(read(&["c", "c"]), &arns(&["a", "c"]), later);
-        assert_eq!(policies.due(&arns(&["a", "c"]), later), arns(&[]));
-        assert_eq!(policies.due(&arns(&["a", "c"]), begin + POLICIES_AGE), arns(&["a", "c"]));
+        policies.take(read(&[]), &new, &live, later);
+        assert_eq!(due(&policies, &live, later), new);
+        policies.take(read(&["c", "c"]), &new, &live, later);
+        assert_eq!(due(&policies, &live, later), arns(&[]));
+        assert_eq!(due(&policies, &live, begin + POLICIES_AGE), arns(&["a"]));
+        assert_eq!(due(&policies, &live, later + POLICIES_AGE), live);
     }
 
     #[test]
     fn policies_that_cannot_be_read_again_count_for_a_while() {
-        let mut policies = Policies::new();
-        let (begin, live) = (policies.read, arns(&["a"]));
-        policies.take(read(&["a", "a"]), &live, begin);
-        let old = begin + POLICIES_AGE;
+        let mut policies = Policies::default();
+        let (begin, live) = (Instant::now(), arns(&["a"]));
+        policies.take(read(&["a", "a"]), &live, &live, begin);
+        let mut now = begin + POLICIES_AGE;
         for failed in [Reading::Failed, read(&[])] {
-            policies.due = old;
-            policies.take(failed, &live, old);
+            policies.take(failed, &live, &live, now);
             assert!(excludes(&policies, "a"));
-            assert_eq!(policies.due(&live, old + PAUSE / 2), arns(&[]));
-            assert_eq!(policies.due(&live, old + PAUSE), live);
+            assert_eq!(due(&policies, &live, now + PAUSE / 2), arns(&[]));
+            now += PAUSE;
+            assert_eq!(due(&policies, &live, now), live);
         }
-        policies.take(Reading::Failed, &live, begin + LONGEST_AGE + PAUSE);
+        let late = begin + LONGEST_AGE + PAUSE;
+        policies.take(Reading::Failed, &live, &live, late);
         assert!(!excludes(&policies, "a"), "AWS may have applied another one long ago");
+        assert_eq!(due(&policies, &live, late + PAUSE / 2), arns(&[]));
+        policies.take(read(&["a", "a"]), &live, &live, late + PAUSE);
+        assert!(excludes(&policies, "a"));
+    }
+
+    #[test]
+    fn one_that_cannot_be_read_takes_nothing_from_the_others() {
+        let mut policies = Policies::default();
+        let (begin, live) = (Instant::now(), arns(&["a", "b"]));
+        policies.take(read(&["a", "a", "b", "b"]), &live, &live, begin);
+        let late = begin + LONGEST_AGE + PAUSE;
+        policies.take(read(&["a", "a"]), &live, &live, late);
+        assert!(excludes(&policies, "a") && !excludes(&policies, "b"));
+        assert_eq!(due(&policies, &live, late + PAUSE), arns(&["b"]));
+        let certain = |policies: &Policies| policies.known["a"].is_read();
+        assert!(certain(&policies));
+        policies.take(Reading::Failed, &arns(&["a"]), &live, late + POLICIES_AGE);
+        assert!(!certain(&policies) && excludes(&policies, "a"));
     }
 
     #[test]
     fn where_tags_may_not_be_read_nothing_is_excluded() {
-        let mut policies = Policies::new();
-        let (begin, live) = (policies.read, arns(&["a"]));
-        policies.take(read(&["a", "a"]), &live, begin);
-        policies.take(Reading::Unmarked, &live, begin + POLICIES_AGE);
+        let mut policies = Policies::default();
+        let (begin, live) = (Instant::now(), arns(&["a"]));
+        policies.take(read(&["a", "a"]), &live, &live, begin);
+        policies.take(Reading::Unmarked, &live, &live, begin + POLICIES_AGE);
         assert!(policies.are_none() && !excludes(&policies, "a"));
     }
 }

@@ -10,7 +10,7 @@ use crate::core::{Answer, AnswerRow, Condition, Price, RequestRow, Responder, Ro
 pub fn aggregate(rows: &Rows, now: Timestamp, until: Option<&[Condition]>) -> Gathering {
     let request = &rows.request;
     let view = Evaluation::of(rows);
-    let until = conditions(until.unwrap_or(&request.until));
+    let until = Condition::with_all(until.unwrap_or(&request.until));
     let met = until.iter().filter_map(|condition| view.met(condition)).min_by_key(|(at, _)| *at);
     let (status, completed_by) = match met {
         Some((_, by)) => (Status::Complete, Some(by)),
@@ -47,12 +47,6 @@ pub fn aggregate(rows: &Rows, now: Timestamp, until: Option<&[Condition]>) -> Ga
         best,
         regret,
     }
-}
-
-/// The conditions with `all` among them, first.
-fn conditions(asked: &[Condition]) -> Vec<Condition> {
-    let others = asked.iter().filter(|condition| **condition != Condition::All).cloned();
-    std::iter::once(Condition::All).chain(others).collect()
 }
 
 /// A quote, a decline or a failure: a receipt settles nothing.
