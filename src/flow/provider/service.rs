@@ -136,7 +136,7 @@ pub(super) fn cut_line(line: &str) -> String {
 /// A text in one line, cut in the same way.
 pub(super) fn one_line(text: &[u8]) -> String {
     let text = String::from_utf8_lossy(text);
-    cut_reason(&text.split_whitespace().collect::<Vec<_>>().join(" "))
+    cut_line(&text.split_whitespace().collect::<Vec<_>>().join(" "))
 }
 
 /// A reason that every consumer takes.

@@ -213,8 +213,9 @@ impl Worker {
         let RequestDelivery { request, since, .. } = delivery;
         let took = since.elapsed();
         let body = reply.encode();
-        // Details may be large, and the body may wait for others.
-        let Reply { answer, answered_at, .. } = reply;
+        let Reply { answer, answered_at, details, .. } = reply;
+        // They may be large, and the body may wait for others.
+        drop(details);
         self.post(delivery, body).await?;
         let late = request.deadline.zip(answered_at).map(|(end, at)| at.saturating_since(end));
         self.report(Event::Answered {

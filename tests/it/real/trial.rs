@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::write;
 use crate::schemas::conforms;
-use crate::support::endpoint::{Endpoint, says};
+use crate::support::endpoint::{Endpoint, Reaction, says};
 use crate::support::{Ran, Rydes, json, rydes};
 
 const REQUEST: &str = r#"{"rfq-id": "78c371f6", "from": "Oslo", "to": "Rome", "customer": "cmr"}"#;
@@ -57,6 +57,16 @@ fn an_endpoint_is_asked_with_the_request_of_stdin_or_one_that_is_made_up() {
     conforms("providers-try", &told);
     assert_eq!((&told["reply"]["quote"], &told["problem"]), (&8.into(), &serde_json::Value::Null));
     assert!(endpoint.seen("/")[1].body.contains(r#""from":"A","to":"Las Vegas","customer":"try""#));
+}
+
+#[test]
+fn a_status_that_came_in_time_counts_however_slow_its_body_is() {
+    for status in [404, 503] {
+        let endpoint = Endpoint::start(move |_, _| Reaction::DripOf(status));
+        let told = tried(&["--timeout", "300ms", "--http", &endpoint.url("/"), "-o", "json"]);
+        let problem = &json(&told.stdout)["problem"];
+        assert!(problem.to_string().contains(&format!("HTTP {status}")), "{problem}");
+    }
 }
 
 #[test]

@@ -14,12 +14,12 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, Url};
+use reqwest::{Client, Response, Url};
 use tokio::time::{sleep, timeout};
 
 use self::gate::{Connection, Gate};
 use self::headers::HeadersFile;
-use self::response::{judge, reason_of};
+use self::response::{answer_of, reason_of, refusal_of};
 use super::service::{AttemptOutcome, Inquiry, Service, ServiceContext, no_answer_within};
 use crate::consumer::Trouble;
 use crate::error::innermost_cause;
@@ -155,12 +155,16 @@ impl EndpointService {
     /// Asks the endpoint once. A future that is dropped closes the connection.
     async fn run(&self, inquiry: Inquiry<'_>) -> AttemptOutcome {
         let limit = self.endpoint.timeout;
-        if let Ok(outcome) = timeout(limit, self.exchange(inquiry)).await {
-            return outcome;
+        match timeout(limit, self.exchange(inquiry)).await {
+            Ok(Ok(outcome)) => outcome,
+            // Its status came in time: a slow body does not change the outcome.
+            Ok(Err(response)) => refusal_of(response, &*self.context.log()).await,
+            Err(_) => {
+                // Without a connection the attempt would have ended before.
+                self.count(Connection::Made);
+                AttemptOutcome::DeadLetter(no_answer_within(limit))
+            }
         }
-        // Without a connection the attempt would have ended before.
-        self.count(Connection::Made);
-        AttemptOutcome::DeadLetter(no_answer_within(limit))
     }
 
     fn count(&self, connection: Connection) {
@@ -169,7 +173,8 @@ impl EndpointService {
         }
     }
 
-    async fn exchange(&self, inquiry: Inquiry<'_>) -> AttemptOutcome {
+    /// An outcome, or a response that has no answer.
+    async fn exchange(&self, inquiry: Inquiry<'_>) -> Result<AttemptOutcome, Response> {
         let request = self.client.post(self.endpoint.url.clone());
         let request = request
             .header(CONTENT_TYPE, "application/json")
@@ -181,8 +186,8 @@ impl EndpointService {
         let is_missed = answered.as_ref().is_err_and(reqwest::Error::is_connect);
         self.count(if is_missed { Connection::None } else { Connection::Made });
         match answered {
-            Ok(response) => judge(response, &*self.context.log()).await,
-            Err(error) => AttemptOutcome::retry(reason_of(&error)),
+            Ok(response) => answer_of(response, &*self.context.log()).await,
+            Err(error) => Ok(AttemptOutcome::retry(reason_of(&error))),
         }
     }
 

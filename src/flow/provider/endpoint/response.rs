@@ -16,22 +16,31 @@ const LOGGED: usize = 4 * 1_024;
 /// The most bytes that are reserved for an answer before it is read.
 const LIKELY: usize = 16 * 1_024;
 
-/// Limit of reading that body: a slow one must not change the outcome.
+/// Limit of reading that body.
 const LOG_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// Reads a response. A body that is no answer goes to `log`.
-pub(super) async fn judge(
+/// Reads the answer of a response; gives back a response whose status says that it has none. A body that is no answer
+/// goes to `log`.
+pub(super) async fn answer_of(
+    response: Response,
+    log: &(dyn Fn(String) + Send + Sync),
+) -> Result<AttemptOutcome, Response> {
+    if !matches!(response.status(), StatusCode::OK | StatusCode::CREATED) {
+        return Err(response);
+    }
+    Ok(match body(response, MAX_ANSWER + 1).await {
+        Ok(said) => AttemptOutcome::of_logged(&said, log),
+        Err(error) => AttemptOutcome::retry(reason_of(&error)),
+    })
+}
+
+/// What a response without an answer means. What its body says goes to `log`.
+pub(super) async fn refusal_of(
     response: Response,
     log: &(dyn Fn(String) + Send + Sync),
 ) -> AttemptOutcome {
     let status = response.status();
     let reason = format!("HTTP {}", status.as_u16());
-    if matches!(status, StatusCode::OK | StatusCode::CREATED) {
-        return match body(response, MAX_ANSWER + 1).await {
-            Ok(said) => AttemptOutcome::of_logged(&said, log),
-            Err(error) => AttemptOutcome::retry(reason_of(&error)),
-        };
-    }
     let headers = response.headers().clone();
     let said = timeout(LOG_TIMEOUT, body(response, LOGGED)).await;
     let said = said.ok().and_then(Result::ok).unwrap_or_default();
