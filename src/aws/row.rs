@@ -259,7 +259,7 @@ mod tests {
         };
         let quotes = |count: usize| format!("[{}]", vec!["\"\\\"\""; count].join(","));
         let (none, some, more) = (insert("null"), insert(&quotes(1_000)), insert(&quotes(2_000)));
-        // Four characters of which each needs an escape, and a comma.
+        // Each of an element's four characters is sent with an escape: eight, and a comma.
         assert_eq!((more - some, some - none), (9_000, 9_001));
     }
 }

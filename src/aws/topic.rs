@@ -112,7 +112,7 @@ impl Topic {
     ///
     /// # Errors
     /// Any error of the request; the right to read tags may be missing.
-    pub(crate) async fn has_filters(&self) -> Result<bool> {
+    pub(crate) async fn is_marked(&self) -> Result<bool> {
         let call = self.aws.clients.sns.list_tags_for_resource().resource_arn(&self.arn);
         let found = call.send().await;
         let found = found.map_err(|error| self.aws.error("reading the topic's tags", &error))?;

@@ -196,9 +196,7 @@ impl Listed {
         let live = deliveries(topic, live).await?;
         let mut subscribers = Subscribers { live, inactive, non_queues, is_unmarked: false };
         if subscribers.have_filter() {
-            // Without the right to read tags, nothing can be said.
-            let is_marked = topic.has_filters().await.unwrap_or(true);
-            subscribers.is_unmarked = !is_marked;
+            subscribers.is_unmarked = !may_be_marked(topic).await?;
         }
         Ok(subscribers)
     }
@@ -222,7 +220,16 @@ pub async fn filters_of(aws: &Aws, among: &[Responder]) -> Result<HashMap<Respon
 /// Whether the topic is marked as having filters, so that submissions read them; also if its tags may not be read.
 /// Returns only transient errors.
 pub async fn is_marked(aws: &Aws) -> Result<bool> {
-    match aws.topic().await?.has_filters().await {
+    match aws.topic().await {
+        Ok(topic) => may_be_marked(&topic).await,
+        Err(error) if !error.is_transient() => Ok(true),
+        Err(error) => Err(error),
+    }
+}
+
+/// Without the right to read tags, nothing can be said, and no advice given. Returns only transient errors.
+async fn may_be_marked(topic: &Topic) -> Result<bool> {
+    match topic.is_marked().await {
         Err(error) if !error.is_transient() => Ok(true),
         marked => marked,
     }
