@@ -39,7 +39,7 @@ impl Pointer {
     /// # Errors
     /// When it is too long.
     pub fn to_field(name: &str) -> Result<Self, String> {
-        Self::parse(&format!("/{}", name.replace('~', "~0").replace('/', "~1")))
+        Self::parse(&format!("/{}", escaped(name)))
     }
 
     /// The JSON text of the value in valid JSON. Of duplicate keys the last counts.
@@ -58,6 +58,11 @@ impl Pointer {
 /// The value of a key. `null` is a value here, unlike in the fields of messages.
 fn value<'a>(fields: &Fields<'a>, key: &str) -> Option<&'a str> {
     present(fields, key).or_else(|| fields.has(key).then_some("null"))
+}
+
+/// A key as a pointer has it.
+pub(super) fn escaped(key: &str) -> String {
+    key.replace('~', "~0").replace('/', "~1")
 }
 
 fn token(written: &str) -> Option<String> {

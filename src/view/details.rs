@@ -39,7 +39,9 @@ impl Field {
     /// The column of the value that orders the quotes.
     fn of_order(pointer: &Pointer) -> Self {
         let text = pointer.to_string();
-        let name = text.strip_prefix('/').filter(|name| !name.contains(['/', '~']));
+        let name =
+            text.strip_prefix('/').filter(|name| !name.is_empty() && !name.contains(['/', '~']));
+        let name = if text.is_empty() { Some("details") } else { name };
         Self { title: name.unwrap_or(&text).to_owned(), pointer: pointer.clone() }
     }
 
@@ -114,4 +116,23 @@ pub(super) fn columns<'a>(
         if field.is_numeric(gathering) { Column::Right(title) } else { Column::Left(title) }
     };
     fields.iter().zip(titles).map(column).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_of_the_order_always_has_a_title() {
+        for (pointer, title) in [
+            ("/eta", "eta"),
+            ("/legs/0", "/legs/0"),
+            ("/a~1b", "/a~1b"),
+            ("/", "/"),
+            ("", "details"),
+        ] {
+            let pointer = Pointer::parse(pointer).expect("a pointer");
+            assert_eq!(Field::of_order(&pointer).title(20), title);
+        }
+    }
 }

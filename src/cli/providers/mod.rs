@@ -132,10 +132,16 @@ async fn add(context: &Context, command: Add) -> Result<u8> {
         (None, Some(_)) => Some(format!("{name} is asked for every request")),
         (None, None) => None,
     };
-    if added.kind == ProviderKind::Simulated {
+    let note_filter = || {
         if let Some(asked) = &asked {
             output.note(asked);
         }
+        if filter.is_some() && aws.is_real() {
+            output.note("AWS takes up to 15 minutes to apply a filter");
+        }
+    };
+    if added.kind == ProviderKind::Simulated {
+        note_filter();
         return Ok(exit::DONE);
     }
     let what = match (&added.queue, &added.subscription) {
@@ -160,12 +166,7 @@ async fn add(context: &Context, command: Add) -> Result<u8> {
     ] {
         output.data(&line);
     }
-    if let Some(asked) = &asked {
-        output.note(asked);
-    }
-    if filter.is_some() && aws.is_real() {
-        output.note("AWS takes up to 15 minutes to apply a filter");
-    }
+    note_filter();
     let run = settings.command(&format!("providers run {name} -- PROGRAM"));
     output.note(&format!("next: {run}, or with --http URL; or a consumer of its own"));
     Ok(exit::DONE)

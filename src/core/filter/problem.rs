@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use crate::core::pointer::escaped;
+
 /// The longest key or operator that is repeated, in characters.
 const LONGEST_WORD: usize = 100;
 /// The longest place that is repeated, in characters.
@@ -59,7 +61,7 @@ pub fn word(text: &str) -> String {
 
 /// A place one level below another, as a JSON Pointer.
 pub fn below(place: &str, key: &str) -> String {
-    format!("{place}/{}", word(key).replace('~', "~0").replace('/', "~1"))
+    format!("{place}/{}", escaped(&word(key)))
 }
 
 /// The place of an element.

@@ -106,7 +106,7 @@ fn unmet_order(gathering: &Gathering) -> Option<String> {
 /// A place in details, safe to print.
 fn place(pointer: &Pointer) -> String {
     match pointer.to_string().as_str() {
-        "" => "a number as its details".to_owned(),
+        "" => "number as its details".to_owned(),
         text => printable(text),
     }
 }

@@ -208,6 +208,9 @@ fn details_of_replies_are_kept_shown_and_streamed() {
         .map(|one| one["details"].clone())
         .collect();
     assert_eq!(others, [Value::Null, json!({"next": "tomorrow"}), json!([1])]);
+    let original =
+        document(&stack.rydes(&format!("quotes {id} -o workshop")).run().exits(0).stdout);
+    assert_eq!(original["quotes"], json!([{"responder": "acme", "quote": "57"}]));
     let shown =
         stack.rydes(&format!("quotes {id} --show seats --show /a/1 --show next")).run().exits(0);
     assert!(shown.stdout.contains("seats                     /a/1  next"), "{}", shown.stdout);
