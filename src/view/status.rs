@@ -87,7 +87,9 @@ pub fn rfqs(gatherings: &[Gathering], now: Timestamp, width: Option<u16>) -> Vec
             Some(expected) => format!("{}/{expected}", gathering.answered),
             None => gathering.answered.to_string(),
         };
+        let by = if gathering.unmet_order().is_some() { " (by price)" } else { "" };
         let price = gathering.best.as_ref().map(|best| cut(&best.price.to_string(), LONGEST_PRICE));
+        let price = price.map(|price| price + by);
         vec![
             printable(&request.id.short()),
             route,

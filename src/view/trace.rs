@@ -329,6 +329,7 @@ pub fn document(timeline: &Timeline, gathering: &Gathering) -> Value {
         "status": gathering.status.word(),
         "completed-by": gathering.completed_by.map(crate::core::aggregate::CompletedBy::word),
         "best-by": request.best_by.to_string(),
+        "by": gathering.best_by().to_string(),
         "deadline-ms": timeline.deadline,
         "closed-ms": timeline.closed,
         "providers": timeline.lanes.iter().map(lane).collect::<Vec<_>>(),

@@ -295,6 +295,13 @@ fn the_order_is_stored_and_every_reader_follows_it() {
     assert_eq!(told["best"]["value"], 9);
     let table = stack.rydes(&format!("quotes {id}")).run().exits(0).stdout;
     assert!(table.contains("no quote has /eta: ordered by price"), "{table}");
+    let traced = stack.rydes(&format!("trace {id}")).run().exits(0).stdout;
+    assert!(traced.contains("no quote has /eta: ordered by price"), "{traced}");
+    let traced = document(&stack.rydes(&format!("trace {id} -o json")).run().exits(0).stdout);
+    conforms("trace", &traced);
+    assert_eq!((&traced["best-by"], &traced["by"]), (&"min:/eta".into(), &"price".into()));
+    let status = stack.rydes("status").run().exits(0).stdout;
+    assert_eq!(status.matches("9 (by price)").count(), 3, "{status}");
     for id in [&id, &posted, "line"] {
         reply(id, 2, 80, "7.0");
         reply(id, 3, 90, "-3");
