@@ -10,7 +10,6 @@ use crate::core::{RfqId, Timestamp};
 use crate::error::{Error, Result, exit};
 use crate::flow::quotes::snapshot;
 use crate::view::quotes::over;
-use crate::view::trace::{Clock, time_of_day};
 
 const ATTEMPTS: usize = 4;
 
@@ -37,10 +36,9 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let (mut after, closed) = close(&aws, &id).await?;
     gathering::explain(output, &aws, &mut after).await;
     let since = match closed {
-        Some(at) => format!(
-            "answers sent after {} are kept, and marked late",
-            time_of_day(at, Clock::Millis)
-        ),
+        Some(at) => {
+            format!("answers sent after {} are kept, and marked late", context.clock().precise(at))
+        }
         None => format!("nothing was changed: {}", over(&after)),
     };
     gathering::print(output, &aws, &after, &[]);

@@ -28,6 +28,6 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     // Without the queue, the run fails before it prints anything.
     let queue = Box::pin(retry_transient(async || aws.queue(aws.names.response_queue()).await));
     context.visibly("looking for the response queue", queue).await?;
-    let plan = WorkerPlan { providers: None, consumer: Some(command.gathering()) };
+    let plan = WorkerPlan { providers: None, consumer: Some(command.gathering(&settings)) };
     Box::pin(run_workers(context, &settings, &aws, &plan, &command)).await
 }

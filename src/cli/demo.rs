@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::watch::{Stay, WaitPlan, watch};
+use super::watch::{Partial, Stay, WaitPlan, watch};
 use super::{Context, localstack, trace, waiting};
 use crate::aws::Aws;
 use crate::consumer::ConsumeOptions;
 use crate::core::aggregate::{Gathering, State, aggregate};
 use crate::core::timeline::Timeline;
-use crate::core::{ProviderName, RfqId, StackName, Timestamp, show_duration};
+use crate::core::{ProviderName, RfqId, StackName, show_duration};
 use crate::error::{Error, Result, exit};
 use crate::flow::draft::Submission;
 use crate::flow::events::{Event, Sink};
@@ -25,7 +25,7 @@ use crate::flow::workers::{self, WorkerPlan};
 use crate::settings::{Backend, Settings};
 use crate::shutdown::{Shutdown, Stage};
 use crate::stack::{self, Mode, SetupRequest, Untagged, find, inventory, teardown};
-use crate::terminal::{Format, Output};
+use crate::terminal::Format;
 
 const STACK: &str = "rydes-demo";
 /// The id of an RFQ whose ten answers show every state.
@@ -123,7 +123,7 @@ async fn show(context: &Context, settings: &Settings, aws: &Aws) -> Result<(Gath
     let (gathering, ()) = tokio::try_join!(customer, work)?;
     let requests = aws.meter.total() - before;
     if output.format == Format::Table
-        && let Err(error) = explain(output, aws, &gathering.request.id).await
+        && let Err(error) = explain(context, aws, &gathering.request.id).await
     {
         output.note(&format!("what happened when cannot be shown: {error}"));
     }
@@ -131,16 +131,16 @@ async fn show(context: &Context, settings: &Settings, aws: &Aws) -> Result<(Gath
 }
 
 /// Shows the timeline, and where every copy of the request is.
-async fn explain(output: &Output, aws: &Aws, id: &RfqId) -> Result<()> {
+async fn explain(context: &Context, aws: &Aws, id: &RfqId) -> Result<()> {
+    let (output, clock) = (&context.output, context.clock());
     if let Some(rows) = aws.table().rows(id).await? {
-        let now = Timestamp::now();
-        let gathering = aggregate(&rows, now, None);
+        let gathering = aggregate(&rows, clock.now(), None);
         output.note("\n$ rydes trace\n");
-        trace::print(output, &Timeline::of(&rows, &gathering), &gathering, now);
+        trace::print(output, &Timeline::of(&rows, &gathering), &gathering, &clock);
     }
     if let Some(conservation) = Box::pin(verify(aws, id)).await? {
         output.note("\n$ rydes verify\n");
-        super::verify::print(output, &conservation);
+        super::verify::print(output, &conservation, &clock);
     }
     Ok(())
 }
@@ -182,9 +182,10 @@ async fn ask(context: &Context, settings: &Settings, aws: &Aws) -> Result<Gather
     };
     output.note(&format!("  {}", row.id));
     output.note(&format!("$ rydes quotes --watch --linger 4500ms --show {SHOWN}\n"));
-    let options = Stay { linger: LINGER, timeout: DEADLINE }.options(&[]);
+    let options = Stay { linger: LINGER, timeout: DEADLINE, ..Stay::default() }.options(&[]);
     let fields = vec![SHOWN.parse().map_err(Error::other)?];
-    watch(context, settings, aws, &row.id, WaitPlan { options, fields }).await
+    watch(context, settings, aws, &row.id, WaitPlan { options, fields, partial: Partial::Unmet })
+        .await
 }
 
 /// Removes the stack, also after an error or a signal.
@@ -240,7 +241,7 @@ LocalStack is still up; to stop it: {}",
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::Ride;
+    use crate::core::{Ride, Timestamp};
     use crate::flow::provider::{Intent, When};
 
     #[test]

@@ -11,7 +11,7 @@ use crate::flow::quotes::Filters;
 use crate::terminal::live::size;
 use crate::terminal::{Format, Output};
 use crate::view::details::Field;
-use crate::view::quotes::{Frame, MOST_ROWS, best_line, document, table, workshop};
+use crate::view::quotes::{Frame, MOST_ROWS, document, table, workshop};
 
 /// The error about an RFQ that is not in the table.
 pub(super) async fn unknown(aws: &Aws, id: &RfqId) -> Error {
@@ -33,22 +33,9 @@ pub(super) fn print(output: &Output, aws: &Aws, gathering: &Gathering, fields: &
             let now = Timestamp::now();
             let stack = aws.names.stack();
             let frame = Frame { stack, now, width, rows: MOST_ROWS, fields };
-            output.lines(&styled(output, gathering, frame));
+            output.toned(&table(gathering, frame));
         }
         Format::Json | Format::Jsonl => output.json(&document(gathering)),
         Format::Workshop => output.data(&workshop(gathering)),
     }
-}
-
-/// The table, its title bold and the best quote green. Colour alone must carry no information.
-pub(super) fn styled(output: &Output, gathering: &Gathering, frame: Frame<'_>) -> Vec<String> {
-    let style = output.out_style();
-    let best = best_line(gathering);
-    let line = |(position, line)| match position {
-        0 => style.clone().bold().apply_to(line).to_string(),
-        1 => style.clone().dim().apply_to(line).to_string(),
-        _ if Some(position) == best => style.clone().green().apply_to(line).to_string(),
-        _ => line,
-    };
-    table(gathering, frame).into_iter().enumerate().map(line).collect()
 }

@@ -1,5 +1,6 @@
 //! The command line: global options, one module per command, the exit code.
 
+use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::time::Duration;
@@ -7,9 +8,10 @@ use std::time::Duration;
 use clap::{Args, ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
+use jiff::tz::TimeZone;
 
 use crate::aws::Aws;
-use crate::core::ProviderName;
+use crate::core::{ProviderName, Timestamp};
 use crate::error::{Error, Kind, Result, exit};
 use crate::flow::events::{Step, StepState};
 use crate::settings::open_files;
@@ -18,6 +20,7 @@ use crate::shutdown::Shutdown;
 use crate::stack::Subscribers;
 use crate::terminal::steps::StepDisplay;
 use crate::terminal::{Color, Format, Output, Terminal, Verbosity};
+use crate::view::clock::Clock;
 
 mod behaviour;
 mod bench;
@@ -195,6 +198,8 @@ struct Context {
     /// When help is coloured.
     color: ColorChoice,
     shutdown: Shutdown,
+    /// Read when a time is first shown.
+    zone: OnceCell<TimeZone>,
 }
 
 impl Context {
@@ -208,6 +213,11 @@ impl Context {
 
     fn settings(&self) -> Result<Settings> {
         Settings::resolve(&self.typed, Env::new(&env))
+    }
+
+    /// The time now, in the zone of `TZ` or of the system.
+    fn clock(&self) -> Clock {
+        Clock::new(Timestamp::now(), self.zone.get_or_init(TimeZone::system).clone())
     }
 
     /// Makes the clients, and checks that the endpoint answers.
@@ -280,7 +290,9 @@ fn start(output: &Output, typed: RawOptions, color: ColorChoice, command: Comman
     };
     let code = runtime.block_on(async {
         let context = match Shutdown::listen() {
-            Ok(shutdown) => Context { output: output.clone(), typed, color, shutdown },
+            Ok(shutdown) => {
+                Context { output: output.clone(), typed, color, shutdown, zone: OnceCell::new() }
+            }
             Err(error) => {
                 let error = Error::other("cannot listen for signals").because(error);
                 return conclude(output, Err(error));

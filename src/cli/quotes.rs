@@ -5,7 +5,7 @@ use clap::Args;
 use super::gathering::{explain, print, unknown};
 use super::recent::Recent;
 use super::until::check_until;
-use super::watch::{Stay, WaitPlan, wait};
+use super::watch::{Partial, Stay, WaitPlan, wait};
 use super::{Context, env};
 use crate::core::Until;
 use crate::core::aggregate::Status;
@@ -49,7 +49,8 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let id = recent.find(command.id.as_deref(), &settings).await?;
     if command.watch {
         let options = command.stay.options(&command.until);
-        let plan = WaitPlan { options, fields: command.show };
+        let partial = Partial::of(command.stay.accept_partial);
+        let plan = WaitPlan { options, fields: command.show, partial };
         return wait(context, &settings, &aws, id, plan).await;
     }
     let read = context.visibly("reading the table", Box::pin(snapshot(&aws, &id, None)));
@@ -60,7 +61,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     print(&context.output, &aws, &gathering, &command.show);
     if gathering.status == Status::Gathering && context.output.format == Format::Table {
         let watch = settings.command(&format!("quotes {} --watch", recent.prefix(&id).await));
-        context.output.note(&format!("next: {watch}"));
+        context.output.next(&[(watch, "see the other answers come in")]);
     }
     Ok(exit::DONE)
 }

@@ -6,12 +6,12 @@ use clap::Args;
 
 use super::recent::Recent;
 use super::{Context, attended, env, gathering};
-use crate::core::Timestamp;
 use crate::core::aggregate::{Gathering, aggregate};
 use crate::core::timeline::Timeline;
 use crate::error::{Error, Result, exit};
 use crate::terminal::live::size;
 use crate::terminal::{Format, Output};
+use crate::view::clock::Clock;
 use crate::view::picture::svg;
 use crate::view::trace::{document, lines};
 
@@ -43,12 +43,12 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let table = aws.table();
     let read = context.visibly("reading the table", Box::pin(table.rows(&id)));
     let Some(rows) = read.await? else { return Err(gathering::unknown(&aws, &id).await) };
-    let now = Timestamp::now();
-    let mut gathering = aggregate(&rows, now, None);
+    let clock = context.clock();
+    let mut gathering = aggregate(&rows, clock.now(), None);
     gathering::explain(output, &aws, &mut gathering).await;
     let timeline = Timeline::of(&rows, &gathering);
     if let Some(file) = &command.svg {
-        let picture = svg(&timeline, &gathering, now)?;
+        let picture = svg(&timeline, &gathering, &clock)?;
         let into = file.clone();
         // Opening a pipe blocks until it has a reader.
         attended(context, move || std::fs::write(into, picture)).await?.map_err(|error| {
@@ -57,14 +57,14 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         output.note(&format!("drawn into {}", file.display()));
     }
     match output.format {
-        Format::Table | Format::Workshop => print(output, &timeline, &gathering, now),
+        Format::Table | Format::Workshop => print(output, &timeline, &gathering, &clock),
         Format::Json | Format::Jsonl => output.json(&document(&timeline, &gathering)),
     }
     Ok(exit::DONE)
 }
 
 /// Prints the bars, fitted to the terminal.
-pub(super) fn print(output: &Output, timeline: &Timeline, gathering: &Gathering, now: Timestamp) {
+pub(super) fn print(output: &Output, timeline: &Timeline, gathering: &Gathering, clock: &Clock) {
     let width = if output.is_terminal() { size().0 } else { COLUMNS };
-    output.lines(&lines(timeline, gathering, now, width));
+    output.toned(&lines(timeline, gathering, clock, width));
 }

@@ -14,6 +14,7 @@ use crate::error::{Error, Kind, Result, exit};
 use crate::flow::verify::{Conservation, look_for_filters, verify};
 use crate::terminal::live::size;
 use crate::terminal::{Format, Output};
+use crate::view::clock::Clock;
 use crate::view::verify::{document, lines};
 
 /// Pause between two checks.
@@ -51,7 +52,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let mut conservation = context.visibly("looking for every copy", Box::pin(looked)).await?;
     Box::pin(look_for_filters(&aws, &mut conservation)).await?;
     match output.format {
-        Format::Table | Format::Workshop => print(output, &conservation),
+        Format::Table | Format::Workshop => print(output, &conservation, &context.clock()),
         Format::Json | Format::Jsonl => output.json(&document(&conservation)),
     }
     let (short, prefix) = (printable(&id.short()), recent.prefix(&id).await);
@@ -86,7 +87,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
             return Err(Error::other(message));
         }
         let again = settings.command(&format!("verify {prefix} --wait"));
-        output.note(&format!("not settled yet: {again}"));
+        output.next(&[(again, "until no copy is in flight")]);
     }
     Ok(exit::DONE)
 }
@@ -114,7 +115,7 @@ fn filtered_names(conservation: &Conservation) -> Option<String> {
 }
 
 /// Prints where every copy is, fitted to the terminal.
-pub(super) fn print(output: &Output, conservation: &Conservation) {
+pub(super) fn print(output: &Output, conservation: &Conservation, clock: &Clock) {
     let width = output.is_terminal().then(|| size().0);
-    output.lines(&lines(conservation, width));
+    output.toned(&lines(conservation, clock, width));
 }

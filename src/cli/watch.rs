@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::gathering::{explain, print, styled, unknown};
+use super::gathering::{explain, print, unknown};
 use super::recent::Recent;
 use super::until::{shortest_stall, stored};
 use super::{Context, env};
@@ -15,7 +15,7 @@ use crate::consumer::{Trouble, Troubles};
 use crate::core::aggregate::{CompletedBy, Gathering, State, Status};
 use crate::core::text::printable;
 use crate::core::{RfqId, Timestamp, Until, parse_duration};
-use crate::error::{Error, Result, exit};
+use crate::error::{Error, Kind, Result, exit};
 use crate::flow::quotes::{WaitOptions, Watch};
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;
@@ -23,8 +23,8 @@ use crate::stack::depths;
 use crate::terminal::live::{Live, size};
 use crate::terminal::{Format, Output};
 use crate::view::details::Field;
-use crate::view::quotes::{Frame, MOST_ROWS, document, news};
-use crate::view::table::wrapped;
+use crate::view::quotes::{Frame, MOST_ROWS, document, news, table};
+use crate::view::tone::{Line, Tone};
 
 const READING: &str = "reading";
 /// How often the countdown is redrawn.
@@ -45,11 +45,31 @@ pub(super) struct Stay {
     /// With --watch: how long to wait for an RFQ without a deadline
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_duration, requires = "watch")]
     pub(super) timeout: Duration,
+    /// With --watch: exit 0 where there is a best quote, however the wait ended
+    #[arg(long, requires = "watch")]
+    pub(super) accept_partial: bool,
+}
+
+/// What becomes of a best quote where the condition of the wait is not met.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Partial {
+    /// The wait is done: exit 0.
+    Accepted,
+    /// The wait is not: exit 3.
+    Unmet,
+}
+
+impl Partial {
+    /// As `--accept-partial` says.
+    pub(super) fn of(accepted: bool) -> Self {
+        if accepted { Self::Accepted } else { Self::Unmet }
+    }
 }
 
 impl Default for Stay {
     fn default() -> Self {
-        Self { linger: Duration::ZERO, timeout: Duration::from_mins(1) }
+        let (linger, timeout) = (Duration::ZERO, Duration::from_mins(1));
+        Self { linger, timeout, accept_partial: false }
     }
 }
 
@@ -58,6 +78,8 @@ pub(super) struct WaitPlan {
     pub(super) options: WaitOptions,
     /// The fields of details to show.
     pub(super) fields: Vec<Field>,
+    /// What counts as done.
+    pub(super) partial: Partial,
 }
 
 impl Stay {
@@ -74,7 +96,7 @@ impl Stay {
     }
 }
 
-/// Watches an RFQ until it ends; the exit code says how.
+/// Watches an RFQ until it ends; the exit code says how. A signal ends the wait alone.
 pub(super) async fn wait(
     context: &Context,
     settings: &Settings,
@@ -82,16 +104,34 @@ pub(super) async fn wait(
     id: RfqId,
     plan: WaitPlan,
 ) -> Result<u8> {
-    let gathering = watch(context, settings, aws, &id, plan).await?;
+    let partial = plan.partial;
+    let watched = watch(context, settings, aws, &id, plan).await;
     let prefix = Recent::of(aws, env).prefix(&id).await;
-    let again = settings.command(&format!("quotes {prefix}"));
-    match gathering.status {
-        _ if context.output.format != Format::Table => {}
-        Status::Expired | Status::Closed => {
-            context.output.note(&format!("late answers are still kept: {again}"));
+    let command =
+        |command: &str, more: &str| settings.command(&format!("{command} {prefix}{more}"));
+    let gathering = match watched {
+        Err(error) if let Kind::Signal(_) = error.kind() => {
+            let again = command("quotes", " --watch");
+            context.output.note(&format!("the wait ended, the gathering goes on: {again}"));
+            return Ok(error.exit_code());
         }
-        Status::Gathering => context.output.note(&format!("it goes on: {again} --watch")),
-        Status::Complete => {}
+        watched => watched?,
+    };
+    if context.output.format == Format::Table {
+        let letters = dead_letters(aws, &gathering).await;
+        let mut next = Vec::new();
+        match gathering.status {
+            Status::Gathering => next.push((command("quotes", " --watch"), "it goes on")),
+            Status::Expired | Status::Closed if !gathering.is_settled() => {
+                next.push((command("quotes", ""), "late answers, which are still kept"));
+            }
+            Status::Expired | Status::Closed | Status::Complete => {}
+        }
+        next.push((command("trace", ""), "what happened when"));
+        if letters > 0 {
+            next.push((settings.command("dlq list"), "dead letters, and the reason of each"));
+        }
+        context.output.next(&next);
     }
     Ok(match (gathering.completed_by, &gathering.best) {
         (_, None) => exit::NO_QUOTE,
@@ -99,7 +139,22 @@ pub(super) async fn wait(
             Some(CompletedBy::All | CompletedBy::Count | CompletedBy::Price | CompletedBy::Stall),
             Some(_),
         ) => exit::DONE,
-        (Some(CompletedBy::Closed | CompletedBy::Deadline) | None, Some(_)) => exit::UNMET,
+        (Some(CompletedBy::Closed | CompletedBy::Deadline) | None, Some(_)) => match partial {
+            Partial::Accepted => exit::DONE,
+            Partial::Unmet => exit::UNMET,
+        },
+    })
+}
+
+/// How many dead letters the stack has, where a provider has failed or left no trace. A look that fails finds none:
+/// it must not fail the wait.
+async fn dead_letters(aws: &Aws, gathering: &Gathering) -> u64 {
+    if gathering.count(State::Failed) + gathering.count(State::Missing) == 0 {
+        return 0;
+    }
+    let depths = depths(aws, &[]).await;
+    depths.map_or(0, |depths| {
+        depths.provider_dead_letters.total() + depths.response_dead_letters.total()
     })
 }
 
@@ -149,7 +204,7 @@ pub(super) struct WaitView<'a> {
     live: Option<Live>,
     latest: Option<Gathering>,
     began: Instant,
-    hint: Option<String>,
+    hint: Option<Line>,
     /// Why the last read failed, if it did.
     failing: Option<String>,
     troubles: Troubles,
@@ -221,7 +276,7 @@ impl<'a> WaitView<'a> {
             self.looked = true;
             self.hint = self.look(&gathering).await;
             if let (None, Some(hint)) = (&self.live, &self.hint) {
-                self.output.note(&format!("hint: {hint}"));
+                self.output.toned_note(&said(hint));
             }
         }
         self.latest = Some(gathering);
@@ -240,7 +295,7 @@ impl<'a> WaitView<'a> {
     }
 
     /// Reads the queues once, to find out what is not running.
-    async fn look(&self, gathering: &Gathering) -> Option<String> {
+    async fn look(&self, gathering: &Gathering) -> Option<Line> {
         let expected = gathering.request.expected.as_deref()?;
         // A hint must not fail the wait.
         let depths = depths(self.aws, expected).await.ok()?;
@@ -251,7 +306,8 @@ impl<'a> WaitView<'a> {
         let replies = depths.responses.total();
         let run = self.settings.command("providers run");
         let expected = expected.len();
-        Some(match (unread, in_flight, replies) {
+        let is_unread = unread > 0 || replies > 0;
+        let text = match (unread, in_flight, replies) {
             (_, _, 1..) => {
                 let consumer = self.settings.command("consumer run");
                 let lie = if replies == 1 { "reply lies" } else { "replies lie" };
@@ -269,7 +325,8 @@ impl<'a> WaitView<'a> {
             (unread, _, 0) => {
                 format!("{unread} of {expected} copies unread; is `{run}` running for all?")
             }
-        })
+        };
+        Some(Line::new(if is_unread { Tone::Failed } else { Tone::Faint }, text))
     }
 
     fn draw(&mut self) {
@@ -277,19 +334,22 @@ impl<'a> WaitView<'a> {
         let (columns, rows) = size();
         let room = usize::from(rows.saturating_sub(FRAME_LINES)).clamp(3, MOST_ROWS);
         let mut lines = self.table(gathering, Some(columns), room);
-        let hint = self.hint.as_ref().map(|hint| format!("hint: {hint}"));
-        for sentence in [hint, self.failing.clone()].into_iter().flatten() {
-            lines.extend(wrapped(&printable(&sentence), Some(columns)));
+        let hint = self.hint.as_ref().map(said);
+        let failing = self.failing.clone().map(|text| Line::new(Tone::Failed, text));
+        for line in [hint, failing].into_iter().flatten() {
+            let line = Line { text: printable(&line.text), ..line };
+            lines.extend(line.wrapped(Some(columns)));
         }
+        let lines = self.output.painted(&lines);
         if let Some(live) = &mut self.live {
             live.draw(lines);
         }
     }
 
-    fn table(&self, gathering: &Gathering, width: Option<u16>, rows: usize) -> Vec<String> {
+    fn table(&self, gathering: &Gathering, width: Option<u16>, rows: usize) -> Vec<Line> {
         let (stack, now) = (&self.settings.stack, Timestamp::now());
         let frame = Frame { stack, now, width, rows, fields: &self.fields };
-        styled(self.output, gathering, frame)
+        table(gathering, frame)
     }
 
     /// Whether a failed read may be retried: until `OVERTIME` after the deadline, so that a transient failure does
@@ -318,7 +378,7 @@ impl<'a> WaitView<'a> {
             && self.output.format == Format::Table
         {
             let width = self.output.is_terminal().then(|| size().0);
-            self.output.lines(&self.table(gathering, width, MOST_ROWS));
+            self.output.toned(&self.table(gathering, width, MOST_ROWS));
         }
     }
 
@@ -347,4 +407,8 @@ impl<'a> WaitView<'a> {
         }
         Ok(gathering)
     }
+}
+
+fn said(hint: &Line) -> Line {
+    Line { text: format!("hint: {}", hint.text), ..hint.clone() }
 }

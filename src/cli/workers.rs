@@ -10,19 +10,19 @@ use tokio::time::{Instant, interval, sleep};
 use super::Context;
 use crate::aws::{Aws, MAX_WAIT};
 use crate::consumer::{ConsumeOptions, Trouble, Troubles};
-use crate::core::{Timestamp, parse_duration};
+use crate::core::{Timestamp, parse_duration, show_duration};
 use crate::error::{Error, Result, exit};
 use crate::flow::events::{Event, Sink};
 use crate::flow::gather;
 use crate::flow::provider::{Profile, ProviderPlan, Served, ServedBy};
 use crate::flow::workers::{self, WorkerPlan};
-use crate::settings::Settings;
+use crate::settings::{Backend, Settings};
 use crate::shutdown::{Stage, StopSignal};
 use crate::terminal::live::{Live, size};
 use crate::terminal::{Format, Output, Verbosity};
 use crate::view::events::{document, line, said};
-use crate::view::served::real_providers;
-use crate::view::table::wrapped;
+use crate::view::served::{real_providers, simulated};
+use crate::view::tone::Line;
 use crate::view::workers::{ConsumerPart, MOST_REAL_LINES, Tally, Viewport};
 
 /// How long the workers may take to end after a first Ctrl-C: longer than the longest poll.
@@ -44,9 +44,10 @@ pub(super) struct Common {
     /// What is shown while it runs
     #[arg(long, value_enum, default_value_t = ProgressMode::Auto, value_name = "HOW")]
     progress: ProgressMode,
-    /// How long a receive waits for messages, 1s to 20s
-    #[arg(long, value_name = "TIME", default_value = "20s", value_parser = poll_wait, hide = true)]
-    poll_wait: Duration,
+    /// How long a receive waits for messages, 1s to 20s; a stop takes as long [default: 2s on
+    /// LocalStack, 20s with --aws, where an empty receive costs money]
+    #[arg(long, value_name = "TIME", value_parser = poll_wait)]
+    poll_wait: Option<Duration>,
     /// How long a received message is hidden, 1s to 12h
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = visibility, hide = true)]
     visibility: Duration,
@@ -82,18 +83,36 @@ fn visibility(text: &str) -> Result<Duration, String> {
     if fits { Ok(visibility) } else { Err("1s to 12h, in whole seconds".to_owned()) }
 }
 
+/// How long receives wait where `--poll-wait` does not say: on LocalStack an empty receive is free.
+const LOCAL_POLL: Duration = Duration::from_secs(2);
+
 impl Common {
+    /// How long a receive waits, by default on this backend.
+    fn poll_wait(&self, settings: &Settings) -> Duration {
+        self.poll_wait.unwrap_or(match settings.backend() {
+            Backend::LocalStack => LOCAL_POLL,
+            Backend::Aws => MAX_WAIT,
+        })
+    }
+
     /// The plan for these providers.
-    pub(super) fn provider_plan(&self, served: Vec<Served>) -> ProviderPlan {
-        let (poll_wait, visibility) = (self.poll_wait, self.visibility);
+    pub(super) fn provider_plan(&self, settings: &Settings, served: Vec<Served>) -> ProviderPlan {
+        let (poll_wait, visibility) = (self.poll_wait(settings), self.visibility);
         ProviderPlan { served, poll_wait, visibility, drain: IN_FLIGHT }
     }
 
-    pub(super) fn gathering(&self) -> gather::ConsumerSettings {
+    pub(super) fn gathering(&self, settings: &Settings) -> gather::ConsumerSettings {
         let (concurrency, visibility) = (GATHER_CONCURRENCY, self.visibility);
         let options = ConsumeOptions { concurrency, visibility, drain: IN_FLIGHT };
-        gather::ConsumerSettings { poll_wait: self.poll_wait, options }
+        gather::ConsumerSettings { poll_wait: self.poll_wait(settings), options }
     }
+}
+
+/// How long receives wait, and how long they hide messages.
+fn polls(plan: &WorkerPlan) -> (Duration, Duration) {
+    let providers = plan.providers.as_ref().map(|of| (of.poll_wait, of.visibility));
+    let consumer = plan.consumer.as_ref().map(|of| (of.poll_wait, of.options.visibility));
+    providers.or(consumer).unwrap_or_default()
 }
 
 fn consumer(plan: &WorkerPlan) -> ConsumerPart {
@@ -129,10 +148,10 @@ pub(super) async fn run(
         live: Mutex::new((view == WorkerView::Live).then(|| Live::new(output))),
         made_room: Notify::new(),
     });
-    let sink = sink(output, view, &tally, &live);
+    let sink = sink(context, view, &tally, &live);
     let ended = tokio::select! {
         ended = workers::run(aws, plan, stop, &sink) => ended,
-        () = draw(output, aws, plan, &tally, &live, stop) => Ok(()),
+        () = draw(output, plan, &tally, &live, stop) => Ok(()),
         () = overdue(stop) => Err(Error::other(format!(
             "not everything was acknowledged within {} s; the rest will be delivered again",
             DRAIN.as_secs()
@@ -150,15 +169,18 @@ fn sum_up(output: &Output, aws: &Aws, consumer: ConsumerPart, view: WorkerView, 
         let (columns, _) = size();
         let screen = Viewport { width: columns, now: Timestamp::now() };
         // Events may be dropped: a stopped terminal must not make the workers fail.
-        for line in tally.table(&usage, consumer, usize::MAX, screen) {
-            output.event(&line);
+        for line in tally.table(consumer, usize::MAX, screen) {
+            output.toned_event(&line);
         }
     }
     if output.format == Format::Json {
         output.json(&tally.document(&usage));
     }
-    for line in tally.summary(&usage, consumer) {
+    for line in tally.summary(consumer) {
         output.note(&line);
+    }
+    for line in tally.account(&usage) {
+        output.detail(&line);
     }
 }
 
@@ -206,10 +228,10 @@ fn greet(output: &Output, settings: &Settings, aws: &Aws, plan: &WorkerPlan) {
         ServedBy::Simulation(simulation) => Some(&simulation.behaviour),
         ServedBy::Program(_) | ServedBy::Endpoint(_) => None,
     });
-    let how = behaviour.map(|behaviour| {
-        format!(" · behavior {}, seed {}", behaviour.profile.word(), behaviour.seed)
-    });
-    output.note(&format!("{}{}", aws.target_line(), how.unwrap_or_default()));
+    output.note(&aws.target_line());
+    if let Some(behaviour) = behaviour {
+        output.note(&simulated(behaviour));
+    }
     for line in real_providers(&providers.served) {
         output.note(&line);
     }
@@ -220,24 +242,31 @@ fn greet(output: &Output, settings: &Settings, aws: &Aws, plan: &WorkerPlan) {
     if behaviour.is_some_and(|behaviour| behaviour.profile == Profile::Workshop) {
         output.note("the original's providers think up to 60 s: a deadline of 70s suits them");
     }
-    output.note("Ctrl-C finishes what is in hand; twice leaves at once. Now, in another terminal:");
+    output.note("Ctrl-C finishes what is in hand; twice leaves at once");
     let submit = settings.command("submit --from Frankfurt --to \"Las Vegas\"");
-    output.note(&format!("  {submit}"));
+    output.next(&[(submit, "in another terminal")]);
 }
 
 /// Counts events and prints them as they come.
 fn sink(
-    output: &Output,
+    context: &Context,
     view: WorkerView,
     tally: &Arc<Mutex<Tally>>,
     live: &Arc<LiveTable>,
 ) -> Sink<Event> {
-    let (output, tally, live) = (output.clone(), Arc::clone(tally), Arc::clone(live));
+    let (output, tally, live) = (context.output.clone(), Arc::clone(tally), Arc::clone(live));
+    let clock = context.clock();
     let make_room = move || {
         if let Some(shown) = lock(&live.live).as_mut() {
             shown.make_room();
             live.made_room.notify_one();
         }
+    };
+    // A log is read on another day, and perhaps elsewhere.
+    let is_log = !output.is_terminal();
+    let time = move |at| {
+        let clock = clock.at(at);
+        if is_log { clock.stamp(at) } else { clock.precise(at) }
     };
     let troubles = Troubles::default();
     Arc::new(move |event: Event| {
@@ -260,8 +289,8 @@ fn sink(
         }
         match view {
             WorkerView::Plain => {
-                if let Some(line) = line(&event, now) {
-                    output.event(&line);
+                if let Some(line) = line(&event, &time(now)) {
+                    output.toned_event(&line);
                 }
             }
             WorkerView::Json => {
@@ -270,7 +299,9 @@ fn sink(
                 }
             }
             WorkerView::Nothing if matches!(event, Event::Trouble(_)) => {
-                output.note(&line(&event, now).unwrap_or_default());
+                if let Some(line) = line(&event, &time(now)) {
+                    output.toned_note(&line);
+                }
                 return;
             }
             WorkerView::Live | WorkerView::Nothing => {}
@@ -280,12 +311,12 @@ fn sink(
             | Event::AttemptFailed { .. }
             | Event::Crashed { .. }
             | Event::Left { .. } = &event
-            && let Some(line) = line(&event, now)
+            && let Some(line) = line(&event, &time(now))
         {
             if output.verbosity == Verbosity::Verbose {
                 make_room();
             }
-            output.detail(&line);
+            output.detail(&line.text);
         }
     })
 }
@@ -293,12 +324,12 @@ fn sink(
 /// Redraws the table and counts the drain down. Stops the workers when stdout is closed. Never returns.
 async fn draw(
     output: &Output,
-    aws: &Aws,
     plan: &WorkerPlan,
     tally: &Mutex<Tally>,
     table: &LiveTable,
     stop: &StopSignal,
 ) {
+    let (poll, visibility) = polls(plan);
     let mut redraw = interval(REDRAW);
     let mut stopping: Option<Instant> = None;
     loop {
@@ -313,30 +344,57 @@ async fn draw(
         if stop.has_reached(Stage::Drain) && stopping.is_none() {
             stopping = Some(Instant::now());
             if lock(&table.live).is_none() {
-                output.note(&stopping_line(lock(tally).in_flight(), DRAIN));
+                let stopping = Stopping {
+                    in_flight: lock(tally).in_flight(),
+                    poll,
+                    visibility,
+                    since: Duration::ZERO,
+                };
+                output.note(&stopping.line());
             }
         }
         if let Some(live) = lock(&table.live).as_mut() {
             let (columns, rows) = size();
             let room = usize::from(rows.saturating_sub(FRAME_LINES + MOST_REAL_LINES)).max(3);
             let screen = Viewport { width: columns, now: Timestamp::now() };
-            let mut lines = lock(tally).table(&aws.meter.usage(), consumer(plan), room, screen);
+            let mut lines = lock(tally).table(consumer(plan), room, screen);
             if let Some(since) = stopping {
-                let left = DRAIN.saturating_sub(since.elapsed());
-                let stopping = stopping_line(lock(tally).in_flight(), left);
-                lines.extend(wrapped(&stopping, Some(columns)));
+                let in_flight = lock(tally).in_flight();
+                let stopping = Stopping { in_flight, poll, visibility, since: since.elapsed() };
+                lines.extend(Line::from(stopping.line()).wrapped(Some(columns)));
             }
-            live.draw(lines);
+            live.draw(output.painted(&lines));
         }
         sleep(Duration::ZERO).await;
     }
 }
 
-fn stopping_line(in_flight: u64, left: Duration) -> String {
-    let left = left.as_secs() + u64::from(left.subsec_millis() > 0);
-    format!(
-        "stopping: {in_flight} in hand, at most {left} s (Ctrl-C again: at once, nothing is lost)"
-    )
+/// What a stop still waits for.
+struct Stopping {
+    /// Requests in hand.
+    in_flight: u64,
+    /// How long a receive waits.
+    poll: Duration,
+    /// How long a received message is hidden.
+    visibility: Duration,
+    /// How long ago it was asked for.
+    since: Duration,
+}
+
+impl Stopping {
+    fn line(&self) -> String {
+        // Rounded up.
+        let left = |of: Duration| of.saturating_sub(self.since).as_millis().div_ceil(1_000);
+        let waits = match self.in_flight {
+            0 => format!("nothing in hand, open polls end within {} s", left(self.poll)),
+            count => format!("{count} in hand, at most {} s", left(DRAIN)),
+        };
+        format!(
+            "stopping: {waits}. Ctrl-C again leaves now: what is in hand or was just received comes \
+             back after {}",
+            show_duration(self.visibility)
+        )
+    }
 }
 
 fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -70,6 +70,15 @@ impl Conservation {
         unexplained.map(|(responder, _)| responder).collect()
     }
 
+    pub fn in_flight(&self) -> usize {
+        self.copies.iter().filter(|(_, found)| found.is_in_flight()).count()
+    }
+
+    /// How many of the sent copies have a row.
+    pub fn with_row(&self) -> usize {
+        self.sent() - self.in_flight() - self.unexplained().len()
+    }
+
     /// How many copies were sent, by the row.
     pub fn sent(&self) -> usize {
         self.copies.iter().filter(|(_, found)| *found != CopyLocation::NotSent).count()

@@ -11,12 +11,13 @@ use std::time::Duration;
 use console::Style;
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
+use unicode_width::UnicodeWidthStr as _;
 
-use crate::core::Timestamp;
 use crate::core::text::{compact_json, printable};
 use crate::error::{Error, Kind, Result};
 use crate::shutdown::Shutdown;
 use crate::view::count_of;
+use crate::view::tone::{Line, Tone};
 use backlog::{StdStream, Words, Worth};
 use writer::Writer;
 
@@ -94,9 +95,9 @@ impl Output {
         let is_terminal = io::stdout().is_terminal();
         let (out_color, err_color) = (wanted(is_terminal), wanted(io::stderr().is_terminal()));
         let yellow = Style::new().for_stderr().force_styling(err_color).yellow().bold();
-        let events = if format == Format::Jsonl { dropped_document } else { dropped_line };
+        let events = if format == Format::Jsonl { dropped_document } else { dropped_lines };
         let writer = Writer::new(&Words {
-            dropped: [events, dropped_notes],
+            dropped: [events, dropped_lines],
             trouble: format!(
                 "{} events are lost until stdout works again: ",
                 yellow.apply_to("warning:")
@@ -229,6 +230,37 @@ impl Output {
         self.stderr(if self.err_color { styled } else { plain });
     }
 
+    /// Lines of the answer, in colours where stdout shows them.
+    pub fn toned(&self, lines: &[Line]) {
+        for line in lines {
+            self.data(&painted(line, &self.out_style()));
+        }
+    }
+
+    /// The same lines as text for a live region.
+    pub fn painted(&self, lines: &[Line]) -> Vec<String> {
+        lines.iter().map(|line| painted(line, &self.out_style())).collect()
+    }
+
+    /// A line for people on stderr, with its colour, made safe to print.
+    pub fn toned_note(&self, line: &Line) {
+        if self.verbosity > Verbosity::Quiet {
+            let text = safe(&line.text);
+            self.stderr(&painted(&Line { text, ..line.clone() }, &self.err_style()));
+        }
+    }
+
+    /// Commands to type next, on stderr: each with what it shows.
+    pub fn next(&self, commands: &[(String, &str)]) {
+        let widest = commands.iter().map(|(command, _)| command.width()).max().unwrap_or(0);
+        for (position, (command, what)) in commands.iter().enumerate() {
+            let before = if position == 0 { "next:" } else { "     " };
+            let gap = " ".repeat(widest - command.width());
+            let line = format!("{before} {command}{gap}   {what}");
+            self.toned_note(&Line::new(Tone::Faint, line.trim_end()));
+        }
+    }
+
     pub fn lines(&self, lines: &[String]) {
         for line in lines {
             self.data(line);
@@ -242,6 +274,11 @@ impl Output {
 
     pub fn id_json(&self, value: &Value) {
         self.id(&compact_json(value));
+    }
+
+    /// The same in its colour.
+    pub fn toned_event(&self, line: &Line) {
+        self.event(&painted(line, &self.out_style()));
     }
 
     pub fn event_json(&self, value: &Value) {
@@ -279,8 +316,8 @@ impl Output {
     }
 
     pub fn hint(&self, hint: &str) {
-        let cyan = self.err_style().cyan();
-        self.stderr(&format!("{} {}", cyan.apply_to("hint:"), safe(hint)));
+        let dim = self.err_style().dim();
+        self.stderr(&dim.apply_to(format!("hint: {}", safe(hint))).to_string());
     }
 
     /// The base style, without colours where they are off.
@@ -302,17 +339,26 @@ impl Output {
     }
 }
 
+/// The text in the colour of its meaning. `style` has no colours where they are off.
+fn painted(line: &Line, style: &Style) -> String {
+    let style = style.clone();
+    let style = match line.tone {
+        Tone::Plain => return line.text.clone(),
+        Tone::Title => style.bold(),
+        Tone::Faint => style.dim(),
+        Tone::Best => style.green(),
+        Tone::Late => style.yellow(),
+        Tone::Failed => style.red(),
+    };
+    style.apply_to(&line.text).to_string()
+}
+
 /// The line in place of events that the reader did not read in time.
 fn dropped_document(count: u64) -> String {
     compact_json(&json!({"event": "dropped", "count": count}))
 }
 
-fn dropped_line(count: u64) -> String {
-    let now = Timestamp::now().to_string();
-    format!("{} dropped   {} not written in time", &now[11..23], count_of(count, "line"))
-}
-
-fn dropped_notes(count: u64) -> String {
+fn dropped_lines(count: u64) -> String {
     format!("({} not written in time)", count_of(count, "line"))
 }
 

@@ -8,17 +8,32 @@ use crate::consumer::Trouble;
 use crate::core::text::printable;
 use crate::core::{Answer, ProviderName, RfqId, Timestamp};
 use crate::flow::events::{Event, Gathered, Stray};
+use crate::view::tone::{Line, Tone};
 
 /// A line that a real provider wrote for its owner: `acme: no such route`.
 pub fn said(provider: &ProviderName, line: &str) -> String {
     format!("{provider}: {}", printable(line))
 }
 
-/// A line of the log: `12:00:03.412 received  78c371f6 UnicornManagementResource1`. `None` for events that are only
+/// A line of the log: `12:00:03.412 CET received  78c371f6 UnicornManagementResource1`. `None` for events that are only
 /// counted.
-pub fn line(event: &Event, at: Timestamp) -> Option<String> {
-    let clock = at.to_string();
-    let clock = &clock[11..23];
+pub fn line(event: &Event, clock: &str) -> Option<Line> {
+    Some(Line::new(tone(event), text(event, clock)?))
+}
+
+fn tone(event: &Event) -> Tone {
+    match event {
+        Event::Answered { late_by: Some(_), .. } => Tone::Late,
+        Event::Answered { answer: Answer::Failed { .. }, .. }
+        | Event::Gathered { answer: Answer::Failed { .. }, .. }
+        | Event::Unreadable { .. }
+        | Event::Refused { .. }
+        | Event::Trouble(Trouble::Began { .. } | Trouble::Entry { .. }) => Tone::Failed,
+        _ => Tone::Plain,
+    }
+}
+
+fn text(event: &Event, clock: &str) -> Option<String> {
     let say = |what: &str, id: &RfqId, who: &str, more: String| {
         let (id, who) = (printable(&id.short()), printable(who));
         format!("{clock} {what:<9} {id} {who} {more}").trim_end().to_owned()

@@ -2,6 +2,7 @@
 
 pub(crate) mod bench;
 pub(crate) mod chaos;
+pub mod clock;
 pub mod details;
 pub(crate) mod events;
 pub(crate) mod letters;
@@ -14,6 +15,7 @@ pub(crate) mod setup;
 pub mod status;
 pub(crate) mod subscriptions;
 pub(crate) mod table;
+pub mod tone;
 pub mod trace;
 pub(crate) mod usage;
 pub(crate) mod verify;

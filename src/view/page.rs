@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::details::{self, Field};
 use super::quotes::{document as plain, rows, said};
 use super::table::price;
+use super::tone::texts;
 use super::trace::{document as timeline_document, step, tick, unsaid};
 use crate::core::Rows;
 use crate::core::aggregate::{Gathering, State, Status};
@@ -31,7 +32,7 @@ pub fn document(rows: &Rows, gathering: &Gathering) -> Value {
         "to": printable(&request.ride.to),
         "customer": printable(&request.ride.customer),
     });
-    document["truth"] = json!(said(gathering, None));
+    document["truth"] = json!(texts(&said(gathering, None)));
     document["timeline"] = timeline_document(&timeline, gathering);
     let span = span(&timeline, gathering);
     document["timeline"]["span-ms"] = json!(span);
@@ -79,12 +80,13 @@ fn table(gathering: &Gathering, fields: &[Field]) -> Value {
             "state": state.word(),
         })
     };
-    let said = rows(gathering, fields).into_iter().map(|(state, cells)| row(&cells, state));
+    let said = rows(gathering, fields).into_iter().map(|one| row(&one.cells, one.state));
     let waiting = gathering.providers.iter().filter(|provider| provider.state == State::Waiting);
     let waiting = waiting.map(|provider| {
         let name = printable(provider.responder.as_str());
         let receipt = provider.reason.as_deref().map(printable);
-        let note = receipt.map_or("still out".to_owned(), |r| format!("still out: {r} (receipt)"));
+        let note = receipt
+            .map_or("waiting".to_owned(), |r| format!("took the request, sent no quote yet: {r}"));
         let cells = [String::new(), name, "-".into()].into_iter();
         let cells = cells.chain(fields.iter().map(|field| field.cell(provider.details.as_ref())));
         row(&cells.chain(["-".into(), note]).collect::<Vec<_>>(), State::Waiting)

@@ -8,12 +8,12 @@ use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 
+use super::clock::Clock;
+use super::names::Prefix;
 use super::quotes::truth;
 use super::table::{cut, cut_middle, wrapped};
-use super::trace::{
-    Clock, beyond, disagreement, is_receipt, packed, slowest, step, tick, time_of_day, unsaid,
-};
-use crate::core::Timestamp;
+use super::tone::texts;
+use super::trace::{beyond, disagreement, is_receipt, packed, slowest, step, tick, unsaid};
 use crate::core::aggregate::{Gathering, State};
 use crate::core::text::printable;
 use crate::core::timeline::{Lane, Timeline, TimelineStep};
@@ -63,7 +63,9 @@ const REPLY: Paint = paint(0x82_50_df, 0xab_7d_f8);
 const BEST: Paint = paint(0x1a_7f_37, 0x3f_b9_50);
 const LIMIT: Paint = paint(0xcf_22_2e, 0xf8_51_49);
 const TRY: Paint = paint(0xbc_4c_00, 0xf0_88_3e);
-const PAINTS: [Paint; 10] = [GROUND, INK, FAINT, GRID, QUEUED, THINKING, REPLY, BEST, LIMIT, TRY];
+const LATE: Paint = paint(0x9a_67_00, 0xd2_99_22);
+const PAINTS: [Paint; 11] =
+    [GROUND, INK, FAINT, GRID, QUEUED, THINKING, REPLY, BEST, LIMIT, TRY, LATE];
 
 /// How a word of the legend is shown.
 #[derive(Debug, Clone, Copy)]
@@ -79,16 +81,18 @@ type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 ///
 /// # Errors
 /// When it cannot be drawn.
-pub fn svg(timeline: &Timeline, gathering: &Gathering, now: Timestamp) -> Result<String> {
-    let below = below(timeline, gathering, now);
+pub fn svg(timeline: &Timeline, gathering: &Gathering, clock: &Clock) -> Result<String> {
+    let below = below(timeline, gathering, clock);
     let lanes = count(timeline.lanes.len()) * LANE;
     let height = TOP + lanes + SCALE + LINE * (1 + count(below.len())) + BOTTOM;
     let mut text = String::new();
     {
         let root = SVGBackend::with_string(&mut text, (WIDTH, height)).into_drawing_area();
-        draw(&root, timeline, gathering, &below).and_then(|()| Ok(root.present()?)).map_err(
-            |error| Error::other("the picture cannot be drawn").because(error.to_string()),
-        )?;
+        draw(&root, timeline, gathering, clock, &below)
+            .and_then(|()| Ok(root.present()?))
+            .map_err(|error| {
+                Error::other("the picture cannot be drawn").because(error.to_string())
+            })?;
     }
     let title = heading(gathering);
     Ok(dressed(&text, &title, &below.join("; ")))
@@ -99,10 +103,16 @@ type Drawn = std::result::Result<(), Box<dyn std::error::Error>>;
 /// The lanes over time, in milliseconds since submission.
 type Chart<'a> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
 
-fn draw(root: &Area<'_>, timeline: &Timeline, gathering: &Gathering, below: &[String]) -> Drawn {
+fn draw(
+    root: &Area<'_>,
+    timeline: &Timeline,
+    gathering: &Gathering,
+    clock: &Clock,
+    below: &[String],
+) -> Drawn {
     root.fill(&GROUND.light)?;
     say(root, &heading(gathering), (20, 24), HPos::Left, INK, 19)?;
-    say(root, &subheading(gathering), (20, 46), HPos::Left, FAINT, 15)?;
+    say(root, &subheading(gathering, clock), (20, 46), HPos::Left, FAINT, 15)?;
     let chart_height = TOP + count(timeline.lanes.len()) * LANE + SCALE;
     let (area, _) = root.split_vertically(chart_height);
     let lanes = exact(i64::try_from(timeline.lanes.len())?);
@@ -203,7 +213,8 @@ fn labels(root: &Area<'_>, timeline: &Timeline) -> Drawn {
         say(root, &name, (20, y), HPos::Left, INK, 15)?;
         let ink = match lane.provider.state {
             _ if lane.is_best => BEST,
-            State::Late => LIMIT,
+            State::Late => LATE,
+            State::Failed => LIMIT,
             _ => INK,
         };
         say(root, &value(lane), (i32::try_from(LEFT)? - 12, y), HPos::Right, ink, 15)?;
@@ -251,7 +262,7 @@ fn legend(root: &Area<'_>, timeline: &Timeline, y: i32) -> Drawn {
         (any(&tried), Swatch::Triangle, TRY, "failed try", 92),
         (within(timeline.deadline), Swatch::Bar, LIMIT, "deadline", 86),
         (within(timeline.closed), Swatch::Bar, INK, "closed", 74),
-        (any(&is_receipt), Swatch::Cross, FAINT, "receipt only", 98),
+        (any(&is_receipt), Swatch::Cross, FAINT, "sent no quote", 112),
     ];
     let mut x = 20;
     for (_, swatch, paint, word, width) in parts.into_iter().filter(|(occurs, ..)| *occurs) {
@@ -300,21 +311,23 @@ fn heading(gathering: &Gathering) -> String {
     cut(&heading, TEXT * 2 / 3)
 }
 
-fn subheading(gathering: &Gathering) -> String {
+fn subheading(gathering: &Gathering, clock: &Clock) -> String {
     let request = &gathering.request;
-    let submitted = request.submitted_at.map(|at| {
-        let day = at.to_string().get(..10).unwrap_or_default().to_owned();
-        format!(", submitted {day} {} UTC", time_of_day(at, Clock::Millis))
-    });
+    let submitted = request.submitted_at.map(|at| format!(", submitted {}", clock.dated(at)));
     format!("RFQ {}{}", printable(&request.id.short()), submitted.unwrap_or_default())
 }
 
 /// The sentences below the picture.
-fn below(timeline: &Timeline, gathering: &Gathering, now: Timestamp) -> Vec<String> {
+fn below(timeline: &Timeline, gathering: &Gathering, clock: &Clock) -> Vec<String> {
     let mut sentences: Vec<String> = beyond(timeline).into_iter().collect();
-    sentences.extend(packed(&slowest(timeline), ", ", TEXT));
+    let asked = timeline.lanes.iter().map(|lane| &lane.provider);
+    let asked = asked.filter(|provider| provider.expected != Some(false));
+    let prefix = Prefix::of(asked.map(|provider| &provider.responder));
+    let slowest = packed(&slowest(timeline, &prefix), ", ", TEXT);
+    let explained = prefix.explained().filter(|_| !slowest.is_empty());
+    sentences.extend(slowest.into_iter().chain(explained));
     sentences.extend(timeline.disagreement().map(|step| disagreement(&step)));
-    sentences.extend(truth(gathering, now));
+    sentences.extend(texts(&truth(gathering, clock.now())));
     let width = u16::try_from(TEXT).ok();
     sentences.iter().flat_map(|sentence| wrapped(sentence, width)).collect()
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::table::{Column, lines};
 use crate::core::show_duration;
 use crate::core::text::printable;
-use crate::flow::provider::{Program, Served, ServedBy};
+use crate::flow::provider::{Behaviour, Program, Served, ServedBy};
 use crate::settings::quoted;
 
 /// What the tables show for a simulated provider.
@@ -48,6 +48,14 @@ pub(crate) fn real_providers(served: &[Served]) -> Vec<String> {
         Some(format!("{}: {} ({limits})", one.name, what_answers(&one.by)))
     };
     served.iter().filter_map(line).collect()
+}
+
+/// How simulated providers behave: `simulated: behavior demo, seed 0, fault silent@0.1`.
+pub(crate) fn simulated(behaviour: &Behaviour) -> String {
+    let faults = behaviour.faults.iter().map(|fault| format!(", fault {fault}"));
+    let faults: String = faults.collect();
+    let (profile, seed) = (behaviour.profile.word(), behaviour.seed);
+    format!("{SIMULATED}: behavior {profile}, seed {seed}{faults}")
 }
 
 /// A row for each provider.

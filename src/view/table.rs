@@ -126,11 +126,32 @@ fn within(mut room: usize) -> impl FnMut(&&str) -> bool {
     }
 }
 
-/// Wraps a sentence to this width. Without a width it stays one line.
+/// Wraps a sentence to this width, with further lines two columns to the right. Without a width it stays one line.
 pub(crate) fn wrapped(sentence: &str, width: Option<u16>) -> Vec<String> {
     let Some(width) = width else { return vec![sentence.to_owned()] };
-    let options = textwrap::Options::new(usize::from(width).max(20)).subsequent_indent("  ");
-    textwrap::wrap(sentence, options).into_iter().map(std::borrow::Cow::into_owned).collect()
+    let indent = sentence.len() - sentence.trim_start().len();
+    let indent = " ".repeat(indent + 2);
+    let options = textwrap::Options::new(usize::from(width).max(20)).subsequent_indent(&indent);
+    let glued = glued(sentence);
+    let lines = textwrap::wrap(&glued, options).into_iter();
+    lines.map(|line| line.replace(GLUE, " ")).collect()
+}
+
+/// A space at which no line is broken.
+const GLUE: &str = "\u{a0}";
+
+/// The sentence with no break between a number and its unit.
+fn glued(sentence: &str) -> String {
+    let mut glued = String::new();
+    for word in sentence.split_inclusive(' ') {
+        let unit = word.trim_end_matches([' ', ',', ';', ':', '.', ')']);
+        if matches!(unit, "s" | "ms") && glued.trim_end().ends_with(|c: char| c.is_ascii_digit()) {
+            glued.truncate(glued.trim_end().len());
+            glued.push_str(GLUE);
+        }
+        glued.push_str(word);
+    }
+    glued
 }
 
 #[cfg(test)]
@@ -182,5 +203,11 @@ mod tests {
         assert_eq!(drawn[1], format!("{family}       1"));
         assert_eq!(drawn[2], "می\u{200c}خواهم  2");
         assert_eq!(wrapped("one two three four five", Some(20)), ["one two three four", "  five"]);
+        let indented = wrapped("    one two three four five", Some(20));
+        assert_eq!(indented, ["    one two three", "      four five"]);
+        assert_eq!(
+            wrapped("it lasts 12345.6 s, then", Some(20)),
+            ["it lasts", "  12345.6 s, then"]
+        );
     }
 }

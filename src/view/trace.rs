@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr as _;
 
-use super::names::short;
-use super::quotes::truth;
-use super::table::{cut, cut_middle, price, wrapped};
-use crate::core::Timestamp;
+use super::clock::Clock;
+use super::names::Prefix;
+use super::quotes::{seconds, truth};
+use super::table::{cut, cut_middle, price};
+use super::tone::{Line, Tone};
 use crate::core::aggregate::{Gathering, State};
 use crate::core::text::printable;
 use crate::core::timeline::{Lane, Slowest, Timeline, TimelineStep};
@@ -23,28 +24,31 @@ const GAPS: usize = 4;
 const TICK: usize = 10;
 
 /// The timeline in lines of at most this width.
-pub fn lines(
-    timeline: &Timeline,
-    gathering: &Gathering,
-    now: Timestamp,
-    width: u16,
-) -> Vec<String> {
+pub fn lines(timeline: &Timeline, gathering: &Gathering, clock: &Clock, width: u16) -> Vec<Line> {
     let columns = usize::from(width).max(40);
-    let names: Vec<_> =
+    let asked = timeline.lanes.iter().map(|lane| &lane.provider);
+    let asked = asked.filter(|provider| provider.expected != Some(false));
+    let prefix = Prefix::of(asked.map(|provider| &provider.responder));
+    let mut names: Vec<_> =
         timeline.lanes.iter().map(|lane| printable(lane.provider.responder.as_str())).collect();
     let values: Vec<_> =
         timeline.lanes.iter().map(|lane| cut(&value(lane), LONGEST_VALUE)).collect();
     let widest = |texts: &[String]| texts.iter().map(|t| t.width()).max().unwrap_or(0);
     let value_width = widest(&values);
     let room = columns.saturating_sub(value_width + GAPS + NARROWEST_BAR);
+    if widest(&names) > room.min(LONGEST_NAME) {
+        let short = timeline.lanes.iter().map(|lane| prefix.leave_out(&lane.provider.responder));
+        names = short.collect();
+    }
     let name_width = widest(&names).min(LONGEST_NAME).min(room.max(8));
     let bar = columns.saturating_sub(name_width + value_width + GAPS).min(WIDEST_BAR);
     let scale = Scale { span: timeline.span(), columns: bar };
 
-    let mut all = vec![cut(&title(gathering), columns)];
+    let title = Line::new(Tone::Title, title(gathering, clock));
+    let mut all: Vec<Line> = title.wrapped(Some(width)).collect();
     if timeline.origin.is_some() && !timeline.lanes.is_empty() {
         let indent = " ".repeat(name_width + value_width + GAPS);
-        all.push(format!("{indent}{}", ticks(scale)));
+        all.push(Line::new(Tone::Faint, format!("{indent}{}", ticks(scale))));
     }
     for ((lane, name), value) in timeline.lanes.iter().zip(&names).zip(&values) {
         let name = cut_middle(name, name_width);
@@ -57,22 +61,24 @@ pub fn lines(
         };
         let bar = draw(timeline, lane, scale);
         let line = format!("{name}{padding}  {before}{value}{mark} {bar}");
-        all.push(line.trim_end().to_owned());
+        let tone = if lane.is_best { Tone::Best } else { Tone::of(lane.provider.state) };
+        all.push(Line::new(tone, line.trim_end()));
     }
-    all.extend(packed(&legend(timeline), "  ", columns));
-    let mut sentences = Vec::new();
-    sentences.extend(beyond(timeline));
-    all.extend(packed(&slowest(timeline), ", ", columns));
-    sentences.extend(timeline.disagreement().map(|step| disagreement(&step)));
-    sentences.extend(truth(gathering, now));
-    all.extend(sentences.iter().flat_map(|sentence| wrapped(sentence, Some(width))));
+    let faint = |text| Line::new(Tone::Faint, text);
+    all.extend(packed(&legend(timeline), "  ", columns).into_iter().map(faint));
+    let slowest = packed(&slowest(timeline, &prefix), ", ", columns);
+    let explained = prefix.explained().filter(|_| !slowest.is_empty());
+    all.extend(slowest.into_iter().chain(explained).map(faint));
+    let mut sentences: Vec<Line> = beyond(timeline).map(Line::from).into_iter().collect();
+    sentences.extend(timeline.disagreement().map(|step| Line::from(disagreement(&step))));
+    sentences.extend(truth(gathering, clock.now()));
+    all.extend(sentences.iter().flat_map(|sentence| sentence.wrapped(Some(width))));
     all
 }
 
-fn title(gathering: &Gathering) -> String {
+fn title(gathering: &Gathering, clock: &Clock) -> String {
     let request = &gathering.request;
-    let submitted =
-        request.submitted_at.map(|at| format!("  submitted {}", time_of_day(at, Clock::Millis)));
+    let submitted = request.submitted_at.map(|at| format!("  submitted {}", clock.precise(at)));
     format!(
         "{}  {} -> {}{}",
         printable(&request.id.short()),
@@ -80,27 +86,6 @@ fn title(gathering: &Gathering) -> String {
         printable(&request.ride.to),
         submitted.unwrap_or_default()
     )
-}
-
-/// The precision of a time of day.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Clock {
-    /// `12:00:03`
-    Seconds,
-    /// `12:00:03.204`
-    Millis,
-}
-
-/// The time of day in UTC, like all stored times.
-pub fn time_of_day(at: Timestamp, clock: Clock) -> String {
-    let length = match clock {
-        Clock::Seconds => 8,
-        Clock::Millis => 12,
-    };
-    // A negative year has more digits.
-    let written = at.to_string();
-    let of_day = written.split_once('T').map(|(_, of_day)| of_day);
-    of_day.and_then(|of_day| of_day.get(..length)).unwrap_or_default().to_owned()
 }
 
 /// The price, or a word for another answer.
@@ -239,7 +224,7 @@ fn legend(timeline: &Timeline) -> Vec<String> {
         (any(&|lane| lane.took(TimelineStep::Thinking).is_some()), "= thinking"),
         (any(&|lane| lane.gathered.is_some()), "- reply"),
         (any(&|lane| lane.end().is_some() && !is_receipt(lane)), "o gathered"),
-        (any(&is_receipt), "x receipt"),
+        (any(&is_receipt), "x no quote"),
         (any(&|lane| !lane.attempted.is_empty() || lane.failed.is_some()), "r try"),
         (within(timeline.deadline), "| deadline"),
         (within(timeline.closed), "! closed"),
@@ -254,16 +239,16 @@ fn legend(timeline: &Timeline) -> Vec<String> {
 /// A note about a deadline that is beyond the scale.
 pub(super) fn beyond(timeline: &Timeline) -> Option<String> {
     let deadline = timeline.deadline.filter(|deadline| *deadline > timeline.span())?;
-    Some(format!("the deadline of {} is beyond this scale", took(deadline)))
+    Some(format!("the deadline of {} is beyond this scale", seconds(deadline)))
 }
 
 /// The slowest provider of each step.
-pub(super) fn slowest(timeline: &Timeline) -> Vec<String> {
+pub(super) fn slowest(timeline: &Timeline, prefix: &Prefix) -> Vec<String> {
     let slowest = timeline.slowest();
     let first = std::iter::once("slowest ").chain(std::iter::repeat(""));
     let said = slowest.iter().zip(first).map(|(slowest, before)| {
-        let who = short(&slowest.lane.provider.responder);
-        format!("{before}{} {} ({who})", slowest.step.word(), took(slowest.took))
+        let who = prefix.leave_out(&slowest.lane.provider.responder);
+        format!("{before}{} {} ({who})", slowest.step.word(), seconds(slowest.took))
     });
     said.collect()
 }
@@ -271,7 +256,7 @@ pub(super) fn slowest(timeline: &Timeline) -> Vec<String> {
 /// A note about a step that ended before it began.
 pub(super) fn disagreement(step: &Slowest<'_>) -> String {
     let who = printable(step.lane.provider.responder.as_str());
-    let by = took(step.took.saturating_neg());
+    let by = seconds(step.took.saturating_neg());
     let what = match step.step {
         TimelineStep::PickUp => "received it before it was submitted",
         TimelineStep::Thinking => "answered before it received",
@@ -279,14 +264,6 @@ pub(super) fn disagreement(step: &Slowest<'_>) -> String {
         TimelineStep::Gather => "was gathered before its reply was in the queue",
     };
     format!("clocks disagree: by their times {who} {what}, by {by}")
-}
-
-/// `85 ms`, `3.1 s`.
-pub(super) fn took(millis: i64) -> String {
-    match millis {
-        -999..=999 => format!("{millis} ms"),
-        _ => super::quotes::seconds(millis),
-    }
 }
 
 /// The document of `--output json`: milliseconds since `origin`.
@@ -335,18 +312,4 @@ pub fn document(timeline: &Timeline, gathering: &Gathering) -> Value {
         "providers": timeline.lanes.iter().map(lane).collect::<Vec<_>>(),
         "slowest": Value::Object(slowest.into_iter().collect()),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_time_of_day_is_told_in_any_year() {
-        for year in ["2026", "-009999"] {
-            let at = Timestamp::parse(&format!("{year}-01-31T12:34:56.789Z")).expect("in range");
-            assert_eq!(time_of_day(at, Clock::Millis), "12:34:56.789");
-            assert_eq!(time_of_day(at, Clock::Seconds), "12:34:56");
-        }
-    }
 }

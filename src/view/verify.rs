@@ -1,11 +1,13 @@
 //! Where every copy of a request is, for people and for programs.
 
+use std::fmt::Write as _;
+
 use serde_json::{Value, json};
 
+use super::clock::Clock;
 use super::count_of;
 use super::names::{follow, range};
-use super::table::wrapped;
-use super::trace::{Clock, time_of_day};
+use super::tone::{Line, Tone};
 use crate::aws::QueueCounts;
 use crate::core::Responder;
 use crate::core::aggregate::State;
@@ -13,53 +15,44 @@ use crate::core::text::printable;
 use crate::flow::verify::{Conservation, CopyLocation};
 
 /// The account in lines: one or two if every copy has a row, else more lines for the copies without one.
-pub fn lines(conservation: &Conservation, width: Option<u16>) -> Vec<String> {
-    sentences(conservation).iter().flat_map(|sentence| wrapped(sentence, width)).collect()
+pub fn lines(conservation: &Conservation, clock: &Clock, width: Option<u16>) -> Vec<Line> {
+    sentences(conservation, clock).iter().flat_map(|sentence| sentence.wrapped(width)).collect()
 }
 
-fn sentences(conservation: &Conservation) -> Vec<String> {
+fn sentences(conservation: &Conservation, clock: &Clock) -> Vec<Line> {
     let id = printable(&conservation.gathering.request.id.short());
-    let copies = conservation.sent();
     if conservation.gathering.expected.is_none() {
         let rows = count_of(conservation.gathering.providers.len() as u64, "row");
-        return vec![format!(
-            "the providers asked for {id} are unknown: {rows}, no copy to look for"
-        )];
+        let unknown =
+            format!("the providers asked for {id} are unknown: {rows}, no copy to look for");
+        return vec![unknown.into()];
     }
-    let count = |is: &dyn Fn(CopyLocation) -> bool| {
-        conservation.copies.iter().filter(|(_, found)| is(*found)).count()
+    let (in_flight, unexplained) = (conservation.in_flight(), conservation.unexplained().len());
+    let (copies, settled) = (conservation.sent(), conservation.with_row());
+    let not_sent = match conservation.copies.len() - copies {
+        0 => String::new(),
+        count => format!("; {count} not sent (filter)"),
     };
-    let in_flight = count(&CopyLocation::is_in_flight);
-    let unexplained = count(&CopyLocation::is_unexplained);
-    let not_sent = conservation.copies.len() - copies;
-    let mut all = Vec::new();
-    if in_flight + unexplained == 0 {
+    if settled == copies {
         let sent = plural_of(copies, "copy", "copies");
-        let not_sent = match not_sent {
-            0 => String::new(),
-            count => format!("; {count} not sent (filter)"),
-        };
-        all.push(format!("{sent} of {id}: {}{not_sent}", kinds(conservation)));
-        all.push("in queues 0, unexplained 0: everything is accounted for".to_owned());
-        return all;
+        return vec![
+            format!("{sent} of {id}: {}{not_sent}", kinds(conservation)).into(),
+            "in queues 0, unexplained 0: everything is accounted for".to_owned().into(),
+        ];
     }
-    let rows = copies - in_flight - unexplained;
-    let parts = [
-        (rows > 0, kinds(conservation)),
-        (in_flight > 0, format!("{in_flight} in flight")),
-        (true, format!("{unexplained} unexplained")),
-        (not_sent > 0, format!("{not_sent} not sent (filter)")),
-    ];
-    let parts: Vec<_> = parts.into_iter().filter(|(is, _)| *is).map(|(_, text)| text).collect();
-    let copies = plural_of(copies, "copy", "copies");
-    let asked =
-        conservation.gathering.request.submitted_at.map(|at| time_of_day(at, Clock::Seconds));
-    let asked = asked.map_or_else(String::new, |at| format!(", asked {at}"));
-    let accounted = rows + in_flight;
-    all.push(format!(
-        "{accounted} of {copies} of {id}{asked}, accounted for: {}",
-        parts.join(", ")
-    ));
+    let asked = conservation.gathering.request.submitted_at;
+    let asked = asked.map_or_else(String::new, |at| format!(", asked {}", clock.moment(at)));
+    let mut first = format!("{id}{asked}: {settled} of {copies} settled");
+    if settled > 0 {
+        _ = write!(first, " ({})", kinds(conservation));
+    }
+    for (count, what) in [(in_flight, "in flight"), (unexplained, "unexplained")] {
+        if count > 0 {
+            _ = write!(first, ", {count} {what}");
+        }
+    }
+    let tone = |is_unexplained| if is_unexplained { Tone::Failed } else { Tone::Plain };
+    let mut all = vec![Line::new(tone(unexplained > 0), first + &not_sent)];
     // Consecutive copies in the same place share a line. Unexplained copies are named one by one.
     let alike = |(a, found): &Copy, (b, finds): &Copy| {
         found == finds && !found.is_unexplained() && follow(a, b)
@@ -72,7 +65,9 @@ fn sentences(conservation: &Conservation) -> Vec<String> {
         let (Some((first, found)), Some((last, _))) = (group.first(), group.last()) else {
             continue;
         };
-        all.push(format!("  {}  no row; {}", range(first, last), whereabouts(*found, group.len())));
+        let whereabouts = whereabouts(*found, group.len());
+        let text = format!("  {}  no row; {whereabouts}", range(first, last));
+        all.push(Line::new(tone(found.is_unexplained()), text));
     }
     all
 }
@@ -155,9 +150,9 @@ pub fn document(conservation: &Conservation) -> Value {
         "submitted-at": gathering.request.submitted_at,
         "status": gathering.status.word(),
         "expected": gathering.expected,
-        "accounted": conservation.sent() - unexplained.len(),
+        "accounted": conservation.with_row(),
         "not-sent": conservation.copies.len() - conservation.sent(),
-        "in-flight": conservation.copies.iter().filter(|(_, found)| found.is_in_flight()).count(),
+        "in-flight": conservation.in_flight(),
         "settled": conservation.is_settled(),
         "unexplained": unexplained.iter().map(|who| who.as_str()).collect::<Vec<_>>(),
         "copies": conservation.copies.iter().map(copy).collect::<Vec<_>>(),

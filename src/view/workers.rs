@@ -7,14 +7,17 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
+use unicode_width::UnicodeWidthStr as _;
 
 use super::events::seconds;
+use super::names::Prefix;
 use super::table::{Column, cut, cut_middle, lines, spaced, wrapped};
+use super::tone::{Line, Tone};
 use super::{count_of, usage};
 use crate::aws::Usage;
 use crate::consumer::Trouble;
 use crate::core::text::printable;
-use crate::core::{Answer, ProviderName, RfqId, Timestamp};
+use crate::core::{Answer, ProviderName, Responder, RfqId, Timestamp};
 use crate::flow::events::{Event, Gathered};
 use crate::flow::provider::{Served, ServedBy};
 
@@ -33,6 +36,8 @@ const LONGEST_TIME: u64 = 3_600_000;
 pub(crate) const MOST_REAL_LINES: u16 = 3;
 /// Columns of the table that every provider fills.
 const SHARED_COLUMNS: usize = 7;
+/// The width below which titles are shortened.
+const NARROW: u16 = 60;
 /// The least width of a name.
 const SHORTEST_NAME: usize = 10;
 
@@ -259,32 +264,25 @@ impl Tally {
     }
 
     /// The table that is redrawn in place, at most `rows` providers high.
-    pub fn table(
-        &self,
-        usage: &Usage,
-        consumer: ConsumerPart,
-        rows: usize,
-        screen: Viewport,
-    ) -> Vec<String> {
+    pub fn table(&self, consumer: ConsumerPart, rows: usize, screen: Viewport) -> Vec<Line> {
         let Viewport { width, now } = screen;
         let mut all = Vec::new();
         if !self.providers.is_empty() {
             let shown: Vec<_> = self.providers.iter().take(rows).collect();
-            all.extend(self.provider_lines(&shown, width));
+            let mut lines = self.provider_lines(&shown, width).into_iter();
+            all.extend(lines.next().map(|header| Line::new(Tone::Faint, header)));
+            all.extend(lines.map(Line::from));
             let folded = self.providers.len().saturating_sub(rows);
             if folded > 0 {
-                all.push(format!("... and {folded} more"));
+                all.push(format!("... and {folded} more").into());
             }
         }
         if consumer == ConsumerPart::Included {
-            let line = self.consumer_line();
-            let per_rfq = usage::per(usage.total(), self.rfqs.count);
-            let per_rfq = per_rfq.map(|n| format!("{n:.1} requests/RFQ")).unwrap_or_default();
-            let line = format!("{line:<56}  {per_rfq}");
-            all.extend(wrapped(line.trim_end(), Some(width)));
+            all.extend(Line::from(self.consumer_line()).wrapped(Some(width)));
         }
         if let Some(trouble) = self.trouble(now) {
-            all.extend(wrapped(&cut(&trouble, LONGEST_TROUBLE), Some(width)));
+            let trouble = Line::new(Tone::Failed, cut(&trouble, LONGEST_TROUBLE));
+            all.extend(trouble.wrapped(Some(width)));
         }
         all
     }
@@ -299,7 +297,11 @@ impl Tally {
         let has_real = self.providers.values().any(|counts| counts.real.is_some());
         let title = if width < 70 || has_real { "PROVIDER" } else { "SIMULATED PROVIDER" };
         let mut columns = vec![Column::Left(title)];
-        let titles = ["RECEIVED", "QUOTED", "DECLINED", "FAILED", "SILENT", "IN HAND"];
+        let titles = if width < NARROW {
+            ["RECV", "QUOTED", "DECL", "FAILED", "SILENT", "HAND"]
+        } else {
+            ["RECEIVED", "QUOTED", "DECLINED", "FAILED", "SILENT", "IN HAND"]
+        };
         columns.extend(titles.map(Column::Right));
         if has_real {
             columns.extend(["ATTEMPTS", "P50", "P95"].map(Column::Right));
@@ -326,37 +328,22 @@ impl Tally {
     }
 
     fn consumer_line(&self) -> String {
-        format!(
-            "consumer: {} gathered, {} duplicates, {} refused",
-            self.gathered, self.duplicates, self.refused
-        )
+        let gathered = count_of(self.gathered, "answer");
+        let mut line = format!("consumer: {gathered} gathered");
+        for (count, what) in [(self.duplicates, "duplicate"), (self.refused, "refused reply")] {
+            if count > 0 {
+                _ = write!(line, ", {}", count_of(count, what));
+            }
+        }
+        line
     }
 
     /// The summary at the end, for people.
-    pub fn summary(&self, usage: &Usage, consumer: ConsumerPart) -> Vec<String> {
-        let total = self.total();
+    pub fn summary(&self, consumer: ConsumerPart) -> Vec<String> {
         let mut all = Vec::new();
         if !self.providers.is_empty() {
-            let mut line = format!(
-                "done: {} received, {} quoted, {} declined, {} failed, {} silent",
-                total.received, total.quoted, total.declined, total.failed, total.silent
-            );
-            if total.unreadable > 0 {
-                _ = write!(line, ", {} to the dead letters", total.unreadable);
-            }
-            if self.strayed > 0 {
-                _ = write!(line, ", {} faulty", self.strayed);
-            }
-            if self.crashed > 0 {
-                _ = write!(line, ", {} crashed", self.crashed);
-            }
-            if total.given_back > 0 {
-                _ = write!(line, ", {} given back", total.given_back);
-            }
-            if self.again > 0 {
-                _ = write!(line, ", {} delivered again", self.again);
-            }
-            all.push(line);
+            all.push(self.done());
+            all.extend(self.beside());
         }
         for (name, counts) in &self.providers {
             all.extend(counts.real.as_ref().map(|real| real_line(name, real)));
@@ -364,8 +351,44 @@ impl Tally {
         if consumer == ConsumerPart::Included {
             all.push(self.consumer_line());
         }
-        all.extend(usage::lines(usage, self.rfqs.count));
         all
+    }
+
+    /// `done: 30 requests: 21 quoted, 3 declined, 2 failed, 3 silent, 1 given back`.
+    fn done(&self) -> String {
+        let total = self.total();
+        let mut line = format!("done: {}", count_of(total.received, "request"));
+        let parts = [
+            (total.quoted, "quoted"),
+            (total.declined, "declined"),
+            (total.failed, "failed"),
+            (total.silent, "silent"),
+            (total.given_back, "given back to their queues"),
+        ];
+        let parts = parts.iter().filter(|(count, _)| *count > 0);
+        let parts: Vec<_> = parts.map(|(count, what)| format!("{count} {what}")).collect();
+        if !parts.is_empty() {
+            _ = write!(line, ": {}", parts.join(", "));
+        }
+        line
+    }
+
+    /// What happened beside the requests, if anything did.
+    fn beside(&self) -> Option<String> {
+        let parts = [
+            (count_of(self.total().unreadable, "unreadable request"), "sent to the dead letters"),
+            (count_of(self.strayed, "wrong answer"), "sent, by a fault"),
+            (count_of(self.crashed, "worker"), "crashed, by a fault, and replaced"),
+            (count_of(self.again, "message"), "delivered again and counted once"),
+        ];
+        let parts = parts.iter().filter(|(count, _)| !count.starts_with("0 "));
+        let parts: Vec<_> = parts.map(|(count, how)| format!("{count} {how}")).collect();
+        (!parts.is_empty()).then(|| format!("also: {}", parts.join(", ")))
+    }
+
+    /// The AWS requests of the run.
+    pub fn account(&self, usage: &Usage) -> Vec<String> {
+        usage::lines(usage, self.rfqs.count)
     }
 
     /// The summary at the end, for programs.
@@ -457,11 +480,11 @@ fn real_cells(real: Option<&RealCounts>) -> [String; 3] {
 }
 
 fn widest(lines: &[String]) -> usize {
-    lines.iter().map(String::len).max().unwrap_or(0)
+    lines.iter().map(|line| line.width()).max().unwrap_or(0)
 }
 
-/// The lines of a table that fit into the width: with columns one space apart where two do not fit, and with names
-/// cut where that is not enough.
+/// The lines of a table that fit into the width: with columns one space apart where two do not fit, then without the
+/// beginning that the names share, and with names cut where that is not enough.
 fn narrow(columns: &[Column], rows: &[Vec<String>], width: u16) -> Vec<String> {
     let width = usize::from(width);
     let wide = lines(columns, rows);
@@ -469,15 +492,21 @@ fn narrow(columns: &[Column], rows: &[Vec<String>], width: u16) -> Vec<String> {
         return wide;
     }
     let narrow = spaced(columns, rows, 1);
-    let over = widest(&narrow).saturating_sub(width);
-    if over == 0 {
+    if widest(&narrow) <= width {
         return narrow;
     }
-    let longest = rows.iter().map(|row| row[0].len()).max().unwrap_or(0);
-    let shorter = rows.iter().map(|row| {
-        let mut row = row.clone();
+    let names: Vec<_> = rows.iter().map(|row| Responder::stored(row[0].as_str())).collect();
+    let prefix = Prefix::of(&names);
+    let mut rows = rows.to_vec();
+    for (row, name) in rows.iter_mut().zip(&names) {
+        row[0] = prefix.leave_out(name);
+    }
+    let over = widest(&spaced(columns, &rows, 1)).saturating_sub(width);
+    let longest = rows.iter().map(|row| row[0].width()).max().unwrap_or(0);
+    for row in &mut rows {
         row[0] = cut_middle(&row[0], longest.saturating_sub(over).max(SHORTEST_NAME));
-        row
-    });
-    spaced(columns, &shorter.collect::<Vec<_>>(), 1)
+    }
+    let mut lines = spaced(columns, &rows, 1);
+    lines.extend(prefix.explained());
+    lines
 }

@@ -33,7 +33,7 @@ const OUTSIDE: [(&str, &[&str]); 33] = [
     ("hyper_util", &["serve", "tools"]),
     ("icu_properties", &["core"]),
     ("indicatif", &["terminal"]),
-    ("jiff", &["core"]),
+    ("jiff", &["core", "view", "cli"]),
     ("percent_encoding", &["flow::provider::endpoint"]),
     ("plotters", &["view"]),
     ("rand_chacha", &["flow", "tools"]),

@@ -7,8 +7,11 @@ use rydes::core::{
     Answer, AnswerRow, Condition, Price, ProviderName, RequestRow, Responder, RfqId, Ride, Rows,
     Timestamp,
 };
+use rydes::view::clock::Clock;
 use rydes::view::picture::svg;
 use rydes::view::trace::{document, lines};
+
+use crate::support::toned;
 
 const NOON: i64 = 1_769_860_800_000;
 
@@ -85,25 +88,22 @@ fn timeline(rows: &Rows, now: i64) -> (Timeline, Gathering) {
 
 fn shown(rows: &Rows, now: i64, width: u16) -> String {
     let (timeline, gathering) = timeline(rows, now);
-    let lines = lines(&timeline, &gathering, at(now), width);
-    let widest = lines.iter().map(|line| console::measure_text_width(line)).max();
-    assert!(widest <= Some(width.into()), "{widest:?}:\n{}", lines.join("\n"));
-    lines.join("\n")
+    toned(&lines(&timeline, &gathering, &Clock::utc(at(now)), width), Some(width))
 }
 
 #[test]
 fn on_80_columns() {
-    assert_snapshot!(shown(&eleven(), 20_000, 80));
+    assert_snapshot!(shown(&eleven(), 20_000, 79));
 }
 
 #[test]
 fn on_120_columns() {
-    assert_snapshot!(shown(&eleven(), 20_000, 120));
+    assert_snapshot!(shown(&eleven(), 20_000, 119));
 }
 
 #[test]
 fn on_a_narrow_terminal() {
-    assert_snapshot!(shown(&eleven(), 20_000, 50));
+    assert_snapshot!(shown(&eleven(), 20_000, 49));
 }
 
 #[test]
@@ -140,7 +140,7 @@ fn rows_of_the_original_have_no_times() {
     let rows = Rows { request, answers };
     assert_snapshot!(shown(&rows, 20_000, 80));
     let (timeline, gathering) = timeline(&rows, 20_000);
-    let picture = svg(&timeline, &gathering, at(20_000)).expect("it is drawn");
+    let picture = svg(&timeline, &gathering, &Clock::utc(at(20_000))).expect("it is drawn");
     assert_eq!(picture.matches("no times").count(), 2);
 }
 
@@ -156,17 +156,19 @@ fn a_hundred_providers_have_a_line_each() {
     let answers = (1..=100).map(|n| quote(n, n as u64, 50, 5_000)).collect();
     let expected = Some((1..=100).map(simulated).collect());
     let rows = Rows { request: RequestRow { expected, ..request() }, answers };
-    assert_eq!(shown(&rows, 20_000, 80).matches("UnicornManagementResource").count(), 100);
+    // In a row each, as what `…` stands for, and as the best.
+    assert_eq!(shown(&rows, 20_000, 80).matches("UnicornManagementResource").count(), 102);
     let (timeline, gathering) = timeline(&rows, 20_000);
-    let picture = svg(&timeline, &gathering, at(20_000)).expect("it is drawn");
-    assert_eq!(picture.matches("UnicornManagementResource").count(), 100);
+    let picture = svg(&timeline, &gathering, &Clock::utc(at(20_000))).expect("it is drawn");
+    // The sentences are in its description too.
+    assert_eq!(picture.matches("UnicornManagementResource").count(), 104);
 }
 
 #[test]
 fn the_picture() {
     let rows = eleven();
     let (timeline, gathering) = timeline(&rows, 20_000);
-    assert_snapshot!(svg(&timeline, &gathering, at(20_000)).expect("it is drawn"));
+    assert_snapshot!(svg(&timeline, &gathering, &Clock::utc(at(20_000))).expect("it is drawn"));
 }
 
 #[test]
@@ -176,7 +178,7 @@ fn nothing_hostile_gets_into_the_picture_or_the_terminal() {
     rows.request.ride.from = evil.to_owned();
     rows.answers.push(row(Responder::stored(evil), Answer::Quote(Price::whole(1)), 50, 700));
     let (timeline, gathering) = timeline(&rows, 20_000);
-    let picture = svg(&timeline, &gathering, at(20_000)).expect("it is drawn");
+    let picture = svg(&timeline, &gathering, &Clock::utc(at(20_000))).expect("it is drawn");
     let printed = shown(&rows, 20_000, 120);
     for text in [&picture, &printed] {
         assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text}");
@@ -195,7 +197,7 @@ fn times_that_cannot_be_are_drawn_within_the_scale() {
         rows.answers[0].failed_at = Some(at(-far));
         shown(&rows, far, 80);
         let (timeline, gathering) = timeline(&rows, far);
-        let picture = svg(&timeline, &gathering, at(far)).expect("it is drawn");
+        let picture = svg(&timeline, &gathering, &Clock::utc(at(far))).expect("it is drawn");
         assert!(!picture.contains("x=\"-"), "{picture}");
     }
     // Rows that nobody but a hostile consumer could have written are drawn all the same.
@@ -203,7 +205,7 @@ fn times_that_cannot_be_are_drawn_within_the_scale() {
     rows.request.closed_at = Some(at(-far));
     shown(&rows, 0, 80);
     let (timeline, gathering) = timeline(&rows, 0);
-    assert!(svg(&timeline, &gathering, at(0)).is_ok());
+    assert!(svg(&timeline, &gathering, &Clock::utc(at(0))).is_ok());
 }
 
 #[test]
@@ -214,7 +216,7 @@ fn a_name_that_is_wider_than_it_looks_is_drawn() {
     }
     let (timeline, gathering) = timeline(&rows, 20_000);
     for width in [0, 40, 60, 80, 120, u16::MAX] {
-        assert!(!lines(&timeline, &gathering, at(20_000), width).is_empty());
+        assert!(!lines(&timeline, &gathering, &Clock::utc(at(20_000)), width).is_empty());
     }
 }
 

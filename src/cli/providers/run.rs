@@ -97,8 +97,8 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         return Ok(exit::DONE);
     }
     let plan = WorkerPlan {
-        providers: Some(command.common.provider_plan(served)),
-        consumer: (!command.no_consumer).then(|| command.common.gathering()),
+        providers: Some(command.common.provider_plan(&settings, served)),
+        consumer: (!command.no_consumer).then(|| command.common.gathering(&settings)),
     };
     Box::pin(workers::run(context, &settings, &aws, &plan, &command.common)).await
 }

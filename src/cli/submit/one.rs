@@ -6,7 +6,7 @@ use super::options::Command;
 use super::subscribe_hint;
 use crate::cli::recent::Recent;
 use crate::cli::until::shortest_stall;
-use crate::cli::watch::{Stay, WaitPlan, wait};
+use crate::cli::watch::{Partial, Stay, WaitPlan, wait};
 use crate::cli::{Context, env};
 use crate::core::text::printable;
 use crate::core::{Condition, RequestRow, show_duration};
@@ -60,7 +60,8 @@ pub(super) async fn run(
         let again = settings.command(&format!("quotes {} --watch", recent.prefix(&row.id).await));
         let options =
             WaitOptions { stall: shortest_stall(&command.until), ..Stay::default().options(&[]) };
-        let plan = WaitPlan { options, fields: command.show.clone() };
+        let partial = Partial::of(command.accept_partial);
+        let plan = WaitPlan { options, fields: command.show.clone(), partial };
         let waited = wait(context, settings, &aws, row.id, plan).await;
         return waited.map_err(|error| match error.kind() {
             Kind::Signal(_) => error,
@@ -68,7 +69,8 @@ pub(super) async fn run(
         });
     }
     let prefix = recent.prefix(&row.id).await;
-    output.note(&format!("next: {}", settings.command(&format!("quotes {prefix} --watch"))));
+    output
+        .next(&[(settings.command(&format!("quotes {prefix} --watch")), "see the quotes come in")]);
     Ok(exit::DONE)
 }
 

@@ -75,6 +75,9 @@ pub(in crate::cli) struct Command {
     /// With --wait: add a column, as `rydes quotes --show` does; may be repeated
     #[arg(long, value_name = "FIELD", requires = "wait")]
     pub(super) show: Vec<Field>,
+    /// With --wait: exit 0 where there is a best quote, however the wait ended
+    #[arg(long, requires = "wait")]
+    pub(super) accept_partial: bool,
 }
 
 pub(in crate::cli) fn deadline(text: &str) -> Result<Duration, String> {

@@ -11,4 +11,4 @@ pub use news::{News, news};
 pub use sentences::{over, truth};
 pub(super) use sentences::{said, seconds};
 pub(super) use table::rows;
-pub use table::{Frame, MOST_ROWS, best_line, table};
+pub use table::{Frame, MOST_ROWS, table};

@@ -1,87 +1,106 @@
 //! How an RFQ stands, in sentences.
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use crate::core::aggregate::{CompletedBy, Gathering, Provider, Regret, State, Timing};
 use crate::core::text::printable;
 use crate::core::{Condition, Decimal, Pointer, Price, Responder, Timestamp};
-use crate::view::names::short_all;
+use crate::view::count_of;
+use crate::view::names::Prefix;
 use crate::view::table::number;
+use crate::view::tone::{Line, Tone};
 
-/// The summary, then what a longer wait would have brought.
-pub fn truth(gathering: &Gathering, now: Timestamp) -> Vec<String> {
+/// How an RFQ stands: the best quote, how it ended or how long it still has, and what a longer wait would have
+/// brought.
+pub fn truth(gathering: &Gathering, now: Timestamp) -> Vec<Line> {
     said(gathering, gathering.time_left(now))
 }
 
 /// The same, with the time left if it is shown.
-pub(in crate::view) fn said(gathering: &Gathering, left: Option<Duration>) -> Vec<String> {
-    let answered = match gathering.expected {
-        Some(expected) => format!("{} of {expected} answered", gathering.answered),
-        None => format!("{} answered", gathering.answered),
-    };
-    let detailed = format!("{answered}{}", kinds(gathering));
-    if gathering.completed_by.is_none() {
-        let out = still_out(gathering).len();
-        let left = left.map(|left| format!(", {} left", seconds_of(left))).unwrap_or_default();
-        let out = if out > 0 { format!(", {out} still out") } else { String::new() };
-        let first = format!("{detailed}{out}{left}");
-        return std::iter::once(first).chain(unmet_order(gathering)).collect();
-    }
-    let over = over(gathering);
-    let answered = match gathering.late {
-        0 => detailed,
-        late => format!("{answered} in time, {late} late"),
-    };
-    let out = match still_out(gathering).len() {
-        0 => String::new(),
-        out => format!(", {out} still out"),
-    };
-    let best = match &gathering.best {
-        Some(best) => format!("best {}", offer(gathering, &best.price, best.value.as_ref())),
-        None => "no quote in time".to_owned(),
-    };
-    let mut all = vec![format!("{over}: {answered}{out}, {best}")];
-    all.extend(unmet_order(gathering));
-    if let Some(regret) = &gathering.regret {
-        all.extend(regret_lines(gathering, regret));
+pub(in crate::view) fn said(gathering: &Gathering, left: Option<Duration>) -> Vec<Line> {
+    let mut all = vec![best_line(gathering), Line::from(summary(gathering, left))];
+    all.extend(unmet_order(gathering).map(Line::from));
+    if gathering.completed_by.is_some()
+        && let Some(regret) = &gathering.regret
+    {
+        all.push(Line::new(Tone::Late, regret_line(gathering, regret)));
     }
     all
 }
 
+/// `best 16 · acme · 3.1 s`, or that there is none.
+fn best_line(gathering: &Gathering) -> Line {
+    let is_over = gathering.completed_by.is_some();
+    let Some(best) = &gathering.best else {
+        return Line::from((if is_over { "no quote in time" } else { "no quote yet" }).to_owned());
+    };
+    let so_far = if is_over { "" } else { " so far" };
+    let offer = offer(gathering, &best.price, best.value.as_ref());
+    let after = best.after_ms.map(|after| format!(" · {}", seconds(after)));
+    let who = printable(best.responder.as_str());
+    let line = format!("best{so_far} {offer} · {who}{}", after.unwrap_or_default());
+    Line::new(Tone::Best, line)
+}
+
+/// `deadline passed: 8 of 10 answered in time (6 quotes, 1 declined, 1 failed), 1 late`.
+fn summary(gathering: &Gathering, left: Option<Duration>) -> String {
+    let mut summary = match gathering.expected {
+        Some(expected) => format!("{} of {expected} answered", gathering.answered),
+        None => format!("{} answered", gathering.answered),
+    };
+    if gathering.late > 0 {
+        summary += " in time";
+    }
+    summary += &kinds(gathering);
+    if gathering.late > 0 {
+        _ = write!(summary, ", {} late", gathering.late);
+    }
+    match gathering.completed_by {
+        None => match left {
+            Some(left) => format!("{summary}, {} left", countdown(left)),
+            None => summary,
+        },
+        Some(_) => format!("{}: {summary}", over(gathering)),
+    }
+}
+
 /// Whether the RFQ is over, and what ended it.
 pub fn over(gathering: &Gathering) -> String {
-    let wanted = |wanted: &dyn Fn(&Condition) -> Option<String>| {
-        gathering.until.iter().filter_map(wanted).collect::<Vec<_>>().join(" or ")
+    let asked = |is: &dyn Fn(&Condition) -> Option<String>| {
+        let asked: Vec<_> = gathering.until.iter().filter_map(is).collect();
+        asked.join(" or ")
     };
     match gathering.completed_by {
         None => "gathering".to_owned(),
-        Some(CompletedBy::All) => "complete".to_owned(),
+        Some(CompletedBy::All) => "all answered".to_owned(),
         Some(CompletedBy::Closed) => {
             match gathering.request.closed_at.zip(gathering.request.submitted_at) {
                 Some((closed, submitted)) => {
-                    format!("over, it was closed after {}", seconds(closed.millis_since(submitted)))
+                    format!("closed after {}", seconds(closed.millis_since(submitted)))
                 }
-                None => "over, it was closed".to_owned(),
+                None => "closed".to_owned(),
             }
         }
-        Some(CompletedBy::Deadline) => "over by deadline".to_owned(),
+        Some(CompletedBy::Deadline) => "deadline passed".to_owned(),
         Some(CompletedBy::Count) => {
-            let wanted = wanted(&|condition| match condition {
-                Condition::Count(count) => Some(count.to_string()),
+            let counts = gathering.until.iter().filter_map(|condition| match condition {
+                Condition::Count(count) => Some(*count as u64),
                 Condition::All | Condition::Price(_) => None,
             });
-            format!("complete by count, {wanted} wanted")
+            // The lowest is met first.
+            format!("ended after {}, as asked", count_of(counts.min().unwrap_or(0), "quote"))
         }
         Some(CompletedBy::Price) => {
-            let wanted = wanted(&|condition| match condition {
+            let price = asked(&|condition| match condition {
                 Condition::Price(price) => Some(price.to_string()),
                 Condition::All | Condition::Count(_) => None,
             });
-            format!("complete by price, {wanted} or less wanted")
+            format!("ended at a price of {price} or less, as asked")
         }
         Some(CompletedBy::Stall) => match gathering.stall {
-            Some(stall) => format!("not over, but nothing new for {}", seconds_of(stall)),
-            None => "not over, but nothing new".to_owned(),
+            Some(stall) => format!("nothing new for {}, still gathering", countdown(stall)),
+            None => "nothing new, still gathering".to_owned(),
         },
     }
 }
@@ -111,7 +130,7 @@ fn place(pointer: &Pointer) -> String {
     }
 }
 
-fn regret_lines(gathering: &Gathering, regret: &Regret) -> Vec<String> {
+fn regret_line(gathering: &Gathering, regret: &Regret) -> String {
     let who = printable(regret.responder.as_str());
     let late = offer(gathering, &regret.price, regret.value.as_ref());
     let first = match &gathering.best {
@@ -124,13 +143,13 @@ fn regret_lines(gathering: &Gathering, regret: &Regret) -> Vec<String> {
     let late = gathering.quotes.iter().find(|quote| quote.responder == regret.responder);
     match (regret.deadline_needed_ms, late.map(|quote| quote.timing)) {
         (_, Some(Timing::Late(by))) if gathering.request.closed_at == gathering.cutoff() => {
-            vec![format!("{first};"), format!("it came {} after the closing", seconds(by))]
+            format!("{first}; it came {} after the closing", seconds(by))
         }
         (Some(needed), _) if needed > 0 => {
             let whole = needed.saturating_add(999) / 1_000;
-            vec![format!("{first};"), format!("a deadline of {whole} s would have caught it")]
+            format!("{first}; a deadline of {whole} s would have caught it")
         }
-        _ => vec![first],
+        _ => first,
     }
 }
 
@@ -154,14 +173,18 @@ fn kinds(gathering: &Gathering) -> String {
     if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) }
 }
 
-pub(super) fn still_out(gathering: &Gathering) -> Vec<&Responder> {
+/// Which providers are waited for: `waiting for 3: …3, …4, …7`; `None` if none is.
+pub(super) fn waiting_for(gathering: &Gathering, prefix: &Prefix) -> Option<String> {
     let waiting = gathering.providers.iter().filter(|provider| provider.state == State::Waiting);
-    waiting.filter(|provider| provider.expected != Some(false)).map(|p| &p.responder).collect()
+    let waiting = waiting.filter(|provider| provider.expected != Some(false));
+    let waiting: Vec<_> = waiting.map(|provider| &provider.responder).collect();
+    let names = prefix.leave_out_of_all(&waiting);
+    (!waiting.is_empty()).then(|| format!("waiting for {}: {names}", waiting.len()))
 }
 
 /// Which providers were not asked, and the reason: `2 not asked: 8, 9 (its filter on customer)`. Providers with the
 /// same reason follow each other.
-pub(super) fn not_asked(gathering: &Gathering) -> Option<String> {
+pub(super) fn not_asked(gathering: &Gathering, prefix: &Prefix) -> Option<String> {
     let mut reasons: Vec<(&str, Vec<&Responder>)> = Vec::new();
     for provider in gathering.providers.iter().filter(|one| one.state == State::NotAsked) {
         let reason = provider.reason.as_deref().unwrap_or_default();
@@ -170,26 +193,29 @@ pub(super) fn not_asked(gathering: &Gathering) -> Option<String> {
             None => reasons.push((reason, vec![&provider.responder])),
         }
     }
-    let parts = reasons.iter().map(|(why, who)| format!("{} ({})", short_all(who), printable(why)));
-    let parts: Vec<_> = parts.collect();
+    let part = |(why, who): &(&str, Vec<&Responder>)| {
+        format!("{} ({})", prefix.leave_out_of_all(who), printable(why))
+    };
+    let parts: Vec<_> = reasons.iter().map(part).collect();
     (!parts.is_empty()).then(|| format!("{} not asked: {}", gathering.not_asked, parts.join("; ")))
-}
-
-pub(super) fn deadline_after(gathering: &Gathering) -> Option<i64> {
-    Some(gathering.request.deadline?.millis_since(gathering.request.submitted_at?))
 }
 
 pub(super) fn after(millis: Option<i64>) -> String {
     millis.map_or_else(|| "-".to_owned(), seconds)
 }
 
-/// `0.8 s`; negative where clocks disagree.
+/// `812 ms`, `3.1 s`; negative where clocks disagree.
 pub(in crate::view) fn seconds(millis: i64) -> String {
+    if (-999..=999).contains(&millis) {
+        return format!("{millis} ms");
+    }
     let tenths = millis.div_euclid(100);
     let sign = if tenths < 0 { "-" } else { "" };
     format!("{sign}{}.{} s", tenths.abs() / 10, tenths.abs() % 10)
 }
 
-fn seconds_of(duration: Duration) -> String {
-    seconds(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
+/// `0.8 s`: the same unit from the first second to the last.
+fn countdown(left: Duration) -> String {
+    let tenths = left.as_millis() / 100;
+    format!("{}.{} s", tenths / 10, tenths % 10)
 }

@@ -2,13 +2,14 @@
 
 use unicode_width::UnicodeWidthStr as _;
 
-use super::sentences::{after, deadline_after, not_asked, seconds, still_out, truth};
+use super::sentences::{after, not_asked, seconds, truth, waiting_for};
 use crate::core::aggregate::{CompletedBy, Gathering, Provider, Quote, State, Status, Timing};
 use crate::core::text::printable;
-use crate::core::{Details, StackName, Timestamp};
+use crate::core::{Details, Responder, StackName, Timestamp};
 use crate::view::details::{self, Field};
-use crate::view::names::short_all;
-use crate::view::table::{Column, cut, cut_middle, lines, price, width_of, wrapped};
+use crate::view::names::Prefix;
+use crate::view::table::{Column, cut, cut_middle, lines, price, width_of};
+use crate::view::tone::{Line, Tone};
 
 /// Rows that a table shows before it folds.
 pub const MOST_ROWS: usize = 20;
@@ -28,6 +29,11 @@ const SHORTEST_NOTES: [usize; 2] = [16, 24];
 /// The least width of a name.
 const SHORTEST_NAME: usize = 12;
 
+/// The room that a comfortable table has beside its names.
+const ROOM_BESIDE_NAMES: usize = 70;
+/// The longest name that is never shortened.
+const LONGEST_WHOLE: usize = 14;
+
 /// How a table is drawn.
 #[derive(Debug, Clone, Copy)]
 pub struct Frame<'a> {
@@ -43,38 +49,74 @@ pub struct Frame<'a> {
     pub fields: &'a [Field],
 }
 
-/// The table with its title above and the summary below.
-pub fn table(gathering: &Gathering, frame: Frame<'_>) -> Vec<String> {
-    let mut all = vec![title(gathering, frame)];
+/// The answer first: title, best quote and how the RFQ stands; below them the table, and who is waited for.
+pub fn table(gathering: &Gathering, frame: Frame<'_>) -> Vec<Line> {
+    let names = Names::of(gathering, frame.width);
+    let mut all = vec![Line::new(Tone::Title, title(gathering, frame))];
+    let truth = truth(gathering, frame.now);
+    all.extend(truth.iter().flat_map(|sentence| sentence.wrapped(frame.width)));
     let (mut fields, mut hidden) = (details::shown(gathering, frame.fields), Vec::new());
     let drawn = loop {
-        match (drawn(gathering, &fields, frame), fields.pop()) {
+        match (drawn(gathering, &fields, &names, frame), fields.pop()) {
             (Drawn { fits: false, .. }, Some(last)) => hidden.insert(0, last.title(SHORTEST_NAME)),
             (drawn, _) => break drawn,
         }
     };
     all.extend(drawn.lines);
+    let mut below = Vec::new();
     if drawn.folded > 0 {
-        all.push(format!("    ... and {} more", drawn.folded));
+        below.push(format!("... and {} more", drawn.folded));
     }
     if !hidden.is_empty() {
-        all.extend(wrapped(&format!("    too narrow for {}", hidden.join(", ")), frame.width));
+        below.push(format!("too narrow for {}", hidden.join(", ")));
     }
-    let out = still_out(gathering);
-    if !out.is_empty() {
-        let sentence = format!("    {} still out: {}", out.len(), short_all(&out));
-        all.push(frame.width.map_or(sentence.clone(), |width| cut(&sentence, width.into())));
-    }
-    if let Some(sentence) = not_asked(gathering) {
-        all.extend(wrapped(&format!("    {sentence}"), frame.width));
-    }
-    let truth = truth(gathering, frame.now);
-    all.extend(truth.iter().flat_map(|sentence| wrapped(sentence, frame.width)));
+    let lists = [waiting_for(gathering, &names.prefix), not_asked(gathering, &names.prefix)];
+    let is_short = names.form == NameForm::Short || lists.iter().any(Option::is_some);
+    below.extend(lists.into_iter().flatten());
+    let explained = names.prefix.explained().filter(|_| is_short);
+    let below = below.into_iter().map(Line::from);
+    let below = below.chain(explained.map(|text| Line::new(Tone::Faint, text)));
+    let indented = |line: Line| Line { text: format!("    {}", line.text), ..line };
+    all.extend(below.map(indented).flat_map(|line| line.wrapped(frame.width)));
     all
 }
 
+/// How the names of responders are written.
+struct Names {
+    prefix: Prefix,
+    form: NameForm,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum NameForm {
+    Whole,
+    /// Without the prefix that they share.
+    Short,
+}
+
+impl Names {
+    /// Long names lose their common beginning where the terminal is narrow. Neither depends on who has answered: a
+    /// table that is redrawn keeps its columns.
+    fn of(gathering: &Gathering, width: Option<u16>) -> Self {
+        let asked = || gathering.providers.iter().filter(|one| one.expected != Some(false));
+        let prefix = Prefix::of(asked().map(|one| &one.responder));
+        let widths = asked().map(|one| printable(one.responder.as_str()).width());
+        let widest = widths.max().unwrap_or(0);
+        let is_narrow = width.is_some_and(|width| widest + ROOM_BESIDE_NAMES > usize::from(width));
+        let is_short = is_narrow && widest > LONGEST_WHOLE;
+        Self { prefix, form: if is_short { NameForm::Short } else { NameForm::Whole } }
+    }
+
+    fn written(&self, name: &Responder) -> String {
+        match self.form {
+            NameForm::Whole => printable(name.as_str()),
+            NameForm::Short => self.prefix.leave_out(name),
+        }
+    }
+}
+
 struct Drawn {
-    lines: Vec<String>,
+    lines: Vec<Line>,
     /// How many rows are not shown.
     folded: usize,
     /// Whether names and notes have the width that they need.
@@ -82,22 +124,26 @@ struct Drawn {
 }
 
 /// The rows of the table with these fields, its header first.
-fn drawn(gathering: &Gathering, fields: &[Field], frame: Frame<'_>) -> Drawn {
-    let rows: Vec<_> = rows(gathering, fields).into_iter().map(|(_, cells)| cells).collect();
+fn drawn(gathering: &Gathering, fields: &[Field], names: &Names, frame: Frame<'_>) -> Drawn {
+    let rows = rows(gathering, fields);
     let folded = rows.len().saturating_sub(frame.rows);
-    let mut shown: Vec<_> = rows.into_iter().take(frame.rows).collect();
+    let rows: Vec<_> = rows.into_iter().take(frame.rows).collect();
+    let tones: Vec<_> = rows.iter().map(|row| row.tone).collect();
+    let written = |row: Row| {
+        let mut cells = row.cells;
+        cells[RESPONDER] = names.written(&row.responder);
+        cells
+    };
+    let mut shown: Vec<_> = rows.into_iter().map(written).collect();
     let widest = if frame.width.is_some() { details::WIDTHS[0] } else { usize::MAX };
     let titles: Vec<_> = fields.iter().map(|field| field.title(widest)).collect();
     let columns = details::columns(gathering, fields, &titles);
     let columns: Vec<_> = BEFORE.into_iter().chain(columns).chain(AFTER).collect();
     let fits = narrow(&mut shown, &columns, frame.width);
-    let lines = lines(&columns, &shown).into_iter().map(|line| format!(" {line}")).collect();
+    let tones = std::iter::once(Tone::Faint).chain(tones);
+    let lines = lines(&columns, &shown).into_iter().zip(tones);
+    let lines = lines.map(|(text, tone)| Line::new(tone, format!(" {text}"))).collect();
     Drawn { lines, folded, fits }
-}
-
-/// The line of [`table`] that has the best quote, from 0: title and header come first, then the quotes, the best first.
-pub fn best_line(gathering: &Gathering) -> Option<usize> {
-    gathering.best.as_ref().map(|_| 2)
 }
 
 /// Cuts fields, names and notes to the width that the other columns leave. Returns whether that is enough.
@@ -153,10 +199,18 @@ fn title(gathering: &Gathering, frame: Frame<'_>) -> String {
     frame.width.map_or(title.clone(), |width| cut(&title, width.into()))
 }
 
-/// Place, name, price, fields, time and note. In-time quotes come first, the best one before the others; among
-/// them, quotes of unexpected providers come last and have no place. Then come the providers in other states, except those that may still
-/// answer.
-pub(in crate::view) fn rows(gathering: &Gathering, fields: &[Field]) -> Vec<(State, Vec<String>)> {
+/// A row of the table.
+pub(in crate::view) struct Row {
+    pub(in crate::view) responder: Responder,
+    pub(in crate::view) state: State,
+    pub(in crate::view) tone: Tone,
+    /// Place, name, price, fields, time and note.
+    pub(in crate::view) cells: Vec<String>,
+}
+
+/// The rows. In-time quotes come first, the best one before the others; among them, quotes of unexpected providers
+/// come last and have no place. Then come the providers in other states, except those that may still answer.
+pub(in crate::view) fn rows(gathering: &Gathering, fields: &[Field]) -> Vec<Row> {
     let in_time = gathering.quotes.iter().filter(|quote| quote.timing == Timing::InTime);
     let (expected, strangers): (Vec<_>, Vec<_>) =
         in_time.partition(|quote| quote.expected != Some(false));
@@ -164,7 +218,9 @@ pub(in crate::view) fn rows(gathering: &Gathering, fields: &[Field]) -> Vec<(Sta
         let cells = [place, printable(quote.responder.as_str()), price(&quote.price)];
         let details = quote.details.as_ref();
         let end = [after(quote.after_ms), note(gathering, quote)];
-        (State::Quoted, row_of(cells, fields, details, end))
+        let tone = if is_best(gathering, quote) { Tone::Best } else { Tone::Plain };
+        let cells = row_of(cells, fields, details, end);
+        Row { responder: quote.responder.clone(), state: State::Quoted, tone, cells }
     };
     let places = expected.into_iter().zip(1..);
     let mut rows: Vec<_> =
@@ -173,13 +229,21 @@ pub(in crate::view) fn rows(gathering: &Gathering, fields: &[Field]) -> Vec<(Sta
     let others = gathering.providers.iter().filter(|provider| {
         !matches!(provider.state, State::Quoted | State::Waiting | State::NotAsked)
     });
-    rows.extend(others.map(|provider| (provider.state, other_row(gathering, provider, fields))));
+    rows.extend(others.map(|provider| Row {
+        responder: provider.responder.clone(),
+        state: provider.state,
+        tone: Tone::of(provider.state),
+        cells: other_row(gathering, provider, fields),
+    }));
     rows
 }
 
+fn is_best(gathering: &Gathering, quote: &Quote) -> bool {
+    gathering.best.as_ref().is_some_and(|best| best.responder == quote.responder)
+}
+
 fn note(gathering: &Gathering, quote: &Quote) -> String {
-    let is_best = gathering.best.as_ref().is_some_and(|best| best.responder == quote.responder);
-    match (is_best, gathering.status) {
+    match (is_best(gathering, quote), gathering.status) {
         (true, Status::Gathering) => "best so far".to_owned(),
         (true, Status::Complete | Status::Closed | Status::Expired) => "best".to_owned(),
         (false, _) if quote.expected == Some(false) => "unexpected".to_owned(),
@@ -209,17 +273,15 @@ fn other_row(gathering: &Gathering, provider: &Provider, fields: &[Field]) -> Ve
             Some(attempts) => format!("failed: {reason}, {attempts} tries{unexpected}"),
             None => format!("failed: {reason}{unexpected}"),
         },
-        State::Silent => format!("silent: {reason} (receipt)"),
+        State::Silent => format!("took the request, sent no quote: {reason}"),
         State::Late => match late.map(|quote| quote.timing) {
-            Some(Timing::Late(by)) => format!("late +{}{unexpected}", seconds(by)),
+            Some(Timing::Late(by)) => format!("late by {}{unexpected}", seconds(by)),
             Some(Timing::InTime) | None => "late".to_owned(),
         },
         State::Missing if provider.reason.is_some() => format!("missing: {reason}"),
-        State::Missing => match (gathering.completed_by, deadline_after(gathering)) {
-            (Some(CompletedBy::Deadline), Some(deadline)) => {
-                format!("missing: no answer by {}", seconds(deadline))
-            }
-            _ => "missing: no answer by then".to_owned(),
+        State::Missing => match gathering.completed_by {
+            Some(CompletedBy::Deadline) => "missing: no answer before the deadline".to_owned(),
+            _ => "missing: no answer before the end".to_owned(),
         },
         State::Quoted | State::Waiting | State::NotAsked => String::new(),
     };

@@ -18,7 +18,7 @@ use rydes::core::{
 use rydes::flow::draft::of_json;
 use rydes::flow::draft::{Submission, Terms};
 use rydes::flow::provider::{Fault, FaultKind};
-use rydes::view::trace::{Clock, time_of_day};
+use rydes::view::clock::Clock;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
@@ -416,6 +416,7 @@ pub fn is_time(time: Timestamp) {
     let next_day = time.plus(DAY);
     assert_eq!(Timestamp::parse(&next_day.to_string()), Some(next_day));
     assert!(next_day.millis_since(time) <= 86_400_000 && next_day.saturating_since(time) <= DAY);
-    let of_day = time_of_day(time, Clock::Millis);
+    let of_day = Clock::utc(time).precise(time);
+    let of_day = of_day.strip_suffix(" UTC").expect("it names its zone");
     assert!(written.ends_with(&format!("T{of_day}Z")), "{written}: {of_day}");
 }

@@ -9,8 +9,10 @@ use rydes::core::aggregate::{Gathering, aggregate};
 use rydes::core::text::compact_json;
 use rydes::core::timeline::Timeline;
 use rydes::core::{Answer, AnswerRow, RfqId, Rows, StackName, Timestamp};
+use rydes::view::clock::Clock;
 use rydes::view::details::{Field, common};
 use rydes::view::quotes::{Frame, MOST_ROWS, News, document, news, table, truth, workshop};
+use rydes::view::tone::texts;
 use rydes::view::{picture, status, trace};
 use serde_json::Value;
 
@@ -129,18 +131,19 @@ fn for_people(gathering: &Gathering, timeline: &Timeline, now: Timestamp, width:
     let stack = StackName::parse(StackName::DEFAULT).expect("a good name");
     let mut fields: Vec<Field> = common(gathering);
     fields.extend(FIELDS.map(|field| field.parse().expect("a field")));
-    let mut lines = truth(gathering, now);
+    let clock = Clock::utc(now);
+    let mut lines = texts(&truth(gathering, now));
     let widths = if width.is_multiple_of(8) { vec![None, Some(width)] } else { vec![Some(width)] };
     for width in widths {
         let frame = Frame { stack: &stack, now, width, rows: MOST_ROWS, fields: &fields };
-        lines.extend(table(gathering, frame));
+        lines.extend(texts(&table(gathering, frame)));
         lines.extend(status::rfqs(std::slice::from_ref(gathering), now, width));
     }
     lines.extend(news(None, gathering).iter().map(News::line));
-    lines.extend(trace::lines(timeline, gathering, now, width));
+    lines.extend(texts(&trace::lines(timeline, gathering, &clock, width)));
     // It takes longer than all of the others.
     if width.is_multiple_of(16) {
-        let svg = picture::svg(timeline, gathering, now).expect("it can be drawn");
+        let svg = picture::svg(timeline, gathering, &clock).expect("it can be drawn");
         lines.extend(svg.lines().map(str::to_owned));
     }
     for line in lines {

@@ -10,6 +10,7 @@ use std::sync::mpsc::{self, Receiver};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rydes::view::tone::{Line, Tone};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -308,4 +309,20 @@ pub fn commands(of: &str) -> Vec<String> {
         [command].into_iter().chain(further)
     });
     below.collect()
+}
+
+/// Lines with their meaning in the margin, none wider than this.
+pub fn toned(lines: &[Line], width: Option<u16>) -> String {
+    let margin = |line: &Line| {
+        let tone =
+            if line.tone == Tone::Plain { String::new() } else { format!("{:?}", line.tone) };
+        format!("{tone:<6} | {}", line.text).trim_end().to_owned()
+    };
+    let shown = lines.iter().map(margin).collect::<Vec<_>>().join("\n");
+    let widest = lines.iter().map(|line| console::measure_text_width(&line.text)).max();
+    assert!(
+        width.is_none() || widest <= width.map(usize::from),
+        "{widest:?} > {width:?}:\n{shown}"
+    );
+    shown
 }

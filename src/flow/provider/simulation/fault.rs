@@ -92,15 +92,28 @@ impl fmt::Display for Fault {
         let plain = PLAIN.iter().find(|(_, kind)| *kind == self.kind).map(|(name, _)| *name);
         let (name, argument) = match (&self.kind, plain) {
             (FaultKind::Decline(reason), _) => ("decline", Some(reason.clone())),
-            (FaultKind::Slow(think), _) => ("slow", Some(format!("{}ns", think.as_nanos()))),
+            (FaultKind::Slow(think), _) => ("slow", Some(written(*think))),
+            (FaultKind::Clock(fast), _) if fast % 1_000 == 0 => {
+                ("clock", Some(format!("{:+}s", fast / 1_000)))
+            }
             (FaultKind::Clock(fast), _) => ("clock", Some(format!("{fast:+}ms"))),
             (_, plain) => (plain.unwrap_or_default(), None),
         };
         f.write_str(name)?;
         if self.chance < WHOLE {
-            write!(f, "@0.{:06}", self.chance)?;
+            let millionths = format!("{:06}", self.chance);
+            write!(f, "@0.{}", millionths.trim_end_matches('0'))?;
         }
         argument.map_or(Ok(()), |argument| write!(f, ":{argument}"))
+    }
+}
+
+/// A duration as it is typed, in the largest unit that is exact.
+fn written(duration: Duration) -> String {
+    match (duration.as_nanos(), duration.subsec_nanos()) {
+        (_, 0) => format!("{}s", duration.as_secs()),
+        (nanos, part) if part % 1_000_000 == 0 => format!("{}ms", nanos / 1_000_000),
+        (nanos, _) => format!("{nanos}ns"),
     }
 }
 

@@ -1,0 +1,71 @@
+//! Lines with a meaning that a terminal may colour. Every meaning is in the text too.
+
+use super::table::wrapped;
+use crate::core::aggregate::State;
+
+/// What a line means.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Tone {
+    /// Nothing of its own.
+    #[default]
+    Plain,
+    /// A title.
+    Title,
+    /// Headers, legends and commands to type next.
+    Faint,
+    /// The best quote.
+    Best,
+    /// Too late, perhaps with a quote that would have won.
+    Late,
+    /// Failed, in the dead letters, or without a reader.
+    Failed,
+}
+
+impl Tone {
+    /// That of a provider in this state, unless its quote is the best.
+    pub(super) fn of(state: State) -> Self {
+        match state {
+            State::Failed => Self::Failed,
+            State::Late => Self::Late,
+            State::Quoted
+            | State::Declined
+            | State::Waiting
+            | State::Silent
+            | State::Missing
+            | State::NotAsked => Self::Plain,
+        }
+    }
+}
+
+/// A line that is safe to print.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// What it means.
+    pub tone: Tone,
+    /// The text without colours.
+    pub text: String,
+}
+
+impl Line {
+    /// A line with a meaning.
+    pub fn new(tone: Tone, text: impl Into<String>) -> Self {
+        Self { tone, text: text.into() }
+    }
+
+    /// The same line in as many as this width needs. Without a width it stays one.
+    pub(crate) fn wrapped(&self, width: Option<u16>) -> impl Iterator<Item = Self> + use<> {
+        let tone = self.tone;
+        wrapped(&self.text, width).into_iter().map(move |text| Self { tone, text })
+    }
+}
+
+impl From<String> for Line {
+    fn from(text: String) -> Self {
+        Self::new(Tone::Plain, text)
+    }
+}
+
+/// The texts alone.
+pub fn texts(lines: &[Line]) -> Vec<String> {
+    lines.iter().map(|line| line.text.clone()).collect()
+}
