@@ -358,6 +358,9 @@ async fn execute(context: &Context, command: Command) -> Result<u8> {
         Command::Consumer(command) => return consumer::run(context, command).boxed_local().await,
         Command::Localstack(command) => localstack::run(context, command).boxed_local(),
         Command::Setup(command) => setup::run(context, command).boxed_local(),
+        Command::Quotes(command) if command.is_wait() => {
+            return quotes::run(context, command).boxed_local().await;
+        }
         Command::Quotes(command) => quotes::run(context, command).boxed_local(),
         Command::Status(command) => status::run(context, command).boxed_local(),
         Command::Verify(command) => verify::run(context, command).boxed_local(),
@@ -378,7 +381,7 @@ async fn interruptible(context: &Context, mut work: LocalBoxFuture<'_, Result<u8
         biased;
         code = &mut work => code,
         () = context.shutdown.first_signal() => {
-            // A wait prints its last state before it ends with the same error.
+            // What shows progress leaves the screen in order.
             tokio::select! {
                 biased;
                 code = &mut work => code,

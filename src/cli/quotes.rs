@@ -41,6 +41,13 @@ pub(super) struct Command {
     stay: Stay,
 }
 
+impl Command {
+    /// Whether this waits; a wait handles signals itself.
+    pub(super) fn is_wait(&self) -> bool {
+        self.watch
+    }
+}
+
 pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let settings = context.settings()?;
     check_until(&command.until)?;

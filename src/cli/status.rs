@@ -44,10 +44,10 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         Format::Table | Format::Workshop => {
             output.data(&aws.target_line_in_full());
             let width = output.is_terminal().then(|| size().0);
-            output.lines(&queues(&depths, &settings.command("dlq list"), width));
+            output.toned(&queues(&depths, &settings.command("dlq list"), width));
             let setup = settings.command(&setup_again(&subscribed));
             output.lines(&subscribers(&subscribed, &setup, width));
-            output.lines(&rfqs(&gatherings, Timestamp::now(), width));
+            output.toned(&rfqs(&gatherings, Timestamp::now(), width));
         }
         Format::Json | Format::Jsonl => {
             let heading = Heading {

@@ -118,7 +118,10 @@ pub(super) async fn wait(
         watched => watched?,
     };
     if context.output.format == Format::Table {
-        let letters = dead_letters(aws, &gathering).await;
+        let letters = tokio::select! {
+            letters = dead_letters(aws, &gathering) => letters,
+            () = context.shutdown.first_signal() => 0,
+        };
         let mut next = Vec::new();
         match gathering.status {
             Status::Gathering => next.push((command("quotes", " --watch"), "it goes on")),

@@ -176,7 +176,9 @@ fn sum_up(output: &Output, aws: &Aws, consumer: ConsumerPart, view: WorkerView, 
     if output.format == Format::Json {
         output.json(&tally.document(&usage));
     }
-    for line in tally.summary(consumer) {
+    // The table has the consumer's line.
+    let rest = if view == WorkerView::Live { ConsumerPart::LeftOut } else { consumer };
+    for line in tally.summary(rest) {
         output.note(&line);
     }
     for line in tally.account(&usage) {
@@ -386,7 +388,7 @@ impl Stopping {
         // Rounded up.
         let left = |of: Duration| of.saturating_sub(self.since).as_millis().div_ceil(1_000);
         let waits = match self.in_flight {
-            0 => format!("nothing in hand, open polls end within {} s", left(self.poll)),
+            0 => format!("nothing in hand, open polls end within {} s", left(self.poll).max(1)),
             count => format!("{count} in hand, at most {} s", left(DRAIN)),
         };
         format!(

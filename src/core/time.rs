@@ -105,10 +105,11 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     if duration > LONGEST { Err("a duration is 24h at the most".to_owned()) } else { Ok(duration) }
 }
 
-/// A duration as people read it: `0.8 s`, `15 s`, `3 min`, `2 h`.
+/// A duration as people read it: `812 ms`, `1.5 s`, `15 s`, `3 min`, `2 h`.
 pub fn show_duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match seconds {
+        0 if duration.subsec_millis() > 0 => format!("{} ms", duration.subsec_millis()),
         0..=119 if duration.subsec_millis() >= 50 && seconds < 100 => {
             format!("{:.1} s", duration.as_secs_f64())
         }

@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::screen::WriterTerm;
 use super::{Output, Verbosity};
+use crate::core::show_duration;
 
 /// How often a line reports the progress where nothing can be redrawn.
 const TOLD_EVERY: Duration = Duration::from_secs(10);
@@ -39,8 +40,7 @@ impl Progress {
             ProgressDrawTarget::hidden()
         };
         let (length, template) = match whole {
-            Total::Rfqs(count) => (Some(count), "  {bar:30} {msg}, {eta} left"),
-            Total::Bytes(bytes) => (Some(bytes), "  {bar:30} {msg}, {eta} left"),
+            Total::Rfqs(length) | Total::Bytes(length) => (Some(length), "  {bar:30} {msg}"),
             Total::Unknown => (None, "  {spinner} {msg}"),
         };
         let bar = ProgressBar::with_draw_target(length, target);
@@ -52,16 +52,19 @@ impl Progress {
 
     /// Reports the RFQs done so far, and the bytes read from the file.
     pub fn at(&self, rfqs: u64, bytes: u64) {
-        let (text, rate) = (&self.text(rfqs), self.rate(rfqs));
-        self.bar.set_message(format!("{text}, {rate:.0}/s"));
-        self.bar.set_position(if matches!(self.whole, Total::Bytes(_)) { bytes } else { rfqs });
+        let position = if matches!(self.whole, Total::Bytes(_)) { bytes } else { rfqs };
+        let pace =
+            Pace { rfqs, position, length: self.bar.length(), elapsed: self.began.elapsed() };
+        let text = format!("{}{}", self.text(rfqs), pace.told());
+        self.bar.set_message(text.clone());
+        self.bar.set_position(position);
         if !self.bar.is_hidden() {
             return;
         }
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.elapsed() >= TOLD_EVERY {
             *told = Instant::now();
-            self.output.note(&format!("{text}, {rate:.0}/s"));
+            self.output.note(&text);
         }
     }
 
@@ -76,16 +79,68 @@ impl Progress {
             Total::Bytes(_) | Total::Unknown => format!("{rfqs} {}", self.verb),
         }
     }
+}
 
-    fn rate(&self, rfqs: u64) -> f64 {
-        #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
-        let rfqs = rfqs as f64;
-        rfqs / self.began.elapsed().as_secs_f64().max(0.001)
+/// A rate is told after this long: what begins in a burst, or slowly, has no other before.
+const MEASURED: Duration = Duration::from_secs(2);
+/// The part of the whole, one in so many, after which the time left is told.
+const FORESEEABLE: u64 = 10;
+
+/// How fast it goes.
+struct Pace {
+    rfqs: u64,
+    /// RFQs or bytes so far.
+    position: u64,
+    /// RFQs or bytes in all, if known.
+    length: Option<u64>,
+    elapsed: Duration,
+}
+
+impl Pace {
+    /// `, 120/s, 8 s left`: each part once there is enough to measure it by.
+    #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
+    fn told(&self) -> String {
+        if self.elapsed < MEASURED || self.position == 0 {
+            return String::new();
+        }
+        let seconds = self.elapsed.as_secs_f64();
+        let rate = format!(", {:.0}/s", self.rfqs as f64 / seconds);
+        let Some(left) = self.length.map(|length| length.saturating_sub(self.position)) else {
+            return rate;
+        };
+        if self.position < left / (FORESEEABLE - 1) {
+            return rate;
+        }
+        let left = seconds / self.position as f64 * left as f64;
+        format!(
+            "{rate}, {} left",
+            show_duration(Duration::try_from_secs_f64(left.ceil()).unwrap_or_default())
+        )
     }
 }
 
 impl Drop for Progress {
     fn drop(&mut self) {
         self.bar.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_told_once_there_is_one() {
+        let told = |position, length, elapsed| {
+            Pace { rfqs: position, position, length, elapsed: Duration::from_millis(elapsed) }
+                .told()
+        };
+        // A slow beginning is no forecast.
+        assert_eq!(told(1, Some(1_000), 400), "");
+        assert_eq!(told(0, Some(1_000), 60_000), "");
+        assert_eq!(told(40, Some(1_000), 2_000), ", 20/s");
+        assert_eq!(told(100, Some(1_000), 2_000), ", 50/s, 18 s left");
+        assert_eq!(told(1_000, Some(1_000), 2_000), ", 500/s, 0 s left");
+        assert_eq!(told(500, None, 2_000), ", 250/s");
     }
 }

@@ -6,6 +6,7 @@ use super::names::{follow, range};
 use super::quotes::{best, over};
 use super::subscriptions::{self, add_delivery};
 use super::table::{Column, cut, lines, width_of, wrapped};
+use super::tone::{Line, Tone};
 use crate::aws::QueueCounts;
 use crate::core::aggregate::{CompletedBy, Gathering};
 use crate::core::text::printable;
@@ -23,8 +24,9 @@ type ProviderDepth = (Responder, Option<QueueCounts>);
 
 /// The queues in lines. Consecutive providers whose queues hold the same share a line. `look` is the command that
 /// shows dead letters.
-pub fn queues(depths: &Depths, look: &str, width: Option<u16>) -> Vec<String> {
+pub fn queues(depths: &Depths, look: &str, width: Option<u16>) -> Vec<Line> {
     let mut rows: Vec<Vec<String>> = Vec::new();
+    let mut tones = vec![Tone::Faint];
     let alike =
         |(a, held): &ProviderDepth, (b, holds): &ProviderDepth| held == holds && follow(a, b);
     for group in depths.providers.chunk_by(alike) {
@@ -32,22 +34,31 @@ pub fn queues(depths: &Depths, look: &str, width: Option<u16>) -> Vec<String> {
             continue;
         };
         let name = range(first, last);
+        tones.push(tone_of(counts.is_some_and(is_unread)));
         rows.push(match *counts {
             Some(counts) => queue(name, counts, group.len()),
             None => vec![name, "-".into(), "-".into(), "no such queue here".into()],
         });
     }
     rows.push(queue("responses".to_owned(), depths.responses, 1));
+    tones.push(tone_of(is_unread(depths.responses)));
     for (name, counts) in [
         ("dead letters (requests)", depths.provider_dead_letters),
         ("dead letters (responses)", depths.response_dead_letters),
     ] {
         let look = if counts.total() > 0 { look } else { "" };
+        tones.push(tone_of(counts.total() > 0));
         rows.push(vec![name.into(), counts.total().to_string(), "-".into(), look.into()]);
     }
     let columns =
         [Column::Left("QUEUE"), Column::Right("READY"), Column::Right("IN HAND"), Column::Left("")];
-    fitted(lines(&columns, &rows), width)
+    let lines = fitted(lines(&columns, &rows), width).into_iter().zip(tones);
+    lines.map(|(text, tone)| Line::new(tone, text)).collect()
+}
+
+/// The tone of what needs a person, or does not.
+fn tone_of(needs_a_person: bool) -> Tone {
+    if needs_a_person { Tone::Failed } else { Tone::Plain }
 }
 
 /// Notes about subscriptions, in lines. `setup` is the command that turns raw delivery on.
@@ -78,7 +89,7 @@ fn is_unread(counts: QueueCounts) -> bool {
 }
 
 /// The RFQs in lines of at most this width.
-pub fn rfqs(gatherings: &[Gathering], now: Timestamp, width: Option<u16>) -> Vec<String> {
+pub fn rfqs(gatherings: &[Gathering], now: Timestamp, width: Option<u16>) -> Vec<Line> {
     let row = |gathering: &Gathering| {
         let request = &gathering.request;
         let route = format!("{} -> {}", printable(&request.ride.from), printable(&request.ride.to));
@@ -116,7 +127,9 @@ pub fn rfqs(gatherings: &[Gathering], now: Timestamp, width: Option<u16>) -> Vec
         Column::Left(TITLES[5]),
     ];
     let all = if rows.is_empty() { Vec::new() } else { lines(&columns, &rows) };
-    fitted(all, width)
+    let tones = std::iter::once(Tone::Faint).chain(std::iter::repeat(Tone::Plain));
+    let lines = fitted(all, width).into_iter().zip(tones);
+    lines.map(|(text, tone)| Line::new(tone, text)).collect()
 }
 
 fn state(gathering: &Gathering, now: Timestamp) -> String {

@@ -206,8 +206,8 @@ mod tests {
         let indented = wrapped("    one two three four five", Some(20));
         assert_eq!(indented, ["    one two three", "      four five"]);
         assert_eq!(
-            wrapped("it lasts 12345.6 s, then", Some(20)),
-            ["it lasts", "  12345.6 s, then"]
+            wrapped("it lasted 123456.7 s, then", Some(20)),
+            ["it lasted", "  123456.7 s, then"]
         );
     }
 }

@@ -73,7 +73,7 @@ pub fn over(gathering: &Gathering) -> String {
     };
     match gathering.completed_by {
         None => "gathering".to_owned(),
-        Some(CompletedBy::All) => "all answered".to_owned(),
+        Some(CompletedBy::All) => "complete".to_owned(),
         Some(CompletedBy::Closed) => {
             match gathering.request.closed_at.zip(gathering.request.submitted_at) {
                 Some((closed, submitted)) => {

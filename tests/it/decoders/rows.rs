@@ -137,7 +137,7 @@ fn for_people(gathering: &Gathering, timeline: &Timeline, now: Timestamp, width:
     for width in widths {
         let frame = Frame { stack: &stack, now, width, rows: MOST_ROWS, fields: &fields };
         lines.extend(texts(&table(gathering, frame)));
-        lines.extend(status::rfqs(std::slice::from_ref(gathering), now, width));
+        lines.extend(texts(&status::rfqs(std::slice::from_ref(gathering), now, width)));
     }
     lines.extend(news(None, gathering).iter().map(News::line));
     lines.extend(texts(&trace::lines(timeline, gathering, &clock, width)));

@@ -13,6 +13,7 @@ mod seeded;
 mod setup;
 mod signals;
 mod stopped;
+mod stops;
 mod submit;
 mod terminals;
 mod workers;

@@ -40,7 +40,7 @@ fn a_dumb_terminal_gets_neither_colours_nor_redraws() {
         ends(terminal.of(submit).env("TERM", term).start(), 0);
         signal(&workers, Signal::TERM);
         ends(workers, 0);
-        wait_for("the last line", || terminal.text().contains("receives empty").then_some(()));
+        wait_for("the last line", || terminal.text().contains("done: 2 requests").then_some(()));
         let text = terminal.text();
         assert_eq!(text.contains(ESCAPE), !is_dumb, "{term}: {text}");
         assert_eq!(text.contains(" received  "), is_dumb, "lines in place of a table: {text}");
@@ -65,7 +65,7 @@ fn workers_run_on_while_their_terminal_is_stopped() {
         stack.rydes("quotes --watch").run().exits(0);
     }
     terminal.go_on();
-    wait_for("the counts", || terminal.text().contains("4 gathered").then_some(()));
+    wait_for("the counts", || terminal.text().contains("4 answers gathered").then_some(()));
     terminal.stop();
     signal(&workers, Signal::TERM);
     ends(workers, 0);
@@ -78,7 +78,7 @@ fn what_is_drawn_on_a_stopped_terminal_ends_at_a_signal() {
     side_by_side(1..=2, |signals| {
         let terminal = Terminal::new();
         let wait = stack.on_terminal(&terminal, "quotes --watch").start();
-        wait_for("the table", || terminal.text().contains("1 still out").then_some(()));
+        wait_for("the table", || terminal.text().contains("waiting for 1").then_some(()));
         terminal.stop();
         // A redraw is on its way.
         thread::sleep(Duration::from_secs(1));

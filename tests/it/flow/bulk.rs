@@ -247,7 +247,7 @@ fn one_that_was_killed_is_completed_by_the_next() {
         assert_eq!(stack.rows(&id).len(), 2, "the request row and one answer");
     }
     let summary = workers.stop().stderr;
-    assert!(summary.contains(&format!("done: {COUNT} received, {COUNT} quoted")), "{summary}");
+    assert!(summary.contains(&format!("done: {COUNT} requests: {COUNT} quoted")), "{summary}");
     assert_eq!(stack.depth(PROVIDER_DEAD_LETTERS), 0);
 }
 

@@ -58,9 +58,9 @@ fn a_provider_s_clock_decides_only_whether_it_still_prices() {
     let id = stack.submit("--deadline 20s");
     let watched = stack.rydes("quotes --watch").run().exits(3);
     // One believes that it is too late, and leaves a receipt alone. The others answer in time.
-    let said = "over by deadline: 2 of 3 answered (2 quotes), best ";
+    let said = "deadline passed: 2 of 3 answered (2 quotes)";
     assert!(watched.stdout.contains(said), "{}", watched.stdout);
-    let said = "silent: received after its deadline (receipt)";
+    let said = "took the request, sent no quote: received after its deadline";
     assert!(watched.stdout.contains(said), "{}", watched.stdout);
     let told = stack.quotes(&id);
     assert!(told["quotes"].as_array().expect("a list").iter().all(|quote| {

@@ -45,7 +45,7 @@ fn a_number_of_quotes_ends_it_for_every_reader() {
     assert_eq!(told["providers"][1]["state"], "missing");
     assert_eq!(stack.rows(&id)[0]["until"], json!(["all", "2"]));
     let watched = stack.rydes("quotes --watch").run().exits(0);
-    let truth = "complete by count, 2 wanted: 2 of 3 answered (2 quotes), best 50";
+    let truth = "ended after 2 quotes, as asked: 2 of 3 answered (2 quotes)";
     assert!(watched.stdout.contains(truth), "{}", watched.stdout);
 }
 
@@ -63,7 +63,7 @@ fn a_price_ends_a_wait_and_other_conditions_may_stand_in_its_place() {
     quote(&stack, &id, 2, 20);
     let watched = stack.rydes("quotes --watch").run().exits(0);
     assert!(
-        watched.stdout.contains("complete by price, 20 or less wanted: "),
+        watched.stdout.contains("ended at a price of 20 or less, as asked: "),
         "{}",
         watched.stdout
     );
@@ -86,10 +86,9 @@ fn a_stall_ends_a_wait_and_nothing_else() {
     let began = Instant::now();
     let watched = stack.rydes("quotes --watch --until stall:1500ms").run().exits(0);
     assert!(began.elapsed() >= Duration::from_millis(1_500), "{:?}", began.elapsed());
-    let truth =
-        "not over, but nothing new for 1.5 s: 1 of 3 answered (1 quote), 2 still out, best 50";
+    let truth = "nothing new for 1.5 s, still gathering: 1 of 3 answered (1 quote)";
     assert!(watched.stdout.contains(truth), "{}", watched.stdout);
-    assert!(watched.stderr.contains("it goes on: rydes quotes "), "{}", watched.stderr);
+    assert!(watched.stderr.contains("next: rydes quotes "), "{}", watched.stderr);
     let lines = stack.rydes("quotes --watch --until stall:1s -o jsonl").run().exits(0).stdout;
     let last = json_lines(&lines).pop().expect("a line");
     assert_eq!((&last["status"], &last["completed-by"]), (&"gathering".into(), &"stall".into()));
@@ -119,9 +118,9 @@ fn a_closing_ends_it_once_and_for_all() {
     let watch = stack.background("quotes --watch");
     let closed = stack.rydes("close").arg(&id).run().exits(0);
     assert!(closed.stderr.starts_with("stack "), "the target first: {}", closed.stderr);
-    assert!(closed.stdout.contains("over, it was closed after "), "{}", closed.stdout);
+    assert!(closed.stdout.contains("closed after "), "{}", closed.stdout);
     let watched = watch.ends(PATIENCE).exits(3);
-    assert!(watched.stdout.contains("1 of 3 answered (1 quote), best 50"), "{}", watched.stdout);
+    assert!(watched.stdout.contains("best 50 · "), "{}", watched.stdout);
     let told = stack.quotes(&id);
     assert_eq!((end(&told).0, end(&told).1), ("closed", "closed"));
 
@@ -132,7 +131,7 @@ fn a_closing_ends_it_once_and_for_all() {
         (told["late"] == 1).then_some(told)
     });
     let again = stack.rydes("close -o json").arg(&id).run().exits(0);
-    assert!(again.stderr.contains("nothing was changed: over, it was closed"), "{}", again.stderr);
+    assert!(again.stderr.contains("nothing was changed: closed"), "{}", again.stderr);
     std::thread::sleep(Duration::from_secs(4));
     let after = stack.quotes(&id);
     assert_eq!((end(&after).0, &after["closed-at"]), ("closed", &told["closed-at"]));
@@ -140,7 +139,7 @@ fn a_closing_ends_it_once_and_for_all() {
     assert_eq!(json(&again.stdout)["closed-at"], told["closed-at"]);
     assert_eq!(after["regret"]["quote"], 7);
     let shown = stack.rydes("quotes").run().exits(0).stdout;
-    assert!(shown.contains("would have beaten 50;\nit came "), "{shown}");
+    assert!(shown.contains("would have beaten 50; it came "), "{shown}");
 }
 
 #[test]
@@ -169,7 +168,7 @@ fn what_is_over_is_not_closed_and_what_does_not_exist_neither() {
     quote(&stack, &complete, 1, 50);
     answered(&stack, &complete, 1);
     let expired = stack.submit("--deadline 10ms");
-    for (id, how) in [(&complete, "complete"), (&expired, "over by deadline")] {
+    for (id, how) in [(&complete, "complete"), (&expired, "deadline passed")] {
         let closed = stack.rydes("close").arg(id).run().exits(0);
         let nothing = format!("nothing was changed: {how}");
         assert!(closed.stderr.contains(&nothing), "{}", closed.stderr);

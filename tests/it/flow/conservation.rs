@@ -74,13 +74,15 @@ fn what_is_unread_is_in_flight_until_it_is_gathered() {
     let told = verify(&stack, &id, 0);
     assert_eq!(found(&told), ["responses", "responses"]);
     let shown = stack.rydes("verify").run().exits(0);
-    assert!(shown.stdout.contains("2 of 2 copies of "), "{}", shown.stdout);
+    assert!(shown.stdout.contains(": 0 of 2 settled, 2 in flight\n"), "{}", shown.stdout);
+    let counted = ["accounted", "in-flight"].map(|name| told[name].as_u64());
+    assert_eq!(counted, [Some(0), Some(2)], "what is in flight is not accounted for: {told}");
     assert!(
         shown.stdout.contains("Resource1..2  no row; maybe a reply (2 in the response queue)"),
         "{}",
         shown.stdout
     );
-    assert!(shown.stderr.contains("not settled yet: rydes verify "), "{}", shown.stderr);
+    assert!(shown.stderr.contains("next: rydes verify "), "{}", shown.stderr);
     let waiting = stack.background("verify --wait");
     let _consumer = stack.background("consumer run --poll-wait 2s --progress none");
     let settled = waiting.ends(PATIENCE).exits(0);
@@ -105,7 +107,8 @@ fn a_reply_that_was_deleted_behind_its_back_is_found_out() {
     assert_eq!((&told["settled"], &told["accounted"]), (&true.into(), &2.into()));
     let shown = stack.rydes("verify --wait").arg(&id).run().exits(8);
     let name = lost[0].as_str().expect("a name");
-    assert!(shown.stdout.contains("2 of 3 copies of "), "{}", shown.stdout);
+    let said = ": 2 of 3 settled (2 quotes), 1 unexplained\n";
+    assert!(shown.stdout.contains(said), "{}", shown.stdout);
     let nothing = format!("  {name}  no row; its queue and the response queue are empty\n");
     assert!(shown.stdout.contains(&nothing), "{}", shown.stdout);
     let error = format!("error: 1 copy of {} is unexplained", &id[..8]);
@@ -176,7 +179,8 @@ fn a_queue_that_is_gone_explains_nothing_and_the_original_s_are_not_asked_for() 
     let id = stack.submit("--deadline 10m");
     stack.rydes("providers remove --force").arg(provider(2)).run().exits(0);
     let shown = stack.rydes("verify").arg(&id).run().exits(8);
-    assert!(shown.stdout.contains("1 of 2 copies of "), "{}", shown.stdout);
+    let said = ": 0 of 2 settled, 1 in flight, 1 unexplained\n";
+    assert!(shown.stdout.contains(said), "{}", shown.stdout);
     assert!(
         shown.stdout.contains(&format!("{}  no row; it has no queue here", provider(2))),
         "{}",

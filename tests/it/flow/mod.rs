@@ -16,5 +16,6 @@ mod letters;
 mod states;
 mod submissions;
 mod trace;
+mod waits;
 mod watch;
 mod work;

@@ -28,9 +28,9 @@ fn workers_and_consumer_run_apart() {
     stack.rydes("quotes --watch").run().exits(0);
     assert_eq!((workers.count("gathered"), consumer.count("gathered")), (0, 3));
     let said = consumer.stop().stderr;
-    assert!(said.contains("consumer: 3 gathered, 0 duplicates, 0 refused"), "{said}");
+    assert!(said.contains("consumer: 3 answers gathered\n"), "{said}");
     let said = workers.stop().stderr;
-    assert!(!said.contains(" gathered, "), "{said}");
+    assert!(!said.contains(" answers gathered"), "{said}");
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn what_is_answered_while_they_stop_is_gathered() {
     workers.until("received", 2);
     let ended = workers.stop();
     assert!(ended.stderr.contains("stopping: 2 in hand, at most 25 s"), "{}", ended.stderr);
-    assert!(ended.stderr.contains("2 received, 2 quoted"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("2 requests: 2 quoted"), "{}", ended.stderr);
     assert_eq!(responders(&stack, &id).len(), 2);
 }
 
@@ -83,7 +83,7 @@ fn only_the_providers_that_are_named_are_served() {
     workers.until("gathered", 1);
     assert_eq!(responders(&stack, &id), [provider(2)]);
     assert_eq!(stack.depth(&provider(1)), 1);
-    assert_eq!(workers.stop().stderr.matches("done: 1 received, 1 quoted").count(), 1);
+    assert_eq!(workers.stop().stderr.matches("done: 1 request: 1 quoted").count(), 1);
 }
 
 #[test]
@@ -148,7 +148,8 @@ fn a_request_that_cannot_be_read_is_kept_with_its_reason() {
         assert!(letter.attributes["reason"].contains(reason), "{:?}", letter.attributes);
         assert_eq!(letter.attributes["rydes-source"], stack.full(&provider(1)));
     }
-    assert!(workers.stop().stderr.contains(", 2 to the dead letters"));
+    let said = workers.stop().stderr;
+    assert!(said.contains("also: 2 unreadable requests sent to the dead letters"), "{said}");
 }
 
 #[test]
@@ -244,4 +245,29 @@ fn answers_to_many_requests_travel_together() {
     // Of a queue's own requests those deletes travel together that come within half a second.
     assert!(count("sqs.DeleteMessageBatch") <= 11 * rfqs, "{requests}");
     assert_eq!(requests.get("sqs.ChangeMessageVisibilityBatch"), None, "{requests}");
+}
+
+#[test]
+fn workers_show_how_they_behave_and_account_for_requests_only_when_asked() {
+    let stack = Stack::set_up(2);
+    let run = "providers run --progress plain --behavior steady --seed 7 --fault decline:no \
+               --fault UnicornManagementResource2=slow:1500ms --fault duplicate@0.5";
+    for (verbosity, is_told) in [("", false), ("-v", true)] {
+        let workers = stack.background(&format!("{run} {verbosity}"));
+        workers.says(
+            "simulated: behavior steady, seed 7, fault decline:no, \
+             fault UnicornManagementResource2=slow:1500ms, fault duplicate@0.5",
+        );
+        stack.submit("--deadline 60s");
+        stack.rydes("quotes --watch").run();
+        let said = workers.stop().stderr;
+        assert!(said.contains("done: 2 requests: 2 declined\n"), "{said}");
+        assert!(said.contains("consumer: 2 answers gathered\n"), "{said}");
+        assert_eq!(said.contains("ReceiveMessage"), is_told, "{said}");
+        assert_eq!(said.contains("\nrequests: "), is_told, "{said}");
+    }
+    let workers = stack.background(&format!("{run} -o json"));
+    workers.says("simulated");
+    let told = json(&workers.stop().stdout);
+    assert!(told["requests"]["by-operation"]["sqs.ReceiveMessage"].is_number(), "{told}");
 }

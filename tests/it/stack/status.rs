@@ -44,7 +44,7 @@ fn it_tells_who_reads_what_and_how_rfqs_stand() {
     assert_eq!(line("dead letters (responses)"), "dead letters (responses) 1 - rydes dlq list");
     let of_done = line(&done[..8]);
     assert!(of_done.contains("Frankfurt -> Rome") && of_done.contains(" 1/3 16 "), "{of_done}");
-    assert!(of_done.ends_with("complete by count, 1 wanted"), "{of_done}");
+    assert!(of_done.ends_with("ended after 1 quote, as asked"), "{of_done}");
     let newest = shown.lines().nth_back(1).expect("two RFQs");
     assert!(newest.contains(" 0/3 ") && newest.contains("gathering, 9 min left"), "{newest}");
 }
