@@ -140,12 +140,14 @@ pub(crate) fn wrapped(sentence: &str, width: Option<u16>) -> Vec<String> {
 /// A space at which no line is broken.
 const GLUE: &str = "\u{a0}";
 
-/// The sentence with no break between a number and its unit.
+/// The sentence with no break between a number and what it counts, where that is short.
 fn glued(sentence: &str) -> String {
     let mut glued = String::new();
     for word in sentence.split_inclusive(' ') {
         let unit = word.trim_end_matches([' ', ',', ';', ':', '.', ')']);
-        if matches!(unit, "s" | "ms") && glued.trim_end().ends_with(|c: char| c.is_ascii_digit()) {
+        if matches!(unit, "s" | "ms" | "late")
+            && glued.trim_end().ends_with(|c: char| c.is_ascii_digit())
+        {
             glued.truncate(glued.trim_end().len());
             glued.push_str(GLUE);
         }

@@ -46,6 +46,8 @@ pub fn lines(timeline: &Timeline, gathering: &Gathering, clock: &Clock, width: u
 
     let title = Line::new(Tone::Title, title(gathering, clock));
     let mut all: Vec<Line> = title.wrapped(Some(width)).collect();
+    let answer = truth(gathering, clock.now());
+    all.extend(answer.iter().flat_map(|sentence| sentence.wrapped(Some(width))));
     if timeline.origin.is_some() && !timeline.lanes.is_empty() {
         let indent = " ".repeat(name_width + value_width + GAPS);
         all.push(Line::new(Tone::Faint, format!("{indent}{}", ticks(scale))));
@@ -71,7 +73,6 @@ pub fn lines(timeline: &Timeline, gathering: &Gathering, clock: &Clock, width: u
     all.extend(slowest.into_iter().chain(explained).map(faint));
     let mut sentences: Vec<Line> = beyond(timeline).map(Line::from).into_iter().collect();
     sentences.extend(timeline.disagreement().map(|step| Line::from(disagreement(&step))));
-    sentences.extend(truth(gathering, clock.now()));
     all.extend(sentences.iter().flat_map(|sentence| sentence.wrapped(Some(width))));
     all
 }
@@ -202,13 +203,20 @@ pub(super) fn unsaid<'a>(timeline: &Timeline, lane: &'a Lane) -> &'a str {
 /// Joins parts into lines of at most this width. No part is broken.
 pub(super) fn packed(parts: &[String], separator: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
-    for part in parts {
+    let end = separator.trim_end();
+    for (position, part) in parts.iter().enumerate() {
+        let end = if position + 1 < parts.len() { end } else { "" };
         match lines.last_mut() {
-            Some(line) if line.width() + separator.len() + part.width() <= width => {
+            Some(line) if line.width() + separator.len() + part.width() + end.len() <= width => {
                 line.push_str(separator);
                 line.push_str(part);
             }
-            _ => lines.push(part.clone()),
+            last => {
+                if let Some(line) = last {
+                    line.push_str(separator.trim_end());
+                }
+                lines.push(part.clone());
+            }
         }
     }
     lines
