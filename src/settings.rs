@@ -21,6 +21,8 @@ mod url;
 pub const DEFAULT_ENDPOINT: &str = "http://localhost:4566";
 /// LocalStack keeps separate resources for each account and region.
 pub const DEFAULT_REGION: &str = "us-east-1";
+/// LocalStack accepts any secret.
+pub const SECRET_KEY: &str = "test";
 /// The endpoint of all services; with a suffix such as `_SQS`, of one service.
 const ENDPOINT_VARIABLE: &str = "AWS_ENDPOINT_URL";
 

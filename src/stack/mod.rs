@@ -24,7 +24,9 @@ use std::time::Duration;
 
 pub use depths::{Depths, all_depths, count_lag, depths, depths_and_subscribers};
 pub use recipients::{Audience, Recipients};
-pub use register::{ProviderKind, Registered, add, provider_kind, register, register_in_full};
+pub use register::{
+    Added, ProviderKind, Registered, add, provider_kind, register, register_in_full,
+};
 pub use removal::{OpenRequests, Removed, remove};
 pub use setup::{SetupReport, SetupRequest, setup};
 pub use subscriptions::{

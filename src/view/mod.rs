@@ -7,6 +7,7 @@ pub mod details;
 pub(crate) mod events;
 pub(crate) mod letters;
 mod names;
+pub(crate) mod owner;
 pub(crate) mod page;
 pub mod picture;
 pub mod quotes;

@@ -8,6 +8,7 @@ use std::process::Command;
 use std::sync::LazyLock;
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 const README: &str = include_str!("../../README.md");
 const CI: &str = include_str!("../../.ci/run");
@@ -137,6 +138,8 @@ fn every_command_line_parses() {
     let lines = commands(blocks(), "rydes").into_iter().chain(inline);
     let lines: Vec<_> = lines.map(|line| line["rydes ".len()..].to_owned()).chain(run).collect();
     assert!(lines.len() > 50, "{lines:?}");
+    // Some redirect into a file.
+    let folder = TempDir::new().expect("a temporary folder");
     for line in lines {
         // The shell parts words and drops comments; `--help` ends the parsing before anything runs.
         let asked = match line.split_once(" -- ") {
@@ -147,7 +150,9 @@ fn every_command_line_parses() {
         let help = if asked == line { "--help" } else { "" };
         let script = format!("rydes() {{ \"$0\" \"$@\" {help}; }}\nrydes {asked}");
         let binary = env!("CARGO_BIN_EXE_rydes");
-        let told = Command::new("sh").args(["-c", &script, binary]).output().expect("sh runs");
+        let mut shell = Command::new("sh");
+        let shell = shell.args(["-c", &script, binary]).current_dir(&folder);
+        let told = shell.output().expect("sh runs");
         let problem = String::from_utf8_lossy(&told.stderr);
         assert!(told.status.success(), "rydes {line}\n{problem}");
     }

@@ -24,7 +24,7 @@ use crate::core::Names;
 use crate::core::text::printable;
 use crate::error::Result;
 use crate::settings::{Backend, open_files};
-use crate::settings::{DEFAULT_REGION, Endpoint, LocalStack, Settings, partition_of};
+use crate::settings::{DEFAULT_REGION, Endpoint, LocalStack, SECRET_KEY, Settings, partition_of};
 
 /// Limit of connection and first answer together.
 const REACH_TIMEOUT: Duration = Duration::from_millis(2_500);
@@ -61,7 +61,7 @@ impl Aws {
             .region(Region::new(localstack.region.clone()))
             .credentials_provider(SharedCredentialsProvider::new(Credentials::new(
                 &localstack.access_key,
-                "test",
+                SECRET_KEY,
                 None,
                 None,
                 "rydes",

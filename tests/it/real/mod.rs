@@ -4,6 +4,7 @@ mod asked;
 mod config;
 mod endpoints;
 mod ends;
+mod examples;
 mod pages;
 mod programs;
 mod trial;

@@ -117,6 +117,11 @@ impl Background {
         self.stderr.all().iter().any(|line| line.contains(text))
     }
 
+    /// How many lines of stderr hold this by now.
+    pub fn errors(&self, text: &str) -> usize {
+        self.stderr.all().iter().filter(|line| line.contains(text)).count()
+    }
+
     /// Waits until stderr holds this.
     #[track_caller]
     pub fn says(&self, text: &str) {

@@ -20,6 +20,7 @@ pub mod browser;
 pub mod endpoint;
 pub mod fixture;
 pub mod http;
+pub mod languages;
 pub mod late;
 pub mod localstack;
 pub mod pipe;

@@ -1,0 +1,121 @@
+//! What the owner of a real provider needs to start: the way to its queues, and the messages.
+
+use serde_json::{Value, json};
+
+use crate::core::ProviderName;
+use crate::core::text::printable;
+
+/// All that depends on the provider and its stack.
+pub(crate) struct Needs {
+    pub(crate) provider: ProviderName,
+    pub(crate) stack: String,
+    pub(crate) region: String,
+    /// `None` on AWS.
+    pub(crate) local: Option<LocalAccess>,
+    pub(crate) queue_url: String,
+    pub(crate) queue_arn: String,
+    pub(crate) response_queue_url: String,
+    pub(crate) response_queue_arn: String,
+}
+
+/// The way to LocalStack.
+pub(crate) struct LocalAccess {
+    pub(crate) endpoint: String,
+    pub(crate) access_key: String,
+    pub(crate) secret_key: &'static str,
+}
+
+/// The lines for a person.
+pub(crate) fn lines(needs: &Needs) -> Vec<String> {
+    let Needs { region, queue_url, queue_arn, response_queue_url, response_queue_arn, .. } = needs;
+    let way = match &needs.local {
+        Some(LocalAccess { endpoint, access_key, secret_key }) => format!(
+            "Endpoint     {endpoint}\n\
+             Region       {region}\n\
+             Credentials  access key {access_key}, secret key {secret_key}"
+        ),
+        None => format!(
+            "Region       {region}\n\
+             Credentials  any that the AWS SDK finds: environment, profile, role\n\
+             Rights       sqs:ReceiveMessage, sqs:DeleteMessage and\n             \
+                          sqs:ChangeMessageVisibility on the first queue,\n             \
+                          sqs:SendMessage on the second"
+        ),
+    };
+    let queues = format!(
+        "Receive requests from\n  {queue_url}\n  {queue_arn}\n\
+         Send replies to\n  {response_queue_url}\n  {response_queue_arn}"
+    );
+    let replies = REPLIES.replace("NAME", needs.provider.as_str());
+    let text = format!("{way}\n\n{queues}\n\n{REQUEST}\n\n{replies}\n\n{REFUSED}");
+    text.lines().map(printable).collect()
+}
+
+const REQUEST: &str = r#"A request
+  {"rfq-id": "78c371f6-87c4-4e6e-8c7d-33403c7b7049",
+   "from": "Frankfurt", "to": "Rome", "customer": "cmr",
+   "submitted-at": "2026-01-31T12:00:00.000Z",
+   "deadline": "2026-01-31T12:00:15.000Z", "details": {"seats": 4}}
+  The last three fields may be absent, and other fields may be added.
+  Delete a request once SQS has confirmed the reply to it, not before."#;
+
+const REPLIES: &str = r#"A reply is one of
+  {"responder": "NAME", "rfq-id": "78c3...", "quote": 57.10}
+  {"responder": "NAME", "rfq-id": "78c3...", "declined": "fully booked"}
+  {"responder": "NAME", "rfq-id": "78c3...", "failed": "engine fault"}
+  {"responder": "NAME", "rfq-id": "78c3...", "silent": "closed today"}
+  `silent` is a receipt: the request was taken, and no answer follows.
+  Each may also have
+   "received-at": "2026-01-31T12:00:00.100Z",
+   "answered-at": "2026-01-31T12:00:01.300Z",
+   "details": {"eta-minutes": 7}"#;
+
+const REFUSED: &str = "\
+A reply is refused, and becomes a dead letter, if
+  it is not a JSON object, or has no responder or no rfq-id
+  it has none of the four fields, or two of them
+  its quote is not a number, or is below 0
+  its reason is not a text, or is longer than 1,024 characters
+  its details are larger than 65,536 bytes";
+
+/// Adds the way to the queues to a document. On AWS endpoint and credentials are null.
+pub(crate) fn add_access(document: &mut Value, needs: &Needs) {
+    let local = needs.local.as_ref();
+    document["endpoint"] = json!(local.map(|local| &local.endpoint));
+    document["region"] = json!(needs.region);
+    document["credentials"] = json!(local.map(|local| json!({
+        "access-key-id": local.access_key,
+        "secret-access-key": local.secret_key,
+    })));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::{Reply, Request};
+
+    /// The JSON that these lines show, each from its first brace to the end of its last line.
+    fn shown(text: &str) -> Vec<String> {
+        let documents = text.split("\n  {").skip(1).map(|rest| {
+            let lines = rest.lines().enumerate();
+            let own = lines.take_while(|(at, line)| *at == 0 || line.starts_with("   "));
+            format!("{{{}", own.map(|(_, line)| line).collect::<String>())
+        });
+        documents.collect()
+    }
+
+    #[test]
+    fn what_is_shown_is_what_is_read() {
+        let [request] = &shown(REQUEST)[..] else { panic!("{:?}", shown(REQUEST)) };
+        let (request, _) = Request::delivered(request).expect("a request");
+        assert!(request.deadline.is_some() && request.ride.to == "Rome", "{request:?}");
+        let replies = shown(REPLIES);
+        assert_eq!(replies.len(), 4);
+        for reply in replies {
+            Reply::decode(&reply.replace("NAME", "acme"))
+                .unwrap_or_else(|why| panic!("{reply}: {why}"));
+        }
+        let lines = [REQUEST, REPLIES, REFUSED].into_iter().flat_map(str::lines);
+        assert!(lines.into_iter().all(|line| line.len() <= 80));
+    }
+}

@@ -1,0 +1,84 @@
+//! What `rydes providers add --example` prints, saved and run as it is.
+
+use std::path::Path;
+
+use aws_sdk_sqs::types::QueueAttributeName;
+use tempfile::TempDir;
+
+use super::write;
+use crate::support::background::Background;
+use crate::support::languages::{node, python};
+use crate::support::proxy::{Proxy, ProxyFault};
+use crate::support::stack::Stack;
+use crate::support::{Rydes, beside_rydes, document, json, says, wait_for};
+
+const REFUSED: &str = r#"{"__type": "com.amazonaws.sqs#InvalidMessageContents"}"#;
+
+/// Saves an example, runs it, and lets it answer through a proxy.
+fn answers(language: &str, folder: &Path, file: &str, program: Rydes) {
+    let stack = Stack::set_up(0);
+    let proxy = Proxy::start();
+    let add = format!("providers add acme --example {language}");
+    let added = stack.rydes(&add).env("AWS_ENDPOINT_URL", &proxy.url).run().exits(0);
+    says(&added, "acme is ready; what its owner needs:");
+    says(&added, &format!("Endpoint     {}", proxy.url));
+    assert!(added.stdout.lines().count() <= 30, "{}", added.stdout);
+    write(folder, file, &added.stdout);
+
+    let consumer = stack.background("consumer run --poll-wait 2s");
+    for malformed in ["not JSON", "[7]", "{}"] {
+        stack.send("acme", malformed);
+    }
+    let program = Background::start(program.arg(folder.join(file)));
+    let id = stack.submit("--deadline 60s");
+    stack.row_when(&id, "acme", |row| row["quote"] == 33);
+    wait_for("the request is deleted", || (proxy.count("DeleteMessage") == 1).then_some(()));
+    wait_for("each malformed one was met", || (program.errors("no reply:") == 3).then_some(()));
+    // Each message is received once, and the next poll waits.
+    assert!(proxy.count("ReceiveMessage") <= 6, "{:?}", proxy.seen());
+
+    // A reply that SQS refuses: the request is not deleted, and comes back.
+    stack.set("acme", QueueAttributeName::VisibilityTimeout, "1");
+    let before = proxy.seen().len();
+    proxy.fail("SendMessage", 1, ProxyFault::Answer(400, REFUSED));
+    let id = stack.submit("--deadline 60s");
+    stack.row_when(&id, "acme", |row| row["quote"] == 33);
+    wait_for("it is deleted too", || (proxy.count("DeleteMessage") == 2).then_some(()));
+    let seen = proxy.seen().split_off(before);
+    let sent: Vec<_> = seen.iter().filter(|seen| *seen != "ReceiveMessage").collect();
+    assert_eq!(sent, ["SendMessage", "SendMessage", "DeleteMessage"]);
+    program.kill();
+    consumer.stop();
+}
+
+#[test]
+fn the_example_in_python_answers() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let python = python().display().to_string();
+    answers("python", folder.path(), "acme.py", beside_rydes(&python));
+}
+
+#[test]
+fn the_example_for_node_answers() {
+    let folder = TempDir::new_in(node()).expect("a temporary folder");
+    answers("node", folder.path(), "acme.mjs", beside_rydes("node"));
+}
+
+#[test]
+fn an_example_is_for_a_real_provider_and_stands_in_the_json_too() {
+    let stack = Stack::set_up(1);
+    let simulated = "providers add UnicornManagementResource1 --example python";
+    let refused = stack.run(&format!("{simulated} --only {{}}")).exits(2);
+    says(&refused, "UnicornManagementResource1 is a simulated provider: `--example` is for real");
+    assert_eq!(refused.stdout, "");
+    says(&stack.run("providers add acme --example perl").exits(2), "python, node");
+
+    let told = document(&stack.run("providers add acme --example node -o json").exits(0));
+    let printed = stack.run("providers add acme --example node -q").exits(0);
+    assert_eq!(told["example"].as_str().map(|text| format!("{text}\n")), Some(printed.stdout));
+    assert_eq!(printed.stderr, "");
+    assert_eq!(
+        told["credentials"],
+        json(r#"{"access-key-id": "test", "secret-access-key": "test"}"#)
+    );
+}
