@@ -117,6 +117,7 @@ mod tests {
             assert_eq!(text.parse::<Until>().map(|until| until.to_string()), Ok(text.into()));
         }
         assert_eq!("stall:1m".parse(), Ok(Until::Stall(Duration::from_mins(1))));
+        assert_eq!("stall:60".parse(), Ok(Until::Stall(Duration::from_mins(1))));
         assert_eq!("all".parse(), Ok(Until::Complete(Condition::All)));
     }
 
@@ -136,7 +137,7 @@ mod tests {
             ("stall", "`stall:5s`"),
             ("stall:", "`stall:5s`"),
             ("stall:0", "`stall:5s`"),
-            ("stall:5", "`stall:5s`"),
+            ("stall:-5", "`stall:5s`"),
             ("99999999999999999999999", "`3`"),
         ] {
             let problem = bad.parse::<Until>().expect_err(bad);

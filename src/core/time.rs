@@ -89,19 +89,22 @@ impl Serialize for Timestamp {
 /// Nothing here takes longer than a day.
 const LONGEST: Duration = Duration::from_hours(24);
 
-/// Reads a duration such as `15s`, `250ms`, `1m 30s` or `0`.
+/// Reads a duration such as `15s`, `250ms` or `1m 30s`. A number without a unit is seconds.
 ///
 /// # Errors
 /// Says what a duration looks like.
 pub fn parse_duration(text: &str) -> Result<Duration, String> {
-    if text == "0" {
-        return Ok(Duration::ZERO);
-    }
-    let duration = text
+    let is_number = text.contains(|c: char| c.is_ascii_digit())
+        && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
+    let with_unit = if is_number { format!("{text}s") } else { text.to_owned() };
+    let duration = with_unit
         .parse::<SignedDuration>()
         .ok()
         .and_then(|duration| Duration::try_from(duration).ok())
-        .ok_or_else(|| "a duration is a number with a unit, as in `15s` or `250ms`".to_owned())?;
+        .ok_or_else(|| {
+            "a duration is a number of seconds, or a number with a unit, as in `15s` or `250ms`"
+                .to_owned()
+        })?;
     if duration > LONGEST { Err("a duration is 24h at the most".to_owned()) } else { Ok(duration) }
 }
 
@@ -173,8 +176,11 @@ mod tests {
     fn reads_and_shows_durations() {
         assert_eq!(parse_duration("15s"), Ok(Duration::from_secs(15)));
         assert_eq!(parse_duration("250ms"), Ok(Duration::from_millis(250)));
-        assert_eq!(parse_duration("0"), Ok(Duration::ZERO));
-        for bad in ["", "15", "-3s", "x", "1 fortnight", "25h"] {
+        for (seconds, millis) in [("0", 0), ("15", 15_000), ("0.25", 250), ("86400", 86_400_000)] {
+            assert_eq!(parse_duration(seconds), Ok(Duration::from_millis(millis)), "{seconds}");
+        }
+        for bad in ["", "-3s", "-3", "+3", ".", "1.2.3", "1e3", "x", "1 fortnight", "25h", "86401"]
+        {
             assert!(parse_duration(bad).is_err(), "{bad}");
         }
         assert_eq!(show_duration(Duration::from_millis(812)), "0.8 s");

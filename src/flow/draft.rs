@@ -248,7 +248,7 @@ pub fn of_json(name: &str, json: &str, terms: &Terms) -> Result<Submission> {
 pub fn read_json(name: &str, json: &str, terms: &Terms) -> Result<(Draft, Terms)> {
     let event = object(name, json)?;
     let draft = Draft { rfq_id: text(name, &event, "rfq-id")?, ..Draft::of_event(name, &event)? };
-    let deadline = match text(name, &event, "deadline")? {
+    let deadline = match duration(name, &event, "deadline")? {
         None => terms.deadline,
         Some(typed) => parse_duration(&typed)
             .and_then(check_deadline)
@@ -288,7 +288,7 @@ fn new_id(id: &str) -> Result<RfqId, String> {
 
 /// A condition in JSON is a string, or a number of quotes.
 fn condition(written: &str) -> Result<Condition> {
-    let condition = if written.starts_with(|c: char| c == '-' || c.is_ascii_digit()) {
+    let condition = if is_number(written) {
         written.parse()
     } else {
         serde_json::from_str::<String>(written)
@@ -342,6 +342,18 @@ fn text(name: &str, object: &Fields, field: &'static str) -> Result<Option<Strin
     text.map_err(|_| invalid(field, &format!(" in {name} is not a string; nothing was sent")))
 }
 
+/// A duration in JSON is a string, or a number of seconds.
+fn duration(name: &str, object: &Fields, field: &'static str) -> Result<Option<String>> {
+    match present(object, field) {
+        Some(written) if is_number(written) => Ok(Some(written.to_owned())),
+        _ => text(name, object, field),
+    }
+}
+
+fn is_number(written: &str) -> bool {
+    written.starts_with(|c: char| c == '-' || c.is_ascii_digit())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -372,6 +384,11 @@ mod tests {
             (read.until, read.deadline),
             (vec![Condition::Count(3)], Term::Default(DEADLINE))
         );
+        for seconds in ["2.5", r#""2.5""#] {
+            let read = line(&format!(r#"{{"from": "A", "to": "B", "deadline": {seconds}}}"#));
+            let deadline = read.expect("good").deadline;
+            assert_eq!(deadline, Term::Named(Duration::from_millis(2_500)), "{seconds}");
+        }
     }
 
     #[test]
@@ -401,6 +418,8 @@ mod tests {
             (&many, "at most 16"),
             (r#"{"from": "A", "to": "B", "deadline": "soon"}"#, "`deadline`"),
             (r#"{"from": "A", "to": "B", "deadline": "5ms"}"#, "10 ms to 24 h"),
+            (r#"{"from": "A", "to": "B", "deadline": -5}"#, "`deadline`: a duration is"),
+            (r#"{"from": "A", "to": "B", "deadline": [5]}"#, "`deadline` in the line is not"),
             (r#"{"from": "A", "to": "B", "until": {}}"#, "`until`"),
             (r#"{"from": {"$serde_json::private::RawValue": "\"A\""}, "to": "B"}"#, "not a string"),
             (
