@@ -9,8 +9,6 @@ use crate::core::{ProviderName, parse_duration};
 
 /// Chances are counted in millionths.
 const WHOLE: u64 = 1_000_000;
-const EXAMPLE: &str = "a fault is `[NAME=]KIND[@P][:ARG]`, as in `silent@0.1`, `decline:fully booked` or \
-     `UnicornManagementResource3=slow:20s`";
 
 /// A fault that strikes some or all requests of one or all providers.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -148,11 +146,23 @@ impl FromStr for Fault {
             _ => match (PLAIN.iter().find(|(name, _)| *name == kind), argument) {
                 (Some((_, plain)), None) => plain.clone(),
                 (Some(_), Some(_)) => return Err(format!("`{kind}` takes no argument")),
-                (None, _) => return Err(EXAMPLE.into()),
+                (None, _) => return Err(no_kind(kind)),
             },
         };
         Ok(Self { provider, kind, chance })
     }
+}
+
+/// Names the kinds that there are.
+fn no_kind(typed: &str) -> String {
+    let shown = KINDS.iter().map(|(kind, _)| match kind.strip_suffix(':') {
+        Some("decline") => "decline:REASON".to_owned(),
+        Some(kind) => format!("{kind}:TIME"),
+        None => (*kind).to_owned(),
+    });
+    let shown: Vec<_> = shown.collect();
+    let what = if typed.is_empty() { "a fault has a kind" } else { "there is no such kind" };
+    format!("{what}; the kinds are {}", shown.join(", "))
 }
 
 /// A duration with or without a sign, in milliseconds.
@@ -227,6 +237,14 @@ mod tests {
         ] {
             let fault: Fault = text.parse().expect("valid");
             assert_eq!(fault.to_string().parse(), Ok(fault), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_kind_is_answered_with_those_that_there_are() {
+        for bad in ["fast", "acme=fast@0.1", "", "slow1:2s", "crash"] {
+            let problem = bad.parse::<Fault>().expect_err(bad);
+            assert!(KINDS.iter().all(|(kind, _)| problem.contains(kind)), "{problem}");
         }
     }
 
