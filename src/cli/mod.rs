@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::ffi::OsString;
 use std::time::Duration;
 
-use clap::{Args, ColorChoice, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{Args, ColorChoice, FromArgMatches as _, Parser, Subcommand};
 use futures_util::FutureExt as _;
 use futures_util::future::LocalBoxFuture;
 use jiff::tz::TimeZone;
@@ -55,7 +55,7 @@ mod watch;
 mod workers;
 
 use remedies::remedies;
-use usage::{color, usage};
+use usage::{color, refuse, usage};
 use waiting::waiting;
 
 /// What bare `rydes` prints: the commands in the order of use.
@@ -63,12 +63,12 @@ const SHORT_HELP: &str = "\
 Ask many providers for a quote at once; gather the answers; take the best.
 Scatter-gather on SNS, SQS and DynamoDB, on LocalStack unless you say --aws.
 
-  rydes demo                                 see all of it in under 40 s
+  rydes demo                                 see it all in under 40 s
 
   rydes localstack up                        1  a place to run it
   rydes setup                                2  topic, queues, table
   rydes providers run                        3  ten providers (leave it running)
-  rydes submit --from Frankfurt --to Rome    4  ask         (another terminal)
+  rydes submit Frankfurt Rome                4  ask         (another terminal)
   rydes quotes --watch                       5  see the quotes come in
   rydes teardown                             6  remove everything
 
@@ -83,10 +83,10 @@ More: status verify trace close dlq providers consumer bench serve completions
     disable_help_subcommand = true,
     max_term_width = 100,
     after_help = "Examples:
-  rydes demo                       see all of it in under 40 s
+  rydes demo                       see it all in under 40 s
   rydes setup                      topic, queues, table
-  rydes providers run              ten simulated providers and the response consumer
-  rydes submit --from Frankfurt --to Rome --wait
+  rydes providers run              ten providers, and the response consumer
+  rydes submit Frankfurt Rome --wait
   rydes COMMAND --help             has examples of each"
 )]
 struct Cli {
@@ -99,55 +99,74 @@ struct Cli {
 /// The options that every command takes.
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option without a value")]
 struct Global {
     #[arg(
         long,
         value_name = "NAME",
         global = true,
-        help = "The stack to work on [default: wild-rydes] [env: RYDES_STACK]"
+        help = "Stack to work on [default: wild-rydes] [env: RYDES_STACK]"
     )]
     stack: Option<String>,
     #[arg(
         long,
         value_name = "URL",
         global = true,
-        help = "Where LocalStack answers [default: http://localhost:4566] [env: AWS_ENDPOINT_URL]"
+        help = "Address of LocalStack [default: http://localhost:4566] [env: AWS_ENDPOINT_URL]"
     )]
     endpoint_url: Option<String>,
     #[arg(
         long,
         value_name = "REGION",
         global = true,
-        help = "The region [default: us-east-1] [env: RYDES_REGION]; with --aws [default: the \
+        help = "Region [default: us-east-1] [env: RYDES_REGION]; with --aws [default: the \
                 profile's] [env: AWS_REGION, AWS_DEFAULT_REGION]"
     )]
     region: Option<String>,
-    /// Work on AWS itself, with the ordinary chain of credentials; name the stack too
+    /// Work on AWS itself, with the ordinary chain of credentials; requires a stack
     #[arg(long, global = true)]
     aws: bool,
-    /// The profile of the AWS credentials, with --aws; it beats keys in the environment
+    /// With --aws: profile of the credentials; it is used before keys in the environment
     #[arg(long, value_name = "NAME", global = true)]
     profile: Option<String>,
-    /// How the answer is written
-    #[arg(short, long, value_enum, default_value_t = Format::Table, value_name = "FORMAT", global = true)]
-    output: Format,
-    /// Say nothing but the answer and errors
+    /// Format of the answer: `table`, `json`, `jsonl` (one line per change or event) or `workshop` (the
+    /// original's response, `quotes` alone) [default: table]
+    #[arg(
+        short,
+        long,
+        value_enum,
+        value_name = "FORMAT",
+        global = true,
+        hide_possible_values = true
+    )]
+    output: Option<Format>,
+    /// Same as `--output json`
+    #[arg(long, global = true)]
+    json: bool,
+    /// Print only the answer and errors
     #[arg(short, long, global = true, conflicts_with = "verbose")]
     quiet: bool,
-    /// Say more on stderr
+    /// Print more on stderr
     #[arg(short, long, global = true)]
     verbose: bool,
-    /// When to colour
-    #[arg(long, value_enum, default_value_t = Color::Auto, value_name = "WHEN", global = true)]
+    /// Colours: `auto` (on a terminal, unless `NO_COLOR` is set), `always` or `never`
+    #[arg(
+        long,
+        value_enum,
+        default_value_t = Color::Auto,
+        value_name = "WHEN",
+        global = true,
+        hide_possible_values = true
+    )]
     color: Color,
 }
 
 /// The commands, in the order in which they are used.
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// See all of it in under 40 s: brings LocalStack up, sets up, runs, submits, cleans up
+    /// See it all in under 40 s: starts LocalStack, sets up, submits, cleans up
     Demo(demo::Command),
-    /// Bring LocalStack up or down on this machine
+    /// Start or stop LocalStack on this machine
     Localstack(localstack::Command),
     /// Make the topic, the queues and the table of a stack
     Setup(setup::Command),
@@ -157,28 +176,28 @@ enum Command {
     Consumer(consumer::Command),
     /// Ask the subscribed providers for quotes
     Submit(submit::Command),
-    /// Show how an RFQ stands, or watch the quotes come in
+    /// Show how an RFQ stands, or watch its quotes arrive
     Quotes(quotes::Command),
-    /// Show the queues, the dead letters, and the RFQs submitted from this machine
+    /// Show queues, dead letters, and the RFQs submitted from this machine
     Status(status::Command),
-    /// Account for every copy of a request: a row, or possibly a message in a queue
+    /// Account for every copy of a request
     Verify(verify::Command),
-    /// Show what happened when: one line per provider, from the request to its row
+    /// Show what happened when, one line per provider
     Trace(trace::Command),
     /// End the gathering of an RFQ now
     Close(close::Command),
-    /// Look at the dead letters, and send them back
+    /// Look at dead letters, and send them back
     Dlq(dlq::Command),
-    /// Measure the whole path under load, on a stack of its own
+    /// Measure the whole path under load, on its own stack
     Bench(bench::Command),
-    /// Serve the original's HTTP routes, and a page that shows quotes coming in
+    /// Serve the original's HTTP routes, and a page that shows quotes arriving
     Serve(serve::Command),
     /// Remove everything that carries the stack's tag
     Teardown(teardown::Command),
-    /// Print the completions of a shell
+    /// Print the completion script of a shell
     ///
-    /// Those of bash, zsh and fish know values too: formats, faults, stacks, and the RFQs submitted from this
-    /// machine. They ask the program, and it connects to nothing.
+    /// The scripts of bash, zsh and fish complete values too: formats, faults, stacks, and the RFQs submitted from
+    /// this machine. They run `rydes`, which then connects to nothing.
     Completions(completions::Command),
     /// Print the help of a command
     Help(help::Command),
@@ -262,12 +281,15 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
         Color::Always => ColorChoice::Always,
         Color::Never => ColorChoice::Never,
     };
-    let parsed = Cli::command().color(choice).try_get_matches_from(arguments);
+    let parsed = help::program().color(choice).try_get_matches_from(arguments);
     let cli = match parsed.and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches)) {
         Ok(cli) => cli,
         Err(error) => return usage(&error, color),
     };
-    let output = cli.global.output();
+    let output = match cli.global.output() {
+        Ok(output) => output,
+        Err(error) => return refuse(&error, color),
+    };
     let Some(command) = cli.command else {
         output.data(SHORT_HELP);
         return conclude(&output, Ok(exit::DONE));
@@ -435,12 +457,19 @@ impl Global {
         }
     }
 
-    fn output(&self) -> Output {
+    fn output(&self) -> Result<Output> {
+        let format = match (self.json, self.output) {
+            (false, typed) => typed.unwrap_or(Format::Table),
+            (true, None | Some(Format::Json)) => Format::Json,
+            (true, Some(_)) => {
+                return Err(Error::invalid("`--json` and another `--output` exclude each other"));
+            }
+        };
         let verbosity = match (self.quiet, self.verbose) {
             (true, _) => Verbosity::Quiet,
             (_, true) => Verbosity::Verbose,
             _ => Verbosity::Normal,
         };
-        Output::new(self.output, verbosity, self.color, terminal())
+        Ok(Output::new(format, verbosity, self.color, terminal()))
     }
 }

@@ -3,16 +3,32 @@
 use std::ffi::OsString;
 
 use clap::ValueEnum as _;
-use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::error::ErrorKind;
 
 use super::{conclude, terminal};
 use crate::error::{Error, exit};
 use crate::terminal::{Color, Format, Output, Verbosity};
 
+mod guesses;
+mod sentence;
+
+pub(super) use sentence::plain_groups;
+
 pub(super) fn usage(error: &clap::Error, color: Color) -> u8 {
-    let output = Output::new(Format::Table, Verbosity::Normal, color, terminal());
+    let output = plain_output(color);
     let code = print_usage(&output, error);
     conclude(&output, Ok(code))
+}
+
+/// Ends with an error that is found before the form of the output is known.
+pub(super) fn refuse(error: &Error, color: Color) -> u8 {
+    let output = plain_output(color);
+    output.error(error);
+    conclude(&output, Ok(error.exit_code()))
+}
+
+fn plain_output(color: Color) -> Output {
+    Output::new(Format::Table, Verbosity::Normal, color, terminal())
 }
 
 pub(super) fn print_usage(output: &Output, error: &clap::Error) -> u8 {
@@ -31,26 +47,8 @@ pub(super) fn print_usage(output: &Output, error: &clap::Error) -> u8 {
         }
         return u8::try_from(error.exit_code()).unwrap_or(exit::INVALID);
     }
-    let missing = match error.get(ContextKind::InvalidArg) {
-        Some(ContextValue::Strings(missing)) => missing.as_slice(),
-        _ => &[],
-    };
-    if error.kind() == ErrorKind::MissingRequiredArgument && !missing.is_empty() {
-        let missing: Vec<_> = missing.iter().map(|name| format!("`{name}`")).collect();
-        let usage = match error.get(ContextKind::Usage) {
-            Some(ContextValue::StyledStr(usage)) => {
-                usage.to_string().replacen("Usage:", "usage:", 1)
-            }
-            _ => "usage: rydes --help".to_owned(),
-        };
-        output.error(&Error::invalid(format!("{} is missing", missing.join(", "))));
-        output.note(&format!("  {}", usage.trim()));
-        return exit::INVALID;
-    }
     // The typed words may hold control characters, so the text is printed like every other error.
-    let text = error.render().to_string();
-    let text = text.trim_end();
-    output.error(&Error::invalid(text.strip_prefix("error: ").unwrap_or(text)));
+    output.error(&sentence::of(error));
     exit::INVALID
 }
 

@@ -29,9 +29,9 @@ fn help_of_a_command_is_what_the_command_says_of_itself() {
 #[test]
 fn help_of_what_does_not_exist_is_wrong_usage() {
     for (line, problem) in [
-        ("help nonsense", "unrecognized subcommand 'nonsense'"),
-        ("help localstack nonsense", "unrecognized subcommand 'nonsense'"),
-        ("help submit nonsense", "unexpected argument 'nonsense'"),
+        ("help nonsense", "`rydes` has no command `nonsense`"),
+        ("help localstack nonsense", "`rydes localstack` has no command `nonsense`"),
+        ("help quotes a nonsense", "`rydes quotes` has no place for `nonsense`"),
         ("help -- --stack", "no command begins with `-`"),
         ("help -- help -- --", "no command begins with `-`"),
     ] {

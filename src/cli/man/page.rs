@@ -4,6 +4,7 @@ use clap_mangen::Man;
 use clap_mangen::roff::{Inline, Roff, bold, roman};
 
 use super::facts::{ENVIRONMENT, EXIT, FILES};
+use crate::cli::usage::plain_groups;
 use crate::cli::version::COMMIT_DATE;
 
 /// Describes the program beyond its one line.
@@ -98,7 +99,7 @@ fn section(text: &mut Vec<u8>, write: impl FnOnce(&mut Roff)) {
 /// The usage line, as in the help.
 fn usage(command: &clap::Command, text: &mut Vec<u8>) {
     let usage = command.clone().render_usage().to_string();
-    let usage = usage.trim_start_matches("Usage:").trim();
+    let usage = plain_groups(usage.trim_start_matches("Usage:").trim());
     let typed = command.get_bin_name().unwrap_or(command.get_name());
     let rest = usage.strip_prefix(typed).unwrap_or_default();
     section(text, |roff| {

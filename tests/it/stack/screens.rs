@@ -46,10 +46,27 @@ fn every_command_takes_the_global_options_on_either_side() {
         let before = rydes(&format!("--stack x {command} --help")).run().exits(0);
         let after = rydes(&format!("{command} --stack x --help")).run().exits(0);
         assert_eq!(before.stdout, after.stdout);
-        for option in ["--endpoint-url", "--aws", "--output", "--quiet", "--color"] {
-            assert!(after.stdout.contains(option), "{command}: {option}");
-        }
         assert_eq!(after.stderr, "");
+        let hint = "\nGlobal options, such as --stack and --output: rydes --help\n";
+        assert!(after.stdout.contains(hint), "{command}");
+        for option in ["--endpoint-url <URL>", "--json ", "--color <WHEN>"] {
+            assert!(!after.stdout.contains(option), "{command}: {option}");
+        }
+    }
+    let program = rydes("--help").run().exits(0).stdout;
+    for option in ["--endpoint-url <URL>", "--aws ", "--json ", "-q, --quiet", "--color <WHEN>"] {
+        assert!(program.contains(option), "{option}");
+    }
+}
+
+#[test]
+fn what_stands_below_the_options_fits_80_columns() {
+    for command in [String::new()].into_iter().chain(commands("")) {
+        let help = rydes(&format!("{command} --help")).env("COLUMNS", "100").run().exits(0).stdout;
+        let below = help.rsplit_once("rydes --help\n").map_or(help.as_str(), |(_, below)| below);
+        let below = below.lines().filter(|line| !command.is_empty() || line.starts_with("  rydes"));
+        let long: Vec<_> = below.filter(|line| line.len() > 80).collect();
+        assert!(long.is_empty(), "{command}: {long:#?}");
     }
 }
 
@@ -59,8 +76,20 @@ fn wrong_usage() {
         "submit --from Frankfurt",
         "submit --from A --to B --deadline 1ms",
         "submit --from A --to B --file x",
+        "submit Frankfurt",
+        "submit Las Vegas Rome",
+        "submit Frankfurt --to Rome",
+        "submit A B --timeout 15",
+        "submit A B --deadlin 15",
+        "submit A B --url http://localhost:4566",
         "quotes 78c3 --output xml",
-        "setup --providers 0",
+        "quotes --id 78c3",
+        "quotes --json -o jsonl",
+        "watch",
+        "dlq replay",
+        "bench --count 0",
+        "setup --providers 101",
+        "setup --providers ten",
         "setup --stack a_b",
         "setup extra",
         "providers",

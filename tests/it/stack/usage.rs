@@ -21,6 +21,8 @@ fn every_global_option_stands_before_or_after_the_command() {
         format!("{place} --output json --color never --quiet"),
         format!("{place} -o json --color=always -q"),
         format!("{place} -ojson -v"),
+        format!("{place} --json"),
+        format!("{place} --json -o json -q"),
         format!("{place} --output=json --verbose"),
     ] {
         lists(format!("{options} providers list"));
@@ -38,9 +40,11 @@ fn every_global_option_stands_before_or_after_the_command() {
 #[test]
 fn numbers_of_providers_have_limits() {
     let nowhere = format!("--endpoint-url http://127.0.0.1:{}", free_port());
+    let range = rydes(&format!("{nowhere} setup --providers 101")).run().exits(2);
+    says(&range, "error: `--providers 101`: a number from 0 to 100\n");
     for number in ["101", "-1", "ten", "1.5", ""] {
         let line = rydes(&format!("{nowhere} setup")).arg(format!("--providers={number}"));
-        says(&line.run().exits(2), "--providers <N>");
+        says(&line.run().exits(2), "`--providers ");
     }
 }
 
@@ -52,7 +56,7 @@ fn bad_values_are_refused_before_anything_is_polled() {
         ("--fault", &["", "fast", "silent@2", "slow", "slow:x", "decline", "b-c=silent"][..]),
         ("--think", &["", "1s", "4s..1s", "x..y", "1s..13h"]),
         ("--speed", &["", "0", "-1", "NaN", "inf", "fast"]),
-        ("--poll-wait", &["", "0s", "21s", "1500ms", "20"]),
+        ("--poll-wait", &["", "0s", "21s", "1500ms", "21"]),
         ("--visibility", &["", "0s", "13h", "x"]),
         ("--concurrency", &["", "0", "-1", "10001", "many"]),
         ("--behavior", &["", "mad"]),
@@ -67,6 +71,37 @@ fn bad_values_are_refused_before_anything_is_polled() {
     rydes(&format!("{nowhere} providers run b-c")).run().exits(2);
     for option in ["--poll-wait=0s", "--visibility=13h", "--progress=loud"] {
         rydes(&format!("{nowhere} consumer run {option}")).run().exits(2);
+    }
+}
+
+#[test]
+fn a_number_without_a_unit_is_seconds() {
+    // Nothing listens: what is accepted ends with 6.
+    let nowhere = format!("--endpoint-url http://127.0.0.1:{}", free_port());
+    for line in [
+        "submit A B --deadline 15",
+        "submit A B --wait --until stall:5",
+        "quotes x --watch --until stall:5 --linger 1.5 --timeout 30",
+        "verify x --wait --timeout 30",
+        "serve --listen 127.0.0.1:0 --deadline 15",
+        "providers run --think 0.2..4 --fault slow:20 --fault clock:-90 --poll-wait 20",
+        "providers run acme --timeout 5 -- true",
+    ] {
+        rydes(&format!("{nowhere} {line}")).run().exits(6);
+    }
+    for line in
+        ["submit A B --deadline 86401", "submit A B --deadline -5", "verify x --wait --timeout 1e3"]
+    {
+        rydes(&format!("{nowhere} {line}")).run().exits(2);
+    }
+}
+
+#[test]
+fn json_and_another_output_exclude_each_other() {
+    for line in ["--json -o table setup", "--json setup -o jsonl", "-oworkshop quotes --json"] {
+        let refused = rydes(line).run().exits(2);
+        says(&refused, "error: `--json` and another `--output` exclude each other");
+        assert_eq!(refused.stdout, "");
     }
 }
 
@@ -135,5 +170,5 @@ fn completions_are_a_script_for_each_shell() {
         assert!(script.stdout.contains("rydes"), "{shell}");
         assert_eq!(script.stderr, "", "{shell}");
     }
-    rydes("completions tcsh").run().exits(2);
+    says(&rydes("completions tcsh").run().exits(2), "one of bash, elvish, fish, powershell, zsh");
 }

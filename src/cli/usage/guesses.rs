@@ -1,0 +1,229 @@
+//! What people type, and the option or command that they mean. Similar words are clap's to find.
+
+use clap::CommandFactory as _;
+
+use crate::cli::Cli;
+
+/// What to do instead.
+pub(super) enum Guess {
+    /// Type this option.
+    Typed(&'static str),
+    /// Follow this advice.
+    Said(&'static str),
+}
+
+/// Commands, what is typed after them, and the option that is meant. An empty name stands for every command.
+type Options = (&'static [&'static str], &'static [&'static str], &'static str);
+
+const RFQ: &[&str] = &["quotes", "trace", "verify", "close"];
+const REAL: &[&str] = &["providers run", "providers try", "bench"];
+const SIMULATED: &[&str] = &["providers run", "bench"];
+const EVERY: &[&str] = &[""];
+
+/// Those of single commands come first.
+const OPTIONS: &[Options] = &[
+    (&["submit"], &["--timeout", "--within", "--time-limit", "--ttl"], "--deadline"),
+    (&["submit"], &["--watch", "--follow", "--sync"], "--wait"),
+    (&["submit"], &["--origin", "--source", "--start", "--pickup"], "--from"),
+    (&["submit"], &["--destination", "--dest", "--target", "--end"], "--to"),
+    (&["submit"], &["--number", "--repeat", "--times", "--copies", "-n"], "--count"),
+    (&["submit"], &["--id", "--rfq"], "--rfq-id"),
+    (&["submit"], &["--order", "--order-by", "--sort", "--sort-by", "--best"], "--best-by"),
+    (&["submit"], &["--input", "--request", "--event", "-f"], "--file"),
+    (&["submit"], &["--bulk", "--lines"], "--batch"),
+    (&["submit"], &["--user", "--client", "--passenger"], "--customer"),
+    (&["submit"], &["--data", "--payload", "--extra"], "--details"),
+    (&["quotes"], &["--wait", "--follow", "--live", "-f"], "--watch"),
+    (&["quotes"], &["--deadline", "--max-wait"], "--timeout"),
+    (&["quotes"], &["--column", "--columns", "--field", "--fields", "--details"], "--show"),
+    (&["verify"], &["--watch", "--follow"], "--wait"),
+    (&["setup"], &["--count", "--number", "--num-providers"], "--providers"),
+    (&["setup", "teardown"], &["--plan", "--preview", "--what-if"], "--dry-run"),
+    (&["teardown"], &["--force", "--no-confirm", "-f"], "--yes"),
+    (&["providers remove"], &["--yes", "-y", "-f"], "--force"),
+    (&["providers add"], &["--filter", "--policy", "--where"], "--only"),
+    (&["providers add"], &["--language", "--template", "--code"], "--example"),
+    (&["providers run"], &["--file"], "--config"),
+    (&["providers list"], &["--file"], "--config"),
+    (REAL, &["--header", "--headers"], "--headers-file"),
+    (REAL, &["--attempt-timeout", "--deadline"], "--timeout"),
+    (SIMULATED, &["--faults", "--inject", "--error"], "--fault"),
+    (SIMULATED, &["--delay", "--latency", "--sleep"], "--think"),
+    (SIMULATED, &["--mode"], "--behavior"),
+    (SIMULATED, &["--parallel", "--threads", "-j"], "--concurrency"),
+    (&["bench"], &["--number", "--requests", "--rfqs", "-n"], "--count"),
+    (&["bench"], &["--rps", "--qps"], "--rate"),
+    (&["serve"], &["--port", "--address", "--addr", "--bind", "-p"], "--listen"),
+    (&["serve"], &["--timeout"], "--deadline"),
+    (&["serve"], &["--hostname", "--domain", "--allowed-host"], "--host"),
+    (&["localstack up"], &["--docker"], "--runtime docker"),
+    (&["localstack up"], &["--packages", "--no-docker"], "--runtime packages"),
+    (&["localstack logs"], &["--watch", "--tail"], "--follow"),
+    (&["trace"], &["--picture", "--image", "--draw", "--file"], "--svg"),
+    (&["status"], &["--last", "--count", "-n"], "--rfqs"),
+    (&["dlq replay"], &["--provider"], "--to"),
+    (&["dlq replay"], &["--letter", "--letters"], "--id"),
+    (EVERY, &["--format", "--pretty", "--csv", "--yaml"], "--output"),
+    (EVERY, &["--url", "--endpoint", "--port", "--host"], "--endpoint-url"),
+    (EVERY, &["--name", "--stack-name", "-s"], "--stack"),
+    (EVERY, &["--debug", "--log-level"], "--verbose"),
+    (EVERY, &["--silent"], "--quiet"),
+    (EVERY, &["--no-color", "--no-colour"], "--color never"),
+    (EVERY, &["--colour", "--colors"], "--color"),
+    (EVERY, &["--real", "--live", "--cloud"], "--aws"),
+    (EVERY, &["--aws-region"], "--region"),
+    (EVERY, &["--aws-profile"], "--profile"),
+];
+
+/// The same where no option is meant, but something else.
+const ADVICE: &[Options] = &[
+    (RFQ, &["--id", "--rfq-id", "--rfq"], "the id has no option before it: `rydes quotes RFQ-ID`"),
+    (
+        &["providers run", "providers try"],
+        &["--url", "--endpoint", "--webhook"],
+        "`--http` is for the provider's endpoint, `--endpoint-url` for LocalStack's",
+    ),
+    (
+        &["providers run", "providers try", "bench"],
+        &["--program", "--command", "--cmd", "--exec"],
+        "a program comes last, after two dashes: `-- PROGRAM`",
+    ),
+    (
+        &["providers run"],
+        &["--providers", "--count", "--number", "-n"],
+        "`rydes setup --providers N` makes N of them; `rydes providers run NAME` runs one",
+    ),
+    (
+        &["providers run", "providers add", "providers remove"],
+        &["--name", "--provider"],
+        "the provider's name has no option before it: `rydes providers run NAME`",
+    ),
+    (
+        &["submit"],
+        &["--provider", "--providers", "--only"],
+        "every subscribed provider is asked; `rydes providers add NAME --only POLICY` filters",
+    ),
+    (EVERY, &["--local", "--localstack"], "LocalStack is the default; only AWS needs an option"),
+    (
+        EVERY,
+        &["--account", "--account-id"],
+        "on LocalStack, an AWS_ACCESS_KEY_ID of twelve digits chooses the account",
+    ),
+];
+
+/// Commands of the program, or of the command named first.
+const COMMANDS: &[Options] = &[
+    (&["rydes"], &["up", "start"], "localstack up"),
+    (&["rydes"], &["down", "stop"], "localstack down"),
+    (&["rydes"], &["logs"], "localstack logs"),
+    (&["rydes"], &["init", "create", "deploy", "make"], "setup"),
+    (&["rydes"], &["destroy", "delete", "remove", "clean", "cleanup", "rm"], "teardown"),
+    (&["rydes"], &["run", "work", "worker", "workers"], "providers run"),
+    (&["rydes"], &["add", "join"], "providers add"),
+    (&["rydes"], &["try"], "providers try"),
+    (&["rydes"], &["gather"], "consumer run"),
+    (&["rydes"], &["ask", "send", "request", "publish", "rfq"], "submit"),
+    (&["rydes"], &["watch", "follow"], "quotes --watch"),
+    (&["rydes"], &["get", "show", "query", "results", "answers"], "quotes"),
+    (&["rydes"], &["list", "ls", "queues", "history"], "status"),
+    (&["rydes"], &["check", "audit"], "verify"),
+    (&["rydes"], &["timeline"], "trace"),
+    (&["rydes"], &["cancel", "end"], "close"),
+    (&["rydes"], &["dead-letters", "letters", "replay"], "dlq"),
+    (&["rydes"], &["load", "loadtest"], "bench"),
+    (&["rydes"], &["web", "http", "page", "ui"], "serve"),
+    (&["rydes providers"], &["start", "serve", "work"], "run"),
+    (&["rydes providers"], &["ls", "show", "status"], "list"),
+    (&["rydes providers"], &["create", "new", "join", "register", "subscribe"], "add"),
+    (&["rydes providers"], &["rm", "delete", "leave", "unsubscribe"], "remove"),
+    (&["rydes providers"], &["test", "ask"], "try"),
+    (&["rydes consumer"], &["start"], "run"),
+    (&["rydes dlq"], &["ls"], "list"),
+    (&["rydes dlq"], &["redrive", "retry", "resend"], "replay"),
+    (&["rydes localstack"], &["start", "run"], "up"),
+    (&["rydes localstack"], &["stop", "remove"], "down"),
+];
+
+/// What an option means that `command` does not have.
+pub(super) fn option(command: &str, typed: &str) -> Option<Guess> {
+    let command = command.strip_prefix("rydes").unwrap_or(command).trim();
+    // What is said of one command goes before what is said of all.
+    let of = |name: &str| {
+        let advice = find(ADVICE, name, typed).map(Guess::Said);
+        advice.or_else(|| find(OPTIONS, name, typed).map(Guess::Typed))
+    };
+    of(command).or_else(|| of(""))
+}
+
+/// What a command means that `above` does not have.
+pub(super) fn command(above: &str, typed: &str) -> Option<&'static str> {
+    find(COMMANDS, above, typed)
+}
+
+fn find(all: &[Options], command: &str, typed: &str) -> Option<&'static str> {
+    let is_it =
+        |(commands, words, _): &&Options| commands.contains(&command) && words.contains(&typed);
+    all.iter().find(is_it).map(|(_, _, meant)| *meant)
+}
+
+/// The command at the beginning of a usage line, as in `rydes localstack up`.
+pub(super) fn command_in(usage: &str) -> String {
+    let (program, mut path) = (Cli::command(), vec!["rydes"]);
+    let mut command = &program;
+    for word in usage.split_whitespace().skip(1) {
+        let Some(inner) = command.find_subcommand(word) else { break };
+        command = inner;
+        path.push(word);
+    }
+    path.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at<'a>(program: &'a clap::Command, path: &str) -> &'a clap::Command {
+        let names = path.split(' ').filter(|name| !name.is_empty() && *name != "rydes");
+        names.fold(program, |command, name| {
+            command.find_subcommand(name).unwrap_or_else(|| panic!("{path} is no command"))
+        })
+    }
+
+    fn has(command: &clap::Command, option: &str) -> bool {
+        command.get_arguments().any(|arg| {
+            let long = arg.get_long_and_visible_aliases().unwrap_or_default();
+            long.iter().any(|long| format!("--{long}") == option)
+                || arg.get_short().is_some_and(|short| format!("-{short}") == option)
+        })
+    }
+
+    fn program() -> clap::Command {
+        let mut program = Cli::command();
+        program.build();
+        program
+    }
+
+    #[test]
+    fn what_is_meant_exists_and_what_is_typed_does_not() {
+        let program = program();
+        for (commands, words, meant) in OPTIONS {
+            let meant = meant.split(' ').next().expect("a word");
+            for command in *commands {
+                assert!(has(at(&program, command), meant), "{command}: {meant}");
+                for word in words.iter().filter(|_| !command.is_empty()) {
+                    assert!(!has(at(&program, command), word), "{command} has {word}");
+                }
+            }
+        }
+        for (commands, words, _) in ADVICE {
+            for (command, word) in commands.iter().flat_map(|c| words.iter().map(move |w| (c, w))) {
+                assert!(!has(at(&program, command), word), "{command} has {word}");
+            }
+        }
+        for (above, words, meant) in COMMANDS {
+            let above = at(&program, above[0]);
+            at(above, meant.split(" --").next().expect("a command"));
+            assert!(words.iter().all(|word| above.find_subcommand(word).is_none()), "{words:?}");
+        }
+    }
+}

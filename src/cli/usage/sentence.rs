@@ -1,0 +1,212 @@
+//! What is wrong with a command line, in our own words. Knows clap's errors, but no command.
+
+use std::error::Error as _;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+use super::guesses::{self, Guess};
+use crate::error::Error;
+use crate::settings::quoted;
+
+/// The error with what to type instead.
+pub(super) fn of(error: &clap::Error) -> Error {
+    let argument = text(error, ContextKind::InvalidArg);
+    match (error.kind(), argument) {
+        (ErrorKind::UnknownArgument, Some(typed)) => unknown(error, typed),
+        (ErrorKind::InvalidSubcommand, _) => no_command(error),
+        (ErrorKind::InvalidValue, Some(argument)) => no_value(error, argument),
+        (ErrorKind::ValueValidation, Some(argument)) => {
+            let problem = error.source().map(ToString::to_string).unwrap_or_default();
+            let value = text(error, ContextKind::InvalidValue).unwrap_or_default();
+            Error::invalid(format!("`{}`: {}", with_value(argument, value), in_words(&problem)))
+        }
+        (ErrorKind::ArgumentConflict, Some(argument)) => conflict(error, argument),
+        (ErrorKind::MissingRequiredArgument, _) => missing(error),
+        _ => as_clap_says(error),
+    }
+}
+
+fn as_clap_says(error: &clap::Error) -> Error {
+    let text = error.render().to_string();
+    let text = text.trim_end();
+    Error::invalid(text.strip_prefix("error: ").unwrap_or(text))
+}
+
+/// An option that the command does not have, or a word too many.
+fn unknown(error: &clap::Error, typed: &str) -> Error {
+    let command = guesses::command_in(&usage(error));
+    if !typed.starts_with('-') {
+        let problem = format!("`{command}` has no place for `{}`", quoted(typed));
+        return Error::invalid(problem).hint(format!("{command} --help"));
+    }
+    let problem = Error::invalid(format!("`{command}` has no option `{typed}`"));
+    match guesses::option(&command, typed) {
+        Some(Guess::Typed(meant)) => problem.hint(format!("write `{meant}`")),
+        Some(Guess::Said(advice)) => problem.hint(advice),
+        None => match text(error, ContextKind::SuggestedArg) {
+            Some(similar) => problem.hint(format!("write `{}`", name(similar))),
+            None => problem.hint(format!("{command} --help")),
+        },
+    }
+}
+
+fn no_command(error: &clap::Error) -> Error {
+    let above = guesses::command_in(&usage(error));
+    let typed = text(error, ContextKind::InvalidSubcommand).unwrap_or_default();
+    let problem = Error::invalid(format!("`{above}` has no command `{}`", quoted(typed)));
+    let similar = || texts(error, ContextKind::SuggestedSubcommand).first().copied();
+    match guesses::command(&above, typed).or_else(similar) {
+        Some(meant) => problem.hint(format!("write `{above} {meant}`")),
+        None => problem.hint(format!("{above} --help")),
+    }
+}
+
+/// A value that is none of the possible ones, or no value at all.
+fn no_value(error: &clap::Error, argument: &str) -> Error {
+    let possible = texts(error, ContextKind::ValidValue).join(", ");
+    match text(error, ContextKind::InvalidValue) {
+        Some(value) if !value.is_empty() => {
+            let problem = format!("`{}`: it is one of {possible}", with_value(argument, value));
+            match text(error, ContextKind::SuggestedValue) {
+                Some(similar) => Error::invalid(problem).hint(format!("write `{similar}`")),
+                None => Error::invalid(problem),
+            }
+        }
+        _ if possible.is_empty() => Error::invalid(format!("`{}` needs a value", name(argument))),
+        _ => Error::invalid(format!("`{}` needs a value: {possible}", name(argument))),
+    }
+}
+
+fn conflict(error: &clap::Error, argument: &str) -> Error {
+    let others = texts(error, ContextKind::PriorArg);
+    let argument = name(argument);
+    if others.iter().all(|other| name(other) == argument) {
+        return Error::invalid(format!("`{argument}` can be given only once"));
+    }
+    let others: Vec<_> = others.iter().map(|other| format!("`{}`", name(other))).collect();
+    Error::invalid(format!("`{argument}` cannot be used with {}", others.join(", ")))
+}
+
+fn missing(error: &clap::Error) -> Error {
+    let all = texts(error, ContextKind::InvalidArg);
+    let named: Vec<_> = all.iter().map(|argument| choice(argument)).collect();
+    let are = if named.len() == 1 { "is" } else { "are" };
+    let problem = Error::invalid(format!("{} {are} missing", named.join(", ")));
+    match plain_groups(usage(error).trim()) {
+        usage if usage.is_empty() => problem,
+        usage => problem.hint(usage),
+    }
+}
+
+/// The usage line without its title.
+fn usage(error: &clap::Error) -> String {
+    match error.get(ContextKind::Usage) {
+        Some(ContextValue::StyledStr(usage)) => usage.to_string().replacen("Usage:", "", 1),
+        _ => String::new(),
+    }
+}
+
+fn text(error: &clap::Error, kind: ContextKind) -> Option<&str> {
+    texts(error, kind).first().copied()
+}
+
+fn texts(error: &clap::Error, kind: ContextKind) -> Vec<&str> {
+    match error.get(kind) {
+        Some(ContextValue::String(text)) => vec![text],
+        Some(ContextValue::Strings(all)) => all.iter().map(String::as_str).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// `--from` of `--from <CITY>`, `NAME` of `<NAME>...`.
+fn name(argument: &str) -> &str {
+    let name = argument.split(' ').next().unwrap_or(argument);
+    if name.starts_with('-') { name } else { name.trim_matches(['<', '>', '[', ']', '.']) }
+}
+
+/// An option with its value, or the value alone where it needs no name.
+fn with_value(argument: &str, value: &str) -> String {
+    if argument.starts_with('-') {
+        format!("{} {}", name(argument), quoted(value))
+    } else {
+        quoted(value)
+    }
+}
+
+/// ``one of `--id`, `--all` `` of `<--id <ID>|--all>`.
+fn choice(argument: &str) -> String {
+    let all = argument.strip_prefix('<').filter(|rest| rest.starts_with('-'));
+    let Some(all) = all else { return format!("`{}`", name(argument)) };
+    let all: Vec<_> =
+        all.split('|').map(|one| format!("`{}`", name(one.trim_matches('>')))).collect();
+    format!("one of {}", all.join(", "))
+}
+
+/// A usage line that writes `<--id <ID>|--all>` as `(--id <ID> | --all)`.
+pub(in crate::cli) fn plain_groups(usage: &str) -> String {
+    let Some((before, rest)) = usage.split_once("<-") else { return usage.to_owned() };
+    let mut depth = 1;
+    let end = rest.find(|c| {
+        depth += i32::from(c == '<') - i32::from(c == '>');
+        depth == 0
+    });
+    let end = end.unwrap_or(rest.len());
+    let (group, after) = (&rest[..end], rest[end..].trim_start_matches('>'));
+    format!("{before}(-{}){}", group.replace('|', " | "), plain_groups(after))
+}
+
+/// Problems that clap and Rust find by themselves, as people say them.
+fn in_words(problem: &str) -> String {
+    if let Some((_, range)) = problem.split_once(" is not in ") {
+        return range_in_words(range).unwrap_or_else(|| problem.to_owned());
+    }
+    match problem {
+        "invalid digit found in string" | "cannot parse integer from empty string" => {
+            "it is not a whole number".to_owned()
+        }
+        "number too large to fit in target type" => "the number is too large".to_owned(),
+        "number too small to fit in target type" => "the number is too small".to_owned(),
+        _ => problem.to_owned(),
+    }
+}
+
+/// `a number from 1 to 100` of `1..=100`.
+fn range_in_words(range: &str) -> Option<String> {
+    let (low, high) = range.split_once("..")?;
+    let high = match high.strip_prefix('=') {
+        Some(high) => high.parse::<i64>().ok()?,
+        None => high.parse::<i64>().ok()?.checked_sub(1)?,
+    };
+    Some(format!("a number from {low} to {high}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_are_said_as_people_say_them() {
+        for (problem, said) in [
+            ("0 is not in 1..=100", "a number from 1 to 100"),
+            ("-1 is not in 0..5", "a number from 0 to 4"),
+            ("invalid digit found in string", "it is not a whole number"),
+            ("a stack's name is a letter", "a stack's name is a letter"),
+        ] {
+            assert_eq!(in_words(problem), said);
+        }
+    }
+
+    #[test]
+    fn groups_are_written_in_parentheses() {
+        for (usage, plain) in [
+            ("rydes x [OPTIONS] <--id <ID>|--all>", "rydes x [OPTIONS] (--id <ID> | --all)"),
+            ("rydes x <-a|--b> <NAME>", "rydes x (-a | --b) <NAME>"),
+            ("rydes x <NAME>...", "rydes x <NAME>..."),
+        ] {
+            assert_eq!(plain_groups(usage), plain);
+        }
+        assert_eq!(choice("<--id <ID>|--all>"), "one of `--id`, `--all`");
+        assert_eq!(choice("<NAME>..."), "`NAME`");
+        assert_eq!(choice("--from <CITY>"), "`--from`");
+    }
+}
