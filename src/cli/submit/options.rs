@@ -10,69 +10,74 @@ use crate::cli::Context;
 use crate::cli::input::{read_details, text_of};
 use crate::cli::until::stored;
 use crate::core::{BestBy, Details, Ride, Until, parse_duration};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::flow::draft::{DEADLINE, Draft, Submission, Term, Terms, check_deadline, read_json};
 use crate::settings::{Settings, quoted};
 use crate::view::details::Field;
 
-const USAGE: &str = "rydes submit --from CITY --to CITY [--deadline 15s] [--wait]";
+const USAGE: &str = "rydes submit FROM TO [--deadline 15s] [--wait]";
 
 /// Ask the subscribed providers for quotes.
 #[derive(Debug, Clone, Args)]
 #[command(
-    override_usage = "rydes submit --from CITY --to CITY [--deadline 15s] [--until 3] [--wait]",
+    override_usage = "rydes submit FROM TO [--deadline 15s] [--until 3] [--wait]",
     after_help = "Examples:
-  rydes submit --from Frankfurt --to \"Las Vegas\"
-  rydes submit --from Frankfurt --to Rome --deadline 5s --wait
-  rydes submit --from A --to B --until 3 --until price:20   the first one met ends it
-  rydes submit --file event.json   {\"from\": ..., \"to\": ..., \"customer\": ...}
-  rydes submit --from A --to B --count 1000
-  rydes submit --batch requests.jsonl    one such object per line, or - for stdin; a line may
-                                         have \"rfq-id\", \"details\", \"deadline\", \"until\", \"best-by\"
-  rydes submit --from A --to B --details '{\"seats\": 4}' --best-by min:/eta-minutes"
+  rydes submit Frankfurt \"Las Vegas\"
+  rydes submit --from Frankfurt --to Rome      the same with options
+  rydes submit Frankfurt Rome --deadline 5s --wait
+  rydes submit A B --until 3 --until price:20  ends at 3 quotes or a price of 20
+  rydes submit A B --count 1000
+  rydes submit A B --details '{\"seats\": 4}' --best-by min:/eta-minutes
+  rydes submit --file request.json
+  rydes submit --batch requests.jsonl          one request per line
+
+A request in a file is a JSON object with these fields:
+  required  from, to
+  optional  customer, rfq-id, details, deadline, until, best-by"
 )]
 pub(in crate::cli) struct Command {
-    /// Where the ride begins
+    /// Start and end of the ride
+    #[arg(value_name = "FROM TO")]
+    cities: Vec<String>,
+    /// Start of the ride
     #[arg(long, value_name = "CITY")]
     from: Option<String>,
-    /// Where it ends
+    /// End of the ride
     #[arg(long, value_name = "CITY")]
     to: Option<String>,
-    /// Who asks [default: anonymous]
+    /// Name of the customer [default: anonymous]
     #[arg(long, value_name = "NAME")]
     customer: Option<String>,
-    /// How long to wait for answers, 10ms to 24h [default: 15s]
+    /// Time that providers have to answer, 10ms to 24h [default: 15s]
     #[arg(long, value_name = "TIME", value_parser = deadline)]
     deadline: Option<Duration>,
-    /// What completes it beside `all`: `3` quotes or `price:20`, for every reader; with --wait also
-    /// `stall:5s`, for this wait; may be repeated
+    /// End early: after `3` quotes, or at a price of 20 or less with `price:20`; with --wait also
+    /// after 5 s without news with `stall:5s`; repeatable
     #[arg(long, value_name = "CONDITION")]
     pub(super) until: Vec<Until>,
-    /// Order of the quotes, the best first: `price`, or `min:POINTER` or `max:POINTER` for a number in
-    /// the replies' details, as in `min:/eta-minutes` [default: price]
+    /// What makes a quote the best: `price`, or a number in the details of the reply, the lowest or the
+    /// highest, as in `min:/eta-minutes` or `max:/stars` [default: price]
     #[arg(long, value_name = "ORDER", value_parser = BestBy::from_str)]
     best_by: Option<BestBy>,
-    /// Details for the providers: JSON, `@FILE`, or `@-` for stdin [default: none]
+    /// Details for the providers: JSON, `@FILE`, or `@-` for stdin
     #[arg(long, value_name = "JSON", allow_negative_numbers = true, conflicts_with = "file")]
     details: Option<String>,
-    /// Read the request from a JSON file, or from stdin with `-`; it has the fields of a line of
-    /// --batch
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "to", "customer"])]
+    /// Read the request from this JSON file, or from stdin with `-`
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["cities", "from", "to", "customer"])]
     file: Option<PathBuf>,
-    /// Use this id; an RFQ that may have been lost half way is submitted again
+    /// Id of the RFQ, to submit it again after an error; nothing is doubled [default: a new one]
     #[arg(long, value_name = "ID")]
     rfq_id: Option<String>,
-    /// Submit it so many times in batches, each time with an id of its own
+    /// Submit N copies in batches, each with its own id, up to 10000000
     #[arg(long, value_name = "N", conflicts_with_all = ["rfq_id", "wait"], value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub(super) count: Option<u32>,
-    /// Submit each line of a JSONL file in batches, or of stdin with `-`; lines that have an
-    /// `rfq-id` may be submitted again
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "to", "customer", "details", "file", "rfq_id", "wait", "count"])]
+    /// Submit the lines of this JSONL file in batches, or of stdin with `-`
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["cities", "from", "to", "customer", "details", "file", "rfq_id", "wait", "count"])]
     pub(super) batch: Option<PathBuf>,
-    /// Go on as `rydes quotes --watch`
+    /// Wait for the quotes, as `rydes quotes --watch` does
     #[arg(short = 'w', long)]
     pub(super) wait: bool,
-    /// With --wait: add a column, as `rydes quotes --show` does; may be repeated
+    /// With --wait: add a column, as `rydes quotes --show` does; repeatable
     #[arg(long, value_name = "FIELD", requires = "wait")]
     pub(super) show: Vec<Field>,
     /// With --wait: exit 0 where there is a best quote, however the wait ended
@@ -102,12 +107,34 @@ impl Command {
             let rfq_id = self.rfq_id.clone().or(draft.rfq_id);
             return Draft { rfq_id, ..draft }.check(str::to_owned, terms);
         }
-        let Self { from, to, customer, rfq_id, .. } = self.clone();
+        let (from, to) = self.cities()?;
+        let Self { customer, rfq_id, .. } = self.clone();
         let is_missing = from.is_none() || to.is_none();
         let details = self.details(context).await?;
         let draft = Draft { ride: Ride { from, to, customer }, rfq_id, details };
-        let checked = draft.check(|field| format!("--{field}"), self.terms());
+        let is_placed = |field: &str| !self.cities.is_empty() && ["from", "to"].contains(&field);
+        let name = |field: &str| {
+            if is_placed(field) { field.to_uppercase() } else { format!("--{field}") }
+        };
+        let checked = draft.check(name, self.terms());
         checked.map_err(|error| if is_missing { error.hint(USAGE) } else { error })
+    }
+
+    /// Start and end of the ride, as two words or as two options.
+    fn cities(&self) -> Result<(Option<String>, Option<String>)> {
+        let option = self.from.as_ref().map(|_| "--from").or(self.to.as_ref().map(|_| "--to"));
+        let problem = match (&self.cities[..], option) {
+            ([], _) => return Ok((self.from.clone(), self.to.clone())),
+            ([from, to], None) => return Ok((Some(from.clone()), Some(to.clone()))),
+            (_, Some(option)) => format!("FROM and TO cannot be used with `{option}`"),
+            ([from], None) => format!("TO is missing after `{}`", quoted(from)),
+            (more, None) => format!("FROM and TO are two cities, not {}", more.len()),
+        };
+        let error = Error::invalid(format!("{problem}; nothing was sent"));
+        Err(match self.cities.len() {
+            3.. => error.hint("a name of several words has quotes, as in \"Las Vegas\""),
+            _ => error.hint(USAGE),
+        })
     }
 
     async fn details(&self, context: &Context) -> Result<Option<Details>> {

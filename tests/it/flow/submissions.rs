@@ -2,7 +2,10 @@
 
 use serde_json::json;
 
+use rydes::core::Timestamp;
+
 use crate::support::stack::{Stack, provider};
+use crate::support::{document, says};
 
 #[test]
 fn they_are_validated_before_anything_is_sent() {
@@ -35,6 +38,36 @@ fn they_are_validated_before_anything_is_sent() {
     stack.rydes("providers remove UnicornManagementResource1").run().exits(0);
     let nobody = stack.rydes("submit --from A --to B").run().exits(1);
     assert!(nobody.stderr.contains("nothing was written"), "{}", nobody.stderr);
+}
+
+#[test]
+fn cities_stand_alone_and_a_bare_deadline_is_seconds() {
+    let stack = Stack::set_up(1);
+    let submit = |arguments: &str| {
+        let told = stack.rydes(&format!("submit {arguments} --json")).run().exits(0);
+        document(&told)
+    };
+    let told = submit("Frankfurt Rome --deadline 15");
+    assert_eq!([&told["from"], &told["to"]], ["Frankfurt", "Rome"]);
+    let time = |field: &str| Timestamp::parse(told[field].as_str().expect("a text"));
+    let (submitted, deadline) = (time("submitted-at"), time("deadline"));
+    let length = deadline.expect("a time").millis_since(submitted.expect("a time"));
+    assert_eq!(length, 15_000);
+    assert_eq!(submit("--deadline 2.5 Frankfurt --customer cmr Rome")["customer"], "cmr");
+    assert_eq!(submit("Frankfurt Rome --count 2")["submitted"], 2);
+    let before = stack.depth(&provider(1));
+    for (arguments, problem) in [
+        ("Frankfurt", "TO is missing after `Frankfurt`; nothing was sent"),
+        ("Las Vegas Rome", "FROM and TO are two cities, not 3; nothing was sent"),
+        ("Frankfurt --to Rome", "FROM and TO cannot be used with `--to`; nothing was sent"),
+        ("A B --from A --to B", "FROM and TO cannot be used with `--from`; nothing was sent"),
+        ("A B --file x", "`FROM` cannot be used with `--file`"),
+        ("A B --batch x", "`FROM` cannot be used with `--batch`"),
+        ("A \u{2066}", "`TO` holds control characters"),
+    ] {
+        says(&stack.rydes(&format!("submit {arguments}")).run().exits(2), problem);
+    }
+    assert_eq!(stack.depth(&provider(1)), before);
 }
 
 #[test]
