@@ -15,22 +15,29 @@ const CONCURRENCY: usize = 100;
 /// How simulated providers behave.
 #[derive(Debug, Clone, Args)]
 pub(super) struct BehaviourArgs {
-    /// How providers behave [default: demo; for bench: steady]
-    #[arg(long, help_heading = SIMULATED, visible_alias = "behaviour", value_enum, value_name = "HOW")]
+    /// Behavior, see below: `demo`, `workshop` or `steady` [default: demo; for bench: steady]
+    #[arg(
+        long,
+        help_heading = SIMULATED,
+        visible_alias = "behaviour",
+        value_enum,
+        value_name = "HOW",
+        hide_possible_values = true
+    )]
     behavior: Option<Profile>,
-    /// Random seed [default: 0]
+    /// Seed of all random choices [default: 0]
     #[arg(long, help_heading = SIMULATED, value_name = "N")]
     seed: Option<u64>,
-    /// How long providers think, as in 200ms..4s
+    /// Thinking time, as in 200ms..4s [default: that of the behavior]
     #[arg(long, help_heading = SIMULATED, value_name = "MIN..MAX", value_parser = think)]
     think: Option<Think>,
-    /// Divide thinking times by this; deadlines stay [default: 1]
+    /// Divide thinking times by FACTOR; deadlines stay [default: 1]
     #[arg(long, help_heading = SIMULATED, value_name = "FACTOR", value_parser = speed)]
     speed: Option<f64>,
-    /// Make something go wrong on purpose; repeatable
+    /// Fault to inject, as in `silent@0.1` or `acme=slow:20s`; repeatable
     #[arg(long = "fault", help_heading = SIMULATED, value_name = "FAULT")]
     faults: Vec<Fault>,
-    /// Requests at once per provider [default: 100; for a program: the processors]; not for those of --config
+    /// Requests at once per provider [default: 100; for a program: the number of processors]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=10_000))]
     concurrency: Option<u16>,
 }

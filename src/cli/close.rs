@@ -22,7 +22,7 @@ const ATTEMPTS: usize = 4;
   rydes close 78c3
   rydes close 78c3 -o json         how it stood when it was closed")]
 pub(super) struct Command {
-    /// The RFQ: its id, or a unique prefix (4 characters or more) of one submitted here
+    /// Id of the RFQ, or its first 4 or more characters if it was submitted from this machine
     #[arg(value_name = "RFQ-ID")]
     id: String,
 }

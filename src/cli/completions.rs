@@ -7,14 +7,31 @@ use super::version::VERSION;
 use super::{Cli, Context};
 use crate::error::exit;
 
-/// Print the completions of a shell.
+/// Print the completion script of a shell.
 #[derive(Debug, Args)]
-#[command(after_help = "Examples:
+#[command(after_help = "Install for bash:
+  mkdir -p ~/.local/share/bash-completion/completions
   rydes completions bash > ~/.local/share/bash-completion/completions/rydes
-  rydes completions zsh > ~/.zfunc/_rydes        a folder of $fpath, before compinit
-  rydes completions fish > ~/.config/fish/completions/rydes.fish")]
+          requires the package bash-completion
+
+Install for zsh:
+  mkdir -p ~/.zfunc
+  rydes completions zsh > ~/.zfunc/_rydes
+          ~/.zshrc needs `fpath+=~/.zfunc` before `compinit`
+
+Install for fish:
+  mkdir -p ~/.config/fish/completions
+  rydes completions fish > ~/.config/fish/completions/rydes.fish
+
+Install for elvish:
+  mkdir -p ~/.config/elvish/lib
+  rydes completions elvish > ~/.config/elvish/lib/rydes.elv
+          ~/.config/elvish/rc.elv needs `use rydes`
+
+Install for PowerShell:
+  rydes completions powershell >> $PROFILE")]
 pub(super) struct Command {
-    /// The shell
+    /// Shell that reads the script
     #[arg(value_enum, value_name = "SHELL")]
     shell: Shell,
 }
@@ -33,6 +50,9 @@ pub(super) fn run(context: &Context, command: &Command) -> u8 {
         }
     };
     context.output.data(script.trim_end());
+    if context.output.is_terminal() {
+        context.output.note("next: rydes completions --help shows how to install it");
+    }
     exit::DONE
 }
 

@@ -10,6 +10,9 @@ use crate::flow::workers::WorkerPlan;
 
 /// Run the response consumer alone.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  rydes consumer run                     gathers the answers of all providers
+  rydes providers run --no-consumer      the providers, in another terminal")]
 pub(super) struct Command {
     #[command(subcommand)]
     action: Action,
@@ -17,7 +20,10 @@ pub(super) struct Command {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Gather answers into the table, on any number of machines
+    /// Gather answers into the table; any number of machines may do it at once
+    #[command(after_help = "Examples:
+  rydes consumer run
+  rydes consumer run -o jsonl            one line of JSON per event")]
     Run(Common),
 }
 

@@ -44,7 +44,7 @@ const SHOWN: &str = "eta-minutes";
 /// See all of it in under 40 s: brings LocalStack up, sets up, runs, submits, cleans up.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
-  rydes demo                       needs Docker, or Python 3.13 with Java and npm")]
+  rydes demo          needs Docker, or Python 3.13 with Java and npm")]
 pub(super) struct Command {}
 
 pub(super) async fn run(context: &Context, _command: Command) -> Result<u8> {

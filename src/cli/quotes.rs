@@ -14,27 +14,28 @@ use crate::flow::quotes::snapshot;
 use crate::terminal::Format;
 use crate::view::details::Field;
 
-/// Show how an RFQ stands, or watch the quotes come in.
+/// Show how an RFQ stands, or watch its quotes arrive.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   rydes quotes                     the newest RFQ submitted from this machine
-  rydes quotes 78c3 --watch        until every provider has answered, or the deadline
+  rydes quotes 78c3 --watch        until all have answered, or the deadline
   rydes quotes 78c3 --watch --until 3 --until price:20 --until stall:5s
   rydes quotes 78c3 --show vehicle --show eta-minutes
   rydes quotes 78c3 -o json        exact prices, for programs")]
 pub(super) struct Command {
-    /// The RFQ: its id, or a unique prefix (4 characters or more) of one submitted here
+    /// Id of the RFQ, or its first 4 or more characters if it was submitted from this machine
+    /// [default: the newest RFQ submitted from this machine]
     #[arg(value_name = "RFQ-ID")]
     id: Option<String>,
-    /// Stay until every provider has answered, or the deadline
+    /// Wait until every provider has answered, or until the deadline
     #[arg(short, long)]
     watch: bool,
-    /// With --watch: end this wait with `all`, `3` quotes, `price:20` or `stall:5s`; may be repeated,
-    /// the first one met ends it
+    /// With --watch: what ends the wait: `all`, `3` quotes, `price:20` or `stall:5s`; repeatable, the
+    /// first one counts
     #[arg(long, value_name = "CONDITION", requires = "watch")]
     until: Vec<Until>,
-    /// Add a column: a field of each reply's details by its name, or by a JSON Pointer such as
-    /// `/legs/0/price`; may be repeated
+    /// Add a column: a field of each reply's details, by name or by a JSON Pointer such as
+    /// `/legs/0/price`; repeatable
     #[arg(long, value_name = "FIELD")]
     show: Vec<Field>,
     #[command(flatten)]

@@ -38,19 +38,19 @@ const REMEMBER: Duration = Duration::from_millis(500);
 
   curl -X POST http://127.0.0.1:8080/submit-instant-ride-rfq \\
        -d '{\"from\": \"Frankfurt\", \"to\": \"Las Vegas\", \"customer\": \"cmr\"}'
-  curl http://127.0.0.1:8080/query-instant-ride-rfq/ID             as the original
-  curl http://127.0.0.1:8080/query-instant-ride-rfq/ID?view=full   all that is known
+  curl http://127.0.0.1:8080/query-instant-ride-rfq/ID
+  curl http://127.0.0.1:8080/query-instant-ride-rfq/ID?view=full   all fields
   curl -N http://127.0.0.1:8080/rfqs/ID/events                     each change
   curl http://127.0.0.1:8080/readyz                                also /healthz")]
 pub(super) struct Command {
-    /// Address and port to listen at. No authentication: anyone who can reach it can submit
+    /// Address and port to listen on. No authentication: anyone who can reach it can submit
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
     listen: String,
-    /// The deadline of requests that name none, 10ms to 24h [default: 15s]
+    /// Deadline of requests that name none, 10ms to 24h [default: 15s]
     #[arg(long, value_name = "TIME", value_parser = deadline)]
     deadline: Option<Duration>,
-    /// Answer to this host name too, and let its pages submit from the standard port; may be
-    /// repeated. Without it: to addresses, and to `localhost` while listening on this machine alone
+    /// Host name under which browsers reach this server, as behind a reverse proxy; repeatable. IP
+    /// addresses always work, and `localhost` works while only this machine can connect
     #[arg(long = "host", value_name = "NAME", value_parser = Hosts::name)]
     hosts: Vec<String>,
 }

@@ -21,7 +21,7 @@ pub(super) struct Command {
     /// Number of simulated providers, 0 to 100
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u8).range(0..=100))]
     providers: u8,
-    /// Say what would be done; touch nothing
+    /// Show what would be done, and change nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
     /// Take over resources of the right name that lack the stack's tag

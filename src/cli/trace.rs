@@ -27,10 +27,11 @@ const COLUMNS: u16 = 80;
   rydes trace 78c3 -o json         the same numbers, in milliseconds
   rydes trace 78c3 --svg quotes.svg")]
 pub(super) struct Command {
-    /// The RFQ: its id, or a unique prefix (4 characters or more) of one submitted here
+    /// Id of the RFQ, or its first 4 or more characters if it was submitted from this machine
+    /// [default: the newest RFQ submitted from this machine]
     #[arg(value_name = "RFQ-ID")]
     id: Option<String>,
-    /// Draw it into this file too; it is replaced if it is there
+    /// Also draw it into this file, which is replaced
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
 }

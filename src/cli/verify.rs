@@ -30,13 +30,14 @@ const PAUSE: Duration = Duration::from_secs(1);
   rydes verify 78c3 --wait         until no copy is in flight
   rydes verify 78c3 -o json")]
 pub(super) struct Command {
-    /// The RFQ: its id, or a unique prefix (4 characters or more) of one submitted here
+    /// Id of the RFQ, or its first 4 or more characters if it was submitted from this machine
+    /// [default: the newest RFQ submitted from this machine]
     #[arg(value_name = "RFQ-ID")]
     id: Option<String>,
-    /// Stay until no copy is in flight
+    /// Wait until no copy is in flight
     #[arg(short, long)]
     wait: bool,
-    /// With --wait: how long at the most
+    /// With --wait: limit of the wait
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_duration, requires = "wait")]
     timeout: Duration,
 }

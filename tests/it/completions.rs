@@ -12,7 +12,9 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::support::terminal::Terminal;
-use crate::support::{PATIENCE, Rydes, beside_rydes, eventually, free_port, rydes, script};
+use crate::support::{
+    PATIENCE, Rydes, beside_rydes, eventually, free_port, on_terminal, rydes, script,
+};
 
 /// The ids that were submitted here, oldest first; sorted they would stand in another order.
 const IDS: [&str; 3] = [
@@ -101,6 +103,19 @@ fn commands_options_and_their_values_are_offered() {
     }
     let open = offers("setup ");
     assert!(open[..3].contains(&"--providers".to_owned()), "{open:?}");
+}
+
+#[test]
+fn a_script_on_a_terminal_says_how_to_install_it() {
+    let terminal = Terminal::new();
+    let mut shown = terminal.of(on_terminal("completions fish")).start();
+    let next = "next: rydes completions --help shows how to install it";
+    assert!(eventually(PATIENCE, || terminal.text().contains(next)), "{}", terminal.text());
+    assert!(shown.wait().expect("it ends").success());
+    let help = rydes("completions --help").run().exits(0).stdout;
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        assert!(help.contains(&format!("\n  rydes completions {shell} >")), "{shell}");
+    }
 }
 
 #[test]

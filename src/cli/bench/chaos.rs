@@ -30,16 +30,16 @@ const THINK: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 /// What is broken.
 #[derive(Debug, Args)]
 pub(super) struct Chaos {
-    /// Kill worker processes under load at seeded moments, then account for every copy
+    /// Kill worker processes under load at random moments, then account for every copy
     #[arg(long = "chaos", id = "chaos")]
     is_asked: bool,
-    /// With --chaos: how many are killed
+    /// With --chaos: number of kills
     #[arg(long, value_name = "N", requires = "chaos", default_value_t = 20, value_parser = clap::value_parser!(u32).range(0..=10_000))]
     kills: u32,
-    /// With --chaos: worker processes at once, each with all providers and a consumer
+    /// With --chaos: number of worker processes, each with all providers and a consumer
     #[arg(long, value_name = "N", requires = "chaos", default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=20))]
     workers: u8,
-    /// With --chaos: the share of all requests that a proxy lets fail, as in 0.05
+    /// With --chaos: share of the requests to LocalStack that fail, as in 0.05
     #[arg(long, value_name = "SHARE", requires = "chaos", value_parser = share)]
     failing: Option<f64>,
 }

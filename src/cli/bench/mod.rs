@@ -33,29 +33,37 @@ const VISIBILITY: Duration = Duration::from_secs(30);
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   rydes bench                               1000 RFQs as fast as they are taken
-  rydes bench --rate 5 --count 100          five a second, come what may
+  rydes bench --rate 5 --count 100          five a second, at fixed times
   rydes bench --providers 100 --count 100 --output json
-  rydes bench --aws --stack bench-42        on AWS itself: costs what it says at the end
-  rydes bench --chaos --failing 0.05        20 workers killed, 5 % of requests failed
-  rydes bench --http http://localhost:8000  a real endpoint answers for each provider
-  rydes bench --count 100 -- ./quote.py     a program answers for each provider
+  rydes bench --aws --stack bench-42        on AWS itself, which costs money
+  rydes bench --chaos --failing 0.05        20 kills, and 5 % of requests fail
+  rydes bench --http http://localhost:8000  a real endpoint answers
+  rydes bench --count 100 -- ./quote.py     a real program answers
 
-Submitter, workers and consumer run in this process (with --chaos the workers in others); latency
-counts from when an RFQ was due to be submitted to the write of its last answer.")]
+What is measured:
+  latency  from the time an RFQ was due to the write of its last answer
+  process  one for all parts; with --chaos the workers have their own
+
+Behaviors:
+  demo      thinks 0.2 to 4 s; 10 % each decline, stay silent, fail, or are late
+  workshop  as the original: 50 % stay silent, the others think 0 to 60 s
+  steady    always answers at once
+
+Faults: `rydes providers run --help` lists them.")]
 pub(super) struct Command {
-    /// RFQs that are measured [default: 1000; for --chaos 500]
+    /// RFQs to measure [default: 1000; with --chaos: 500]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(super) count: Option<u32>,
-    /// Providers
+    /// Providers, 1 to 100
     #[arg(long, value_name = "M", default_value_t = 10, value_parser = clap::value_parser!(u8).range(1..=100))]
     pub(super) providers: u8,
-    /// RFQs a second, each at its time [default: as fast as they are taken; for --chaos 20]
+    /// RFQs per second, at fixed times [default: as fast as possible; with --chaos: 20]
     #[arg(long, value_name = "R", value_parser = rate)]
     pub(super) rate: Option<f64>,
-    /// RFQs before those that are measured
+    /// RFQs before the measured ones
     #[arg(long, value_name = "N", conflicts_with = "chaos", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     warm_up: u32,
-    /// Details of each RFQ: JSON, `@FILE`, or `@-` for stdin [default: none]
+    /// Details of each RFQ: JSON, `@FILE`, or `@-` for stdin
     #[arg(long, value_name = "JSON", allow_negative_numbers = true, conflicts_with = "chaos")]
     details: Option<String>,
     #[command(flatten)]

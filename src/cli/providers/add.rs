@@ -24,14 +24,15 @@ use crate::view::owner::{LocalAccess, Needs, add_access, lines};
   rydes providers add acme --only '{\"from\": [\"Oslo\"]}'
   rydes providers add acme --only '{}'     removes the filter")]
 pub(super) struct Command {
-    /// The provider's name: a letter, then letters, digits or `_`
+    /// Name of the provider: a letter, then letters, digits or `_`
     #[arg(value_name = "NAME", value_parser = ProviderName::parse)]
     name: ProviderName,
-    /// Print a complete provider in this language to stdout, ready to run
-    #[arg(long, value_enum, value_name = "LANGUAGE")]
+    /// Print a complete provider to stdout, ready to run: `python` (boto3) or `node`
+    /// (@aws-sdk/client-sqs)
+    #[arg(long, value_enum, value_name = "LANGUAGE", hide_possible_values = true)]
     example: Option<Language>,
-    /// Filter policy: ask the provider only for requests that match it. JSON, `@FILE`, or `@-` for
-    /// stdin; `{}` removes it [default: keep the current policy]
+    /// Ask the provider only for requests that match this filter policy: JSON, `@FILE`, or `@-` for
+    /// stdin; `{}` removes it [default: the current policy]
     #[arg(long, value_name = "POLICY")]
     only: Option<String>,
     /// Take over a queue of the right name that lacks the stack's tag
@@ -92,7 +93,9 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     match &example {
         None => output.lines(&lines(&needs)),
         Some(program) => {
-            lines(&needs).iter().for_each(|line| output.note(line));
+            for line in lines(&needs) {
+                output.note(&line);
+            }
             output.data(program);
         }
     }

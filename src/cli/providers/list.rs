@@ -16,8 +16,12 @@ use crate::view::served::{SIMULATED, document, what_answers};
 use crate::view::subscriptions::{self, add_delivery, unmarked};
 use crate::view::table::{Column, lines};
 
-/// Show who is subscribed, and what their subscriptions filter.
+/// Show who is subscribed, and their filters.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  rydes providers list
+  rydes providers list --config providers.toml   with what answers for each
+  rydes providers list --json")]
 pub(super) struct Command {
     /// Show how `providers run --config FILE` would serve each provider
     #[arg(long, value_name = "FILE")]

@@ -23,6 +23,13 @@ use crate::view::count_of;
 
 /// Run providers, simulated and real; list, add, remove and try them.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  rydes providers run                      all simulated ones, with the consumer
+  rydes providers list                     who is subscribed
+  rydes providers add acme                 makes a queue for a real provider
+  rydes providers try -- ./quote.py        asks a program once, without AWS
+  rydes providers run acme -- ./quote.py   lets the program answer for acme
+  rydes providers remove acme")]
 pub(super) struct Command {
     #[command(subcommand)]
     action: Action,
@@ -37,27 +44,30 @@ impl Command {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Answer requests as simulated providers, or by a program or an endpoint; gather the answers
+    /// Answer requests, simulated or by a program or an endpoint, and gather the answers
     Run(run::Command),
-    /// Show who is subscribed, and what their subscriptions filter
+    /// Show who is subscribed, and their filters
     List(list::Command),
     /// Make a queue and a subscription for a real provider
     Add(add::Command),
     /// Unsubscribe providers and delete their queues
     ///
-    /// An empty queue is counted for a minute on AWS (2 s on LocalStack) before it is deleted, since
-    /// counts lag behind. A queue that holds requests is kept.
+    /// A queue that holds requests is kept. An empty one is counted for a minute on AWS (2 s on
+    /// LocalStack) before it is deleted, since counts lag behind.
     Remove(Remove),
-    /// Ask a program or an endpoint once, without AWS, and show the reply that would be sent
+    /// Ask a program or an endpoint once, without AWS, and show its reply
     Try(trial::Command),
 }
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  rydes providers remove acme
+  rydes providers remove acme globex --force     even if requests are lost")]
 struct Remove {
-    /// The providers
+    /// Names of the providers
     #[arg(value_name = "NAME", required = true, value_parser = ProviderName::parse)]
     names: Vec<ProviderName>,
-    /// Delete queues that still hold requests, which are lost
+    /// Delete queues that still hold requests too; these requests are lost
     #[arg(long)]
     force: bool,
 }

@@ -26,45 +26,51 @@ use crate::view::served::{document, table};
 #[command(after_help = "Examples:
   rydes providers run                                  all, with the consumer
   rydes providers run UnicornManagementResource3       one of them
-  rydes providers run --behavior workshop              as the original (deadlines of 70s)
-  rydes providers run --fault silent@0.1 --fault UnicornManagementResource3=slow:20s
-  rydes providers run acme -- ./quote.py               a real one: a program answers
+  rydes providers run --behavior workshop
+  rydes providers run --fault silent@0.1 --fault acme=slow:20s
+  rydes providers run acme -- ./quote.py               a program answers
   rydes providers run acme --http http://localhost:8000/rides
-  rydes providers run --config providers.toml          all simulated ones and those of a file
+  rydes providers run --config providers.toml          those of the file as well
 
-Faults: [NAME=]KIND[@CHANCE][:ARGUMENT], the first that strikes counts:
-  decline:REASON     declines
-  silent             leaves a receipt and no answer
+Behaviors:
+  demo      thinks 0.2 to 4 s; 10 % each decline, stay silent, fail, or are late
+  workshop  as the original: 50 % stay silent, the others think 0 to 60 s
+  steady    always answers at once
+
+Faults: [NAME=]KIND[@CHANCE][:ARGUMENT]; the first one that strikes counts:
+  decline:REASON     declines with this reason
+  silent             sends a receipt and no answer
   error              fails at every attempt
-  slow:TIME          thinks so long
-  clock:+5m          its clock is 5 minutes fast (clock:-5m slow)
+  slow:TIME          thinks for this time
+  clock:TIME         its clock is fast (clock:+5m) or slow (clock:-5m)
   poison             sends a body that is not JSON
-  duplicate          answers twice, the second time dearer
+  duplicate          answers twice, the second time at a higher price
   wrong-id           answers to an id that belongs to no RFQ
-  crash-before-send  its worker dies once and is replaced; the request comes back
-                     after 30 s: a --deadline of 60s suits it
-  crash-after-send   the same, after its answer was sent")]
+  crash-before-send  its worker dies once before it sends the answer
+  crash-after-send   its worker dies once after it has sent the answer
+
+Deadlines: `submit --deadline 70s` suits workshop, and 60s suits crashes.")]
 pub(super) struct Command {
-    /// Run only these providers; with PROGRAM or --http, exactly one
+    /// Providers to run; with PROGRAM or --http exactly one [default: all simulated ones]
     #[arg(value_name = "NAME", value_parser = provider_name)]
     names: Vec<ProviderName>,
     #[command(flatten)]
     service: ServiceArgs,
-    /// Path of the endpoint's health check, as in `/healthz`; nothing is received until it returns 2xx
+    /// Path of the endpoint's health check, as in `/healthz`; no request is received until it returns 2xx
     #[arg(long, help_heading = REAL, value_name = "PATH", value_parser = health_path, requires = "http", conflicts_with = "program")]
     health: Option<String>,
-    /// File that names real providers and their programs or endpoints
+    /// File that names real providers, with the program or endpoint of each
     #[arg(long, help_heading = REAL, value_name = "FILE", conflicts_with_all = ["http", "program"])]
     config: Option<PathBuf>,
-    /// Check the providers and print how each would be served; run nothing
+    /// Show how each provider would be served, and run nothing
     #[arg(long)]
     check: bool,
     #[command(flatten)]
     behaviour: BehaviourArgs,
-    /// Leave the response consumer out
+    /// Leave out the response consumer, which gathers the answers
     #[arg(long)]
     no_consumer: bool,
-    /// Let silent simulated providers send no receipt, as if they were down
+    /// Send no receipts for silent providers, as if they were down
     #[arg(long, help_heading = SIMULATED)]
     no_receipts: bool,
     #[command(flatten)]

@@ -27,7 +27,7 @@ pub(super) const REAL: &str = "Real providers";
 /// The program or the endpoint of one real provider.
 #[derive(Debug, Clone, Args)]
 pub(in crate::cli) struct ServiceArgs {
-    /// URL of the endpoint that answers; each attempt is a POST
+    /// Endpoint that answers; each attempt is a POST to this URL
     #[arg(long, help_heading = REAL, value_name = "URL", value_parser = endpoint_url, conflicts_with = "program")]
     http: Option<Url>,
     /// Limit of one attempt, 100ms to 1h [default: 10s]
@@ -36,7 +36,7 @@ pub(in crate::cli) struct ServiceArgs {
     /// File with headers for the endpoint, one `Name: value` per line
     #[arg(long, help_heading = REAL, value_name = "FILE", requires = "http", conflicts_with = "program")]
     headers_file: Option<PathBuf>,
-    /// Environment variable that the program may see; repeatable
+    /// Variable of the environment that the program may see; repeatable
     #[arg(long = "env", help_heading = REAL, value_name = "NAME", value_parser = variable, requires = "program", conflicts_with = "http")]
     variables: Vec<String>,
     /// Program that answers, with its arguments; it reads the request from stdin

@@ -28,26 +28,27 @@ const DEADLINE: Duration = Duration::from_secs(15);
 const FROM: &str = "Frankfurt";
 const TO: &str = "Las Vegas";
 
-/// Ask a program or an endpoint once, without AWS, and show the reply that would be sent.
+/// Ask a program or an endpoint once, without AWS, and show its reply.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   rydes providers try -- ./quote.py
   rydes providers try --from Oslo --to Rome --http http://localhost:8000/rides
   rydes providers try < request.json -- ./quote.py
 
-Exit code: 0 for a quote, a decline or a receipt; 8 for a failure; 2 for wrong usage.")]
+Request: read from stdin, unless an option names it or stdin is a terminal.
+
+Exit code: 0 for a quote, a decline or a receipt, 8 for a failure.")]
 pub(super) struct Command {
-    /// Start of the ride [default: Frankfurt]. Without --from, --to and --details, the request is read
-    /// from stdin, unless stdin is a terminal
+    /// Start of the ride [default: Frankfurt]
     #[arg(long, value_name = "CITY")]
     from: Option<String>,
     /// End of the ride [default: Las Vegas]
     #[arg(long, value_name = "CITY")]
     to: Option<String>,
-    /// Name of the customer; unused if the request is read from stdin
+    /// Name of the customer
     #[arg(long, value_name = "NAME", default_value = "try")]
     customer: String,
-    /// Details of the request: JSON, `@FILE`, or `@-` for stdin [default: none]
+    /// Details of the request: JSON, `@FILE`, or `@-` for stdin
     #[arg(long, value_name = "JSON", allow_negative_numbers = true)]
     details: Option<String>,
     /// Name of the provider in the reply

@@ -49,15 +49,15 @@ fn venv(folder: &Path) {
 /// A folder beside the build that holds what `make` puts into it, of an earlier run too.
 fn made_once(name: &str, make: impl Fn(&Path)) -> PathBuf {
     let all = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let made = all.join(name);
-    if !made.exists() {
+    let folder = all.join(name);
+    if !folder.exists() {
         let new = TempDir::new_in(all).expect("a temporary folder");
         make(new.path());
         // Another run of these tests may have been quicker.
-        _ = fs::rename(new.path(), &made);
+        _ = fs::rename(new.path(), &folder);
     }
-    assert!(made.exists(), "{name} is not installed");
-    made
+    assert!(folder.exists(), "{name} is not installed");
+    folder
 }
 
 fn done(command: &mut Command) {

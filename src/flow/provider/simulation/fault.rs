@@ -60,15 +60,15 @@ const PLAIN: [(&str, FaultKind); 7] = [
 /// Each kind as it is typed, and what the provider does. A final colon means that an argument follows.
 pub const KINDS: [(&str, &str); 10] = [
     ("decline:", "declines with this reason"),
-    ("silent", "leaves a receipt and no answer"),
+    ("silent", "sends a receipt and no answer"),
     ("error", "fails at every attempt"),
-    ("slow:", "thinks so long"),
-    ("clock:", "believes that it is later, or earlier"),
+    ("slow:", "thinks for this time"),
+    ("clock:", "its clock is fast, or slow"),
     ("poison", "sends a body that is not JSON"),
-    ("duplicate", "answers twice, the second time dearer"),
+    ("duplicate", "answers twice, the second time at a higher price"),
     ("wrong-id", "answers to an id that belongs to no RFQ"),
-    ("crash-before-send", "its worker dies before the answer is sent"),
-    ("crash-after-send", "its worker dies before the request is deleted"),
+    ("crash-before-send", "its worker dies once before it sends the answer"),
+    ("crash-after-send", "its worker dies once after it has sent the answer"),
 ];
 
 impl Fault {
