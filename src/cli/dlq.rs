@@ -18,6 +18,9 @@ use crate::view::letters::{LetterView, document, lines, replayed_document, repla
 
 /// Look at the dead letters, and send them back to where they came from.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  rydes dlq list                   what lies there, and why
+  rydes dlq replay --all           sends it all back to its queues")]
 pub(super) struct Command {
     #[command(subcommand)]
     action: Action,

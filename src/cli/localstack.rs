@@ -24,8 +24,14 @@ mod listing;
 use instance::{chosen_port, free_port, options, surroundings, tilde};
 use listing::{cached, document, listing, name};
 
-/// Bring LocalStack up or down on this machine.
+/// Start or stop LocalStack on this machine.
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  rydes localstack up              installs it if it is missing, and starts it
+  rydes localstack up --check      shows what it needs, and starts nothing
+  rydes localstack up --port 4567  a second one
+  rydes localstack logs --follow
+  rydes localstack down")]
 pub(super) struct Command {
     #[command(subcommand)]
     action: Action,
@@ -33,14 +39,14 @@ pub(super) struct Command {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Start LocalStack and wait until it is ready; one that answers already is used
+    /// Start LocalStack, unless it is up already, and wait until it is ready
     ///
     /// Its files are kept in `$RYDES_CACHE_DIR`, else in the folder `rydes` of `$XDG_CACHE_HOME` or
     /// `~/.cache`. `RYDES_LOCALSTACK_IMAGE` replaces the image that Docker runs.
     Up(UpArgs),
     /// Stop what `up` started, and nothing else
     Down(PortArgs),
-    /// Print what LocalStack has written
+    /// Print the log of LocalStack
     Logs(LogsArgs),
 }
 
@@ -48,17 +54,17 @@ enum Action {
 struct UpArgs {
     #[command(flatten)]
     port: PortArgs,
-    /// What to run it by
-    #[arg(long, value_enum, default_value_t = RuntimeArg::Auto)]
+    /// How to run it: `auto` (with Docker if it answers, else as packages), `docker` or `packages`
+    #[arg(long, value_enum, default_value_t = RuntimeArg::Auto, hide_possible_values = true)]
     runtime: RuntimeArg,
-    /// Only list what is needed, what is missing or damaged, and how to install it
+    /// Show what is needed, what is missing or damaged and how to install it; start nothing
     #[arg(long)]
     check: bool,
 }
 
 #[derive(Debug, Args)]
 struct PortArgs {
-    /// The port [default: that of the endpoint, else 4566]
+    /// Port of LocalStack [default: that of the endpoint, else 4566]
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..))]
     port: Option<u16>,
 }
@@ -67,7 +73,7 @@ struct PortArgs {
 struct LogsArgs {
     #[command(flatten)]
     port: PortArgs,
-    /// Go on until LocalStack ends
+    /// Go on with new lines until LocalStack ends
     #[arg(short, long)]
     follow: bool,
 }
