@@ -41,8 +41,8 @@ const FRAME_LINES: u16 = 8;
 /// The options that workers and consumer share.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Common {
-    /// What is shown while it runs
-    #[arg(long, value_enum, default_value_t = ProgressMode::Auto, value_name = "HOW")]
+    /// What is shown: `auto` (a live table on a terminal, else lines), `live`, `plain` (lines) or `none`
+    #[arg(long, value_enum, default_value_t = ProgressMode::Auto, value_name = "HOW", hide_possible_values = true)]
     progress: ProgressMode,
     /// How long a receive waits for messages, 1s to 20s; a stop takes as long [default: 2s on
     /// LocalStack, 20s with --aws, where an empty receive costs money]
