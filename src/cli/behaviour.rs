@@ -34,7 +34,7 @@ pub(super) struct BehaviourArgs {
     /// Divide thinking times by FACTOR; deadlines stay [default: 1]
     #[arg(long, help_heading = SIMULATED, value_name = "FACTOR", value_parser = speed)]
     speed: Option<f64>,
-    /// Fault to inject, as in `silent@0.1` or `acme=slow:20s`; repeatable
+    /// Fault to inject, as in `silent@0.1` or `NAME=slow:20s`; repeatable
     #[arg(long = "fault", help_heading = SIMULATED, value_name = "FAULT")]
     faults: Vec<Fault>,
     /// Requests at once per provider [default: 100; for a program: the number of processors]

@@ -27,7 +27,8 @@ use crate::view::served::{document, table};
   rydes providers run                                  all, with the consumer
   rydes providers run UnicornManagementResource3       one of them
   rydes providers run --behavior workshop
-  rydes providers run --fault silent@0.1 --fault acme=slow:20s
+  rydes providers run --fault silent@0.1 --fault crash-after-send@0.01
+  rydes providers run --fault UnicornManagementResource3=slow:20s
   rydes providers run acme -- ./quote.py               a program answers
   rydes providers run acme --http http://localhost:8000/rides
   rydes providers run --config providers.toml          those of the file as well
@@ -49,7 +50,7 @@ Faults: [NAME=]KIND[@CHANCE][:ARGUMENT]; the first one that strikes counts:
   crash-before-send  its worker dies once before it sends the answer
   crash-after-send   its worker dies once after it has sent the answer
 
-Deadlines: `submit --deadline 70s` suits workshop, and 60s suits crashes.")]
+Deadlines: `submit --deadline 70s` suits workshop; 60s suits the crashes.")]
 pub(super) struct Command {
     /// Providers to run; with PROGRAM or --http exactly one [default: all simulated ones]
     #[arg(value_name = "NAME", value_parser = provider_name)]

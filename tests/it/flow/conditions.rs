@@ -215,7 +215,7 @@ fn a_bad_condition_shows_a_good_one_and_nothing_is_sent() {
     for (bad, good) in [
         ("price:x", "a price is a decimal number"),
         ("0", "a number of quotes such as `3`"),
-        ("stall:5", "`stall:5s`"),
+        ("stall:-5", "`stall:5s`"),
         ("soon", "`price:20`"),
     ] {
         for command in ["submit --from A --to B --until", "quotes x --watch --until"] {

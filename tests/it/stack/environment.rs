@@ -304,10 +304,10 @@ fn workers_with_too_few_files_say_so() {
 
 #[test]
 fn help_names_the_defaults_of_the_region() {
-    let help = Command::new(env!("CARGO_BIN_EXE_rydes")).args(["setup", "--help"]).output();
+    let help = Command::new(env!("CARGO_BIN_EXE_rydes")).arg("--help").output();
     let help = String::from_utf8(help.expect("it runs").stdout).expect("it is text");
     let words = help.split_whitespace().collect::<Vec<_>>().join(" ");
-    let said = "The region [default: us-east-1] [env: RYDES_REGION]; with --aws [default: the \
+    let said = "Region [default: us-east-1] [env: RYDES_REGION]; with --aws [default: the \
                 profile's] [env: AWS_REGION, AWS_DEFAULT_REGION]";
     assert!(words.contains(said), "{words}");
 }
