@@ -118,4 +118,34 @@ mod tests {
         let lines = [REQUEST, REPLIES, REFUSED].into_iter().flat_map(str::lines);
         assert!(lines.into_iter().all(|line| line.len() <= 80));
     }
+
+    #[test]
+    fn on_aws_the_owner_brings_credentials_and_needs_rights() {
+        let needs = Needs {
+            provider: ProviderName::parse("acme").expect("a name"),
+            stack: "x".to_owned(),
+            region: "eu-central-1".to_owned(),
+            local: None,
+            queue_url: "https://q/acme".to_owned(),
+            queue_arn: "arn:acme".to_owned(),
+            response_queue_url: "https://q/replies".to_owned(),
+            response_queue_arn: "arn:replies".to_owned(),
+        };
+        let text = lines(&needs).join("\n");
+        for needed in [
+            "Region       eu-central-1",
+            "any that the AWS SDK finds",
+            "sqs:SendMessage",
+            "https://q/acme",
+            "arn:replies",
+            "{\"responder\": \"acme\", ",
+        ] {
+            assert!(text.contains(needed), "{needed} is not in:\n{text}");
+        }
+        assert!(!text.contains("Endpoint") && !text.contains("NAME"), "{text}");
+        let mut document = json!({});
+        add_access(&mut document, &needs);
+        let expected = json!({"endpoint": null, "region": "eu-central-1", "credentials": null});
+        assert_eq!(document, expected);
+    }
 }

@@ -31,7 +31,7 @@ fn help_of_what_does_not_exist_is_wrong_usage() {
     for (line, problem) in [
         ("help nonsense", "`rydes` has no command `nonsense`"),
         ("help localstack nonsense", "`rydes localstack` has no command `nonsense`"),
-        ("help quotes a nonsense", "`rydes quotes` has no place for `nonsense`"),
+        ("help quotes a nonsense", "unexpected argument `nonsense`"),
         ("help -- --stack", "no command begins with `-`"),
         ("help -- help -- --", "no command begins with `-`"),
     ] {

@@ -36,7 +36,7 @@ fn as_clap_says(error: &clap::Error) -> Error {
 fn unknown(error: &clap::Error, typed: &str) -> Error {
     let command = guesses::command_in(&usage(error));
     if !typed.starts_with('-') {
-        let problem = format!("`{command}` has no place for `{}`", quoted(typed));
+        let problem = format!("unexpected argument `{}`", quoted(typed));
         return Error::invalid(problem).hint(format!("{command} --help"));
     }
     let problem = Error::invalid(format!("`{command}` has no option `{typed}`"));
