@@ -22,6 +22,9 @@ const REMEMBERED: usize = 10_000;
 pub(super) const REASON: &str = "reason";
 /// Attribute: the name of the queue that it came from.
 pub(super) const SOURCE: &str = "rydes-source";
+/// Attribute: how many attempts to answer the request there were. The copy's own receive count begins anew, and
+/// grows with each look at it.
+pub(super) const ATTEMPTS: &str = "rydes-attempts";
 /// Attribute of a cut body: the bytes of the whole.
 pub(super) const CUT_LENGTH: &str = "rydes-cut-length";
 /// Attribute of a cut body: the SHA-256 of the whole, in hexadecimal.
@@ -34,6 +37,17 @@ pub struct DeadLetters {
     buried: Arc<Mutex<LastFew<String>>>,
 }
 
+/// What a dead letter says about itself.
+#[derive(Debug, Clone, Copy)]
+pub struct Cause<'a> {
+    /// Why it cannot be handled.
+    pub reason: &'a str,
+    /// The name of the queue that it came from.
+    pub source: &'a str,
+    /// How many attempts to answer it there were; `None` if it was never attempted.
+    pub attempts: Option<u32>,
+}
+
 impl Queue {
     /// This queue as a queue of dead letters, which are sent on `tasks`.
     pub fn dead_letters(&self, tasks: &TaskTracker, stop: &StopSignal) -> DeadLetters {
@@ -43,7 +57,7 @@ impl Queue {
 }
 
 impl DeadLetters {
-    /// Sends a copy of a message from the queue `source`; returns once SQS confirms it. None of the last 10,000 is
+    /// Sends a copy of a message with its `cause`; returns once SQS confirms it. None of the last 10,000 is
     /// sent again. `report` is called once per confirmed letter, even if the caller is dropped before.
     ///
     /// # Errors
@@ -51,8 +65,7 @@ impl DeadLetters {
     pub async fn bury(
         &self,
         message: &Message,
-        reason: &str,
-        source: &str,
+        cause: Cause<'_>,
         report: impl Fn() + Clone + Send + 'static,
     ) -> Outcome<()> {
         if known(&self.buried).contains(&message.id) {
@@ -70,13 +83,13 @@ impl DeadLetters {
             self.batch_sender.submit_noted(copy, note).await
         };
         let [usual, older] = LIMITS;
-        let copy = letter(&message.body, reason, source, usual);
+        let copy = letter(&message.body, cause, usual);
         let size = copy.size();
         let outcome = send(copy).await;
         let is_refused =
             outcome.as_ref().is_err_and(|refusal| refusal.permanence == Permanence::Permanent);
         if is_refused && size > older {
-            return send(letter(&message.body, reason, source, older)).await;
+            return send(letter(&message.body, cause, older)).await;
         }
         outcome
     }
@@ -88,8 +101,9 @@ fn known(buried: &Mutex<LastFew<String>>) -> MutexGuard<'_, LastFew<String>> {
 
 /// A dead letter of at most `limit` bytes. A body that does not fit is cut between two characters; attributes then
 /// hold the length and the hash of the whole.
-fn letter(body: &str, reason: &str, source: &str, limit: usize) -> Outgoing {
-    let attributes = vec![(REASON, shortened(reason)), (SOURCE, source.to_owned())];
+fn letter(body: &str, cause: Cause<'_>, limit: usize) -> Outgoing {
+    let mut attributes = vec![(REASON, shortened(cause.reason)), (SOURCE, cause.source.to_owned())];
+    attributes.extend(cause.attempts.map(|attempts| (ATTEMPTS, attempts.to_string())));
     let mut letter = Outgoing { body: String::new(), attributes };
     if letter.size() + body.len() > limit {
         letter.attributes.push((CUT_LENGTH, body.len().to_string()));
@@ -125,28 +139,33 @@ mod tests {
     use super::*;
     use crate::consumer::{Effect, Limits, Refusal};
 
+    fn cause<'a>(reason: &'a str, source: &'a str) -> Cause<'a> {
+        Cause { reason, source, attempts: Some(5) }
+    }
+
     fn value<'a>(letter: &'a Outgoing, name: &str) -> Option<&'a str> {
         letter.attributes.iter().find(|(other, _)| *other == name).map(|(_, value)| value.as_str())
     }
 
     #[test]
     fn what_fits_is_whole_to_the_last_byte() {
-        let bare = letter("", "why", "queue", LIMITS[0]).size();
+        let bare = letter("", cause("why", "queue"), LIMITS[0]).size();
         for length in [0, 1, LIMITS[0] - bare] {
             let body = "x".repeat(length);
-            let letter = letter(&body, "why", "queue", LIMITS[0]);
+            let letter = letter(&body, cause("why", "queue"), LIMITS[0]);
             assert!(letter.body == body && letter.size() <= LIMITS[0]);
             assert_eq!(
                 (value(&letter, REASON), value(&letter, SOURCE)),
                 (Some("why"), Some("queue"))
             );
             assert_eq!((value(&letter, CUT_LENGTH), value(&letter, CUT_SHA256)), (None, None));
+            assert_eq!(value(&letter, ATTEMPTS), Some("5"));
         }
     }
 
     #[test]
     fn what_does_not_fit_is_cut_between_characters_and_says_what_it_was() {
-        let bare = letter("", "why", "queue", LIMITS[0]).size();
+        let bare = letter("", cause("why", "queue"), LIMITS[0]).size();
         for (body, limit) in [
             ("x".repeat(LIMITS[0] - bare + 1), LIMITS[0]),
             ("x".repeat(LIMITS[0]), LIMITS[0]),
@@ -154,7 +173,7 @@ mod tests {
             ("é".repeat(LIMITS[1] / 2), LIMITS[1]),
         ] {
             let reason = "\u{202e}".repeat(MAX_REASON);
-            let letter = letter(&body, &reason, &"q".repeat(80), limit);
+            let letter = letter(&body, cause(&reason, &"q".repeat(80)), limit);
             assert!(body.starts_with(&letter.body) && letter.body.len() < body.len());
             assert!((limit - 3..=limit).contains(&letter.size()), "{}", letter.size());
             assert_eq!(value(&letter, CUT_LENGTH), Some(body.len().to_string().as_str()));
@@ -200,7 +219,7 @@ mod tests {
         let bury = async |number| {
             let reports = Arc::clone(&reports);
             let report = move || _ = reports.fetch_add(1, Ordering::Relaxed);
-            letters.bury(&message(number, "x"), "why", "queue", report).await
+            letters.bury(&message(number, "x"), cause("why", "queue"), report).await
         };
         assert!(bury(1).await.is_err(), "what was refused is not remembered");
         for number in [1, 1, 2, 1, 2, 3, 3, 1] {
@@ -217,7 +236,7 @@ mod tests {
         let bury = async || {
             let reports = Arc::clone(&reports);
             let report = move || _ = reports.fetch_add(1, Ordering::Relaxed);
-            letters.bury(&message(1, "x"), "why", "queue", report).await
+            letters.bury(&message(1, "x"), cause("why", "queue"), report).await
         };
         // It submits its letter and is dropped before the batch leaves.
         assert!(timeout(Duration::ZERO, bury()).await.is_err());
@@ -235,7 +254,7 @@ mod tests {
         let large = "x".repeat(LIMITS[1]);
         let (letters, sizes) = letters(&[Permanence::Permanent]);
         let bury = async |letters: DeadLetters, body: &str| {
-            letters.bury(&message(1, body), "why", "queue", || {}).await
+            letters.bury(&message(1, body), cause("why", "queue"), || {}).await
         };
         assert_eq!(bury(letters, &large).await, Ok(()));
         assert_eq!(sizes.lock().expect("unpoisoned")[1], LIMITS[1]);

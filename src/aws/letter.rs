@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use super::Queue;
 use super::batch_sender::limits;
-use super::burial::{CUT_LENGTH, CUT_SHA256, REASON, SOURCE};
+use super::burial::{ATTEMPTS, CUT_LENGTH, CUT_SHA256, REASON, SOURCE};
 use super::queue::{MAX_BATCH, attribute_size};
 use crate::consumer::{Batcher, Entries};
 use crate::core::Timestamp;
@@ -25,7 +25,8 @@ const VISIBILITY: Duration = Duration::from_secs(30);
 const WAIT: Duration = Duration::from_secs(1);
 /// Attributes that say why a message became a dead letter: ours, and those of SNS.
 /// <https://docs.aws.amazon.com/sns/latest/dg/sns-dead-letter-queues.html>
-const DLQ_ATTRIBUTES: [&str; 5] = [REASON, SOURCE, "RequestID", "ErrorCode", "ErrorMessage"];
+const DLQ_ATTRIBUTES: [&str; 6] =
+    [REASON, SOURCE, ATTEMPTS, "RequestID", "ErrorCode", "ErrorMessage"];
 
 /// A message in a dead letter queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,9 +39,12 @@ pub struct DeadLetter {
     pub reason: Option<String>,
     /// The queue it came from, if recorded.
     pub source: Option<LetterSource>,
-    /// How often it has been received, this time included.
+    /// How many attempts to answer it there were, if its sender recorded them.
+    pub attempts: Option<u32>,
+    /// How often it has been received, this time included. Each look at the dead letters counts too, so it is not
+    /// the number of attempts.
     pub receive_count: u32,
-    /// When it came into this queue.
+    /// When it was sent: to this queue by a worker, or to its own queue if SQS moved it here.
     pub sent_at: Option<Timestamp>,
     /// The whole body, if it was cut to fit.
     pub cut: Option<Cut>,
@@ -103,25 +107,36 @@ impl Queue {
     /// # Errors
     /// Any error of a request. Received messages then come back once their visibility runs out.
     pub async fn letters(&self, most: usize) -> Result<Vec<DeadLetter>> {
+        self.chosen_letters(most, |_| true).await
+    }
+
+    /// The same with only the letters that `is_chosen` accepts. It goes through the queue until there are `most` of
+    /// them.
+    ///
+    /// # Errors
+    /// As [`letters`](Self::letters).
+    pub async fn chosen_letters(
+        &self,
+        most: usize,
+        mut is_chosen: impl FnMut(&DeadLetter) -> bool,
+    ) -> Result<Vec<DeadLetter>> {
         let (mut letters, mut receipts) = (Vec::new(), Vec::new());
         let mut seen = HashSet::new();
         let outcome = loop {
-            let left = most.saturating_sub(letters.len());
-            if left == 0 {
+            if letters.len() >= most {
                 break Ok(());
             }
-            match self.receive_letters(left).await {
-                Ok(received) if received.is_empty() => break Ok(()),
+            match self.receive_letters(MAX_BATCH).await {
                 Ok(received) => {
-                    let before = letters.len();
+                    let before = seen.len();
                     for held in received {
                         receipts.push(held.receipt);
-                        if seen.insert(held.letter.id.clone()) {
+                        if seen.insert(held.letter.id.clone()) && is_chosen(&held.letter) {
                             letters.push(held.letter);
                         }
                     }
                     // A receive that brings only repeats would be followed by others for ever.
-                    if letters.len() == before {
+                    if seen.len() == before {
                         break Ok(());
                     }
                 }
@@ -129,6 +144,7 @@ impl Queue {
             }
         };
         self.release_letters(&receipts).await?;
+        letters.truncate(most);
         outcome.map(|()| letters)
     }
 
@@ -207,6 +223,7 @@ fn held(message: aws_sdk_sqs::types::Message) -> Option<ReceivedLetter> {
         body: message.body?,
         reason: said(REASON).or_else(|| said("ErrorMessage")),
         source: source.map(LetterSource::Queue).or_else(|| said(SOURCE).map(LetterSource::Sender)),
+        attempts: said(ATTEMPTS).and_then(|attempts| attempts.parse().ok()),
         receive_count: count.and_then(|count| count.parse().ok()).unwrap_or(1),
         sent_at: sent.and_then(|at| at.parse().ok()).and_then(Timestamp::from_millis),
         cut: said(CUT_LENGTH)

@@ -18,7 +18,7 @@ mod table;
 mod topic;
 mod url_recorder;
 
-pub use burial::DeadLetters;
+pub use burial::{Cause, DeadLetters};
 pub use connect::Aws;
 pub(crate) use error::is_not_found;
 pub use letter::{Cut, DeadLetter, LetterSource, ReceivedLetter};

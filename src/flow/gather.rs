@@ -11,7 +11,8 @@ use futures_util::FutureExt as _;
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::aws::{
-    Aws, DeadLetters, Insert, Inserted, MAX_STATEMENTS, MAX_STATEMENTS_BYTES, PolledQueue, Table,
+    Aws, Cause, DeadLetters, Insert, Inserted, MAX_STATEMENTS, MAX_STATEMENTS_BYTES, PolledQueue,
+    Table,
 };
 use crate::consumer::{
     Batcher, ConsumeOptions, Consumer, Entries, Limits, Message, Notice, Seat, Trouble, Verdict,
@@ -228,7 +229,8 @@ impl Gatherer {
         }
         let (sink, told) = (Arc::clone(&self.sink), reason.clone());
         let report = move || sink(Event::Refused { reason: told.clone() });
-        match self.dead_letters.bury(message, &reason, &self.queue, report).await {
+        let cause = Cause { reason: &reason, source: &self.queue, attempts: None };
+        match self.dead_letters.bury(message, cause, report).await {
             Ok(()) => Verdict::Done,
             Err(refusal) => self.leave("moving a reply to the dead letters", refusal.to_string()),
         }

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::delivery::{CrashMoment, ReplyDelivery};
 use super::retry::wait_after;
 use super::service::{AttemptOutcome, Inquiry, Service, cut_reason};
-use crate::aws::{DeadLetters, Outgoing};
+use crate::aws::{Cause, DeadLetters, Outgoing};
 use crate::consumer::{Batcher, Message, Seat, Trouble, Verdict};
 use crate::core::{Answer, DetailedAnswer, ProviderName, Reply, Request, Timestamp};
 use crate::error::Permanence;
@@ -154,10 +154,12 @@ impl Worker {
     /// Sends a failure, and moves a copy of the request to the dead letters: a replay may get an answer.
     async fn fail(&self, delivery: RequestDelivery<'_>, failed: Answer) -> Verdict {
         let reason = failed.reason().unwrap_or_default().to_owned();
-        match self.answer(delivery, failed.into()).await {
-            Ok(()) => self.dead_letter(delivery.message, delivery.seat, &reason, || {}).await,
-            Err(unsent) => unsent,
+        let attempts = if let Answer::Failed { attempts, .. } = failed { attempts } else { None };
+        if let Err(unsent) = self.answer(delivery, failed.into()).await {
+            return unsent;
         }
+        let cause = Cause { reason: &reason, source: &self.queue, attempts };
+        self.dead_letter(delivery.message, delivery.seat, cause, || {}).await
     }
 
     /// Sends an answer, with what a fault makes of it. The request is done once the response queue has confirmed
@@ -263,7 +265,8 @@ impl Worker {
     async fn bury(&self, message: &Message, seat: &Seat, reason: String) -> Verdict {
         let sink = Arc::clone(&self.sink);
         let event = Event::Unreadable { provider: self.provider.clone(), reason: reason.clone() };
-        self.dead_letter(message, seat, &reason, move || sink(event.clone())).await
+        let cause = Cause { reason: &reason, source: &self.queue, attempts: None };
+        self.dead_letter(message, seat, cause, move || sink(event.clone())).await
     }
 
     /// Moves a copy to the dead letter queue, and reports it. The request is done once the queue has confirmed the
@@ -272,14 +275,14 @@ impl Worker {
         &self,
         message: &Message,
         seat: &Seat,
-        reason: &str,
+        cause: Cause<'_>,
         report: impl Fn() + Clone + Send + 'static,
     ) -> Verdict {
         if seat.has_lapsed() {
             // Its next receiver moves it too, and there must not be two letters.
             return Verdict::Leave;
         }
-        match self.dead_letters.bury(message, reason, &self.queue, report).await {
+        match self.dead_letters.bury(message, cause, report).await {
             Ok(()) => Verdict::Done,
             Err(refusal) => {
                 let subject = format!("moving a request of {} to the dead letters", self.queue);

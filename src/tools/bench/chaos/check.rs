@@ -300,7 +300,7 @@ mod tests {
     fn letter(body: &str) -> DeadLetter {
         let (id, body) = ("m".to_owned(), body.to_owned());
         let (reason, source, sent_at, cut) = (None, None, None, None);
-        DeadLetter { id, body, reason, source, receive_count: 1, sent_at, cut }
+        DeadLetter { id, body, reason, source, attempts: None, receive_count: 1, sent_at, cut }
     }
 
     fn judged(id: &RfqId, expected: &[Expected], found: (RowsByRfq, LetterCheck)) -> ChaosResult {
