@@ -138,18 +138,32 @@ impl Aws {
         }
     }
 
-    /// The target line with version and region, as far as they are known.
+    /// The target line with the account, as far as it is known.
+    pub fn target_line_with_account(&self) -> String {
+        let account = self.account.as_deref().filter(|_| !self.is_real());
+        let account = account.map(|account| format!(" (account {account})"));
+        format!("{}{}", self.target_line(), account.unwrap_or_default())
+    }
+
+    /// The target line with version, account and region, as far as they are known.
     pub fn target_line_in_full(&self) -> String {
-        match &self.version {
-            Some(version) if !self.is_real() => format!(
-                "stack {} on LocalStack {version}, {}, {}",
-                self.names.stack(),
-                self.location.url,
-                self.region
-            ),
-            _ if self.is_real() => self.target_line(),
-            _ => format!("{}, {}", self.target_line(), self.region),
+        if self.is_real() {
+            return self.target_line();
         }
+        format!("stack {} on {}", self.names.stack(), self.place())
+    }
+
+    /// `LocalStack 4.14.0, http://localhost:4566, account 000000000000, us-east-1`.
+    pub fn place(&self) -> String {
+        let account = self.account.as_deref().map(|account| format!("account {account}"));
+        let place = match (&self.version, self.is_real()) {
+            (Some(version), false) => {
+                vec![format!("LocalStack {version}"), self.location.url.clone()]
+            }
+            _ => vec![self.location.name.clone()],
+        };
+        let region = Some(self.region.clone());
+        place.into_iter().chain(account).chain(region).collect::<Vec<_>>().join(", ")
     }
 
     /// LocalStack's version, if it reports one.

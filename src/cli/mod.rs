@@ -27,6 +27,7 @@ mod bench;
 mod candidates;
 mod close;
 mod completions;
+mod confirmation;
 mod consumer;
 mod demo;
 mod dlq;
@@ -186,7 +187,7 @@ enum Command {
     Trace(trace::Command),
     /// End the gathering of an RFQ now
     Close(close::Command),
-    /// Look at dead letters, and send them back
+    /// Look at the dead letters; send them back, or delete them
     Dlq(dlq::Command),
     /// Measure the whole path under load, on its own stack
     Bench(bench::Command),
@@ -388,7 +389,7 @@ async fn execute(context: &Context, command: Command) -> Result<u8> {
         Command::Verify(command) => verify::run(context, command).boxed_local(),
         Command::Trace(command) => trace::run(context, command).boxed_local(),
         Command::Close(command) => close::run(context, command).boxed_local(),
-        Command::Dlq(command) if command.is_replay() => {
+        Command::Dlq(command) if command.takes_letters() => {
             return dlq::run(context, command).boxed_local().await;
         }
         Command::Dlq(command) => dlq::run(context, command).boxed_local(),

@@ -34,9 +34,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let settings = context.settings()?;
     let mut aws = context.connect(&settings).await?;
     let mode = if command.dry_run { Mode::DryRun } else { Mode::Apply };
-    let account = aws.account().map(|account| format!(" (account {account})"));
-    let account = account.filter(|_| !aws.is_real()).unwrap_or_default();
-    output.note(&format!("{}{account}", aws.target_line()));
+    output.note(&aws.target_line_with_account());
     let request = SetupRequest {
         providers: usize::from(command.providers),
         mode,

@@ -1,14 +1,12 @@
 //! `rydes teardown`.
 
-use std::io::{self, BufRead as _, IsTerminal as _};
-
 use clap::Args;
 use serde_json::json;
 
-use super::{Context, attended, waiting};
-use crate::aws::Aws;
+use super::confirmation::Confirmation;
+use super::{Context, waiting};
 use crate::core::text::printable;
-use crate::error::{Error, Result, exit};
+use crate::error::{Result, exit};
 use crate::settings::{Settings, Target, quoted};
 use crate::stack::{Inventory, find, teardown};
 use crate::terminal::Format;
@@ -22,12 +20,8 @@ use crate::view::subscriptions;
   rydes teardown --yes             for scripts
   rydes --aws --stack x teardown --confirm x")]
 pub(super) struct Command {
-    /// Do not ask
-    #[arg(short = 'y', long)]
-    yes: bool,
-    /// With --aws off a terminal: the name of the stack, once more
-    #[arg(long, value_name = "NAME")]
-    confirm: Option<String>,
+    #[command(flatten)]
+    confirmation: Confirmation,
     /// Say what would be removed; touch nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
@@ -76,7 +70,8 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     if let Some(obstacle) = obstacle {
         return Err(obstacle);
     }
-    confirm(context, &command, &aws, &found).await?;
+    let question = format!("remove {}", inventory_line(&found));
+    command.confirmation.ask(context, &aws, &question, "removed").await?;
     let on_wait = waiting(output);
     let removed = teardown(&aws, &found, &on_wait).await;
     drop(on_wait);
@@ -125,42 +120,6 @@ fn print(context: &Context, found: &Inventory, removed: usize) {
             "rows": found.rows,
             "removed": removed,
         }));
-    }
-}
-
-/// Asks for the stack's name on AWS, and for `yes` elsewhere. Without a terminal, an option must confirm.
-async fn confirm(context: &Context, command: &Command, aws: &Aws, found: &Inventory) -> Result<()> {
-    let stack = aws.names.stack().as_str();
-    let wanted = if aws.is_real() { stack } else { "yes" };
-    match &command.confirm {
-        Some(name) if name == stack => return Ok(()),
-        Some(_) => {
-            return Err(Error::invalid("`--confirm` names another stack; nothing was removed"));
-        }
-        None if command.yes && !aws.is_real() => return Ok(()),
-        None => {}
-    }
-    let place = match (aws.is_real(), aws.account()) {
-        (true, Some(account)) => format!(" from AWS account {account} in {}", aws.region()),
-        _ => String::new(),
-    };
-    context.output.note(&format!("remove {}{place}?", inventory_line(found)));
-    if !io::stdin().is_terminal() {
-        let option = if aws.is_real() { "--confirm NAME" } else { "--yes" };
-        return Err(Error::invalid(format!(
-            "stdin is not a terminal, so nothing was removed: confirm with `{option}`"
-        )));
-    }
-    context.output.ask(&format!("type {wanted}:"));
-    let answer = attended(context, || {
-        let mut answer = String::new();
-        io::stdin().lock().read_line(&mut answer).map(|_| answer)
-    });
-    let answer = answer.await?.map_err(|error| Error::other("cannot ask").because(error))?;
-    if answer.trim() == wanted {
-        Ok(())
-    } else {
-        Err(Error::invalid("not confirmed; nothing was removed"))
     }
 }
 

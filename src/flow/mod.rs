@@ -5,7 +5,9 @@
 pub mod draft;
 pub mod events;
 pub(crate) mod gather;
+pub(crate) mod letters;
 pub mod provider;
+pub(crate) mod purge;
 pub(crate) mod quotes;
 pub(crate) mod replay;
 pub(crate) mod scatter;

@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 use futures_util::future::join_all;
 use tokio_util::task::TaskTracker;
 
+use super::letters::LetterKind;
 use crate::aws::{Aws, Cut, DeadLetter, LetterSource, Queue, ReceivedLetter};
 use crate::consumer::{Batcher, Effect};
 use crate::core::ProviderName;
@@ -27,14 +28,14 @@ pub struct Choice {
     pub ids: Option<HashSet<String>>,
     /// Provider for requests of unknown origin.
     pub to: Option<ProviderName>,
+    pub mode: ReplayMode,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LetterKind {
-    /// Requests that no provider could handle.
-    Requests,
-    /// Replies that could not be gathered.
-    Replies,
+pub enum ReplayMode {
+    Apply,
+    /// Moves nothing, and reports where each letter would go.
+    DryRun,
 }
 
 #[derive(Debug, Clone)]
@@ -49,6 +50,8 @@ pub struct Replayed {
 pub enum ReplayOutcome {
     /// Only in the queue of this name.
     Moved(String),
+    /// Still a dead letter: only a dry run. It would be in the queue of this name.
+    Movable(String),
     /// In the queue of this name and still a dead letter, with the reason why it was not deleted.
     Copied(String, String),
     /// Still a dead letter: it has no queue to go to, for this reason.
@@ -88,17 +91,15 @@ pub async fn replay(
         None => None,
     };
     let mut left = choice.ids.clone();
-    for of in [LetterKind::Requests, LetterKind::Replies] {
-        let queue = match of {
-            LetterKind::Requests => aws.queue(aws.names.provider_dead_letters()).await?,
-            LetterKind::Replies => aws.queue(aws.names.response_dead_letters()).await?,
-        };
+    for of in LetterKind::ALL {
+        let queue = of.queue(aws).await?;
         let tasks = TaskTracker::new();
         // Independent of `stop`: letters in flight are finished after a signal.
         let under_way = StopSignal::new();
         let mut round = QueueReplay {
             aws,
             of,
+            mode: choice.mode,
             fallback: fallback.as_ref(),
             deletes: queue.deleter(&tasks, &under_way),
             queue,
@@ -126,6 +127,7 @@ async fn provider_queue(aws: &Aws, provider: &ProviderName) -> Result<Queue> {
 struct QueueReplay<'a> {
     aws: &'a Aws,
     of: LetterKind,
+    mode: ReplayMode,
     fallback: Option<&'a Queue>,
     queue: Queue,
     deletes: Batcher<String, ()>,
@@ -201,7 +203,7 @@ impl QueueReplay<'_> {
         }
         // The next lookup may succeed.
         self.targets.retain(|_, target| !matches!(target, Err(NoWay::Trouble(_))));
-        let deletes = &self.deletes;
+        let (deletes, mode) = (&self.deletes, self.mode);
         let moved = join_all(ways.into_iter().map(async |(held, target)| {
             let (name, resender) = match target {
                 Ok(target) => target,
@@ -209,6 +211,9 @@ impl QueueReplay<'_> {
                 Err(NoWay::Nowhere(why)) => return (held, ReplayOutcome::Homeless(why)),
                 Err(NoWay::Trouble(why)) => return (held, ReplayOutcome::Unsent(why)),
             };
+            if mode == ReplayMode::DryRun {
+                return (held, ReplayOutcome::Movable(name));
+            }
             if let Err(refusal) = resender.submit(held.clone()).await {
                 let perhaps = match refusal.effect {
                     Effect::Excluded => "",

@@ -1,152 +1,194 @@
-//! Dead letters, for people and for programs.
+//! Dead letters, one line each, for people; and as a document.
 
 use serde_json::{Value, json};
 
-use super::count_of;
-use super::table::cut;
-use crate::aws::{Cut, DeadLetter, LetterSource};
+use super::clock::moment;
+use super::letter::{document_of, reason, sender, word};
+use super::table::{Column, cut, cut_middle, lines, width_of};
 use crate::core::text::printable;
-use crate::core::{Timestamp, show_duration};
-use crate::flow::replay::{LetterKind, ReplayOutcome, Replayed};
+use crate::core::{Gist, Names, Timestamp};
+use crate::flow::letters::{LetterKind, QueueLook};
 
-/// Lines of a body that are shown.
-const BODY_LINES: usize = 3;
-/// The longest line without a terminal.
-const LONGEST_LINE: usize = 200;
+/// Characters of an id that are shown, if they differ.
+const SHORT: usize = 8;
+/// A narrower terminal has no room for all columns.
+const ALL_COLUMNS: usize = 70;
+/// The least that is left of a sender and of a reason.
+const SHORTEST: usize = 10;
+/// Columns, and those of a narrow terminal.
+const WIDE: [&str; 6] = ["ID", "KIND", "TIME", "FROM", "RFQ", "REASON"];
+const NARROW: [usize; 4] = [0, 2, 3, 5];
 
-/// The letters of one queue.
-#[derive(Debug, Clone)]
-pub struct LetterView {
-    pub kind: LetterKind,
-    pub queue: String,
-    pub letters: Vec<DeadLetter>,
-    /// About how many letters the queue held before, including those in flight.
-    pub held: u64,
+/// `2 requests`, `100 of about 500 requests`.
+pub fn count(of: &QueueLook) -> String {
+    let shown = of.letters.len() as u64;
+    let counted = many(of.kind, shown);
+    if of.held > shown { format!("{shown} of about {}", many(of.kind, of.held)) } else { counted }
 }
 
-impl LetterView {
-    /// `2 requests`, `100 of about 500 requests`.
-    pub fn count(&self) -> String {
-        let shown = self.letters.len() as u64;
-        let many = match self.kind {
-            LetterKind::Requests => "requests",
-            LetterKind::Replies => "replies",
-        };
-        match (self.held > shown, shown) {
-            (true, _) => format!("{shown} of about {} {many}", self.held),
-            (false, 1) => format!("1 {}", word(self.kind)),
-            (false, _) => format!("{shown} {many}"),
-        }
-    }
+/// `1 request`, `2 replies`.
+pub fn many(kind: LetterKind, number: u64) -> String {
+    let what = match (kind, number) {
+        (_, 1) => word(kind),
+        (LetterKind::Requests, _) => "requests",
+        (LetterKind::Replies, _) => "replies",
+    };
+    format!("{number} {what}")
 }
 
-/// One letter in lines: its id, its source, its reason and the start of its body.
-pub fn lines(
-    kind: LetterKind,
-    letter: &DeadLetter,
+/// The table, its header first; nothing without letters. Senders and reasons are cut to the width.
+pub fn table(
+    found: &[QueueLook],
+    names: &Names,
     now: Timestamp,
     width: Option<u16>,
 ) -> Vec<String> {
-    let width = width.map_or(LONGEST_LINE, usize::from);
-    let age = letter.sent_at.map(|at| format!(", {} ago", show_duration(now.saturating_since(at))));
-    let source = letter.source.as_ref();
-    let source = source.map_or("unknown".to_owned(), |source| printable(source.name()));
-    let received = count_of(letter.receive_count.into(), "time");
-    let mut all = vec![
-        format!("{} {}", word(kind), printable(&letter.id)),
-        format!("  from {source}{}, received {received}", age.unwrap_or_default()),
-        format!(
-            "  reason: {}",
-            letter.reason.as_deref().map_or("none given".to_owned(), printable)
-        ),
-    ];
-    if let Some(cut) = &letter.cut {
-        let left = letter.body.len();
-        all.push(format!("  cut: {left} of {} bytes are left; the whole has", cut.length));
-        // On its own line it fits into a terminal.
-        all.push(format!("  SHA-256 {}", printable(&cut.sha256)));
+    let ids = found.iter().flat_map(|of| &of.letters).map(|letter| letter.id.as_str());
+    let length = distinct(&ids.collect::<Vec<_>>());
+    let rows = found.iter().flat_map(|of| {
+        of.letters.iter().map(move |letter| {
+            let Gist { rfq, responder } = Gist::of(&letter.body);
+            let none = || "-".to_owned();
+            vec![
+                printable(&letter.id.chars().take(length).collect::<String>()),
+                word(of.kind).to_owned(),
+                letter.sent_at.map_or_else(none, |at| moment(at, now)),
+                sender(of.kind, letter, responder.as_ref(), names).unwrap_or_else(none),
+                rfq.map_or_else(none, |id| printable(&id.short())),
+                reason(letter),
+            ]
+        })
+    });
+    let rows: Vec<_> = rows.collect();
+    if rows.is_empty() { Vec::new() } else { fitted(rows, width) }
+}
+
+fn fitted(mut rows: Vec<Vec<String>>, width: Option<u16>) -> Vec<String> {
+    let width = width.map_or(usize::MAX, usize::from);
+    let mut titles = WIDE.to_vec();
+    if width < ALL_COLUMNS {
+        titles = NARROW.map(|column| WIDE[column]).to_vec();
+        for row in &mut rows {
+            *row = NARROW.map(|column| std::mem::take(&mut row[column])).to_vec();
+        }
     }
-    let lines = letter.body.lines().take(BODY_LINES);
-    all.extend(lines.map(|line| format!("  {}", printable(&start(line)))));
-    all.iter().map(|line| cut(line, width)).collect()
+    let (from, last) = (titles.iter().position(|title| *title == "FROM"), titles.len() - 1);
+    let from = from.unwrap_or_default();
+    let taken = |column: usize| width_of(titles[column], &rows, column) + 2;
+    let others: usize = (0..last).filter(|column| *column != from).map(taken).sum();
+    let room = width.saturating_sub(others + 2);
+    let (senders, reasons) = (taken(from) - 2, width_of(titles[last], &rows, last));
+    // A reason says more than a sender, whose end is enough.
+    let senders = if senders + reasons <= room {
+        senders
+    } else {
+        senders.min((room / 3).max(room.saturating_sub(reasons))).max(SHORTEST)
+    };
+    let reasons = room.saturating_sub(senders).max(SHORTEST);
+    for row in &mut rows {
+        row[from] = cut_middle(&row[from], senders);
+        row[last] = cut(&row[last], reasons);
+    }
+    let columns: Vec<_> = titles.iter().map(|title| Column::Left(title)).collect();
+    lines(&columns, &rows).iter().map(|line| cut(line, width)).collect()
 }
 
-/// What a body was before it was cut: `1048576 bytes, SHA-256 6b86...`.
-fn whole(cut: &Cut) -> String {
-    format!("{} bytes, SHA-256 {}", cut.length, printable(&cut.sha256))
-}
-
-/// Cuts a line to the longest that is ever shown.
-fn start(line: &str) -> String {
-    line.chars().take(LONGEST_LINE).collect()
+/// How many characters keep these ids apart: eight or more.
+fn distinct(ids: &[&str]) -> usize {
+    let longest = ids.iter().map(|id| id.chars().count()).max().unwrap_or(SHORT);
+    let are_apart = |length: &usize| {
+        let mut all: Vec<String> =
+            ids.iter().map(|id| id.chars().take(*length).collect()).collect();
+        all.sort_unstable();
+        all.windows(2).all(|pair| pair[0] != pair[1])
+    };
+    (SHORT..=longest).find(are_apart).unwrap_or(longest)
 }
 
 /// The document of `--output json`.
-pub fn document(all: &[LetterView]) -> Value {
+pub fn document(all: &[QueueLook], names: &Names) -> Value {
     let letters = all.iter().flat_map(|of| {
-        of.letters.iter().map(move |letter| {
-            json!({
-                "kind": word(of.kind),
-                "queue": of.queue,
-                "message-id": letter.id,
-                "source": letter.source.as_ref().map(LetterSource::name),
-                "reason": letter.reason,
-                "receive-count": letter.receive_count,
-                "sent-at": letter.sent_at,
-                "cut": letter.cut.as_ref().map(cut_document),
-                "body": letter.body,
-            })
-        })
+        of.letters.iter().map(move |letter| document_of(of.kind, &of.queue, letter, names))
     });
     let held = all.iter().map(|of| (word(of.kind).to_owned(), json!(of.held))).collect();
     json!({"letters": letters.collect::<Vec<_>>(), "held": Value::Object(held)})
 }
 
-fn cut_document(cut: &Cut) -> Value {
-    json!({"length": cut.length, "sha256": cut.sha256})
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::aws::{DeadLetter, LetterSource};
+    use crate::core::StackName;
 
-pub fn word(of: LetterKind) -> &'static str {
-    match of {
-        LetterKind::Requests => "request",
-        LetterKind::Replies => "reply",
-    }
-}
+    const ID: &str = "78c371f6-0000-4000-8000-000000000001";
 
-/// The outcome for one letter, in a line.
-pub fn replayed_line(replayed: &Replayed) -> String {
-    let letter = format!("{} {}", word(replayed.of), printable(&replayed.letter.id));
-    match &replayed.outcome {
-        ReplayOutcome::Moved(queue) => format!("{letter} -> {}", printable(queue)),
-        ReplayOutcome::Copied(queue, why) => format!(
-            "{letter} is in {} now, and here still: deleting it failed: {}",
-            printable(queue),
-            printable(why)
-        ),
-        ReplayOutcome::Homeless(why) | ReplayOutcome::Unsent(why) => {
-            format!("{letter} stays: {}", printable(why))
-        }
-        ReplayOutcome::Cut(cut) => {
-            format!("{letter} stays: it was cut to fit, the whole has {}", whole(cut))
+    fn letter(id: &str, body: &str, reason: Option<&str>, source: LetterSource) -> DeadLetter {
+        DeadLetter {
+            id: id.to_owned(),
+            body: body.to_owned(),
+            reason: reason.map(str::to_owned),
+            source: Some(source),
+            attempts: Some(5),
+            receive_count: 7,
+            sent_at: Timestamp::parse("2026-01-31T12:00:00Z"),
+            cut: None,
         }
     }
-}
 
-/// The same for programs.
-pub fn replayed_document(replayed: &Replayed) -> Value {
-    let (to, stays) = match &replayed.outcome {
-        ReplayOutcome::Moved(queue) => (Some(queue), None),
-        ReplayOutcome::Copied(queue, why) => (Some(queue), Some(why.clone())),
-        ReplayOutcome::Homeless(why) | ReplayOutcome::Unsent(why) => (None, Some(why.clone())),
-        ReplayOutcome::Cut(cut) => {
-            (None, Some(format!("cut to fit, the whole has {}", whole(cut))))
+    fn found() -> [QueueLook; 2] {
+        let source = "x-UnicornManagementResource1".to_owned();
+        let requests = vec![
+            letter(
+                "2f9c1c5e-a",
+                &format!(r#"{{"rfq-id": "{ID}"}}"#),
+                None,
+                LetterSource::Queue(source.clone()),
+            ),
+            letter("2f9c1c5e-b", "\u{202e}", Some("engine fault"), LetterSource::Sender(source)),
+        ];
+        let body = format!(r#"{{"rfq-id": "{ID}", "responder": "acme"}}"#);
+        let source = LetterSource::Sender("x-RequestForQuotesResponseQueue".to_owned());
+        let why =
+            "`quote` is missing: a reply has exactly one of quote, declined, failed, silent\n";
+        let replies = vec![letter("aaaaaaaa-c", &body, Some(why), source)];
+        [(LetterKind::Requests, requests), (LetterKind::Replies, replies)].map(|(kind, letters)| {
+            let held = letters.len() as u64;
+            QueueLook { kind, queue: "q".to_owned(), letters, held }
+        })
+    }
+
+    fn shown(width: Option<u16>) -> String {
+        let names = Names::new(&StackName::parse("x").expect("valid"));
+        let now = Timestamp::parse("2026-01-31T13:00:00Z").expect("a time");
+        table(&found(), &names, now, width).join("\n")
+    }
+
+    #[test]
+    fn each_letter_is_a_line_however_narrow_the_terminal() {
+        let uncut = [
+            "ID          KIND     TIME          FROM                        RFQ       REASON",
+            "2f9c1c5e-a  request  12:00:00 UTC  UnicornManagementResource1  78c371f6  \
+             received too often, moved by SQS",
+            "2f9c1c5e-b  request  12:00:00 UTC  UnicornManagementResource1  -         engine fault",
+            "aaaaaaaa-c  reply    12:00:00 UTC  acme                        78c371f6  \
+             `quote` is missing: a reply has exactly one of quote, declined, failed, silent\\u{a}",
+        ];
+        assert_eq!(shown(None), uncut.join("\n"));
+        for width in [120, 80, 69, 50, 20] {
+            let shown = shown(Some(width));
+            assert_eq!(shown.lines().count(), 4, "{shown}");
+            assert!(shown.lines().all(|line| line.len() <= usize::from(width)), "{shown}");
+            assert_eq!(shown.contains("  RFQ"), width > 69, "{shown}");
+            // The end of a name tells it from others, and a reason begins with what is wrong.
+            assert!(width < 50 || shown.contains("rce1  "), "{shown}");
+            assert!(width < 50 || shown.contains("  engine"), "{shown}");
         }
-    };
-    json!({
-        "kind": word(replayed.of),
-        "message-id": replayed.letter.id,
-        "to": to,
-        "stays": stays,
-        "cut": replayed.letter.cut.as_ref().map(cut_document),
-    })
+    }
+
+    #[test]
+    fn ids_are_as_long_as_they_must_be() {
+        assert_eq!(distinct(&[]), 8);
+        assert_eq!(distinct(&["2f9c1c5e-3a33", "aaaaaaaa-3a33"]), 8);
+        assert_eq!(distinct(&["2f9c1c5e-3a33", "2f9c1c5e-3b33"]), 11);
+    }
 }

@@ -92,6 +92,9 @@ fn commands_options_and_their_values_are_offered() {
         ("providers run --po", &[]),
         ("bench --behavior s", &["steady"]),
         ("localstack up --runtime p", &["packages"]),
+        ("dlq ", &["list", "show", "replay", "purge"]),
+        ("dlq list --l", &["--limit"]),
+        ("dlq list --m", &[]),
         ("completions ", &["bash", "elvish", "fish", "powershell", "zsh"]),
         ("--color ", &["auto", "always", "never"]),
         ("nonsense sub", &[]),
@@ -152,6 +155,7 @@ fn requests_submitted_here_are_offered_the_newest_first() {
         assert_eq!(memory.offers(&[command, ""]), newest, "{command}");
     }
     assert_eq!(memory.offers(&["submit", "--rfq-id", ""]), newest);
+    assert_eq!(memory.offers(&["dlq", "list", ""]), newest);
     assert_eq!(memory.offers(&["quotes", "1"]), &IDS[1..2]);
     assert_eq!(memory.offers(&["quotes", "--stack", "wild-rydes", "1"]), &IDS[1..2]);
     // A word before it may be any bytes.

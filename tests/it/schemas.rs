@@ -66,8 +66,15 @@ fn every_command_keeps_to_its_schema() {
     document("serve", &serve.stop());
     let letters = document("dlq-list", &json("dlq list"));
     assert_eq!(letters["letters"][0]["body"], "what was it?");
+    let letter = letters["letters"][0]["message-id"].as_str().expect("an id");
+    document("dlq-show", &json(&format!("dlq show {letter}")));
+    document("dlq-replay", &json("dlq replay --all --dry-run"));
     let replayed = document("dlq-replay", &json("dlq replay --all"));
     assert_eq!(replayed["letters"].as_array().map(Vec::len), Some(1));
+    stack.send(RESPONSE_DEAD_LETTERS, "and this?");
+    let purged = document("dlq-purge", &json("dlq purge --yes"));
+    assert_eq!(purged["deleted"]["reply"], 1);
+    document("dlq-purge", &json("dlq purge --yes"));
     document("teardown", &json("teardown --dry-run"));
     document("teardown", &json("teardown --yes"));
     document("teardown", &json("teardown --yes"));

@@ -268,7 +268,7 @@ fn hostile_requests_are_answered_or_kept_and_their_neighbours_answered() {
         assert_eq!(raw, None, "{text:.2000}");
     }
     assert!(said.stdout.contains("$(reboot"), "it is told: {}", said.stdout);
-    assert!(listed.stdout.lines().all(|line| line.chars().count() <= 400), "{}", listed.stdout);
+    assert!(listed.stdout.lines().all(|line| line.chars().count() <= 1_200), "{}", listed.stdout);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `rydes dlq`: what lies in the dead letters, and why, and how it gets back to where it came from.
+//! `rydes dlq replay`: how dead letters get back to where they came from.
 
 use aws_sdk_sqs::types::{MessageAttributeValue, QueueAttributeName};
 use serde_json::{Value, json as value};
@@ -11,7 +11,7 @@ use crate::support::stack::{
 use crate::support::{json, wait_for};
 
 /// Puts a letter into a queue, with these attributes.
-fn post(stack: &Stack, queue: &str, body: &str, attributes: &[(&str, &str)]) {
+pub(super) fn post(stack: &Stack, queue: &str, body: &str, attributes: &[(&str, &str)]) {
     let send = clients().sqs.send_message().queue_url(stack.queue_url(queue)).message_body(body);
     let send = attributes.iter().fold(send, |send, (name, text)| {
         let value = MessageAttributeValue::builder().data_type("String").string_value(*text);
@@ -21,59 +21,13 @@ fn post(stack: &Stack, queue: &str, body: &str, attributes: &[(&str, &str)]) {
 }
 
 /// The ids of the letters that lie there, once there are so many.
-fn ids(stack: &Stack, count: usize) -> Vec<String> {
+pub(super) fn ids(stack: &Stack, count: usize) -> Vec<String> {
     let listed = wait_for(&format!("{count} letters"), || {
         let listed = json(&stack.rydes("dlq list -o json").run().exits(0).stdout);
         (listed["letters"].as_array().map(Vec::len) == Some(count)).then_some(listed)
     });
     let letters = listed["letters"].as_array().expect("a list").iter();
     letters.map(|letter| letter["message-id"].as_str().expect("an id").to_owned()).collect()
-}
-
-#[test]
-fn letters_are_shown_with_their_reasons_and_stay() {
-    let stack = Stack::set_up(1);
-    let none = stack.rydes("dlq list").run().exits(0);
-    assert_eq!((none.stdout.as_str(), none.stderr.as_str()), ("", "0 requests and 0 replies\n"));
-    let workers = stack.providers("--behavior steady --fault error");
-    stack.submit("--deadline 10m");
-    let evil = "not JSON \u{7f}\u{202e}";
-    stack.send(RESPONSES, evil);
-    stack.letters(PROVIDER_DEAD_LETTERS, 1);
-    stack.letters(RESPONSE_DEAD_LETTERS, 1);
-    workers.stop();
-    // Those that the lines above have received are hidden for a second.
-    let shown = crate::support::wait_for("both letters", || {
-        let shown = stack.rydes("dlq list").run().exits(0);
-        shown.stderr.starts_with("1 request and 1 reply\n").then_some(shown)
-    });
-    assert!(shown.stderr.contains("rydes dlq replay --all"), "{}", shown.stderr);
-    let shown = shown.stdout;
-    let source = stack.full(&provider(1));
-    assert!(shown.contains(&format!("  from {source}, ")), "{shown}");
-    assert!(shown.contains("  reason: engine fault\n  {\"rfq-id\":"), "{shown}");
-    assert!(shown.contains("not JSON \\u{7f}\\u{202e}"), "{shown}");
-    // Nothing was taken, and nothing is hidden from whoever looks next.
-    let told = json(&stack.rydes("dlq list -o json").run().exits(0).stdout);
-    assert_eq!(told["letters"].as_array().map(Vec::len), Some(2));
-    assert_eq!(told["letters"][0]["source"], source.as_str());
-    assert_eq!(told["letters"][1]["body"], evil);
-    assert_eq!(stack.depth(PROVIDER_DEAD_LETTERS), 1);
-}
-
-#[test]
-fn no_more_are_shown_than_were_asked_for() {
-    let stack = Stack::set_up(1);
-    for number in 0..12 {
-        stack.send(RESPONSE_DEAD_LETTERS, &format!("letter {number}"));
-    }
-    let all = json(&stack.rydes("dlq list -o json").run().exits(0).stdout);
-    assert_eq!(all["letters"].as_array().map(Vec::len), Some(12));
-    let some = json(&stack.rydes("dlq list --most 11 -o json").run().exits(0).stdout);
-    assert_eq!(some["letters"].as_array().map(Vec::len), Some(11));
-    assert_eq!(some["held"]["reply"], 12);
-    let told = stack.rydes("dlq list --most 1").run().exits(0).stderr;
-    assert!(told.starts_with("0 requests and 1 of about 12 replies\n"), "{told}");
 }
 
 #[test]
@@ -197,6 +151,67 @@ fn those_that_are_named_are_replayed_and_no_others() {
 }
 
 #[test]
+fn the_beginning_of_an_id_names_a_letter() {
+    let stack = Stack::set_up(1);
+    let source = stack.full(&provider(1));
+    for body in ["one", "two"] {
+        post(&stack, PROVIDER_DEAD_LETTERS, body, &[("rydes-source", &source)]);
+    }
+    let all = ids(&stack, 2);
+    let replay = format!("dlq replay --id {} -o jsonl", &all[0][..8]);
+    let told = json(&stack.rydes(&replay).run().exits(0).stdout);
+    assert_eq!(told["message-id"], all[0].as_str());
+    assert_eq!((stack.depth(PROVIDER_DEAD_LETTERS), stack.depth(&provider(1))), (1, 1));
+    let short = stack.rydes(&format!("dlq replay --id {}", &all[1][..3])).run().exits(2).stderr;
+    assert!(short.contains("is too short: an id, or its first 4 characters"), "{short}");
+    let none = stack.rydes("dlq replay --id wxyz").run().exits(1).stderr;
+    assert!(none.contains("error: no dead letter wxyz is there"), "{none}");
+    assert_eq!(ids(&stack, 1), [all[1].clone()]);
+}
+
+#[test]
+fn a_dry_run_says_where_each_would_go_and_moves_nothing() {
+    let stack = Stack::set_up(2);
+    let source = stack.full(&provider(2));
+    let gone = stack.full("Gone");
+    post(&stack, PROVIDER_DEAD_LETTERS, "one", &[("rydes-source", &source)]);
+    post(&stack, PROVIDER_DEAD_LETTERS, "two", &[]);
+    post(&stack, PROVIDER_DEAD_LETTERS, "three", &[("rydes-source", &gone)]);
+    let cut = [("rydes-cut-length", "9"), ("rydes-cut-sha256", "ab")];
+    post(&stack, RESPONSE_DEAD_LETTERS, "four", &cut);
+    post(&stack, RESPONSE_DEAD_LETTERS, "five", &[]);
+    ids(&stack, 5);
+    let proxy = Proxy::start();
+    let dry = |more: &str| {
+        let dry = format!("dlq replay --all --dry-run {more}");
+        stack.rydes(&dry).env("AWS_ENDPOINT_URL_SQS", &proxy.url).run().exits(0)
+    };
+    let told = dry("");
+    let responses = stack.full(RESPONSES);
+    for said in [
+        &format!(" would go to {source}\n"),
+        " would stay: its origin is unknown\n",
+        &format!(" would stay: {gone} is gone\n"),
+        " would stay: it was cut to fit, the whole has 9 bytes, SHA-256 ab\n",
+        &format!(" would go to {responses}\n"),
+    ] {
+        assert!(told.stdout.contains(said), "{said}: {}", told.stdout);
+    }
+    let said = "\n2 would be replayed, 3 would stay; nothing was moved\n";
+    assert!(told.stderr.contains(said) && told.stderr.contains("--to PROVIDER"), "{}", told.stderr);
+    let told = json(&dry("--to UnicornManagementResource1 -o json").stdout);
+    assert_eq!(told["dry-run"], true);
+    let letters = told["letters"].as_array().expect("a list");
+    let to = |queue: &str| letters.iter().filter(|letter| letter["to"] == queue).count();
+    assert_eq!((to(&source), to(&stack.full(&provider(1))), to(&responses)), (1, 2, 1));
+    assert!(letters.iter().all(|letter| letter["dry-run"] == true), "{told}");
+    // Nothing was changed, and nothing is hidden.
+    let changes = ["SendMessageBatch", "SendMessage", "DeleteMessageBatch", "DeleteMessage"];
+    assert!(changes.iter().all(|change| proxy.count(change) == 0), "{:?}", proxy.seen());
+    assert_eq!(ids(&stack, 5).len(), 5);
+}
+
+#[test]
 fn those_in_somebody_else_s_hands_are_told_of() {
     let stack = Stack::set_up(1);
     let source = stack.full(&provider(1));
@@ -274,9 +289,9 @@ fn what_has_no_source_stays_unless_it_is_told_where_to_go() {
     assert!(sent.stderr.ends_with("4 replayed\n"), "{}", sent.stderr);
     assert_eq!((stack.depth(PROVIDER_DEAD_LETTERS), stack.depth("acme")), (0, 4));
     // One of the two is wanted, and not both.
-    for wrong in ["dlq replay", "dlq replay --all --id x"] {
-        stack.rydes(wrong).run().exits(2);
-    }
+    let none = stack.rydes("dlq replay").run().exits(2).stderr;
+    assert!(none.starts_with("error: one of --id, --all is missing\n"), "{none}");
+    stack.rydes("dlq replay --all --id abcd").run().exits(2);
 }
 
 #[test]

@@ -13,6 +13,8 @@ mod envelopes;
 mod hostile;
 mod large;
 mod letters;
+mod letters_shown;
+mod purge;
 mod states;
 mod submissions;
 mod trace;
