@@ -73,6 +73,8 @@ pub struct LocalStack {
     pub region_origin: &'static str,
     /// `test`, or the twelve digits that choose an account.
     pub access_key: String,
+    /// Whether `AWS_ACCESS_KEY_ID` holds another key, which chooses no account.
+    pub is_key_ignored: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,6 +117,13 @@ impl Settings {
             Backend::Aws => aws(typed, env)?,
         };
         Ok(Self { stack, target, options: typed.options() })
+    }
+
+    /// The same for a command that works on no stack: with `--aws` none must be named.
+    pub fn without_stack(typed: &RawOptions, env: Env<'_>) -> Result<Self> {
+        let any = typed.stack.clone().or_else(|| Some(StackName::DEFAULT.to_owned()));
+        let settings = Self::resolve(&RawOptions { stack: any, ..typed.clone() }, env)?;
+        Ok(Self { options: typed.options(), ..settings })
     }
 
     /// The command line that runs `command` with the same global options.
@@ -231,9 +240,9 @@ impl LocalStack {
             .or(env.text("RYDES_REGION")?.map(|region| (region, "RYDES_REGION")))
             .unwrap_or_else(|| (DEFAULT_REGION.to_owned(), "default region"));
         check_region(&region, region_origin)?;
-        let access_key = env
-            .text("AWS_ACCESS_KEY_ID")?
-            .filter(|key| key.len() == 12 && key.bytes().all(|b| b.is_ascii_digit()));
+        let key = env.text("AWS_ACCESS_KEY_ID")?;
+        let is_key_ignored = key.as_deref().is_some_and(|key| key != "test" && !is_account(key));
+        let access_key = key.filter(|key| is_account(key));
         Ok(Self {
             sns: endpoint("SNS")?,
             sqs: endpoint("SQS")?,
@@ -241,8 +250,14 @@ impl LocalStack {
             region,
             region_origin,
             access_key: access_key.unwrap_or_else(|| "test".to_owned()),
+            is_key_ignored,
         })
     }
+}
+
+/// Whether an access key is an account: twelve digits.
+fn is_account(key: &str) -> bool {
+    key.len() == 12 && key.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 impl Endpoint {
@@ -333,6 +348,14 @@ mod tests {
         let leftovers = [("AWS_REGION", "eu-west-1"), ("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")];
         let found = localstack(resolve(&RawOptions::default(), &leftovers).expect("valid"));
         assert_eq!((found.region.as_str(), found.access_key.as_str()), ("us-east-1", "test"));
+        assert!(found.is_key_ignored, "and that can be said");
+        for (key, is_ignored) in
+            [("test", false), ("", false), ("000000000042", false), ("42", true)]
+        {
+            let settings = resolve(&RawOptions::default(), &[("AWS_ACCESS_KEY_ID", key)]);
+            let found = localstack(settings.expect("valid"));
+            assert_eq!(found.is_key_ignored, is_ignored, "{key}");
+        }
         let account = [("AWS_ACCESS_KEY_ID", "000000000042"), ("RYDES_REGION", "eu-west-1")];
         let found = localstack(resolve(&RawOptions::default(), &account).expect("valid"));
         assert_eq!(
@@ -365,6 +388,9 @@ mod tests {
         let aws = RawOptions { backend: Backend::Aws, ..RawOptions::default() };
         assert!(resolve(&aws, &[]).expect_err("no stack").to_string().contains("requires a stack"));
         assert!(resolve(&aws, &[("RYDES_STACK", "x")]).is_ok());
+        let nowhere = |_: &str| None;
+        let any = Settings::without_stack(&aws, Env::new(&nowhere)).expect("no stack is needed");
+        assert_eq!(any.command("stacks"), "rydes --aws stacks");
         for url in [
             "http://127.0.0.1:4566",
             "http://[::1]:1",

@@ -273,6 +273,11 @@ impl Queue {
         Ok(per_entry(receipts.len(), done, failures(hidden.failed())))
     }
 
+    /// The queue at this URL. No request is made.
+    pub(crate) fn at(aws: &Aws, name: String, url: String) -> Self {
+        Self { aws: aws.clone(), name, url }
+    }
+
     /// A queue in the same account and region. No request is made: a missing queue shows only in use.
     pub(crate) fn sibling(&self, name: String) -> Self {
         let beside = self.url.rsplit_once('/').map_or("", |(beside, _)| beside);

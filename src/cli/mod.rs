@@ -1,6 +1,6 @@
 //! The command line: global options, one module per command, the exit code.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::core::{ProviderName, Timestamp};
 use crate::error::{Error, Kind, Result, exit};
 use crate::flow::events::{Step, StepState};
 use crate::settings::open_files;
-use crate::settings::{Backend, Env, RawOptions, Settings};
+use crate::settings::{Backend, Env, RawOptions, Settings, Target};
 use crate::shutdown::Shutdown;
 use crate::stack::Subscribers;
 use crate::terminal::steps::StepDisplay;
@@ -42,6 +42,7 @@ mod recent;
 mod remedies;
 mod serve;
 mod setup;
+mod stacks;
 mod status;
 pub mod submit;
 mod teardown;
@@ -73,7 +74,7 @@ Scatter-gather on SNS, SQS and DynamoDB, on LocalStack unless you say --aws.
   rydes quotes --watch                       5  see the quotes come in
   rydes teardown                             6  remove everything
 
-More: status verify trace close dlq providers consumer bench serve completions
+More: status stacks verify trace close dlq providers consumer bench serve completions
 `rydes COMMAND --help` has examples.";
 
 /// Ask many providers for a quote at once; gather the answers; take the best.
@@ -181,6 +182,8 @@ enum Command {
     Quotes(quotes::Command),
     /// Show queues, dead letters, and the RFQs submitted from this machine
     Status(status::Command),
+    /// List the stacks of this account and region
+    Stacks(stacks::Command),
     /// Account for every copy of a request
     Verify(verify::Command),
     /// Show what happened when, one line per provider
@@ -220,6 +223,8 @@ struct Context {
     shutdown: Shutdown,
     /// Read when a time is first shown.
     zone: OnceCell<TimeZone>,
+    /// Whether the note about an ignored access key is out.
+    has_named_key: Cell<bool>,
 }
 
 impl Context {
@@ -242,7 +247,22 @@ impl Context {
 
     /// Makes the clients, and checks that the endpoint answers.
     async fn connect(&self, settings: &Settings) -> Result<Aws> {
-        self.visibly("connecting", Aws::connect(settings, remedies(settings)).boxed()).await
+        let aws = Aws::connect(settings, remedies(settings)).boxed();
+        let aws = self.visibly("connecting", aws).await?;
+        self.name_ignored_key(&settings.target);
+        Ok(aws)
+    }
+
+    /// Says once that LocalStack's account is not the one of a key. Otherwise it could be found out only by missing
+    /// one's stack.
+    fn name_ignored_key(&self, target: &Target) {
+        let Target::LocalStack(local) = target else { return };
+        if local.is_key_ignored && !self.has_named_key.replace(true) {
+            self.output.note(&format!(
+                "AWS_ACCESS_KEY_ID is not twelve digits, so LocalStack's account is {}",
+                local.account()
+            ));
+        }
     }
 
     /// Waits for work that a signal may interrupt. On a terminal it shows `subject`, unless the wait is shorter
@@ -314,7 +334,8 @@ fn start(output: &Output, typed: RawOptions, color: ColorChoice, command: Comman
     let code = runtime.block_on(async {
         let context = match Shutdown::listen() {
             Ok(shutdown) => {
-                Context { output: output.clone(), typed, color, shutdown, zone: OnceCell::new() }
+                let (output, zone, has_named_key) = (output.clone(), OnceCell::new(), Cell::default());
+                Context { output, typed, color, shutdown, zone, has_named_key }
             }
             Err(error) => {
                 let error = Error::other("cannot listen for signals").because(error);
@@ -386,6 +407,7 @@ async fn execute(context: &Context, command: Command) -> Result<u8> {
         }
         Command::Quotes(command) => quotes::run(context, command).boxed_local(),
         Command::Status(command) => status::run(context, command).boxed_local(),
+        Command::Stacks(stacks::Command {}) => stacks::run(context).boxed_local(),
         Command::Verify(command) => verify::run(context, command).boxed_local(),
         Command::Trace(command) => trace::run(context, command).boxed_local(),
         Command::Close(command) => close::run(context, command).boxed_local(),

@@ -54,6 +54,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
                 stack: aws.names.stack().as_str(),
                 endpoint: aws.url(),
                 version: aws.version(),
+                account: aws.account(),
                 region: aws.region(),
             };
             output.json(&document(heading, &depths, &subscribed, &gatherings));

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::confirmation::Confirmation;
 use super::{Context, waiting};
+use crate::aws::Aws;
 use crate::core::text::printable;
 use crate::error::{Result, exit};
 use crate::settings::{Settings, Target, quoted};
@@ -31,7 +32,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let output = &context.output;
     let settings = context.settings()?;
     let mut aws = context.connect(&settings).await?;
-    output.note(&aws.target_line());
+    output.note(&aws.target_line_with_account());
     let told = waiting(output);
     // On a terminal, `visibly` shows the wait.
     let on_wait = |waiting| {
@@ -64,7 +65,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
                 obstacle.hints().iter().for_each(|hint| output.hint(hint));
             }
         }
-        print(context, &found, 0);
+        print(context, &aws, &found, 0);
         return Ok(exit::DONE);
     }
     if let Some(obstacle) = obstacle {
@@ -78,7 +79,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let removed = removed.map_err(|error| {
         error.hint(format!("to remove the rest: {}", settings.command("teardown")))
     })?;
-    print(context, &found, removed);
+    print(context, &aws, &found, removed);
     output.note(&format!("removed {removed}; looked again: nothing of {} is left", settings.stack));
     if !aws.is_real() {
         output.note(&format!("LocalStack is still up: {}", settings.command("localstack down")));
@@ -108,9 +109,10 @@ fn unprotect(settings: &Settings, table: &str, region: &str) -> String {
     printable(&command.replace("aws  ", "aws "))
 }
 
-fn print(context: &Context, found: &Inventory, removed: usize) {
+fn print(context: &Context, aws: &Aws, found: &Inventory, removed: usize) {
     if matches!(context.output.format, Format::Json | Format::Jsonl) {
         context.output.json(&json!({
+            "account": aws.account(),
             "topic": found.topic,
             "subscriptions": found.subscriptions,
             "inactive": subscriptions::inactive(&found.inactive),

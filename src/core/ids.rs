@@ -183,7 +183,7 @@ impl Ord for ProviderName {
     }
 }
 
-/// The prefix of the names of a stack's resources: `^[A-Za-z][A-Za-z0-9-]{0,31}$`.
+/// The prefix of the names of a stack's resources: `^[A-Za-z][A-Za-z0-9-]{0,31}$`. Ordered naturally.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct StackName(String);
 
@@ -219,6 +219,18 @@ impl StackName {
 impl fmt::Display for StackName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl PartialOrd for StackName {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for StackName {
+    fn cmp(&self, other: &Self) -> Ordering {
+        natural_cmp(&self.0, &other.0)
     }
 }
 

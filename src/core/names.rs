@@ -10,6 +10,11 @@ pub const PROVIDER_TAG: &str = "rydes:provider";
 /// The tag of a topic whose subscriptions have filter policies.
 pub const FILTERS_TAG: &str = "rydes:filters";
 
+const RESPONSES: &str = "RequestForQuotesResponseQueue";
+const PROVIDER_DEAD_LETTERS: &str = "RequestForQuotesDeadLetters";
+const RESPONSE_DEAD_LETTERS: &str = "RequestForQuotesResponseDeadLetters";
+const TABLE: &str = "RidesBookingTable";
+
 /// The names of the resources of one stack.
 #[derive(Debug, Clone)]
 pub struct Names {
@@ -27,6 +32,13 @@ impl Names {
         &self.stack
     }
 
+    /// The stack whose response queue, dead letters or table may have this name. The tag decides whether it is that.
+    pub fn suggested_by(resource: &str) -> Option<StackName> {
+        const KINDS: [&str; 4] = [RESPONSES, PROVIDER_DEAD_LETTERS, RESPONSE_DEAD_LETTERS, TABLE];
+        let (stack, kind) = resource.rsplit_once('-')?;
+        KINDS.contains(&kind).then(|| StackName::parse(stack).ok())?
+    }
+
     /// The topic that requests are published to.
     pub fn topic(&self) -> String {
         self.of("RequestForQuotesTopic")
@@ -39,22 +51,22 @@ impl Names {
 
     /// The dead letter queue of requests.
     pub fn provider_dead_letters(&self) -> String {
-        self.of("RequestForQuotesDeadLetters")
+        self.of(PROVIDER_DEAD_LETTERS)
     }
 
     /// The queue of replies.
     pub fn response_queue(&self) -> String {
-        self.of("RequestForQuotesResponseQueue")
+        self.of(RESPONSES)
     }
 
     /// The dead letter queue of replies.
     pub fn response_dead_letters(&self) -> String {
-        self.of("RequestForQuotesResponseDeadLetters")
+        self.of(RESPONSE_DEAD_LETTERS)
     }
 
     /// The table of requests and answers.
     pub fn table(&self) -> String {
-        self.of("RidesBookingTable")
+        self.of(TABLE)
     }
 
     /// The prefix of every resource's name.
@@ -98,6 +110,14 @@ mod tests {
         assert_eq!(wild.provider("wild-RequestForQuotesDeadLetters"), None);
         assert!(wild.may_name("wild-RequestForQuotesDeadLetters") && wild.may_name("wild-acme"));
         assert!(!wild.may_name("wild-rydes-RequestForQuotesDeadLetters"));
+        let stack = |name: &str| Names::suggested_by(name).map(|stack| stack.to_string());
+        assert_eq!(stack("wild-rydes-RidesBookingTable").as_deref(), Some("wild-rydes"));
+        assert_eq!(stack(&wild.response_dead_letters()).as_deref(), Some("wild"));
+        for other in
+            ["RidesBookingTable", "-RidesBookingTable", "wild-acme", "a_b-RidesBookingTable"]
+        {
+            assert_eq!(stack(other), None, "{other}");
+        }
         assert!(!wild.may_name("acme") && !wild.may_name("wild-rydes-acme"));
     }
 }

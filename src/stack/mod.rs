@@ -5,6 +5,7 @@
 
 mod depths;
 mod late;
+mod listing;
 mod made;
 mod others;
 mod queue;
@@ -23,6 +24,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 pub use depths::{Depths, all_depths, count_lag, depths, depths_and_subscribers};
+pub use listing::{StackSummary, stacks};
 pub use recipients::{Audience, Recipients};
 pub use register::{
     Added, ProviderKind, Registered, add, provider_kind, register, register_in_full,

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use aws_sdk_sqs::types::QueueAttributeName;
 
 use crate::aws::{Aws, is_not_found};
-use crate::core::PROVIDER_TAG;
+use crate::core::{PROVIDER_TAG, Timestamp};
 use crate::error::Result;
 
 pub(super) type Attributes = HashMap<QueueAttributeName, String>;
@@ -19,12 +19,17 @@ pub(super) struct QueueState {
 
 /// The URLs of all queues with the stack's name prefix. The prefix only narrows the search: the tag decides.
 pub(super) async fn list(aws: &Aws) -> Result<Vec<String>> {
+    urls(aws, Some(aws.names.prefix())).await
+}
+
+/// The URLs of all queues of this account and region whose names begin so.
+pub(super) async fn urls(aws: &Aws, prefix: Option<String>) -> Result<Vec<String>> {
     let mut urls = Vec::new();
     let mut pages = aws
         .clients
         .sqs
         .list_queues()
-        .queue_name_prefix(aws.names.prefix())
+        .set_queue_name_prefix(prefix)
         .max_results(1_000)
         .into_paginator()
         .items()
@@ -84,6 +89,12 @@ pub(super) async fn tags(
 }
 
 impl QueueState {
+    pub(super) fn made_at(&self) -> Option<Timestamp> {
+        let seconds: i64 =
+            self.attributes.get(&QueueAttributeName::CreatedTimestamp)?.parse().ok()?;
+        Timestamp::from_millis(seconds.checked_mul(1_000)?)
+    }
+
     pub(super) fn arn(&self) -> Option<&str> {
         self.attributes.get(&QueueAttributeName::QueueArn).map(String::as_str)
     }

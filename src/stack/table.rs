@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep};
 use super::late::{Origin, SHOWS_WITHIN, Seen, look_twice, overdue, until_shown};
 use super::{Change, Mode, OnWait, Untagged, Waiting, is_ours};
 use crate::aws::{Aws, Remedy, is_not_found};
-use crate::core::STACK_TAG;
+use crate::core::{STACK_TAG, Timestamp};
 use crate::error::{Error, Result};
 
 /// The attribute with the time after which DynamoDB may delete a row.
@@ -34,6 +34,11 @@ impl TableState {
     /// The number of rows when DynamoDB last counted them.
     pub(super) fn rows(&self) -> u64 {
         self.description.item_count().and_then(|rows| u64::try_from(rows).ok()).unwrap_or(0)
+    }
+
+    pub(super) fn made_at(&self) -> Option<Timestamp> {
+        let made = self.description.creation_date_time()?.to_millis().ok()?;
+        Timestamp::from_millis(made)
     }
 
     /// Fails if the table has other keys, which DynamoDB cannot change.
@@ -95,6 +100,16 @@ pub(super) async fn look(aws: &Aws) -> Result<Option<TableState>> {
     let is_young = description.table_status() == Some(&TableStatus::Creating);
     let tags = tags.or_else(|| is_young.then(HashMap::new));
     Ok(tags.map(|tags| TableState { description, tags }))
+}
+
+/// The names of all tables of this account and region.
+pub(super) async fn names(aws: &Aws) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    let mut pages = aws.clients.dynamodb.list_tables().into_paginator().items().send();
+    while let Some(name) = pages.next().await {
+        names.push(name.map_err(|error| aws.error("listing the tables", &error))?);
+    }
+    Ok(names)
 }
 
 /// `None` when there is no table.

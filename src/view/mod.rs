@@ -16,6 +16,7 @@ pub mod quotes;
 pub(crate) mod replayed;
 pub(crate) mod served;
 pub(crate) mod setup;
+pub(crate) mod stacks;
 pub mod status;
 pub(crate) mod subscriptions;
 pub(crate) mod table;

@@ -148,6 +148,8 @@ pub struct Heading<'a> {
     pub endpoint: &'a str,
     /// The version of LocalStack.
     pub version: Option<&'a str>,
+    /// The account, if it is known.
+    pub account: Option<&'a str>,
     /// The AWS region.
     pub region: &'a str,
 }
@@ -193,6 +195,7 @@ pub fn document(
         "stack": heading.stack,
         "endpoint": heading.endpoint,
         "version": heading.version,
+        "account": heading.account,
         "region": heading.region,
         "providers": depths.providers.iter().map(provider).collect::<Vec<_>>(),
         "inactive": subscriptions::inactive(&subscribers.inactive),

@@ -75,6 +75,8 @@ fn every_command_keeps_to_its_schema() {
     let purged = document("dlq-purge", &json("dlq purge --yes"));
     assert_eq!(purged["deleted"]["reply"], 1);
     document("dlq-purge", &json("dlq purge --yes"));
+    let stacks = document("stacks", &json(&format!("stacks --stack {}", stack.name)));
+    assert_eq!(stacks["stacks"][0]["providers"], 2);
     document("teardown", &json("teardown --dry-run"));
     document("teardown", &json("teardown --yes"));
     document("teardown", &json("teardown --yes"));

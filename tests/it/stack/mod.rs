@@ -10,6 +10,7 @@ mod providers;
 mod recipients;
 pub(crate) mod resources;
 mod screens;
+mod stacks;
 mod status;
 mod subscriptions;
 mod teardown;
