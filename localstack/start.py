@@ -1,8 +1,8 @@
-"""Starts LocalStack from its Python packages, reachable from this machine alone.
+"""Starts LocalStack from its Python packages, reachable at RYDES_HOST alone: by default from this machine.
 
 It writes down which process it is before anything else. Then it changes LocalStack 4.14.0 in five
 places. LocalStack binds every interface, also where GATEWAY_LISTEN names one host: the endpoint it
-binds is replaced by one that keeps to the loopback interface; and where it lets 50 connections
+binds is replaced by one that keeps to RYDES_HOST, 127.0.0.1 or 0.0.0.0; and where it lets 50 connections
 wait, so that the next ones are tried again after a second, this one lets 1,024. LocalStack
 downloads parts of itself that are missing, from elsewhere and without a hash: here it refuses to,
 and the service fails. Its web server parses the content type of every request as that of a mail,
@@ -57,8 +57,8 @@ from twisted.internet import endpoints  # noqa: E402
 from twisted.web import http  # noqa: E402
 
 
-class LoopbackEndpoint(endpoints.TCP4ServerEndpoint):
-    def __init__(self, reactor, port, backlog=1024, interface="127.0.0.1"):
+class ChosenEndpoint(endpoints.TCP4ServerEndpoint):
+    def __init__(self, reactor, port, backlog=1024, interface=os.environ["RYDES_HOST"]):
         super().__init__(reactor, port, backlog, interface)
 
 
@@ -101,7 +101,7 @@ def index_ahead():
         os._exit(0)
 
 
-endpoints.TCP4ServerEndpoint = LoopbackEndpoint
+endpoints.TCP4ServerEndpoint = ChosenEndpoint
 api.PackageInstaller.install = install
 http.HTTPFactory.log = lambda self, request: None
 http._parseContentType = functools.lru_cache(http._parseContentType)

@@ -14,13 +14,14 @@ use crate::settings::Backend;
 use crate::terminal::steps::StepDisplay;
 use crate::terminal::{Format, Output};
 use crate::tools::localstack::{
-    self, DEFAULT_PORT, Down, Extent, Instance, RequestedRuntime, Runtime, RuntimeChoice, Started,
-    Survey, SurveyScope, Up,
+    self, DEFAULT_PORT, Down, Extent, Instance, Reach, RequestedRuntime, Runtime, RuntimeChoice,
+    Started, Survey, SurveyScope, Up,
 };
 
 mod instance;
 mod listing;
 
+pub(super) use instance::own_reach;
 use instance::{chosen_port, free_port, options, surroundings, tilde};
 use listing::{cached, document, listing, name};
 
@@ -57,6 +58,9 @@ struct UpArgs {
     /// How to run it: `auto` (with Docker if it answers, else as packages), `docker` or `packages`
     #[arg(long, value_enum, default_value_t = RuntimeArg::Auto, hide_possible_values = true)]
     runtime: RuntimeArg,
+    /// Address to listen at: 127.0.0.1 for this machine alone, or 0.0.0.0 for all that can reach it
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1", value_parser = reach)]
+    host: Reach,
     /// Show what is needed, what is missing or damaged and how to install it; start nothing
     #[arg(long)]
     check: bool,
@@ -92,10 +96,11 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     if context.typed.backend == Backend::Aws {
         return Err(Error::invalid("`localstack` and --aws exclude each other"));
     }
-    let (Action::Up(UpArgs { port, .. })
-    | Action::Down(port)
-    | Action::Logs(LogsArgs { port, .. })) = &command.action;
-    let session = Session::new(context, port.port)?;
+    let (port, reach) = match &command.action {
+        Action::Up(UpArgs { port, host, .. }) => (port, *host),
+        Action::Down(port) | Action::Logs(LogsArgs { port, .. }) => (port, Reach::default()),
+    };
+    let session = Session::new(context, port.port, reach)?;
     let work = move || match command.action {
         Action::Up(args) if args.check => Ok(session.check(args.runtime.into())),
         Action::Up(args) => session.up(args.runtime.into()),
@@ -115,7 +120,7 @@ struct Session {
 
 /// Makes sure that LocalStack answers on this machine, and starts it if it must.
 pub(super) async fn bring_up(context: &Context) -> Result<()> {
-    let session = Session::new(context, None)?;
+    let session = Session::new(context, None, Reach::default())?;
     let done =
         tokio::task::spawn_blocking(move || session.bring_up(RequestedRuntime::Auto).map(drop))
             .await;
@@ -123,15 +128,16 @@ pub(super) async fn bring_up(context: &Context) -> Result<()> {
 }
 
 impl Session {
-    fn new(context: &Context, port: Option<u16>) -> Result<Self> {
-        let instance =
-            Instance { port: chosen_port(context, port)?, surroundings: surroundings()? };
+    fn new(context: &Context, port: Option<u16>, reach: Reach) -> Result<Self> {
+        let port = chosen_port(context, port)?;
+        let instance = Instance { port, reach, surroundings: surroundings()? };
         let options = options(context, &instance);
         Ok(Self { output: context.output.clone(), options, instance })
     }
 
     fn up(&self, wanted: RequestedRuntime) -> Result<u8> {
         let up = self.bring_up(wanted)?;
+        self.warn_of_reach();
         self.announce(&up);
         Ok(exit::DONE)
     }
@@ -175,6 +181,27 @@ impl Session {
         ));
     }
 
+    /// Says who else can use LocalStack, or that others cannot although `--host` says so.
+    fn warn_of_reach(&self) {
+        let (port, wanted) = (self.instance.port, self.instance.reach);
+        let reach = localstack::reach(&self.instance);
+        if reach == Some(Reach::Network) {
+            self.output.warning(&format!(
+                "no authentication: anyone who can reach port {port} of this machine can use this LocalStack, and \
+                 delete what it holds"
+            ));
+            self.output.hint(&format!(
+                "others reach it by a name or address of this machine: --endpoint-url http://NAME:{port}"
+            ));
+        } else if wanted == Reach::Network {
+            self.output.warning("--host changes nothing: this LocalStack was started without it");
+            if reach.is_some() {
+                let (down, again) = (self.command("down"), self.command("up --host 0.0.0.0"));
+                self.output.hint(&format!("to start it anew, empty: {down}, then {again}"));
+            }
+        }
+    }
+
     /// Prints what to do next, or the document.
     fn announce(&self, up: &Up) {
         let next = format!("next: rydes{} setup", self.options);
@@ -193,6 +220,7 @@ impl Session {
             "version": up.version,
             "runtime": up.runtime.map(name),
             "started": up.started == Started::Now,
+            "host": localstack::reach(&self.instance).map(|reach| reach.address().to_string()),
         }));
     }
 
@@ -288,6 +316,14 @@ impl Session {
         if self.output.format != Format::Table {
             self.output.json(value);
         }
+    }
+}
+
+fn reach(address: &str) -> Result<Reach, String> {
+    match address {
+        "127.0.0.1" | "localhost" => Ok(Reach::ThisMachine),
+        "0.0.0.0" => Ok(Reach::Network),
+        _ => Err("LocalStack listens on 127.0.0.1 or on 0.0.0.0".to_owned()),
     }
 }
 

@@ -4,13 +4,15 @@ use clap::Args;
 use serde_json::json;
 
 use super::confirmation::Confirmation;
+use super::localstack::own_reach;
 use super::{Context, waiting};
 use crate::aws::Aws;
 use crate::core::text::printable;
 use crate::error::{Result, exit};
 use crate::settings::{Settings, Target, quoted};
-use crate::stack::{Inventory, find, teardown};
+use crate::stack::{Inventory, find, stack_names, teardown};
 use crate::terminal::Format;
+use crate::tools::localstack::Reach;
 use crate::view::setup::inventory_line;
 use crate::view::subscriptions;
 
@@ -81,10 +83,22 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     })?;
     print(context, &aws, &found, removed);
     output.note(&format!("removed {removed}; looked again: nothing of {} is left", settings.stack));
-    if !aws.is_real() {
-        output.note(&format!("LocalStack is still up: {}", settings.command("localstack down")));
+    if let Some(line) = still_up(&settings, &aws).await {
+        output.note(&line);
     }
     Ok(exit::DONE)
+}
+
+/// How to stop LocalStack, if that is this user's to do: `rydes` started it for this machine alone, and it holds no
+/// other stack in this account and region.
+async fn still_up(settings: &Settings, aws: &Aws) -> Option<String> {
+    if own_reach(settings).await? != Reach::ThisMachine {
+        return None;
+    }
+    // A failure to look is no failure of the teardown.
+    let others = stack_names(aws).await.ok()?;
+    let is_last = others.iter().all(|name| name == aws.names.stack());
+    is_last.then(|| format!("LocalStack is still up: {}", settings.command("localstack down")))
 }
 
 /// The command line that lifts the table's deletion protection. LocalStack has an account for each access key, so

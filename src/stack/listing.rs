@@ -36,6 +36,14 @@ pub struct StackSummary {
 /// The URLs of those of its queues that are not a provider's.
 type Urls = Vec<String>;
 
+/// The names of the stacks that may be here, by the names of tables and queues.
+///
+/// # Errors
+/// Any error of a request.
+pub async fn stack_names(aws: &Aws) -> Result<Vec<StackName>> {
+    Ok(suggested(aws).await?.into_keys().collect())
+}
+
 /// The stacks of this account and region, or only this one.
 ///
 /// # Errors

@@ -24,7 +24,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 pub use depths::{Depths, all_depths, count_lag, depths, depths_and_subscribers};
-pub use listing::{StackSummary, stacks};
+pub use listing::{StackSummary, stack_names, stacks};
 pub use recipients::{Audience, Recipients};
 pub use register::{
     Added, ProviderKind, Registered, add, provider_kind, register, register_in_full,

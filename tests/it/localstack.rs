@@ -99,9 +99,14 @@ fn many_may_wait(port: u16) {
 }
 
 fn health(port: u16) -> String {
+    get(port, "/_localstack/health")
+}
+
+/// The answer to a request by the address 127.0.0.2.
+fn get(port: u16, path: &str) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).expect("it listens");
-    let request =
-        "GET /_localstack/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    let host = format!("127.0.0.2:{port}");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).expect("it reads");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("it answers");
@@ -180,7 +185,7 @@ impl Machine {
             let log = folder.path().join("calls");
             let text = format!(
                 "#!/bin/sh\n\
-                 echo \"$* [$RYDES_LOCALSTACK_IMAGE $RYDES_LOCALSTACK_PORT]\" >> {log}\n\
+                 echo \"$* [$RYDES_LOCALSTACK_IMAGE $RYDES_LOCALSTACK_PORT $RYDES_LOCALSTACK_HOST]\" >> {log}\n\
                  case \"$*\" in\n--version) echo 'Docker version 28.2.2, build e6534b4' ;;\n\
                  {cases}\nesac\n",
                 log = log.display()
@@ -307,9 +312,65 @@ fn with_an_engine_docker_is_used() {
         ("logs --no-color --no-log-prefix", ""),
         ("down -v", ""),
     ] {
-        let call = format!("{compose} {call} [{image} {port}]\n");
+        let call = format!("{compose} {call} [{image} {port} 127.0.0.1]\n");
         assert!(machine.calls().contains(&call), "{call}: {}", machine.calls());
     }
+}
+
+#[test]
+fn docker_is_told_where_to_listen() {
+    let machine = Machine::new(Some(
+        "'compose version'*) echo v2.36.0 ;;\nversion*) echo 28.2.2 ;;\n\
+         *'up -d --wait') : > ${0%/bin/docker}/healthy ;;\n\
+         *'down -v') : > ${0%/bin/docker}/gone ;;",
+    ));
+    let marker = |name: &str| {
+        let path = machine.path().join(name);
+        move || path.exists()
+    };
+    let server = FakeLocalStack::start(free_port(), "200 OK", marker("healthy"), marker("gone"));
+    let port = server.port;
+    let up = machine.rydes(&format!("localstack up --host 0.0.0.0 --port {port}")).run().exits(0);
+    assert!(up.stderr.contains("warning: no authentication: anyone who can reach port"), "{up:?}");
+    let call = format!(" up -d --wait [ {port} 0.0.0.0]\n");
+    assert!(machine.calls().contains(&call), "{}", machine.calls());
+    machine.rydes(&format!("localstack down --port {port}")).run().exits(0);
+}
+
+#[test]
+fn on_request_other_machines_can_use_it_and_that_is_said() {
+    const WARNING: &str = "warning: no authentication: anyone who can reach port ";
+    let port = free_port();
+    let _guard = Down(port);
+    for address in ["10.0.0.1", "::", "x"] {
+        let refused = up(port).arg(format!("--host={address}")).run().exits(2).stderr;
+        assert!(refused.contains("listens on 127.0.0.1 or on 0.0.0.0"), "{refused}");
+    }
+    let first = up(port).arg("--runtime=packages").arg("--host=0.0.0.0").run().exits(0);
+    for said in [WARNING, "--endpoint-url http://NAME:"] {
+        assert!(first.stderr.contains(said), "{said}: {}", first.stderr);
+    }
+    // It is reached by another address than 127.0.0.1, and so are the queues whose URLs it tells.
+    let place = format!("http://127.0.0.2:{port}");
+    let on = |line: &str| rydes(line).env("AWS_ENDPOINT_URL", &place).run().exits(0);
+    on("setup --providers 1");
+    let listed = get(port, "/?Action=ListQueues&Version=2012-11-05");
+    assert!(listed.contains(&format!("<QueueUrl>{place}/")), "{listed}");
+    let again = up(port).arg("-ojson").run().exits(0);
+    assert_eq!(document(&again)["host"], "0.0.0.0");
+    assert!(again.stderr.contains(WARNING), "{}", again.stderr);
+    // It is no longer this user's alone.
+    let local = format!("--endpoint-url http://127.0.0.1:{port} teardown --yes");
+    let torn = rydes(&local).run().exits(0).stderr;
+    assert!(torn.contains("is left") && !torn.contains("still up"), "{torn}");
+}
+
+#[test]
+fn a_localstack_that_is_up_keeps_its_address() {
+    let server = FakeLocalStack::start(free_port(), "200 OK", || true, || false);
+    let up = up(server.port).arg("--host=0.0.0.0").run().exits(0).stderr;
+    assert!(up.contains("--host changes nothing: this LocalStack was started without it"), "{up}");
+    assert!(!up.contains("no authentication"), "{up}");
 }
 
 #[test]

@@ -6,8 +6,8 @@ use ureq::http::Uri;
 
 use super::super::{Context, env};
 use crate::error::{Error, Result};
-use crate::settings::{Env, host};
-use crate::tools::localstack::{DEFAULT_PORT, Instance, Surroundings};
+use crate::settings::{Env, Settings, Target, host};
+use crate::tools::localstack::{self, DEFAULT_PORT, Instance, Reach, Surroundings};
 
 /// The variables that LocalStack may see. Others of the shell could mislead it.
 const HANDED_ON: [&str; 9] = [
@@ -42,6 +42,15 @@ fn loopback_port(url: &str) -> Option<u16> {
     let host = host(url)?;
     let local = matches!(host.as_str(), "localhost" | "127.0.0.1" | "localhost.localstack.cloud");
     (local && uri.scheme_str() == Some("http")).then(|| uri.port_u16().unwrap_or(80))
+}
+
+/// Who can reach the LocalStack of these settings, if `rydes` started it for this user on this machine.
+pub(in crate::cli) async fn own_reach(settings: &Settings) -> Option<Reach> {
+    let Target::LocalStack(local) = &settings.target else { return None };
+    let port = loopback_port(&local.sqs.url)?;
+    let surroundings = surroundings().ok()?;
+    let instance = Instance { port, reach: Reach::default(), surroundings };
+    tokio::task::spawn_blocking(move || localstack::reach(&instance)).await.ok()?
 }
 
 /// The options that other commands need to reach this LocalStack; empty if they need none.

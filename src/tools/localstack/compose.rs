@@ -25,9 +25,12 @@ const LOGS: Duration = Duration::from_secs(5);
 pub(super) fn start(instance: &Instance, steps: &StepSink) -> Result<()> {
     let image = instance.surroundings.image.as_deref().unwrap_or(IMAGE);
     steps.take("image", image, || pull(instance, image))?;
-    let name = format!("{}, 127.0.0.1:{}", project(instance), instance.port);
+    let name = format!("{}, {}:{}", project(instance), instance.reach.address(), instance.port);
     steps.take("start", &name, || {
         require("docker compose up", compose(instance)?.args(["up", "-d"]), COMPOSED)?;
+        instance.note_reach().map_err(|error| {
+            Error::other(format!("cannot write into {}", instance.run().display())).because(error)
+        })?;
         Ok("started")
     })?;
     steps.take("ready", &health::SERVICES.join(" "), || {
@@ -88,6 +91,8 @@ fn compose(instance: &Instance) -> Result<Command> {
     let mut command = Command::new("docker");
     command.args(["compose", "-p", &project(instance), "-f"]).arg(compose_file);
     command.env("RYDES_LOCALSTACK_PORT", instance.port.to_string());
+    command.env("RYDES_LOCALSTACK_HOST", instance.reach.address().to_string());
+    command.env("RYDES_LOCALSTACK_QUEUE_URLS", instance.queue_urls().unwrap_or_default());
     match &instance.surroundings.image {
         Some(image) => command.env("RYDES_LOCALSTACK_IMAGE", image),
         None => command.env_remove("RYDES_LOCALSTACK_IMAGE"),
@@ -113,8 +118,11 @@ mod tests {
     #[test]
     fn the_compose_file_pins_the_image_and_keeps_to_loopback() {
         assert!(COMPOSE.contains(&format!("image: ${{RYDES_LOCALSTACK_IMAGE:-{IMAGE}}}\n")));
-        assert!(COMPOSE.contains(r#"- "127.0.0.1:${RYDES_LOCALSTACK_PORT:-4566}:4566""#));
+        assert!(COMPOSE.contains(
+            r#"- "${RYDES_LOCALSTACK_HOST:-127.0.0.1}:${RYDES_LOCALSTACK_PORT:-4566}:4566""#
+        ));
         assert_eq!(COMPOSE.matches(":4566\"").count(), 1, "one port is published");
+        assert!(COMPOSE.contains("SQS_ENDPOINT_STRATEGY: ${RYDES_LOCALSTACK_QUEUE_URLS:-}\n"));
         assert!(COMPOSE.contains("SERVICES: sns,sqs,dynamodb\n"));
         for service in health::SERVICES {
             assert!(COMPOSE.contains(&format!("\"{service}\"")), "the health check asks for it");

@@ -4,6 +4,7 @@
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, ErrorKind};
+use std::net::Ipv4Addr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -35,10 +36,31 @@ impl Surroundings {
     }
 }
 
+/// Who can reach LocalStack.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Reach {
+    #[default]
+    ThisMachine,
+    /// Every machine that can reach one of the addresses of this one.
+    Network,
+}
+
+impl Reach {
+    /// The address that LocalStack listens on. Both include 127.0.0.1, where `rydes` looks for it.
+    pub fn address(self) -> Ipv4Addr {
+        match self {
+            Self::ThisMachine => Ipv4Addr::LOCALHOST,
+            Self::Network => Ipv4Addr::UNSPECIFIED,
+        }
+    }
+}
+
 /// LocalStack on one port of this machine.
 #[derive(Debug, Clone)]
 pub struct Instance {
     pub port: u16,
+    /// What `up` gives it. One that runs already has its own: [`reach`](super::reach).
+    pub reach: Reach,
     pub surroundings: Surroundings,
 }
 
@@ -63,6 +85,25 @@ impl Instance {
     /// Whether the LocalStack of this port has been ready since it was started.
     pub(super) fn has_been_ready(&self) -> bool {
         self.run().join("ready").exists()
+    }
+
+    /// How LocalStack makes the URLs of queues. Some SDKs send requests to such a URL, so that for other machines it
+    /// must have the host by which they asked, not `localhost`. `None` for LocalStack's own choice.
+    /// <https://docs.localstack.cloud/references/configuration/>
+    pub(super) fn queue_urls(&self) -> Option<&'static str> {
+        (self.reach == Reach::Network).then_some("dynamic")
+    }
+
+    /// Keeps the address that LocalStack is started with.
+    pub(super) fn note_reach(&self) -> io::Result<()> {
+        file::write(&self.run().join("host"), self.reach.address().to_string())
+    }
+
+    /// The reach that was kept. An older `rydes` kept none.
+    pub(super) fn noted_reach(&self) -> Reach {
+        let noted = file::read(&self.run().join("host")).unwrap_or_default();
+        let is_network = noted == Reach::Network.address().to_string().as_bytes();
+        if is_network { Reach::Network } else { Reach::ThisMachine }
     }
 
     pub(super) fn mark_ready(&self) -> Result<()> {

@@ -26,7 +26,7 @@ mod tarball;
 mod tools;
 
 pub use health::{Health, PortProbe, ask};
-pub use instance::{Instance, Surroundings};
+pub use instance::{Instance, Reach, Surroundings};
 pub use logs::{Extent, logs};
 pub use manifest::Soundness;
 pub use survey::{PrerequisiteState, RequestedRuntime, RuntimeChoice, Survey, SurveyScope};
@@ -166,6 +166,11 @@ pub fn down(instance: &Instance, sink: Sink<Step>) -> Result<Down> {
         Ok("stopped")
     })?;
     Ok(Down::Stopped(runtime))
+}
+
+/// Who can reach the LocalStack that `up` started on this port; `None` if it started none.
+pub fn reach(instance: &Instance) -> Option<Reach> {
+    runtime(instance).map(|_| instance.noted_reach())
 }
 
 /// What `up` started, or began to start, on this port.

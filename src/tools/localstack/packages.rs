@@ -3,7 +3,7 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
@@ -59,7 +59,7 @@ const LOOK: Duration = Duration::from_millis(20);
 /// installed files show why, it repairs them and starts LocalStack once more.
 pub(super) fn start(instance: &Instance, tools: &Tools, steps: &StepSink) -> Result<()> {
     // LocalStack itself would wait silently for a port that it cannot bind.
-    TcpListener::bind((Ipv4Addr::LOCALHOST, instance.port)).map_err(|error| {
+    TcpListener::bind((instance.reach.address(), instance.port)).map_err(|error| {
         Error::other(format!("cannot listen on port {}", instance.port)).because(error)
     })?;
     // DynamoDB Local may outlive a LocalStack that was killed.
@@ -91,10 +91,11 @@ fn launch(
     installed: &Installed,
     steps: &StepSink,
 ) -> Result<()> {
-    let address = format!("127.0.0.1:{}", instance.port);
+    let address = format!("{}:{}", instance.reach.address(), instance.port);
     steps.take("start", &address, || {
         let failed = |error| Error::other("cannot start LocalStack").because(error);
         let log = prepare(&instance.run(), &installed.dynamodb_local).map_err(failed)?;
+        instance.note_reach().map_err(failed)?;
         let child = spawn(instance, tools, installed, log).map_err(failed)?;
         known(instance, child).map_err(failed)?;
         Ok("started")
@@ -178,7 +179,12 @@ fn spawn(
     command.env("HOME", run.join("home")).env("TMPDIR", run.join("tmp"));
     command.env("PYTHONPYCACHEPREFIX", &installed.compiled);
     command.env("FILESYSTEM_ROOT", run.join("fs"));
-    command.env("GATEWAY_LISTEN", format!("127.0.0.1:{}", instance.port));
+    let address = instance.reach.address().to_string();
+    command.env("GATEWAY_LISTEN", format!("{address}:{}", instance.port));
+    command.env("RYDES_HOST", address);
+    if let Some(strategy) = instance.queue_urls() {
+        command.env("SQS_ENDPOINT_STRATEGY", strategy);
+    }
     command.env("LOCALSTACK_HOST", format!("localhost:{}", instance.port));
     command.spawn()
 }

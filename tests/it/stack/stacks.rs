@@ -1,5 +1,7 @@
 //! `rydes stacks`, and what tells the stacks of a class apart on one LocalStack: accounts and keys.
 
+use tempfile::TempDir;
+
 use super::{document, says};
 use crate::support::aws::Aws;
 use crate::support::localstack::endpoint;
@@ -160,4 +162,23 @@ fn teardown_and_status_name_the_account() {
     let told = document(&stack.rydes("teardown -n -o json").run().exits(0));
     assert_eq!(told["account"], "000000000000");
     assert_eq!(stack.depth(&provider(1)), 0);
+}
+
+#[test]
+fn only_its_own_localstack_without_other_stacks_is_to_be_stopped() {
+    const ADVICE: &str = "LocalStack is still up: rydes ";
+    let account = &account(83);
+    let nowhere = TempDir::new().expect("a folder");
+    let run = |line: &str| on(account, line);
+    run("--stack one setup --providers 1").run().exits(0);
+    run("--stack two setup --providers 1").run().exits(0);
+    let first = run("--stack one teardown --yes").run().exits(0).stderr;
+    assert!(!first.contains("still up"), "two is there: {first}");
+    run("--stack three setup --providers 1").run().exits(0);
+    run("--stack two teardown --yes").run().exits(0);
+    let foreign = run("--stack three teardown --yes").env("RYDES_CACHE_DIR", nowhere.path());
+    let foreign = foreign.run().exits(0).stderr;
+    assert!(!foreign.contains("still up"), "another user started it: {foreign}");
+    run("--stack four setup --providers 1").run().exits(0);
+    says(&run("--stack four teardown --yes").run().exits(0), ADVICE);
 }
