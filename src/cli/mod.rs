@@ -334,7 +334,8 @@ fn start(output: &Output, typed: RawOptions, color: ColorChoice, command: Comman
     let code = runtime.block_on(async {
         let context = match Shutdown::listen() {
             Ok(shutdown) => {
-                let (output, zone, has_named_key) = (output.clone(), OnceCell::new(), Cell::default());
+                let (output, zone, has_named_key) =
+                    (output.clone(), OnceCell::new(), Cell::default());
                 Context { output, typed, color, shutdown, zone, has_named_key }
             }
             Err(error) => {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::clock::moment;
+use super::clock::Clock;
 use super::json_text::pretty;
 use crate::aws::{Cut, DeadLetter, LetterSource};
 use crate::core::text::printable;
@@ -56,7 +56,7 @@ pub fn lines(
     queue: &str,
     letter: &DeadLetter,
     names: &Names,
-    now: Timestamp,
+    clock: &Clock,
 ) -> Vec<String> {
     let mut all = vec![format!("{} {}", word(kind), printable(&letter.id))];
     let mut say = |label: &str, text: Option<String>| {
@@ -71,8 +71,8 @@ pub fn lines(
     say(who, sender(kind, letter, responder.as_ref(), names));
     say("from", Some(letter.source.as_ref().map_or("unknown".to_owned(), |s| printable(s.name()))));
     say("RFQ", rfq.map(|id| printable(id.as_str())));
-    let ago = |at: Timestamp| show_duration(now.saturating_since(at));
-    say("sent", letter.sent_at.map(|at| format!("{} ({} ago)", moment(at, now), ago(at))));
+    let ago = |at: Timestamp| show_duration(clock.now().saturating_since(at));
+    say("sent", letter.sent_at.map(|at| format!("{} ({} ago)", clock.moment(at), ago(at))));
     say("reason", Some(reason(letter)));
     say("attempts", letter.attempts.map(|attempts| attempts.to_string()));
     if let Some(cut) = &letter.cut {

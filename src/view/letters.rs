@@ -2,11 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::clock::moment;
+use super::clock::Clock;
 use super::letter::{document_of, reason, sender, word};
 use super::table::{Column, cut, cut_middle, lines, width_of};
+use super::tone::{Line, Tone};
 use crate::core::text::printable;
-use crate::core::{Gist, Names, Timestamp};
+use crate::core::{Gist, Names};
 use crate::flow::letters::{LetterKind, QueueLook};
 
 /// Characters of an id that are shown, if they differ.
@@ -37,12 +38,7 @@ pub fn many(kind: LetterKind, number: u64) -> String {
 }
 
 /// The table, its header first; nothing without letters. Senders and reasons are cut to the width.
-pub fn table(
-    found: &[QueueLook],
-    names: &Names,
-    now: Timestamp,
-    width: Option<u16>,
-) -> Vec<String> {
+pub fn table(found: &[QueueLook], names: &Names, clock: &Clock, width: Option<u16>) -> Vec<Line> {
     let ids = found.iter().flat_map(|of| &of.letters).map(|letter| letter.id.as_str());
     let length = distinct(&ids.collect::<Vec<_>>());
     let rows = found.iter().flat_map(|of| {
@@ -52,7 +48,7 @@ pub fn table(
             vec![
                 printable(&letter.id.chars().take(length).collect::<String>()),
                 word(of.kind).to_owned(),
-                letter.sent_at.map_or_else(none, |at| moment(at, now)),
+                letter.sent_at.map_or_else(none, |at| clock.moment(at)),
                 sender(of.kind, letter, responder.as_ref(), names).unwrap_or_else(none),
                 rfq.map_or_else(none, |id| printable(&id.short())),
                 reason(letter),
@@ -60,7 +56,9 @@ pub fn table(
         })
     });
     let rows: Vec<_> = rows.collect();
-    if rows.is_empty() { Vec::new() } else { fitted(rows, width) }
+    let tones = std::iter::once(Tone::Faint).chain(std::iter::repeat(Tone::Plain));
+    let lines = if rows.is_empty() { Vec::new() } else { fitted(rows, width) };
+    lines.into_iter().zip(tones).map(|(text, tone)| Line::new(tone, text)).collect()
 }
 
 fn fitted(mut rows: Vec<Vec<String>>, width: Option<u16>) -> Vec<String> {
@@ -118,7 +116,8 @@ pub fn document(all: &[QueueLook], names: &Names) -> Value {
 mod tests {
     use super::*;
     use crate::aws::{DeadLetter, LetterSource};
-    use crate::core::StackName;
+    use crate::core::{StackName, Timestamp};
+    use crate::view::tone::texts;
 
     const ID: &str = "78c371f6-0000-4000-8000-000000000001";
 
@@ -160,7 +159,7 @@ mod tests {
     fn shown(width: Option<u16>) -> String {
         let names = Names::new(&StackName::parse("x").expect("valid"));
         let now = Timestamp::parse("2026-01-31T13:00:00Z").expect("a time");
-        table(&found(), &names, now, width).join("\n")
+        texts(&table(&found(), &names, &Clock::utc(now), width)).join("\n")
     }
 
     #[test]

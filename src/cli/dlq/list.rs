@@ -8,7 +8,7 @@ use super::super::recent::Recent;
 use super::super::{Context, env};
 use crate::aws::DeadLetter;
 use crate::core::text::printable;
-use crate::core::{Gist, RfqId, Timestamp};
+use crate::core::{Gist, RfqId};
 use crate::error::{Error, Result, exit};
 use crate::flow::letters::{QueueLook, look};
 use crate::terminal::Format;
@@ -49,7 +49,7 @@ pub(super) async fn run(context: &Context, command: &List) -> Result<u8> {
     match output.format {
         Format::Table | Format::Workshop => {
             let width = output.is_terminal().then(|| size().0);
-            output.lines(&table(&found, &aws.names, Timestamp::now(), width));
+            output.toned(&table(&found, &aws.names, &context.clock(), width));
             output.note(&sentence(&found, wanted.as_ref()));
             if found.iter().any(|letters| !letters.letters.is_empty()) {
                 let show = settings.command("dlq show ID");

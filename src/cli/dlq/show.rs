@@ -4,7 +4,6 @@ use clap::Args;
 
 use super::super::Context;
 use super::missing;
-use crate::core::Timestamp;
 use crate::error::{Result, exit};
 use crate::flow::letters::find;
 use crate::terminal::Format;
@@ -29,7 +28,7 @@ pub(super) async fn run(context: &Context, command: &Show) -> Result<u8> {
     let (kind, queue, letter) = found.ok_or_else(|| missing(&command.id, 0))?;
     match output.format {
         Format::Table | Format::Workshop => {
-            output.lines(&lines(kind, &queue, &letter, &aws.names, Timestamp::now()));
+            output.lines(&lines(kind, &queue, &letter, &aws.names, &context.clock()));
             let replay = format!("dlq replay --id {}", letter.id);
             output.hint(&format!("to send it back: {}", settings.command(&replay)));
         }
