@@ -2,6 +2,7 @@
 //!
 //! The loops report events and never print.
 
+pub(crate) mod close;
 pub mod draft;
 pub mod events;
 pub(crate) mod gather;
