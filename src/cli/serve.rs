@@ -21,11 +21,13 @@ use crate::consumer::{Trouble, Troubles, retry_transient};
 use crate::core::RequestRow;
 use crate::error::{Error, Result, exit};
 use crate::flow::draft::DEADLINE;
-use crate::serve::{self, Hosts, Reporter, ServeEvent};
+use crate::serve::{self, Commands, Finder, Hosts, Reporter, ServeEvent};
+use crate::settings::{Backend, Settings};
 use crate::terminal::{Format, Output};
 use crate::view::count_of;
 use crate::view::usage;
 
+const LISTEN: &str = "127.0.0.1:8080";
 /// How often the newest RFQs submitted through it are remembered.
 const REMEMBER: Duration = Duration::from_millis(500);
 
@@ -44,7 +46,7 @@ const REMEMBER: Duration = Duration::from_millis(500);
   curl http://127.0.0.1:8080/readyz                                also /healthz")]
 pub(super) struct Command {
     /// Address and port to listen on. No authentication: anyone who can reach it can submit
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:8080")]
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = LISTEN)]
     listen: String,
     /// Deadline of requests that name none, 10ms to 24h [default: 15s]
     #[arg(long, value_name = "TIME", value_parser = deadline)]
@@ -73,7 +75,10 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         aws.clone(),
         serve::ServeSettings {
             deadline: command.deadline.unwrap_or(DEADLINE),
+            commands: commands(&settings, at),
             hosts: Hosts::new(command.hosts, Some(at.ip())),
+            // A prefix is quickly guessed, and there is no authentication.
+            find: at.ip().is_loopback().then(|| finder(&aws, &settings)),
         },
         &stop,
         reporter(output, &served),
@@ -93,6 +98,33 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     served.remember(output, &recent).await;
     served.summary(output, &aws);
     ended.map(|()| exit::DONE)
+}
+
+/// The command lines that the page shows.
+fn commands(settings: &Settings, at: SocketAddr) -> Commands {
+    let listen = at.to_string();
+    let listen = if listen == LISTEN { String::new() } else { format!(" --listen {listen}") };
+    let start = match settings.backend() {
+        Backend::LocalStack => "localstack up",
+        Backend::Aws => "status",
+    };
+    Commands {
+        serve: settings.command(&format!("serve{listen}")),
+        start_backend: settings.command(start),
+        set_up: settings.command("setup"),
+        run_providers: settings.command("providers run"),
+        run_consumer: settings.command("consumer run"),
+        status: settings.command("status"),
+    }
+}
+
+/// Finds an RFQ by the beginning of its id, as the other commands do.
+fn finder(aws: &Aws, settings: &Settings) -> Finder {
+    let (aws, settings) = (aws.clone(), settings.clone());
+    Arc::new(move |typed| {
+        let (aws, settings) = (aws.clone(), settings.clone());
+        Box::pin(async move { Recent::of(&aws, env).find(Some(&typed), &settings).await })
+    })
 }
 
 /// Listens at an address, or at the first usable address of a name.

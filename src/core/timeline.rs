@@ -153,10 +153,15 @@ impl Timeline {
     pub fn span(&self) -> i64 {
         const SPARE: i64 = 3;
         const LEAST: i64 = 100;
-        let events = self.lanes.iter().filter_map(Lane::last).chain(self.closed);
-        let last = events.max().unwrap_or(0).max(0);
+        let last = self.last();
         let deadline = self.deadline.filter(|deadline| last == 0 || *deadline <= last * SPARE);
         last.max(deadline.unwrap_or(0)).max(LEAST)
+    }
+
+    /// The last event that the scale has to reach, in milliseconds; 0 if there is none.
+    pub fn last(&self) -> i64 {
+        let events = self.lanes.iter().filter_map(Lane::last).chain(self.closed);
+        events.max().unwrap_or(0).max(0)
     }
 
     /// The slowest lane for each recorded step, in the order of the steps.

@@ -48,13 +48,19 @@ impl Problem {
         self.status
     }
 
+    /// Adds a word that programs can branch on.
+    pub(super) fn of_kind(mut self, kind: &str) -> Self {
+        self.body["kind"] = json!(kind);
+        self
+    }
+
     pub(super) fn no_such_rfq() -> Self {
         Self::new(StatusCode::NOT_FOUND, "no such RFQ")
     }
 
     /// The server is at a limit; nothing was done.
     pub(super) fn busy(error: &str) -> Self {
-        let busy = Self::new(StatusCode::SERVICE_UNAVAILABLE, error);
+        let busy = Self::new(StatusCode::SERVICE_UNAVAILABLE, error).of_kind("busy");
         Self { retry_after: Some(SOON), ..busy }
     }
 
@@ -69,10 +75,21 @@ impl Problem {
 
 /// Whether the backend or the server is at fault, not the request.
 pub(super) fn is_ours(error: &Error) -> bool {
-    !matches!(
-        error.kind(),
-        Kind::Invalid | Kind::TooLarge | Kind::Conflict | Kind::AllExcluded | Kind::NoSuchRfq
-    )
+    kind(error).is_some()
+}
+
+/// The word for what the backend lacks, for programs; `None` where the request is at fault.
+pub(super) fn kind(error: &Error) -> Option<&'static str> {
+    let word = match error.kind() {
+        Kind::Unreachable => "unreachable",
+        Kind::NotSetUp => "not-set-up",
+        Kind::NoProvider => "no-provider",
+        Kind::Other | Kind::Unexplained | Kind::Signal(_) => "backend",
+        Kind::Invalid | Kind::TooLarge | Kind::Conflict | Kind::AllExcluded | Kind::NoSuchRfq => {
+            return None;
+        }
+    };
+    Some(word)
 }
 
 impl From<&Error> for Problem {
@@ -99,7 +116,10 @@ impl From<&Error> for Problem {
             problem.body["hint"] = json!(hint);
         }
         problem.retry_after = is_ours(error).then_some(LATER);
-        problem
+        match kind(error) {
+            Some(kind) => problem.of_kind(kind),
+            None => problem,
+        }
     }
 }
 

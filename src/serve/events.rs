@@ -1,5 +1,5 @@
 //! The changes of an RFQ as server-sent events. `clock` comes first, with the server's time. `change` has the
-//! whole state, at once and at each change. `trouble` has the error while the RFQ cannot be read, then null. `end`
+//! whole state, at once and at each change. `trouble` has the error and its kind while the RFQ cannot be read, then nulls. `end`
 //! has the final state.
 //! <https://html.spec.whatwg.org/multipage/server-sent-events.html>
 
@@ -14,7 +14,7 @@ use serde_json::json;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, sleep_until};
 
-use super::watches::{Followed, Latest, RfqState};
+use super::watches::{Followed, Latest, ReadTrouble, RfqState};
 use crate::core::Timestamp;
 use crate::core::text::compact_json;
 use crate::shutdown::{Stage, StopSignal};
@@ -63,7 +63,7 @@ struct EventStream {
     began: Instant,
     progress: StreamPhase,
     revision: Option<u64>,
-    trouble: Option<String>,
+    trouble: Option<ReadTrouble>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -90,8 +90,8 @@ impl EventStream {
             let state = match latest {
                 Latest::State(state) => state,
                 Latest::Unread => return None,
-                Latest::Unknown => return Some(self.broken("this RFQ no longer exists")),
-                Latest::Failed(error) => return Some(self.broken(&error.in_full())),
+                Latest::Unknown => return Some(self.broken(&ReadTrouble::gone())),
+                Latest::Failed(error) => return Some(self.broken(&ReadTrouble::of(&error))),
             };
             let ends = self.ends(&state);
             if is_last || ends.is_some_and(|ends| ends <= Instant::now()) {
@@ -100,13 +100,13 @@ impl EventStream {
                 state.over_since?;
                 return Some(Event::default().event("end").id(END).data(&state.document));
             }
+            if self.trouble != state.trouble {
+                self.trouble.clone_from(&state.trouble);
+                return Some(trouble(state.trouble.as_ref()));
+            }
             if self.revision != Some(state.revision) {
                 self.revision = Some(state.revision);
                 return Some(Event::default().event("change").data(&state.document));
-            }
-            if self.trouble != state.trouble {
-                self.trouble.clone_from(&state.trouble);
-                return Some(trouble(state.trouble.as_deref()));
             }
             let ended = async {
                 match ends {
@@ -133,12 +133,14 @@ impl EventStream {
     }
 
     /// The last event of a stream that will never see the end of its RFQ.
-    fn broken(&mut self, why: &str) -> Event {
+    fn broken(&mut self, why: &ReadTrouble) -> Event {
         self.progress = StreamPhase::Ended;
         trouble(Some(why))
     }
 }
 
-fn trouble(why: Option<&str>) -> Event {
-    Event::default().event("trouble").data(compact_json(&json!({"error": why})))
+fn trouble(why: Option<&ReadTrouble>) -> Event {
+    let (error, kind) = (why.map(|why| &why.error), why.map(|why| why.kind));
+    let data = json!({"error": error, "kind": kind});
+    Event::default().event("trouble").data(compact_json(&data))
 }

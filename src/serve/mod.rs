@@ -8,18 +8,20 @@ mod hosts;
 mod page;
 mod routes;
 mod submitter;
+mod unread;
 mod watches;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::sleep;
 
 use crate::aws::Aws;
 use crate::consumer::Trouble;
-use crate::core::RequestRow;
+use crate::core::{RequestRow, RfqId};
 use crate::error::{Error, Result};
 use crate::flow::quotes::Filters;
 use crate::shutdown::{Stage, StopSignal};
@@ -53,6 +55,7 @@ pub enum ServeEvent {
 enum Operation {
     Reading,
     Submitting,
+    Closing,
     Probing,
 }
 
@@ -61,6 +64,7 @@ impl Operation {
         let word = match self {
             Self::Reading => "reading",
             Self::Submitting => "submitting",
+            Self::Closing => "closing",
             Self::Probing => "readiness",
         };
         word.to_owned()
@@ -69,12 +73,31 @@ impl Operation {
 
 pub type Reporter = Arc<dyn Fn(ServeEvent) + Send + Sync>;
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ServeSettings {
     /// For an RFQ that names no deadline.
     pub deadline: Duration,
     pub hosts: Hosts,
+    /// Command lines that the page shows.
+    pub commands: Commands,
+    /// Finds the RFQ whose id begins like this. Without it, only a whole id is found.
+    pub find: Option<Finder>,
 }
+
+/// What a user can do about what the page says, as command lines.
+#[derive(Debug, Clone)]
+pub struct Commands {
+    /// Starts this server again.
+    pub serve: String,
+    /// Starts LocalStack, or asks AWS how the stack is.
+    pub start_backend: String,
+    pub set_up: String,
+    pub run_providers: String,
+    pub run_consumer: String,
+    pub status: String,
+}
+
+pub type Finder = Arc<dyn Fn(String) -> BoxFuture<'static, Result<RfqId>> + Send + Sync>;
 
 struct AppState {
     aws: Aws,
@@ -113,7 +136,12 @@ pub async fn run(
     let filters = Arc::<Filters>::default();
     let state = Arc::new(AppState {
         submitter: Submitter::new(aws.clone(), Arc::clone(&report)),
-        watches: Watches::new(aws.clone(), Arc::clone(&filters), Arc::clone(&report)),
+        watches: Watches::new(
+            aws.clone(),
+            Arc::clone(&filters),
+            Arc::new(settings.commands.clone()),
+            Arc::clone(&report),
+        ),
         filters,
         readiness: Readiness::default(),
         streams: Arc::new(Semaphore::new(STREAMS)),

@@ -17,19 +17,18 @@ pub(super) async fn html() -> Response {
     response
 }
 
-pub(super) async fn css() -> Response {
-    file("text/css; charset=utf-8", include_str!("page/page.css"))
-}
+/// The files that the page loads.
+pub(super) const FILES: [(&str, &str, &str); 6] = [
+    ("/page.css", "text/css; charset=utf-8", include_str!("page/page.css")),
+    ("/page.js", SCRIPT, include_str!("page/page.js")),
+    ("/rfq.js", SCRIPT, include_str!("page/rfq.js")),
+    ("/chart.js", SCRIPT, include_str!("page/chart.js")),
+    ("/words.js", SCRIPT, include_str!("page/words.js")),
+    ("/icon.svg", "image/svg+xml", include_str!("page/icon.svg")),
+];
+const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-pub(super) async fn script() -> Response {
-    file("text/javascript; charset=utf-8", include_str!("page/page.js"))
-}
-
-pub(super) async fn icon() -> Response {
-    file("image/svg+xml", include_str!("page/icon.svg"))
-}
-
-fn file(kind: &'static str, text: &'static str) -> Response {
+pub(super) fn file(kind: &'static str, text: &'static str) -> Response {
     // The next request may reach another version of the program.
     let headers = [(CONTENT_TYPE, kind), (CACHE_CONTROL, "no-cache")];
     (headers, text).into_response()

@@ -1,4 +1,4 @@
-//! The routes: the original's two, the event stream of an RFQ, health, and the page.
+//! The routes: the original's two, the event stream and the end of an RFQ, health, and the page.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use serde_json::json;
 use tokio::sync::{Mutex, OnceCell};
 use tokio::time::{Instant, timeout};
 
-use super::answer::{Problem, json_answer, submitted};
+use super::answer::{Problem, json_answer, kind, submitted};
 use super::events::{self, END, Follower};
 use super::submitter::CLIENT_LIMIT;
 use super::watches::{LONGEST_LINGER, Latest};
@@ -27,6 +27,7 @@ use crate::aws::Topic;
 use crate::core::text::compact_json;
 use crate::core::{RfqId, parse_duration, show_duration};
 use crate::error::{Error, Result};
+use crate::flow::close::close;
 use crate::flow::draft::{JSON_MAX, Term, Terms, of_json, utf8};
 use crate::flow::quotes::snapshot;
 use crate::flow::scatter::Scattered;
@@ -46,18 +47,21 @@ const NO_RFQ: &str = "-";
 type RouteResult = Result<Response, Problem>;
 
 pub(super) fn router(state: Arc<AppState>) -> Router {
-    Router::new()
+    let mut router = Router::new()
         .route("/", get(page::html))
         .route("/rfqs/{id}", get(page::html))
-        .route("/page.css", get(page::css))
-        .route("/page.js", get(page::script))
-        .route("/icon.svg", get(page::icon))
+        .route("/rfqs", get(find))
         .route("/about", get(about))
         .route("/submit-instant-ride-rfq", post(submit))
         .route("/query-instant-ride-rfq/{id}", get(query))
         .route("/rfqs/{id}/events", get(follow))
+        .route("/rfqs/{id}/close", post(end))
         .route("/healthz", get(async || json_answer(StatusCode::OK, r#"{"status":"up"}"#.into())))
-        .route("/readyz", get(ready))
+        .route("/readyz", get(ready));
+    for (path, kind, text) in page::FILES {
+        router = router.route(path, get(async move || page::file(kind, text)));
+    }
+    router
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing here"))
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this route does not support this method")
@@ -67,10 +71,19 @@ pub(super) fn router(state: Arc<AppState>) -> Router {
 
 /// What the page shows about this server.
 async fn about(State(state): State<Arc<AppState>>) -> Response {
+    let commands = &state.settings.commands;
     let about = json!({
         "stack": state.aws.names.stack().as_str(),
         "target": state.aws.target_line(),
+        "backend": if state.aws.is_real() { "AWS" } else { "LocalStack" },
         "deadline": show_duration(state.settings.deadline),
+        "finds-prefixes": state.settings.find.is_some(),
+        "commands": {
+            "serve": commands.serve,
+            "start-backend": commands.start_backend,
+            "set-up": commands.set_up,
+            "status": commands.status,
+        },
     });
     json_answer(StatusCode::OK, compact_json(&about))
 }
@@ -160,6 +173,43 @@ async fn query(
     Ok(json_answer(StatusCode::OK, show(&gathering)))
 }
 
+#[derive(Debug, Deserialize)]
+struct FindOptions {
+    id: String,
+}
+
+/// `GET /rfqs?id=PREFIX`: 200 with the id of the RFQ that is meant.
+async fn find(
+    State(state): State<Arc<AppState>>,
+    options: Result<Query<FindOptions>, QueryRejection>,
+) -> RouteResult {
+    let Query(FindOptions { id: typed }) = options
+        .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "`id` is missing, as in ?id=78c3"))?;
+    let id = match &state.settings.find {
+        Some(find) => find(typed).await?,
+        None => RfqId::parse(&typed).map_err(|_| Problem::no_such_rfq())?,
+    };
+    let table = state.aws.table();
+    let read = within(CLIENT_LIMIT, table.request(&id)).await;
+    tell(&state.report, Operation::Reading, read.as_ref().err());
+    read?.ok_or_else(Problem::no_such_rfq)?;
+    Ok(json_answer(StatusCode::OK, compact_json(&json!({"rfq-id": id.as_str()}))))
+}
+
+/// `POST /rfqs/{id}/close`: 200 with all details. An RFQ that is over stays as it is.
+async fn end(
+    State(state): State<Arc<AppState>>,
+    id: Result<Path<String>, PathRejection>,
+    headers: HeaderMap,
+) -> RouteResult {
+    state.settings.hosts.check_origin(&headers)?;
+    let id = known(id)?;
+    let closed = within(CLIENT_LIMIT, close(&state.aws, &id)).await;
+    tell(&state.report, Operation::Closing, closed.as_ref().err());
+    let (gathering, _) = closed?.ok_or_else(Problem::no_such_rfq)?;
+    Ok(json_answer(StatusCode::OK, compact_json(&document(&gathering))))
+}
+
 /// The id in a path. An invalid id belongs to no RFQ.
 fn known(id: Result<Path<String>, PathRejection>) -> Result<RfqId, Problem> {
     let id = id.ok().and_then(|Path(id)| RfqId::parse(&id).ok());
@@ -216,30 +266,36 @@ fn linger(options: Result<Query<QueryOptions>, QueryRejection>) -> Result<Durati
 #[derive(Debug, Default)]
 pub(super) struct Readiness {
     topic: OnceCell<Topic>,
-    /// When the last probe ran, and the problem it found.
-    last: Mutex<Option<(Instant, Option<String>)>>,
+    /// When the last probe ran, and what it found.
+    last: Mutex<Option<(Instant, Probed)>>,
 }
+
+/// The number of subscribed providers, or the kind of the problem and the problem.
+type Probed = Result<usize, (&'static str, String)>;
 
 /// `GET /readyz`: 200 when the stack answers and a provider is subscribed.
 async fn ready(State(state): State<Arc<AppState>>) -> RouteResult {
     let mut last = state.readiness.last.lock().await;
     let fresh = last.as_ref().filter(|(at, _)| at.elapsed() < READY_FOR);
-    let problem = if let Some((_, problem)) = fresh {
-        problem.clone()
+    let probed = if let Some((_, probed)) = fresh {
+        probed.clone()
     } else {
         let looked = within(READY_TIMEOUT, state.look()).await;
         tell(&state.report, Operation::Probing, looked.as_ref().err());
-        let problem = match looked {
-            Ok(0) => Some("no provider is subscribed".to_owned()),
-            Ok(_) => None,
-            Err(error) => Some(error.in_full()),
+        let probed = match looked {
+            Ok(0) => Err(("no-provider", "no provider is subscribed".to_owned())),
+            Ok(providers) => Ok(providers),
+            Err(error) => Err((kind(&error).unwrap_or("backend"), error.in_full())),
         };
-        *last = Some((Instant::now(), problem.clone()));
-        problem
+        *last = Some((Instant::now(), probed.clone()));
+        probed
     };
-    match problem {
-        None => Ok(json_answer(StatusCode::OK, r#"{"status":"ready"}"#.into())),
-        Some(error) => Err(Problem::busy(&error)),
+    match probed {
+        Ok(providers) => {
+            let ready = json!({"status": "ready", "providers": providers});
+            Ok(json_answer(StatusCode::OK, compact_json(&ready)))
+        }
+        Err((kind, error)) => Err(Problem::busy(&error).of_kind(kind)),
     }
 }
 

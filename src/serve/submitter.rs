@@ -10,7 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use super::{Operation, Reporter, ServeEvent, tell};
 use crate::aws::Aws;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::flow::draft::Submission;
 use crate::flow::scatter::{Scatter, Scattered};
 use crate::shutdown::{Stage, StopSignal};
@@ -43,7 +43,7 @@ enum LatestScatter {
     None,
     Open(Arc<OpenScatter>),
     /// It failed. Submissions that waited for it need not wait for another attempt.
-    Failed(Instant, String),
+    Failed(Instant, Kind, String),
 }
 
 /// A scatter and the signal that it reaches when it fails.
@@ -123,8 +123,8 @@ impl Inner {
             LatestScatter::Open(open) if !open.has_failed(&self.closing) => {
                 return Ok(Arc::clone(open));
             }
-            LatestScatter::Failed(at, why) if at.elapsed() < FAILED_FOR => {
-                return Err(Error::other(why.clone()));
+            LatestScatter::Failed(at, kind, why) if at.elapsed() < FAILED_FOR => {
+                return Err(Error::new(*kind, why.clone()));
             }
             LatestScatter::None | LatestScatter::Open(_) | LatestScatter::Failed(..) => {}
         }
@@ -139,7 +139,7 @@ impl Inner {
             Err(error) => {
                 // Other errors fail fast, so a new attempt costs little: a provider may have subscribed.
                 if error.is_transient() {
-                    *latest = LatestScatter::Failed(Instant::now(), error.in_full());
+                    *latest = LatestScatter::Failed(Instant::now(), error.kind(), error.in_full());
                 }
                 Err(error)
             }

@@ -9,14 +9,16 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{Operation, Reporter};
+use super::answer::kind;
+use super::unread::QueueCheck;
+use super::{Commands, Operation, Reporter};
 use crate::aws::Aws;
 use crate::core::aggregate::Gathering;
 use crate::core::text::compact_json;
 use crate::core::{RfqId, Timestamp};
 use crate::error::Error;
 use crate::flow::quotes::{Filters, WaitOptions, Watch};
-use crate::view::page::document;
+use crate::view::page::{Unread, document};
 
 /// How long an RFQ may be followed after its end, for late answers.
 pub(super) const LONGEST_LINGER: Duration = Duration::from_mins(1);
@@ -24,9 +26,16 @@ pub(super) const LONGEST_LINGER: Duration = Duration::from_mins(1);
 const NO_DEADLINE: Duration = Duration::from_hours(24);
 
 pub(super) struct Watches {
+    reader: Reader,
+    open: Arc<FollowedRfqs>,
+}
+
+/// What a poller reads with.
+#[derive(Clone)]
+struct Reader {
     aws: Aws,
     filters: Arc<Filters>,
-    open: Arc<FollowedRfqs>,
+    commands: Arc<Commands>,
     report: Reporter,
 }
 
@@ -63,7 +72,26 @@ pub(super) struct RfqState {
     /// Since when only late answers may come.
     pub(super) over_since: Option<Instant>,
     /// Why the last read failed.
-    pub(super) trouble: Option<String>,
+    pub(super) trouble: Option<ReadTrouble>,
+}
+
+/// Why an RFQ cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ReadTrouble {
+    /// In full, for programs and their logs.
+    pub(super) error: String,
+    /// A word to branch on.
+    pub(super) kind: &'static str,
+}
+
+impl ReadTrouble {
+    pub(super) fn of(error: &Error) -> Self {
+        Self { error: error.in_full(), kind: kind(error).unwrap_or("backend") }
+    }
+
+    pub(super) fn gone() -> Self {
+        Self { error: "this RFQ no longer exists".to_owned(), kind: "gone" }
+    }
 }
 
 fn lock(open: &FollowedRfqs) -> MutexGuard<'_, HashMap<RfqId, Weak<Followed>>> {
@@ -71,8 +99,13 @@ fn lock(open: &FollowedRfqs) -> MutexGuard<'_, HashMap<RfqId, Weak<Followed>>> {
 }
 
 impl Watches {
-    pub(super) fn new(aws: Aws, filters: Arc<Filters>, report: Reporter) -> Self {
-        Self { aws, filters, open: Arc::default(), report }
+    pub(super) fn new(
+        aws: Aws,
+        filters: Arc<Filters>,
+        commands: Arc<Commands>,
+        report: Reporter,
+    ) -> Self {
+        Self { reader: Reader { aws, filters, commands, report }, open: Arc::default() }
     }
 
     /// Follows an RFQ. All its followers share one poller.
@@ -86,9 +119,7 @@ impl Watches {
             return Arc::clone(followed);
         }
         let (sender, latest) = watch::channel(Latest::Unread);
-        let report = Arc::clone(&self.report);
-        let filters = Arc::clone(&self.filters);
-        let poller = tokio::spawn(poll(self.aws.clone(), id.clone(), filters, sender, report));
+        let poller = tokio::spawn(poll(self.reader.clone(), id.clone(), sender));
         let new = Arc::new(Followed {
             id: id.clone(),
             latest,
@@ -119,16 +150,12 @@ impl Drop for Followed {
 }
 
 /// Reads an RFQ repeatedly and sends each state.
-async fn poll(
-    aws: Aws,
-    id: RfqId,
-    filters: Arc<Filters>,
-    tell: watch::Sender<Latest>,
-    report: Reporter,
-) {
+async fn poll(reader: Reader, id: RfqId, tell: watch::Sender<Latest>) {
+    let Reader { aws, filters, commands, report } = reader;
     let options =
         WaitOptions { until: None, stall: None, linger: LONGEST_LINGER, timeout: NO_DEADLINE };
     let mut watch = Watch::new(&aws, id, options);
+    let mut queues = QueueCheck::new(aws.clone(), commands);
     let mut seen = LastState::default();
     while !watch.is_over() {
         let next = watch.next().await;
@@ -136,7 +163,8 @@ async fn poll(
         let latest = match next {
             Ok(Some(mut gathering)) => {
                 filters.explain(&aws, &mut gathering).await;
-                Latest::State(seen.take(&watch, &gathering))
+                let unread = queues.of(&gathering).await;
+                Latest::State(seen.take(&watch, &gathering, unread.as_ref()))
             }
             Ok(None) => Latest::Unknown,
             Err(error) => match seen.trouble(&error) {
@@ -161,9 +189,14 @@ struct LastState {
 }
 
 impl LastState {
-    fn take(&mut self, watch: &Watch<'_>, gathering: &Gathering) -> Arc<RfqState> {
+    fn take(
+        &mut self,
+        watch: &Watch<'_>,
+        gathering: &Gathering,
+        unread: Option<&Unread>,
+    ) -> Arc<RfqState> {
         let rows = watch.rows().expect("there are rows where there is a gathering");
-        let document = document(rows, gathering);
+        let document = document(rows, gathering, unread);
         if watch.has_ended() && self.over_since.is_none() {
             self.over_since = Some(since(gathering));
         }
@@ -188,7 +221,7 @@ impl LastState {
     /// Records a failed read; `None` if the poller must end.
     fn trouble(&mut self, error: &Error) -> Option<Arc<RfqState>> {
         let last = self.state.as_deref().filter(|_| error.is_transient())?;
-        let state = RfqState { trouble: Some(error.in_full()), ..last.clone() };
+        let state = RfqState { trouble: Some(ReadTrouble::of(error)), ..last.clone() };
         Some(self.keep(state))
     }
 

@@ -37,7 +37,7 @@ impl FromStr for Field {
 
 impl Field {
     /// The column of the value that orders the quotes.
-    fn of_order(pointer: &Pointer) -> Self {
+    pub(super) fn of_order(pointer: &Pointer) -> Self {
         let text = pointer.to_string();
         let name =
             text.strip_prefix('/').filter(|name| !name.is_empty() && !name.contains(['/', '~']));

@@ -14,12 +14,14 @@ use crate::view::tone::{Line, Tone};
 /// How an RFQ stands: the best quote, how it ended or how long it still has, and what a longer wait would have
 /// brought.
 pub fn truth(gathering: &Gathering, now: Timestamp) -> Vec<Line> {
-    said(gathering, gathering.time_left(now))
+    let mut all = vec![best_line(gathering)];
+    all.extend(standing(gathering, gathering.time_left(now)));
+    all
 }
 
-/// The same, with the time left if it is shown.
-pub(in crate::view) fn said(gathering: &Gathering, left: Option<Duration>) -> Vec<Line> {
-    let mut all = vec![best_line(gathering), Line::from(summary(gathering, left))];
+/// The same without the best quote, and with the time left only if it is given.
+pub(in crate::view) fn standing(gathering: &Gathering, left: Option<Duration>) -> Vec<Line> {
+    let mut all = vec![Line::from(summary(gathering, left))];
     all.extend(unmet_order(gathering).map(Line::from));
     if gathering.completed_by.is_some()
         && let Some(regret) = &gathering.regret

@@ -5,6 +5,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Condvar, Mutex};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -18,19 +19,48 @@ use super::wait_for;
 pub const ENTER: &str = "\u{e007}";
 pub const TAB: &str = "\u{e004}";
 
+/// How many browsers run at once: each takes as much as a core.
+const MOST: usize = 3;
+static RUNNING: Mutex<usize> = Mutex::new(0);
+static CLOSED: Condvar = Condvar::new();
+
 /// A browser; closed when dropped.
 pub struct Browser {
     session: String,
     driver: Child,
     _profile: TempDir,
+    _place: Place,
+}
+
+/// A place among the browsers that run.
+struct Place;
+
+impl Place {
+    /// Waits for one.
+    fn take() -> Self {
+        let running = RUNNING.lock().expect("no test breaks down here");
+        let mut running = CLOSED
+            .wait_while(running, |running| *running >= MOST)
+            .expect("no test breaks down here");
+        *running += 1;
+        Self
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        *RUNNING.lock().expect("no test breaks down here") -= 1;
+        CLOSED.notify_one();
+    }
 }
 
 impl Browser {
-    /// Starts one.
+    /// Starts one, as soon as there is room.
     ///
     /// # Panics
     /// When there is no `chromedriver`: a test that needs a browser must not pass without it.
     pub fn start() -> Self {
+        let place = Place::take();
         let (driver, port) = driver();
         let profile = TempDir::new().expect("a temporary folder");
         let arguments = [
@@ -44,6 +74,7 @@ impl Browser {
             "--disable-sync",
             "--no-first-run",
             "--no-proxy-server",
+            "--hide-scrollbars",
             "--window-size=1000,1100",
         ];
         let folder = format!("--user-data-dir={}", profile.path().display());
@@ -55,7 +86,7 @@ impl Browser {
         let sessions = format!("http://127.0.0.1:{port}/session");
         let made = value(&post(&sessions, &wanted.to_string(), &[]));
         let id = made["sessionId"].as_str().expect("a session");
-        Self { session: format!("{sessions}/{id}"), driver, _profile: profile }
+        Self { session: format!("{sessions}/{id}"), driver, _profile: profile, _place: place }
     }
 
     /// Opens a page.
@@ -100,6 +131,19 @@ impl Browser {
         let actions: Vec<_> = keys.chars().flat_map(press).collect();
         let keyboard = json!({"type": "key", "id": "keyboard", "actions": actions});
         self.command("actions", &json!({"actions": [keyboard]}));
+    }
+
+    /// Goes on with the Tab key until an element has the focus.
+    ///
+    /// # Panics
+    /// When no key leads there.
+    #[track_caller]
+    pub fn reach(&self, id: &str) {
+        let found = (0..30).any(|_| {
+            self.press(TAB);
+            self.focus() == id
+        });
+        assert!(found, "no key leads to {id}");
     }
 
     /// The id of the element that has the focus.

@@ -15,6 +15,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 pub mod aws;
+pub mod axe;
 pub mod background;
 pub mod browser;
 pub mod endpoint;

@@ -1,0 +1,250 @@
+// One RFQ as its events tell it. Prices stay the texts that came, since numbers here would lose digits.
+import { growBars, renderChart } from "./chart.js";
+import { about, announce, at, element, kindOf, name, show, shown, trouble } from "./words.js";
+
+const LINGER = "30s";
+const AGAIN_MS = 3000;
+const MOST_NEWS = 3;
+const UNANSWERED = ["waiting", "missing", "silent", "not-asked"];
+
+// What is followed: the stream, what it told last and when, and how far the server's clock is ahead.
+const followed = { id: null, stream: null, state: null, at: null, ahead: 0, over: false, again: null, away: null };
+
+export const path = (id) => `/rfqs/${encodeURIComponent(id)}`;
+
+export const isFollowed = (id) => followed.id === id;
+
+export const leave = () => {
+  stop();
+  followed.id = null;
+};
+
+const stop = () => {
+  followed.stream?.close();
+  followed.stream = null;
+  clearTimeout(followed.again);
+  followed.again = null;
+};
+
+export const follow = (id) => {
+  stop();
+  Object.assign(followed, { id, state: null, at: null, over: false });
+  at("route").textContent = `RFQ ${shown(id.slice(0, 8))}`;
+  at("link").textContent = shown(id);
+  at("link").href = path(id);
+  document.title = "rydes";
+  for (const part of ["asked", "answer"]) at(part).replaceChildren();
+  for (const part of ["regret", "unread"]) show(part);
+  for (const part of ["chart", "legend", "going"]) at(part).hidden = true;
+  at("end-error").textContent = "";
+  back();
+  show("truth", "Looking for it");
+  listen();
+};
+
+export const listen = () => {
+  stop();
+  const { id } = followed;
+  const stream = new EventSource(`${path(id)}/events?linger=${LINGER}`);
+  followed.stream = stream;
+  // Until the first news after each connection, what was wrong before may still be.
+  let isNew = true;
+  const hear = (event, take) =>
+    stream.addEventListener(event, ({ data }) => {
+      if (followed.stream !== stream) return;
+      clearTimeout(followed.again);
+      followed.again = null;
+      take(JSON.parse(data));
+      isNew = event === "clock";
+    });
+  const take = (state) => {
+    if (isNew) back();
+    render(state);
+  };
+  hear("clock", ({ now }) => (followed.ahead = Date.parse(now) - Date.now()));
+  hear("change", take);
+  hear("trouble", ({ error, kind }) => (error ? away(kind) : back()));
+  hear("end", (state) => {
+    followed.over = true;
+    stop();
+    take(state);
+  });
+  stream.addEventListener("error", () => {
+    if (followed.stream !== stream) return;
+    if (stream.readyState === EventSource.CLOSED) explain(id);
+    // One that comes back at once is worth no word.
+    else followed.again ??= setTimeout(() => away("server"), AGAIN_MS);
+  });
+};
+
+// A refused stream does not say why; the same question without a stream does.
+const explain = async (id) => {
+  let kind = "server";
+  try {
+    const answer = await fetch(`/query-instant-ride-rfq/${encodeURIComponent(id)}?view=full`);
+    if (answer.status === 404) return followed.id === id && unknown();
+    kind = answer.ok ? "busy" : await kindOf(answer);
+  } catch {
+    // The server itself is away.
+  }
+  if (followed.id !== id) return;
+  away(kind);
+  if (!document.hidden) followed.again = setTimeout(listen, AGAIN_MS);
+};
+
+const unknown = () => {
+  stop();
+  back();
+  show("truth", "There is no such RFQ here. RFQs are kept for 7 days after their deadline");
+  document.title = "No such RFQ - rydes";
+  announce(at("truth").textContent);
+};
+
+// What is shown is no longer what is: everything that moves stops.
+const away = (kind) => {
+  const { said, todo } = trouble(kind);
+  const known = followed.at ? ` The page shows what was known at ${followed.at.toLocaleTimeString()}.` : "";
+  freeze(kind);
+  show("away-said", `${said}.${known}`);
+  show("away-todo", ...todo);
+  at("away").hidden = false;
+};
+
+const back = () => {
+  freeze(null);
+  at("away").hidden = true;
+};
+
+const freeze = (kind) => {
+  followed.away = kind;
+  at("rfq").classList.toggle("stale", kind !== null);
+  at("retry").textContent = "Try again";
+  at("retry").removeAttribute("aria-disabled");
+  if (kind) tick();
+};
+
+const retry = () => {
+  if (at("retry").getAttribute("aria-disabled") === "true") return;
+  at("retry").textContent = "Trying";
+  at("retry").setAttribute("aria-disabled", "true");
+  listen();
+};
+
+const render = (state) => {
+  const before = followed.state;
+  followed.state = state;
+  followed.at = new Date();
+  const { from, to } = state.shown;
+  at("route").textContent = `${from} → ${to}`;
+  at("asked").textContent = asked(state).join(" · ");
+  at("answer").replaceChildren(...answer(state));
+  const [truth, ...others] = state.truth;
+  show("truth", truth);
+  show("regret", ...(others.length > 0 ? [others.join(" ")] : []));
+  const { unread } = state;
+  show("unread", ...(unread ? [`${unread.said}. To have them read, run `, element("code", "", unread.command)] : []));
+  renderChart(state, before);
+  tick();
+  tell(state, before);
+  document.title = `${count(state)} ${from} → ${to} - rydes`;
+};
+
+const answer = ({ order, answer: { label, quote, by, prefix, name: rest, after } }) => {
+  if (quote === undefined) return [element("span", "none", label)];
+  const parts = [by && `${order} ${by}`, name(prefix, rest), after && element("span", "", after)].filter(Boolean);
+  const said = parts.flatMap((part) => [element("span", "apart", " · "), part]);
+  return [element("span", "label", label), " ", element("strong", "", quote), element("span", "rest", ...said)];
+};
+
+// For whom, when, and until when.
+const asked = (state) => {
+  const said = [`for ${state.shown.customer}`];
+  if (state["submitted-at"]) {
+    const submitted = new Date(state["submitted-at"]);
+    const isToday = submitted.toDateString() === new Date().toDateString();
+    said.push(`asked ${isToday ? submitted.toLocaleTimeString() : submitted.toLocaleString()}`);
+  }
+  if (state.axis.deadline !== null) said.push(`deadline ${state.axis.deadline}`);
+  const early = state.until.filter((one) => one !== "all").map((one) => {
+    if (one.startsWith("price:")) return `at ${one.slice(6)} or less`;
+    return one === "1" ? "after 1 quote" : `after ${one} quotes`;
+  });
+  if (early.length > 0) said.push(`ends early ${early.join(" or ")}`);
+  return said;
+};
+
+const count = (state) => {
+  const { answered, expected } = state;
+  if (!state["completed-by"]) return expected === null ? `${answered}` : `${answered}/${expected}`;
+  return state.best ? `Best ${state.answer.quote}:` : "No quote:";
+};
+
+// What a listener hears: who answered, and what, and at last how it ended.
+const tell = (state, before) => {
+  const known = new Map((before?.table ?? []).map((row) => [row.responder, row.state]));
+  const news = state.table.filter((row) => !UNANSWERED.includes(row.state) && known.get(row.responder) !== row.state);
+  const said = news.slice(0, MOST_NEWS).map((row) => {
+    const price = row.quote === "-" ? "" : ` ${row.quote}`;
+    return `${row.responder} ${row.state === "quoted" || row.state === "late" ? row.state : row.note}${price}`;
+  });
+  if (news.length > MOST_NEWS) said.push(`and ${news.length - MOST_NEWS} more`);
+  if (state["completed-by"] && !before?.["completed-by"]) said.push(at("answer").textContent, ...state.truth);
+  else if (state.regret && !before?.regret) said.push(...state.truth.slice(1));
+  if (said.length > 0) announce(said.join(". "));
+};
+
+const duration = (ms) => {
+  if (ms < 120_000) return `${(ms / 1000).toFixed(1)} s`;
+  const seconds = Math.floor(ms / 1000);
+  return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+};
+
+// The countdown, by the server's clock. It stands still while the server or what is behind it is away.
+const tick = () => {
+  const { state, away } = followed;
+  if (!state) return;
+  const now = Date.now() + followed.ahead;
+  const left = state.deadline ? Date.parse(state.deadline) - now : null;
+  const goesOn = state.status === "gathering" && !followed.over && (left === null || left > 0 || away);
+  const hadFocus = document.activeElement === at("end");
+  at("going").hidden = !goesOn;
+  at("end").hidden = Boolean(away);
+  if (hadFocus && at("end").checkVisibility() === false) at(away ? "retry" : "answer").focus();
+  if (away) {
+    const stood = at("seconds").textContent;
+    if (stood && !stood.startsWith("stopped")) at("seconds").textContent = `stopped with ${stood}`;
+    return;
+  }
+  if (state["submitted-at"]) growBars(now - Date.parse(state["submitted-at"]));
+  if (goesOn) at("seconds").textContent = left === null ? "no deadline" : `${duration(left)} left`;
+};
+
+const endNow = async () => {
+  const { id } = followed;
+  const button = at("end");
+  if (button.getAttribute("aria-disabled") === "true") return;
+  button.setAttribute("aria-disabled", "true");
+  button.textContent = "Ending";
+  at("end-error").textContent = "";
+  let kind = null;
+  try {
+    const answer = await fetch(`${path(id)}/close`, { method: "POST" });
+    if (!answer.ok) kind = await kindOf(answer);
+  } catch {
+    kind = "server";
+  }
+  button.removeAttribute("aria-disabled");
+  if (kind) at("end-error").replaceChildren(`It was not ended: ${trouble(kind).said}`);
+  // What ended it comes with the next change.
+  setTimeout(() => (button.textContent = "End now"), kind ? 0 : AGAIN_MS);
+};
+
+at("retry").addEventListener("click", retry);
+at("end").addEventListener("click", endNow);
+// A browser has few connections for one server: a hidden tab closes its own.
+document.addEventListener("visibilitychange", () => {
+  if (!followed.id || followed.over) return;
+  if (document.hidden) stop();
+  else listen();
+});
+setInterval(tick, 100);

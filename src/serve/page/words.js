@@ -1,0 +1,60 @@
+// What the page says and how it is put there. Every text from outside becomes a text node, never markup.
+
+// The server's own account of itself.
+export const about = { backend: "The backend", commands: {}, "finds-prefixes": false };
+
+export const at = (id) => document.getElementById(id);
+
+// A text without characters that a reader would obey rather than see.
+export const shown = (text) => text.replace(/[\p{C}\p{Zl}\p{Zp}]/gu, (c) => `\\u{${c.codePointAt(0).toString(16)}}`);
+
+export const element = (name, className, ...content) => {
+  const made = document.createElement(name);
+  if (className) made.className = className;
+  made.append(...content);
+  return made;
+};
+
+// Shows these parts in an element, or hides it where there are none.
+export const show = (id, ...parts) => {
+  at(id).replaceChildren(...parts);
+  at(id).hidden = parts.length === 0;
+};
+
+export const announce = (text) => {
+  at("news").textContent = text;
+};
+
+// The name of a responder. What all simulated providers begin with is there for those who listen or copy.
+export const name = (prefix, rest) => {
+  const made = element("span", "name", rest);
+  if (!prefix) return made;
+  made.prepend(element("span", "prefix", prefix));
+  made.title = prefix + rest;
+  return made;
+};
+
+// What is wrong, what to do about it, and the command that does it.
+const TROUBLES = {
+  server: () => ["The rydes server does not respond", "Start it", about.commands.serve],
+  unreachable: () => [`${about.backend} does not respond`, "Start it", about.commands["start-backend"]],
+  "not-set-up": () => ["The stack is not set up", "Set it up", about.commands["set-up"]],
+  "no-provider": () => ["No provider is subscribed", "Add the simulated ones", about.commands["set-up"]],
+  backend: () => [`${about.backend} did not answer as it should`, "See what is wrong", about.commands.status],
+  busy: () => ["The server has too much to do"],
+  gone: () => ["This RFQ no longer exists; RFQs are kept for 7 days"],
+};
+
+export const trouble = (kind) => {
+  const [said, todo, command] = (TROUBLES[kind] ?? TROUBLES.backend)();
+  return { said, todo: command ? [`${todo}: `, element("code", "", command)] : [] };
+};
+
+// The word for what an answer of the server's lacks.
+export const kindOf = async (answer) => {
+  try {
+    return (await answer.json()).kind ?? "backend";
+  } catch {
+    return "backend";
+  }
+};

@@ -1,0 +1,47 @@
+//! Routes that the original does not have: an RFQ is ended, and found by the beginning of its id.
+
+use serde_json::{Value, json};
+
+use crate::support::http::{Server, get, post};
+use crate::support::stack::{Stack, provider};
+use crate::support::wait_for;
+
+#[test]
+fn an_rfq_is_ended_over_http_once() {
+    let stack = Stack::set_up(2);
+    let server = stack.serve();
+    let id = server.submit(r#", "deadline": "10m""#);
+    let close = |id: &str, headers: &[(&str, &str)]| {
+        post(&format!("{}/rfqs/{id}/close", server.url), "", headers)
+    };
+    assert_eq!(close(&id, &[("Origin", "http://evil.example")]).status, 403);
+    assert_eq!(close("00000000-0000-4000-8000-000000000000", &[]).status, 404);
+    assert_eq!(server.get(&format!("/rfqs/{id}/close")).status, 405);
+    let closed = close(&id, &[("Origin", &server.url)]);
+    assert_eq!(closed.status, 200, "{closed:?}");
+    let closed = closed.json();
+    assert_eq!((&closed["status"], &closed["completed-by"]), (&json!("closed"), &json!("closed")));
+    let again = close(&id, &[]).json();
+    assert_eq!(again["closed-at"], closed["closed-at"], "it is closed once");
+    // One that is complete stays so.
+    let id = server.submit(r#", "deadline": "10m", "until": "price:5""#);
+    stack.put(&json!({"id": id, "responder": provider(1), "quote": 4}));
+    let complete = close(&id, &[]).json();
+    assert_eq!((&complete["status"], &complete["closed-at"]), (&json!("complete"), &Value::Null));
+}
+
+#[test]
+fn an_rfq_is_found_by_a_prefix_on_this_machine_alone() {
+    let stack = Stack::set_up(1);
+    let local = stack.serve();
+    let open = Server::start(stack.rydes("serve --listen 0.0.0.0:0 --output jsonl"));
+    let url = |server: &Server| server.url.replace("0.0.0.0", "127.0.0.1");
+    let id = local.submit("");
+    let find = |server: &Server, id: &str| get(&format!("{}/rfqs?id={id}", url(server)));
+    wait_for("it is remembered", || (find(&local, &id[..8]).status == 200).then_some(()));
+    assert_eq!(find(&local, &id[..8]).json(), json!({"rfq-id": id}));
+    assert_eq!(find(&local, "00000000").status, 404);
+    assert_eq!(find(&open, &id[..8]).status, 404, "whoever guesses finds nothing");
+    assert_eq!(find(&open, &id).json(), json!({"rfq-id": id}));
+    assert_eq!(get(&format!("{}/rfqs", url(&open))).status, 400);
+}

@@ -1,0 +1,136 @@
+//! What the page says while the server or the backend is away, and how it comes back.
+
+use super::{fill, put_answers, quote};
+use crate::support::browser::{Browser, ENTER};
+use crate::support::http::Server;
+use crate::support::proxy::{Proxy, ProxyFault};
+use crate::support::stack::Stack;
+use crate::support::{free_port, wait_for};
+
+/// The width of a bar that grows, and the countdown, twice with a pause between them.
+fn moves(browser: &Browser) -> bool {
+    let look = || {
+        browser.run(
+            "return [document.querySelector('.waits.now').style.width,
+                     document.getElementById('seconds').textContent]",
+        )
+    };
+    let before = look();
+    std::thread::sleep(std::time::Duration::from_millis(400));
+    look() != before
+}
+
+/// No word on the page is one of the machine's.
+#[track_caller]
+fn speaks_plainly(browser: &Browser) {
+    let all = browser.text("main");
+    for word in ["os error", "RequestFailed", "Query", "connect", "null", "undefined"] {
+        assert!(!all.contains(word), "{word} in {all}");
+    }
+}
+
+#[test]
+fn a_server_that_comes_back_is_followed_again() {
+    let stack = Stack::set_up(1);
+    let port = free_port();
+    let serve =
+        || Server::start(stack.rydes(&format!("serve --listen 127.0.0.1:{port} --output jsonl")));
+    let server = serve();
+    let id = server.submit(r#", "deadline": "10m""#);
+    let browser = Browser::start();
+    browser.open(&format!("{}/rfqs/{id}", server.url));
+    browser.sees("#truth", "0 of 1 answered");
+    wait_for("the bar grows", || moves(&browser).then_some(()));
+    server.stop();
+    browser.sees("#away", "The rydes server does not respond. The page shows what was known at");
+    let command = format!("serve --listen 127.0.0.1:{port}");
+    assert!(browser.text("#away code").ends_with(&command), "{}", browser.text("#away"));
+    browser.sees("#seconds", "stopped with");
+    assert!(!moves(&browser), "what is not known stands still");
+    assert_eq!(browser.text("#end"), "", "nothing can be ended now");
+    speaks_plainly(&browser);
+    let server = serve();
+    wait_for("it is back", || browser.text("#away").is_empty().then_some(()));
+    wait_for("the bar grows", || moves(&browser).then_some(()));
+    browser.sees("#seconds", "s left");
+    stack.rydes("close").arg(&id).run().exits(0);
+    browser.sees("#answer", "No quote in time");
+    drop(server);
+}
+
+#[test]
+fn a_backend_that_is_away_stops_what_moves_until_it_is_back() {
+    let stack = Stack::set_up(2);
+    let proxy = Proxy::start();
+    let server = stack.serve_through(&proxy.url);
+    let id = server.submit(r#", "deadline": "10m""#);
+    put_answers(&stack, &id, &[(1, quote(16), 900)]);
+    let browser = Browser::start();
+    browser.open(&format!("{}/rfqs/{id}", server.url));
+    browser.sees("#answer", "Best so far 16");
+    proxy.fail("Query", 10_000, ProxyFault::CutBefore);
+    browser.sees("#away", "LocalStack does not respond");
+    assert!(browser.text("#away code").ends_with("localstack up"));
+    browser.sees("#seconds", "stopped with");
+    assert!(!moves(&browser));
+    speaks_plainly(&browser);
+    // Asked again, it still does not; then it does. With the keyboard alone.
+    let reads = proxy.count("Query");
+    browser.run("document.activeElement.blur()");
+    browser.reach("retry");
+    browser.press(ENTER);
+    wait_for("it is read again", || (proxy.count("Query") > reads).then_some(()));
+    browser.sees("#away", "LocalStack does not respond");
+    proxy.heal();
+    wait_for("it is back", || browser.text("#away").is_empty().then_some(()));
+    wait_for("the bar grows", || moves(&browser).then_some(()));
+}
+
+#[test]
+fn a_backend_that_is_gone_is_said_in_words_wherever_it_is_needed() {
+    let stack = Stack::set_up(1);
+    let proxy = Proxy::start();
+    let server = stack.serve_through(&proxy.url);
+    let id = stack.submit("--deadline 10m");
+    drop(proxy);
+    let browser = Browser::start();
+    browser.open(&server.url);
+    browser.sees("#lead", "LocalStack does not respond. Start it:");
+    assert!(browser.text("#lead code").ends_with("localstack up"));
+    browser.sees("#look", "Try again");
+    fill(&browser, "rfq-id", &id);
+    browser.press(ENTER);
+    browser.sees("#rfq-id-error", "LocalStack does not respond");
+    fill(&browser, "from", "A");
+    fill(&browser, "to", "B");
+    browser.press(ENTER);
+    browser.sees("#form-error", "LocalStack does not respond; nothing was sent");
+    speaks_plainly(&browser);
+    browser.open(&format!("{}/rfqs/{id}", server.url));
+    browser.sees("#away", "LocalStack does not respond");
+    speaks_plainly(&browser);
+    // A server that is gone, too.
+    browser.open(&server.url);
+    browser.sees("#look", "Try again");
+    server.stop();
+    browser.run("document.querySelector('#look').click()");
+    browser.sees("#lead", "The rydes server does not respond");
+    fill(&browser, "from", "A");
+    fill(&browser, "to", "B");
+    browser.press(ENTER);
+    browser.sees("#form-error", "The rydes server does not respond");
+}
+
+#[test]
+fn a_stack_that_is_not_set_up_any_more_names_the_command() {
+    let stack = Stack::set_up(1);
+    let server = stack.serve();
+    let id = server.submit(r#", "deadline": "10m""#);
+    let browser = Browser::start();
+    browser.open(&format!("{}/rfqs/{id}", server.url));
+    browser.sees("#answer", "No quote yet");
+    stack.delete_table();
+    browser.sees("#away", "The stack is not set up");
+    assert!(browser.text("#away code").ends_with(" setup"), "{}", browser.text("#away"));
+    speaks_plainly(&browser);
+}

@@ -1,0 +1,99 @@
+//! What the page offers while quotes are gathered: to end it, to end it early, and why nothing comes.
+
+use serde_json::json;
+
+use super::{fill, put_answers, quote};
+use crate::support::browser::{Browser, ENTER, TAB};
+use crate::support::stack::{RESPONSES, Stack, provider};
+use crate::support::wait_for;
+
+#[test]
+fn end_now_closes_it_while_it_goes_on() {
+    let stack = Stack::set_up(2);
+    let server = stack.serve();
+    let id = server.submit(r#", "deadline": "10m""#);
+    put_answers(&stack, &id, &[(1, quote(16), 900)]);
+    let browser = Browser::start();
+    browser.open(&format!("{}/rfqs/{id}", server.url));
+    browser.sees("#end", "End now");
+    browser.reach("end");
+    browser.press(ENTER);
+    browser.sees("#answer", "Best 16 · UnicornManagementResource1");
+    browser.sees("#truth", "closed");
+    assert_eq!(browser.text("#going"), "", "it can be ended once");
+    assert_eq!(browser.focus(), "answer", "the focus is not lost");
+    stack.row_when(&id, "-", |row| row["closed-at"].is_string());
+    browser.reload();
+    browser.sees("#answer", "Best 16");
+    assert_eq!(browser.text("#end"), "");
+    let complaints = browser.complaints();
+    assert!(complaints.is_empty(), "{complaints:?}");
+}
+
+#[test]
+fn what_ends_it_early_is_typed_and_said() {
+    let stack = Stack::set_up(3);
+    let server = stack.serve();
+    let browser = Browser::start();
+    browser.open(&server.url);
+    fill(&browser, "from", "A");
+    fill(&browser, "to", "B");
+    fill(&browser, "deadline", "10m");
+    fill(&browser, "until", "soon");
+    browser.press(ENTER);
+    browser.sees("#until-error", "Enter a number of quotes such as 3, or a price such as price:20");
+    assert_eq!(browser.focus(), "until");
+    fill(&browser, "until", "1, price:20");
+    browser.press(ENTER);
+    wait_for("a deep link", || browser.url().contains("/rfqs/").then_some(()));
+    let id = browser.url().rsplit('/').next().expect("an id").to_owned();
+    let row = stack.row_when(&id, "-", |_| true);
+    assert_eq!(row["until"], json!(["all", "1", "price:20"]));
+    browser.sees("#asked", "ends early after 1 quote or at 20 or less");
+    put_answers(&stack, &id, &[(1, quote(16), 900)]);
+    browser.sees("#answer", "Best 16");
+}
+
+#[test]
+fn queues_that_are_not_read_are_named_with_the_command() {
+    let stack = Stack::set_up(2);
+    let server = stack.serve();
+    let id = server.submit(r#", "deadline": "10m""#);
+    let browser = Browser::start();
+    browser.open(&format!("{}/rfqs/{id}", server.url));
+    browser.sees("#unread", "The queues of all 2 providers hold unread requests");
+    let command = browser.text("#unread code");
+    assert!(command.starts_with("rydes") && command.ends_with("providers run"), "{command}");
+    let workers = stack.providers("--behavior steady");
+    wait_for("it is taken back", || browser.text("#unread").is_empty().then_some(()));
+    workers.stop();
+    // Replies that are not gathered are another matter.
+    let id = server.submit(r#", "deadline": "10m""#);
+    stack.send(RESPONSES, &json!({"responder": provider(1), "rfq-id": id, "quote": 1}).to_string());
+    browser.open(&format!("{}/rfqs/{id}", server.url));
+    browser.sees("#unread", "The response queue holds an unread reply");
+    assert!(browser.text("#unread code").ends_with("consumer run"));
+}
+
+#[test]
+fn a_new_request_is_one_key_away_and_keeps_what_was_typed() {
+    let stack = Stack::set_up(1);
+    let server = stack.serve();
+    let browser = Browser::start();
+    browser.open(&server.url);
+    browser.reach("from");
+    for text in ["A", TAB, "B", ENTER] {
+        browser.press(text);
+    }
+    browser.sees("#route", "A → B");
+    browser.run("document.activeElement.blur()");
+    browser.reach("new");
+    browser.press(ENTER);
+    wait_for("the form", || (browser.focus() == "from").then_some(()));
+    browser.press(ENTER);
+    browser.sees("#route", "A → B");
+    assert_eq!(stack.depth(&provider(1)), 2);
+    browser.run("history.back()");
+    browser.sees("#lead", "1 provider is subscribed");
+    assert_eq!(browser.text("#route"), "");
+}
