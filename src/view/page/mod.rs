@@ -68,8 +68,10 @@ pub fn document(rows: &Rows, gathering: &Gathering, unread: Option<&Unread>) -> 
 /// How the RFQ stands, and what a longer wait would have brought. The page shows the best quote apart.
 fn truth(gathering: &Gathering) -> Value {
     let lines = standing(gathering, None);
-    let (regret, how): (Vec<_>, Vec<_>) =
-        lines.into_iter().map(|line| (line.tone, line.text)).partition(|(tone, _)| *tone == Tone::Late);
+    let (regret, how): (Vec<_>, Vec<_>) = lines
+        .into_iter()
+        .map(|line| (line.tone, line.text))
+        .partition(|(tone, _)| *tone == Tone::Late);
     let how: Vec<_> = how.into_iter().map(|(_, text)| text).collect();
     let regret = regret.into_iter().map(|(_, text)| text);
     std::iter::once(how.join("; ")).chain(regret).collect()

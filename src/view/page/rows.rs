@@ -157,7 +157,8 @@ fn story(lane: &Lane) -> String {
         ("answered after", lane.answered),
         ("gathered after", lane.gathered),
     ];
-    let said = moments.into_iter().filter_map(|(what, at)| Some(format!("{what} {}", seconds(at?))));
+    let said =
+        moments.into_iter().filter_map(|(what, at)| Some(format!("{what} {}", seconds(at?))));
     said.collect::<Vec<_>>().join(", ")
 }
 
