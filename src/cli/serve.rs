@@ -234,7 +234,7 @@ impl Served {
             count_of(taken, "RFQ"),
         ));
         for line in usage::lines(&aws.meter.usage(), taken) {
-            output.note(&line);
+            output.detail(&line);
         }
     }
 }

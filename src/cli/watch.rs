@@ -267,13 +267,7 @@ impl<'a> WaitView<'a> {
             }
             Format::Table | Format::Json | Format::Workshop => {}
         }
-        let nothing = gathering.providers.iter().all(|provider| {
-            matches!(
-                provider.state,
-                State::Waiting | State::Silent | State::Missing | State::NotAsked
-            )
-        });
-        if !nothing {
+        if !gathering.is_unanswered() {
             self.hint = None;
         } else if !self.looked && self.began.elapsed() >= SUSPICIOUS {
             self.looked = true;

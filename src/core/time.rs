@@ -183,7 +183,7 @@ mod tests {
         {
             assert!(parse_duration(bad).is_err(), "{bad}");
         }
-        assert_eq!(show_duration(Duration::from_millis(812)), "0.8 s");
+        assert_eq!(show_duration(Duration::from_millis(812)), "812 ms");
         assert_eq!(show_duration(Duration::from_secs(15)), "15 s");
         assert_eq!(show_duration(Duration::from_mins(5)), "5 min");
     }

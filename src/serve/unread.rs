@@ -8,7 +8,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::Commands;
 use crate::aws::Aws;
-use crate::core::aggregate::{Gathering, State};
+use crate::core::aggregate::Gathering;
 use crate::core::{Responder, Timestamp};
 use crate::stack::depths;
 use crate::view::page::Unread;
@@ -38,7 +38,7 @@ impl QueueCheck {
     /// What explains that there is no answer, as far as it is known. Begins a look at most every `AGAIN`, and none
     /// once there is an answer.
     pub(super) async fn of(&mut self, gathering: &Gathering) -> Option<Unread> {
-        if !is_quiet(gathering) {
+        if !gathering.is_unanswered() {
             (self.looking, self.said) = (None, None);
             return None;
         }
@@ -61,12 +61,6 @@ impl QueueCheck {
         submitted
             .map_or(self.began.elapsed(), |submitted| Timestamp::now().saturating_since(submitted))
     }
-}
-
-fn is_quiet(gathering: &Gathering) -> bool {
-    let is_quiet =
-        |state| matches!(state, State::Waiting | State::Silent | State::Missing | State::NotAsked);
-    gathering.providers.iter().all(|provider| is_quiet(provider.state))
 }
 
 /// Reads the queues of the expected providers. A look that fails says nothing.

@@ -19,7 +19,7 @@ use crate::view::replayed::{replayed_document, replayed_line};
     override_usage = "rydes dlq replay [OPTIONS] (--all | --id <ID>...)",
     after_help = "Examples:
   rydes dlq replay --all
-  rydes dlq replay --all --dry-run      where each would go, or why it would stay
+  rydes dlq replay --all --dry-run      where each would go, or why it stays
   rydes dlq replay --id 2f9c1c5e
   rydes dlq replay --all --to acme      for requests of unknown origin"
 )]

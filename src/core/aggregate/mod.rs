@@ -91,6 +91,14 @@ pub enum State {
 }
 
 impl State {
+    /// Whether it quoted, declined or failed, in time or not.
+    pub fn is_answer(self) -> bool {
+        match self {
+            Self::Quoted | Self::Declined | Self::Failed | Self::Late => true,
+            Self::Waiting | Self::Silent | Self::Missing | Self::NotAsked => false,
+        }
+    }
+
     /// The word in the JSON.
     pub fn word(self) -> &'static str {
         match self {
@@ -249,11 +257,8 @@ impl Gathering {
     /// Whether every expected provider has answered, in time or not.
     pub fn is_settled(&self) -> bool {
         // `answered` and `late` both count a provider that failed in time and quoted late.
-        let has_answered = |provider: &&Provider| match provider.state {
-            State::Waiting | State::Silent | State::Missing | State::NotAsked => false,
-            State::Quoted | State::Declined | State::Failed | State::Late => {
-                provider.expected == Some(true)
-            }
+        let has_answered = |provider: &&Provider| {
+            provider.state.is_answer() && provider.expected == Some(true)
         };
         let answered = self.providers.iter().filter(has_answered).count();
         self.expected.is_some_and(|expected| answered >= expected)
@@ -274,6 +279,11 @@ impl Gathering {
                 provider.reason = Some(FILTERED.to_owned());
             }
         }
+    }
+
+    /// Whether no provider has answered.
+    pub fn is_unanswered(&self) -> bool {
+        !self.providers.iter().any(|provider| provider.state.is_answer())
     }
 
     /// How many providers are in this state.

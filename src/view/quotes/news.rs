@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::sentences::after;
 use crate::core::Details;
-use crate::core::aggregate::{Gathering, Provider, State};
+use crate::core::aggregate::{Gathering, Provider};
 use crate::core::text::printable;
 
 /// A provider whose answer is new since the last snapshot of a wait.
@@ -21,12 +21,9 @@ pub fn news(before: Option<&Gathering>, now: &Gathering) -> Vec<News> {
     let known: HashMap<_, _> = before
         .map(|before| before.providers.iter().map(|p| (&p.responder, p.state)).collect())
         .unwrap_or_default();
-    let tells = |state: State| {
-        !matches!(state, State::Waiting | State::Missing | State::Silent | State::NotAsked)
-    };
     now.providers
         .iter()
-        .filter(|provider| tells(provider.state))
+        .filter(|provider| provider.state.is_answer())
         .filter(|provider| known.get(&provider.responder) != Some(&provider.state))
         .map(|provider| {
             let quote = now.quotes.iter().find(|quote| quote.responder == provider.responder);

@@ -290,7 +290,7 @@ fn what_has_no_source_stays_unless_it_is_told_where_to_go() {
     assert_eq!((stack.depth(PROVIDER_DEAD_LETTERS), stack.depth("acme")), (0, 4));
     // One of the two is wanted, and not both.
     let none = stack.rydes("dlq replay").run().exits(2).stderr;
-    assert!(none.starts_with("error: one of --id, --all is missing\n"), "{none}");
+    assert!(none.starts_with("error: one of `--id`, `--all` is missing\n"), "{none}");
     stack.rydes("dlq replay --all --id abcd").run().exits(2);
 }
 

@@ -69,8 +69,8 @@ fn each_row_of_the_table() {
             fails("refuses_mutely", "exit 65", 1, false),
             fails("exits", "exit 1", 5, true),
             fails("dies", "signal 9", 5, true),
-            fails("hangs", "no answer within 0.5 s", 1, true),
-            fails("deaf", "no answer within 0.5 s", 1, true),
+            fails("hangs", "no answer within 500 ms", 1, true),
+            fails("deaf", "no answer within 500 ms", 1, true),
             answers("leaves", "quote", "7"),
             answers("deserts", "quote", "8"),
             answers("reads_nothing", "quote", "9"),
@@ -135,7 +135,7 @@ fn a_program_over_its_limit_may_end_in_order_and_its_permit_returns_when_it_is_r
     for id in &ids {
         for name in ["obeys", "deaf"] {
             let row = stack.row_when(id, name, |_| true);
-            assert_eq!(row["failed"], "no answer within 0.5 s", "{row}");
+            assert_eq!(row["failed"], "no answer within 500 ms", "{row}");
         }
     }
     assert!(folder.path().join("cleaned").exists(), "SIGTERM comes first");

@@ -19,7 +19,7 @@ fn end_now_closes_it_while_it_goes_on() {
     browser.reach("end");
     browser.press(ENTER);
     browser.sees("#answer", "Best 16 · UnicornManagementResource1");
-    browser.sees("#truth", "closed");
+    browser.sees("#truth", "Closed after ");
     assert_eq!(browser.text("#going"), "", "it can be ended once");
     assert_eq!(browser.focus(), "answer", "the focus is not lost");
     stack.row_when(&id, "-", |row| row["closed-at"].is_string());
