@@ -287,7 +287,7 @@ impl Endpoint {
 
 fn aws(typed: &RawOptions, env: Env<'_>) -> Result<Target> {
     if typed.endpoint_url.is_some() {
-        return Err(Error::invalid("`--endpoint-url` and --aws exclude each other"));
+        return Err(Error::invalid("`--endpoint-url` cannot be used with `--aws`"));
     }
     let services = ["", "_SNS", "_SQS", "_DYNAMODB", "_STS"];
     for variable in services.map(|service| format!("{ENDPOINT_VARIABLE}{service}")) {

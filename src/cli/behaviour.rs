@@ -83,11 +83,11 @@ impl BehaviourArgs {
 }
 
 fn think(text: &str) -> Result<Think, String> {
-    let example = "two times, as in `200ms..4s`";
+    let example = "expected two durations, as in `200ms..4s`";
     let (low, high) = text.split_once("..").ok_or(example)?;
     let (low, high) = (parse_duration(low)?, parse_duration(high)?);
     if low > high || high > Duration::from_hours(12) {
-        return Err(format!("{example}, the first not above the second, 12h at the most"));
+        return Err(format!("{example}; the first must not exceed the second, nor the second 12h"));
     }
     Ok((low, high))
 }

@@ -36,7 +36,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         Some(at) => {
             format!("answers sent after {} are kept, and marked late", context.clock().precise(at))
         }
-        None => format!("nothing was changed: {}", over(&after)),
+        None => format!("it was over already ({}); nothing was changed", over(&after)),
     };
     gathering::print(output, &aws, &after, &[]);
     output.note(&since);

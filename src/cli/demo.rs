@@ -125,7 +125,7 @@ async fn show(context: &Context, settings: &Settings, aws: &Aws) -> Result<(Gath
     if output.format == Format::Table
         && let Err(error) = explain(context, aws, &gathering.request.id).await
     {
-        output.note(&format!("what happened when cannot be shown: {error}"));
+        output.note(&format!("the timeline cannot be shown: {error}"));
     }
     Ok((gathering, requests))
 }
@@ -206,7 +206,7 @@ fn tell(context: &Context, settings: &Settings, gathering: &Gathering, requests:
     let by_hand = [
         "setup",
         "providers run",
-        "submit --from Frankfurt --to \"Las Vegas\"      (the second terminal)",
+        "submit --from Frankfurt --to \"Las Vegas\"      # in the second terminal",
         "quotes --watch",
         "teardown",
     ];

@@ -37,8 +37,9 @@ fn with_own_help(above: &str, command: clap::Command, hidden: &[Arg]) -> clap::C
     let mut command = command.after_help(after);
     if command.get_groups().any(ArgGroup::is_required_set) {
         let usage = command.clone().render_usage().to_string();
-        let own = format!("Usage: {}", command.get_name());
-        let rest = plain_groups(usage.strip_prefix(&own).unwrap_or_default());
+        let own = [format!("Usage: {path}"), format!("Usage: {}", command.get_name())];
+        let rest = own.iter().find_map(|own| usage.strip_prefix(own.as_str()));
+        let rest = plain_groups(rest.expect("a usage begins with its command"));
         command = command.override_usage(format!("{path}{rest}"));
     }
     let command = command.args(hidden);

@@ -94,7 +94,7 @@ enum RuntimeArg {
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     if context.typed.backend == Backend::Aws {
-        return Err(Error::invalid("`localstack` and --aws exclude each other"));
+        return Err(Error::invalid("`localstack` cannot be used with `--aws`"));
     }
     let (port, reach) = match &command.action {
         Action::Up(UpArgs { port, host, .. }) => (port, *host),

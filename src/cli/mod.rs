@@ -125,7 +125,7 @@ struct Global {
                 profile's] [env: AWS_REGION, AWS_DEFAULT_REGION]"
     )]
     region: Option<String>,
-    /// Work on AWS itself, with the ordinary chain of credentials; requires a stack
+    /// Work on AWS itself, with the ordinary chain of credentials; requires --stack, but not for `stacks`
     #[arg(long, global = true)]
     aws: bool,
     /// With --aws: profile of the credentials; it is used before keys in the environment
@@ -170,7 +170,7 @@ enum Command {
     Demo(demo::Command),
     /// Start or stop LocalStack on this machine
     Localstack(localstack::Command),
-    /// Make the topic, the queues and the table of a stack
+    /// Make the topic, the queues and the table of a stack, or repair their settings
     Setup(setup::Command),
     /// Run providers, simulated and real; list, add, remove and try them
     Providers(providers::Command),
@@ -183,12 +183,16 @@ enum Command {
     /// Show queues, dead letters, and the RFQs submitted from this machine
     Status(status::Command),
     /// List the stacks of this account and region
+    ///
+    /// A stack is everything with the tag `rydes:stack`. With --stack, only that one is listed.
     Stacks(stacks::Command),
     /// Account for every copy of a request
     Verify(verify::Command),
-    /// Show what happened when, one line per provider
+    /// Show the timeline of an RFQ, one line per provider
     Trace(trace::Command),
     /// End the gathering of an RFQ now
+    ///
+    /// Answers that were sent before stay; later ones count as late. An RFQ that is over stays as it is.
     Close(close::Command),
     /// Look at the dead letters; send them back, or delete them
     Dlq(dlq::Command),
@@ -486,7 +490,7 @@ impl Global {
             (false, typed) => typed.unwrap_or(Format::Table),
             (true, None | Some(Format::Json)) => Format::Json,
             (true, Some(_)) => {
-                return Err(Error::invalid("`--json` and another `--output` exclude each other"));
+                return Err(Error::invalid("`--json` cannot be used with another `--output`"));
             }
         };
         let verbosity = match (self.quiet, self.verbose) {

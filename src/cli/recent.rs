@@ -157,7 +157,7 @@ impl Recent {
                     "no RFQ was submitted to this stack from this machine",
                 )
                 .hint(format!(
-                    "name one by its id, or ask: {}",
+                    "name an RFQ by its id, or submit one: {}",
                     settings.command("submit --from A --to B")
                 ))),
                 (Some(why), _) => Err(Error::new(
@@ -204,7 +204,8 @@ impl Recent {
     /// The error about an RFQ that does not exist, with the newest ones as a hint.
     pub(super) async fn unknown(&self, message: String) -> Error {
         let newest = self.newest().await.map(|newest| format!("; {newest}")).unwrap_or_default();
-        Error::new(Kind::NoSuchRfq, message).hint(format!("RFQs are kept 7 days{newest}"))
+        Error::new(Kind::NoSuchRfq, message)
+            .hint(format!("RFQs are kept for 7 days after their deadline{newest}"))
     }
 
     /// The shortest prefix, of four characters or more, that names this RFQ here.

@@ -166,7 +166,7 @@ fn greet(output: &Output, aws: &Aws, at: SocketAddr) {
         Format::Table | Format::Workshop => output.event(&url),
         Format::Json | Format::Jsonl => output.event_json(&json!({"url": url})),
     }
-    output.note("Ctrl-C finishes what is open; twice leaves at once");
+    output.note("Ctrl-C finishes open requests, then ends; Ctrl-C twice ends at once");
 }
 
 #[derive(Default)]
@@ -205,7 +205,7 @@ impl Served {
             }
             ServeEvent::Trouble(trouble) => match self.troubles.news(of_its_own(trouble))? {
                 Trouble::Began { reason, .. } => {
-                    Some(format!("trouble with {reason}; answering 503 while it lasts"))
+                    Some(format!("trouble: {reason}; requests get 503 until it is over"))
                 }
                 Trouble::Over { subject } | Trouble::Abandoned { subject } => {
                     Some(format!("over: {subject} works again"))

@@ -65,7 +65,9 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         output.note(&format!("no RFQ was submitted from this machine yet: {submit}"));
     } else if gone > 0 {
         let (what, is) = if gone == 1 { ("RFQ", "is") } else { ("RFQs", "are") };
-        output.note(&format!("{gone} {what} submitted here {is} not in the table any more"));
+        output.note(&format!(
+            "{gone} {what} submitted from this machine {is} no longer in the table"
+        ));
     }
     Ok(exit::DONE)
 }

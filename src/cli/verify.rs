@@ -15,6 +15,7 @@ use crate::flow::verify::{Conservation, look_for_filters, verify};
 use crate::terminal::live::size;
 use crate::terminal::{Format, Output};
 use crate::view::clock::Clock;
+use crate::view::count_of;
 use crate::view::verify::{document, lines};
 
 /// Pause between two checks.
@@ -63,21 +64,21 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         let is = if unexplained == 1 { "is" } else { "are" };
         let message = format!("{unexplained} {copies} of {short} {is} unexplained");
         let error = Error::new(Kind::Unexplained, message)
-            .hint("`--no-receipts` workers and original providers leave no trace when silent");
+            .hint("workers with `--no-receipts` and the original's providers send no receipt when they are silent");
         let error = match filtered_names(&conservation) {
             Some(names) if conservation.is_unmarked => error.hint(format!(
-                "subscribed with a filter that submissions ignore: {names}; see {}",
+                "a filter that submissions ignore may have excluded {names}; see {}",
                 settings.command("status")
             )),
-            Some(names) => error.hint(format!("subscribed with a filter now: {names}")),
+            Some(names) => error.hint(format!("a filter may have excluded {names}")),
             None => error,
         };
         return Err(match conservation.dead_letters {
             None | Some((0, 0)) => error,
             Some((requests, responses)) => error.hint(format!(
-                "{} in the dead letters; does one belong to this RFQ? {}",
-                requests + responses,
-                settings.command("dlq list")
+                "the stack has {}; to see those of this RFQ: {}",
+                count_of(requests + responses, "dead letter"),
+                settings.command(&format!("dlq list {prefix}"))
             )),
         });
     }

@@ -20,14 +20,14 @@ pub(super) fn waiting(output: &Output) -> impl Fn(Waiting) + Send + Sync + use<>
         let (subject, detail) = match waiting {
             Waiting::QueueName(name, left) => (
                 "waiting".to_owned(),
-                format!("{name} was deleted less than a minute ago, at most {} s", left.as_secs()),
+                format!("up to {} s: {name} was deleted less than a minute ago", left.as_secs()),
             ),
             Waiting::Table(name) => ("waiting".to_owned(), format!("for table {name}")),
             Waiting::Counts(left) => (
                 "waiting".to_owned(),
                 // Rounded up.
                 format!(
-                    "until the counts of queues can be trusted, at most {} s",
+                    "up to {} s, until the counts of queues can be trusted",
                     left.as_millis().div_ceil(1_000)
                 ),
             ),
@@ -38,7 +38,9 @@ pub(super) fn waiting(output: &Output) -> impl Fn(Waiting) + Send + Sync + use<>
             Waiting::Unlisted => {
                 ("waiting".to_owned(), "a removed subscription is still listed".to_owned())
             }
-            Waiting::Gone(left) => ("waiting".to_owned(), format!("{left} are still going")),
+            Waiting::Gone(left) => {
+                ("waiting".to_owned(), format!("for {left} resources to disappear"))
+            }
         };
         if !output.is_attended() {
             let mut told = told.lock().unwrap_or_else(PoisonError::into_inner);

@@ -39,10 +39,10 @@ const FRAME_LINES: u16 = 8;
 /// How long a wait lasts beyond its conditions.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Stay {
-    /// With --watch: stay so much longer for late answers
+    /// With --watch: extra time for late answers
     #[arg(long, value_name = "TIME", default_value = "0", value_parser = parse_duration, requires = "watch")]
     pub(super) linger: Duration,
-    /// With --watch: how long to wait for an RFQ without a deadline
+    /// With --watch: limit of the wait for an RFQ without a deadline
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_duration, requires = "watch")]
     pub(super) timeout: Duration,
     /// With --watch: exit 0 where there is a best quote, however the wait ended
@@ -124,9 +124,9 @@ pub(super) async fn wait(
         };
         let mut next = Vec::new();
         match gathering.status {
-            Status::Gathering => next.push((command("quotes", " --watch"), "it goes on")),
+            Status::Gathering => next.push((command("quotes", " --watch"), "go on watching")),
             Status::Expired | Status::Closed if !gathering.is_settled() => {
-                next.push((command("quotes", ""), "late answers, which are still kept"));
+                next.push((command("quotes", ""), "late answers too"));
             }
             Status::Expired | Status::Closed | Status::Complete => {}
         }
@@ -310,7 +310,9 @@ impl<'a> WaitView<'a> {
                 let lie = if replies == 1 { "reply lies" } else { "replies lie" };
                 format!("{replies} {lie} unread; is a consumer running? ({consumer})")
             }
-            (0, 0, 0) => "no copy is in any queue: the providers have taken them all".to_owned(),
+            (0, 0, 0) => {
+                "every copy was taken from its queue, and no answer is on its way".to_owned()
+            }
             (0, 1, 0) => "1 copy is in hand: its provider is thinking".to_owned(),
             (0, in_flight, 0) => {
                 format!("{in_flight} copies are in hand: the providers are thinking")

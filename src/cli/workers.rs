@@ -44,7 +44,7 @@ pub(super) struct Common {
     /// What is shown: `auto` (a live table on a terminal, else lines), `live`, `plain` (lines) or `none`
     #[arg(long, value_enum, default_value_t = ProgressMode::Auto, value_name = "HOW", hide_possible_values = true)]
     progress: ProgressMode,
-    /// How long a receive waits for messages, 1s to 20s; a stop takes as long [default: 2s on
+    /// Time that one receive waits for messages, 1s to 20s; stopping takes as long [default: 2s on
     /// LocalStack, 20s with --aws, where an empty receive costs money]
     #[arg(long, value_name = "TIME", value_parser = poll_wait)]
     poll_wait: Option<Duration>,
@@ -244,7 +244,7 @@ fn greet(output: &Output, settings: &Settings, aws: &Aws, plan: &WorkerPlan) {
     if behaviour.is_some_and(|behaviour| behaviour.profile == Profile::Workshop) {
         output.note("the original's providers think up to 60 s: a deadline of 70s suits them");
     }
-    output.note("Ctrl-C finishes what is in hand; twice leaves at once");
+    output.note("Ctrl-C finishes the requests in hand, then ends; Ctrl-C twice ends at once");
     let submit = settings.command("submit --from Frankfurt --to \"Las Vegas\"");
     output.next(&[(submit, "in another terminal")]);
 }
@@ -388,12 +388,12 @@ impl Stopping {
         // Rounded up.
         let left = |of: Duration| of.saturating_sub(self.since).as_millis().div_ceil(1_000);
         let waits = match self.in_flight {
-            0 => format!("nothing in hand, open polls end within {} s", left(self.poll).max(1)),
+            0 => format!("no request in hand, open polls end within {} s", left(self.poll).max(1)),
             count => format!("{count} in hand, at most {} s", left(DRAIN)),
         };
         format!(
-            "stopping: {waits}. Ctrl-C again leaves now: what is in hand or was just received comes \
-             back after {}",
+            "stopping: {waits}. Ctrl-C again ends at once; a request received just then \
+             comes back after {}",
             show_duration(self.visibility)
         )
     }

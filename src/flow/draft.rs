@@ -280,7 +280,7 @@ pub fn read_json(name: &str, json: &str, terms: &Terms) -> Result<(Draft, Terms)
 fn new_id(id: &str) -> Result<RfqId, String> {
     let id = RfqId::parse(id.trim())?;
     match id.as_str() {
-        "." | ".." => Err("browsers remove it from every path".to_owned()),
+        "." | ".." => Err("`.` and `..` cannot be ids, because browsers remove them from paths".to_owned()),
         text if text.contains(is_unsafe) => Err("it holds control characters".to_owned()),
         _ => Ok(id),
     }

@@ -25,7 +25,10 @@ pub fn report(plan: &LoadPlan, measured: &Measured) -> Vec<String> {
         rows.push(["peak memory".to_owned(), format!("{:.1} MiB", mib(peak))]);
     }
     let (duplicates, lost) = (measured.duplicates, measured.lost);
-    rows.push(["came twice, or never".to_owned(), format!("{duplicates} duplicates, {lost} lost")]);
+    rows.push([
+        "duplicates and losses".to_owned(),
+        format!("{duplicates} duplicates, {lost} lost"),
+    ]);
     let rows: Vec<Vec<String>> = rows.into_iter().map(Vec::from).collect();
     let (arrival, providers) = (arrival(plan.arrival), plan.providers.served.len());
     let mut all = vec![format!(

@@ -24,7 +24,7 @@ pub fn report(plan: &ChaosPlan, outcome: &ChaosResult, proxied: Option<Proxied>)
         ["killed".to_owned(), killed(plan, outcome)],
         ["copies".to_owned(), copies(outcome)],
         [
-            "came again".to_owned(),
+            "delivered again".to_owned(),
             format!("{} requests, {} answers", outcome.redelivered, outcome.duplicates),
         ],
     ];
@@ -33,7 +33,10 @@ pub fn report(plan: &ChaosPlan, outcome: &ChaosResult, proxied: Option<Proxied>)
         rows.insert(1, ["failed by the proxy".to_owned(), failed]);
     }
     if outcome.resubmitted > 0 {
-        let again = format!("{}, as the hint says", count_of(outcome.resubmitted, "time"));
+        let again = format!(
+            "{}, with the line that the error printed",
+            count_of(outcome.resubmitted, "time")
+        );
         rows.push(["submitted again".to_owned(), again]);
     }
     let rows: Vec<Vec<String>> = rows.into_iter().map(Vec::from).collect();

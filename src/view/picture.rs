@@ -259,7 +259,7 @@ fn legend(root: &Area<'_>, timeline: &Timeline, y: i32) -> Drawn {
         (any(&|lane| lane.answered.is_some()), Swatch::Bar, THINKING, "thinking", 84),
         (any(&|lane| lane.is_best), Swatch::Bar, BEST, "thinking, the best", 138),
         (any(&|lane| lane.gathered.is_some()), Swatch::Bar, REPLY, "reply on its way", 128),
-        (any(&tried), Swatch::Triangle, TRY, "failed try", 92),
+        (any(&tried), Swatch::Triangle, TRY, "failed attempt", 120),
         (within(timeline.deadline), Swatch::Bar, LIMIT, "deadline", 86),
         (within(timeline.closed), Swatch::Bar, INK, "closed", 74),
         (any(&is_receipt), Swatch::Cross, FAINT, "sent no quote", 112),

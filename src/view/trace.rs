@@ -93,8 +93,8 @@ fn title(gathering: &Gathering, clock: &Clock) -> String {
 fn value(lane: &Lane) -> String {
     match (&lane.price, lane.provider.state) {
         (Some(quoted), _) => price(quoted),
-        (None, State::Declined) => "decl".to_owned(),
-        (None, State::Failed) => "fail".to_owned(),
+        (None, State::Declined) => "declined".to_owned(),
+        (None, State::Failed) => "failed".to_owned(),
         (None, _) => "-".to_owned(),
     }
 }
@@ -195,7 +195,7 @@ pub(super) fn unsaid<'a>(timeline: &Timeline, lane: &'a Lane) -> &'a str {
         _ if lane.has_row => "no times",
         State::Waiting if timeline.origin.is_some() => "waiting",
         State::NotAsked => "not asked",
-        State::Missing => lane.provider.reason.as_deref().unwrap_or("no trace"),
+        State::Missing => lane.provider.reason.as_deref().unwrap_or("missing"),
         _ => "no trace",
     }
 }
@@ -232,8 +232,8 @@ fn legend(timeline: &Timeline) -> Vec<String> {
         (any(&|lane| lane.took(TimelineStep::Thinking).is_some()), "= thinking"),
         (any(&|lane| lane.gathered.is_some()), "- reply"),
         (any(&|lane| lane.end().is_some() && !is_receipt(lane)), "o gathered"),
-        (any(&is_receipt), "x no quote"),
-        (any(&|lane| !lane.attempted.is_empty() || lane.failed.is_some()), "r try"),
+        (any(&is_receipt), "x sent no quote"),
+        (any(&|lane| !lane.attempted.is_empty() || lane.failed.is_some()), "r failed attempt"),
         (within(timeline.deadline), "| deadline"),
         (within(timeline.closed), "! closed"),
         (any(&|lane| lane.is_best), "* best"),

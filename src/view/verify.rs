@@ -23,8 +23,9 @@ fn sentences(conservation: &Conservation, clock: &Clock) -> Vec<Line> {
     let id = printable(&conservation.gathering.request.id.short());
     if conservation.gathering.expected.is_none() {
         let rows = count_of(conservation.gathering.providers.len() as u64, "row");
-        let unknown =
-            format!("the providers asked for {id} are unknown: {rows}, no copy to look for");
+        let unknown = format!(
+            "the request row of {id} does not name its providers: {rows}, no copies to account for"
+        );
         return vec![unknown.into()];
     }
     let (in_flight, unexplained) = (conservation.in_flight(), conservation.unexplained().len());
@@ -37,7 +38,7 @@ fn sentences(conservation: &Conservation, clock: &Clock) -> Vec<Line> {
         let sent = plural_of(copies, "copy", "copies");
         return vec![
             format!("{sent} of {id}: {}{not_sent}", kinds(conservation)).into(),
-            "in queues 0, unexplained 0: everything is accounted for".to_owned().into(),
+            "0 in flight, 0 unexplained: every copy is accounted for".to_owned().into(),
         ];
     }
     let asked = conservation.gathering.request.submitted_at;
@@ -85,11 +86,17 @@ fn whereabouts(found: CopyLocation, copies: usize) -> String {
         CopyLocation::Responses(counts) => {
             format!("maybe a reply ({} in the response queue)", counts.total())
         }
-        CopyLocation::Unseen => "maybe on its way: it was asked a moment ago".to_owned(),
-        CopyLocation::Elsewhere => "its queue cannot be looked at from here".to_owned(),
+        CopyLocation::Unseen => {
+            "maybe in transit: the request was submitted a moment ago".to_owned()
+        }
+        CopyLocation::Elsewhere => {
+            "its queue belongs to another owner and cannot be read".to_owned()
+        }
         CopyLocation::Nothing => "its queue and the response queue are empty".to_owned(),
         CopyLocation::NotSent => "its filter excluded the request".to_owned(),
-        CopyLocation::NoQueue => "it has no queue here, and no reply waits".to_owned(),
+        CopyLocation::NoQueue => {
+            "this stack has no queue of that provider, and the response queue is empty".to_owned()
+        }
     }
 }
 

@@ -100,7 +100,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         Format::Table | Format::Workshop => output.lines(&report(&plan, &measured)),
     }
     if measured.lost > 0 {
-        return Err(Error::other(format!("{} answers never came", measured.lost)));
+        return Err(Error::other(format!("{} answers did not arrive", measured.lost)));
     }
     Ok(exit::DONE)
 }

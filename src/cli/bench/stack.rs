@@ -39,7 +39,12 @@ impl BenchStack {
                 "stack {} exists; `bench` makes and removes a stack of its own{of_another}",
                 settings.stack
             ))
-            .hint(removal));
+            .hint(if is_typed {
+                "name a stack that does not exist, or leave out `--stack` and RYDES_STACK"
+                    .to_owned()
+            } else {
+                format!("if no other bench is running: {removal}")
+            }));
         }
         Ok(Self { settings, aws, removal })
     }

@@ -42,7 +42,7 @@ pub(super) async fn run(context: &Context, command: &List) -> Result<u8> {
         wanted.as_ref().is_none_or(|wanted| rfq(letter).is_some_and(|id| begins(&id, wanted)))
     };
     let found = Box::pin(look(&aws, command.limit.into(), belongs));
-    let found = context.visibly("looking into the dead letters", found).await?;
+    let found = context.visibly("reading the dead letters", found).await?;
     if let Some(wanted) = &wanted {
         is_one(wanted, &found)?;
     }

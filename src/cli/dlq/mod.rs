@@ -27,16 +27,15 @@ pub(super) struct Command {
 enum Action {
     /// List the dead letters of requests and of replies, and why they are there
     ///
-    /// Letters are hidden from others while they are looked at, 30 s at the most, then released.
+    /// While letters are read, other receivers cannot see them, for 30 s at most.
     List(list::List),
     /// Show one letter in full
     Show(show::Show),
     /// Send letters back to the queues that they came from
     ///
-    /// Each letter is deleted once its queue has confirmed it. A request that is replayed before its
-    /// deadline, and quoted now, replaces what had failed; after it, a receipt replaces nothing. What cannot
-    /// be handled comes back, so no more are replayed than lie there at the beginning. A letter that was
-    /// cut to fit stays where it is.
+    /// Each letter is deleted once its queue has confirmed it. Before the deadline, a new quote replaces the
+    /// failure. After it, the provider sends a receipt, which replaces nothing. A request that fails again comes
+    /// back, and is not replayed twice. A letter that was cut stays.
     Replay(replay::Replay),
     /// Delete letters for good
     ///
@@ -63,13 +62,17 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
 /// The error for letters that were named and are not there, the first of them by its id.
 fn missing(first: &str, others: usize) -> Error {
     let more = if others == 0 { String::new() } else { format!(" (and {others} more)") };
-    Error::other(format!("no dead letter {}{more} is there", printable(first)))
-        .hint("another receiver may hide it for up to 30 s")
+    Error::other(format!("dead letter {}{more} was not found", printable(first)))
+        .hint("another receiver may hold it: try again after 30 s")
 }
 
 /// The error for letters that other receivers hide.
 fn hidden(count: u64) -> Error {
-    let hidden = if count == 1 { "1 more is".to_owned() } else { format!("{count} more are") };
+    let hidden = if count == 1 {
+        "1 more letter is".to_owned()
+    } else {
+        format!("{count} more letters are")
+    };
     Error::other(format!("about {hidden} held by another receiver"))
-        .hint("such letters are visible again after 30 s at the most")
+        .hint("run the command again after 30 s")
 }

@@ -75,7 +75,7 @@ fn judge(context: &Context, counted: usize, done: &Purged) -> Result<()> {
     match (counted as u64).saturating_sub(done.count()) {
         0 => Ok(()),
         left => Err(Error::other(format!(
-            "{} of those counted did not show again",
+            "{} were counted but not found again, and were not deleted",
             count_of(left, "letter")
         ))
         .hint("another receiver holds or has deleted them: look again after 30 s")),

@@ -16,7 +16,6 @@ use crate::view::replayed::{replayed_document, replayed_line};
 
 #[derive(Debug, Args)]
 #[command(
-    override_usage = "rydes dlq replay [OPTIONS] (--all | --id <ID>...)",
     after_help = "Examples:
   rydes dlq replay --all
   rydes dlq replay --all --dry-run      where each would go, or why it stays
@@ -113,7 +112,7 @@ async fn chosen(context: &Context, aws: &Aws, command: Replay) -> Result<Choice>
         None
     } else {
         let look = Box::pin(letters::ids(aws, &command.which.ids));
-        Some(context.visibly("looking into the dead letters", look).await?)
+        Some(context.visibly("reading the dead letters", look).await?)
     };
     Ok(Choice { ids, to: command.to, mode })
 }
@@ -148,7 +147,7 @@ impl ReplayCounts {
         }
         let mut sentence = format!("{} replayed", self.moved);
         for (count, what) in
-            [(self.copied, "replayed, but not deleted"), (self.stay(), "where they were")]
+            [(self.copied, "replayed but not deleted"), (self.stay(), "not replayed")]
         {
             if count > 0 {
                 sentence = format!("{sentence}, {count} {what}");
@@ -167,20 +166,21 @@ impl ReplayCounts {
             let stay = count_of(self.stay(), "letter");
             let mut error = Error::other(format!("{stay} could not be replayed"));
             if self.homeless > 0 {
-                error = error.hint("name a provider for requests without a source: --to PROVIDER");
+                error = error
+                    .hint("for requests of unknown origin, or whose queue is gone: --to PROVIDER");
             }
             if self.cut > 0 {
                 error = error.hint(
-                    "a letter that was cut is not the whole message: length and SHA-256 say which one \
-                     its sender has to send again",
+                    "a cut letter cannot be replayed: its sender must send the message of this length and \
+                     SHA-256 again",
                 );
             }
             return Err(error);
         }
         if self.copied > 0 {
             let copied = count_of(self.copied, "letter");
-            return Err(Error::other(format!("{copied} could not be deleted"))
-                .hint("another replay would duplicate them"));
+            return Err(Error::other(format!("{copied} could not be deleted after the replay"))
+                .hint("do not replay them again: delete them with `dlq purge --id ID`"));
         }
         Ok(())
     }

@@ -24,7 +24,7 @@ pub(super) async fn run(context: &Context, command: &Show) -> Result<u8> {
     let settings = context.settings()?;
     let aws = context.connect(&settings).await?;
     let found = Box::pin(find(&aws, &command.id));
-    let found = context.visibly("looking into the dead letters", found).await?;
+    let found = context.visibly("reading the dead letters", found).await?;
     let (kind, queue, letter) = found.ok_or_else(|| missing(&command.id, 0))?;
     match output.format {
         Format::Table | Format::Workshop => {

@@ -132,10 +132,10 @@ fn room_for(served: &[Served]) -> Result<()> {
     match open_files::raise_to(open_files::FILES + files) {
         // Queues and table need some too.
         Some(limit) if files > 0 && limit < OTHER_FILES + files => Err(Error::invalid(format!(
-            "so many requests at once need {} open files, and the limit is {limit}",
+            "these providers need {} open files at once; the limit is {limit}",
             OTHER_FILES + files
         ))
-        .hint("a lower concurrency needs fewer; `ulimit -Hn` shows the limit")),
+        .hint("lower the concurrency, or raise the limit that `ulimit -Hn` shows")),
         _ => Ok(()),
     }
 }
@@ -267,10 +267,10 @@ async fn require_real(
 fn check_real(name: &ProviderName, kind: Option<ProviderKind>, settings: &Settings) -> Result<()> {
     match kind {
         Some(ProviderKind::External) => Ok(()),
-        Some(ProviderKind::Simulated) => {
-            Err(Error::invalid(format!("{name} is a simulated provider: its prices are made up"))
-                .hint(format!("{} makes a real one", settings.command("providers add NAME"))))
-        }
+        Some(ProviderKind::Simulated) => Err(Error::invalid(format!(
+            "{name} is a simulated provider; only a real one takes a program or an endpoint"
+        ))
+        .hint(format!("{} makes a real one", settings.command("providers add NAME")))),
         None => Err(unknown(name, settings)),
     }
 }
@@ -283,7 +283,7 @@ fn check_simulated(
     match kind {
         Some(ProviderKind::Simulated) => Ok(()),
         Some(ProviderKind::External) => Err(Error::invalid(format!(
-            "{name} is a real provider; rydes makes prices up only for simulated ones"
+            "{name} is a real provider: it needs a program or an endpoint"
         ))
         .hint(format!(
             "{} lets a program answer",

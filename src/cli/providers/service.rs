@@ -155,7 +155,7 @@ pub(super) fn variable(text: &str) -> Result<String, String> {
         return Err("a variable's name has letters, digits and `_`, and no digit first".to_owned());
     }
     if text.starts_with("RYDES_") {
-        return Err("RYDES_ variables are set for each attempt".to_owned());
+        return Err("rydes sets the RYDES_ variables itself: leave this one out".to_owned());
     }
     Ok(text.to_owned())
 }

@@ -65,7 +65,7 @@ pub(super) async fn run(
         let waited = wait(context, settings, &aws, row.id, plan).await;
         return waited.map_err(|error| match error.kind() {
             Kind::Signal(_) => error,
-            _ => error.hint(format!("the request is out; to wait for its quotes: {again}")),
+            _ => error.hint(format!("the request was published; to wait for its quotes: {again}")),
         });
     }
     let prefix = recent.prefix(&row.id).await;
@@ -103,7 +103,7 @@ fn warn_of_too_many(context: &Context, row: &RequestRow) {
         if matches!(condition, Condition::Count(count) if *count > asked) {
             let asked = count_of(asked as u64, "provider");
             context.output.warning(&format!(
-                "`--until {condition}` is more than the {asked} asked: it ends when all have answered"
+                "`--until {condition}` exceeds the {asked} asked: the RFQ ends when all have answered"
             ));
         }
     }
@@ -113,7 +113,7 @@ fn deadline_of(row: &RequestRow) -> String {
     match (row.submitted_at, row.deadline) {
         (Some(submitted), Some(deadline)) => {
             let wanted = show_duration(deadline.saturating_since(submitted));
-            format!(", answers wanted within {wanted}")
+            format!(", deadline in {wanted}")
         }
         _ => String::new(),
     }

@@ -77,7 +77,11 @@ const OPTIONS: &[Options] = &[
 
 /// The same where no option is meant, but something else.
 const ADVICE: &[Options] = &[
-    (RFQ, &["--id", "--rfq-id", "--rfq"], "the id has no option before it: `rydes quotes RFQ-ID`"),
+    (
+        RFQ,
+        &["--id", "--rfq-id", "--rfq"],
+        "write the id without an option, as in `rydes quotes RFQ-ID`",
+    ),
     (
         &["providers run", "providers try"],
         &["--url", "--endpoint", "--webhook"],
@@ -96,7 +100,7 @@ const ADVICE: &[Options] = &[
     (
         &["providers run", "providers add", "providers remove"],
         &["--name", "--provider"],
-        "the provider's name has no option before it: `rydes providers run NAME`",
+        "write the name without an option, as in `rydes providers run NAME`",
     ),
     (
         &["submit"],

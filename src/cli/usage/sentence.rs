@@ -66,7 +66,7 @@ fn no_value(error: &clap::Error, argument: &str) -> Error {
     let possible = texts(error, ContextKind::ValidValue).join(", ");
     match text(error, ContextKind::InvalidValue) {
         Some(value) if !value.is_empty() => {
-            let problem = format!("`{}`: it is one of {possible}", with_value(argument, value));
+            let problem = format!("`{}`: expected one of {possible}", with_value(argument, value));
             match text(error, ContextKind::SuggestedValue) {
                 Some(similar) => Error::invalid(problem).hint(format!("write `{similar}`")),
                 None => Error::invalid(problem),
@@ -170,14 +170,14 @@ fn in_words(problem: &str) -> String {
     }
 }
 
-/// `a number from 1 to 100` of `1..=100`.
+/// `expected a number from 1 to 100` of `1..=100`.
 fn range_in_words(range: &str) -> Option<String> {
     let (low, high) = range.split_once("..")?;
     let high = match high.strip_prefix('=') {
         Some(high) => high.parse::<i64>().ok()?,
         None => high.parse::<i64>().ok()?.checked_sub(1)?,
     };
-    Some(format!("a number from {low} to {high}"))
+    Some(format!("expected a number from {low} to {high}"))
 }
 
 #[cfg(test)]
@@ -187,8 +187,8 @@ mod tests {
     #[test]
     fn ranges_are_said_as_people_say_them() {
         for (problem, said) in [
-            ("0 is not in 1..=100", "a number from 1 to 100"),
-            ("-1 is not in 0..5", "a number from 0 to 4"),
+            ("0 is not in 1..=100", "expected a number from 1 to 100"),
+            ("-1 is not in 0..5", "expected a number from 0 to 4"),
             ("invalid digit found in string", "it is not a whole number"),
             ("a stack's name is a letter", "a stack's name is a letter"),
         ] {

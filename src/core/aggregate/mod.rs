@@ -257,9 +257,8 @@ impl Gathering {
     /// Whether every expected provider has answered, in time or not.
     pub fn is_settled(&self) -> bool {
         // `answered` and `late` both count a provider that failed in time and quoted late.
-        let has_answered = |provider: &&Provider| {
-            provider.state.is_answer() && provider.expected == Some(true)
-        };
+        let has_answered =
+            |provider: &&Provider| provider.state.is_answer() && provider.expected == Some(true);
         let answered = self.providers.iter().filter(has_answered).count();
         self.expected.is_some_and(|expected| answered >= expected)
     }

@@ -135,8 +135,9 @@ const submit = async () => {
     go(path(said["rfq-id"]));
     at("route").focus();
   } catch {
-    const { said, todo } = trouble("server");
-    complain("form", `${said}. `, ...todo);
+    const { said } = trouble("server");
+    const look = element("code", "", about.commands.status);
+    complain("form", `${said}. The request may or may not have been published; to see: `, look);
   } finally {
     button.removeAttribute("aria-disabled");
     button.textContent = "Ask all providers";

@@ -142,7 +142,7 @@ const render = (state) => {
   show("truth", truth);
   show("regret", ...(others.length > 0 ? [others.join(" ")] : []));
   const { unread } = state;
-  show("unread", ...(unread ? [`${unread.said}. To have them read, run `, element("code", "", unread.command)] : []));
+  show("unread", ...(unread ? [`${unread.said}. To read them, run `, element("code", "", unread.command)] : []));
   renderChart(state, before);
   tick();
   tell(state, before);
@@ -212,7 +212,7 @@ const tick = () => {
   if (hadFocus && at("end").checkVisibility() === false) at(away ? "retry" : "answer").focus();
   if (away) {
     const stood = at("seconds").textContent;
-    if (stood && !stood.startsWith("stopped")) at("seconds").textContent = `stopped with ${stood}`;
+    if (stood && !stood.startsWith("paused")) at("seconds").textContent = `paused here with ${stood}`;
     return;
   }
   if (state["submitted-at"]) growBars(now - Date.parse(state["submitted-at"]));

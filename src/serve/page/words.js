@@ -37,12 +37,16 @@ export const name = (prefix, rest) => {
 // What is wrong, what to do about it, and the command that does it.
 const TROUBLES = {
   server: () => ["The rydes server does not respond", "Start it", about.commands.serve],
-  unreachable: () => [`${about.backend} does not respond`, "Start it", about.commands["start-backend"]],
+  unreachable: () => [
+    `${about.backend} does not respond`,
+    about.backend === "AWS" ? "See what is wrong" : "Start it",
+    about.commands["start-backend"],
+  ],
   "not-set-up": () => ["The stack is not set up", "Set it up", about.commands["set-up"]],
   "no-provider": () => ["No provider is subscribed", "Add the simulated ones", about.commands["set-up"]],
   backend: () => [`${about.backend} did not answer as it should`, "See what is wrong", about.commands.status],
   busy: () => ["The server has too much to do"],
-  gone: () => ["This RFQ no longer exists; RFQs are kept for 7 days"],
+  gone: () => ["This RFQ no longer exists; RFQs are kept for 7 days after their deadline"],
 };
 
 export const trouble = (kind) => {

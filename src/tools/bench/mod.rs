@@ -136,7 +136,7 @@ async fn measure(
     };
     round(plan.warm_up, Arrival::Saturating, &|_| {}).await?;
     if tracker.counts().complete < u64::from(plan.warm_up) {
-        return Err(Error::other("the answers to the warm-up never came"));
+        return Err(Error::other("some answers to the warm-up did not arrive"));
     }
 
     let (usage, processor) = (aws.meter.usage(), processor_time());

@@ -124,7 +124,7 @@ fn python_part(instance: &Instance, python: &Tool, depth: Depth) -> CachePart {
     let soundness = match manifest::check(&folder, depth) {
         // A virtual environment breaks when its Python is removed.
         Soundness::Whole if !folder.join("bin/python").exists() => {
-            Soundness::Damaged("the Python it was made of has gone".to_owned())
+            Soundness::Damaged("the Python that it was made with is gone".to_owned())
         }
         soundness => soundness,
     };

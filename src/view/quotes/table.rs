@@ -269,8 +269,8 @@ fn other_row(gathering: &Gathering, provider: &Provider, fields: &[Field]) -> Ve
     let note = match provider.state {
         State::Declined => format!("declined: {reason}{unexpected}"),
         State::Failed => match provider.attempts {
-            Some(1) => format!("failed: {reason}, 1 try{unexpected}"),
-            Some(attempts) => format!("failed: {reason}, {attempts} tries{unexpected}"),
+            Some(1) => format!("failed: {reason}, 1 attempt{unexpected}"),
+            Some(attempts) => format!("failed: {reason}, {attempts} attempts{unexpected}"),
             None => format!("failed: {reason}{unexpected}"),
         },
         State::Silent => format!("took the request, sent no quote: {reason}"),

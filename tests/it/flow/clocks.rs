@@ -37,7 +37,7 @@ fn submit(stack: &Stack, providers: usize, fast: i64) -> &'static str {
 fn nothing_is_lost_or_doubled(stack: &Stack, id: &str, providers: usize) {
     wait_for("all rows", || (stack.rows(id).len() == 1 + providers).then_some(()));
     let verified = stack.rydes("verify --wait").arg(id).run().exits(0);
-    assert!(verified.stdout.contains("everything is accounted for"), "{}", verified.stdout);
+    assert!(verified.stdout.contains("every copy is accounted for"), "{}", verified.stdout);
     assert_eq!(stack.depth(RESPONSE_DEAD_LETTERS), 0);
 }
 

@@ -45,7 +45,7 @@ fn every_kind_of_answer_accounts_for_its_copy() {
         settled.stdout,
         format!(
             "5 copies of {short}: 2 quotes (1 late), 1 declined, 1 failed, 1 silent\n\
-             in queues 0, unexplained 0: everything is accounted for\n"
+             0 in flight, 0 unexplained: every copy is accounted for\n"
         )
     );
     let told = verify(&stack, &id, 0);
@@ -86,7 +86,7 @@ fn what_is_unread_is_in_flight_until_it_is_gathered() {
     let waiting = stack.background("verify --wait");
     let _consumer = stack.background("consumer run --poll-wait 2s --progress none");
     let settled = waiting.ends(PATIENCE).exits(0);
-    assert!(settled.stdout.contains("everything is accounted for"), "{}", settled.stdout);
+    assert!(settled.stdout.contains("every copy is accounted for"), "{}", settled.stdout);
 }
 
 #[test]

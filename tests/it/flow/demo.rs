@@ -23,7 +23,7 @@ fn it_shows_every_state_and_leaves_nothing() {
         "late by ",
         "would have beaten",
         "slowest pick-up ",
-        "everything is accounted for",
+        "every copy is accounted for",
     ] {
         assert!(demo.stdout.contains(said), "{said}:\n{}", demo.stdout);
     }

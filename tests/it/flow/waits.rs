@@ -37,7 +37,7 @@ fn the_answer_comes_first_and_what_to_do_next_last() {
     let table = ended.stdout.split_once("RFQ ").expect("the table").1;
     let best = format!("\nbest {} · {} · ", stack.quotes(&id)["best"]["quote"], provider(1));
     let how = "\ndeadline passed: 2 of 3 answered (1 quote, 1 failed)\n";
-    in_order(table, &[&best, how, "RESPONDER", "failed: engine fault, 5 tries"]);
+    in_order(table, &[&best, how, "RESPONDER", "failed: engine fault, 5 attempts"]);
     in_order(table, &["RESPONDER", "missing: no answer before the deadline"]);
     let next = [
         format!("next: rydes quotes {prefix} "),

@@ -23,7 +23,7 @@ fn ten_providers_are_asked_and_all_ten_quotes_come_in() {
         .exits(0);
     let id = submitted.stdout.trim_end();
     assert_eq!(submitted.stdout, format!("{id}\n"), "the id alone");
-    assert!(submitted.stderr.contains("asked 10 providers, answers wanted within 60 s"));
+    assert!(submitted.stderr.contains("asked 10 providers, deadline in 60 s"));
     assert!(submitted.stderr.contains(&format!("next: rydes quotes {} --watch", &id[..4])));
 
     // Without an id the newest is meant.

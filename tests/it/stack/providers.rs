@@ -182,7 +182,7 @@ fn nobody_makes_up_a_price_for_a_real_provider() {
     let stack = Stack::set_up(1);
     stack.run("providers add acme").exits(0);
     let real = stack.run("providers run acme").exits(2);
-    says(&real, "error: acme is a real provider; rydes makes prices up only for simulated ones");
+    says(&real, "error: acme is a real provider: it needs a program or an endpoint");
     let both = stack.run("providers run UnicornManagementResource1 acme").exits(2);
     says(&both, "acme is a real provider");
     says(&stack.run("providers run nobody").exits(2), "nobody");

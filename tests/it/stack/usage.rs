@@ -41,7 +41,7 @@ fn every_global_option_stands_before_or_after_the_command() {
 fn numbers_of_providers_have_limits() {
     let nowhere = format!("--endpoint-url http://127.0.0.1:{}", free_port());
     let range = rydes(&format!("{nowhere} setup --providers 101")).run().exits(2);
-    says(&range, "error: `--providers 101`: a number from 0 to 100\n");
+    says(&range, "error: `--providers 101`: expected a number from 0 to 100\n");
     for number in ["101", "-1", "ten", "1.5", ""] {
         let line = rydes(&format!("{nowhere} setup")).arg(format!("--providers={number}"));
         says(&line.run().exits(2), "`--providers ");

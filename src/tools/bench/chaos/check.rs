@@ -149,13 +149,13 @@ fn compare(
         },
         Trace::Astray(wrong, answer) => match take(rows, wrong, provider) {
             Some(row) if is_same(answer, &row.answer) => outcome.spoilt += 1,
-            Some(_) | None => lost(outcome, &format!(", which answered to {wrong}")),
+            Some(_) | None => lost(outcome, &format!(": no row for its answer to {wrong}")),
         },
         Trace::Poison if letters.take_poison(id, provider) => outcome.spoilt += 1,
-        Trace::Poison => lost(outcome, ", whose answer cannot be read"),
+        Trace::Poison => lost(outcome, ": its unreadable reply is not among the dead letters"),
     }
     if copy.fails && !letters.take_request(id, provider) {
-        lost(outcome, ", which failed, among the dead letters");
+        lost(outcome, ": the request that it failed is not among the dead letters");
     }
 }
 
