@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::watch::{Partial, Stay, WaitPlan, watch};
+use super::watch::{Stay, WaitPlan, watch};
 use super::{Context, localstack, trace, waiting};
 use crate::aws::Aws;
 use crate::consumer::ConsumeOptions;
@@ -184,8 +184,7 @@ async fn ask(context: &Context, settings: &Settings, aws: &Aws) -> Result<Gather
     output.note(&format!("$ rydes quotes --watch --linger 4500ms --show {SHOWN}\n"));
     let options = Stay { linger: LINGER, timeout: DEADLINE, ..Stay::default() }.options(&[]);
     let fields = vec![SHOWN.parse().map_err(Error::other)?];
-    watch(context, settings, aws, &row.id, WaitPlan { options, fields, partial: Partial::Unmet })
-        .await
+    watch(context, settings, aws, &row.id, WaitPlan { options, fields }).await?.ended()
 }
 
 /// Removes the stack, also after an error or a signal.

@@ -58,8 +58,8 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     if command.watch {
         let options = command.stay.options(&command.until);
         let partial = Partial::of(command.stay.accept_partial);
-        let plan = WaitPlan { options, fields: command.show, partial };
-        return wait(context, &settings, &aws, id, plan).await;
+        let plan = WaitPlan { options, fields: command.show };
+        return wait(context, &settings, &aws, id, (plan, partial)).await;
     }
     let read = context.visibly("reading the table", Box::pin(snapshot(&aws, &id, None)));
     let Some(mut gathering) = read.await? else {

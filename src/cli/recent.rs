@@ -17,7 +17,7 @@ use crate::aws::Aws;
 use crate::core::text::{compact_json, printable};
 use crate::core::{RequestRow, RfqId, Timestamp, show_duration};
 use crate::error::{Error, Kind, Result};
-use crate::settings::{Env, Settings, Target, plain_url};
+use crate::settings::{Env, Settings, Target, plain_url, quoted};
 use crate::terminal::Output;
 use crate::tools::file;
 
@@ -208,15 +208,20 @@ impl Recent {
             .hint(format!("RFQs are kept for 7 days after their deadline{newest}"))
     }
 
-    /// The shortest prefix, of four characters or more, that names this RFQ here.
+    /// The shortest prefix, of four characters or more, that names this RFQ here, as a shell needs it; the whole id of
+    /// an RFQ that was submitted elsewhere.
     pub(super) async fn prefix(&self, id: &RfqId) -> String {
         let entries = self.entries().await;
+        if !entries.iter().any(|entry| entry.id == id.as_str()) {
+            return quoted(id.as_str());
+        }
         let others: Vec<_> =
             entries.iter().map(|e| e.id.as_str()).filter(|other| *other != id.as_str()).collect();
         let prefix = |length: usize| id.as_str().chars().take(length).collect::<String>();
         let unique =
             |prefix: &String| !others.iter().any(|other| other.starts_with(prefix.as_str()));
-        (SHORTEST_PREFIX..=8).map(prefix).find(unique).unwrap_or_else(|| id.as_str().to_owned())
+        let shortest = (SHORTEST_PREFIX..=8).map(prefix).find(unique);
+        quoted(&shortest.unwrap_or_else(|| id.as_str().to_owned()))
     }
 
     /// The RFQs submitted to this stack from this machine, newest first, each once.

@@ -78,8 +78,24 @@ pub(super) struct WaitPlan {
     pub(super) options: WaitOptions,
     /// The fields of details to show.
     pub(super) fields: Vec<Field>,
-    /// What counts as done.
-    pub(super) partial: Partial,
+}
+
+/// How a watch ended.
+pub(super) enum Watched {
+    /// By itself, in this state.
+    Ended(Gathering),
+    /// By a signal, with the last state that was read.
+    Interrupted(Option<Gathering>, Error),
+}
+
+impl Watched {
+    /// The final state, or the error of the signal.
+    pub(super) fn ended(self) -> Result<Gathering> {
+        match self {
+            Self::Ended(gathering) => Ok(gathering),
+            Self::Interrupted(_, error) => Err(error),
+        }
+    }
 }
 
 impl Stay {
@@ -102,20 +118,24 @@ pub(super) async fn wait(
     settings: &Settings,
     aws: &Aws,
     id: RfqId,
-    plan: WaitPlan,
+    (plan, partial): (WaitPlan, Partial),
 ) -> Result<u8> {
-    let partial = plan.partial;
-    let watched = watch(context, settings, aws, &id, plan).await;
+    let watched = watch(context, settings, aws, &id, plan).await?;
     let prefix = Recent::of(aws, env).prefix(&id).await;
     let command =
         |command: &str, more: &str| settings.command(&format!("{command} {prefix}{more}"));
     let gathering = match watched {
-        Err(error) if let Kind::Signal(_) = error.kind() => {
-            let again = command("quotes", " --watch");
-            context.output.note(&format!("the wait ended, the gathering goes on: {again}"));
+        Watched::Ended(gathering) => gathering,
+        Watched::Interrupted(latest, error) => {
+            let is_over = latest.is_some_and(|latest| latest.status != Status::Gathering);
+            context.output.note(&if is_over {
+                format!("the wait ended; late answers: {}", command("quotes", ""))
+            } else {
+                let again = command("quotes", " --watch");
+                format!("the wait ended, the gathering goes on: {again}")
+            });
             return Ok(error.exit_code());
         }
-        watched => watched?,
     };
     if context.output.format == Format::Table {
         let letters = tokio::select! {
@@ -168,7 +188,7 @@ pub(super) async fn watch(
     aws: &Aws,
     id: &RfqId,
     plan: WaitPlan,
-) -> Result<Gathering> {
+) -> Result<Watched> {
     let shutdown = &context.shutdown;
     let mut view = WaitView::new(&context.output, aws, settings, plan.fields);
     let mut watch = Watch::new(aws, id.clone(), plan.options);
@@ -182,7 +202,10 @@ pub(super) async fn watch(
             }
             Err(error) => {
                 view.leave();
-                return Err(error);
+                return match error.kind() {
+                    Kind::Signal(_) => Ok(Watched::Interrupted(view.latest, error)),
+                    _ => Err(error),
+                };
             }
         };
         view.show(gathering).await;
@@ -195,7 +218,7 @@ pub(super) async fn watch(
         () = view.explain() => {}
         () = shutdown.first_signal() => {}
     }
-    view.finish(id).await
+    view.finish(id).await.map(Watched::Ended)
 }
 
 /// The output of a wait.

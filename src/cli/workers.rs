@@ -20,6 +20,7 @@ use crate::settings::{Backend, Settings};
 use crate::shutdown::{Stage, StopSignal};
 use crate::terminal::live::{Live, size};
 use crate::terminal::{Format, Output, Verbosity};
+use crate::view::count_of;
 use crate::view::events::{document, line, said};
 use crate::view::served::{real_providers, simulated};
 use crate::view::tone::Line;
@@ -151,7 +152,7 @@ pub(super) async fn run(
     let sink = sink(context, view, &tally, &live);
     let ended = tokio::select! {
         ended = workers::run(aws, plan, stop, &sink) => ended,
-        () = draw(output, plan, &tally, &live, stop) => Ok(()),
+        () = draw(context, plan, &tally, &live, stop) => Ok(()),
         () = overdue(stop) => Err(Error::other(format!(
             "not everything was acknowledged within {} s; the rest will be delivered again",
             DRAIN.as_secs()
@@ -159,15 +160,16 @@ pub(super) async fn run(
         () = context.shutdown.second_signal() => Err(context.shutdown.error()),
     };
     drop(lock(&live.live).take());
-    sum_up(output, aws, consumer(plan), view, &lock(&tally));
+    sum_up(context, aws, consumer(plan), view, &lock(&tally));
     ended.map(|()| exit::DONE)
 }
 
-fn sum_up(output: &Output, aws: &Aws, consumer: ConsumerPart, view: WorkerView, tally: &Tally) {
+fn sum_up(context: &Context, aws: &Aws, consumer: ConsumerPart, view: WorkerView, tally: &Tally) {
+    let (output, clock) = (&context.output, context.clock());
     let usage = aws.meter.usage();
     if view == WorkerView::Live {
         let (columns, _) = size();
-        let screen = Viewport { width: columns, now: Timestamp::now() };
+        let screen = Viewport { width: columns, now: clock.now() };
         // Events may be dropped: a stopped terminal must not make the workers fail.
         for line in tally.table(consumer, usize::MAX, screen) {
             output.toned_event(&line);
@@ -179,7 +181,7 @@ fn sum_up(output: &Output, aws: &Aws, consumer: ConsumerPart, view: WorkerView, 
     // The table has the consumer's line.
     let rest = if view == WorkerView::Live { ConsumerPart::LeftOut } else { consumer };
     for line in tally.summary(rest) {
-        output.note(&line);
+        output.log_note(&line, &clock);
     }
     for line in tally.account(&usage) {
         output.detail(&line);
@@ -264,11 +266,11 @@ fn sink(
             live.made_room.notify_one();
         }
     };
-    // A log is read on another day, and perhaps elsewhere.
-    let is_log = !output.is_terminal();
-    let time = move |at| {
+    let (events, notes) = (output.is_terminal(), output.is_stderr_terminal());
+    let time = move |is_terminal: bool, at| {
         let clock = clock.at(at);
-        if is_log { clock.stamp(at) } else { clock.precise(at) }
+        // A log is read on another day, and perhaps elsewhere.
+        if is_terminal { clock.precise(at) } else { clock.stamp(at) }
     };
     let troubles = Troubles::default();
     Arc::new(move |event: Event| {
@@ -291,7 +293,7 @@ fn sink(
         }
         match view {
             WorkerView::Plain => {
-                if let Some(line) = line(&event, &time(now)) {
+                if let Some(line) = line(&event, &time(events, now)) {
                     output.toned_event(&line);
                 }
             }
@@ -301,7 +303,7 @@ fn sink(
                 }
             }
             WorkerView::Nothing if matches!(event, Event::Trouble(_)) => {
-                if let Some(line) = line(&event, &time(now)) {
+                if let Some(line) = line(&event, &time(notes, now)) {
                     output.toned_note(&line);
                 }
                 return;
@@ -313,7 +315,7 @@ fn sink(
             | Event::AttemptFailed { .. }
             | Event::Crashed { .. }
             | Event::Left { .. } = &event
-            && let Some(line) = line(&event, &time(now))
+            && let Some(line) = line(&event, &time(notes, now))
         {
             if output.verbosity == Verbosity::Verbose {
                 make_room();
@@ -325,13 +327,15 @@ fn sink(
 
 /// Redraws the table and counts the drain down. Stops the workers when stdout is closed. Never returns.
 async fn draw(
-    output: &Output,
+    context: &Context,
     plan: &WorkerPlan,
     tally: &Mutex<Tally>,
     table: &LiveTable,
     stop: &StopSignal,
 ) {
+    let (output, clock) = (&context.output, context.clock());
     let (poll, visibility) = polls(plan);
+    let in_flight = || plan.providers.as_ref().map(|_| lock(tally).in_flight());
     let mut redraw = interval(REDRAW);
     let mut stopping: Option<Instant> = None;
     loop {
@@ -346,13 +350,9 @@ async fn draw(
         if stop.has_reached(Stage::Drain) && stopping.is_none() {
             stopping = Some(Instant::now());
             if lock(&table.live).is_none() {
-                let stopping = Stopping {
-                    in_flight: lock(tally).in_flight(),
-                    poll,
-                    visibility,
-                    since: Duration::ZERO,
-                };
-                output.note(&stopping.line());
+                let since = Duration::ZERO;
+                let stopping = Stopping { in_flight: in_flight(), poll, visibility, since };
+                output.log_note(&stopping.line(), &clock.at(Timestamp::now()));
             }
         }
         if let Some(live) = lock(&table.live).as_mut() {
@@ -361,8 +361,8 @@ async fn draw(
             let screen = Viewport { width: columns, now: Timestamp::now() };
             let mut lines = lock(tally).table(consumer(plan), room, screen);
             if let Some(since) = stopping {
-                let in_flight = lock(tally).in_flight();
-                let stopping = Stopping { in_flight, poll, visibility, since: since.elapsed() };
+                let since = since.elapsed();
+                let stopping = Stopping { in_flight: in_flight(), poll, visibility, since };
                 lines.extend(Line::from(stopping.line()).wrapped(Some(columns)));
             }
             live.draw(output.painted(&lines));
@@ -373,8 +373,8 @@ async fn draw(
 
 /// What a stop still waits for.
 struct Stopping {
-    /// Requests in hand.
-    in_flight: u64,
+    /// Requests in hand; `None` for the consumer alone.
+    in_flight: Option<u64>,
     /// How long a receive waits.
     poll: Duration,
     /// How long a received message is hidden.
@@ -387,13 +387,18 @@ impl Stopping {
     fn line(&self) -> String {
         // Rounded up.
         let left = |of: Duration| of.saturating_sub(self.since).as_millis().div_ceil(1_000);
+        let polls = format!("open polls end within {} s", left(self.poll));
         let waits = match self.in_flight {
-            0 => format!("no request in hand, open polls end within {} s", left(self.poll).max(1)),
-            count => format!("{count} in hand, at most {} s", left(DRAIN)),
+            Some(count @ 1..) => {
+                format!("{} in hand, at most {} s", count_of(count, "request"), left(DRAIN))
+            }
+            _ if self.since >= self.poll => format!("finishing, at most {} s", left(DRAIN)),
+            Some(0) => format!("no request in hand, {polls}"),
+            None => polls,
         };
         format!(
-            "stopping: {waits}. Ctrl-C again ends at once; a request received just then \
-             comes back after {}",
+            "stopping: {waits}. Ctrl-C again ends at once; a message received just then comes back \
+             after {}",
             show_duration(self.visibility)
         )
     }
@@ -401,4 +406,55 @@ impl Stopping {
 
 fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
     shared.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::{Env, RawOptions};
+
+    fn common(words: &[&str]) -> Common {
+        #[derive(clap::Parser)]
+        struct Line {
+            #[command(flatten)]
+            common: Common,
+        }
+        <Line as clap::Parser>::parse_from([&["run"], words].concat()).common
+    }
+
+    #[test]
+    fn polls_are_short_where_an_empty_receive_is_free() {
+        let settings = |backend| {
+            let stack = Some("x".to_owned());
+            let typed = RawOptions { stack, backend, ..RawOptions::default() };
+            Settings::resolve(&typed, Env::new(&|_| None)).expect("they are good")
+        };
+        let (local, aws) = (settings(Backend::LocalStack), settings(Backend::Aws));
+        let waits = |words: &[&str]| {
+            let common = common(words);
+            [&local, &aws].map(|settings| common.poll_wait(settings).as_secs())
+        };
+        assert_eq!(waits(&[]), [2, 20]);
+        assert_eq!(waits(&["--poll-wait", "5s"]), [5, 5]);
+    }
+
+    #[test]
+    fn a_stop_says_what_it_still_waits_for() {
+        let said = |in_flight, since| {
+            let (poll, visibility) = (Duration::from_secs(2), Duration::from_secs(30));
+            let since = Duration::from_millis(since);
+            let line = Stopping { in_flight, poll, visibility, since }.line();
+            line.strip_prefix("stopping: ")
+                .and_then(|l| l.split_once(". "))
+                .expect("two")
+                .0
+                .to_owned()
+        };
+        assert_eq!(said(Some(0), 0), "no request in hand, open polls end within 2 s");
+        assert_eq!(said(Some(0), 1_200), "no request in hand, open polls end within 1 s");
+        assert_eq!(said(Some(0), 2_100), "finishing, at most 23 s");
+        assert_eq!(said(Some(1), 0), "1 request in hand, at most 25 s");
+        assert_eq!(said(Some(3), 4_500), "3 requests in hand, at most 21 s");
+        assert_eq!(said(None, 0), "open polls end within 2 s");
+    }
 }

@@ -280,7 +280,9 @@ pub fn read_json(name: &str, json: &str, terms: &Terms) -> Result<(Draft, Terms)
 fn new_id(id: &str) -> Result<RfqId, String> {
     let id = RfqId::parse(id.trim())?;
     match id.as_str() {
-        "." | ".." => Err("`.` and `..` cannot be ids, because browsers remove them from paths".to_owned()),
+        "." | ".." => {
+            Err("`.` and `..` cannot be ids, because browsers remove them from paths".to_owned())
+        }
         text if text.contains(is_unsafe) => Err("it holds control characters".to_owned()),
         _ => Ok(id),
     }
@@ -411,8 +413,8 @@ mod tests {
             (r#"{"from": "A", "to": "B", "rfq-id": ""}"#, "`rfq-id`"),
             (r#"{"from": "A", "to": "B", "rfq-id": "a\u001bb"}"#, "control characters"),
             (r#"{"from": "A", "to": "B", "rfq-id": "a\u200db"}"#, "control characters"),
-            (r#"{"from": "A", "to": "B", "rfq-id": " . "}"#, "`rfq-id`: browsers"),
-            (r#"{"from": "A", "to": "B", "rfq-id": ".."}"#, "`rfq-id`: browsers"),
+            (r#"{"from": "A", "to": "B", "rfq-id": " . "}"#, "`rfq-id`: `.` and `..`"),
+            (r#"{"from": "A", "to": "B", "rfq-id": ".."}"#, "`rfq-id`: `.` and `..`"),
             (r#"{"from": "A\u202e", "to": "B"}"#, "`from` holds control characters"),
             (r#"{"from": "A", "to": "B", "customer": "\u2066"}"#, "`customer` holds control"),
             (&many, "at most 16"),

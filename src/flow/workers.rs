@@ -2,10 +2,10 @@
 //! still gathers their last answers.
 
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use super::events::{Event, Sink};
 use super::{gather, provider};
@@ -13,7 +13,7 @@ use crate::aws::Aws;
 use crate::error::Result;
 use crate::shutdown::{Stage, StopSignal};
 
-/// How long the consumer waits for the last answers, which another consumer may have gathered.
+/// How long the consumer waits for the last answer that was sent, which another consumer may have gathered.
 const LAST_LOOK: Duration = Duration::from_secs(2);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
@@ -51,7 +51,7 @@ pub async fn run(
             && !stop.has_reached(Stage::GiveBack)
         {
             // Answers that are not gathered in time stay in the response queue.
-            _ = timeout(LAST_LOOK, outstanding.settled()).await;
+            outstanding.settled().await;
         }
         consumer_stop.reach(Stage::Drain);
         if ended.is_err() {
@@ -89,7 +89,11 @@ pub async fn run(
 
 /// Answers that providers have sent and the consumer has not seen.
 #[derive(Debug, Default)]
-struct Outstanding(AtomicI64);
+struct Outstanding {
+    count: AtomicI64,
+    /// When the last one was sent.
+    last: Mutex<Option<Instant>>,
+}
 
 impl Outstanding {
     fn count(&self, event: &Event) {
@@ -98,11 +102,17 @@ impl Outstanding {
             Event::Gathered { .. } | Event::Refused { .. } => -1,
             _ => return,
         };
-        self.0.fetch_add(change, Ordering::Relaxed);
+        if change > 0 {
+            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        }
+        self.count.fetch_add(change, Ordering::Relaxed);
     }
 
+    /// Waits until the consumer has seen them all, or [`LAST_LOOK`] after the last one was sent.
     async fn settled(&self) {
-        while self.0.load(Ordering::Relaxed) > 0 {
+        let last = || *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let may_come = || last().is_some_and(|last| last.elapsed() < LAST_LOOK);
+        while self.count.load(Ordering::Relaxed) > 0 && may_come() {
             sleep(LOOK_EVERY).await;
         }
     }

@@ -16,6 +16,7 @@ use unicode_width::UnicodeWidthStr as _;
 use crate::core::text::{compact_json, printable};
 use crate::error::{Error, Kind, Result};
 use crate::shutdown::Shutdown;
+use crate::view::clock::Clock;
 use crate::view::count_of;
 use crate::view::tone::{Line, Tone};
 use backlog::{StdStream, Words, Worth};
@@ -73,14 +74,20 @@ pub enum Verbosity {
     Verbose,
 }
 
+/// What one of the two streams is.
+#[derive(Debug, Clone, Copy)]
+struct Stream {
+    is_terminal: bool,
+    has_color: bool,
+}
+
 /// Prints. Clones are cheap and share one writer.
 #[derive(Debug, Clone)]
 pub struct Output {
     pub format: Format,
     pub verbosity: Verbosity,
-    is_terminal: bool,
-    out_color: bool,
-    err_color: bool,
+    out: Stream,
+    err: Stream,
     terminal: Terminal,
     writer: Writer,
 }
@@ -92,9 +99,9 @@ impl Output {
             Color::Never => false,
             Color::Auto => is_terminal && terminal == Terminal::Capable,
         };
-        let is_terminal = io::stdout().is_terminal();
-        let (out_color, err_color) = (wanted(is_terminal), wanted(io::stderr().is_terminal()));
-        let yellow = Style::new().for_stderr().force_styling(err_color).yellow().bold();
+        let stream = |is_terminal| Stream { is_terminal, has_color: wanted(is_terminal) };
+        let (out, err) = (stream(io::stdout().is_terminal()), stream(io::stderr().is_terminal()));
+        let yellow = Style::new().for_stderr().force_styling(err.has_color).yellow().bold();
         let events = if format == Format::Jsonl { dropped_document } else { dropped_lines };
         let writer = Writer::new(&Words {
             dropped: [events, dropped_lines],
@@ -103,7 +110,7 @@ impl Output {
                 yellow.apply_to("warning:")
             ),
         });
-        Self { format, verbosity, is_terminal, out_color, err_color, terminal, writer }
+        Self { format, verbosity, out, err, terminal, writer }
     }
 
     /// Whether stdout accepts no more answers: its reader has closed it, or a write has failed.
@@ -112,7 +119,7 @@ impl Output {
     }
 
     pub fn is_terminal(&self) -> bool {
-        self.is_terminal
+        self.out.is_terminal
     }
 
     /// Whether stdout is a terminal that redraws, and this process is in its foreground.
@@ -122,7 +129,11 @@ impl Output {
 
     /// Whether stderr is a terminal that redraws.
     pub fn is_attended(&self) -> bool {
-        self.terminal != Terminal::Dumb && io::stderr().is_terminal()
+        self.terminal != Terminal::Dumb && self.is_stderr_terminal()
+    }
+
+    pub fn is_stderr_terminal(&self) -> bool {
+        self.err.is_terminal
     }
 
     /// Waits for room for more answers. Signals do not end the wait.
@@ -222,12 +233,12 @@ impl Output {
 
     /// Writes a text to stdout, with colours where stdout shows them. Both forms must be safe to print.
     pub fn styled_data(&self, plain: &str, styled: &str) {
-        self.data(if self.out_color { styled } else { plain });
+        self.data(if self.out.has_color { styled } else { plain });
     }
 
     /// The same on stderr.
     pub fn styled_note(&self, plain: &str, styled: &str) {
-        self.stderr(if self.err_color { styled } else { plain });
+        self.stderr(if self.err.has_color { styled } else { plain });
     }
 
     /// Lines of the answer, in colours where stdout shows them.
@@ -247,6 +258,15 @@ impl Output {
         if self.verbosity > Verbosity::Quiet {
             let text = safe(&line.text);
             self.stderr(&painted(&Line { text, ..line.clone() }, &self.err_style()));
+        }
+    }
+
+    /// A line of a log for people, on stderr: with date, time and offset unless stderr is a terminal.
+    pub fn log_note(&self, line: &str, clock: &Clock) {
+        if self.is_stderr_terminal() {
+            self.note(line);
+        } else {
+            self.note(&format!("{} {line}", clock.stamp(clock.now())));
         }
     }
 
@@ -276,7 +296,7 @@ impl Output {
         self.id(&compact_json(value));
     }
 
-    /// The same in its colour.
+    /// Writes a log line in its colour, as [`Output::event`] does.
     pub fn toned_event(&self, line: &Line) {
         self.event(&painted(line, &self.out_style()));
     }
@@ -321,12 +341,12 @@ impl Output {
     }
 
     /// The base style, without colours where they are off.
-    pub fn out_style(&self) -> Style {
-        Style::new().force_styling(self.out_color)
+    fn out_style(&self) -> Style {
+        Style::new().force_styling(self.out.has_color)
     }
 
-    pub fn err_style(&self) -> Style {
-        Style::new().for_stderr().force_styling(self.err_color)
+    fn err_style(&self) -> Style {
+        Style::new().for_stderr().force_styling(self.err.has_color)
     }
 
     /// Writes a question to stderr. The user answers on the same line.

@@ -1,6 +1,6 @@
 //! Progress of a long operation: a bar on a terminal, a line now and then elsewhere.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -27,7 +27,8 @@ pub struct Progress {
     bar: ProgressBar,
     whole: Total,
     verb: &'static str,
-    began: Instant,
+    /// When the first report came.
+    began: OnceLock<Instant>,
     told: Mutex<Instant>,
 }
 
@@ -47,14 +48,19 @@ impl Progress {
         let style = ProgressStyle::with_template(template).expect("the template is valid");
         bar.set_style(style.progress_chars("=> "));
         let now = Instant::now();
-        Self { output: output.clone(), bar, whole, verb, began: now, told: Mutex::new(now) }
+        let began = OnceLock::new();
+        Self { output: output.clone(), bar, whole, verb, began, told: Mutex::new(now) }
     }
 
     /// Reports the RFQs done so far, and the bytes read from the file.
     pub fn at(&self, rfqs: u64, bytes: u64) {
         let position = if matches!(self.whole, Total::Bytes(_)) { bytes } else { rfqs };
-        let pace =
-            Pace { rfqs, position, length: self.bar.length(), elapsed: self.began.elapsed() };
+        let pace = Pace {
+            rfqs,
+            position,
+            length: self.bar.length(),
+            elapsed: self.began.get_or_init(Instant::now).elapsed(),
+        };
         let text = format!("{}{}", self.text(rfqs), pace.told());
         self.bar.set_message(text.clone());
         self.bar.set_position(position);

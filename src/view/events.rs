@@ -8,6 +8,7 @@ use crate::consumer::Trouble;
 use crate::core::text::printable;
 use crate::core::{Answer, ProviderName, RfqId, Timestamp};
 use crate::flow::events::{Event, Gathered, Stray};
+use crate::view::quotes::seconds_of;
 use crate::view::tone::{Line, Tone};
 
 /// A line that a real provider wrote for its owner: `acme: no such route`.
@@ -49,9 +50,9 @@ fn text(event: &Event, clock: &str) -> Option<String> {
         }
         Event::Answered { provider, id, answer, took, late_by } => {
             let (word, more) = answer_words(answer);
-            let more = format!("{more} in {}", seconds(*took));
+            let more = format!("{more} in {}", seconds_of(*took));
             let (word, more) = match late_by {
-                Some(by) => ("late", format!("{more} (+{})", tenths(*by))),
+                Some(by) => ("late", format!("{more} (+{})", seconds_of(*by))),
                 None => (word, more),
             };
             say(word, id, provider.as_str(), more)
@@ -59,7 +60,7 @@ fn text(event: &Event, clock: &str) -> Option<String> {
         Event::Mute { provider, id } => say("silent", id, provider.as_str(), "(no receipt)".into()),
         Event::AttemptFailed { provider, id, reason, attempt, again_in } => {
             let reason = printable(reason);
-            let more = format!("attempt {attempt}: {reason}, again in {}", tenths(*again_in));
+            let more = format!("attempt {attempt}: {reason}, again in {}", seconds_of(*again_in));
             say("tried", id, provider.as_str(), more)
         }
         Event::Strayed { provider, id, what } => {
@@ -192,16 +193,4 @@ pub fn document(event: &Event, at: Timestamp) -> Option<Value> {
     };
     line["at"] = json!(at);
     Some(line)
-}
-
-/// A duration in milliseconds below one second, else in tenths of seconds.
-pub(super) fn seconds(duration: Duration) -> String {
-    match duration.as_millis() {
-        millis @ 0..1_000 => format!("{millis} ms"),
-        _ => tenths(duration),
-    }
-}
-
-fn tenths(duration: Duration) -> String {
-    format!("{:.1} s", duration.as_secs_f64())
 }

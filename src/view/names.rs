@@ -1,6 +1,10 @@
 //! Short forms of provider names.
 
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
 use crate::core::Responder;
+use crate::core::aggregate::Provider;
 use crate::core::text::printable;
 
 /// The shortest beginning that is worth leaving out.
@@ -13,18 +17,30 @@ const LEFT_OUT: char = '…';
 pub(super) struct Prefix(String);
 
 impl Prefix {
-    /// That of these names; empty if they share none that is worth leaving out.
+    /// That of these names; empty if they share none that is worth leaving out. Others may be among them.
     pub(super) fn of<'a>(names: impl IntoIterator<Item = &'a Responder>) -> Self {
-        let names: Vec<_> = names.into_iter().map(Responder::as_str).collect();
-        let [first, others @ ..] = &names[..] else { return Self::default() };
-        if others.is_empty() {
-            return Self::default();
+        let names: Vec<_> = names.into_iter().collect();
+        let mut stems: HashMap<&str, usize> = HashMap::new();
+        for name in &names {
+            // A number stays whole: 10 is not 1 with a 0.
+            let (stem, number) = numbered(name);
+            if !number.is_empty() && stem.chars().count() >= SHORTEST_PREFIX {
+                *stems.entry(stem).or_default() += 1;
+            }
         }
-        let shared = others.iter().fold(*first, |shared, name| common(shared, name));
-        // A number stays whole: 10 is not 1 with a 0.
-        let shared = shared.trim_end_matches(|c: char| c.is_ascii_digit());
-        let is_worth_it = shared.chars().count() >= SHORTEST_PREFIX;
-        Self(if is_worth_it { shared.to_owned() } else { String::new() })
+        let shared = stems.into_iter().filter(|(_, count)| *count > 1);
+        let most = shared.max_by_key(|(stem, count)| (*count, Reverse(*stem)));
+        let shared = match most {
+            Some((stem, _)) => stem,
+            None => shared_by_all(&names),
+        };
+        Self(shared.to_owned())
+    }
+
+    /// That of the providers that were asked.
+    pub(super) fn of_asked(providers: &[Provider]) -> Self {
+        let asked = providers.iter().filter(|provider| provider.expected != Some(false));
+        Self::of(asked.map(|provider| &provider.responder))
     }
 
     /// The name with `…` for the prefix, safe to print.
@@ -36,9 +52,22 @@ impl Prefix {
         }
     }
 
-    /// The names so, with commas between them.
-    pub(super) fn leave_out_of_all(&self, names: &[&Responder]) -> String {
-        names.iter().map(|name| self.leave_out(name)).collect::<Vec<_>>().join(", ")
+    /// The names so, with commas between them, and those that follow each other as a range: `…1..3, …7, acme`.
+    pub(super) fn ranges(&self, names: &[&Responder]) -> String {
+        let groups = names.chunk_by(|first, second| follow(first, second));
+        let range = |group: &[&Responder]| match group {
+            [first, second] => format!("{}, {}", self.leave_out(first), self.leave_out(second)),
+            [first, .., last] => self.range(first, last),
+            [only] => self.leave_out(only),
+            [] => String::new(),
+        };
+        groups.map(range).collect::<Vec<_>>().join(", ")
+    }
+
+    /// Consecutive names as a range without the prefix: `…1..9`.
+    pub(super) fn range(&self, first: &Responder, last: &Responder) -> String {
+        let name = self.leave_out(first);
+        if first == last { name } else { format!("{name}..{}", numbered(last).1) }
     }
 
     /// Says what `…` stands for; `None` if it is not used.
@@ -47,10 +76,17 @@ impl Prefix {
     }
 }
 
-/// What both texts begin with.
-fn common<'a>(one: &'a str, other: &str) -> &'a str {
-    let same = one.chars().zip(other.chars()).take_while(|(a, b)| a == b);
-    &one[..same.map(|(c, _)| c.len_utf8()).sum()]
+/// The beginning of all these names; empty if it is not worth leaving out.
+fn shared_by_all<'a>(names: &[&'a Responder]) -> &'a str {
+    let [first, others @ ..] = names else { return "" };
+    let common = |shared: &'a str, name: &&Responder| {
+        let same = shared.chars().zip(name.as_str().chars()).take_while(|(a, b)| a == b);
+        &shared[..same.map(|(c, _)| c.len_utf8()).sum()]
+    };
+    let shared =
+        others.iter().fold(first.as_str(), common).trim_end_matches(|c: char| c.is_ascii_digit());
+    let is_worth_it = !others.is_empty() && shared.chars().count() >= SHORTEST_PREFIX;
+    if is_worth_it { shared } else { "" }
 }
 
 /// Whether both names have the same beginning and the second number is one higher.
@@ -62,8 +98,7 @@ pub(super) fn follow(first: &Responder, second: &Responder) -> bool {
 
 /// Consecutive names as a range, safe to print: `UnicornManagementResource1..9`.
 pub(super) fn range(first: &Responder, last: &Responder) -> String {
-    let name = printable(first.as_str());
-    if first == last { name } else { format!("{name}..{}", numbered(last).1) }
+    Prefix::default().range(first, last)
 }
 
 /// Splits a name before its final digits.
@@ -89,14 +124,20 @@ mod tests {
         let (told, explained) = shorter(&["Resource1", "Resource10", "Resource12"]);
         assert_eq!(told, ["…1", "…10", "…12"]);
         assert_eq!(explained.as_deref(), Some("… stands for Resource"));
-        for as_they_are in [&["acme", "acorn"][..], &["Resource1"], &["globex", "acme"], &[]] {
-            assert_eq!(
-                shorter(as_they_are),
-                (as_they_are.iter().map(|n| (*n).to_owned()).collect(), None)
-            );
+        assert_eq!(shorter(&["acme", "Resource1", "Resource2"]).0, ["acme", "…1", "…2"]);
+        for as_they_are in
+            [&["acme", "acorn"][..], &["Resource1"], &["globex", "acme"], &["a1", "a2"], &[]]
+        {
+            let whole: Vec<_> = as_they_are.iter().map(|name| (*name).to_owned()).collect();
+            assert_eq!(shorter(as_they_are), (whole, None));
         }
+        assert_eq!(shorter(&["Übermut1", "Übermut2"]).0, ["…1", "…2"]);
+        assert_eq!(shorter(&["Übermütig", "Übermütiä"]).0, ["…g", "…ä"]);
         assert_eq!(shorter(&["Provider", "Provider2"]).0, ["Provider", "…2"]);
-        assert_eq!(shorter(&["Übermütig1", "Übermütiä"]).0, ["…g1", "…ä"]);
+        let many =
+            names(&["acme", "Resource1", "Resource2", "Resource3", "Resource5", "Resource6"]);
+        let ranges = Prefix::of(&many).ranges(&many.iter().collect::<Vec<_>>());
+        assert_eq!(ranges, "acme, …1..3, …5, …6");
     }
 
     #[test]

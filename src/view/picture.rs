@@ -320,9 +320,7 @@ fn subheading(gathering: &Gathering, clock: &Clock) -> String {
 /// The sentences below the picture.
 fn below(timeline: &Timeline, gathering: &Gathering, clock: &Clock) -> Vec<String> {
     let mut sentences: Vec<String> = beyond(timeline).into_iter().collect();
-    let asked = timeline.lanes.iter().map(|lane| &lane.provider);
-    let asked = asked.filter(|provider| provider.expected != Some(false));
-    let prefix = Prefix::of(asked.map(|provider| &provider.responder));
+    let prefix = Prefix::of_asked(&gathering.providers);
     let slowest = packed(&slowest(timeline, &prefix), ", ", TEXT);
     let explained = prefix.explained().filter(|_| !slowest.is_empty());
     sentences.extend(slowest.into_iter().chain(explained));

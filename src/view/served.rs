@@ -55,7 +55,15 @@ pub(crate) fn simulated(behaviour: &Behaviour) -> String {
     let faults = behaviour.faults.iter().map(|fault| format!(", fault {fault}"));
     let faults: String = faults.collect();
     let (profile, seed) = (behaviour.profile.word(), behaviour.seed);
-    format!("{SIMULATED}: behavior {profile}, seed {seed}{faults}")
+    let think = behaviour
+        .think
+        .map(|(low, high)| format!(", thinking {} to {}", show_duration(low), show_duration(high)));
+    let is_scaled = (behaviour.speed - 1.0).abs() > f64::EPSILON;
+    let scaled = if is_scaled { format!(", speed {}", behaviour.speed) } else { String::new() };
+    format!(
+        "{SIMULATED}: behavior {profile}, seed {seed}{}{scaled}{faults}",
+        think.unwrap_or_default()
+    )
 }
 
 /// A row for each provider.

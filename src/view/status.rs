@@ -1,11 +1,12 @@
 //! The state of a stack: its queues, its dead letters, and some RFQs.
 
 use serde_json::{Value, json};
+use unicode_width::UnicodeWidthStr as _;
 
-use super::names::{follow, range};
+use super::names::{Prefix, follow};
 use super::quotes::{best, over};
 use super::subscriptions::{self, add_delivery};
-use super::table::{Column, cut, lines, width_of, wrapped};
+use super::table::{Column, cut, lines, spaced, width_of, wrapped};
 use super::tone::{Line, Tone};
 use crate::aws::QueueCounts;
 use crate::core::aggregate::{CompletedBy, Gathering};
@@ -23,8 +24,23 @@ const TITLES: [&str; 6] = ["RFQ", "ROUTE", "AGE", "ANSWERED", "BEST", "STATE"];
 type ProviderDepth = (Responder, Option<QueueCounts>);
 
 /// The queues in lines. Consecutive providers whose queues hold the same share a line. `look` is the command that
-/// shows dead letters.
+/// shows dead letters. Where the lines do not fit, names lose their common beginning, and the command has a line of
+/// its own.
 pub fn queues(depths: &Depths, look: &str, width: Option<u16>) -> Vec<Line> {
+    let whole = queue_lines(depths, look, &Prefix::default(), 2);
+    let widest = whole.iter().map(|line| line.text.width()).max().unwrap_or(0);
+    let Some(width) = width.filter(|width| widest > usize::from(*width)) else { return whole };
+    let prefix = Prefix::of(depths.providers.iter().map(|(name, _)| name));
+    let below = prefix.explained().map(|explained| Line::new(Tone::Faint, explained));
+    let letters = depths.provider_dead_letters.total() + depths.response_dead_letters.total();
+    let look = (letters > 0).then(|| Line::new(Tone::Faint, format!("dead letters: {look}")));
+    let below: Vec<_> = below.into_iter().chain(look).collect();
+    let cut = |line: Line| Line { text: cut(&line.text, width.into()), ..line };
+    let lines = queue_lines(depths, "", &prefix, 1).into_iter().map(cut);
+    lines.chain(below.iter().flat_map(|line| line.wrapped(Some(width)))).collect()
+}
+
+fn queue_lines(depths: &Depths, look: &str, prefix: &Prefix, gap: u16) -> Vec<Line> {
     let mut rows: Vec<Vec<String>> = Vec::new();
     let mut tones = vec![Tone::Faint];
     let alike =
@@ -33,7 +49,7 @@ pub fn queues(depths: &Depths, look: &str, width: Option<u16>) -> Vec<Line> {
         let (Some((first, counts)), Some((last, _))) = (group.first(), group.last()) else {
             continue;
         };
-        let name = range(first, last);
+        let name = prefix.range(first, last);
         tones.push(tone_of(counts.is_some_and(is_unread)));
         rows.push(match *counts {
             Some(counts) => queue(name, counts, group.len()),
@@ -52,7 +68,7 @@ pub fn queues(depths: &Depths, look: &str, width: Option<u16>) -> Vec<Line> {
     }
     let columns =
         [Column::Left("QUEUE"), Column::Right("READY"), Column::Right("IN HAND"), Column::Left("")];
-    let lines = fitted(lines(&columns, &rows), width).into_iter().zip(tones);
+    let lines = spaced(&columns, &rows, gap).into_iter().zip(tones);
     lines.map(|(text, tone)| Line::new(tone, text)).collect()
 }
 

@@ -20,15 +20,15 @@ const WIDEST_BAR: usize = 96;
 const NARROWEST_BAR: usize = 24;
 /// Columns between name, value, mark and bar.
 const GAPS: usize = 4;
+/// The most lines of a title.
+const TITLE_LINES: usize = 3;
 /// The least distance between labels of the scale.
 const TICK: usize = 10;
 
 /// The timeline in lines of at most this width.
 pub fn lines(timeline: &Timeline, gathering: &Gathering, clock: &Clock, width: u16) -> Vec<Line> {
     let columns = usize::from(width).max(40);
-    let asked = timeline.lanes.iter().map(|lane| &lane.provider);
-    let asked = asked.filter(|provider| provider.expected != Some(false));
-    let prefix = Prefix::of(asked.map(|provider| &provider.responder));
+    let prefix = Prefix::of_asked(&gathering.providers);
     let mut names: Vec<_> =
         timeline.lanes.iter().map(|lane| printable(lane.provider.responder.as_str())).collect();
     let values: Vec<_> =
@@ -36,7 +36,8 @@ pub fn lines(timeline: &Timeline, gathering: &Gathering, clock: &Clock, width: u
     let widest = |texts: &[String]| texts.iter().map(|t| t.width()).max().unwrap_or(0);
     let value_width = widest(&values);
     let room = columns.saturating_sub(value_width + GAPS + NARROWEST_BAR);
-    if widest(&names) > room.min(LONGEST_NAME) {
+    let is_short = widest(&names) > room.min(LONGEST_NAME);
+    if is_short {
         let short = timeline.lanes.iter().map(|lane| prefix.leave_out(&lane.provider.responder));
         names = short.collect();
     }
@@ -45,7 +46,8 @@ pub fn lines(timeline: &Timeline, gathering: &Gathering, clock: &Clock, width: u
     let scale = Scale { span: timeline.span(), columns: bar };
 
     let title = Line::new(Tone::Title, title(gathering, clock));
-    let mut all: Vec<Line> = title.wrapped(Some(width)).collect();
+    // Cities have any length.
+    let mut all: Vec<Line> = title.wrapped(Some(width)).take(TITLE_LINES).collect();
     let answer = truth(gathering, clock.now());
     all.extend(answer.iter().flat_map(|sentence| sentence.wrapped(Some(width))));
     if timeline.origin.is_some() && !timeline.lanes.is_empty() {
@@ -69,8 +71,9 @@ pub fn lines(timeline: &Timeline, gathering: &Gathering, clock: &Clock, width: u
     let faint = |text| Line::new(Tone::Faint, text);
     all.extend(packed(&legend(timeline), "  ", columns).into_iter().map(faint));
     let slowest = packed(&slowest(timeline, &prefix), ", ", columns);
-    let explained = prefix.explained().filter(|_| !slowest.is_empty());
-    all.extend(slowest.into_iter().chain(explained).map(faint));
+    let explained = prefix.explained().filter(|_| is_short || !slowest.is_empty()).map(faint);
+    all.extend(slowest.into_iter().map(faint));
+    all.extend(explained.iter().flat_map(|line| line.wrapped(Some(width))));
     let mut sentences: Vec<Line> = beyond(timeline).map(Line::from).into_iter().collect();
     sentences.extend(timeline.disagreement().map(|step| Line::from(disagreement(&step))));
     all.extend(sentences.iter().flat_map(|sentence| sentence.wrapped(Some(width))));

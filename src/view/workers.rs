@@ -9,8 +9,8 @@ use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr as _;
 
-use super::events::seconds;
 use super::names::Prefix;
+use super::quotes::seconds_of;
 use super::table::{Column, cut, cut_middle, lines, spaced, wrapped};
 use super::tone::{Line, Tone};
 use super::{count_of, usage};
@@ -18,7 +18,7 @@ use crate::aws::Usage;
 use crate::consumer::Trouble;
 use crate::core::text::printable;
 use crate::core::{Answer, ProviderName, Responder, RfqId, Timestamp};
-use crate::flow::events::{Event, Gathered};
+use crate::flow::events::{Event, Gathered, Stray};
 use crate::flow::provider::{Served, ServedBy};
 
 /// Ids in each of two generations of [`Distinct`]: more RFQs than are ever gathered at once.
@@ -94,10 +94,10 @@ pub struct Tally {
     rfqs: Distinct,
     /// Deliveries that were not handled again.
     again: u64,
-    /// Requests that a silent provider took without leaving a receipt.
-    mute: u64,
     /// Messages that faults sent beside answers, or in their place.
     strayed: u64,
+    /// Second answers that a fault has sent beside the first.
+    seconds: u64,
     /// Workers that a fault made die.
     crashed: u64,
     gathered: u64,
@@ -177,11 +177,13 @@ impl Tally {
             Event::Mute { provider, id } => {
                 self.open.remove(&(provider.clone(), id.clone()));
                 self.of_provider(provider).silent += 1;
-                self.mute += 1;
             }
-            Event::Strayed { provider, id, .. } => {
+            Event::Strayed { provider, id, what } => {
                 self.open.remove(&(provider.clone(), id.clone()));
-                self.strayed += 1;
+                match what {
+                    Stray::Second(_) => self.seconds += 1,
+                    Stray::Poison | Stray::WrongId(_) => self.strayed += 1,
+                }
             }
             Event::Crashed { .. } => self.crashed += 1,
             Event::GivenBack { provider } => self.of_provider(provider).given_back += 1,
@@ -269,9 +271,12 @@ impl Tally {
         let mut all = Vec::new();
         if !self.providers.is_empty() {
             let shown: Vec<_> = self.providers.iter().take(rows).collect();
-            let mut lines = self.provider_lines(&shown, width).into_iter();
-            all.extend(lines.next().map(|header| Line::new(Tone::Faint, header)));
-            all.extend(lines.map(Line::from));
+            let failed = shown.iter().map(|(_, counts)| counts.failed + counts.unreadable > 0);
+            let tones = failed.map(|failed| if failed { Tone::Failed } else { Tone::Plain });
+            let tones =
+                std::iter::once(Tone::Faint).chain(tones).chain(std::iter::repeat(Tone::Plain));
+            let lines = self.provider_lines(&shown, width).into_iter().zip(tones);
+            all.extend(lines.map(|(text, tone)| Line::new(tone, text)));
             let folded = self.providers.len().saturating_sub(rows);
             if folded > 0 {
                 all.push(format!("... and {folded} more").into());
@@ -363,6 +368,7 @@ impl Tally {
             (total.declined, "declined"),
             (total.failed, "failed"),
             (total.silent, "silent"),
+            (self.strayed, "answered wrongly, by a fault"),
             (total.given_back, "given back to their queues"),
         ];
         let parts = parts.iter().filter(|(count, _)| *count > 0);
@@ -376,13 +382,14 @@ impl Tally {
     /// What happened beside the requests, if anything did.
     fn beside(&self) -> Option<String> {
         let parts = [
-            (count_of(self.total().unreadable, "unreadable request"), "sent to the dead letters"),
-            (count_of(self.strayed, "wrong answer"), "sent, by a fault"),
-            (count_of(self.crashed, "worker"), "crashed, by a fault, and replaced"),
-            (count_of(self.again, "message"), "delivered again and counted once"),
+            (self.total().unreadable, "unreadable request", "sent to the dead letters"),
+            (self.seconds, "second answer", "sent, by a fault"),
+            (self.crashed, "worker", "crashed, by a fault, and replaced"),
+            (self.again, "message", "delivered again and counted once"),
         ];
-        let parts = parts.iter().filter(|(count, _)| !count.starts_with("0 "));
-        let parts: Vec<_> = parts.map(|(count, how)| format!("{count} {how}")).collect();
+        let parts = parts.iter().filter(|(count, ..)| *count > 0);
+        let parts: Vec<_> =
+            parts.map(|(count, what, how)| format!("{} {how}", count_of(*count, what))).collect();
         (!parts.is_empty()).then(|| format!("also: {}", parts.join(", ")))
     }
 
@@ -401,7 +408,7 @@ impl Tally {
             "failed": total.failed,
             "silent": total.silent,
             "unreadable": total.unreadable,
-            "faulty": self.strayed,
+            "faulty": self.strayed + self.seconds,
             "crashed": self.crashed,
             "given-back": total.given_back,
             "gathered": self.gathered,
@@ -465,8 +472,8 @@ fn real_line(name: &ProviderName, real: &RealCounts) -> String {
     match (real.time(0.5), real.time(0.95)) {
         (Some(half), Some(most)) => format!(
             "{name}: {attempts}, half of its answers within {}, 95 % within {}",
-            seconds(half),
-            seconds(most)
+            seconds_of(half),
+            seconds_of(most)
         ),
         _ => format!("{name}: {attempts}"),
     }
@@ -475,7 +482,7 @@ fn real_line(name: &ProviderName, real: &RealCounts) -> String {
 /// A real provider's attempts, and the times within which half of the answers and 95 % of them came.
 fn real_cells(real: Option<&RealCounts>) -> [String; 3] {
     let Some(real) = real else { return ["-", "-", "-"].map(str::to_owned) };
-    let time = |share| real.time(share).map_or_else(|| "-".to_owned(), seconds);
+    let time = |share| real.time(share).map_or_else(|| "-".to_owned(), seconds_of);
     [real.attempts.to_string(), time(0.5), time(0.95)]
 }
 
@@ -507,6 +514,9 @@ fn narrow(columns: &[Column], rows: &[Vec<String>], width: u16) -> Vec<String> {
         row[0] = cut_middle(&row[0], longest.saturating_sub(over).max(SHORTEST_NAME));
     }
     let mut lines = spaced(columns, &rows, 1);
-    lines.extend(prefix.explained());
+    let explained = prefix.explained().unwrap_or_default();
+    lines.extend(
+        wrapped(&explained, u16::try_from(width).ok()).into_iter().filter(|line| !line.is_empty()),
+    );
     lines
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use insta::assert_snapshot;
 use rydes::consumer::Trouble;
-use rydes::core::aggregate::aggregate;
+use rydes::core::aggregate::{CompletedBy, aggregate};
 use rydes::core::{
     Answer, AnswerRow, Condition, Details, Price, ProviderName, RequestRow, Responder, RfqId, Ride,
     Rows, StackName, Timestamp,
@@ -14,8 +14,8 @@ use rydes::flow::provider::{
     Behaviour, Endpoint, Profile, Receipts, Served, ServedBy, Simulation, endpoint_url,
 };
 use rydes::view::details::Field;
-use rydes::view::quotes::{Frame, MOST_ROWS, table};
-use rydes::view::tone::Tone;
+use rydes::view::quotes::{Frame, MOST_ROWS, table, truth};
+use rydes::view::tone::{Tone, texts};
 use rydes::view::workers::{ConsumerPart, Tally, Viewport};
 
 use crate::support::toned;
@@ -194,6 +194,37 @@ fn nobody_has_answered() {
 }
 
 #[test]
+fn what_answered_too_late_is_not_among_the_kinds_in_time() {
+    let failed = Answer::Failed {
+        reason: "engine fault".to_owned(),
+        attempts: Some(5),
+        attempted_at: Vec::new(),
+    };
+    let late = says(simulated(3), Answer::Declined("closed".to_owned()), 16_000);
+    let answers = vec![quote(1, 16, 300), says(simulated(2), failed, 17_000), late];
+    let shown = shown(3, answers, 20_000, None);
+    let said = "deadline passed: 1 of 3 answered in time (1 quote), 2 late\n";
+    assert!(shown.contains(said), "{shown}");
+}
+
+#[test]
+fn a_stall_ends_the_wait_and_not_the_gathering() {
+    let request = RequestRow {
+        submitted_at: Some(at(0)),
+        deadline: Some(at(60_000)),
+        expected: Some(vec![simulated(1), simulated(2)]),
+        ..RequestRow::new(id(), Ride::default())
+    };
+    let rows = Rows { request, answers: vec![quote(1, 16, 300)] };
+    let mut stalled = aggregate(&rows, at(2_500), None);
+    stalled.completed_by = Some(CompletedBy::Stall);
+    stalled.stall = Some(Duration::from_millis(500));
+    let said = texts(&truth(&stalled, at(2_500)));
+    let how = "nothing new for 500 ms, still gathering: 1 of 2 answered (1 quote)";
+    assert_eq!(said, ["best so far 16 · UnicornManagementResource1 · 300 ms", how]);
+}
+
+#[test]
 fn many_providers_are_folded() {
     let quotes = (1..=30).map(|number| quote(number, 100 - number as u64, 1_000)).collect();
     assert_snapshot!(shown(40, quotes, 2_000, Some(79)));
@@ -286,7 +317,7 @@ fn mixed_tally() -> Tally {
 #[test]
 fn real_providers_have_their_attempts_and_times() {
     let tally = mixed_tally();
-    let drawn: Vec<_> = [120, 80, 60].map(|width| drawn(&tally, width, 0)).to_vec();
+    let drawn: Vec<_> = [119, 79, 49].map(|width| drawn(&tally, width, 0)).to_vec();
     let summary = tally.summary(ConsumerPart::LeftOut);
     assert_snapshot!(format!("{}\n\n{}", drawn.join("\n\n"), summary[..2].join("\n")));
 }

@@ -15,13 +15,11 @@ use crate::view::count_of;
 use crate::view::replayed::{replayed_document, replayed_line};
 
 #[derive(Debug, Args)]
-#[command(
-    after_help = "Examples:
+#[command(after_help = "Examples:
   rydes dlq replay --all
   rydes dlq replay --all --dry-run      where each would go, or why it stays
   rydes dlq replay --id 2f9c1c5e
-  rydes dlq replay --all --to acme      for requests of unknown origin"
-)]
+  rydes dlq replay --all --to acme      for requests of unknown origin")]
 pub(super) struct Replay {
     #[command(flatten)]
     which: Which,

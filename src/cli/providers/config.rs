@@ -226,7 +226,10 @@ mod tests {
                 "3:16: `headers-file` requires",
             ),
             ("[providers.a]\ncommand = [\"sh\"]\nenv = [\"A=B\"]", "3:8: a variable's name"),
-            ("[providers.a]\ncommand = [\"sh\"]\nenv = [\"RYDES_STACK\"]", "3:8: RYDES_ variables"),
+            (
+                "[providers.a]\ncommand = [\"sh\"]\nenv = [\"RYDES_STACK\"]",
+                "3:8: rydes sets the RYDES_ variables",
+            ),
             (
                 "[providers.a]\ncommand = [\"sh\"]\ntimeout = \"99ms\"",
                 "3:11: an attempt's limit is 100ms to 1h",

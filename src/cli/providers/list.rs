@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
+use unicode_width::UnicodeWidthStr as _;
 
 use super::config;
 use crate::cli::{Context, setup_again};
@@ -12,9 +13,11 @@ use crate::error::{Result, exit};
 use crate::flow::provider::Served;
 use crate::stack::{self, ProviderKind, Registered, Subscriber, Subscribers};
 use crate::terminal::Format;
+use crate::terminal::live::size;
 use crate::view::served::{SIMULATED, document, what_answers};
 use crate::view::subscriptions::{self, add_delivery, unmarked};
 use crate::view::table::{Column, lines};
+use crate::view::tone::{Line, Tone};
 
 /// Show who is subscribed, and their filters.
 #[derive(Debug, Args)]
@@ -78,12 +81,26 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         }
         row
     };
-    let rows: Vec<_> = register.iter().map(row).collect();
+    let mut rows: Vec<_> = register.iter().map(row).collect();
     let mut columns = ["PROVIDER", "KIND", "QUEUE", ""].map(Column::Left).to_vec();
     if config.is_some() {
         columns.insert(2, Column::Left("SERVED BY"));
     }
-    context.output.lines(&lines(&columns, &rows));
+    let width = context.output.is_terminal().then(|| usize::from(size().0));
+    let fits = |lines: &[String]| lines.iter().all(|line| width.is_none_or(|w| line.width() <= w));
+    let mut table = lines(&columns, &rows);
+    if !fits(&table) {
+        // A queue has the name of its stack and of its provider.
+        let queue = columns.len() - 2;
+        columns.remove(queue);
+        for row in &mut rows {
+            row.remove(queue);
+        }
+        table = lines(&columns, &rows);
+    }
+    let title = table.first().cloned().map(|title| Line::new(Tone::Faint, title));
+    let rest = table.into_iter().skip(1).map(Line::from);
+    context.output.toned(&title.into_iter().chain(rest).collect::<Vec<_>>());
     // Each live subscription already has a row.
     let inactive = Subscribers { live: Vec::new(), ..subscribers.clone() };
     for sentence in subscriptions::sentences(&inactive, None) {

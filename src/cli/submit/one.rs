@@ -10,7 +10,7 @@ use crate::cli::watch::{Partial, Stay, WaitPlan, wait};
 use crate::cli::{Context, env};
 use crate::core::text::printable;
 use crate::core::{Condition, RequestRow, show_duration};
-use crate::error::{Kind, Result, exit};
+use crate::error::{Result, exit};
 use crate::flow::draft::Submission;
 use crate::flow::quotes::WaitOptions;
 use crate::flow::scatter::{self, Scattered};
@@ -61,11 +61,10 @@ pub(super) async fn run(
         let options =
             WaitOptions { stall: shortest_stall(&command.until), ..Stay::default().options(&[]) };
         let partial = Partial::of(command.accept_partial);
-        let plan = WaitPlan { options, fields: command.show.clone(), partial };
-        let waited = wait(context, settings, &aws, row.id, plan).await;
-        return waited.map_err(|error| match error.kind() {
-            Kind::Signal(_) => error,
-            _ => error.hint(format!("the request was published; to wait for its quotes: {again}")),
+        let plan = WaitPlan { options, fields: command.show.clone() };
+        let waited = wait(context, settings, &aws, row.id, (plan, partial)).await;
+        return waited.map_err(|error| {
+            error.hint(format!("the request was published; to wait for its quotes: {again}"))
         });
     }
     let prefix = recent.prefix(&row.id).await;

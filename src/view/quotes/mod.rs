@@ -9,6 +9,6 @@ pub(super) use document::best;
 pub use document::{document, workshop};
 pub use news::{News, news};
 pub use sentences::{over, truth};
-pub(super) use sentences::{seconds, standing};
+pub(super) use sentences::{seconds, seconds_of, standing};
 pub(super) use table::rows;
 pub use table::{Frame, MOST_ROWS, table};

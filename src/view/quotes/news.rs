@@ -33,14 +33,14 @@ pub fn news(before: Option<&Gathering>, now: &Gathering) -> Vec<News> {
 }
 
 impl News {
-    /// A line for people: `+0.6 s  quoted    UnicornManagementResource9  80`.
+    /// A line for people: `+600 ms  quoted    UnicornManagementResource9  80`.
     pub fn line(&self) -> String {
         let what = match (&self.price, &self.provider.reason) {
             (Some(price), _) => price.clone(),
             (None, reason) => reason.as_deref().map(printable).unwrap_or_default(),
         };
         format!(
-            "+{}  {:<8}  {}  {what}",
+            "+{:<6}  {:<8}  {}  {what}",
             after(self.provider.after_ms),
             self.provider.state.word(),
             printable(self.provider.responder.as_str())

@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use crate::core::aggregate::{CompletedBy, Gathering, Provider, Regret, State, Timing};
+use crate::core::aggregate::{CompletedBy, Gathering, Provider, Regret, State, Status, Timing};
 use crate::core::text::printable;
-use crate::core::{Condition, Decimal, Pointer, Price, Responder, Timestamp};
+use crate::core::{Condition, Decimal, Pointer, Price, Responder, Timestamp, show_duration};
 use crate::view::count_of;
 use crate::view::names::Prefix;
 use crate::view::table::number;
@@ -23,7 +23,7 @@ pub fn truth(gathering: &Gathering, now: Timestamp) -> Vec<Line> {
 pub(in crate::view) fn standing(gathering: &Gathering, left: Option<Duration>) -> Vec<Line> {
     let mut all = vec![Line::from(summary(gathering, left))];
     all.extend(unmet_order(gathering).map(Line::from));
-    if gathering.completed_by.is_some()
+    if gathering.status != Status::Gathering
         && let Some(regret) = &gathering.regret
     {
         all.push(Line::new(Tone::Late, regret_line(gathering, regret)));
@@ -33,7 +33,7 @@ pub(in crate::view) fn standing(gathering: &Gathering, left: Option<Duration>) -
 
 /// `best 16 · acme · 3.1 s`, or that there is none.
 fn best_line(gathering: &Gathering) -> Line {
-    let is_over = gathering.completed_by.is_some();
+    let is_over = gathering.status != Status::Gathering;
     let Some(best) = &gathering.best else {
         return Line::from((if is_over { "no quote in time" } else { "no quote yet" }).to_owned());
     };
@@ -101,7 +101,7 @@ pub fn over(gathering: &Gathering) -> String {
             format!("ended at a price of {price} or less, as asked")
         }
         Some(CompletedBy::Stall) => match gathering.stall {
-            Some(stall) => format!("nothing new for {}, still gathering", countdown(stall)),
+            Some(stall) => format!("nothing new for {}, still gathering", show_duration(stall)),
             None => "nothing new, still gathering".to_owned(),
         },
     }
@@ -155,17 +155,23 @@ fn regret_line(gathering: &Gathering, regret: &Regret) -> String {
     }
 }
 
-/// ` (6 quotes, 1 declined)`: the kinds of the answers in time.
+/// ` (6 quotes, 1 declined)`: the kinds of the answers in time. Their sum is `answered`.
 fn kinds(gathering: &Gathering) -> String {
-    let counted = |kind: &dyn Fn(&Provider) -> bool| {
-        let counts = |provider: &&Provider| provider.expected != Some(false) && kind(provider);
+    let in_time = |state: State| {
+        let counts = |provider: &&Provider| {
+            provider.expected != Some(false)
+                && provider.state == state
+                && provider.timing == Some(Timing::InTime)
+        };
         gathering.providers.iter().filter(counts).count()
     };
-    let quotes = counted(&|provider| provider.state == State::Quoted);
+    let (quotes, declined) = (in_time(State::Quoted), in_time(State::Declined));
+    // A failure in time counts even if a late quote has replaced it.
+    let failed = gathering.answered.saturating_sub(quotes + declined);
     let parts = [
         (quotes, if quotes == 1 { "quote" } else { "quotes" }),
-        (counted(&|provider| provider.state == State::Declined), "declined"),
-        (counted(&|provider| provider.state == State::Failed), "failed"),
+        (declined, "declined"),
+        (failed, "failed"),
     ];
     let parts: Vec<_> = parts
         .into_iter()
@@ -180,7 +186,7 @@ pub(super) fn waiting_for(gathering: &Gathering, prefix: &Prefix) -> Option<Stri
     let waiting = gathering.providers.iter().filter(|provider| provider.state == State::Waiting);
     let waiting = waiting.filter(|provider| provider.expected != Some(false));
     let waiting: Vec<_> = waiting.map(|provider| &provider.responder).collect();
-    let names = prefix.leave_out_of_all(&waiting);
+    let names = prefix.ranges(&waiting);
     (!waiting.is_empty()).then(|| format!("waiting for {}: {names}", waiting.len()))
 }
 
@@ -196,7 +202,7 @@ pub(super) fn not_asked(gathering: &Gathering, prefix: &Prefix) -> Option<String
         }
     }
     let part = |(why, who): &(&str, Vec<&Responder>)| {
-        format!("{} ({})", prefix.leave_out_of_all(who), printable(why))
+        format!("{} ({})", prefix.ranges(who), printable(why))
     };
     let parts: Vec<_> = reasons.iter().map(part).collect();
     (!parts.is_empty()).then(|| format!("{} not asked: {}", gathering.not_asked, parts.join("; ")))
@@ -214,6 +220,11 @@ pub(in crate::view) fn seconds(millis: i64) -> String {
     let tenths = millis.div_euclid(100);
     let sign = if tenths < 0 { "-" } else { "" };
     format!("{sign}{}.{} s", tenths.abs() / 10, tenths.abs() % 10)
+}
+
+/// The same for a duration.
+pub(in crate::view) fn seconds_of(duration: Duration) -> String {
+    seconds(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// `0.8 s`: the same unit from the first second to the last.

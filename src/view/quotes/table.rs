@@ -31,8 +31,13 @@ const SHORTEST_NAME: usize = 12;
 
 /// The room that a comfortable table has beside its names.
 const ROOM_BESIDE_NAMES: usize = 70;
+/// What each field of details takes of it.
+const ROOM_OF_A_FIELD: usize = 12;
 /// The longest name that is never shortened.
 const LONGEST_WHOLE: usize = 14;
+
+/// The most lines of a list of names below the table.
+const LONGEST_LIST: usize = 3;
 
 /// How a table is drawn.
 #[derive(Debug, Clone, Copy)]
@@ -51,7 +56,7 @@ pub struct Frame<'a> {
 
 /// The answer first: title, best quote and how the RFQ stands; below them the table, and who is waited for.
 pub fn table(gathering: &Gathering, frame: Frame<'_>) -> Vec<Line> {
-    let names = Names::of(gathering, frame.width);
+    let names = Names::of(gathering, frame.fields.len(), frame.width);
     let mut all = vec![Line::new(Tone::Title, title(gathering, frame))];
     let truth = truth(gathering, frame.now);
     all.extend(truth.iter().flat_map(|sentence| sentence.wrapped(frame.width)));
@@ -77,7 +82,8 @@ pub fn table(gathering: &Gathering, frame: Frame<'_>) -> Vec<Line> {
     let below = below.into_iter().map(Line::from);
     let below = below.chain(explained.map(|text| Line::new(Tone::Faint, text)));
     let indented = |line: Line| Line { text: format!("    {}", line.text), ..line };
-    all.extend(below.map(indented).flat_map(|line| line.wrapped(frame.width)));
+    let most = if frame.width.is_some() { LONGEST_LIST } else { usize::MAX };
+    all.extend(below.map(indented).flat_map(|line| line.wrapped(frame.width).take(most)));
     all
 }
 
@@ -85,6 +91,8 @@ pub fn table(gathering: &Gathering, frame: Frame<'_>) -> Vec<Line> {
 struct Names {
     prefix: Prefix,
     form: NameForm,
+    /// The width of the widest, as it is written, of those that were asked.
+    widest: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,16 +103,20 @@ enum NameForm {
 }
 
 impl Names {
-    /// Long names lose their common beginning where the terminal is narrow. Neither depends on who has answered: a
-    /// table that is redrawn keeps its columns.
-    fn of(gathering: &Gathering, width: Option<u16>) -> Self {
+    /// Long names lose their common beginning where the terminal is narrow. That does not depend on who has
+    /// answered: a table that is redrawn keeps its names.
+    fn of(gathering: &Gathering, fields: usize, width: Option<u16>) -> Self {
         let asked = || gathering.providers.iter().filter(|one| one.expected != Some(false));
-        let prefix = Prefix::of(asked().map(|one| &one.responder));
+        let prefix = Prefix::of_asked(&gathering.providers);
         let widths = asked().map(|one| printable(one.responder.as_str()).width());
         let widest = widths.max().unwrap_or(0);
-        let is_narrow = width.is_some_and(|width| widest + ROOM_BESIDE_NAMES > usize::from(width));
-        let is_short = is_narrow && widest > LONGEST_WHOLE;
-        Self { prefix, form: if is_short { NameForm::Short } else { NameForm::Whole } }
+        let room = ROOM_BESIDE_NAMES + fields * ROOM_OF_A_FIELD;
+        let is_narrow = width.is_some_and(|width| widest + room > usize::from(width));
+        let form =
+            if is_narrow && widest > LONGEST_WHOLE { NameForm::Short } else { NameForm::Whole };
+        let mut names = Self { prefix, form, widest: 0 };
+        names.widest = asked().map(|one| names.written(&one.responder).width()).max().unwrap_or(0);
+        names
     }
 
     fn written(&self, name: &Responder) -> String {
@@ -138,8 +150,16 @@ fn drawn(gathering: &Gathering, fields: &[Field], names: &Names, frame: Frame<'_
     let widest = if frame.width.is_some() { details::WIDTHS[0] } else { usize::MAX };
     let titles: Vec<_> = fields.iter().map(|field| field.title(widest)).collect();
     let columns = details::columns(gathering, fields, &titles);
-    let columns: Vec<_> = BEFORE.into_iter().chain(columns).chain(AFTER).collect();
+    let mut columns: Vec<_> = BEFORE.into_iter().chain(columns).chain(AFTER).collect();
     let fits = narrow(&mut shown, &columns, frame.width);
+    // Names that come later must not move the columns, where there is room for them.
+    let title = format!("{:<1$}", columns[RESPONDER].title(), names.widest);
+    let taken: usize =
+        (0..columns.len()).map(|at| GAP + width_of(columns[at].title(), &shown, at)).sum();
+    let more = title.len().saturating_sub(width_of(columns[RESPONDER].title(), &shown, RESPONDER));
+    if frame.width.is_none_or(|width| taken + more < usize::from(width)) {
+        columns[RESPONDER] = Column::Left(&title);
+    }
     let tones = std::iter::once(Tone::Faint).chain(tones);
     let lines = lines(&columns, &shown).into_iter().zip(tones);
     let lines = lines.map(|(text, tone)| Line::new(tone, format!(" {text}"))).collect();

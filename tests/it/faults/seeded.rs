@@ -28,7 +28,7 @@ fn poison_goes_to_the_dead_letters_and_harms_nobody() {
     workers.until("gathered", 2);
     assert_eq!((workers.count("poison"), workers.count("refused")), (1, 1));
     let ended = workers.stop();
-    let said = "done: 3 requests: 2 quoted\nalso: 1 wrong answer sent, by a fault\n";
+    let said = "done: 3 requests: 2 quoted, 1 answered wrongly, by a fault\n";
     assert!(ended.stderr.contains(said), "{}", ended.stderr);
     assert_eq!(stack.rows(&id).len(), 3, "the request and two quotes");
     // Nobody can tell whose answer it was: the copy is named.

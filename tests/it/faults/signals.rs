@@ -16,7 +16,7 @@ fn workers_drain_and_waits_say_so_by_their_code() {
     workers.until("received", 1);
     // A shell and the kernel send one each.
     workers.signal(Signal::HUP);
-    workers.says("stopping: 1 in hand");
+    workers.says("stopping: 1 request in hand");
     workers.signal(Signal::HUP);
     let ended = workers.ends(PATIENCE).exits(0);
     assert!(ended.stderr.contains("done: 1 request: 1 quoted"), "{}", ended.stderr);

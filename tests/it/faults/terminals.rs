@@ -45,6 +45,16 @@ fn a_dumb_terminal_gets_neither_colours_nor_redraws() {
         assert_eq!(text.contains(ESCAPE), !is_dumb, "{term}: {text}");
         assert_eq!(text.contains(" received  "), is_dumb, "lines in place of a table: {text}");
     }
+    // Without colours, but with redraws.
+    for (option, name, value) in [("", "NO_COLOR", "1"), ("--color never", "LANG", "C")] {
+        let terminal = Terminal::new();
+        let wait = stack.on_terminal(&terminal, &format!("{option} quotes --watch --linger 2s"));
+        ends(wait.env("TERM", "xterm").env(name, value).start(), 0);
+        wait_for("the end", || terminal.text().contains("next: ").then_some(()));
+        let text = terminal.text();
+        assert!(text.contains("\u{1b}[2K") && text.contains("RESPONDER"), "{name}: {text}");
+        assert!(!text.contains("\u{1b}[3") && !text.contains("\u{1b}[1m"), "{name}: {text}");
+    }
     // What was asked for is done.
     let terminal = Terminal::new();
     let always = stack.on_terminal(&terminal, "--color always --aws setup").env("TERM", "dumb");

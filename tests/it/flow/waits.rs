@@ -71,6 +71,17 @@ fn a_wait_that_a_signal_ends_says_that_the_gathering_goes_on() {
             assert_eq!(ended.stdout.contains("0 of 1 answered"), is_shown, "{}", ended.stdout);
         }
     }
+    // One that lingers has nothing more to gather in time.
+    let workers = stack.providers("--behavior steady");
+    stack.rydes("quotes --watch").run().exits(0);
+    workers.stop();
+    let wait = stack.background("quotes --watch --linger 10m");
+    wait.shows("quoted");
+    wait.signal(Signal::INT);
+    let ended = wait.ends(PATIENCE).exits(130);
+    let said = format!("the wait ended; late answers: rydes quotes {}", &id[..4]);
+    assert!(ended.stderr.contains(&said), "{}", ended.stderr);
+    assert!(ended.stdout.contains("complete: 1 of 1 answered"), "{}", ended.stdout);
 }
 
 #[test]

@@ -54,7 +54,11 @@ fn what_is_answered_while_they_stop_is_gathered() {
     let id = stack.submit("--deadline 60s");
     workers.until("received", 2);
     let ended = workers.stop();
-    assert!(ended.stderr.contains("stopping: 2 in hand, at most 25 s"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("stopping: 2 requests in hand, at most 25 s"),
+        "{}",
+        ended.stderr
+    );
     assert!(ended.stderr.contains("2 requests: 2 quoted"), "{}", ended.stderr);
     assert_eq!(responders(&stack, &id).len(), 2);
 }
@@ -66,7 +70,7 @@ fn a_second_signal_leaves_at_once_and_loses_nothing() {
     let id = stack.submit("--deadline 10m");
     workers.until("received", 1);
     workers.signal(Signal::INT);
-    workers.says("stopping: 1 in hand");
+    workers.says("stopping: 1 request in hand");
     workers.signal(Signal::INT);
     // Long before what is in hand would have to be given back.
     workers.ends(Duration::from_secs(10)).exits(130);
@@ -270,4 +274,20 @@ fn workers_show_how_they_behave_and_account_for_requests_only_when_asked() {
     workers.says("simulated");
     let told = json(&workers.stop().stdout);
     assert!(told["requests"]["by-operation"]["sqs.ReceiveMessage"].is_number(), "{told}");
+}
+
+#[test]
+fn failures_are_red_and_late_answers_amber_in_the_lines_of_workers() {
+    let stack = Stack::set_up(2);
+    let run = "--color always providers run --progress plain --behavior steady \
+               --fault UnicornManagementResource1=error --fault UnicornManagementResource2=slow:3s";
+    let workers = stack.background(run);
+    workers.says("response consumer");
+    stack.submit("--deadline 2s");
+    workers.shows(" late ");
+    let told = workers.stop().stdout;
+    let line = |what: &str| told.lines().find(|line| line.contains(what)).map(str::to_owned);
+    assert!(line(" late ").is_some_and(|line| line.starts_with("\u{1b}[33m")), "{told}");
+    assert!(line(" failed ").is_some_and(|line| line.starts_with("\u{1b}[31m")), "{told}");
+    assert!(line(" received ").is_some_and(|line| !line.contains('\u{1b}')), "{told}");
 }

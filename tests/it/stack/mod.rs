@@ -15,6 +15,7 @@ mod status;
 mod subscriptions;
 mod teardown;
 mod usage;
+mod widths;
 
 use crate::support::{document, says};
 

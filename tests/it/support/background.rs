@@ -122,6 +122,12 @@ impl Background {
         self.stderr.all().iter().filter(|line| line.contains(text)).count()
     }
 
+    /// Waits until its stdout has this text.
+    #[track_caller]
+    pub fn shows(&self, text: &str) {
+        wait_for(text, || self.output().contains(text).then_some(()));
+    }
+
     /// Waits until stderr holds this.
     #[track_caller]
     pub fn says(&self, text: &str) {

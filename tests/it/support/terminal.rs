@@ -24,6 +24,11 @@ pub struct Terminal {
 impl Terminal {
     /// A terminal of 100 columns and 30 rows.
     pub fn new() -> Self {
+        Self::sized(100, 30)
+    }
+
+    /// A terminal of this size.
+    pub fn sized(columns: u16, rows: u16) -> Self {
         let keeper = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("there are terminals");
         grantpt(&keeper).and_then(|()| unlockpt(&keeper)).expect("it is ours");
         let name = ptsname(&keeper, Vec::new()).expect("it has a name");
@@ -31,7 +36,7 @@ impl Terminal {
         let flags = OFlags::NOCTTY.bits().cast_signed();
         let side = OpenOptions::new().read(true).write(true).custom_flags(flags).open(name);
         let side = side.expect("it opens");
-        let extent = Winsize { ws_row: 30, ws_col: 100, ws_xpixel: 0, ws_ypixel: 0 };
+        let extent = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         tcsetwinsize(&side, extent).expect("it has a size");
         let keeper = Arc::new(keeper);
         let written = Arc::<Mutex<String>>::default();

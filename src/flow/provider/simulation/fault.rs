@@ -99,8 +99,8 @@ impl fmt::Display for Fault {
         };
         f.write_str(name)?;
         if self.chance < WHOLE {
-            let millionths = format!("{:06}", self.chance);
-            write!(f, "@0.{}", millionths.trim_end_matches('0'))?;
+            let chance = format!("0.{:06}", self.chance);
+            write!(f, "@{}", chance.trim_end_matches('0').trim_end_matches('.'))?;
         }
         argument.map_or(Ok(()), |argument| write!(f, ":{argument}"))
     }
