@@ -170,7 +170,7 @@ fn what_is_over_is_not_closed_and_what_does_not_exist_neither() {
     let expired = stack.submit("--deadline 10ms");
     for (id, how) in [(&complete, "complete"), (&expired, "deadline passed")] {
         let closed = stack.rydes("close").arg(id).run().exits(0);
-        let nothing = format!("nothing was changed: {how}");
+        let nothing = format!("it was over already ({how}); nothing was changed");
         assert!(closed.stderr.contains(&nothing), "{}", closed.stderr);
         assert!(stack.rows(id)[0].get("closed-at").is_none());
     }
@@ -229,5 +229,5 @@ fn a_bad_condition_shows_a_good_one_and_nothing_is_sent() {
     rydes("quotes --until 3").run().exits(2);
     // One that can never be met is no error, but worth a word.
     let many = stack.rydes("submit --from A --to B --until 5").run().exits(0);
-    assert!(many.stderr.contains("warning: `--until 5` is more than the 1 provider"));
+    assert!(many.stderr.contains("warning: `--until 5` exceeds the 1 provider"));
 }

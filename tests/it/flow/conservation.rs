@@ -113,7 +113,7 @@ fn a_reply_that_was_deleted_behind_its_back_is_found_out() {
     assert!(shown.stdout.contains(&nothing), "{}", shown.stdout);
     let error = format!("error: 1 copy of {} is unexplained", &id[..8]);
     assert!(shown.stderr.contains(&error), "{}", shown.stderr);
-    assert!(shown.stderr.contains("hint: `--no-receipts` workers"), "{}", shown.stderr);
+    assert!(shown.stderr.contains("hint: workers with `--no-receipts`"), "{}", shown.stderr);
     assert!(!shown.stderr.contains("dlq"), "the dead letters are empty: {}", shown.stderr);
     // Where they are not, they are worth a look.
     stack.send(PROVIDER_DEAD_LETTERS, "what was it?");
@@ -121,7 +121,7 @@ fn a_reply_that_was_deleted_behind_its_back_is_found_out() {
     assert!(
         hinted
             .stderr
-            .contains("1 in the dead letters; does one belong to this RFQ? rydes dlq list")
+            .contains("the stack has 1 dead letter; to see those of this RFQ: rydes dlq list ")
     );
 }
 
@@ -182,13 +182,13 @@ fn a_queue_that_is_gone_explains_nothing_and_the_original_s_are_not_asked_for() 
     let said = ": 0 of 2 settled, 1 in flight, 1 unexplained\n";
     assert!(shown.stdout.contains(said), "{}", shown.stdout);
     assert!(
-        shown.stdout.contains(&format!("{}  no row; it has no queue here", provider(2))),
+        shown.stdout.contains(&format!("{}  no row; this stack has no queue of that provider", provider(2))),
         "{}",
         shown.stdout
     );
     stack.put(&json!({"id": "of-old", "responder": "-", "from": "A", "to": "B", "customer": "c"}));
     stack.put(&json!({"id": "of-old", "responder": "r", "quote": 5}));
     let old = stack.rydes("verify of-old").run().exits(0);
-    assert!(old.stdout.contains("the providers asked for of-old are unknown: 1 row"));
+    assert!(old.stdout.contains("the request row of of-old does not name its providers: 1 row"));
     stack.rydes("verify nothing-like-it").run().exits(5);
 }

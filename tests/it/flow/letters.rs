@@ -146,7 +146,7 @@ fn those_that_are_named_are_replayed_and_no_others() {
     // The others are not hidden from whoever looks next.
     assert_eq!(ids(&stack, 10).len(), 10);
     let none = stack.rydes("dlq replay --id 00000000-0000-0000-0000-000000000000").run().exits(1);
-    assert!(none.stderr.contains("error: no dead letter 00000000-"), "{}", none.stderr);
+    assert!(none.stderr.contains("error: dead letter 00000000-"), "{}", none.stderr);
     assert_eq!(ids(&stack, 10).len(), 10);
 }
 
@@ -165,7 +165,7 @@ fn the_beginning_of_an_id_names_a_letter() {
     let short = stack.rydes(&format!("dlq replay --id {}", &all[1][..3])).run().exits(2).stderr;
     assert!(short.contains("is too short: an id, or its first 4 characters"), "{short}");
     let none = stack.rydes("dlq replay --id wxyz").run().exits(1).stderr;
-    assert!(none.contains("error: no dead letter wxyz is there"), "{none}");
+    assert!(none.contains("error: dead letter wxyz was not found"), "{none}");
     assert_eq!(ids(&stack, 1), [all[1].clone()]);
 }
 
@@ -224,7 +224,7 @@ fn those_in_somebody_else_s_hands_are_told_of() {
     wait(receive.max_number_of_messages(1).send()).expect("it answers");
     let replayed = stack.rydes("dlq replay --all").run().exits(1);
     assert_eq!(replayed.stdout.lines().count(), 2);
-    let said = "about 1 more is held by another receiver";
+    let said = "about 1 more letter is held by another receiver";
     assert!(replayed.stderr.contains(said), "{}", replayed.stderr);
     assert_eq!(stack.depth(PROVIDER_DEAD_LETTERS), 1);
 }

@@ -145,7 +145,7 @@ fn a_letter_is_shown_whole_with_the_attempts_that_were_made() {
     assert!(shown.ends_with("\n\nnot JSON \\u{7f}\\u{202e}\nand a second line\n"), "{shown}");
     assert!(!shown.contains("attempts"), "{shown}");
     let none = stack.rydes("dlq show 00000000").run().exits(1).stderr;
-    assert!(none.starts_with("error: no dead letter 00000000 is there\n"), "{none}");
+    assert!(none.starts_with("error: dead letter 00000000 was not found\n"), "{none}");
     stack.rydes("dlq show 123").run().exits(2);
 }
 

@@ -89,7 +89,7 @@ fn only_those_that_are_named_are_deleted() {
     assert_eq!((&told["deleted"]["request"], &told["deleted"]["reply"]), (&1.into(), &1.into()));
     assert_eq!(ids(&stack, 1), [all[1].clone()]);
     let none = stack.rydes("dlq purge --yes --id 00000000").run().exits(1).stderr;
-    assert!(none.contains("error: no dead letter 00000000 is there\n"), "{none}");
+    assert!(none.contains("error: dead letter 00000000 was not found\n"), "{none}");
     assert_eq!(held(&stack), (1, 0));
 }
 
@@ -133,7 +133,7 @@ fn those_that_another_receiver_holds_stay_and_are_told_of() {
     wait(receive.max_number_of_messages(1).send()).expect("it answers");
     let purged = stack.rydes("dlq purge --yes").run().exits(1).stderr;
     assert!(purged.contains("deleted 1 request and 1 reply\n"), "{purged}");
-    assert!(purged.contains("about 1 more is held by another receiver"), "{purged}");
+    assert!(purged.contains("about 1 more letter is held by another receiver"), "{purged}");
     assert_eq!(held(&stack), (1, 0));
 }
 

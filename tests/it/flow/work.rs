@@ -206,7 +206,7 @@ fn without_receipts_a_request_that_is_received_too_late_leaves_nothing_and_verif
     assert_eq!(stack.rows(&id).len(), 1, "the request alone");
     let told = stack.rydes("verify --wait").arg(&id).run().exits(8);
     assert!(told.stderr.contains("2 copies of "), "{}", told.stderr);
-    assert!(told.stderr.contains("`--no-receipts` workers"), "{}", told.stderr);
+    assert!(told.stderr.contains("workers with `--no-receipts`"), "{}", told.stderr);
 }
 
 #[test]

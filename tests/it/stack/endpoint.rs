@@ -184,7 +184,7 @@ fn with_aws_the_stack_is_named_and_nothing_local_is() {
         let nameless = rydes(&format!("--aws {command}")).run().exits(2);
         says(&nameless, "--aws requires a stack: --stack NAME or RYDES_STACK");
         let both = rydes(&format!("--aws --stack x --endpoint-url http://localhost:1 {command}"));
-        says(&both.run().exits(2), "`--endpoint-url` and --aws exclude each other");
+        says(&both.run().exits(2), "`--endpoint-url` cannot be used with `--aws`");
     }
     let local = rydes("--aws --stack x setup").env("AWS_ENDPOINT_URL", "http://localhost:4566");
     says(&local.run().exits(2), "AWS_ENDPOINT_URL points at this machine");

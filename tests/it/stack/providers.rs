@@ -143,7 +143,7 @@ fn a_queue_whose_count_was_too_early_is_kept_with_its_requests() {
         stack.rydes(&format!("providers remove {arguments}")).env("AWS_ENDPOINT_URL", &proxy.url)
     };
     let kept = remove("acme").run().exits(1);
-    says(&kept, "waiting: until the counts of queues can be trusted, at most 2 s");
+    says(&kept, "waiting: up to 2 s, until the counts of queues can be trusted");
     says(&kept, "acme is unsubscribed, but its queue was kept: it holds 1 request");
     says(&kept, "rydes providers remove acme once it is empty, or with --force to lose them");
     assert_eq!((stack.subscriptions().len(), stack.depth("acme")), (2, 1), "nothing is lost");

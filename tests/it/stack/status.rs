@@ -83,7 +83,7 @@ fn rfqs_and_queues_that_are_gone_are_told() {
     let delete = clients().sqs.delete_queue().queue_url(stack.queue_url(&provider(2)));
     wait(delete.send()).expect("it goes");
     let shown = stack.rydes("status").run().exits(0);
-    assert!(shown.stderr.contains("1 RFQ submitted here is not in the table any more"));
+    assert!(shown.stderr.contains("1 RFQ submitted from this machine is no longer in the table"));
     let second = shown.stdout.lines().find(|line| line.starts_with(&provider(2)));
     let second = second.unwrap_or_else(|| panic!("{}", shown.stdout));
     assert!(second.ends_with("-        -  no such queue here"), "{second:?}");

@@ -107,7 +107,7 @@ fn an_unmarked_filter_is_the_reason_for_a_missing_provider() {
     let hint = asked("verify").arg(&id).run().exits(8).stderr;
     assert!(
         hint.contains(&format!(
-            "subscribed with a filter that submissions ignore: {}; see",
+            "a filter that submissions ignore may have excluded {}; see",
             provider(2)
         )),
         "{hint}"

@@ -33,7 +33,7 @@ fn every_global_option_stands_before_or_after_the_command() {
         "--aws --stack x --profile nobody --endpoint-url http://x setup",
         "setup --aws --stack x --profile nobody --endpoint-url http://x",
     ] {
-        says(&rydes(line).run().exits(2), "`--endpoint-url` and --aws exclude each other");
+        says(&rydes(line).run().exits(2), "`--endpoint-url` cannot be used with `--aws`");
     }
 }
 
@@ -100,7 +100,7 @@ fn a_number_without_a_unit_is_seconds() {
 fn json_and_another_output_exclude_each_other() {
     for line in ["--json -o table setup", "--json setup -o jsonl", "-oworkshop quotes --json"] {
         let refused = rydes(line).run().exits(2);
-        says(&refused, "error: `--json` and another `--output` exclude each other");
+        says(&refused, "error: `--json` cannot be used with another `--output`");
         assert_eq!(refused.stdout, "");
     }
 }
