@@ -277,7 +277,11 @@ impl Output {
             let before = if position == 0 { "next:" } else { "     " };
             let gap = " ".repeat(widest - command.width());
             let line = format!("{before} {command}{gap}   {what}");
-            self.toned_note(&Line::new(Tone::Faint, line.trim_end()));
+            let line = line.trim_end();
+            // A command that is broken cannot be copied; what it shows is left out first.
+            let fits = !self.err.is_terminal || line.width() <= live::size().0.into();
+            let shorter = format!("{before} {command}");
+            self.toned_note(&Line::new(Tone::Faint, if fits { line } else { &shorter }));
         }
     }
 

@@ -6,7 +6,7 @@ use unicode_width::UnicodeWidthStr as _;
 use super::names::{Prefix, follow};
 use super::quotes::{best, over};
 use super::subscriptions::{self, add_delivery};
-use super::table::{Column, cut, lines, spaced, width_of, wrapped};
+use super::table::{Column, cut, spaced, width_of, wrapped};
 use super::tone::{Line, Tone};
 use crate::aws::QueueCounts;
 use crate::core::aggregate::{CompletedBy, Gathering};
@@ -18,6 +18,10 @@ use crate::stack::{Depths, Subscriber, Subscribers};
 const LONGEST_ROUTE: usize = 30;
 const SHORTEST_ROUTE: usize = 8;
 const LONGEST_PRICE: usize = 10;
+
+/// The columns that give way when space is short.
+const ROUTE: usize = 1;
+const AGE: usize = 2;
 
 const TITLES: [&str; 6] = ["RFQ", "ROUTE", "AGE", "ANSWERED", "BEST", "STATE"];
 
@@ -84,11 +88,6 @@ pub fn subscribers(subscribers: &Subscribers, setup: &str, width: Option<u16>) -
     sentences.iter().flat_map(|sentence| wrapped(sentence, width)).collect()
 }
 
-fn fitted(lines: Vec<String>, width: Option<u16>) -> Vec<String> {
-    let Some(width) = width else { return lines };
-    lines.iter().map(|line| cut(line, width.into())).collect()
-}
-
 fn queue(name: String, counts: QueueCounts, queues: usize) -> Vec<String> {
     let note = match (is_unread(counts), queues) {
         (true, 1) => "no reader",
@@ -127,14 +126,7 @@ pub fn rfqs(gatherings: &[Gathering], now: Timestamp, width: Option<u16>) -> Vec
         ]
     };
     let mut rows: Vec<_> = gatherings.iter().map(row).collect();
-    // When space is short, only the route is cut.
-    let wide = |column: usize| width_of(TITLES[column], &rows, column);
-    let others: usize = [0, 2, 3, 4, 5].map(wide).iter().sum::<usize>() + 2 * 5;
-    let room = width.map_or(LONGEST_ROUTE, |width| usize::from(width).saturating_sub(others));
-    for row in &mut rows {
-        row[1] = cut(&row[1], room.clamp(SHORTEST_ROUTE, LONGEST_ROUTE));
-    }
-    let columns = [
+    let mut columns = vec![
         Column::Left(TITLES[0]),
         Column::Left(TITLES[1]),
         Column::Right(TITLES[2]),
@@ -142,9 +134,28 @@ pub fn rfqs(gatherings: &[Gathering], now: Timestamp, width: Option<u16>) -> Vec
         Column::Right(TITLES[4]),
         Column::Left(TITLES[5]),
     ];
-    let all = if rows.is_empty() { Vec::new() } else { lines(&columns, &rows) };
+    // When space is short, the route is cut; when that is not enough, the age goes.
+    let others = |columns: &[Column<'_>], rows: &[Vec<String>], gap: usize| {
+        let wide = |at: usize| width_of(columns[at].title(), rows, at) + gap;
+        (0..columns.len()).filter(|at| *at != ROUTE).map(wide).sum::<usize>()
+    };
+    let width = width.map_or(usize::MAX, usize::from);
+    let mut gap = 2;
+    if others(&columns, &rows, gap).saturating_add(SHORTEST_ROUTE) > width {
+        gap = 1;
+        columns.remove(AGE);
+        for row in &mut rows {
+            row.remove(AGE);
+        }
+    }
+    let room = width.saturating_sub(others(&columns, &rows, gap));
+    for row in &mut rows {
+        row[ROUTE] = cut(&row[ROUTE], room.clamp(SHORTEST_ROUTE, LONGEST_ROUTE));
+    }
+    let gap = u16::try_from(gap).unwrap_or_default();
+    let all = if rows.is_empty() { Vec::new() } else { spaced(&columns, &rows, gap) };
     let tones = std::iter::once(Tone::Faint).chain(std::iter::repeat(Tone::Plain));
-    let lines = fitted(all, width).into_iter().zip(tones);
+    let lines = all.into_iter().map(|line| cut(&line, width)).zip(tones);
     lines.map(|(text, tone)| Line::new(tone, text)).collect()
 }
 

@@ -15,6 +15,7 @@ use rydes::flow::provider::{
 };
 use rydes::view::details::Field;
 use rydes::view::quotes::{Frame, MOST_ROWS, table, truth};
+use rydes::view::status::rfqs;
 use rydes::view::tone::{Tone, texts};
 use rydes::view::workers::{ConsumerPart, Tally, Viewport};
 
@@ -345,4 +346,29 @@ fn a_trouble_stands_until_it_is_over_and_one_of_a_message_for_a_while() {
     tally.count(&Event::Trouble(entry), at(0));
     assert_eq!(shows(&tally, 9_000).as_deref(), Some("trouble: deleting: refused"));
     assert_eq!(shows(&tally, 10_000), None);
+}
+
+#[test]
+fn rfqs_in_the_status_fit_every_terminal() {
+    let request = |name: &str, until: Vec<Condition>| RequestRow {
+        submitted_at: Some(at(0)),
+        deadline: Some(at(15_000)),
+        expected: Some((1..=10).map(simulated).collect()),
+        until,
+        ..RequestRow::new(
+            RfqId::parse(name).expect("valid"),
+            Ride { from: "Frankfurt am Main".into(), to: "Las Vegas".into(), customer: "c".into() },
+        )
+    };
+    let all = [("78c371f6-1", vec![]), ("1f0a99e2-2", vec![Condition::Count(1)])];
+    let rows = all.map(|(name, until)| Rows {
+        request: request(name, until),
+        answers: vec![quote(1, 16, 300)],
+    });
+    let shown = |width: Option<u16>| {
+        let gatherings = rows.each_ref().map(|rows| aggregate(rows, at(20_000), None));
+        toned(&rfqs(&gatherings, at(20_000), width), width)
+    };
+    let shown = [Some(49), Some(79), Some(119), None].map(shown);
+    assert_snapshot!(shown.join("\n\n"));
 }

@@ -1,6 +1,6 @@
 // The page: a form to ask, a form to open an RFQ, and the RFQ that the address names.
 import { follow, isFollowed, leave, path } from "./rfq.js";
-import { about, at, kindOf, show, shown, trouble } from "./words.js";
+import { about, at, element, kindOf, show, shown, trouble } from "./words.js";
 
 const FIELDS = ["from", "to", "customer", "deadline", "until", "details"];
 const MISSING = { from: "Enter a starting point", to: "Enter a destination" };

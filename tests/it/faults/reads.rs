@@ -60,5 +60,5 @@ fn a_wait_that_fails_after_a_submission_says_how_to_go_on() {
     proxy.fail("Query", usize::MAX, ProxyFault::Answer(400, DENIED));
     let submit = stack.rydes("submit --from A --to B --deadline 60s --wait");
     let failed = submit.env("AWS_ENDPOINT_URL_DYNAMODB", &proxy.url).run().exits(1);
-    assert!(failed.stderr.contains("hint: the request is out; "), "{}", failed.stderr);
+    assert!(failed.stderr.contains("hint: the request was published; "), "{}", failed.stderr);
 }

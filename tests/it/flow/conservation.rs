@@ -182,7 +182,10 @@ fn a_queue_that_is_gone_explains_nothing_and_the_original_s_are_not_asked_for() 
     let said = ": 0 of 2 settled, 1 in flight, 1 unexplained\n";
     assert!(shown.stdout.contains(said), "{}", shown.stdout);
     assert!(
-        shown.stdout.contains(&format!("{}  no row; this stack has no queue of that provider", provider(2))),
+        shown.stdout.contains(&format!(
+            "{}  no row; this stack has no queue of that provider",
+            provider(2)
+        )),
         "{}",
         shown.stdout
     );

@@ -154,7 +154,7 @@ fn a_read_that_fails_is_told_and_tried_again() {
     stack.rydes("close").arg(&id).run().exits(0);
     let end = stream.until("end", |_| true);
     assert_eq!(end["status"], "closed");
-    server.process.says("trouble with reading: reading the table failed");
+    server.process.says("trouble: reading: reading the table failed");
     server.process.says("over: reading works again");
 }
 

@@ -90,7 +90,7 @@ fn of_many_who_come_first_while_the_backend_is_away_one_tries() {
     });
     let tries = proxy.count("GetQueueUrl") - looks;
     assert!(tries <= 9, "{tries} tries for 20 submissions, of which each would be three");
-    server.process.says("trouble with submitting: ");
+    server.process.says("trouble: submitting: ");
     proxy.heal();
     wait_for("it works again", || {
         (server.post(r#"{"from": "A", "to": "B"}"#).status == 201).then_some(())

@@ -45,7 +45,7 @@ fn a_server_that_comes_back_is_followed_again() {
     browser.sees("#away", "The rydes server does not respond. The page shows what was known at");
     let command = format!("serve --listen 127.0.0.1:{port}");
     assert!(browser.text("#away code").ends_with(&command), "{}", browser.text("#away"));
-    browser.sees("#seconds", "stopped with");
+    browser.sees("#seconds", "paused here with");
     assert!(!moves(&browser), "what is not known stands still");
     assert_eq!(browser.text("#end"), "", "nothing can be ended now");
     speaks_plainly(&browser);
@@ -71,7 +71,7 @@ fn a_backend_that_is_away_stops_what_moves_until_it_is_back() {
     proxy.fail("Query", 10_000, ProxyFault::CutBefore);
     browser.sees("#away", "LocalStack does not respond");
     assert!(browser.text("#away code").ends_with("localstack up"));
-    browser.sees("#seconds", "stopped with");
+    browser.sees("#seconds", "paused here with");
     assert!(!moves(&browser));
     speaks_plainly(&browser);
     // Asked again, it still does not; then it does. With the keyboard alone.
@@ -118,7 +118,8 @@ fn a_backend_that_is_gone_is_said_in_words_wherever_it_is_needed() {
     fill(&browser, "from", "A");
     fill(&browser, "to", "B");
     browser.press(ENTER);
-    browser.sees("#form-error", "The rydes server does not respond");
+    browser
+        .sees("#form-error", "The rydes server does not respond. The request may or may not have");
 }
 
 #[test]
