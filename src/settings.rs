@@ -146,6 +146,16 @@ impl Settings {
         }
     }
 
+    /// Whether every endpoint is LocalStack's on this machine.
+    pub fn is_on_this_machine(&self) -> bool {
+        match &self.target {
+            Target::LocalStack(local) => {
+                [&local.sns, &local.sqs, &local.dynamodb].iter().all(|at| is_local(&at.url))
+            }
+            Target::Aws { .. } => false,
+        }
+    }
+
     /// The same stack through another endpoint for all services. On AWS it changes nothing.
     #[must_use]
     pub fn through(&self, url: &str) -> Self {
@@ -341,6 +351,19 @@ mod tests {
         assert_eq!(found.sqs.to_string(), "http://c:3 (--endpoint-url)");
         let found = localstack(resolve(&RawOptions::default(), &[]).expect("valid"));
         assert_eq!(found.sns.to_string(), "http://localhost:4566 (default endpoint)");
+    }
+
+    #[test]
+    fn only_loopback_endpoints_are_on_this_machine() {
+        for (variables, is_here) in [
+            (&[][..], true),
+            (&[("AWS_ENDPOINT_URL", "http://127.0.0.1:4567")], true),
+            (&[("AWS_ENDPOINT_URL", "http://elsewhere:4566")], false),
+            (&[("AWS_ENDPOINT_URL_SQS", "http://elsewhere:4566")], false),
+        ] {
+            let settings = resolve(&RawOptions::default(), variables).expect("valid");
+            assert_eq!(settings.is_on_this_machine(), is_here, "{variables:?}");
+        }
     }
 
     #[test]

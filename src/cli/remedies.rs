@@ -11,7 +11,12 @@ pub(super) fn remedies(settings: &Settings) -> Remedies {
             let setup = settings.command("setup");
             format!("{setup}     (LocalStack forgets everything when it restarts)")
         }
-        (Remedy::StartLocalStack, _) => settings.command("localstack up"),
+        (Remedy::StartLocalStack, _) if settings.is_on_this_machine() => {
+            settings.command("localstack up")
+        }
+        (Remedy::StartLocalStack, _) => {
+            "LocalStack must be started on the machine that runs it".to_owned()
+        }
         (Remedy::ChooseRegion, _) => {
             "LocalStack knows AWS's commercial regions, as in --region eu-west-1".to_owned()
         }

@@ -1,6 +1,7 @@
 //! `rydes serve`.
 
 use std::collections::VecDeque;
+use std::fmt::Write as _;
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -22,7 +23,7 @@ use crate::core::RequestRow;
 use crate::error::{Error, Result, exit};
 use crate::flow::draft::DEADLINE;
 use crate::serve::{self, Commands, Finder, Hosts, Reporter, ServeEvent};
-use crate::settings::{Backend, Settings};
+use crate::settings::{Backend, Settings, quoted};
 use crate::terminal::{Format, Output};
 use crate::view::count_of;
 use crate::view::usage;
@@ -45,7 +46,8 @@ const REMEMBER: Duration = Duration::from_millis(500);
   curl -N http://127.0.0.1:8080/rfqs/ID/events                     each change
   curl http://127.0.0.1:8080/readyz                                also /healthz")]
 pub(super) struct Command {
-    /// Address and port to listen on. No authentication: anyone who can reach it can submit
+    /// Address and port to listen on. No authentication: anyone who can reach it can
+    /// submit, read and end RFQs
     #[arg(long, value_name = "ADDRESS:PORT", default_value = LISTEN)]
     listen: String,
     /// Deadline of requests that name none, 10ms to 24h [default: 15s]
@@ -75,10 +77,11 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         aws.clone(),
         serve::ServeSettings {
             deadline: command.deadline.unwrap_or(DEADLINE),
-            commands: commands(&settings, at),
+            commands: commands(&settings, &command, at),
+            // A prefix is quickly guessed, and there is no authentication. A host name is that of a proxy in front.
+            find: (at.ip().is_loopback() && command.hosts.is_empty())
+                .then(|| finder(&aws, &settings)),
             hosts: Hosts::new(command.hosts, Some(at.ip())),
-            // A prefix is quickly guessed, and there is no authentication.
-            find: at.ip().is_loopback().then(|| finder(&aws, &settings)),
         },
         &stop,
         reporter(output, &served),
@@ -101,20 +104,46 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
 }
 
 /// The command lines that the page shows.
-fn commands(settings: &Settings, at: SocketAddr) -> Commands {
-    let listen = at.to_string();
-    let listen = if listen == LISTEN { String::new() } else { format!(" --listen {listen}") };
+fn commands(settings: &Settings, command: &Command, at: SocketAddr) -> Commands {
     let start = match settings.backend() {
-        Backend::LocalStack => "localstack up",
-        Backend::Aws => "status",
+        Backend::LocalStack if settings.is_on_this_machine() => Some("localstack up"),
+        Backend::LocalStack => None,
+        Backend::Aws => Some("status"),
     };
     Commands {
-        serve: settings.command(&format!("serve{listen}")),
-        start_backend: settings.command(start),
+        serve: settings.command(&command.line(at)),
+        start_backend: start.map(|start| settings.command(start)),
         set_up: settings.command("setup"),
         run_providers: settings.command("providers run"),
         run_consumer: settings.command("consumer run"),
         status: settings.command("status"),
+    }
+}
+
+impl Command {
+    /// `serve` with the options as they were typed. A free port is replaced by the one that was found.
+    fn line(&self, at: SocketAddr) -> String {
+        let mut line = "serve".to_owned();
+        let is_any = self.listen == "0" || self.listen.ends_with(":0");
+        let listen = if is_any { at.to_string() } else { self.listen.clone() };
+        if listen != LISTEN {
+            _ = write!(line, " --listen {}", quoted(&listen));
+        }
+        for host in &self.hosts {
+            _ = write!(line, " --host {host}");
+        }
+        if let Some(deadline) = self.deadline {
+            _ = write!(line, " --deadline {}", typed(deadline));
+        }
+        line
+    }
+}
+
+/// A duration as an option takes it: `90s`, `250ms`.
+fn typed(duration: Duration) -> String {
+    match duration.subsec_millis() {
+        0 => format!("{}s", duration.as_secs()),
+        _ => format!("{}ms", duration.as_millis()),
     }
 }
 
@@ -158,7 +187,7 @@ fn greet(output: &Output, aws: &Aws, at: SocketAddr) {
     let beyond = !at.ip().is_loopback();
     if beyond {
         output.warning(&format!(
-            "no authentication: anyone who can reach {at} can submit requests and read quotes"
+            "no authentication: anyone who can reach {at} can submit, read and end RFQs"
         ));
     }
     let url = format!("http://{at}");
@@ -265,4 +294,25 @@ fn reporter(output: &Output, served: &Arc<Served>) -> Reporter {
             }
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_repeats_what_was_typed() {
+        let line = |listen: &str, hosts: &[&str], deadline: Option<Duration>| {
+            let hosts = hosts.iter().map(|host| (*host).to_owned()).collect();
+            let command = Command { listen: listen.to_owned(), deadline, hosts };
+            command.line("127.0.0.1:4000".parse().expect("an address"))
+        };
+        assert_eq!(line(LISTEN, &[], None), "serve");
+        assert_eq!(line("127.0.0.1:0", &[], None), "serve --listen 127.0.0.1:4000");
+        assert_eq!(
+            line("localhost:4000", &["a.example", "b"], Some(Duration::from_millis(1_500))),
+            "serve --listen localhost:4000 --host a.example --host b --deadline 1500ms"
+        );
+        assert_eq!(line(LISTEN, &[], Some(Duration::from_secs(90))), "serve --deadline 90s");
+    }
 }

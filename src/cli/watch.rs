@@ -14,12 +14,12 @@ use crate::aws::Aws;
 use crate::consumer::{Trouble, Troubles};
 use crate::core::aggregate::{CompletedBy, Gathering, State, Status};
 use crate::core::text::printable;
-use crate::core::{RfqId, Timestamp, Until, parse_duration};
+use crate::core::{Responder, RfqId, Timestamp, Until, parse_duration};
 use crate::error::{Error, Kind, Result, exit};
 use crate::flow::quotes::{WaitOptions, Watch};
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;
-use crate::stack::depths;
+use crate::stack::{Backlog, depths, is_simulated};
 use crate::terminal::live::{Live, size};
 use crate::terminal::{Format, Output};
 use crate::view::details::Field;
@@ -319,36 +319,45 @@ impl<'a> WaitView<'a> {
         let expected = gathering.request.expected.as_deref()?;
         // A hint must not fail the wait.
         let depths = depths(self.aws, expected).await.ok()?;
-        // A queue that is not here belongs to another owner: its contents are unknown.
-        let counts = || depths.providers.iter().filter_map(|(_, counts)| *counts);
-        let unread = counts().filter(|counts| counts.ready > 0).count();
-        let in_flight = counts().filter(|counts| counts.in_flight > 0).count();
-        let replies = depths.responses.total();
-        let run = self.settings.command("providers run");
-        let expected = expected.len();
-        let is_unread = unread > 0 || replies > 0;
-        let text = match (unread, in_flight, replies) {
-            (_, _, 1..) => {
+        let (backlog, all) = (depths.backlog(), expected.len());
+        let text = match &backlog {
+            Backlog::Replies(replies) => {
                 let consumer = self.settings.command("consumer run");
-                let lie = if replies == 1 { "reply lies" } else { "replies lie" };
+                let lie = if *replies == 1 { "reply lies" } else { "replies lie" };
                 format!("{replies} {lie} unread; is a consumer running? ({consumer})")
             }
-            (0, 0, 0) => {
+            Backlog::Gathering => "the consumer has the replies in hand".to_owned(),
+            Backlog::Nothing => {
                 "every copy was taken from its queue, and no answer is on its way".to_owned()
             }
-            (0, 1, 0) => "1 copy is in hand: its provider is thinking".to_owned(),
-            (0, in_flight, 0) => {
-                format!("{in_flight} copies are in hand: the providers are thinking")
+            Backlog::InHand(1) => "1 copy is in hand: its provider is thinking".to_owned(),
+            Backlog::InHand(copies) => {
+                format!("{copies} copies are in hand: the providers are thinking")
             }
-            (1, _, 0) if expected == 1 => format!("the copy lies unread; is `{run}` running?"),
-            (unread, _, 0) if unread >= expected => {
-                format!("all {unread} copies lie unread; is `{run}` running?")
-            }
-            (unread, _, 0) => {
-                format!("{unread} of {expected} copies unread; is `{run}` running for all?")
+            Backlog::Requests(of) => {
+                let running = self.running(of);
+                match of.len() {
+                    1 if all == 1 => format!("the copy lies unread; {running}"),
+                    unread if unread >= all => format!("all {unread} copies lie unread; {running}"),
+                    unread => format!("{unread} of {all} copies unread; {running}"),
+                }
             }
         };
+        let is_unread = matches!(backlog, Backlog::Replies(_) | Backlog::Requests(_));
         Some(Line::new(if is_unread { Tone::Failed } else { Tone::Faint }, text))
+    }
+
+    /// Asks whether the workers of these providers run. A real one needs its own program or endpoint.
+    fn running(&self, of: &[&Responder]) -> String {
+        let run = self.settings.command("providers run");
+        match of {
+            _ if of.iter().any(|who| is_simulated(who)) => format!("is `{run}` running?"),
+            [real] => format!("is `{run} {} -- PROGRAM` running?", real.as_str()),
+            _ => {
+                let names: Vec<_> = of.iter().map(|who| who.as_str()).collect();
+                format!("are the workers of {} running?", names.join(", "))
+            }
+        }
     }
 
     fn draw(&mut self) {

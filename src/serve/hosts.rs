@@ -58,7 +58,7 @@ impl Hosts {
         Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, error))
     }
 
-    /// Checks that a page may submit, and fails with 403 otherwise. Only browsers send an origin. The page must
+    /// Checks that a page may submit and end RFQs, and fails with 403 otherwise. Only browsers send an origin. The page must
     /// come from this server, or from a listed name: a proxy in front may have replaced the host.
     pub(super) fn check_origin(&self, headers: &HeaderMap) -> Result<(), Problem> {
         let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
@@ -66,7 +66,8 @@ impl Hosts {
         if origin.to_str().is_ok_and(|origin| self.own(origin, host)) {
             return Ok(());
         }
-        let error = format!("a page of another origin may not submit here; {OPTION}");
+        let error =
+            format!("a page of another origin may neither submit nor end RFQs here; {OPTION}");
         Err(Problem::new(StatusCode::FORBIDDEN, error))
     }
 

@@ -89,8 +89,8 @@ pub struct ServeSettings {
 pub struct Commands {
     /// Starts this server again.
     pub serve: String,
-    /// Starts LocalStack, or asks AWS how the stack is.
-    pub start_backend: String,
+    /// Starts LocalStack, or asks AWS how the stack is; `None` where LocalStack runs on another machine.
+    pub start_backend: Option<String>,
     pub set_up: String,
     pub run_providers: String,
     pub run_consumer: String,

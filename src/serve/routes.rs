@@ -26,7 +26,7 @@ use super::{AppState, Operation, page, tell};
 use crate::aws::Topic;
 use crate::core::text::compact_json;
 use crate::core::{RfqId, parse_duration, show_duration};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::flow::close::close;
 use crate::flow::draft::{JSON_MAX, Term, Terms, of_json, utf8};
 use crate::flow::quotes::snapshot;
@@ -186,7 +186,7 @@ async fn find(
     let Query(FindOptions { id: typed }) = options
         .map_err(|_| Problem::new(StatusCode::BAD_REQUEST, "`id` is missing, as in ?id=78c3"))?;
     let id = match &state.settings.find {
-        Some(find) => find(typed).await?,
+        Some(find) => find(typed).await.map_err(|error| unlisted(&error))?,
         None => RfqId::parse(&typed).map_err(|_| Problem::no_such_rfq())?,
     };
     let table = state.aws.table();
@@ -194,6 +194,18 @@ async fn find(
     tell(&state.report, Operation::Reading, read.as_ref().err());
     read?.ok_or_else(Problem::no_such_rfq)?;
     Ok(json_answer(StatusCode::OK, compact_json(&json!({"rfq-id": id.as_str()}))))
+}
+
+/// The problem with a prefix, without the ids that the command line would list.
+fn unlisted(error: &Error) -> Problem {
+    match error.kind() {
+        Kind::NoSuchRfq => Problem::no_such_rfq(),
+        Kind::Invalid => Problem::new(
+            StatusCode::BAD_REQUEST,
+            "several RFQs begin like this; give more of the id",
+        ),
+        _ => Problem::from(error),
+    }
 }
 
 /// `POST /rfqs/{id}/close`: 200 with all details. An RFQ that is over stays as it is.
@@ -206,7 +218,8 @@ async fn end(
     let id = known(id)?;
     let closed = within(CLIENT_LIMIT, close(&state.aws, &id)).await;
     tell(&state.report, Operation::Closing, closed.as_ref().err());
-    let (gathering, _) = closed?.ok_or_else(Problem::no_such_rfq)?;
+    let (mut gathering, _) = closed?.ok_or_else(Problem::no_such_rfq)?;
+    state.filters.explain(&state.aws, &mut gathering).await;
     Ok(json_answer(StatusCode::OK, compact_json(&document(&gathering))))
 }
 

@@ -27,6 +27,44 @@ pub struct Depths {
     pub response_dead_letters: QueueCounts,
 }
 
+/// What the queues say about an RFQ without any answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Backlog<'a> {
+    /// So many replies are in the response queue: no consumer reads it.
+    Replies(u64),
+    /// These providers have requests in their queues: their workers do not read them.
+    Requests(Vec<&'a Responder>),
+    /// A consumer has replies in hand.
+    Gathering,
+    /// So many providers have requests in hand.
+    InHand(usize),
+    /// The queues are empty.
+    Nothing,
+}
+
+impl Depths {
+    /// What explains that there is no answer. A queue that is not here belongs to another owner: its contents are
+    /// unknown.
+    pub fn backlog(&self) -> Backlog<'_> {
+        let known = || self.providers.iter().filter_map(|(who, counts)| Some((who, (*counts)?)));
+        let unread: Vec<_> =
+            known().filter(|(_, counts)| counts.ready > 0).map(|(who, _)| who).collect();
+        let in_hand = known().filter(|(_, counts)| counts.in_flight > 0).count();
+        match (self.responses, in_hand) {
+            (QueueCounts { ready: replies @ 1.., .. }, _) => Backlog::Replies(replies),
+            _ if !unread.is_empty() => Backlog::Requests(unread),
+            (QueueCounts { in_flight: 1.., .. }, _) => Backlog::Gathering,
+            (_, 1..) => Backlog::InHand(in_hand),
+            (_, 0) => Backlog::Nothing,
+        }
+    }
+}
+
+/// Whether a name is one that `setup` gives to simulated providers.
+pub fn is_simulated(responder: &Responder) -> bool {
+    ProviderName::parse(responder.as_str()).is_ok_and(|name| name.number().is_some())
+}
+
 /// Counts the queues of these providers, then the dead letters and the response queue. Messages travel in this
 /// order, so that none is missed in transit. Sends one `GetQueueUrl`, and one `GetQueueAttributes` per queue.
 ///
@@ -106,5 +144,37 @@ async fn depth(responses: &Queue, aws: &Aws, provider: &Responder) -> Result<Opt
         Ok(counts) => Ok(Some(counts)),
         Err(error) if error.is_transient() => Err(error),
         Err(_) => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holds(ready: u64, in_flight: u64) -> QueueCounts {
+        QueueCounts { ready, in_flight }
+    }
+
+    #[test]
+    fn what_explains_that_there_is_no_answer() {
+        let acme = Responder::stored("acme");
+        let depths = |of_acme: Option<QueueCounts>, responses: QueueCounts| Depths {
+            providers: vec![(acme.clone(), of_acme), (Responder::stored("globex"), None)],
+            responses,
+            provider_dead_letters: holds(7, 7),
+            response_dead_letters: holds(7, 7),
+        };
+        for (of_acme, responses, said) in [
+            (Some(holds(1, 1)), holds(2, 3), Backlog::Replies(2)),
+            // Replies in hand are being gathered.
+            (Some(holds(1, 1)), holds(0, 3), Backlog::Requests(vec![&acme])),
+            (Some(holds(0, 1)), holds(0, 3), Backlog::Gathering),
+            (Some(holds(0, 1)), holds(0, 0), Backlog::InHand(1)),
+            (Some(holds(0, 0)), holds(0, 0), Backlog::Nothing),
+            (None, holds(0, 0), Backlog::Nothing),
+        ] {
+            assert_eq!(depths(of_acme, responses).backlog(), said);
+        }
+        assert!(is_simulated(&ProviderName::simulated(4).responder()) && !is_simulated(&acme));
     }
 }

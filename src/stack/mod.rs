@@ -23,7 +23,9 @@ mod topic;
 use std::collections::HashMap;
 use std::time::Duration;
 
-pub use depths::{Depths, all_depths, count_lag, depths, depths_and_subscribers};
+pub use depths::{
+    Backlog, Depths, all_depths, count_lag, depths, depths_and_subscribers, is_simulated,
+};
 pub use listing::{StackSummary, stack_names, stacks};
 pub use recipients::{Audience, Recipients};
 pub use register::{

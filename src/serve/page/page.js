@@ -100,8 +100,7 @@ const wrong = (typed) =>
 // The request as JSON. The details go out as they were typed: numbers here would lose digits.
 const written = ({ details, until, deadline, ...request }) => {
   if (until) request.until = until.split(/[\s,]+/).filter((one) => one && one !== "or");
-  // A number alone is one of seconds.
-  if (deadline) request.deadline = /^\d+$/.test(deadline) ? `${deadline}s` : deadline;
+  if (deadline) request.deadline = deadline;
   const json = JSON.stringify(request);
   return details ? `${json.slice(0, -1)},"details":${details}}` : json;
 };

@@ -142,7 +142,7 @@ const render = (state) => {
   show("truth", truth);
   show("regret", ...(others.length > 0 ? [others.join(" ")] : []));
   const { unread } = state;
-  show("unread", ...(unread ? [`${unread.said}. To read them, run `, element("code", "", unread.command)] : []));
+  show("unread", ...(unread ? [unread.said, ...(unread.command ? [" ", element("code", "", unread.command)] : [])] : []));
   renderChart(state, before);
   tick();
   tell(state, before);
@@ -219,6 +219,19 @@ const tick = () => {
   if (goesOn) at("seconds").textContent = left === null ? "no deadline" : `${duration(left)} left`;
 };
 
+// Closes an RFQ; says why it was not closed, if it was not.
+const close = async (id) => {
+  try {
+    const answer = await fetch(`${path(id)}/close`, { method: "POST" });
+    if (answer.ok) return null;
+    if (answer.status === 404) return trouble("gone").said;
+    const { error, kind } = await answer.json();
+    return kind ? trouble(kind).said : shown(error);
+  } catch {
+    return trouble("server").said;
+  }
+};
+
 const endNow = async () => {
   const { id } = followed;
   const button = at("end");
@@ -226,17 +239,11 @@ const endNow = async () => {
   button.setAttribute("aria-disabled", "true");
   button.textContent = "Ending";
   at("end-error").textContent = "";
-  let kind = null;
-  try {
-    const answer = await fetch(`${path(id)}/close`, { method: "POST" });
-    if (!answer.ok) kind = await kindOf(answer);
-  } catch {
-    kind = "server";
-  }
+  const problem = await close(id);
   button.removeAttribute("aria-disabled");
-  if (kind) at("end-error").replaceChildren(`It was not ended: ${trouble(kind).said}`);
+  if (problem) at("end-error").replaceChildren(`It was not ended: ${problem}`);
   // What ended it comes with the next change.
-  setTimeout(() => (button.textContent = "End now"), kind ? 0 : AGAIN_MS);
+  setTimeout(() => (button.textContent = "End now"), problem ? 0 : AGAIN_MS);
 };
 
 at("retry").addEventListener("click", retry);

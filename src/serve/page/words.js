@@ -37,11 +37,12 @@ export const name = (prefix, rest) => {
 // What is wrong, what to do about it, and the command that does it.
 const TROUBLES = {
   server: () => ["The rydes server does not respond", "Start it", about.commands.serve],
-  unreachable: () => [
-    `${about.backend} does not respond`,
-    about.backend === "AWS" ? "See what is wrong" : "Start it",
-    about.commands["start-backend"],
-  ],
+  unreachable: () => {
+    const said = `${about.backend} does not respond`;
+    const command = about.commands["start-backend"];
+    if (!command) return [said, "It must be started on the machine that runs it"];
+    return [said, about.backend === "AWS" ? "See what is wrong" : "Start it", command];
+  },
   "not-set-up": () => ["The stack is not set up", "Set it up", about.commands["set-up"]],
   "no-provider": () => ["No provider is subscribed", "Add the simulated ones", about.commands["set-up"]],
   backend: () => [`${about.backend} did not answer as it should`, "See what is wrong", about.commands.status],
@@ -51,7 +52,8 @@ const TROUBLES = {
 
 export const trouble = (kind) => {
   const [said, todo, command] = (TROUBLES[kind] ?? TROUBLES.backend)();
-  return { said, todo: command ? [`${todo}: `, element("code", "", command)] : [] };
+  if (!command) return { said, todo: todo ? [todo] : [] };
+  return { said, todo: [`${todo}: `, element("code", "", command)] };
 };
 
 // The word for what an answer of the server's lacks.

@@ -23,8 +23,8 @@ use crate::core::timeline::Timeline;
 pub struct Unread {
     /// A sentence.
     pub said: String,
-    /// A command line.
-    pub command: String,
+    /// The command line that helps, where there is one.
+    pub command: Option<String>,
 }
 
 /// The fields of `quotes --output json`, and these for people:

@@ -31,6 +31,39 @@ fn an_rfq_is_ended_over_http_once() {
 }
 
 #[test]
+fn a_search_lists_no_other_ids() {
+    let stack = Stack::set_up(1);
+    let server = stack.serve();
+    for id in ["78c371f6-one", "78c371f6-two"] {
+        let body = json!({"from": "A", "to": "B", "rfq-id": id});
+        assert_eq!(server.post(&body.to_string()).status, 201);
+    }
+    let find = |id: &str| server.get(&format!("/rfqs?id={id}"));
+    wait_for("they are remembered", || (find("78c371f6").status == 400).then_some(()));
+    for (typed, status) in [("78c371f6", 400), ("nothing", 404), ("%0A", 404), ("", 404)] {
+        let answer = find(typed);
+        assert_eq!(answer.status, status, "{typed}: {answer:?}");
+        for listed in ["one", "two", "newest"] {
+            assert!(!answer.body.contains(listed), "{typed}: {answer:?}");
+        }
+    }
+}
+
+#[test]
+fn the_end_over_http_says_who_was_not_asked_and_why() {
+    let stack = Stack::set_up(1);
+    stack.rydes("providers add acme").arg("--only").arg(r#"{"to": ["Rome"]}"#).run().exits(0);
+    let server = stack.serve();
+    let id = server.submit(r#", "deadline": "10m", "to": "Oslo""#);
+    let url = format!("{}/rfqs/{id}/close", server.url);
+    let closed = post(&url, "", &[]).json();
+    let shown = server.get(&format!("/query-instant-ride-rfq/{id}?view=full")).json();
+    assert_eq!(closed["providers"], shown["providers"]);
+    let states: Vec<_> = closed["providers"].as_array().expect("an array").iter().collect();
+    assert!(states.iter().any(|one| one["reason"].is_string()), "{closed}");
+}
+
+#[test]
 fn an_rfq_is_found_by_a_prefix_on_this_machine_alone() {
     let stack = Stack::set_up(1);
     let local = stack.serve();
@@ -44,4 +77,10 @@ fn an_rfq_is_found_by_a_prefix_on_this_machine_alone() {
     assert_eq!(find(&open, &id[..8]).status, 404, "whoever guesses finds nothing");
     assert_eq!(find(&open, &id).json(), json!({"rfq-id": id}));
     assert_eq!(get(&format!("{}/rfqs", url(&open))).status, 400);
+    // Behind a proxy every client seems to be on this machine.
+    let proxied =
+        Server::start(stack.rydes("serve --listen 127.0.0.1:0 --host rides.example -o jsonl"));
+    assert_eq!(find(&proxied, &id[..8]).status, 404);
+    assert_eq!(find(&proxied, &id).status, 200);
+    assert_eq!(get(&format!("{}/about", proxied.url)).json()["finds-prefixes"], false);
 }

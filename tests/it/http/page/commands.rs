@@ -31,6 +31,30 @@ fn end_now_closes_it_while_it_goes_on() {
 }
 
 #[test]
+fn an_end_that_is_refused_says_why() {
+    let stack = Stack::set_up(1);
+    let server = stack.serve();
+    let id = server.submit(r#", "deadline": "10m""#);
+    let browser = Browser::start();
+    browser.open(&format!("{}/rfqs/{id}", server.url));
+    browser.sees("#end", "End now");
+    let refused = json!({"error": "a page of another origin may not"}).to_string();
+    let away = json!({"error": "x", "kind": "unreachable"}).to_string();
+    for (status, body, said) in [
+        (404, r#"{"error": "no such RFQ"}"#, "It was not ended: This RFQ no longer exists"),
+        (403, &refused, "It was not ended: a page of another origin may not"),
+        (503, &away, "It was not ended: LocalStack does not respond"),
+        (502, "<html>", "It was not ended: The rydes server does not respond"),
+    ] {
+        let answer = format!("new Response({body:?}, {{ status: {status} }})");
+        browser.run(&format!(
+            "window.fetch = async () => {answer}; document.getElementById('end').click()"
+        ));
+        browser.sees("#end-error", said);
+    }
+}
+
+#[test]
 fn what_ends_it_early_is_typed_and_said() {
     let stack = Stack::set_up(3);
     let server = stack.serve();
@@ -64,6 +88,7 @@ fn queues_that_are_not_read_are_named_with_the_command() {
     browser.sees("#unread", "The queues of all 2 providers hold unread requests");
     let command = browser.text("#unread code");
     assert!(command.starts_with("rydes") && command.ends_with("providers run"), "{command}");
+    browser.sees("#unread", "unread requests. Are the providers running? rydes ");
     let workers = stack.providers("--behavior steady");
     wait_for("it is taken back", || browser.text("#unread").is_empty().then_some(()));
     workers.stop();
@@ -71,7 +96,7 @@ fn queues_that_are_not_read_are_named_with_the_command() {
     let id = server.submit(r#", "deadline": "10m""#);
     stack.send(RESPONSES, &json!({"responder": provider(1), "rfq-id": id, "quote": 1}).to_string());
     browser.open(&format!("{}/rfqs/{id}", server.url));
-    browser.sees("#unread", "The response queue holds an unread reply");
+    browser.sees("#unread", "The response queue holds an unread reply. Is a consumer running?");
     assert!(browser.text("#unread code").ends_with("consumer run"));
 }
 
