@@ -4,12 +4,14 @@ use clap::Args;
 use serde_json::json;
 
 use super::{Context, env};
+use crate::aws::Aws;
 use crate::core::{StackName, Timestamp};
 use crate::error::{Result, exit};
 use crate::settings::{Env, Settings};
-use crate::stack::stacks;
+use crate::stack::{StackList, stacks};
 use crate::terminal::Format;
 use crate::terminal::live::size;
+use crate::view::count_of;
 use crate::view::stacks::{document, table};
 
 /// List the stacks of this account and region.
@@ -29,14 +31,16 @@ pub(super) async fn run(context: &Context) -> Result<u8> {
     let aws = context.connect(&settings).await?;
     let only: Option<&StackName> = context.typed.stack.as_ref().map(|_| &settings.stack);
     let found = Box::pin(stacks(&aws, only));
-    let found = context.visibly("looking for stacks", found).await?;
+    let StackList { stacks: found, unreadable } =
+        context.visibly("looking for stacks", found).await?;
     match output.format {
         Format::Table | Format::Workshop => {
             output.note(&aws.place());
             let width = output.is_terminal().then(|| size().0);
             output.lines(&table(&found, Timestamp::now(), width));
             if found.is_empty() {
-                output.note(&format!("no stack is here: {}", settings.command("setup")));
+                let setup = settings.command(set_up(context, &aws)?);
+                output.note(&format!("no stack is here: {setup}"));
             } else {
                 let rows = "ROWS: one per RFQ and one per answer";
                 // LocalStack's counts are exact.
@@ -50,8 +54,18 @@ pub(super) async fn run(context: &Context) -> Result<u8> {
             "account": aws.account(),
             "region": aws.region(),
             "stacks": found.iter().map(document).collect::<Vec<_>>(),
+            "unreadable": unreadable,
         })),
         Format::Jsonl => found.iter().for_each(|stack| output.json(&document(stack))),
     }
+    if unreadable > 0 {
+        output.note(&format!("{} may not be read", count_of(unreadable as u64, "stack")));
+    }
     Ok(exit::DONE)
+}
+
+/// The command that makes a stack. On AWS it must name one.
+fn set_up(context: &Context, aws: &Aws) -> Result<&'static str> {
+    let is_named = context.typed.stack.is_some() || Env::new(&env).text("RYDES_STACK")?.is_some();
+    Ok(if aws.is_real() && !is_named { "--stack NAME setup" } else { "setup" })
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use futures_util::{StreamExt as _, TryStreamExt as _, stream};
+use futures_util::{StreamExt as _, stream};
 
 use super::queue_state::{self, name_of};
 use super::subscriptions::Listed;
@@ -13,7 +13,7 @@ use super::table::{self, TableState};
 use super::{ArnScope, is_ours};
 use crate::aws::{Aws, CONCURRENCY, Queue};
 use crate::core::{Names, StackName, Timestamp};
-use crate::error::{Kind, Result};
+use crate::error::{Error, Kind, Result};
 
 /// A stack and its size. What has gone, or was never made, is `None`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +33,14 @@ pub struct StackSummary {
     pub dead_replies: Option<u64>,
 }
 
+/// The stacks of an account and region.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StackList {
+    pub stacks: Vec<StackSummary>,
+    /// How many others there may be, which these credentials may not read.
+    pub unreadable: usize,
+}
+
 /// The URLs of those of its queues that are not a provider's.
 type Urls = Vec<String>;
 
@@ -44,23 +52,36 @@ pub async fn stack_names(aws: &Aws) -> Result<Vec<StackName>> {
     Ok(suggested(aws).await?.into_keys().collect())
 }
 
-/// The stacks of this account and region, or only this one.
+/// The stacks of this account and region, or only this one. One that may not be read is counted.
 ///
 /// # Errors
-/// Any error of a request.
-pub async fn stacks(aws: &Aws, only: Option<&StackName>) -> Result<Vec<StackSummary>> {
+/// Any error of a request, but a permission that lacks for one stack.
+pub async fn stacks(aws: &Aws, only: Option<&StackName>) -> Result<StackList> {
     let mut suggested = suggested(aws).await?;
     suggested.retain(|name, _| only.is_none_or(|only| name == only));
-    let found: Vec<_> = stream::iter(suggested)
+    let looks: Vec<_> = stream::iter(suggested)
         .map(|(name, urls)| async move {
             let mut there = aws.clone();
             there.names = Names::new(&name);
             look(&there, name, &urls).await
         })
         .buffered(CONCURRENCY)
-        .try_collect()
-        .await?;
-    Ok(found.into_iter().flatten().collect())
+        .collect()
+        .await;
+    let mut list = StackList::default();
+    for look in looks {
+        match look {
+            Ok(found) => list.stacks.extend(found),
+            Err(error) if is_denied(&error) => list.unreadable += 1,
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(list)
+}
+
+/// Whether the credentials are accepted, but lack the permission.
+fn is_denied(error: &Error) -> bool {
+    error.is_fatal() && error.kind() == Kind::Other
 }
 
 async fn suggested(aws: &Aws) -> Result<BTreeMap<StackName, Urls>> {

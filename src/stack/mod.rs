@@ -26,7 +26,7 @@ use std::time::Duration;
 pub use depths::{
     Backlog, Depths, all_depths, count_lag, depths, depths_and_subscribers, is_simulated,
 };
-pub use listing::{StackSummary, stack_names, stacks};
+pub use listing::{StackList, StackSummary, stack_names, stacks};
 pub use recipients::{Audience, Recipients};
 pub use register::{
     Added, ProviderKind, Registered, add, provider_kind, register, register_in_full,

@@ -2,17 +2,20 @@
 
 use serde_json::{Value, json};
 
-use super::table::{Column, cut, lines};
+use super::table::{Column, cut, cut_middle, lines, width_of};
 use crate::core::{Timestamp, show_duration};
 use crate::stack::StackSummary;
 
+const TITLES: [&str; 5] = ["STACK", "AGE", "PROVIDERS", "ROWS", "DEAD LETTERS"];
 const COLUMNS: [Column<'static>; 5] = [
-    Column::Left("STACK"),
-    Column::Right("AGE"),
-    Column::Right("PROVIDERS"),
-    Column::Right("ROWS"),
-    Column::Right("DEAD LETTERS"),
+    Column::Left(TITLES[0]),
+    Column::Right(TITLES[1]),
+    Column::Right(TITLES[2]),
+    Column::Right(TITLES[3]),
+    Column::Right(TITLES[4]),
 ];
+/// The least that is left of a name.
+const SHORTEST_NAME: usize = 5;
 
 /// The table, its header first; nothing without stacks.
 pub fn table(stacks: &[StackSummary], now: Timestamp, width: Option<u16>) -> Vec<String> {
@@ -27,11 +30,16 @@ pub fn table(stacks: &[StackSummary], now: Timestamp, width: Option<u16>) -> Vec
             shown(dead_letters(stack)),
         ]
     };
-    let rows: Vec<_> = stacks.iter().map(row).collect();
+    let mut rows: Vec<_> = stacks.iter().map(row).collect();
     if rows.is_empty() {
         return Vec::new();
     }
-    let width = width.map_or(usize::MAX, usize::from);
+    let Some(width) = width.map(usize::from) else { return lines(&COLUMNS, &rows) };
+    // When space is short, only the names are cut.
+    let numbers: usize = (1..COLUMNS.len()).map(|at| width_of(TITLES[at], &rows, at) + 2).sum();
+    for row in &mut rows {
+        row[0] = cut_middle(&row[0], width.saturating_sub(numbers).max(SHORTEST_NAME));
+    }
     lines(&COLUMNS, &rows).iter().map(|line| cut(line, width)).collect()
 }
 

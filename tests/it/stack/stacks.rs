@@ -5,7 +5,7 @@ use tempfile::TempDir;
 use super::{document, says};
 use crate::support::aws::Aws;
 use crate::support::localstack::endpoint;
-use crate::support::proxy::Proxy;
+use crate::support::proxy::{Proxy, ProxyFault};
 use crate::support::resources::{clients, wait};
 use crate::support::stack::{RESPONSE_DEAD_LETTERS, Stack, provider};
 use crate::support::{Rydes, rydes};
@@ -81,6 +81,32 @@ fn the_tag_decides_and_what_is_left_of_a_stack_shows() {
 }
 
 #[test]
+fn a_stack_that_may_not_be_read_does_not_end_the_list() {
+    const DENIED: &str = r#"{"__type": "AccessDeniedException", "message": "not you"}"#;
+    let account = &account(85);
+    for stack in ["team1", "team2"] {
+        on(account, &format!("--stack {stack} setup --providers 1")).run().exits(0);
+    }
+    let proxy = Proxy::start();
+    let list = |options: &str| {
+        proxy.fail("DescribeTable", 1, ProxyFault::Answer(400, DENIED));
+        let list = on(account, &format!("stacks {options}"));
+        list.env("AWS_ENDPOINT_URL", &proxy.url).run().exits(0)
+    };
+    let listed = list("");
+    assert_eq!(listed.stdout.lines().count(), 2, "{}", listed.stdout);
+    says(&listed, "1 stack may not be read\n");
+    let told = document(&list("-o json"));
+    assert_eq!(
+        (told["stacks"].as_array().map(Vec::len), &told["unreadable"]),
+        (Some(1), &1.into())
+    );
+    for stack in ["team1", "team2"] {
+        on(account, &format!("--stack {stack} teardown --yes")).run().exits(0);
+    }
+}
+
+#[test]
 fn all_pages_are_read_and_few_requests_made() {
     // Alone in its account: the others' names would fill more than a page.
     let account = &account(84);
@@ -119,6 +145,7 @@ fn all_pages_are_read_and_few_requests_made() {
 fn on_aws_no_stack_must_be_named() {
     let (aws, account) = (Aws::start(), &account(82));
     let run = |line: &str| aws.rydes(account, line).run();
+    says(&run("stacks").exits(0), "no stack is here: rydes --aws --stack NAME setup\n");
     run("--stack mine setup --providers 1").exits(0);
     let listed = run("stacks").exits(0);
     assert!(listed.stdout.contains("\nmine "), "{}", listed.stdout);
