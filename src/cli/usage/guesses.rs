@@ -23,7 +23,7 @@ const EVERY: &[&str] = &[""];
 /// Those of single commands come first.
 const OPTIONS: &[Options] = &[
     (&["submit"], &["--timeout", "--within", "--time-limit", "--ttl"], "--deadline"),
-    (&["submit"], &["--watch", "--follow", "--sync"], "--wait"),
+    (&["submit"], &["--watch", "--follow", "--live", "--sync"], "--wait"),
     (&["submit"], &["--origin", "--source", "--start", "--pickup"], "--from"),
     (&["submit"], &["--destination", "--dest", "--target", "--end"], "--to"),
     (&["submit"], &["--number", "--repeat", "--times", "--copies", "-n"], "--count"),
@@ -36,7 +36,7 @@ const OPTIONS: &[Options] = &[
     (&["quotes"], &["--wait", "--follow", "--live", "-f"], "--watch"),
     (&["quotes"], &["--deadline", "--max-wait"], "--timeout"),
     (&["quotes"], &["--column", "--columns", "--field", "--fields", "--details"], "--show"),
-    (&["verify"], &["--watch", "--follow"], "--wait"),
+    (&["verify"], &["--watch", "--follow", "--live"], "--wait"),
     (&["setup"], &["--count", "--number", "--num-providers"], "--providers"),
     (&["setup", "teardown"], &["--plan", "--preview", "--what-if"], "--dry-run"),
     (&["teardown"], &["--force", "--no-confirm", "-f"], "--yes"),
@@ -62,7 +62,9 @@ const OPTIONS: &[Options] = &[
     (&["trace"], &["--picture", "--image", "--draw", "--file"], "--svg"),
     (&["status"], &["--last", "--count", "-n"], "--rfqs"),
     (&["dlq replay"], &["--provider"], "--to"),
-    (&["dlq replay"], &["--letter", "--letters"], "--id"),
+    (&["dlq replay", "dlq purge"], &["--letter", "--letters"], "--id"),
+    (&["dlq purge"], &["--force", "--no-confirm", "-f"], "--yes"),
+    (&["dlq list"], &["--max", "--count", "-n"], "--limit"),
     (EVERY, &["--format", "--pretty", "--csv", "--yaml"], "--output"),
     (EVERY, &["--url", "--endpoint", "--port", "--host"], "--endpoint-url"),
     (EVERY, &["--name", "--stack-name", "-s"], "--stack"),
@@ -70,7 +72,7 @@ const OPTIONS: &[Options] = &[
     (EVERY, &["--silent"], "--quiet"),
     (EVERY, &["--no-color", "--no-colour"], "--color never"),
     (EVERY, &["--colour", "--colors"], "--color"),
-    (EVERY, &["--real", "--live", "--cloud"], "--aws"),
+    (EVERY, &["--real", "--cloud"], "--aws"),
     (EVERY, &["--aws-region"], "--region"),
     (EVERY, &["--aws-profile"], "--profile"),
 ];
@@ -81,6 +83,21 @@ const ADVICE: &[Options] = &[
         RFQ,
         &["--id", "--rfq-id", "--rfq"],
         "write the id without an option, as in `rydes quotes RFQ-ID`",
+    ),
+    (
+        &["dlq show"],
+        &["--id", "--letter"],
+        "write the id without an option, as in `rydes dlq show ID`",
+    ),
+    (
+        &["dlq list"],
+        &["--id", "--rfq", "--rfq-id"],
+        "write the id of an RFQ without an option, as in `rydes dlq list RFQ-ID`",
+    ),
+    (
+        &["dlq purge"],
+        &["--all", "-a"],
+        "without `--id`, all letters are meant: write `rydes dlq purge`",
     ),
     (
         &["providers run", "providers try"],
@@ -133,7 +150,9 @@ const COMMANDS: &[Options] = &[
     (&["rydes"], &["check", "audit"], "verify"),
     (&["rydes"], &["timeline"], "trace"),
     (&["rydes"], &["cancel", "end"], "close"),
-    (&["rydes"], &["dead-letters", "letters", "replay"], "dlq"),
+    (&["rydes"], &["dead-letters", "letters"], "dlq"),
+    (&["rydes"], &["replay", "redrive"], "dlq replay"),
+    (&["rydes"], &["purge"], "dlq purge"),
     (&["rydes"], &["load", "loadtest"], "bench"),
     (&["rydes"], &["web", "http", "page", "ui"], "serve"),
     (&["rydes providers"], &["start", "serve", "work"], "run"),
@@ -143,6 +162,8 @@ const COMMANDS: &[Options] = &[
     (&["rydes providers"], &["test", "ask"], "try"),
     (&["rydes consumer"], &["start"], "run"),
     (&["rydes dlq"], &["ls"], "list"),
+    (&["rydes dlq"], &["get", "cat"], "show"),
+    (&["rydes dlq"], &["delete", "clear", "rm", "remove", "empty"], "purge"),
     (&["rydes dlq"], &["redrive", "retry", "resend"], "replay"),
     (&["rydes localstack"], &["start", "run"], "up"),
     (&["rydes localstack"], &["stop", "remove"], "down"),
@@ -157,6 +178,12 @@ pub(super) fn option(command: &str, typed: &str) -> Option<Guess> {
         advice.or_else(|| find(OPTIONS, name, typed).map(Guess::Typed))
     };
     of(command).or_else(|| of(""))
+}
+
+/// What to write in place of a word that `command` does not take, for commands that take it as an option.
+pub(super) fn word(command: &str, typed: &str) -> Option<String> {
+    let takes_ids = ["rydes dlq replay", "rydes dlq purge"].contains(&command);
+    takes_ids.then(|| format!("write `--id {typed}`"))
 }
 
 /// What a command means that `above` does not have.
@@ -205,6 +232,34 @@ mod tests {
         let mut program = Cli::command();
         program.build();
         program
+    }
+
+    #[test]
+    fn dead_letters_are_named_and_deleted_as_people_type_it() {
+        let advice = |command: &str, typed: &str| match option(command, typed) {
+            Some(Guess::Typed(said) | Guess::Said(said)) => said,
+            None => "",
+        };
+        for (command, typed, said) in [
+            ("rydes dlq show", "--id", "as in `rydes dlq show ID`"),
+            ("rydes dlq purge", "--all", "write `rydes dlq purge`"),
+            ("rydes dlq purge", "--force", "--yes"),
+            ("rydes submit", "--live", "--wait"),
+            ("rydes quotes", "--live", "--watch"),
+            ("rydes verify", "--live", "--wait"),
+        ] {
+            assert!(advice(command, typed).ends_with(said), "{command} {typed}");
+        }
+        assert_eq!(advice("rydes setup", "--live"), "");
+        for (above, typed, meant) in [
+            ("rydes", "purge", "dlq purge"),
+            ("rydes dlq", "rm", "purge"),
+            ("rydes dlq", "cat", "show"),
+        ] {
+            assert_eq!(super::command(above, typed), Some(meant));
+        }
+        assert_eq!(word("rydes dlq replay", "2f9c").as_deref(), Some("write `--id 2f9c`"));
+        assert_eq!(word("rydes setup", "2f9c"), None);
     }
 
     #[test]

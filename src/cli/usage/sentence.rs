@@ -37,7 +37,8 @@ fn unknown(error: &clap::Error, typed: &str) -> Error {
     let command = guesses::command_in(&usage(error));
     if !typed.starts_with('-') {
         let problem = format!("unexpected argument `{}`", quoted(typed));
-        return Error::invalid(problem).hint(format!("{command} --help"));
+        let hint = guesses::word(&command, &quoted(typed));
+        return Error::invalid(problem).hint(hint.unwrap_or_else(|| format!("{command} --help")));
     }
     let problem = Error::invalid(format!("`{command}` has no option `{typed}`"));
     match guesses::option(&command, typed) {
