@@ -14,6 +14,7 @@ use tokio::sync::OnceCell;
 use tokio::time::timeout;
 
 use crate::aws::Aws;
+use crate::core::prefix::{Beginning, SHORTEST_PREFIX, ambiguous, is_long_enough};
 use crate::core::text::{compact_json, printable};
 use crate::core::{RequestRow, RfqId, Timestamp, show_duration};
 use crate::error::{Error, Kind, Result};
@@ -26,7 +27,6 @@ const MOST: usize = 1_000;
 const MOST_BYTES: u64 = 1 << 22;
 /// The newest RFQs of a bulk submission, or of a `serve`, that are remembered.
 pub(super) const REMEMBERED: usize = 10;
-const SHORTEST_PREFIX: usize = 4;
 const HINTED: usize = 3;
 /// Time limit for the disk.
 const DISK_LIMIT: Duration = Duration::from_secs(2);
@@ -168,26 +168,14 @@ impl Recent {
                 .hint("name one by its id")),
             };
         };
-        if typed.chars().count() >= SHORTEST_PREFIX {
-            let mut fitting: Vec<_> =
-                entries.iter().map(|e| e.id.as_str()).filter(|id| id.starts_with(typed)).collect();
-            fitting.sort_unstable();
-            fitting.dedup();
-            match fitting.as_slice() {
-                _ if fitting.contains(&typed) => {}
-                [only] => return self.parse(only).await,
-                [] => {}
-                _ => {
-                    let all = fitting.iter().map(|id| printable(id)).collect::<Vec<_>>();
-                    return Err(Error::invalid(format!(
-                        "`{}` may be any of {}",
-                        printable(typed),
-                        all.join(", ")
-                    )));
-                }
-            }
+        if !is_long_enough(typed) {
+            return self.parse(typed).await;
         }
-        self.parse(typed).await
+        match Beginning::of(typed, entries.iter().map(|entry| entry.id.as_str())) {
+            Beginning::None => self.parse(typed).await,
+            Beginning::One(only) => self.parse(only).await,
+            Beginning::Several(all) => Err(Error::invalid(ambiguous(typed, &all))),
+        }
     }
 
     /// A malformed id is the id of no RFQ.

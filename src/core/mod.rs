@@ -14,6 +14,7 @@ mod ids;
 mod message;
 mod names;
 mod pointer;
+pub mod prefix;
 mod price;
 mod ride;
 mod row;

@@ -3,12 +3,11 @@
 use std::collections::HashSet;
 
 use crate::aws::{Aws, DeadLetter, Queue};
+use crate::core::prefix::{Beginning, ambiguous, is_long_enough, too_short};
 use crate::error::{Error, Result};
 
 /// Characters of a whole id: SQS makes UUIDs.
 const WHOLE: usize = 36;
-/// The fewest characters that name a letter.
-const SHORTEST_PREFIX: usize = 4;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LetterKind {
@@ -58,8 +57,9 @@ pub async fn look(
         Ok::<_, Error>(QueueLook { kind, queue: queue.name().to_owned(), letters, held })
     };
     let [requests, replies] = LetterKind::ALL;
-    let (requests, replies) = tokio::try_join!(look(requests), look(replies))?;
-    Ok([requests, replies])
+    // A look that was broken off would leave its letters hidden.
+    let (requests, replies) = tokio::join!(look(requests), look(replies));
+    Ok([requests?, replies?])
 }
 
 /// The ids that were meant. A whole id is taken as it is; the beginning of one is looked for, and stays as it is if no
@@ -84,13 +84,14 @@ pub async fn ids(aws: &Aws, typed: &[String]) -> Result<HashSet<String>> {
     Ok(ids)
 }
 
-/// The letter that was meant, by its id or a beginning that no other letter has.
+/// The letter that was meant, by its id or a beginning that no other letter has. A look for a whole id ends with it.
 ///
 /// # Errors
 /// Invalid if the beginning is too short, or if several letters have it; any error of a request.
 pub async fn find(aws: &Aws, typed: &str) -> Result<Option<(LetterKind, String, DeadLetter)>> {
     check(typed)?;
-    let found = look(aws, usize::MAX, |letter| letter.id.starts_with(typed)).await?;
+    let most = if typed.chars().count() >= WHOLE { 1 } else { usize::MAX };
+    let found = look(aws, most, |letter| letter.id.starts_with(typed)).await?;
     let all = found.iter().flat_map(|of| &of.letters).map(|letter| letter.id.clone());
     let Some(id) = only(typed, &all.collect::<Vec<_>>())? else { return Ok(None) };
     let mut all = found.into_iter().flat_map(|QueueLook { kind, queue, letters, .. }| {
@@ -100,41 +101,14 @@ pub async fn find(aws: &Aws, typed: &str) -> Result<Option<(LetterKind, String, 
 }
 
 fn check(typed: &str) -> Result<()> {
-    if typed.chars().count() >= SHORTEST_PREFIX {
-        return Ok(());
-    }
-    Err(Error::invalid(format!(
-        "`{}` is too short: an id, or its first {SHORTEST_PREFIX} characters or more, names a letter",
-        crate::core::text::printable(typed)
-    )))
+    if is_long_enough(typed) { Ok(()) } else { Err(Error::invalid(too_short(typed, "a letter"))) }
 }
 
 /// The one id with this beginning.
 fn only(typed: &str, ids: &[String]) -> Result<Option<String>> {
-    let mut fitting: Vec<_> = ids.iter().filter(|id| id.starts_with(typed)).cloned().collect();
-    if fitting.len() < 2 {
-        return Ok(fitting.pop());
-    }
-    fitting.sort_unstable();
-    Err(Error::invalid(format!(
-        "`{}` may be any of {}",
-        crate::core::text::printable(typed),
-        fitting.join(", ")
-    )))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_beginning_names_one_letter_or_none() {
-        let ids = ["2f9c1c5e".to_owned(), "2f9cffff".to_owned(), "aaaa0000".to_owned()];
-        let only = |typed: &str| only(typed, &ids).map_err(|error| error.to_string());
-        assert_eq!(only("aaaa"), Ok(Some("aaaa0000".to_owned())));
-        assert_eq!(only("bbbb"), Ok(None));
-        assert_eq!(only("2f9c"), Err("`2f9c` may be any of 2f9c1c5e, 2f9cffff".to_owned()));
-        assert!(check("2f9").is_err_and(|error| error.to_string().contains("too short")));
-        assert!(check("2f9c").is_ok());
+    match Beginning::of(typed, ids.iter().map(String::as_str)) {
+        Beginning::None => Ok(None),
+        Beginning::One(only) => Ok(Some(only.to_owned())),
+        Beginning::Several(all) => Err(Error::invalid(ambiguous(typed, &all))),
     }
 }

@@ -63,8 +63,9 @@ pub async fn count(aws: &Aws, chosen: Option<&HashSet<String>>) -> Result<[Count
         Ok::<_, Error>(Counted { kind, ids: seen, hidden })
     };
     let [requests, replies] = LetterKind::ALL;
-    let (requests, replies) = tokio::try_join!(count(requests), count(replies))?;
-    Ok([requests, replies])
+    // A count that was broken off would leave its letters hidden.
+    let (requests, replies) = tokio::join!(count(requests), count(replies));
+    Ok([requests?, replies?])
 }
 
 /// Deletes what was counted, until all is done or until `stop`. `purged` holds what was done, also after an error.

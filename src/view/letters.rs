@@ -37,6 +37,14 @@ pub fn many(kind: LetterKind, number: u64) -> String {
     format!("{number} {what}")
 }
 
+/// The ids of these letters as the table shows them: as short as keeps them apart.
+pub fn short_ids(found: &[QueueLook]) -> Vec<String> {
+    let ids: Vec<_> =
+        found.iter().flat_map(|of| &of.letters).map(|letter| letter.id.as_str()).collect();
+    let length = distinct(&ids);
+    ids.iter().map(|id| id.chars().take(length).collect()).collect()
+}
+
 /// The table, its header first; nothing without letters. Senders and reasons are cut to the width.
 pub fn table(found: &[QueueLook], names: &Names, clock: &Clock, width: Option<u16>) -> Vec<Line> {
     let ids = found.iter().flat_map(|of| &of.letters).map(|letter| letter.id.as_str());

@@ -71,13 +71,14 @@ pub fn purged(purged: &Purged) -> String {
     format!("deleted {requests} and {}", many(LetterKind::Replies, purged.replies))
 }
 
-/// What was counted and what was deleted, for programs.
-pub fn purge_document(counted: [usize; 2], purged: &Purged) -> Value {
+/// What was counted and what was deleted, for programs; `hidden` letters were held by other receivers.
+pub fn purge_document(counted: [usize; 2], hidden: u64, purged: &Purged) -> Value {
     let [requests, replies] = counted;
     let refused = purged.refused.iter().map(|(id, why)| json!({"message-id": id, "reason": why}));
     json!({
         "counted": {"request": requests, "reply": replies},
         "deleted": {"request": purged.requests, "reply": purged.replies},
         "failed": refused.collect::<Vec<_>>(),
+        "hidden": hidden,
     })
 }

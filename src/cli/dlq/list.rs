@@ -7,14 +7,19 @@ use clap::Args;
 use super::super::recent::Recent;
 use super::super::{Context, env};
 use crate::aws::DeadLetter;
+use crate::core::prefix::{Beginning, ambiguous, is_long_enough, too_short};
 use crate::core::text::printable;
 use crate::core::{Gist, RfqId};
 use crate::error::{Error, Result, exit};
 use crate::flow::letters::{QueueLook, look};
+use crate::settings::{Settings, quoted};
 use crate::terminal::Format;
 use crate::terminal::live::size;
 use crate::view::count_of;
-use crate::view::letters::{count, document, many, table};
+use crate::view::letters::{count, document, many, short_ids, table};
+
+/// The most letters that a hint names.
+const MOST_NAMED: usize = 5;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -50,11 +55,9 @@ pub(super) async fn run(context: &Context, command: &List) -> Result<u8> {
         Format::Table | Format::Workshop => {
             let width = output.is_terminal().then(|| size().0);
             output.toned(&table(&found, &aws.names, &context.clock(), width));
-            output.note(&sentence(&found, wanted.as_ref()));
+            output.note(&sentence(&found, wanted.as_ref(), command.limit.into()));
             if found.iter().any(|letters| !letters.letters.is_empty()) {
-                let show = settings.command("dlq show ID");
-                let replay = settings.command("dlq replay --all");
-                output.hint(&format!("{show} shows one in full; {replay} sends all back"));
+                output.hint(&hint(&settings, &found, wanted.as_ref()));
             }
         }
         Format::Json | Format::Jsonl => output.json(&document(&found, &aws.names)),
@@ -63,7 +66,7 @@ pub(super) async fn run(context: &Context, command: &List) -> Result<u8> {
 }
 
 /// `1 request and 2 replies`, `RFQ 78c371f6: 1 request and 0 replies, of about 12 letters`.
-fn sentence(found: &[QueueLook; 2], wanted: Option<&RfqId>) -> String {
+fn sentence(found: &[QueueLook; 2], wanted: Option<&RfqId>, limit: usize) -> String {
     let Some(wanted) = wanted else {
         let [requests, replies] = found;
         return format!("{} and {}", count(requests), count(replies));
@@ -71,7 +74,31 @@ fn sentence(found: &[QueueLook; 2], wanted: Option<&RfqId>) -> String {
     let [requests, replies] = found.each_ref().map(|of| many(of.kind, of.letters.len() as u64));
     let held = count_of(found.iter().map(|of| of.held).sum(), "letter");
     let id = printable(&wanted.short());
-    format!("RFQ {id}: {requests} and {replies}, of about {held}")
+    let is_cut = |of: &QueueLook| of.letters.len() >= limit && of.held > of.letters.len() as u64;
+    let cut = if found.iter().any(is_cut) {
+        format!("; the search ended at `--limit {limit}`")
+    } else {
+        String::new()
+    };
+    format!("RFQ {id}: {requests} and {replies}, of about {held}{cut}")
+}
+
+/// How to look at the letters, and how to send back those that are shown.
+fn hint(settings: &Settings, found: &[QueueLook; 2], wanted: Option<&RfqId>) -> String {
+    let show = settings.command("dlq show ID");
+    let ids = short_ids(found);
+    let replay = match wanted {
+        None => format!("{} sends all back", settings.command("dlq replay --all")),
+        Some(_) if ids.len() > MOST_NAMED => {
+            format!("{} sends one back", settings.command("dlq replay --id ID"))
+        }
+        Some(_) => {
+            let them = if ids.len() == 1 { "it" } else { "them" };
+            let named: String = ids.iter().map(|id| format!(" --id {}", quoted(id))).collect();
+            format!("{} sends {them} back", settings.command(&format!("dlq replay{named}")))
+        }
+    };
+    format!("{show} shows one in full; {replay}")
 }
 
 fn rfq(letter: &DeadLetter) -> Option<RfqId> {
@@ -81,17 +108,17 @@ fn rfq(letter: &DeadLetter) -> Option<RfqId> {
 /// Whether this is the RFQ that was meant. The id of one that was submitted elsewhere may be its beginning only, as
 /// the list shows it.
 fn begins(id: &RfqId, wanted: &RfqId) -> bool {
-    id == wanted
-        || (wanted.as_str().chars().count() >= 4 && id.as_str().starts_with(wanted.as_str()))
+    id == wanted || (is_long_enough(wanted.as_str()) && id.as_str().starts_with(wanted.as_str()))
 }
 
-/// Fails if the beginning of an id fits several RFQs.
+/// Fails if the beginning of an id fits several RFQs, or none because it is too short.
 fn is_one(wanted: &RfqId, found: &[QueueLook]) -> Result<()> {
     let ids: BTreeSet<_> = found.iter().flat_map(|of| &of.letters).filter_map(rfq).collect();
-    if ids.len() < 2 || ids.contains(wanted) {
-        return Ok(());
+    match Beginning::of(wanted.as_str(), ids.iter().map(RfqId::as_str)) {
+        Beginning::None if !is_long_enough(wanted.as_str()) => {
+            Err(Error::invalid(too_short(wanted.as_str(), "an RFQ")))
+        }
+        Beginning::None | Beginning::One(_) => Ok(()),
+        Beginning::Several(all) => Err(Error::invalid(ambiguous(wanted.as_str(), &all))),
     }
-    let all: Vec<_> = ids.iter().map(|id| printable(id.as_str())).collect();
-    let wanted = printable(wanted.as_str());
-    Err(Error::invalid(format!("`{wanted}` may be any of {}", all.join(", "))))
 }

@@ -47,18 +47,19 @@ pub(super) async fn run(context: &Context, command: Purge) -> Result<u8> {
     let held = found.iter().map(|of| of.hidden).sum();
     let counts = found.each_ref().map(|of| of.ids.len());
     let mut done = Purged::default();
-    if counts == [0, 0] {
-        output.note("no dead letters: nothing to delete");
-    } else {
+    let mut outcome = Ok(());
+    if counts != [0, 0] {
         let question = format!("delete {} for good", counted(&found));
         command.confirmation.ask(context, &aws, &question, "deleted").await?;
-        let outcome = purge(&aws, found, &context.shutdown.part(), &mut done).await;
+        outcome = purge(&aws, found, &context.shutdown.part(), &mut done).await;
         output.note(&purged(&done));
-        outcome?;
+    } else if held == 0 {
+        output.note("no dead letters: nothing to delete");
     }
     if output.format != Format::Table {
-        output.json(&purge_document(counts, &done));
+        output.json(&purge_document(counts, held, &done));
     }
+    outcome?;
     judge(context, counts.iter().sum(), &done)?;
     if held > 0 { Err(hidden(held)) } else { Ok(exit::DONE) }
 }
@@ -69,11 +70,9 @@ fn judge(context: &Context, counted: usize, done: &Purged) -> Result<()> {
         let refused = count_of(done.refused.len() as u64, "letter");
         return Err(Error::other(format!("{refused} could not be deleted")).because(why.as_str()));
     }
-    if context.shutdown.is_signalled() {
-        return Err(context.shutdown.error());
-    }
     match (counted as u64).saturating_sub(done.count()) {
         0 => Ok(()),
+        _ if context.shutdown.is_signalled() => Err(context.shutdown.error()),
         left => Err(Error::other(format!(
             "{} were counted but not found again, and were not deleted",
             count_of(left, "letter")

@@ -95,6 +95,11 @@ pub(super) async fn run(context: &Context, command: Replay) -> Result<u8> {
     }
     match (mode, counts.judge()) {
         (ReplayMode::Apply, judged) => judged?,
+        (ReplayMode::DryRun, Err(_)) if counts.unsent > 0 => {
+            let letters = count_of(counts.unsent, "letter");
+            let message = format!("the queues of {letters} could not be looked up");
+            return Err(Error::other(message).hint("run the command again"));
+        }
         // That a letter would stay is an answer, not a failure.
         (ReplayMode::DryRun, Err(error)) => {
             error.hints().iter().for_each(|hint| output.hint(hint));

@@ -358,5 +358,12 @@ fn a_letter_whose_queue_is_out_of_reach_goes_to_nobody_else() {
     let failed = replay.env("AWS_ENDPOINT_URL_SQS", &proxy.url).run().exits(1);
     assert!(failed.stderr.contains(&format!("stays: finding {source}")), "{}", failed.stderr);
     assert!(!failed.stderr.contains("--to PROVIDER"), "{}", failed.stderr);
+    // A dry run that could not look has no answer either.
+    proxy.pass("GetQueueUrl", 2);
+    proxy.fail("GetQueueUrl", 3, ProxyFault::Answer(500, AWAY));
+    let replay = stack.rydes("dlq replay --all --dry-run --to UnicornManagementResource2");
+    let failed = replay.env("AWS_ENDPOINT_URL_SQS", &proxy.url).run().exits(1);
+    let said = "error: the queues of 1 letter could not be looked up\n";
+    assert!(failed.stderr.contains(said), "{}", failed.stderr);
     assert_eq!((stack.depth(&provider(2)), stack.depth(PROVIDER_DEAD_LETTERS)), (0, 1));
 }

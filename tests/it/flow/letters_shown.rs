@@ -4,6 +4,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::json as value;
 
 use super::letters::{ids, post};
+use crate::support::proxy::Proxy;
 use crate::support::stack::{
     PROVIDER_DEAD_LETTERS, RESPONSE_DEAD_LETTERS, RESPONSES, Stack, provider,
 };
@@ -104,8 +105,38 @@ fn the_letters_of_one_rfq_are_found_among_many() {
     let said = stack.rydes(&format!("dlq list {mine}")).run().exits(0).stderr;
     let expected = format!("RFQ {}: 1 request and 1 reply, of about 27 letters\n", &mine[..8]);
     assert!(said.starts_with(&expected), "{said}");
+    assert!(said.contains("sends them back") && said.contains(" dlq replay --id "), "{said}");
+    let one = stack.rydes("dlq list aaaa0007").run().exits(0).stderr;
+    let letter = json(&stack.rydes("dlq list aaaa0007 -o json").run().exits(0).stdout);
+    let letter = letter["letters"][0]["message-id"].as_str().expect("an id").to_owned();
+    let replay = format!("dlq replay --id {} sends it back\n", &letter[..8]);
+    assert!(one.ends_with(&replay), "{one}");
+    let none = stack.rydes("dlq list none").run().exits(0).stderr;
+    assert!(!none.contains("hint"), "{none}");
+    let short = stack.rydes("dlq list aaa").run().exits(2).stderr;
+    assert!(short.starts_with("error: `aaa` is too short: an id, or its first 4 "), "{short}");
+    let cut = stack.rydes("dlq list aaaa0007 --limit 1").run().exits(0).stderr;
+    assert!(cut.contains(" of about 27 letters; the search ended at `--limit 1`\n"), "{cut}");
     let many = stack.rydes("dlq list aaaa001").run().exits(2).stderr;
     assert!(many.contains("`aaaa001` may be any of aaaa0010, aaaa0011, "), "{many}");
+}
+
+#[test]
+fn a_look_for_a_whole_id_ends_with_its_letter() {
+    let stack = Stack::set_up(1);
+    for number in 0..35 {
+        stack.send(RESPONSE_DEAD_LETTERS, &format!("letter {number}"));
+    }
+    let first = ids(&stack, 35).swap_remove(0);
+    let proxy = Proxy::start();
+    let show = |id: &str| {
+        let before = proxy.count("ReceiveMessage");
+        let show = stack.rydes("dlq show").arg(id).env("AWS_ENDPOINT_URL_SQS", &proxy.url);
+        show.run().exits(0);
+        proxy.count("ReceiveMessage") - before
+    };
+    let (whole, beginning) = (show(&first), show(&first[..8]));
+    assert!(whole < beginning, "{whole} receives, {beginning} for a beginning");
 }
 
 #[test]

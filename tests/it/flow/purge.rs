@@ -1,5 +1,7 @@
 //! `rydes dlq purge`: deletes what it has counted, after a confirmation, and nothing else.
 
+use std::time::Duration;
+
 use rustix::process::Signal;
 
 use super::letters::{ids, post};
@@ -122,6 +124,7 @@ fn what_sqs_does_not_delete_is_told_and_stays() {
     let ran = purge(1);
     assert!(ran.stderr.contains("deleted 1 request and 0 replies\n"), "{}", ran.stderr);
     assert!(ran.stderr.contains("not you"), "{}", ran.stderr);
+    assert_eq!(json(&ran.stdout)["deleted"], serde_json::json!({"request": 1, "reply": 0}));
     assert_eq!(held(&stack), (0, 1));
 }
 
@@ -135,6 +138,45 @@ fn those_that_another_receiver_holds_stay_and_are_told_of() {
     assert!(purged.contains("deleted 1 request and 1 reply\n"), "{purged}");
     assert!(purged.contains("about 1 more letter is held by another receiver"), "{purged}");
     assert_eq!(held(&stack), (1, 0));
+    // Only that one is left: it is no answer that there is none.
+    let again = stack.rydes("dlq purge --yes -o json").run().exits(1);
+    assert!(!again.stderr.contains("nothing to delete"), "{}", again.stderr);
+    assert_eq!(json(&again.stdout)["hidden"], 1);
+}
+
+#[test]
+fn a_count_that_fails_hides_no_letter_of_the_other_queue() {
+    const DENIED: &str =
+        r#"{"__type": "com.amazon.coral.service#AccessDeniedException", "message": "not you"}"#;
+    let stack = with_letters();
+    let proxy = Proxy::start();
+    for line in ["dlq purge --yes", "dlq list"] {
+        // One queue is refused while the other is being read.
+        proxy.fail("ReceiveMessage", 1, ProxyFault::Answer(400, DENIED));
+        proxy.fail("ReceiveMessage", 1, ProxyFault::Delay(Duration::from_millis(500)));
+        let ran = stack.rydes(line).env("AWS_ENDPOINT_URL_SQS", &proxy.url).run().exits(1);
+        assert!(ran.stderr.contains("not you"), "{}", ran.stderr);
+        std::thread::sleep(Duration::from_secs(1));
+        let hidden = [PROVIDER_DEAD_LETTERS, RESPONSE_DEAD_LETTERS].map(|of| stack.in_flight(of));
+        assert_eq!(hidden, [0, 0], "{line}");
+    }
+}
+
+#[test]
+fn a_signal_after_the_last_deletion_is_no_error() {
+    let stack = Stack::set_up(1);
+    post(&stack, RESPONSE_DEAD_LETTERS, "one", &[]);
+    ids(&stack, 1);
+    let proxy = Proxy::start();
+    proxy.fail("DeleteMessageBatch", 1, ProxyFault::Pause);
+    let purge = stack.rydes("dlq purge --yes").env("AWS_ENDPOINT_URL_SQS", &proxy.url);
+    let purge = Background::start(purge);
+    proxy.until("DeleteMessageBatch");
+    purge.signal(Signal::INT);
+    std::thread::sleep(Duration::from_millis(200));
+    proxy.resume();
+    let ended = purge.ends(PATIENCE).exits(0).stderr;
+    assert!(ended.ends_with("deleted 0 requests and 1 reply\n"), "{ended}");
 }
 
 #[test]
@@ -146,7 +188,7 @@ fn a_signal_ends_it_between_two_requests_and_what_was_done_is_told() {
     let purge = Background::start(purge);
     proxy.until("DeleteMessageBatch");
     purge.signal(Signal::INT);
-    std::thread::sleep(std::time::Duration::from_millis(200));
+    std::thread::sleep(Duration::from_millis(200));
     proxy.resume();
     let ended = purge.ends(PATIENCE).exits(130).stderr;
     assert!(ended.contains("deleted 2 requests and 0 replies\n"), "{ended}");
