@@ -39,7 +39,13 @@ impl Clock {
         self.written(at, "%H:%M:%S %Z")
     }
 
-    /// The same to the millisecond: `14:00:03.204 CET`.
+    /// In five columns: `14:00` of today, `01-30` of another day.
+    pub fn short(&self, at: Timestamp) -> String {
+        let is_today = self.zoned(at).date() == self.zoned(self.now).date();
+        self.zoned(at).strftime(if is_today { "%H:%M" } else { "%m-%d" }).to_string()
+    }
+
+    /// As [`moment`](Self::moment), to the millisecond: `14:00:03.204 CET`.
     pub fn precise(&self, at: Timestamp) -> String {
         self.written(at, "%H:%M:%S.%3f %Z")
     }
@@ -82,6 +88,8 @@ mod tests {
         let then = at("2026-01-31T11:59:03.204Z");
         assert_eq!(clock.moment(then), "12:59:03 CET");
         assert_eq!(clock.precise(then), "12:59:03.204 CET");
+        assert_eq!(clock.short(then), "12:59");
+        assert_eq!(clock.short(at("2026-01-30T22:30:00.000Z")), "01-30");
         assert_eq!(clock.stamp(then), "2026-01-31T12:59:03.204+01:00");
         assert_eq!(clock.moment(at("2026-01-30T22:30:00.000Z")), "2026-01-30 23:30:00 CET");
         // Today there, though still yesterday in UTC.

@@ -6,19 +6,21 @@ use super::clock::Clock;
 use super::letter::{document_of, reason, sender, word};
 use super::table::{Column, cut, cut_middle, lines, width_of};
 use super::tone::{Line, Tone};
+use crate::aws::DeadLetter;
 use crate::core::text::printable;
-use crate::core::{Gist, Names};
+use crate::core::{Gist, Names, Timestamp};
 use crate::flow::letters::{LetterKind, QueueLook};
 
 /// Characters of an id that are shown, if they differ.
 const SHORT: usize = 8;
-/// A narrower terminal has no room for all columns.
-const ALL_COLUMNS: usize = 70;
-/// The least that is left of a sender and of a reason.
-const SHORTEST: usize = 10;
-/// Columns, and those of a narrow terminal.
-const WIDE: [&str; 6] = ["ID", "KIND", "TIME", "FROM", "RFQ", "REASON"];
-const NARROW: [usize; 4] = [0, 2, 3, 5];
+/// The least that is left of a sender, and of a reason.
+const SHORTEST_SENDER: usize = 8;
+const SHORTEST_REASON: usize = 10;
+/// A reason with less room costs the kind, and the seconds.
+const READABLE_REASON: usize = 24;
+const TITLES: [&str; 6] = ["ID", "KIND", "TIME", "FROM", "RFQ", "REASON"];
+/// The column that a narrow terminal has no room for.
+const KIND: usize = 1;
 
 /// `2 requests`, `100 of about 500 requests`.
 pub fn count(of: &QueueLook) -> String {
@@ -45,52 +47,69 @@ pub fn short_ids(found: &[QueueLook]) -> Vec<String> {
     ids.iter().map(|id| id.chars().take(length).collect()).collect()
 }
 
-/// The table, its header first; nothing without letters. Senders and reasons are cut to the width.
+/// The table, its header first; nothing without letters. Senders and reasons are cut to the width. A narrow terminal
+/// has no column for the kind, and short times.
 pub fn table(found: &[QueueLook], names: &Names, clock: &Clock, width: Option<u16>) -> Vec<Line> {
-    let ids = found.iter().flat_map(|of| &of.letters).map(|letter| letter.id.as_str());
-    let length = distinct(&ids.collect::<Vec<_>>());
-    let rows = found.iter().flat_map(|of| {
-        of.letters.iter().map(move |letter| {
-            let Gist { rfq, responder } = Gist::of(&letter.body);
-            let none = || "-".to_owned();
-            vec![
-                printable(&letter.id.chars().take(length).collect::<String>()),
-                word(of.kind).to_owned(),
-                letter.sent_at.map_or_else(none, |at| clock.moment(at)),
-                sender(of.kind, letter, responder.as_ref(), names).unwrap_or_else(none),
-                rfq.map_or_else(none, |id| printable(&id.short())),
-                reason(letter),
-            ]
-        })
-    });
-    let rows: Vec<_> = rows.collect();
+    let mut titles = TITLES.to_vec();
+    let mut rows = rows(found, names, |at| clock.moment(at));
+    if rows.is_empty() {
+        return Vec::new();
+    }
+    if width.is_some_and(|width| least(&titles, &rows) > usize::from(width)) {
+        rows = self::rows(found, names, |at| clock.short(at));
+        rows.iter_mut().for_each(|row| drop(row.remove(KIND)));
+        titles.remove(KIND);
+    }
     let tones = std::iter::once(Tone::Faint).chain(std::iter::repeat(Tone::Plain));
-    let lines = if rows.is_empty() { Vec::new() } else { fitted(rows, width) };
-    lines.into_iter().zip(tones).map(|(text, tone)| Line::new(tone, text)).collect()
+    let lines = fitted(&titles, rows, width).into_iter().zip(tones);
+    lines.map(|(text, tone)| Line::new(tone, text)).collect()
 }
 
-fn fitted(mut rows: Vec<Vec<String>>, width: Option<u16>) -> Vec<String> {
+fn rows(
+    found: &[QueueLook],
+    names: &Names,
+    moment: impl Fn(Timestamp) -> String,
+) -> Vec<Vec<String>> {
+    let none = || "-".to_owned();
+    let row = |of: &QueueLook, letter: &DeadLetter, id: String| {
+        let Gist { rfq, responder } = Gist::of(&letter.body);
+        vec![
+            printable(&id),
+            word(of.kind).to_owned(),
+            letter.sent_at.map_or_else(none, &moment),
+            sender(of.kind, letter, responder.as_ref(), names).unwrap_or_else(none),
+            rfq.map_or_else(none, |id| printable(&id.short())),
+            reason(letter),
+        ]
+    };
+    let letters = found.iter().flat_map(|of| of.letters.iter().map(move |letter| (of, letter)));
+    letters.zip(short_ids(found)).map(|((of, letter), id)| row(of, letter, id)).collect()
+}
+
+/// The width of the columns before the last but that of the sender, each with its gap, and of the sender's gap.
+fn others(titles: &[&str], rows: &[Vec<String>]) -> usize {
+    let from = titles.len() - 3;
+    let taken = |column: usize| width_of(titles[column], rows, column) + 2;
+    (0..titles.len() - 1).filter(|column| *column != from).map(taken).sum::<usize>() + 2
+}
+
+/// The least width of a table with these rows and readable reasons.
+fn least(titles: &[&str], rows: &[Vec<String>]) -> usize {
+    others(titles, rows) + SHORTEST_SENDER + READABLE_REASON
+}
+
+fn fitted(titles: &[&str], mut rows: Vec<Vec<String>>, width: Option<u16>) -> Vec<String> {
     let width = width.map_or(usize::MAX, usize::from);
-    let mut titles = WIDE.to_vec();
-    if width < ALL_COLUMNS {
-        titles = NARROW.map(|column| WIDE[column]).to_vec();
-        for row in &mut rows {
-            *row = NARROW.map(|column| std::mem::take(&mut row[column])).to_vec();
-        }
-    }
-    let (from, last) = (titles.iter().position(|title| *title == "FROM"), titles.len() - 1);
-    let from = from.unwrap_or_default();
-    let taken = |column: usize| width_of(titles[column], &rows, column) + 2;
-    let others: usize = (0..last).filter(|column| *column != from).map(taken).sum();
-    let room = width.saturating_sub(others + 2);
-    let (senders, reasons) = (taken(from) - 2, width_of(titles[last], &rows, last));
+    let (from, last) = (titles.len() - 3, titles.len() - 1);
+    let room = width.saturating_sub(others(titles, &rows));
+    let [senders, reasons] = [from, last].map(|column| width_of(titles[column], &rows, column));
     // A reason says more than a sender, whose end is enough.
     let senders = if senders + reasons <= room {
         senders
     } else {
-        senders.min((room / 3).max(room.saturating_sub(reasons))).max(SHORTEST)
+        senders.min((room / 3).max(room.saturating_sub(reasons))).max(SHORTEST_SENDER)
     };
-    let reasons = room.saturating_sub(senders).max(SHORTEST);
+    let reasons = room.saturating_sub(senders).max(SHORTEST_REASON);
     for row in &mut rows {
         row[from] = cut_middle(&row[from], senders);
         row[last] = cut(&row[last], reasons);
@@ -123,8 +142,8 @@ pub fn document(all: &[QueueLook], names: &Names) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::aws::{DeadLetter, LetterSource};
-    use crate::core::{StackName, Timestamp};
+    use crate::aws::LetterSource;
+    use crate::core::StackName;
     use crate::view::tone::texts;
 
     const ID: &str = "78c371f6-0000-4000-8000-000000000001";
@@ -185,10 +204,11 @@ mod tests {
             let shown = shown(Some(width));
             assert_eq!(shown.lines().count(), 4, "{shown}");
             assert!(shown.lines().all(|line| line.len() <= usize::from(width)), "{shown}");
-            assert_eq!(shown.contains("  RFQ"), width > 69, "{shown}");
+            assert_eq!(shown.contains("  KIND"), width > 69, "{shown}");
             // The end of a name tells it from others, and a reason begins with what is wrong.
-            assert!(width < 50 || shown.contains("rce1  "), "{shown}");
-            assert!(width < 50 || shown.contains("  engine"), "{shown}");
+            for said in ["ce1  ", "  78c371f6  ", "  engine"] {
+                assert!(width < 50 || shown.contains(said), "{said}: {shown}");
+            }
         }
     }
 

@@ -20,6 +20,8 @@ pub(crate) mod stacks;
 pub mod status;
 pub(crate) mod subscriptions;
 pub(crate) mod table;
+#[cfg(test)]
+mod tests;
 pub mod tone;
 pub mod trace;
 pub(crate) mod usage;

@@ -7,13 +7,8 @@ use crate::core::{Timestamp, show_duration};
 use crate::stack::StackSummary;
 
 const TITLES: [&str; 5] = ["STACK", "AGE", "PROVIDERS", "ROWS", "DEAD LETTERS"];
-const COLUMNS: [Column<'static>; 5] = [
-    Column::Left(TITLES[0]),
-    Column::Right(TITLES[1]),
-    Column::Right(TITLES[2]),
-    Column::Right(TITLES[3]),
-    Column::Right(TITLES[4]),
-];
+/// The last title on a narrow terminal.
+const DEAD: &str = "DEAD";
 /// The least that is left of a name.
 const SHORTEST_NAME: usize = 5;
 
@@ -34,13 +29,23 @@ pub fn table(stacks: &[StackSummary], now: Timestamp, width: Option<u16>) -> Vec
     if rows.is_empty() {
         return Vec::new();
     }
-    let Some(width) = width.map(usize::from) else { return lines(&COLUMNS, &rows) };
-    // When space is short, only the names are cut.
-    let numbers: usize = (1..COLUMNS.len()).map(|at| width_of(TITLES[at], &rows, at) + 2).sum();
-    for row in &mut rows {
-        row[0] = cut_middle(&row[0], width.saturating_sub(numbers).max(SHORTEST_NAME));
+    let width = width.map_or(usize::MAX, usize::from);
+    let mut titles = TITLES;
+    let numbers = |titles: [&str; 5], rows: &[Vec<String>]| -> usize {
+        (1..titles.len()).map(|at| width_of(titles[at], rows, at) + 2).sum()
+    };
+    if numbers(titles, &rows) + width_of(titles[0], &rows, 0) > width {
+        titles[4] = DEAD;
     }
-    lines(&COLUMNS, &rows).iter().map(|line| cut(line, width)).collect()
+    // When space is short, only the names are cut.
+    let room = width.saturating_sub(numbers(titles, &rows)).max(SHORTEST_NAME);
+    for row in &mut rows {
+        row[0] = cut_middle(&row[0], room);
+    }
+    let [name, numbers @ ..] = titles;
+    let columns: Vec<_> =
+        std::iter::once(Column::Left(name)).chain(numbers.map(Column::Right)).collect();
+    lines(&columns, &rows).iter().map(|line| cut(line, width)).collect()
 }
 
 fn dead_letters(stack: &StackSummary) -> Option<u64> {

@@ -1,0 +1,155 @@
+//! What lists of dead letters and stacks look like, at a fixed time and on terminals of three widths.
+
+use insta::assert_snapshot;
+
+use super::clock::Clock;
+use super::tone::{Line, Tone};
+use super::{letter, letters, owner, replayed, stacks};
+use crate::aws::{Cut, DeadLetter, LetterSource};
+use crate::core::{Names, ProviderName, StackName, Timestamp};
+use crate::flow::letters::{LetterKind, QueueLook};
+use crate::flow::replay::{ReplayMode, ReplayOutcome, Replayed};
+use crate::stack::StackSummary;
+
+const RFQ: &str = "78c371f6-87c4-4e6e-8c7d-33403c7b7049";
+const WIDTHS: [u16; 3] = [49, 79, 119];
+
+fn at(text: &str) -> Timestamp {
+    Timestamp::parse(text).expect("a time")
+}
+
+fn now() -> Timestamp {
+    at("2026-01-31T13:00:00Z")
+}
+
+fn names() -> Names {
+    Names::new(&StackName::parse("wild-rydes").expect("valid"))
+}
+
+/// The same on each width, with the widths between.
+fn on_all_widths(shown: impl Fn(u16) -> Vec<Line>) -> String {
+    let part = |width: u16| {
+        let lines = shown(width);
+        assert!(lines.iter().all(|line| line.text.chars().count() <= usize::from(width)));
+        let lines: Vec<_> = lines.into_iter().map(|line| line.text).collect();
+        format!("{width} columns\n{}", lines.join("\n"))
+    };
+    WIDTHS.map(part).join("\n\n")
+}
+
+fn plain(lines: Vec<String>) -> Vec<Line> {
+    lines.into_iter().map(|text| Line::new(Tone::Plain, text)).collect()
+}
+
+fn request() -> DeadLetter {
+    DeadLetter {
+        id: "2f9c1c5e-3a33-4c52-9d55-0d9c1c5e3a33".to_owned(),
+        body: format!(r#"{{"rfq-id":"{RFQ}","from":"Frankfurt","to":"Rome"}}"#),
+        reason: Some("engine fault".to_owned()),
+        source: Some(LetterSource::Sender("wild-rydes-UnicornManagementResource10".to_owned())),
+        attempts: Some(5),
+        receive_count: 7,
+        sent_at: Some(at("2026-01-31T12:00:00Z")),
+        cut: None,
+    }
+}
+
+fn found() -> [QueueLook; 2] {
+    let moved = DeadLetter {
+        id: "a0b1c2d3-0000-4000-8000-000000000001".to_owned(),
+        body: "not JSON".to_owned(),
+        reason: None,
+        source: Some(LetterSource::Queue("wild-rydes-acme".to_owned())),
+        sent_at: Some(at("2026-01-30T09:30:00Z")),
+        ..request()
+    };
+    let why = "`quote` is missing: a reply has exactly one of quote, declined, failed, silent";
+    let reply = DeadLetter {
+        id: "c4d5e6f7-0000-4000-8000-000000000002".to_owned(),
+        body: format!(r#"{{"rfq-id": "{RFQ}", "responder": "acme"}}"#),
+        reason: Some(why.to_owned()),
+        cut: Some(Cut { length: 1_048_576, sha256: "6b86b273ff34fce1".to_owned() }),
+        ..request()
+    };
+    [(LetterKind::Requests, vec![request(), moved]), (LetterKind::Replies, vec![reply])]
+        .map(|(kind, letters)| QueueLook { kind, queue: "q".to_owned(), held: 2, letters })
+}
+
+#[test]
+fn dead_letters_are_a_line_each() {
+    let table = |width| letters::table(&found(), &names(), &Clock::utc(now()), Some(width));
+    assert_snapshot!(on_all_widths(table));
+}
+
+#[test]
+fn a_dead_letter_in_full() {
+    let clock = Clock::utc(now());
+    let show = |kind, letter: &DeadLetter| {
+        let queue = "wild-rydes-RequestForQuotesDeadLetters";
+        letter::lines(kind, queue, letter, &names(), &clock).join("\n")
+    };
+    let [_, QueueLook { letters: replies, .. }] = found();
+    let both = [show(LetterKind::Requests, &request()), show(LetterKind::Replies, &replies[0])];
+    assert_snapshot!(both.join("\n\n"));
+}
+
+#[test]
+fn what_becomes_of_each_letter_that_is_replayed() {
+    let queue = || "wild-rydes-acme".to_owned();
+    let cut = Cut { length: 1_048_576, sha256: "6b86b273ff34fce1".to_owned() };
+    let outcomes = [
+        (ReplayMode::Apply, ReplayOutcome::Moved(queue())),
+        (ReplayMode::Apply, ReplayOutcome::Copied(queue(), "AccessDenied: not you".to_owned())),
+        (ReplayMode::Apply, ReplayOutcome::Homeless("its origin is unknown".to_owned())),
+        (ReplayMode::Apply, ReplayOutcome::Unsent(format!("finding {}: no answer", queue()))),
+        (ReplayMode::Apply, ReplayOutcome::Cut(cut.clone())),
+        (ReplayMode::DryRun, ReplayOutcome::Movable(queue())),
+        (ReplayMode::DryRun, ReplayOutcome::Homeless("its origin is unknown".to_owned())),
+        (ReplayMode::DryRun, ReplayOutcome::Cut(cut)),
+    ];
+    let line = |(mode, outcome)| {
+        let replayed = Replayed { of: LetterKind::Requests, letter: request(), outcome };
+        replayed::replayed_line(&replayed, mode)
+    };
+    assert_snapshot!(outcomes.map(line).join("\n"));
+}
+
+#[test]
+fn stacks_keep_their_numbers() {
+    let stack = |name: &str, made_at: Option<&str>, rows: Option<u64>| StackSummary {
+        name: StackName::parse(name).expect("valid"),
+        made_at: made_at.map(at),
+        account: Some("000000000000".to_owned()),
+        providers: rows.map(|_| 10),
+        rows,
+        dead_requests: rows.map(|_| 3),
+        dead_replies: None,
+    };
+    let all = [
+        stack("wild-rydes", Some("2026-01-31T12:00:00Z"), Some(1_234_567)),
+        stack("a-stack-with-the-longest-name-32", Some("2026-01-01T12:00:00Z"), Some(0)),
+        stack("rest", None, None),
+    ];
+    assert_snapshot!(on_all_widths(|width| plain(stacks::table(&all, now(), Some(width)))));
+}
+
+#[test]
+fn what_the_owner_of_a_provider_needs() {
+    let url = "http://sqs.us-east-1.localhost.localstack.cloud:4566/000000000000";
+    let arn = "arn:aws:sqs:us-east-1:000000000000";
+    let needs = owner::Needs {
+        provider: ProviderName::parse("acme").expect("a name"),
+        stack: "wild-rydes".to_owned(),
+        region: "us-east-1".to_owned(),
+        local: Some(owner::LocalAccess {
+            endpoint: "http://localhost:4566".to_owned(),
+            access_key: "test".to_owned(),
+            secret_key: "test",
+        }),
+        queue_url: format!("{url}/wild-rydes-acme"),
+        queue_arn: format!("{arn}:wild-rydes-acme"),
+        response_queue_url: format!("{url}/wild-rydes-RequestForQuotesResponseQueue"),
+        response_queue_arn: format!("{arn}:wild-rydes-RequestForQuotesResponseQueue"),
+    };
+    assert_snapshot!(owner::lines(&needs).join("\n"));
+}
