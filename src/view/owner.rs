@@ -74,7 +74,12 @@ const REFUSED: &str = "\
 A reply is refused, and becomes a dead letter, if
   it is not a JSON object, or has no responder or no rfq-id
   it has none of the four fields, or two of them
+  its responder is empty, `-`, or longer than 64 characters
+  its responder has control, bidi or line separator characters
+  its rfq-id is empty, or longer than 128 characters
   its quote is not a number, or is below 0
+  its quote has more than 38 digits, or is not 0 and below 1e-130
+  its quote is above 9.99e125
   its reason is not a text, or is longer than 1,024 characters
   its details are larger than 65,536 bytes";
 
@@ -117,6 +122,45 @@ mod tests {
         }
         let lines = [REQUEST, REPLIES, REFUSED].into_iter().flat_map(str::lines);
         assert!(lines.into_iter().all(|line| line.len() <= 80));
+    }
+
+    #[test]
+    fn what_is_said_to_be_refused_is_refused() {
+        let long = |length: usize| "x".repeat(length);
+        let reply = |who: &str, id: &str, more: &str| {
+            format!(r#"{{"responder": "{who}", "rfq-id": "{id}", {more}}}"#)
+        };
+        let one = r#""quote": 1"#;
+        let many = format!(r#""quote": {}"#, "9".repeat(39));
+        let reason = format!(r#""declined": "{}""#, long(1_025));
+        let details = format!(r#"{one}, "details": "{}""#, long(65_536));
+        for refused in [
+            "[]".to_owned(),
+            r#"{"rfq-id": "x", "quote": 1}"#.to_owned(),
+            r#"{"responder": "a", "quote": 1}"#.to_owned(),
+            reply("a", "x", r#""z": 1"#),
+            reply("a", "x", r#""quote": 1, "declined": "no""#),
+            reply("", "x", one),
+            reply("-", "x", one),
+            reply(&long(65), "x", one),
+            reply("a\u{202e}", "x", one),
+            reply("a\u{2028}", "x", one),
+            reply("a", "", one),
+            reply("a", &long(129), one),
+            reply("a", "x", r#""quote": "1""#),
+            reply("a", "x", r#""quote": -1"#),
+            reply("a", "x", &many),
+            reply("a", "x", r#""quote": 1e-131"#),
+            reply("a", "x", r#""quote": 1e126"#),
+            reply("a", "x", r#""failed": 7"#),
+            reply("a", "x", &reason),
+            reply("a", "x", &details),
+        ] {
+            assert!(Reply::decode(&refused).is_err(), "{refused}");
+        }
+        for read in [reply("a", "x", one), reply(&long(64), &long(128), r#""quote": 9.99e125"#)] {
+            Reply::decode(&read).unwrap_or_else(|why| panic!("{read}: {why}"));
+        }
     }
 
     #[test]

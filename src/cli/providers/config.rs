@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde::Deserialize;
 use toml::Spanned;
@@ -37,7 +38,7 @@ struct Document {
 struct Entry {
     command: Option<Spanned<Vec<String>>>,
     http: Option<Spanned<String>>,
-    timeout: Option<Spanned<String>>,
+    timeout: Option<Spanned<toml::Value>>,
     concurrency: Option<Spanned<i64>>,
     env: Option<Vec<Spanned<String>>>,
     headers_file: Option<Spanned<PathBuf>>,
@@ -101,7 +102,7 @@ fn checked<T, U>(
 fn served(name: ProviderName, entry: &Spanned<Entry>, folder: &Path) -> Result<Served, Problem> {
     let whole = entry.span();
     let entry = entry.get_ref();
-    let timeout = entry.timeout.as_ref().map(|text| checked(text, |text| attempt_timeout(text)));
+    let timeout = entry.timeout.as_ref().map(|value| checked(value, limit));
     let timeout = timeout.transpose()?.unwrap_or(TIMEOUT);
     let by = match (&entry.command, &entry.http) {
         (Some(command), None) => {
@@ -152,6 +153,16 @@ fn served(name: ProviderName, entry: &Spanned<Entry>, folder: &Path) -> Result<S
     Ok(Served { name, by, concurrency })
 }
 
+/// The limit of an attempt: a text such as `10s`, or a number of seconds.
+fn limit(value: &toml::Value) -> Result<Duration, String> {
+    match value {
+        toml::Value::String(text) => attempt_timeout(text),
+        toml::Value::Integer(seconds) => attempt_timeout(&seconds.to_string()),
+        toml::Value::Float(seconds) => attempt_timeout(&seconds.to_string()),
+        _ => Err("a timeout is a time such as \"10s\", or a number of seconds".to_owned()),
+    }
+}
+
 /// Refuses a key that belongs to the other kind of provider.
 fn refuse<T>(value: Option<&Spanned<T>>, key: &str, other: &str) -> Result<(), Problem> {
     match value {
@@ -162,8 +173,6 @@ fn refuse<T>(value: Option<&Spanned<T>>, key: &str, other: &str) -> Result<(), P
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn problem(text: &str) -> String {
@@ -197,6 +206,16 @@ mod tests {
         let ServedBy::Endpoint(endpoint) = &b2.by else { panic!("{b2:?}") };
         assert_eq!(endpoint.headers_file.as_deref(), Some(Path::new("/etc/rydes/b2.headers")));
         assert_eq!((endpoint.timeout, b2.concurrency), (TIMEOUT, 100));
+    }
+
+    #[test]
+    fn a_timeout_may_be_a_number_of_seconds() {
+        for (typed, limit) in [("10", 10_000), ("1.5", 1_500), ("\"10s\"", 10_000)] {
+            let text = format!("[providers.a]\nhttp = \"http://x\"\ntimeout = {typed}");
+            let config = parsed(&text, Path::new("/")).expect(typed);
+            let ServedBy::Endpoint(endpoint) = &config.served[0].by else { panic!("{config:?}") };
+            assert_eq!(endpoint.timeout, Duration::from_millis(limit), "{typed}");
+        }
     }
 
     #[test]
@@ -238,7 +257,12 @@ mod tests {
                 "[providers.a]\ncommand = [\"sh\"]\ntimeout = \"61m\"",
                 "3:11: an attempt's limit is 100ms to 1h",
             ),
-            ("[providers.a]\ncommand = [\"sh\"]\ntimeout = 10", "3:11: invalid type: integer"),
+            (
+                "[providers.a]\ncommand = [\"sh\"]\ntimeout = 3601",
+                "3:11: an attempt's limit is 100ms to 1h",
+            ),
+            ("[providers.a]\ncommand = [\"sh\"]\ntimeout = -1", "3:11: a duration is"),
+            ("[providers.a]\ncommand = [\"sh\"]\ntimeout = true", "3:11: a timeout is a time"),
             (
                 "[providers.a]\ncommand = [\"sh\"]\nconcurrency = 0",
                 "3:15: a provider's concurrency is 1 to 1000",
