@@ -137,7 +137,7 @@ impl Session {
 
     fn up(&self, wanted: RequestedRuntime) -> Result<u8> {
         let up = self.bring_up(wanted)?;
-        self.warn_of_reach();
+        self.check_reach()?;
         self.announce(&up);
         Ok(exit::DONE)
     }
@@ -181,25 +181,33 @@ impl Session {
         ));
     }
 
-    /// Says who else can use LocalStack, or that others cannot although `--host` says so.
-    fn warn_of_reach(&self) {
+    /// Says who else can use LocalStack. Fails where others cannot although `--host` asks for it.
+    fn check_reach(&self) -> Result<()> {
         let (port, wanted) = (self.instance.port, self.instance.reach);
-        let reach = localstack::reach(&self.instance);
-        if reach == Some(Reach::Network) {
-            self.output.warning(&format!(
-                "no authentication: anyone who can reach port {port} of this machine can use this LocalStack, and \
-                 delete what it holds"
-            ));
-            self.output.hint(&format!(
-                "others reach it by a name or address of this machine: --endpoint-url http://NAME:{port}"
-            ));
-        } else if wanted == Reach::Network {
-            self.output.warning("--host changes nothing: this LocalStack was started without it");
-            if reach.is_some() {
-                let (down, again) = (self.command("down"), self.command("up --host 0.0.0.0"));
-                self.output.hint(&format!("to start it anew, empty: {down}, then {again}"));
+        match (localstack::reach(&self.instance), wanted) {
+            (Some(Reach::Network), _) => {
+                self.output.warning(&format!(
+                    "no authentication: anyone who can reach port {port} of this machine can use this LocalStack, and \
+                     delete what it holds"
+                ));
+                self.output.hint(&format!(
+                    "others reach it by a name or address of this machine: --endpoint-url http://NAME:{port}"
+                ));
             }
+            (Some(Reach::ThisMachine), Reach::Network) => {
+                let (down, again) = (self.command("down"), self.command("up --host 0.0.0.0"));
+                return Err(Error::other(
+                    "this LocalStack was started for this machine alone, without `--host 0.0.0.0`",
+                )
+                .hint(format!("to start it anew, empty: {down}, then {again}")));
+            }
+            (None, Reach::Network) => self.output.warning(&format!(
+                "`rydes` did not start this LocalStack, so the address that it listens on is unknown; it has no \
+                 authentication: anyone who can reach port {port} of this machine can use it"
+            )),
+            (Some(Reach::ThisMachine) | None, Reach::ThisMachine) => {}
         }
+        Ok(())
     }
 
     /// Prints what to do next, or the document.

@@ -9,7 +9,7 @@ use super::{Context, waiting};
 use crate::aws::Aws;
 use crate::core::text::printable;
 use crate::error::{Result, exit};
-use crate::settings::{Settings, Target, quoted};
+use crate::settings::{SECRET_KEY, Settings, Target, quoted};
 use crate::stack::{Inventory, find, stack_names, teardown};
 use crate::terminal::Format;
 use crate::tools::localstack::Reach;
@@ -112,7 +112,8 @@ fn unprotect(settings: &Settings, table: &str, region: &str) -> String {
     };
     let keys = match &settings.target {
         Target::LocalStack(local) => {
-            format!("AWS_ACCESS_KEY_ID={} AWS_SECRET_ACCESS_KEY=test ", local.access_key)
+            let key = &local.access_key;
+            format!("AWS_ACCESS_KEY_ID={key} AWS_SECRET_ACCESS_KEY={SECRET_KEY} ")
         }
         Target::Aws { .. } => String::new(),
     };

@@ -368,9 +368,38 @@ fn on_request_other_machines_can_use_it_and_that_is_said() {
 #[test]
 fn a_localstack_that_is_up_keeps_its_address() {
     let server = FakeLocalStack::start(free_port(), "200 OK", || true, || false);
-    let up = up(server.port).arg("--host=0.0.0.0").run().exits(0).stderr;
-    assert!(up.contains("--host changes nothing: this LocalStack was started without it"), "{up}");
-    assert!(!up.contains("no authentication"), "{up}");
+    let foreign = up(server.port).arg("--host=0.0.0.0").run().exits(0).stderr;
+    for said in ["so the address that it listens on is unknown", "it has no authentication: anyone"]
+    {
+        assert!(foreign.contains(said), "{said}: {foreign}");
+    }
+    let plain = up(server.port).run().exits(0).stderr;
+    assert!(!plain.contains("authentication"), "{plain}");
+}
+
+#[test]
+fn one_that_was_started_for_this_machine_is_not_opened_in_silence() {
+    let machine = Machine::new(Some(
+        "'compose version'*) echo v2.36.0 ;;\nversion*) echo 28.2.2 ;;\n\
+         *'up -d --wait') : > ${0%/bin/docker}/healthy ;;\n\
+         *'down -v') : > ${0%/bin/docker}/gone ;;",
+    ));
+    let marker = |name: &str| {
+        let path = machine.path().join(name);
+        move || path.exists()
+    };
+    let server = FakeLocalStack::start(free_port(), "200 OK", marker("healthy"), marker("gone"));
+    let port = server.port;
+    let run = |line: &str| machine.rydes(&format!("localstack {line} --port {port}")).run();
+    run("up").exits(0);
+    let refused = run("up --host 0.0.0.0").exits(1).stderr;
+    let repair = format!(
+        "rydes localstack down --port {port}, then rydes localstack up --host 0.0.0.0 --port {port}"
+    );
+    for said in ["error: this LocalStack was started for this machine alone", &repair] {
+        assert!(refused.contains(said), "{said}: {refused}");
+    }
+    run("down").exits(0);
 }
 
 #[test]

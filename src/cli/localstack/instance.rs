@@ -48,6 +48,10 @@ fn loopback_port(url: &str) -> Option<u16> {
 pub(in crate::cli) async fn own_reach(settings: &Settings) -> Option<Reach> {
     let Target::LocalStack(local) = &settings.target else { return None };
     let port = loopback_port(&local.sqs.url)?;
+    // Endpoints on several ports are several LocalStacks, or proxies.
+    if [&local.sns, &local.dynamodb].iter().any(|at| loopback_port(&at.url) != Some(port)) {
+        return None;
+    }
     let surroundings = surroundings().ok()?;
     let instance = Instance { port, reach: Reach::default(), surroundings };
     tokio::task::spawn_blocking(move || localstack::reach(&instance)).await.ok()?

@@ -27,10 +27,12 @@ pub(super) fn start(instance: &Instance, steps: &StepSink) -> Result<()> {
     steps.take("image", image, || pull(instance, image))?;
     let name = format!("{}, {}:{}", project(instance), instance.reach.address(), instance.port);
     steps.take("start", &name, || {
-        require("docker compose up", compose(instance)?.args(["up", "-d"]), COMPOSED)?;
+        let mut up = compose(instance)?;
+        // Before the container runs: an `up` that is broken off here must not count as private.
         instance.note_reach().map_err(|error| {
             Error::other(format!("cannot write into {}", instance.run().display())).because(error)
         })?;
+        require("docker compose up", up.args(["up", "-d"]), COMPOSED)?;
         Ok("started")
     })?;
     steps.take("ready", &health::SERVICES.join(" "), || {

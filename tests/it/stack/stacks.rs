@@ -206,6 +206,11 @@ fn only_its_own_localstack_without_other_stacks_is_to_be_stopped() {
     let foreign = run("--stack three teardown --yes").env("RYDES_CACHE_DIR", nowhere.path());
     let foreign = foreign.run().exits(0).stderr;
     assert!(!foreign.contains("still up"), "another user started it: {foreign}");
+    let proxy = Proxy::start();
+    run("--stack five setup --providers 1").run().exits(0);
+    let apart = run("--stack five teardown --yes").env("AWS_ENDPOINT_URL_SNS", &proxy.url);
+    let apart = apart.run().exits(0).stderr;
+    assert!(!apart.contains("still up"), "its services are not one LocalStack: {apart}");
     run("--stack four setup --providers 1").run().exits(0);
     says(&run("--stack four teardown --yes").run().exits(0), ADVICE);
 }
