@@ -57,7 +57,9 @@ pub fn table(found: &[QueueLook], names: &Names, clock: &Clock, width: Option<u1
     }
     if width.is_some_and(|width| least(&titles, &rows) > usize::from(width)) {
         rows = self::rows(found, names, |at| clock.short(at));
-        rows.iter_mut().for_each(|row| drop(row.remove(KIND)));
+        for row in &mut rows {
+            row.remove(KIND);
+        }
         titles.remove(KIND);
     }
     let tones = std::iter::once(Tone::Faint).chain(std::iter::repeat(Tone::Plain));

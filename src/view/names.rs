@@ -89,6 +89,19 @@ fn shared_by_all<'a>(names: &[&'a Responder]) -> &'a str {
     if is_worth_it { shared } else { "" }
 }
 
+/// The beginning of the names of simulated providers; what follows it tells them apart.
+const SIMULATED: &str = "UnicornManagement";
+
+/// A name in two parts, safe to print: the beginning that all simulated providers share, and the rest. The beginning is
+/// empty where another of `all` has the rest as its whole name.
+pub(super) fn parted(name: &Responder, all: &[&Responder]) -> (String, String) {
+    let rest = name.as_str().strip_prefix(SIMULATED).filter(|rest| !rest.is_empty());
+    match rest.filter(|rest| all.iter().all(|other| other.as_str() != *rest)) {
+        Some(rest) => (SIMULATED.to_owned(), printable(rest)),
+        None => (String::new(), printable(name.as_str())),
+    }
+}
+
 /// Whether both names have the same beginning and the second number is one higher.
 pub(super) fn follow(first: &Responder, second: &Responder) -> bool {
     let ((start, from), (same, to)) = (numbered(first), numbered(second));
@@ -138,6 +151,21 @@ mod tests {
             names(&["acme", "Resource1", "Resource2", "Resource3", "Resource5", "Resource6"]);
         let ranges = Prefix::of(&many).ranges(&many.iter().collect::<Vec<_>>());
         assert_eq!(ranges, "acme, …1..3, …5, …6");
+    }
+
+    #[test]
+    fn a_name_is_shortened_while_that_names_one_responder() {
+        let part = |name: &str, others: &[&str]| {
+            let others: Vec<_> = others.iter().map(|name| Responder::stored(*name)).collect();
+            let (prefix, rest) =
+                parted(&Responder::stored(name), &others.iter().collect::<Vec<_>>());
+            (prefix.is_empty(), rest)
+        };
+        let name = "UnicornManagementResource4";
+        assert_eq!(part(name, &[name, "acme"]), (false, "Resource4".to_owned()));
+        assert_eq!(part(name, &[name, "Resource4"]), (true, name.to_owned()));
+        assert_eq!(part("acme", &[name, "acme"]), (true, "acme".to_owned()));
+        assert_eq!(part(SIMULATED, &[]), (true, SIMULATED.to_owned()));
     }
 
     #[test]

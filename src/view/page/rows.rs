@@ -1,18 +1,17 @@
 //! The rows of the page: the terminal's table, then the providers that have not answered yet, and those that were not
 //! asked; each with its bar.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
+use crate::core::Responder;
 use crate::core::aggregate::{Gathering, Provider, State};
 use crate::core::text::printable;
 use crate::core::timeline::{Lane, Timeline};
 use crate::view::details::Field;
-use crate::view::quotes::{rows, seconds};
-
-/// The beginning of the names of simulated providers; what follows it tells them apart.
-const PREFIX: &str = "UnicornManagement";
+use crate::view::names::parted;
+use crate::view::quotes::{receipt, rows, seconds};
 
 pub(super) struct Rows(Vec<Row>);
 
@@ -38,27 +37,28 @@ impl Rows {
         fields: &[Field],
         order: Option<&Field>,
     ) -> Self {
-        let name = |lane: &Lane| printable(lane.provider.responder.as_str());
-        let lanes: HashMap<_, _> = timeline.lanes.iter().map(|lane| (name(lane), lane)).collect();
-        let names: HashSet<&str> = lanes.keys().map(String::as_str).collect();
-        let row = |(state, cells): (State, Vec<String>)| {
+        let lanes: HashMap<_, _> =
+            timeline.lanes.iter().map(|lane| (&lane.provider.responder, lane)).collect();
+        let names: Vec<_> = lanes.keys().copied().collect();
+        let row = |(responder, state, cells): (Responder, State, Vec<String>)| {
             let mut cells = cells.into_iter();
             let mut next = || cells.next().unwrap_or_default();
-            let (place, name, quote) = (next(), next(), next());
+            let (place, _, quote) = (next(), next(), next());
             let fields = fields.iter().map(|_| next()).collect();
             let (after, note) = (next(), next());
-            let lane = lanes.get(&name);
+            let lane = lanes.get(&responder);
             let details = lane.and_then(|lane| lane.provider.details.as_ref());
             let by = order.map(|order| order.cell(details));
             let is_best = lane.is_some_and(|lane| lane.is_best);
             let bar = lane.map_or(Value::Null, |lane| bar(lane));
-            let name = parted(name, &names);
+            let name = parted(&responder, &names);
             Row { state, name, place, quote, by, fields, after, note, is_best, bar }
         };
-        let said = rows(gathering, fields).into_iter().map(|row| (row.state, row.cells));
+        let said =
+            rows(gathering, fields).into_iter().map(|row| (row.responder, row.state, row.cells));
         let others = [State::Waiting, State::NotAsked].into_iter().flat_map(|state| {
             let all = gathering.providers.iter().filter(move |provider| provider.state == state);
-            all.map(move |provider| (state, cells(provider, fields)))
+            all.map(move |provider| (provider.responder.clone(), state, cells(provider, fields)))
         });
         Self(said.chain(others).map(row).collect())
     }
@@ -116,22 +116,12 @@ impl Row {
     }
 }
 
-/// Parts a name before what tells simulated providers apart, unless another responder has the rest as its whole name.
-fn parted(name: String, names: &HashSet<&str>) -> (String, String) {
-    match name.strip_prefix(PREFIX) {
-        Some(rest) if !rest.is_empty() && !names.contains(rest) => {
-            (PREFIX.to_owned(), rest.to_owned())
-        }
-        _ => (String::new(), name),
-    }
-}
-
 /// The cells of a provider that is not in the terminal's table.
 fn cells(provider: &Provider, fields: &[Field]) -> Vec<String> {
     let reason = provider.reason.as_deref().map(printable);
     let note = match (provider.state, reason) {
         (State::NotAsked, reason) => format!("not asked: {}", reason.unwrap_or_default()),
-        (_, Some(receipt)) => format!("took the request, sent no quote: {receipt}"),
+        (_, Some(reason)) => receipt(&reason),
         (_, None) => "waiting".to_owned(),
     };
     let before = [String::new(), printable(provider.responder.as_str()), "-".to_owned()];
@@ -160,22 +150,4 @@ fn story(lane: &Lane) -> String {
     let said =
         moments.into_iter().filter_map(|(what, at)| Some(format!("{what} {}", seconds(at?))));
     said.collect::<Vec<_>>().join(", ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_is_shortened_while_that_names_one_responder() {
-        let part = |name: &str, others: &[&str]| {
-            let (prefix, rest) = parted(name.to_owned(), &others.iter().copied().collect());
-            (prefix.is_empty(), rest)
-        };
-        let name = "UnicornManagementResource4";
-        assert_eq!(part(name, &[name, "acme"]), (false, "Resource4".to_owned()));
-        assert_eq!(part(name, &[name, "Resource4"]), (true, name.to_owned()));
-        assert_eq!(part("acme", &[name, "acme"]), (true, "acme".to_owned()));
-        assert_eq!(part(PREFIX, &[]), (true, PREFIX.to_owned()));
-    }
 }

@@ -258,6 +258,11 @@ pub(in crate::view) fn rows(gathering: &Gathering, fields: &[Field]) -> Vec<Row>
     rows
 }
 
+/// What a receipt says, with its reason.
+pub(in crate::view) fn receipt(reason: &str) -> String {
+    format!("took the request, sent no quote: {reason}")
+}
+
 fn is_best(gathering: &Gathering, quote: &Quote) -> bool {
     gathering.best.as_ref().is_some_and(|best| best.responder == quote.responder)
 }
@@ -293,7 +298,7 @@ fn other_row(gathering: &Gathering, provider: &Provider, fields: &[Field]) -> Ve
             Some(attempts) => format!("failed: {reason}, {attempts} attempts{unexpected}"),
             None => format!("failed: {reason}{unexpected}"),
         },
-        State::Silent => format!("took the request, sent no quote: {reason}"),
+        State::Silent => receipt(&reason),
         State::Late => match late.map(|quote| quote.timing) {
             Some(Timing::Late(by)) => format!("late by {}{unexpected}", seconds(by)),
             Some(Timing::InTime) | None => "late".to_owned(),
