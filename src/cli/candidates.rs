@@ -27,7 +27,6 @@ const CONDITIONS: [(&str, &str); 3] = [
     ("stall:", "nothing new for so long"),
 ];
 
-/// Print what may stand at the end of a command line.
 #[derive(Debug, Args)]
 pub(super) struct Command {
     /// The words after `rydes`, the last one as far as it was typed

@@ -8,10 +8,6 @@ use crate::error::{Result, exit};
 use crate::flow::close::close;
 use crate::view::quotes::over;
 
-/// End the gathering of an RFQ now.
-///
-/// What is there in time stays; what comes later is late. An RFQ is closed once: where it is over
-/// already, nothing is changed.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   rydes close 78c3

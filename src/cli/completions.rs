@@ -7,7 +7,6 @@ use super::version::VERSION;
 use super::{Cli, Context};
 use crate::error::exit;
 
-/// Print the completion script of a shell.
 #[derive(Debug, Args)]
 #[command(after_help = "Install for bash:
   mkdir -p ~/.local/share/bash-completion/completions

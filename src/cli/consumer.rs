@@ -8,7 +8,6 @@ use crate::consumer::retry_transient;
 use crate::error::Result;
 use crate::flow::workers::WorkerPlan;
 
-/// Run the response consumer alone.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   rydes consumer run                     gathers the answers of all providers

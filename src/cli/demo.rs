@@ -41,7 +41,6 @@ const PROVIDERS: usize = 10;
 /// The field of the replies' details that the table shows.
 const SHOWN: &str = "eta-minutes";
 
-/// See all of it in under 40 s: brings LocalStack up, sets up, runs, submits, cleans up.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   rydes demo          needs Docker, or Python 3.13 with Java and npm")]

@@ -8,7 +8,6 @@ use super::{Cli, Context};
 /// The line of a command's help in the place of the global options.
 const GLOBAL: &str = "Global options, such as --stack and --output: rydes --help";
 
-/// Print the help of a command.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   rydes help                       as rydes --help

@@ -25,7 +25,6 @@ pub(super) use instance::own_reach;
 use instance::{chosen_port, free_port, options, surroundings, tilde};
 use listing::{cached, document, listing, name};
 
-/// Start or stop LocalStack on this machine.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   rydes localstack up              installs it if it is missing, and starts it

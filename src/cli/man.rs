@@ -15,7 +15,6 @@ use crate::error::{Error, Result, exit};
 use crate::terminal::Format;
 use crate::tools::file;
 
-/// Write the man pages into a folder: `rydes.1`, and one for each command.
 #[derive(Debug, Args)]
 #[command(after_help = "Example:
   rydes man --out share/man/man1   made where it is missing; the names are printed")]

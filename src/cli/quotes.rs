@@ -14,7 +14,6 @@ use crate::flow::quotes::snapshot;
 use crate::terminal::Format;
 use crate::view::details::Field;
 
-/// Show how an RFQ stands, or watch its quotes arrive.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   rydes quotes                     the newest RFQ submitted from this machine

@@ -32,7 +32,6 @@ const LISTEN: &str = "127.0.0.1:8080";
 /// How often the newest RFQs submitted through it are remembered.
 const REMEMBER: Duration = Duration::from_millis(500);
 
-/// Serve the original's HTTP routes, and a page that shows quotes coming in.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   rydes serve                            then open http://127.0.0.1:8080/

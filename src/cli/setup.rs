@@ -10,7 +10,6 @@ use crate::terminal::{Format, Verbosity};
 use crate::view::setup::{Totals, document, full_table, table};
 use crate::view::subscriptions;
 
-/// Make the topic, the queues and the table of a stack, or mend what differs.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   rydes setup                      ten simulated providers

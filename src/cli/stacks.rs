@@ -14,10 +14,6 @@ use crate::terminal::live::size;
 use crate::view::count_of;
 use crate::view::stacks::{document, table};
 
-/// List the stacks of this account and region.
-///
-/// A stack is what carries the tag `rydes:stack`. `--stack` is optional here, also with `--aws`: it lists that stack
-/// alone.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   rydes stacks

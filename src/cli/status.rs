@@ -18,9 +18,6 @@ use crate::view::status::{Heading, document, queues, rfqs, subscribers};
 /// Reads of RFQs in flight at once.
 const CONCURRENCY: usize = 8;
 
-/// Show the queues, the dead letters, and the RFQs submitted from this machine.
-///
-/// Queues are counted, nothing is received; RFQs are read by their ids, the table is never scanned.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   rydes status

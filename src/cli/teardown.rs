@@ -16,7 +16,6 @@ use crate::tools::localstack::Reach;
 use crate::view::setup::inventory_line;
 use crate::view::subscriptions;
 
-/// Remove everything that carries the stack's tag.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   rydes teardown                   shows what there is and asks

@@ -18,9 +18,6 @@ use crate::view::trace::{document, lines};
 /// Columns without a terminal.
 const COLUMNS: u16 = 80;
 
-/// Show what happened when: one line per provider, from the request to its row.
-///
-/// All times are those that messages and rows carry, by the clocks that wrote them.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   rydes trace                      the newest RFQ submitted from this machine

@@ -21,10 +21,6 @@ use crate::view::verify::{document, lines};
 /// Pause between two checks.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Conservation for every copy of a request: a row, or possibly a message in a queue.
-///
-/// Rows are read and messages counted; nothing is received. A copy that nothing explains is looked for
-/// twice, then listed, and the exit code is 8.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   rydes verify                     the newest RFQ submitted from this machine

@@ -14,7 +14,6 @@ const COMMIT: &str = env!("RYDES_COMMIT");
 /// The day on which the commit was made, `2026-11-26`; empty where it is not known.
 pub(super) const COMMIT_DATE: &str = env!("RYDES_COMMIT_DATE");
 
-/// Print the version, and the commit that it was built from.
 #[derive(Debug, Args)]
 pub(super) struct Command {}
 

@@ -29,7 +29,6 @@ const COUNT: u32 = 1_000;
 /// How long a received message is hidden, as for any worker.
 const VISIBILITY: Duration = Duration::from_secs(30);
 
-/// Measure the whole path under load, on a stack that is made for it and removed.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   rydes bench                               1000 RFQs as fast as they are taken

@@ -94,8 +94,9 @@ fn hint(settings: &Settings, found: &[QueueLook; 2], wanted: Option<&RfqId>) -> 
         }
         Some(_) => {
             let them = if ids.len() == 1 { "it" } else { "them" };
-            let named: String = ids.iter().map(|id| format!(" --id {}", quoted(id))).collect();
-            format!("{} sends {them} back", settings.command(&format!("dlq replay{named}")))
+            let named: Vec<_> = ids.iter().map(|id| format!("--id {}", quoted(id))).collect();
+            let replay = settings.command(&format!("dlq replay {}", named.join(" ")));
+            format!("{replay} sends {them} back")
         }
     };
     format!("{show} shows one in full; {replay}")

@@ -11,7 +11,6 @@ use super::Context;
 use crate::core::text::printable;
 use crate::error::{Error, Result};
 
-/// Look at the dead letters; send them back to where they came from, or delete them.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   rydes dlq list                   what lies there, and why

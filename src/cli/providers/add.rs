@@ -16,7 +16,6 @@ use crate::stack::{self, Added, Change, Filter, ProviderKind, Untagged};
 use crate::terminal::{Format, Output};
 use crate::view::owner::{LocalAccess, Needs, add_access, lines};
 
-/// Make a queue and a subscription for a real provider.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   rydes providers add acme         prints what the owner of acme needs

@@ -19,7 +19,6 @@ use crate::view::subscriptions::{self, add_delivery, unmarked};
 use crate::view::table::{Column, lines};
 use crate::view::tone::{Line, Tone};
 
-/// Show who is subscribed, and their filters.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   rydes providers list

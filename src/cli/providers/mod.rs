@@ -21,7 +21,6 @@ use crate::stack::{self, OpenRequests, Removed};
 use crate::terminal::Format;
 use crate::view::count_of;
 
-/// Run providers, simulated and real; list, add, remove and try them.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   rydes providers run                      all simulated ones, with the consumer

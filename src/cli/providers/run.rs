@@ -21,7 +21,6 @@ use crate::stack::{self, ProviderKind, Registered};
 use crate::terminal::Format;
 use crate::view::served::{document, table};
 
-/// Answer requests as simulated providers, or by a program or an endpoint; gather the answers.
 #[derive(Debug, Clone, Args)]
 #[command(after_help = "Examples:
   rydes providers run                                  all, with the consumer

@@ -28,7 +28,6 @@ const DEADLINE: Duration = Duration::from_secs(15);
 const FROM: &str = "Frankfurt";
 const TO: &str = "Las Vegas";
 
-/// Ask a program or an endpoint once, without AWS, and show its reply.
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   rydes providers try -- ./quote.py

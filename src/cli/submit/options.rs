@@ -17,7 +17,6 @@ use crate::view::details::Field;
 
 const USAGE: &str = "rydes submit FROM TO [--deadline 15s] [--wait]";
 
-/// Ask the subscribed providers for quotes.
 #[derive(Debug, Clone, Args)]
 #[command(
     override_usage = "rydes submit FROM TO [--deadline 15s] [--until 3] [--wait]",
