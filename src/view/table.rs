@@ -57,6 +57,26 @@ pub(crate) fn spaced(columns: &[Column<'_>], rows: &[Vec<String>], gap: u16) -> 
     table.lines().map(|line| line.trim_end().to_owned()).collect()
 }
 
+/// The same, without the column `spare` where the lines would be wider than this.
+pub(crate) fn lines_without(
+    columns: &[Column<'_>],
+    rows: &[Vec<String>],
+    spare: usize,
+    width: Option<u16>,
+) -> Vec<String> {
+    let whole = lines(columns, rows);
+    let widest = whole.iter().map(|line| line.width()).max().unwrap_or(0);
+    if width.is_none_or(|width| widest <= width.into()) {
+        return whole;
+    }
+    let (mut columns, mut rows) = (columns.to_vec(), rows.to_vec());
+    columns.remove(spare);
+    for row in &mut rows {
+        row.remove(spare);
+    }
+    lines(&columns, &rows)
+}
+
 /// A price for a column.
 pub(crate) fn price(price: &Price) -> String {
     number(price.as_decimal())

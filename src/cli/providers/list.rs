@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
-use unicode_width::UnicodeWidthStr as _;
 
 use super::config;
 use crate::cli::{Context, setup_again};
@@ -16,7 +15,7 @@ use crate::terminal::Format;
 use crate::terminal::live::size;
 use crate::view::served::{SIMULATED, document, what_answers};
 use crate::view::subscriptions::{self, add_delivery, unmarked};
-use crate::view::table::{Column, lines};
+use crate::view::table::{Column, lines_without};
 use crate::view::tone::{Line, Tone};
 
 #[derive(Debug, Args)]
@@ -80,26 +79,17 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         }
         row
     };
-    let mut rows: Vec<_> = register.iter().map(row).collect();
+    let rows: Vec<_> = register.iter().map(row).collect();
     let mut columns = ["PROVIDER", "KIND", "QUEUE", ""].map(Column::Left).to_vec();
     if config.is_some() {
         columns.insert(2, Column::Left("SERVED BY"));
     }
-    let width = context.output.is_terminal().then(|| usize::from(size().0));
-    let fits = |lines: &[String]| lines.iter().all(|line| width.is_none_or(|w| line.width() <= w));
-    let mut table = lines(&columns, &rows);
-    if !fits(&table) {
-        // A queue has the name of its stack and of its provider.
-        let queue = columns.len() - 2;
-        columns.remove(queue);
-        for row in &mut rows {
-            row.remove(queue);
-        }
-        table = lines(&columns, &rows);
-    }
-    let title = table.first().cloned().map(|title| Line::new(Tone::Faint, title));
-    let rest = table.into_iter().skip(1).map(Line::from);
-    context.output.toned(&title.into_iter().chain(rest).collect::<Vec<_>>());
+    // A queue has the name of its stack and of its provider.
+    let spare = columns.len() - 2;
+    let width = context.output.is_terminal().then(|| size().0);
+    let mut table = lines_without(&columns, &rows, spare, width).into_iter();
+    let title = table.next().map(|title| Line::new(Tone::Faint, title));
+    context.output.toned(&title.into_iter().chain(table.map(Line::from)).collect::<Vec<_>>());
     // Each live subscription already has a row.
     let inactive = Subscribers { live: Vec::new(), ..subscribers.clone() };
     for sentence in subscriptions::sentences(&inactive, None) {
