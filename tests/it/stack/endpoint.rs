@@ -63,6 +63,13 @@ fn one_that_accepts_but_never_answers_is_given_up() {
 }
 
 #[test]
+fn a_localstack_of_another_machine_is_started_there() {
+    let ran = rydes("--endpoint-url http://nowhere.invalid:4566 status").run().exits(6);
+    says(&ran, "hint: LocalStack must be started on the machine that runs it\n");
+    assert!(!ran.stderr.contains("localstack up"), "{}", ran.stderr);
+}
+
+#[test]
 fn credentials_that_are_refused_are_named() {
     let stack = Stack::set_up(1);
     let id = stack.submit("");
