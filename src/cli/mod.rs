@@ -413,6 +413,9 @@ async fn execute(context: &Context, command: Command) -> Result<u8> {
         Command::Quotes(command) => quotes::run(context, command).boxed_local(),
         Command::Status(command) => status::run(context, command).boxed_local(),
         Command::Stacks(stacks::Command {}) => stacks::run(context).boxed_local(),
+        Command::Verify(command) if command.is_wait() => {
+            return verify::run(context, command).boxed_local().await;
+        }
         Command::Verify(command) => verify::run(context, command).boxed_local(),
         Command::Trace(command) => trace::run(context, command).boxed_local(),
         Command::Close(command) => close::run(context, command).boxed_local(),

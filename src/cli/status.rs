@@ -14,6 +14,7 @@ use crate::stack::depths_and_subscribers;
 use crate::terminal::Format;
 use crate::terminal::live::size;
 use crate::view::status::{Heading, document, queues, rfqs, subscribers};
+use crate::view::tone::{Line, Tone};
 
 /// Reads of RFQs in flight at once.
 const CONCURRENCY: usize = 8;
@@ -39,8 +40,9 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let gone = ids.len() - gatherings.len();
     match output.format {
         Format::Table | Format::Workshop => {
-            output.data(&aws.target_line_in_full());
             let width = output.is_terminal().then(|| size().0);
+            let heading = Line::new(Tone::Title, aws.target_line_in_full());
+            output.toned(&heading.wrapped(width).collect::<Vec<_>>());
             output.toned(&queues(&depths, &settings.command("dlq list"), width));
             let setup = settings.command(&setup_again(&subscribed));
             output.lines(&subscribers(&subscribed, &setup, width));

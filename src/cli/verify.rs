@@ -9,7 +9,7 @@ use super::recent::Recent;
 use super::{Context, env, gathering};
 use crate::aws::Aws;
 use crate::core::text::printable;
-use crate::core::{RfqId, parse_duration};
+use crate::core::{RfqId, parse_duration, show_duration};
 use crate::error::{Error, Kind, Result, exit};
 use crate::flow::verify::{Conservation, look_for_filters, verify};
 use crate::terminal::live::size;
@@ -39,6 +39,13 @@ pub(super) struct Command {
     timeout: Duration,
 }
 
+impl Command {
+    /// Whether this waits; a wait handles signals itself.
+    pub(super) fn is_wait(&self) -> bool {
+        self.wait
+    }
+}
+
 pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let output = &context.output;
     let settings = context.settings()?;
@@ -47,7 +54,15 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let id = recent.find(command.id.as_deref(), &settings).await?;
     let limit = command.wait.then_some(command.timeout);
     let looked = settle(&aws, &id, limit);
-    let mut conservation = context.visibly("looking for every copy", Box::pin(looked)).await?;
+    let looked = context.visibly("looking for every copy", Box::pin(looked)).await;
+    let mut conservation = match looked {
+        Err(error) if matches!(error.kind(), Kind::Signal(_)) => {
+            let again = settings.command(&format!("verify {} --wait", recent.prefix(&id).await));
+            output.note(&format!("the wait ended, the gathering goes on: {again}"));
+            return Ok(error.exit_code());
+        }
+        looked => looked?,
+    };
     Box::pin(look_for_filters(&aws, &mut conservation)).await?;
     match output.format {
         Format::Table | Format::Workshop => print(output, &conservation, &context.clock()),
@@ -80,8 +95,12 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     }
     if !conservation.is_settled() {
         if command.wait {
-            let limit = command.timeout.as_secs();
-            let message = format!("copies of {short} are still in flight after {limit} s");
+            let in_flight = conservation.in_flight();
+            let copies = if in_flight == 1 { "copy" } else { "copies" };
+            let is = if in_flight == 1 { "is" } else { "are" };
+            let limit = show_duration(command.timeout);
+            let message =
+                format!("{in_flight} {copies} of {short} {is} still in flight after {limit}");
             return Err(Error::other(message));
         }
         let again = settings.command(&format!("verify {prefix} --wait"));

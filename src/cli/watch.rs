@@ -152,7 +152,7 @@ pub(super) async fn wait(
         }
         next.push((command("trace", ""), "what happened when"));
         if letters > 0 {
-            next.push((settings.command("dlq list"), "dead letters, and the reason of each"));
+            next.push((command("dlq list", ""), "its dead letters, if any, and why"));
         }
         context.output.next(&next);
     }

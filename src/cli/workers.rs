@@ -267,8 +267,9 @@ fn sink(
         }
     };
     let (events, notes) = (output.is_terminal(), output.is_stderr_terminal());
+    let of_lines = clock.clone();
     let time = move |is_terminal: bool, at| {
-        let clock = clock.at(at);
+        let clock = of_lines.at(at);
         // A log is read on another day, and perhaps elsewhere.
         if is_terminal { clock.precise(at) } else { clock.stamp(at) }
     };
@@ -289,7 +290,7 @@ fn sink(
         lock(&tally).count(&event, now);
         if let Event::Said { provider, line } = &event {
             make_room();
-            output.note(&said(provider, line));
+            output.log_note(&said(provider, line), &clock.at(now));
         }
         match view {
             WorkerView::Plain => {

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::count_of;
+use super::quotes::seconds_of;
 use super::table::{Column, lines};
 use super::usage::{self, rounded};
 use crate::tools::bench::{Arrival, LoadPlan, Measured};
@@ -27,14 +29,15 @@ pub fn report(plan: &LoadPlan, measured: &Measured) -> Vec<String> {
     let (duplicates, lost) = (measured.duplicates, measured.lost);
     rows.push([
         "duplicates and losses".to_owned(),
-        format!("{duplicates} duplicates, {lost} lost"),
+        format!("{}, {lost} lost", count_of(duplicates, "duplicate")),
     ]);
     let rows: Vec<Vec<String>> = rows.into_iter().map(Vec::from).collect();
     let (arrival, providers) = (arrival(plan.arrival), plan.providers.served.len());
     let mut all = vec![format!(
-        "{} RFQs to {providers} providers, {arrival}, in {:.1} s",
-        plan.rfqs,
-        measured.took.as_secs_f64()
+        "{} to {}, {arrival}, in {}",
+        count_of(plan.rfqs.into(), "RFQ"),
+        count_of(providers as u64, "provider"),
+        seconds_of(measured.took)
     )];
     let columns = [Column::Left(""), Column::Left("")];
     all.extend(lines(&columns, &rows).into_iter().skip(1).map(|line| format!("  {line}")));

@@ -25,7 +25,11 @@ pub fn report(plan: &ChaosPlan, outcome: &ChaosResult, proxied: Option<Proxied>)
         ["copies".to_owned(), copies(outcome)],
         [
             "delivered again".to_owned(),
-            format!("{} requests, {} answers", outcome.redelivered, outcome.duplicates),
+            format!(
+                "{}, {}",
+                count_of(outcome.redelivered, "request"),
+                count_of(outcome.duplicates, "answer")
+            ),
         ],
     ];
     if let Some(Proxied { counts, .. }) = proxied {

@@ -1,4 +1,4 @@
-//! Times of the clock on the wall: in the reader's zone, which is always named.
+//! Times of the clock on the wall: in the reader's zone, which is named where there is room.
 
 use jiff::ZonedDateTime;
 use jiff::tz::TimeZone;

@@ -283,7 +283,8 @@ impl Tally {
             }
         }
         if consumer == ConsumerPart::Included {
-            all.extend(Line::from(self.consumer_line()).wrapped(Some(width)));
+            let tone = if self.refused > 0 { Tone::Failed } else { Tone::Plain };
+            all.extend(Line::new(tone, self.consumer_line()).wrapped(Some(width)));
         }
         if let Some(trouble) = self.trouble(now) {
             let trouble = Line::new(Tone::Failed, cut(&trouble, LONGEST_TROUBLE));

@@ -22,6 +22,7 @@ use crate::terminal::Format;
 use crate::terminal::progress::{Progress, Total};
 use crate::tools::bench::{self, Arrival, LoadPlan, Measured};
 use crate::view::bench::{document, report};
+use crate::view::count_of;
 use chaos::Chaos;
 use stack::BenchStack;
 
@@ -99,7 +100,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         Format::Table | Format::Workshop => output.lines(&report(&plan, &measured)),
     }
     if measured.lost > 0 {
-        return Err(Error::other(format!("{} answers did not arrive", measured.lost)));
+        return Err(Error::other(format!("{} did not arrive", count_of(measured.lost, "answer"))));
     }
     Ok(exit::DONE)
 }

@@ -27,10 +27,10 @@ const MOST_NAMED: usize = 5;
   rydes dlq list 78c3                  the letters of one RFQ
   rydes dlq list --limit 1000 -o json")]
 pub(super) struct List {
-    /// The RFQ whose letters are listed, or the beginning of its id; default: all letters
+    /// Id of the RFQ, or its first 4 or more characters [default: the letters of all]
     #[arg(value_name = "RFQ-ID")]
     rfq: Option<String>,
-    /// How many letters of each queue are shown at the most
+    /// Most letters shown of each queue
     #[arg(long, alias = "most", value_name = "N", default_value_t = 100)]
     limit: u16,
 }

@@ -183,7 +183,7 @@ impl ReplayCounts {
         if self.copied > 0 {
             let copied = count_of(self.copied, "letter");
             return Err(Error::other(format!("{copied} could not be deleted after the replay"))
-                .hint("do not replay them again: delete them with `dlq purge --id ID`"));
+                .hint("do not replay them again: delete them with `rydes dlq purge --id ID`"));
         }
         Ok(())
     }

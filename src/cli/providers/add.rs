@@ -160,7 +160,8 @@ fn note_next(output: &Output, settings: &Settings, needs: &Needs, example: Optio
     if let Some(language) = example {
         output.note(&format!("next: {}", language.start(needs)));
         let gather = settings.command("consumer run");
-        output.note(&format!("`{gather}` or `providers run` gathers its replies"));
+        let run = settings.command("providers run");
+        output.note(&format!("`{gather}` or `{run}` gathers its replies"));
         return;
     }
     let run = settings.command(&format!("providers run {name} -- PROGRAM"));

@@ -71,6 +71,13 @@ fn a_wait_that_a_signal_ends_says_that_the_gathering_goes_on() {
             assert_eq!(ended.stdout.contains("0 of 1 answered"), is_shown, "{}", ended.stdout);
         }
     }
+    let wait = stack.background("verify --wait");
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    wait.signal(Signal::INT);
+    let ended = wait.ends(PATIENCE).exits(130);
+    let again = format!("the wait ended, the gathering goes on: rydes verify {} --wait", &id[..4]);
+    assert!(ended.stderr.contains(&again), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("error"), "{}", ended.stderr);
     // One that lingers waits for late answers alone.
     let id = stack.submit("--deadline 1s");
     let wait = stack.background("quotes --watch --linger 10m");

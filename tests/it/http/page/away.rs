@@ -29,6 +29,14 @@ fn speaks_plainly(browser: &Browser) {
     }
 }
 
+/// How opaque the bar of a waiting provider is, and the colour of the countdown.
+fn looks(browser: &Browser) -> (f64, String) {
+    let style = "const of = (what) => getComputedStyle(document.querySelector(what));";
+    let told = browser
+        .run(&format!("{style} return [Number(of('.waits.now').opacity), of('#seconds').color]"));
+    (told[0].as_f64().expect("a number"), told[1].as_str().expect("a colour").to_owned())
+}
+
 #[test]
 fn a_server_that_comes_back_is_followed_again() {
     let stack = Stack::set_up(1);
@@ -49,10 +57,13 @@ fn a_server_that_comes_back_is_followed_again() {
     assert!(!moves(&browser), "what is not known stands still");
     assert_eq!(browser.text("#end"), "", "nothing can be ended now");
     speaks_plainly(&browser);
+    let grey = looks(&browser);
     let server = serve();
     wait_for("it is back", || browser.text("#away").is_empty().then_some(()));
     wait_for("the bar grows", || moves(&browser).then_some(()));
     browser.sees("#seconds", "s left");
+    let lively = looks(&browser);
+    assert!(grey.0 < lively.0 && grey.1 != lively.1, "{grey:?} {lively:?}");
     stack.rydes("close").arg(&id).run().exits(0);
     browser.sees("#answer", "No quote in time");
     drop(server);
