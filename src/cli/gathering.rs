@@ -6,7 +6,7 @@ use crate::aws::Aws;
 use crate::core::aggregate::Gathering;
 use crate::core::text::printable;
 use crate::core::{RfqId, Timestamp};
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::flow::quotes::Filters;
 use crate::terminal::live::size;
 use crate::terminal::{Format, Output};
@@ -15,8 +15,14 @@ use crate::view::quotes::{Frame, MOST_ROWS, document, table, workshop};
 
 /// The error about an RFQ that is not in the table.
 pub(super) async fn unknown(aws: &Aws, id: &RfqId) -> Error {
-    let id = printable(id.as_str());
-    Recent::of(aws, env).unknown(format!("no RFQ {id} on stack {}", aws.names.stack())).await
+    let recent = Recent::of(aws, env);
+    let message = format!("no RFQ {} on stack {}", printable(id.as_str()), aws.names.stack());
+    if recent.knows(id).await {
+        return Error::new(Kind::NoSuchRfq, message).hint(
+            "it was submitted from this machine; its rows have expired, or the stack was made anew",
+        );
+    }
+    recent.unknown(message).await
 }
 
 /// Checks whether filters explain missing providers, if the format has a place for that.

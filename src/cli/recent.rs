@@ -189,6 +189,11 @@ impl Recent {
         }
     }
 
+    /// Whether this RFQ was submitted from this machine.
+    pub(super) async fn knows(&self, id: &RfqId) -> bool {
+        self.entries().await.iter().any(|entry| entry.id == id.as_str())
+    }
+
     /// The error about an RFQ that does not exist, with the newest ones as a hint.
     pub(super) async fn unknown(&self, message: String) -> Error {
         let newest = self.newest().await.map(|newest| format!("; {newest}")).unwrap_or_default();

@@ -214,9 +214,10 @@ pub(super) async fn watch(
             break;
         }
     }
+    let latest = view.latest.clone();
     tokio::select! {
         () = view.explain() => {}
-        () = shutdown.first_signal() => {}
+        () = shutdown.first_signal() => view.latest = latest,
     }
     view.finish(id).await.map(Watched::Ended)
 }
@@ -413,13 +414,20 @@ impl<'a> WaitView<'a> {
         }
     }
 
-    /// Checks at the end whether filters explain missing providers. JSON Lines have no place for that.
+    /// Checks at the end whether filters explain missing providers, and whether the queues explain that none has
+    /// answered. JSON Lines have no place for that.
     async fn explain(&mut self) {
-        if let Some(gathering) =
-            self.latest.as_mut().filter(|_| self.output.format != Format::Jsonl)
-        {
-            explain(self.output, self.aws, gathering).await;
+        let hint = self.hint.take();
+        let Some(mut gathering) = self.latest.take() else { return };
+        if self.output.format != Format::Jsonl {
+            explain(self.output, self.aws, &mut gathering).await;
         }
+        // Lines in place of a live region have the hint already.
+        let is_said = hint.is_some() && self.live.is_none();
+        if self.output.format == Format::Table && gathering.is_unanswered() && !is_said {
+            self.hint = self.look(&gathering).await;
+        }
+        self.latest = Some(gathering);
     }
 
     /// Prints the final state.
@@ -435,6 +443,9 @@ impl<'a> WaitView<'a> {
             }));
         } else {
             print(self.output, self.aws, &gathering, &self.fields);
+        }
+        if let Some(hint) = &self.hint {
+            self.output.toned_note(&said(hint));
         }
         Ok(gathering)
     }

@@ -336,10 +336,11 @@ impl Tally {
     fn consumer_line(&self) -> String {
         let gathered = count_of(self.gathered, "answer");
         let mut line = format!("consumer: {gathered} gathered");
-        for (count, what) in [(self.duplicates, "duplicate"), (self.refused, "refused reply")] {
-            if count > 0 {
-                _ = write!(line, ", {}", count_of(count, what));
-            }
+        if self.duplicates > 0 {
+            _ = write!(line, ", {}", count_of(self.duplicates, "duplicate"));
+        }
+        if self.refused > 0 {
+            _ = write!(line, ", {} refused", self.refused);
         }
         line
     }
@@ -370,7 +371,8 @@ impl Tally {
             (total.failed, "failed"),
             (total.silent, "silent"),
             (self.strayed, "answered wrongly, by a fault"),
-            (total.given_back, "given back to their queues"),
+            (total.given_back, "given back"),
+            (total.in_flight, "still in hand"),
         ];
         let parts = parts.iter().filter(|(count, _)| *count > 0);
         let parts: Vec<_> = parts.map(|(count, what)| format!("{count} {what}")).collect();

@@ -291,12 +291,18 @@ fn other_row(gathering: &Gathering, provider: &Provider, fields: &[Field]) -> Ve
     let reason = provider.reason.as_deref().map(printable).unwrap_or_default();
     let late = gathering.quotes.iter().find(|quote| quote.responder == provider.responder);
     let unexpected = if provider.expected == Some(false) { ", unexpected" } else { "" };
+    let too_late = match provider.timing {
+        Some(Timing::Late(_)) => ", too late",
+        Some(Timing::InTime) | None => "",
+    };
     let note = match provider.state {
-        State::Declined => format!("declined: {reason}{unexpected}"),
+        State::Declined => format!("declined: {reason}{too_late}{unexpected}"),
         State::Failed => match provider.attempts {
-            Some(1) => format!("failed: {reason}, 1 attempt{unexpected}"),
-            Some(attempts) => format!("failed: {reason}, {attempts} attempts{unexpected}"),
-            None => format!("failed: {reason}{unexpected}"),
+            Some(1) => format!("failed: {reason}, 1 attempt{too_late}{unexpected}"),
+            Some(attempts) => {
+                format!("failed: {reason}, {attempts} attempts{too_late}{unexpected}")
+            }
+            None => format!("failed: {reason}{too_late}{unexpected}"),
         },
         State::Silent => receipt(&reason),
         State::Late => match late.map(|quote| quote.timing) {

@@ -197,3 +197,21 @@ fn times_are_local_and_name_their_zone() {
     let stamp = line.split(' ').next().and_then(Timestamp::parse).expect("RFC 3339");
     assert!(Timestamp::now().millis_since(stamp) < 600_000, "{line}");
 }
+
+#[test]
+fn a_short_wait_without_any_answer_says_why_at_its_end() {
+    let stack = Stack::set_up(2);
+    let ended = stack.rydes("submit --from A --to B --deadline 500ms --wait").run().exits(4);
+    let hint = "hint: all 2 copies lie unread; is `rydes providers run` running?\n";
+    assert!(ended.stderr.contains(hint), "{}", ended.stderr);
+}
+
+#[test]
+fn an_rfq_of_this_machine_whose_rows_are_gone_is_not_offered_again() {
+    let stack = Stack::set_up(1);
+    let id = stack.submit("--deadline 10m");
+    stack.delete_row(&id, "-");
+    let gone = stack.rydes("quotes").run().exits(5).stderr;
+    assert!(gone.contains("hint: it was submitted from this machine; its rows have"), "{gone}");
+    assert!(!gone.contains("newest here"), "{gone}");
+}

@@ -198,6 +198,14 @@ impl Stack {
         wait(put.set_item(Some(item)).send()).is_ok()
     }
 
+    /// Removes a row behind the program's back.
+    pub fn delete_row(&self, id: &str, responder: &str) {
+        let delete = clients().dynamodb.delete_item().table_name(self.full("RidesBookingTable"));
+        let key = |text: &str| AttributeValue::S(text.to_owned());
+        let delete = delete.key("id", key(id)).key("responder", key(responder));
+        wait(delete.send()).expect("the row goes");
+    }
+
     /// Removes the table behind the program's back.
     pub fn delete_table(&self) {
         let delete = clients().dynamodb.delete_table().table_name(self.full("RidesBookingTable"));
