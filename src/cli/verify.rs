@@ -58,7 +58,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let mut conservation = match looked {
         Err(error) if matches!(error.kind(), Kind::Signal(_)) => {
             let again = settings.command(&format!("verify {} --wait", recent.prefix(&id).await));
-            output.note(&format!("the wait ended, the gathering goes on: {again}"));
+            output.note(&format!("the wait ended; copies may still be in flight: {again}"));
             return Ok(error.exit_code());
         }
         looked => looked?,

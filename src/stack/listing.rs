@@ -1,7 +1,7 @@
 //! Lists the stacks of an account and region. Changes nothing.
 //!
 //! Names suggest where to look, and tags decide. SQS and DynamoDB list names by page, so that an account without stacks
-//! costs two requests; each stack then costs five. A stack of which only the topic is left does not show.
+//! costs two requests; each stack then costs five. A stack that has only its topic left is not listed.
 
 use std::collections::BTreeMap;
 

@@ -8,7 +8,7 @@ use crate::core::aggregate::Provider;
 use crate::core::text::printable;
 
 /// The shortest beginning that is worth leaving out.
-const SHORTEST_PREFIX: usize = 6;
+const SHORTEST_LEFT_OUT: usize = 6;
 /// Replaces it.
 const LEFT_OUT: char = '…';
 
@@ -24,7 +24,7 @@ impl Prefix {
         for name in &names {
             // A number stays whole: 10 is not 1 with a 0.
             let (stem, number) = numbered(name);
-            if !number.is_empty() && stem.chars().count() >= SHORTEST_PREFIX {
+            if !number.is_empty() && stem.chars().count() >= SHORTEST_LEFT_OUT {
                 *stems.entry(stem).or_default() += 1;
             }
         }
@@ -85,7 +85,7 @@ fn shared_by_all<'a>(names: &[&'a Responder]) -> &'a str {
     };
     let shared =
         others.iter().fold(first.as_str(), common).trim_end_matches(|c: char| c.is_ascii_digit());
-    let is_worth_it = !others.is_empty() && shared.chars().count() >= SHORTEST_PREFIX;
+    let is_worth_it = !others.is_empty() && shared.chars().count() >= SHORTEST_LEFT_OUT;
     if is_worth_it { shared } else { "" }
 }
 

@@ -317,8 +317,8 @@ fn with_an_engine_docker_is_used() {
     }
 }
 
-#[test]
-fn docker_is_told_where_to_listen() {
+/// A machine whose Docker starts and stops a LocalStack that answers.
+fn with_docker() -> (Machine, FakeLocalStack) {
     let machine = Machine::new(Some(
         "'compose version'*) echo v2.36.0 ;;\nversion*) echo 28.2.2 ;;\n\
          *'up -d --wait') : > ${0%/bin/docker}/healthy ;;\n\
@@ -329,6 +329,12 @@ fn docker_is_told_where_to_listen() {
         move || path.exists()
     };
     let server = FakeLocalStack::start(free_port(), "200 OK", marker("healthy"), marker("gone"));
+    (machine, server)
+}
+
+#[test]
+fn docker_is_told_where_to_listen() {
+    let (machine, server) = with_docker();
     let port = server.port;
     let up = machine.rydes(&format!("localstack up --host 0.0.0.0 --port {port}")).run().exits(0);
     assert!(up.stderr.contains("warning: no authentication: anyone who can reach port"), "{up:?}");
@@ -379,16 +385,7 @@ fn a_localstack_that_is_up_keeps_its_address() {
 
 #[test]
 fn one_that_was_started_for_this_machine_is_not_opened_in_silence() {
-    let machine = Machine::new(Some(
-        "'compose version'*) echo v2.36.0 ;;\nversion*) echo 28.2.2 ;;\n\
-         *'up -d --wait') : > ${0%/bin/docker}/healthy ;;\n\
-         *'down -v') : > ${0%/bin/docker}/gone ;;",
-    ));
-    let marker = |name: &str| {
-        let path = machine.path().join(name);
-        move || path.exists()
-    };
-    let server = FakeLocalStack::start(free_port(), "200 OK", marker("healthy"), marker("gone"));
+    let (machine, server) = with_docker();
     let port = server.port;
     let run = |line: &str| machine.rydes(&format!("localstack {line} --port {port}")).run();
     run("up").exits(0);

@@ -192,7 +192,7 @@ const introduce = async () => {
     show("target", about.target);
     at("deadline").placeholder = about.deadline;
   } catch {
-    // Whatever is wrong is said where something is asked for.
+    // The form reports a server that is away when it is used.
   }
   at("rfq-id-hint").textContent = about["finds-prefixes"]
     ? "of one submitted from this machine, the first four characters are enough"

@@ -31,7 +31,7 @@ pub struct Unread {
 ///
 /// - `shown`: `from`, `to` and `customer`, safe to print;
 /// - `answer`: the best quote with its `label`, or the label alone;
-/// - `truth`: sentences, the first of which says how the RFQ stands;
+/// - `truth`: sentences: how the RFQ stands, then what a longer wait would have brought;
 /// - `table`: a row for each provider in the order of the terminal, with its `bar` in milliseconds;
 /// - `order` and `fields`: the titles of the value that orders the quotes, and of the details that are shown;
 /// - `axis`: the scale of the bars, with the deadline;

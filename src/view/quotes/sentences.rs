@@ -69,10 +69,6 @@ fn summary(gathering: &Gathering, left: Option<Duration>) -> String {
 
 /// Whether the RFQ is over, and what ended it.
 pub fn over(gathering: &Gathering) -> String {
-    let asked = |is: &dyn Fn(&Condition) -> Option<String>| {
-        let asked: Vec<_> = gathering.until.iter().filter_map(is).collect();
-        asked.join(" or ")
-    };
     match gathering.completed_by {
         None => "gathering".to_owned(),
         Some(CompletedBy::All) => "complete".to_owned(),
@@ -94,11 +90,12 @@ pub fn over(gathering: &Gathering) -> String {
             format!("ended after {}, as asked", count_of(counts.min().unwrap_or(0), "quote"))
         }
         Some(CompletedBy::Price) => {
-            let price = asked(&|condition| match condition {
+            let prices = gathering.until.iter().filter_map(|condition| match condition {
                 Condition::Price(price) => Some(price.to_string()),
                 Condition::All | Condition::Count(_) => None,
             });
-            format!("ended at a price of {price} or less, as asked")
+            let prices = prices.collect::<Vec<_>>().join(" or ");
+            format!("ended at a price of {prices} or less, as asked")
         }
         Some(CompletedBy::Stall) => match gathering.stall {
             Some(stall) => format!("nothing new for {}, still gathering", show_duration(stall)),

@@ -10,7 +10,7 @@ use crate::support::proxy::{Proxy, ProxyFault};
 use crate::support::resources::{clients, wait};
 use crate::support::stack::{PROVIDER_DEAD_LETTERS, RESPONSE_DEAD_LETTERS, Stack};
 use crate::support::terminal::Terminal;
-use crate::support::{PATIENCE, ends_within, json, wait_for};
+use crate::support::{PATIENCE, Ran, ends_within, json, wait_for};
 
 /// A stack with two requests and a reply among the dead letters.
 fn with_letters() -> Stack {
@@ -163,11 +163,8 @@ fn a_count_that_fails_hides_no_letter_of_the_other_queue() {
     }
 }
 
-#[test]
-fn a_signal_after_the_last_deletion_is_no_error() {
-    let stack = Stack::set_up(1);
-    post(&stack, RESPONSE_DEAD_LETTERS, "one", &[]);
-    ids(&stack, 1);
+/// A purge that gets a signal while its first deletion is under way.
+fn interrupted(stack: &Stack) -> Ran {
     let proxy = Proxy::start();
     proxy.fail("DeleteMessageBatch", 1, ProxyFault::Pause);
     let purge = stack.rydes("dlq purge --yes").env("AWS_ENDPOINT_URL_SQS", &proxy.url);
@@ -176,22 +173,22 @@ fn a_signal_after_the_last_deletion_is_no_error() {
     purge.signal(Signal::INT);
     std::thread::sleep(Duration::from_millis(200));
     proxy.resume();
-    let ended = purge.ends(PATIENCE).exits(0).stderr;
+    purge.ends(PATIENCE)
+}
+
+#[test]
+fn a_signal_after_the_last_deletion_is_no_error() {
+    let stack = Stack::set_up(1);
+    post(&stack, RESPONSE_DEAD_LETTERS, "one", &[]);
+    ids(&stack, 1);
+    let ended = interrupted(&stack).exits(0).stderr;
     assert!(ended.ends_with("deleted 0 requests and 1 reply\n"), "{ended}");
 }
 
 #[test]
 fn a_signal_ends_it_between_two_requests_and_what_was_done_is_told() {
     let stack = with_letters();
-    let proxy = Proxy::start();
-    proxy.fail("DeleteMessageBatch", 1, ProxyFault::Pause);
-    let purge = stack.rydes("dlq purge --yes").env("AWS_ENDPOINT_URL_SQS", &proxy.url);
-    let purge = Background::start(purge);
-    proxy.until("DeleteMessageBatch");
-    purge.signal(Signal::INT);
-    std::thread::sleep(Duration::from_millis(200));
-    proxy.resume();
-    let ended = purge.ends(PATIENCE).exits(130).stderr;
+    let ended = interrupted(&stack).exits(130).stderr;
     assert!(ended.contains("deleted 2 requests and 0 replies\n"), "{ended}");
     assert_eq!(held(&stack), (0, 1));
 }

@@ -75,7 +75,8 @@ fn a_wait_that_a_signal_ends_says_that_the_gathering_goes_on() {
     std::thread::sleep(std::time::Duration::from_secs(2));
     wait.signal(Signal::INT);
     let ended = wait.ends(PATIENCE).exits(130);
-    let again = format!("the wait ended, the gathering goes on: rydes verify {} --wait", &id[..4]);
+    let again =
+        format!("the wait ended; copies may still be in flight: rydes verify {} --wait", &id[..4]);
     assert!(ended.stderr.contains(&again), "{}", ended.stderr);
     assert!(!ended.stderr.contains("error"), "{}", ended.stderr);
     // One that lingers waits for late answers alone.
