@@ -15,7 +15,7 @@ const CONCURRENCY: usize = 100;
 /// How simulated providers behave.
 #[derive(Debug, Clone, Args)]
 pub(super) struct BehaviourArgs {
-    /// Behavior, see below: `demo`, `workshop` or `steady` [default: demo; for bench: steady]
+    /// Behavior, see below: `demo`, `workshop` or `steady` [default: demo]
     #[arg(
         long,
         help_heading = SIMULATED,

@@ -37,7 +37,7 @@ const REDRAW: Duration = Duration::from_millis(200);
 /// How long lines that come together are waited for before the table is drawn again.
 const AT_ONCE: Duration = Duration::from_millis(20);
 /// Lines of the view beside the providers.
-const FRAME_LINES: u16 = 8;
+const FRAME_LINES: u16 = 10;
 
 /// The options that workers and consumer share.
 #[derive(Debug, Clone, Args)]
@@ -178,10 +178,11 @@ fn sum_up(context: &Context, aws: &Aws, consumer: ConsumerPart, view: WorkerView
     if output.format == Format::Json {
         output.json(&tally.document(&usage));
     }
-    // The table has the consumer's line.
+    // The table has the consumer's line, and what needs attention.
     let rest = if view == WorkerView::Live { ConsumerPart::LeftOut } else { consumer };
-    for line in tally.summary(rest) {
-        output.log_note(&line, &clock);
+    let attention = if view == WorkerView::Live { Vec::new() } else { tally.attention() };
+    for line in tally.summary(rest).iter().chain(&attention) {
+        output.log_note(line, &clock);
     }
     for line in tally.account(&usage) {
         output.detail(&line);
@@ -290,7 +291,7 @@ fn sink(
         lock(&tally).count(&event, now);
         if let Event::Said { provider, line } = &event {
             make_room();
-            output.log_note(&said(provider, line), &clock.at(now));
+            output.log_note(&said(provider, line).into(), &clock.at(now));
         }
         match view {
             WorkerView::Plain => {
@@ -353,7 +354,7 @@ async fn draw(
             if lock(&table.live).is_none() {
                 let since = Duration::ZERO;
                 let stopping = Stopping { in_flight: in_flight(), poll, visibility, since };
-                output.log_note(&stopping.line(), &clock.at(Timestamp::now()));
+                output.log_note(&stopping.line().into(), &clock.at(Timestamp::now()));
             }
         }
         if let Some(live) = lock(&table.live).as_mut() {

@@ -262,11 +262,11 @@ impl Output {
     }
 
     /// A line of a log for people, on stderr: with date, time and offset unless stderr is a terminal.
-    pub fn log_note(&self, line: &str, clock: &Clock) {
+    pub fn log_note(&self, line: &Line, clock: &Clock) {
         if self.is_stderr_terminal() {
-            self.note(line);
+            self.toned_note(line);
         } else {
-            self.note(&format!("{} {line}", clock.stamp(clock.now())));
+            self.note(&format!("{} {}", clock.stamp(clock.now()), line.text));
         }
     }
 

@@ -45,6 +45,11 @@ impl Clock {
         self.zoned(at).strftime(if is_today { "%H:%M" } else { "%m-%d" }).to_string()
     }
 
+    /// The abbreviation of the zone as it is now: `CET`, `CEST`.
+    pub fn zone_name(&self) -> String {
+        self.zoned(self.now).strftime("%Z").to_string()
+    }
+
     /// As [`moment`](Self::moment), to the millisecond: `14:00:03.204 CET`.
     pub fn precise(&self, at: Timestamp) -> String {
         self.written(at, "%H:%M:%S.%3f %Z")
@@ -88,7 +93,7 @@ mod tests {
         let then = at("2026-01-31T11:59:03.204Z");
         assert_eq!(clock.moment(then), "12:59:03 CET");
         assert_eq!(clock.precise(then), "12:59:03.204 CET");
-        assert_eq!(clock.short(then), "12:59");
+        assert_eq!((clock.short(then), clock.zone_name()), ("12:59".to_owned(), "CET".to_owned()));
         assert_eq!(clock.short(at("2026-01-30T22:30:00.000Z")), "01-30");
         assert_eq!(clock.stamp(then), "2026-01-31T12:59:03.204+01:00");
         assert_eq!(clock.moment(at("2026-01-30T22:30:00.000Z")), "2026-01-30 23:30:00 CET");

@@ -48,9 +48,10 @@ pub fn short_ids(found: &[QueueLook]) -> Vec<String> {
 }
 
 /// The table, its header first; nothing without letters. Senders and reasons are cut to the width. A narrow terminal
-/// has no column for the kind, and short times.
+/// has no column for the kind, and short times, whose zone is below the table.
 pub fn table(found: &[QueueLook], names: &Names, clock: &Clock, width: Option<u16>) -> Vec<Line> {
     let mut titles = TITLES.to_vec();
+    let mut zone = None;
     let mut rows = rows(found, names, |at| clock.moment(at));
     if rows.is_empty() {
         return Vec::new();
@@ -61,10 +62,11 @@ pub fn table(found: &[QueueLook], names: &Names, clock: &Clock, width: Option<u1
             row.remove(KIND);
         }
         titles.remove(KIND);
+        zone = Some(Line::new(Tone::Faint, format!("times are in {}", clock.zone_name())));
     }
     let tones = std::iter::once(Tone::Faint).chain(std::iter::repeat(Tone::Plain));
     let lines = fitted(&titles, rows, width).into_iter().zip(tones);
-    lines.map(|(text, tone)| Line::new(tone, text)).collect()
+    lines.map(|(text, tone)| Line::new(tone, text)).chain(zone).collect()
 }
 
 fn rows(
@@ -204,7 +206,8 @@ mod tests {
         assert_eq!(shown(None), uncut.join("\n"));
         for width in [120, 80, 69, 50, 20] {
             let shown = shown(Some(width));
-            assert_eq!(shown.lines().count(), 4, "{shown}");
+            let zone = if width > 69 { &[][..] } else { &["times are in UTC"] };
+            assert_eq!(shown.lines().skip(4).collect::<Vec<_>>(), zone, "{shown}");
             assert!(shown.lines().all(|line| line.len() <= usize::from(width)), "{shown}");
             assert_eq!(shown.contains("  KIND"), width > 69, "{shown}");
             // The end of a name tells it from others, and a reason begins with what is wrong.

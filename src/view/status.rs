@@ -154,9 +154,19 @@ pub fn rfqs(gatherings: &[Gathering], now: Timestamp, width: Option<u16>) -> Vec
     }
     let gap = u16::try_from(gap).unwrap_or_default();
     let all = if rows.is_empty() { Vec::new() } else { spaced(&columns, &rows, gap) };
-    let tones = std::iter::once(Tone::Faint).chain(std::iter::repeat(Tone::Plain));
+    let tones = std::iter::once(Tone::Faint).chain(gatherings.iter().map(tone_of_rfq));
     let lines = all.into_iter().map(|line| cut(&line, width)).zip(tones);
     lines.map(|(text, tone)| Line::new(tone, text)).collect()
+}
+
+/// One that is over has the tone of its answer.
+fn tone_of_rfq(gathering: &Gathering) -> Tone {
+    match (gathering.completed_by, &gathering.best, &gathering.regret) {
+        (None, ..) => Tone::Plain,
+        (Some(_), _, Some(_)) => Tone::Late,
+        (Some(_), Some(_), None) => Tone::Best,
+        (Some(_), None, None) => Tone::Failed,
+    }
 }
 
 fn state(gathering: &Gathering, now: Timestamp) -> String {

@@ -26,12 +26,16 @@ fn names() -> Names {
     Names::new(&StackName::parse("wild-rydes").expect("valid"))
 }
 
-/// The same on each width, with the widths between.
+/// The same on each width, with the widths between, and the meaning of each line that has one.
 fn on_all_widths(shown: impl Fn(u16) -> Vec<Line>) -> String {
     let part = |width: u16| {
         let lines = shown(width);
         assert!(lines.iter().all(|line| line.text.chars().count() <= usize::from(width)));
-        let lines: Vec<_> = lines.into_iter().map(|line| line.text).collect();
+        let toned = |Line { tone, text }| match tone {
+            Tone::Plain => text,
+            tone => format!("{text} <{tone:?}>"),
+        };
+        let lines: Vec<_> = lines.into_iter().map(toned).collect();
         format!("{width} columns\n{}", lines.join("\n"))
     };
     WIDTHS.map(part).join("\n\n")

@@ -100,6 +100,8 @@ pub struct Tally {
     seconds: u64,
     /// Workers that a fault made die.
     crashed: u64,
+    /// Answers that were sent after the deadline.
+    late: u64,
     gathered: u64,
     duplicates: u64,
     refused: u64,
@@ -151,7 +153,8 @@ impl Tally {
                     real.attempts += 1;
                 }
             }
-            Event::Answered { provider, id, answer, took, .. } => {
+            Event::Answered { provider, id, answer, took, late_by } => {
+                self.late += u64::from(late_by.is_some());
                 self.open.remove(&(provider.clone(), id.clone()));
                 let counts = self.of_provider(provider);
                 if let Some(real) = &mut counts.real
@@ -271,7 +274,7 @@ impl Tally {
         let mut all = Vec::new();
         if !self.providers.is_empty() {
             let shown: Vec<_> = self.providers.iter().take(rows).collect();
-            let failed = shown.iter().map(|(_, counts)| counts.failed + counts.unreadable > 0);
+            let failed = shown.iter().map(|(_, counts)| counts.failed > 0);
             let tones = failed.map(|failed| if failed { Tone::Failed } else { Tone::Plain });
             let tones =
                 std::iter::once(Tone::Faint).chain(tones).chain(std::iter::repeat(Tone::Plain));
@@ -282,14 +285,11 @@ impl Tally {
                 all.push(format!("... and {folded} more").into());
             }
         }
-        if consumer == ConsumerPart::Included {
-            let tone = if self.refused > 0 { Tone::Failed } else { Tone::Plain };
-            all.extend(Line::new(tone, self.consumer_line()).wrapped(Some(width)));
-        }
-        if let Some(trouble) = self.trouble(now) {
-            let trouble = Line::new(Tone::Failed, cut(&trouble, LONGEST_TROUBLE));
-            all.extend(trouble.wrapped(Some(width)));
-        }
+        let consumer = (consumer == ConsumerPart::Included).then(|| self.consumer_line());
+        let trouble = self.trouble(now);
+        let trouble = trouble.map(|line| Line::new(Tone::Failed, cut(&line, LONGEST_TROUBLE)));
+        let below = self.attention().into_iter().chain(consumer).chain(trouble);
+        all.extend(below.flat_map(|line| line.wrapped(Some(width))));
         all
     }
 
@@ -333,7 +333,7 @@ impl Tally {
         all
     }
 
-    fn consumer_line(&self) -> String {
+    fn consumer_line(&self) -> Line {
         let gathered = count_of(self.gathered, "answer");
         let mut line = format!("consumer: {gathered} gathered");
         if self.duplicates > 0 {
@@ -342,18 +342,32 @@ impl Tally {
         if self.refused > 0 {
             _ = write!(line, ", {} refused", self.refused);
         }
-        line
+        Line::new(if self.refused > 0 { Tone::Failed } else { Tone::Plain }, line)
     }
 
-    /// The summary at the end, for people.
-    pub fn summary(&self, consumer: ConsumerPart) -> Vec<String> {
+    /// What a person should look at: `2 answers were sent after the deadline`,
+    /// `1 unreadable request was sent to the dead letters`.
+    pub fn attention(&self) -> Vec<Line> {
+        let line = |tone, count, what: &str, how: &str| {
+            let verb = if count == 1 { "was" } else { "were" };
+            (count > 0).then(|| Line::new(tone, format!("{} {verb} {how}", count_of(count, what))))
+        };
+        let late = line(Tone::Late, self.late, "answer", "sent after the deadline");
+        let unreadable = self.total().unreadable;
+        let letters =
+            line(Tone::Failed, unreadable, "unreadable request", "sent to the dead letters");
+        late.into_iter().chain(letters).collect()
+    }
+
+    /// The summary at the end, for people, without what needs [`attention`](Self::attention).
+    pub fn summary(&self, consumer: ConsumerPart) -> Vec<Line> {
         let mut all = Vec::new();
         if !self.providers.is_empty() {
-            all.push(self.done());
-            all.extend(self.beside());
+            all.push(self.done().into());
+            all.extend(self.beside().map(Line::from));
         }
         for (name, counts) in &self.providers {
-            all.extend(counts.real.as_ref().map(|real| real_line(name, real)));
+            all.extend(counts.real.as_ref().map(|real| real_line(name, real).into()));
         }
         if consumer == ConsumerPart::Included {
             all.push(self.consumer_line());
@@ -385,7 +399,6 @@ impl Tally {
     /// What happened beside the requests, if anything did.
     fn beside(&self) -> Option<String> {
         let parts = [
-            (self.total().unreadable, "unreadable request", "sent to the dead letters"),
             (self.seconds, "second answer", "sent, by a fault"),
             (self.crashed, "worker", "crashed, by a fault, and replaced"),
             (self.again, "message", "delivered again and counted once"),
@@ -414,6 +427,7 @@ impl Tally {
             "faulty": self.strayed + self.seconds,
             "crashed": self.crashed,
             "given-back": total.given_back,
+            "late": self.late,
             "gathered": self.gathered,
             "duplicates": self.duplicates,
             "refused": self.refused,

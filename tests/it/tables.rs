@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use insta::assert_snapshot;
+use rydes::aws::Usage;
 use rydes::consumer::Trouble;
 use rydes::core::aggregate::{CompletedBy, aggregate};
 use rydes::core::{
@@ -281,10 +282,23 @@ fn workers_count_each_request_once() {
         how: Gathered::Duplicate,
     };
     tally.count(&duplicate, at(0));
+    let late = Event::Answered {
+        provider: ProviderName::simulated(2),
+        id: id(),
+        answer: Answer::Declined("fully booked".to_owned()),
+        took: Duration::from_secs(20),
+        late_by: Some(Duration::from_secs(5)),
+    };
+    tally.count(&late, at(0));
     tally.count(&Event::GivenBack { provider: ProviderName::simulated(2) }, at(0));
     tally.count(&Event::Again { queue: "queue a".to_owned() }, at(0));
+    let (provider, reason) = (ProviderName::simulated(10), "no id".to_owned());
+    tally.count(&Event::Unreadable { provider, reason }, at(0));
     let drawn = [50, 80, 120].map(|width| drawn(&tally, width - 1, 0)).join("\n\n");
-    let summary = tally.summary(ConsumerPart::Included).join("\n");
+    let summary = tally.summary(ConsumerPart::Included);
+    let summary: Vec<_> = summary.into_iter().chain(tally.attention()).collect();
+    let summary = toned(&summary, None);
+    assert_eq!(tally.document(&Usage::default())["late"], 1);
     assert_snapshot!(format!("{drawn}\n\n{summary}"));
 }
 
@@ -320,7 +334,7 @@ fn real_providers_have_their_attempts_and_times() {
     let tally = mixed_tally();
     let drawn: Vec<_> = [119, 79, 49].map(|width| drawn(&tally, width, 0)).to_vec();
     let summary = tally.summary(ConsumerPart::LeftOut);
-    assert_snapshot!(format!("{}\n\n{}", drawn.join("\n\n"), summary[..2].join("\n")));
+    assert_snapshot!(format!("{}\n\n{}", drawn.join("\n\n"), toned(&summary[..2], None)));
 }
 
 #[test]
@@ -350,9 +364,9 @@ fn a_trouble_stands_until_it_is_over_and_one_of_a_message_for_a_while() {
 
 #[test]
 fn rfqs_in_the_status_fit_every_terminal() {
-    let request = |name: &str, until: Vec<Condition>| RequestRow {
+    let request = |name: &str, until: Vec<Condition>, deadline| RequestRow {
         submitted_at: Some(at(0)),
-        deadline: Some(at(15_000)),
+        deadline: Some(at(deadline)),
         expected: Some((1..=10).map(simulated).collect()),
         until,
         ..RequestRow::new(
@@ -360,10 +374,17 @@ fn rfqs_in_the_status_fit_every_terminal() {
             Ride { from: "Frankfurt am Main".into(), to: "Las Vegas".into(), customer: "c".into() },
         )
     };
-    let all = [("78c371f6-1", vec![]), ("1f0a99e2-2", vec![Condition::Count(1)])];
-    let rows = all.map(|(name, until)| Rows {
-        request: request(name, until),
-        answers: vec![quote(1, 16, 300)],
+    let quoted = || vec![quote(1, 16, 300)];
+    let all = [
+        ("78c371f6-1", vec![], 15_000, quoted()),
+        ("1f0a99e2-2", vec![Condition::Count(1)], 15_000, quoted()),
+        ("2b1c88d0-3", vec![], 60_000, quoted()),
+        ("3c2d99e1-4", vec![], 15_000, vec![quote(1, 16, 300), quote(2, 7, 16_000)]),
+        ("4d3eaaf2-5", vec![], 15_000, vec![]),
+    ];
+    let rows = all.map(|(name, until, deadline, answers)| Rows {
+        request: request(name, until, deadline),
+        answers,
     });
     let shown = |width: Option<u16>| {
         let gatherings = rows.each_ref().map(|rows| aggregate(rows, at(20_000), None));

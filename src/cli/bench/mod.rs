@@ -30,7 +30,11 @@ const COUNT: u32 = 1_000;
 /// How long a received message is hidden, as for any worker.
 const VISIBILITY: Duration = Duration::from_secs(30);
 
+/// Help of `--behavior`, whose default is another here.
+const BEHAVIOR: &str = "Behavior, see below: `demo`, `workshop` or `steady` [default: steady]";
+
 #[derive(Debug, Args)]
+#[command(mut_arg("behavior", |arg| arg.help(BEHAVIOR)))]
 #[command(after_help = "Examples:
   rydes bench                               1000 RFQs as fast as they are taken
   rydes bench --rate 5 --count 100          five a second, at fixed times

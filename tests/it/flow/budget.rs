@@ -1,10 +1,13 @@
 //! How many requests a number of RFQs may take, by operation. The queues are filled beforehand, so
 //! that what is counted does not depend on how fast the machine is.
 
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::support::stack::{RESPONSES, Stack};
-use crate::support::{json, wait_for};
+use crate::support::{PATIENCE, json, wait_for};
 
 const PROVIDERS: u64 = 10;
 
@@ -57,6 +60,29 @@ fn run(rfqs: u64) -> [Requests; 2] {
         assert_eq!(*extended, Value::Null);
     }
     [Requests(workers), Requests(consumer)]
+}
+
+/// What a stack without work costs on AWS.
+#[test]
+fn nothing_to_do() {
+    let stack = Stack::set_up(2);
+    let began = Instant::now();
+    let workers = stack.background("providers run -o json --poll-wait 20s");
+    workers.says("response consumer");
+    // Every queue is polled by now.
+    std::thread::sleep(Duration::from_secs(3));
+    workers.signal(Signal::INT);
+    let told = json(&workers.ends(PATIENCE).exits(0).stdout);
+    let polls = began.elapsed().as_secs().div_ceil(20);
+    let operations = told["requests"]["by-operation"].as_object().expect("operations");
+    let is_change = |name: &&String| {
+        ["sqs.Send", "sqs.Delete", "sqs.Change"].iter().any(|change| name.starts_with(change))
+    };
+    // Two providers and the consumer have one poll each.
+    let asked = told["requests"]["by-operation"]["sqs.ReceiveMessage"].as_u64().expect("receives");
+    assert!((3..=3 * polls).contains(&asked), "{asked} in {polls} polls: {told:#}");
+    assert_eq!(told["empty-receives"], asked);
+    assert_eq!(operations.keys().find(is_change), None, "{told:#}");
 }
 
 #[test]
