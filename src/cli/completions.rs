@@ -50,7 +50,7 @@ pub(super) fn run(context: &Context, command: &Command) -> u8 {
     };
     context.output.data(script.trim_end());
     if context.output.is_terminal() {
-        context.output.note("next: rydes completions --help shows how to install it");
+        context.output.suggest("next: rydes completions --help shows how to install it");
     }
     exit::DONE
 }

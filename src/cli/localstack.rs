@@ -215,11 +215,15 @@ impl Session {
         let (stop, logs) = (self.command("down"), self.command("logs"));
         match up.runtime {
             // `down` does not stop what `up` did not start.
-            None => self.output.note(&next),
+            None => self.output.suggest(&next),
             Some(_) if self.instance.port == DEFAULT_PORT => {
-                self.output.note(&format!("{next}    (stop: {stop}, logs: {logs})"));
+                self.output.suggest(&format!("{next}    (stop: {stop}, logs: {logs})"));
             }
-            Some(_) => self.output.note(&format!("{next}\nstop: {stop}\nlogs: {logs}")),
+            Some(_) => {
+                self.output.suggest(&next);
+                self.output.suggest(&format!("stop: {stop}"));
+                self.output.suggest(&format!("logs: {logs}"));
+            }
         }
         self.document(&json!({
             "endpoint": self.instance.endpoint(),

@@ -351,7 +351,9 @@ fn start(output: &Output, typed: RawOptions, color: ColorChoice, command: Comman
         let outcome = {
             let work = execute(&context, command);
             tokio::pin!(work);
+            // Work that ends by itself at this signal says more, and clears what it draws.
             tokio::select! {
+                biased;
                 code = &mut work => code,
                 () = shutdown.second_signal() => Err(shutdown.error()),
             }

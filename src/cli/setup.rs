@@ -6,6 +6,7 @@ use tokio::time::Instant;
 use super::{Context, waiting};
 use crate::error::{Result, exit};
 use crate::stack::{self, Mode, SetupRequest, Untagged};
+use crate::terminal::live::size;
 use crate::terminal::{Format, Verbosity};
 use crate::view::setup::{Totals, document, full_table, table};
 use crate::view::subscriptions;
@@ -50,8 +51,9 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         Format::Json | Format::Jsonl => output.json(&document(&report, mode)),
         Format::Table | Format::Workshop => {
             let verbose = output.verbosity == Verbosity::Verbose;
-            let lines = if verbose { full_table(&report, mode) } else { table(&report, mode) };
-            output.lines(&lines);
+            let width = output.is_terminal().then(|| size().0);
+            let table = if verbose { full_table } else { table };
+            output.toned(&table(&report, mode, width));
         }
     }
     let Totals { created, kept, changed } = Totals::of(report.changes());
@@ -83,6 +85,6 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         (Mode::Apply, 0) => "providers add NAME",
         (Mode::Apply, _) => "providers run",
     };
-    output.note(&format!("next: {}", settings.command(next)));
+    output.next(&[(settings.command(next), "")]);
     Ok(exit::DONE)
 }

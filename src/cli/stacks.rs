@@ -33,7 +33,7 @@ pub(super) async fn run(context: &Context) -> Result<u8> {
         Format::Table | Format::Workshop => {
             output.note(&aws.place());
             let width = output.is_terminal().then(|| size().0);
-            output.lines(&table(&found, Timestamp::now(), width));
+            output.toned(&table(&found, Timestamp::now(), width));
             if found.is_empty() {
                 let setup = settings.command(set_up(context, &aws)?);
                 output.note(&format!("no stack is here: {setup}"));

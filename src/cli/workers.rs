@@ -157,7 +157,9 @@ pub(super) async fn run(
             "not everything was acknowledged within {} s; the rest will be delivered again",
             DRAIN.as_secs()
         ))),
-        () = context.shutdown.second_signal() => Err(context.shutdown.error()),
+        () = context.shutdown.second_signal() => {
+            Err(left(context.shutdown.error(), lock(&tally).in_flight(), polls(plan).1))
+        }
     };
     drop(lock(&live.live).take());
     sum_up(context, aws, consumer(plan), view, &lock(&tally));
@@ -187,6 +189,19 @@ fn sum_up(context: &Context, aws: &Aws, consumer: ConsumerPart, view: WorkerView
     for line in tally.account(&usage) {
         output.detail(&line);
     }
+}
+
+/// The error of workers that leave requests in hand, hidden for at most this long.
+fn left(error: Error, in_flight: u64, visibility: Duration) -> Error {
+    if in_flight == 0 {
+        return error;
+    }
+    let requests = count_of(in_flight, "request");
+    let after = show_duration(visibility);
+    Error::new(
+        error.kind(),
+        format!("{error} with {requests} in hand: SQS delivers them again after {after}"),
+    )
 }
 
 /// Stops the workers when stdin closes.
@@ -235,19 +250,19 @@ fn greet(output: &Output, settings: &Settings, aws: &Aws, plan: &WorkerPlan) {
     });
     output.note(&aws.target_line());
     if let Some(behaviour) = behaviour {
-        output.note(&simulated(behaviour));
+        output.sentence(&simulated(behaviour));
     }
     for line in real_providers(&providers.served) {
         output.note(&line);
     }
-    output.note(match consumer(plan) {
+    output.sentence(match consumer(plan) {
         ConsumerPart::Included => "with the response consumer (--no-consumer to leave it out)",
         ConsumerPart::LeftOut => "without the response consumer: answers are gathered elsewhere",
     });
     if behaviour.is_some_and(|behaviour| behaviour.profile == Profile::Workshop) {
-        output.note("the original's providers think up to 60 s: a deadline of 70s suits them");
+        output.sentence("the original's providers think up to 60 s: a deadline of 70s suits them");
     }
-    output.note("Ctrl-C finishes the requests in hand, then ends; Ctrl-C twice ends at once");
+    output.sentence("Ctrl-C finishes the requests in hand, then ends; Ctrl-C twice ends at once");
     let submit = settings.command("submit --from Frankfurt --to \"Las Vegas\"");
     output.next(&[(submit, "in another terminal")]);
 }

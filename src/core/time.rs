@@ -108,7 +108,7 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     if duration > LONGEST { Err("a duration is 24h at the most".to_owned()) } else { Ok(duration) }
 }
 
-/// A duration as people read it: `812 ms`, `1.5 s`, `15 s`, `3 min`, `2 h`.
+/// A duration as people read it: `812 ms`, `1.5 s`, `15 s`, `3 min`, `2 h`, `2 days`.
 pub fn show_duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     match seconds {
@@ -118,7 +118,8 @@ pub fn show_duration(duration: Duration) -> String {
         }
         0..=119 => format!("{seconds} s"),
         120..=7_199 => format!("{} min", seconds / 60),
-        _ => format!("{} h", seconds / 3_600),
+        7_200..=172_799 => format!("{} h", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
     }
 }
 
@@ -186,5 +187,7 @@ mod tests {
         assert_eq!(show_duration(Duration::from_millis(812)), "812 ms");
         assert_eq!(show_duration(Duration::from_secs(15)), "15 s");
         assert_eq!(show_duration(Duration::from_mins(5)), "5 min");
+        assert_eq!(show_duration(Duration::from_hours(47)), "47 h");
+        assert_eq!(show_duration(Duration::from_hours(721)), "30 days");
     }
 }

@@ -270,6 +270,11 @@ impl Output {
         }
     }
 
+    /// A line about what to do next, on stderr.
+    pub fn suggest(&self, line: &str) {
+        self.toned_note(&Line::new(Tone::Faint, line));
+    }
+
     /// Commands to type next, on stderr: each with what it shows.
     pub fn next(&self, commands: &[(String, &str)]) {
         let widest = commands.iter().map(|(command, _)| command.width()).max().unwrap_or(0);
@@ -281,7 +286,7 @@ impl Output {
             // A command that is broken cannot be copied; what it shows is left out first.
             let fits = !self.err.is_terminal || line.width() <= live::size().0.into();
             let shorter = format!("{before} {command}");
-            self.toned_note(&Line::new(Tone::Faint, if fits { line } else { &shorter }));
+            self.suggest(if fits { line } else { &shorter });
         }
     }
 
@@ -314,6 +319,12 @@ impl Output {
         if self.verbosity > Verbosity::Quiet {
             self.stderr(&safe(line));
         }
+    }
+
+    /// A note that has nothing to copy: on a terminal it is wrapped between words.
+    pub fn sentence(&self, text: &str) {
+        let width = self.err.is_terminal.then(|| live::size().0);
+        Line::from(text.to_owned()).wrapped(width).for_each(|line| self.toned_note(&line));
     }
 
     /// Writes a line to stderr with `-v` only, made safe to print.

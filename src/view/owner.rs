@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::tone::{Line, Tone};
 use crate::core::ProviderName;
 use crate::core::text::printable;
 
@@ -25,8 +26,8 @@ pub(crate) struct LocalAccess {
     pub(crate) secret_key: &'static str,
 }
 
-/// The lines for a person.
-pub(crate) fn lines(needs: &Needs) -> Vec<String> {
+/// The lines for a person. Only sentences are wrapped: a URL or a document that is broken cannot be copied.
+pub(crate) fn lines(needs: &Needs, width: Option<u16>) -> Vec<Line> {
     let Needs { region, queue_url, queue_arn, response_queue_url, response_queue_arn, .. } = needs;
     let way = match &needs.local {
         Some(LocalAccess { endpoint, access_key, secret_key }) => format!(
@@ -47,8 +48,21 @@ pub(crate) fn lines(needs: &Needs) -> Vec<String> {
          Send replies to\n  {response_queue_url}\n  {response_queue_arn}"
     );
     let replies = REPLIES.replace("NAME", needs.provider.as_str());
-    let text = format!("{way}\n\n{queues}\n\n{REQUEST}\n\n{replies}\n\n{REFUSED}");
-    text.lines().map(printable).collect()
+    let parts = format!("{queues}\n\n{REQUEST}\n\n{replies}\n\n{REFUSED}");
+    let titled = |line: &str| {
+        let is_title = !line.is_empty() && !line.starts_with(' ');
+        Line::new(if is_title { Tone::Title } else { Tone::Plain }, printable(line))
+    };
+    let way = format!("{way}\n\n");
+    let way = way.lines().map(|line| Line::from(printable(line)));
+    let wrapped = |line: Line| line.wrapped(width.filter(|_| !is_copied(&line.text)));
+    way.chain(parts.lines().map(titled)).flat_map(wrapped).collect()
+}
+
+/// Whether a line is there to be copied: an endpoint, a queue, or a part of a document.
+fn is_copied(line: &str) -> bool {
+    let line = line.trim_start();
+    line.contains("://") || ["arn:", "{", "\""].iter().any(|begin| line.starts_with(begin))
 }
 
 const REQUEST: &str = r#"A request
@@ -98,6 +112,7 @@ pub(crate) fn add_access(document: &mut Value, needs: &Needs) {
 mod tests {
     use super::*;
     use crate::core::{Reply, Request};
+    use crate::view::tone::texts;
 
     /// The JSON that these lines show, each from its first brace to the end of its last line.
     fn shown(text: &str) -> Vec<String> {
@@ -175,7 +190,7 @@ mod tests {
             response_queue_url: "https://q/replies".to_owned(),
             response_queue_arn: "arn:replies".to_owned(),
         };
-        let text = lines(&needs).join("\n");
+        let text = texts(&lines(&needs, None)).join("\n");
         for needed in [
             "Region       eu-central-1",
             "any that the AWS SDK finds",

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::table::{Column, lines};
+use super::table::{Column, lines_within};
+use super::tone::{Line, headed};
 use crate::core::show_duration;
 use crate::core::text::printable;
 use crate::flow::provider::{Behaviour, Program, Served, ServedBy};
@@ -67,12 +68,12 @@ pub(crate) fn simulated(behaviour: &Behaviour) -> String {
 }
 
 /// A row for each provider.
-pub(crate) fn table(served: &[Served]) -> Vec<String> {
+pub(crate) fn table(served: &[Served], width: Option<u16>) -> Vec<Line> {
     let row = |one: &Served| {
         vec![one.name.to_string(), what_answers(&one.by), limits(one).unwrap_or_default()]
     };
     let rows: Vec<_> = served.iter().map(row).collect();
-    lines(&["PROVIDER", "SERVED BY", "LIMITS"].map(Column::Left), &rows)
+    headed(lines_within(&["PROVIDER", "SERVED BY", "LIMITS"].map(Column::Left), &rows, 1, width))
 }
 
 /// How one provider is served, as JSON. Times are in milliseconds.

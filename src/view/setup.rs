@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::count_of;
 use super::subscriptions;
-use super::table::{Column, lines};
+use super::table::{Column, lines_within};
+use super::tone::{Line, headed};
 use crate::stack::{Change, Inventory, Mode, SetupReport};
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -32,8 +33,11 @@ impl Totals {
 
 type Named = (String, Change);
 
+/// The column that a narrow terminal cuts.
+const NAME: usize = 1;
+
 /// The table: one line per kind of resource.
-pub fn table(report: &SetupReport, mode: Mode) -> Vec<String> {
+pub fn table(report: &SetupReport, mode: Mode, width: Option<u16>) -> Vec<Line> {
     let many =
         |what: &str, all: &[Named], name: String| vec![what.to_owned(), name, summary(all, mode)];
     let one = |what: &str, (name, change): &Named| {
@@ -52,16 +56,16 @@ pub fn table(report: &SetupReport, mode: Mode) -> Vec<String> {
         rows.push(one(if position == 0 { "dead letters" } else { "" }, dead_letters));
     }
     rows.push(one("table", &report.table));
-    lines(&COLUMNS, &rows)
+    headed(lines_within(&COLUMNS, &rows, NAME, width))
 }
 
 /// The table of `-v`: one line per resource.
-pub fn full_table(report: &SetupReport, mode: Mode) -> Vec<String> {
+pub fn full_table(report: &SetupReport, mode: Mode, width: Option<u16>) -> Vec<Line> {
     let rows: Vec<_> = resources(report)
         .into_iter()
         .map(|(kind, (name, change))| vec![kind.to_owned(), name.clone(), state(change, mode)])
         .collect();
-    lines(&COLUMNS, &rows)
+    headed(lines_within(&COLUMNS, &rows, NAME, width))
 }
 
 const COLUMNS: [Column; 3] =

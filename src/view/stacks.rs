@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::table::{Column, cut, cut_middle, lines, width_of};
+use super::tone::{Line, Tone};
 use crate::core::{Timestamp, show_duration};
 use crate::stack::StackSummary;
 
@@ -13,7 +14,7 @@ const DEAD: &str = "DEAD";
 const SHORTEST_NAME: usize = 5;
 
 /// The table, its header first; nothing without stacks.
-pub fn table(stacks: &[StackSummary], now: Timestamp, width: Option<u16>) -> Vec<String> {
+pub fn table(stacks: &[StackSummary], now: Timestamp, width: Option<u16>) -> Vec<Line> {
     let shown = |number: Option<u64>| number.map_or_else(|| "-".to_owned(), |n| n.to_string());
     let row = |stack: &StackSummary| {
         let age = stack.made_at.map(|at| show_duration(now.saturating_since(at)));
@@ -45,7 +46,12 @@ pub fn table(stacks: &[StackSummary], now: Timestamp, width: Option<u16>) -> Vec
     let [name, numbers @ ..] = titles;
     let columns: Vec<_> =
         std::iter::once(Column::Left(name)).chain(numbers.map(Column::Right)).collect();
-    lines(&columns, &rows).iter().map(|line| cut(line, width)).collect()
+    let has_letters = |stack| dead_letters(stack).is_some_and(|count| count > 0);
+    let tones =
+        stacks.iter().map(|stack| if has_letters(stack) { Tone::Failed } else { Tone::Plain });
+    let tones = std::iter::once(Tone::Faint).chain(tones);
+    let lines = lines(&columns, &rows).into_iter().zip(tones);
+    lines.map(|(line, tone)| Line::new(tone, cut(&line, width))).collect()
 }
 
 fn dead_letters(stack: &StackSummary) -> Option<u64> {

@@ -12,6 +12,8 @@ use crate::core::{Decimal, Price};
 pub(crate) const CUT: &str = "...";
 /// The longest number that is written in full.
 const LONGEST_NUMBER: usize = 24;
+/// The least that is left of a cell that is cut.
+const SHORTEST_CELL: usize = 8;
 /// The digits shown of a longer one.
 const SHOWN_DIGITS: usize = 12;
 
@@ -75,6 +77,29 @@ pub(crate) fn lines_without(
         row.remove(spare);
     }
     lines(&columns, &rows)
+}
+
+/// The same, with the cells of the column `long` cut in their middle where the lines would be wider than this.
+pub(crate) fn lines_within(
+    columns: &[Column<'_>],
+    rows: &[Vec<String>],
+    long: usize,
+    width: Option<u16>,
+) -> Vec<String> {
+    let width = width.map_or(usize::MAX, usize::from);
+    let others = |gap: usize| {
+        let taken = |at: usize| width_of(columns[at].title(), rows, at) + gap;
+        (0..columns.len()).filter(|at| *at != long).map(taken).sum::<usize>()
+    };
+    let whole = width_of(columns[long].title(), rows, long);
+    let gap = if others(2).saturating_add(whole) > width { 1 } else { 2 };
+    let room = width.saturating_sub(others(gap)).max(SHORTEST_CELL);
+    let mut rows = rows.to_vec();
+    for row in &mut rows {
+        row[long] = cut_middle(&row[long], room);
+    }
+    let gap = u16::try_from(gap).unwrap_or_default();
+    spaced(columns, &rows, gap).iter().map(|line| cut(line, width)).collect()
 }
 
 /// A price for a column.
@@ -165,7 +190,7 @@ fn glued(sentence: &str) -> String {
     let mut glued = String::new();
     for word in sentence.split_inclusive(' ') {
         let unit = word.trim_end_matches([' ', ',', ';', ':', '.', ')']);
-        if matches!(unit, "s" | "ms" | "late")
+        if matches!(unit, "h" | "min" | "s" | "ms" | "late")
             && glued.trim_end().ends_with(|c: char| c.is_ascii_digit())
         {
             glued.truncate(glued.trim_end().len());
@@ -188,6 +213,27 @@ mod tests {
         ];
         let columns = [Column::Left("NAME"), Column::Right("N"), Column::Left("NOTE")];
         assert_eq!(lines(&columns, &rows), ["NAME   N  NOTE", "a      7  x", "bb    10"]);
+    }
+
+    #[test]
+    fn a_long_cell_gives_way_in_its_middle() {
+        let rows = [
+            vec!["topic".into(), "wild-rydes-RequestForQuotesTopic".into(), "kept".into()],
+            vec!["table".into(), "short".into(), "created".into()],
+        ];
+        let columns = ["RESOURCE", "NAME", "STATE"].map(Column::Left);
+        assert_eq!(lines_within(&columns, &rows, 1, None), lines(&columns, &rows));
+        assert_eq!(lines_within(&columns, &rows, 1, Some(51)), lines(&columns, &rows));
+        assert_eq!(
+            lines_within(&columns, &rows, 1, Some(40)),
+            [
+                "RESOURCE NAME                    STATE",
+                "topic    wild-rydes...uotesTopic kept",
+                "table    short                   created"
+            ]
+        );
+        let tiny = lines_within(&columns, &rows, 1, Some(20));
+        assert!(tiny.iter().all(|line| line.width() <= 20), "{tiny:?}");
     }
 
     #[test]

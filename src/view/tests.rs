@@ -3,7 +3,7 @@
 use insta::assert_snapshot;
 
 use super::clock::Clock;
-use super::tone::{Line, Tone};
+use super::tone::{Line, Tone, texts};
 use super::{letter, letters, owner, replayed, stacks};
 use crate::aws::{Cut, DeadLetter, LetterSource};
 use crate::core::{Names, ProviderName, StackName, Timestamp};
@@ -39,10 +39,6 @@ fn on_all_widths(shown: impl Fn(u16) -> Vec<Line>) -> String {
         format!("{width} columns\n{}", lines.join("\n"))
     };
     WIDTHS.map(part).join("\n\n")
-}
-
-fn plain(lines: Vec<String>) -> Vec<Line> {
-    lines.into_iter().map(|text| Line::new(Tone::Plain, text)).collect()
 }
 
 fn request() -> DeadLetter {
@@ -134,7 +130,7 @@ fn stacks_keep_their_numbers() {
         stack("a-stack-with-the-longest-name-32", Some("2026-01-01T12:00:00Z"), Some(0)),
         stack("rest", None, None),
     ];
-    assert_snapshot!(on_all_widths(|width| plain(stacks::table(&all, now(), Some(width)))));
+    assert_snapshot!(on_all_widths(|width| stacks::table(&all, now(), Some(width))));
 }
 
 #[test]
@@ -155,5 +151,5 @@ fn what_the_owner_of_a_provider_needs() {
         response_queue_url: format!("{url}/wild-rydes-RequestForQuotesResponseQueue"),
         response_queue_arn: format!("{arn}:wild-rydes-RequestForQuotesResponseQueue"),
     };
-    assert_snapshot!(owner::lines(&needs).join("\n"));
+    assert_snapshot!(texts(&owner::lines(&needs, None)).join("\n"));
 }

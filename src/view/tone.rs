@@ -65,6 +65,12 @@ impl From<String> for Line {
     }
 }
 
+/// The lines of a table, its header faint.
+pub(crate) fn headed(lines: Vec<String>) -> Vec<Line> {
+    let tones = std::iter::once(Tone::Faint).chain(std::iter::repeat(Tone::Plain));
+    lines.into_iter().zip(tones).map(|(text, tone)| Line::new(tone, text)).collect()
+}
+
 /// The texts alone.
 pub fn texts(lines: &[Line]) -> Vec<String> {
     lines.iter().map(|line| line.text.clone()).collect()

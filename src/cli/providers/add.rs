@@ -13,6 +13,7 @@ use crate::core::text::{printable, trimmed};
 use crate::error::{Error, Kind, Result, exit};
 use crate::settings::{SECRET_KEY, Settings, Target};
 use crate::stack::{self, Added, Change, Filter, ProviderKind, Untagged};
+use crate::terminal::live::size;
 use crate::terminal::{Format, Output};
 use crate::view::owner::{LocalAccess, Needs, add_access, lines};
 
@@ -90,10 +91,11 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     };
     output.note(&format!("{name} {what}; what its owner needs:"));
     match &example {
-        None => output.lines(&lines(&needs)),
+        None => output.toned(&lines(&needs, output.is_terminal().then(|| size().0))),
         Some(program) => {
-            for line in lines(&needs) {
-                output.note(&line);
+            let width = output.is_stderr_terminal().then(|| size().0);
+            for line in lines(&needs, width) {
+                output.toned_note(&line);
             }
             output.data(program);
         }
@@ -158,7 +160,7 @@ fn note_filter(
 fn note_next(output: &Output, settings: &Settings, needs: &Needs, example: Option<Language>) {
     let name = &needs.provider;
     if let Some(language) = example {
-        output.note(&format!("next: {}", language.start(needs)));
+        output.suggest(&format!("next: {}", language.start(needs)));
         let gather = settings.command("consumer run");
         let run = settings.command("providers run");
         output.note(&format!("`{gather}` or `{run}` gathers its replies"));
@@ -166,8 +168,8 @@ fn note_next(output: &Output, settings: &Settings, needs: &Needs, example: Optio
     }
     let run = settings.command(&format!("providers run {name} -- PROGRAM"));
     let program = settings.command(&format!("providers add {name} --example python"));
-    output.note(&format!("next: {run}, or with --http URL"));
-    output.note(&format!("or:   {program} > {name}.py"));
+    output.suggest(&format!("next: {run}, or with --http URL"));
+    output.suggest(&format!("or:   {program} > {name}.py"));
 }
 
 /// The fields of a request's message.

@@ -19,6 +19,7 @@ use crate::flow::workers::WorkerPlan;
 use crate::settings::{Settings, open_files};
 use crate::stack::{self, ProviderKind, Registered};
 use crate::terminal::Format;
+use crate::terminal::live::size;
 use crate::view::served::{document, table};
 
 #[derive(Debug, Clone, Args)]
@@ -147,7 +148,10 @@ fn print(context: &Context, served: &[Served]) {
             output.json(&json!({"providers": providers}));
         }
         Format::Jsonl => served.iter().for_each(|one| output.json(&document(one))),
-        Format::Table | Format::Workshop => output.lines(&table(served)),
+        Format::Table | Format::Workshop => {
+            let width = output.is_terminal().then(|| size().0);
+            output.toned(&table(served, width));
+        }
     }
 }
 

@@ -332,7 +332,7 @@ fn summary(context: &Context, settings: &Settings, progress: &BulkProgress, bega
         _ = write!(line, ", {} failed", progress.failed);
     }
     output.note(&line);
-    output.note(&format!("next: {}", settings.command("status")));
+    output.next(&[(settings.command("status"), "")]);
 }
 
 /// Adds to an error what was done before it, and how to go on.

@@ -224,8 +224,15 @@ pub(in crate::view) fn seconds_of(duration: Duration) -> String {
     seconds(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX))
 }
 
-/// `0.8 s`: the same unit from the first second to the last.
+/// `0.8 s`: the same unit in the last minutes. Before that `2 min 5 s`, `1 h 59 min`.
 fn countdown(left: Duration) -> String {
-    let tenths = left.as_millis() / 100;
-    format!("{}.{} s", tenths / 10, tenths % 10)
+    let seconds = left.as_secs();
+    match seconds {
+        0..=119 => {
+            let tenths = left.as_millis() / 100;
+            format!("{}.{} s", tenths / 10, tenths % 10)
+        }
+        120..=3_599 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3_600, seconds / 60 % 60),
+    }
 }

@@ -4,7 +4,7 @@ use rustix::process::Signal;
 use rydes::core::Timestamp;
 use serde_json::json;
 
-use crate::support::stack::{Stack, provider};
+use crate::support::stack::{RESPONSES, Stack, provider};
 use crate::support::terminal::Terminal;
 use crate::support::{PATIENCE, says, wait_for};
 
@@ -128,6 +128,9 @@ fn colours_say_what_the_words_say_too() {
     let (trace, plain) = shown("trace");
     in_order(&trace, &[GREEN, &provider(1), RED, &provider(2), YELLOW, &provider(3)]);
     assert_eq!(console::strip_ansi_codes(&trace), plain);
+    // Both looks see the same.
+    stack.drained(RESPONSES);
+    stack.drained(&provider(3));
     let (status, plain) = shown("status");
     in_order(&status, &[RED, &provider(4), "no reader", RED, "dead letters (requests)"]);
     // The ages of RFQs follow.

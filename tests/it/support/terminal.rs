@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Write as _};
+use std::num::NonZero;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::process::Stdio;
@@ -11,13 +12,16 @@ use std::thread;
 use rustix::fs::OFlags;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Action, Winsize, tcflow, tcsetwinsize};
+use vt100::{Cell, Color, Screen};
 
 use super::Rydes;
 
 /// A terminal, and what is on it.
 pub struct Terminal {
+    columns: u16,
+    rows: u16,
     side: File,
-    written: Arc<Mutex<String>>,
+    written: Arc<Mutex<Vec<u8>>>,
     keeper: Arc<OwnedFd>,
 }
 
@@ -39,17 +43,16 @@ impl Terminal {
         let extent = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         tcsetwinsize(&side, extent).expect("it has a size");
         let keeper = Arc::new(keeper);
-        let written = Arc::<Mutex<String>>::default();
+        let written = Arc::<Mutex<Vec<u8>>>::default();
         let (reader, seen) = (Arc::clone(&keeper), Arc::clone(&written));
         thread::spawn(move || {
             let mut reader = File::from(reader.try_clone().expect("it can be copied"));
             let mut bytes = [0; 4_096];
             while let Ok(count @ 1..) = reader.read(&mut bytes) {
-                let text = String::from_utf8_lossy(&bytes[..count]).into_owned();
-                seen.lock().expect("no reader broke down").push_str(&text);
+                seen.lock().expect("no reader broke down").extend(&bytes[..count]);
             }
         });
-        Self { side, written, keeper }
+        Self { columns, rows, side, written, keeper }
     }
 
     /// This side of it, for a program.
@@ -64,7 +67,18 @@ impl Terminal {
 
     /// All that was written to it so far.
     pub fn text(&self) -> String {
-        self.written.lock().expect("no reader broke down").clone()
+        String::from_utf8_lossy(&self.written.lock().expect("no reader broke down")).into_owned()
+    }
+
+    /// What is on its screen, with colours as `‹32›` and their ends as `‹›`, after `mask` has replaced what differs
+    /// from run to run.
+    pub fn screen(&self, mask: impl Fn(String) -> String) -> String {
+        let [rows, columns] = [self.rows, self.columns]
+            .map(|size| NonZero::new(size).expect("a terminal has a size"));
+        let mut parser = vt100::Parser::new(rows, columns, 0);
+        parser.process(mask(self.text()).as_bytes());
+        let rows: Vec<_> = (0..self.rows).map(|row| drawn(parser.screen(), row)).collect();
+        rows.join("\n").trim_end().to_owned() + "\n"
     }
 
     /// Types this.
@@ -82,4 +96,34 @@ impl Terminal {
     pub fn go_on(&self) {
         tcflow(&self.side, Action::OOn).expect("it goes on");
     }
+}
+
+/// A row of a screen, with its colours.
+fn drawn(screen: &Screen, row: u16) -> String {
+    let cells = (0..).map_while(|column| screen.cell(row, column));
+    let mut text = String::new();
+    let mut style = String::new();
+    for cell in cells.filter(|cell| !cell.is_wide_continuation()) {
+        let new = style_of(cell);
+        if new != style {
+            text.push_str(if style.is_empty() { "" } else { "‹›" });
+            text.extend(if new.is_empty() { None } else { Some(format!("‹{new}›")) });
+            style = new;
+        }
+        text.push_str(if cell.has_contents() { cell.contents() } else { " " });
+    }
+    text.trim_end().to_owned() + if style.is_empty() { "" } else { "‹›" }
+}
+
+/// The codes of a cell's style, as in `1;32`.
+fn style_of(cell: &Cell) -> String {
+    let colour = match cell.fgcolor() {
+        Color::Default => None,
+        Color::Idx(index) => Some(format!("3{index}")),
+        Color::Rgb(..) => panic!("a terminal may have no such colours"),
+    };
+    let weights = [(cell.bold(), "1"), (cell.dim(), "2")];
+    let weights =
+        weights.into_iter().filter(|(has_it, _)| *has_it).map(|(_, code)| code.to_owned());
+    weights.chain(colour).collect::<Vec<_>>().join(";")
 }
