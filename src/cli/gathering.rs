@@ -11,7 +11,7 @@ use crate::flow::quotes::Filters;
 use crate::terminal::live::size;
 use crate::terminal::{Format, Output};
 use crate::view::details::Field;
-use crate::view::quotes::{Frame, MOST_ROWS, document, table, workshop};
+use crate::view::quotes::{Frame, document, table, workshop};
 
 /// The error about an RFQ that is not in the table.
 pub(super) async fn unknown(aws: &Aws, id: &RfqId) -> Error {
@@ -38,7 +38,7 @@ pub(super) fn print(output: &Output, aws: &Aws, gathering: &Gathering, fields: &
             let width = output.is_terminal().then(|| size().0);
             let now = Timestamp::now();
             let stack = aws.names.stack();
-            let frame = Frame { stack, now, width, rows: MOST_ROWS, fields };
+            let frame = Frame { stack, now, width, height: None, fields };
             output.toned(&table(gathering, frame));
         }
         Format::Json | Format::Jsonl => output.json(&document(gathering)),

@@ -20,10 +20,10 @@ use crate::flow::quotes::{WaitOptions, Watch};
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;
 use crate::stack::{Backlog, depths, is_simulated};
-use crate::terminal::live::{Live, size};
+use crate::terminal::live::{Live, room, size};
 use crate::terminal::{Format, Output};
 use crate::view::details::Field;
-use crate::view::quotes::{Frame, MOST_ROWS, document, news, table};
+use crate::view::quotes::{Frame, document, news, table};
 use crate::view::tone::{Line, Tone};
 
 const READING: &str = "reading";
@@ -33,8 +33,6 @@ const REDRAW: Duration = Duration::from_millis(100);
 const SUSPICIOUS: Duration = Duration::from_secs(3);
 /// How long after the deadline, or after the beginning, a failed read is retried.
 const OVERTIME: Duration = Duration::from_secs(5);
-/// Lines of the frame beside the rows of answers.
-const FRAME_LINES: u16 = 8;
 
 /// How long a wait lasts beyond its conditions.
 #[derive(Debug, Clone, Args)]
@@ -363,24 +361,28 @@ impl<'a> WaitView<'a> {
 
     fn draw(&mut self) {
         let (true, Some(gathering)) = (self.live.is_some(), &self.latest) else { return };
-        let (columns, rows) = size();
-        let room = usize::from(rows.saturating_sub(FRAME_LINES)).clamp(3, MOST_ROWS);
-        let mut lines = self.table(gathering, Some(columns), room);
+        let (columns, rows) = room();
         let hint = self.hint.as_ref().map(said);
         let failing = self.failing.clone().map(|text| Line::new(Tone::Failed, text));
-        for line in [hint, failing].into_iter().flatten() {
+        let below = [hint, failing].into_iter().flatten().flat_map(|line| {
             let line = Line { text: printable(&line.text), ..line };
-            lines.extend(line.wrapped(Some(columns)));
-        }
+            line.wrapped(Some(columns))
+        });
+        let below: Vec<_> = below.collect();
+        // On a screen that is far too low, the table comes first.
+        let for_table = rows.saturating_sub(u16::try_from(below.len()).unwrap_or(rows));
+        let mut lines = self.table(gathering, Some(columns), Some(for_table.max(rows / 2)));
+        lines.extend(below);
+        lines.truncate(rows.into());
         let lines = self.output.painted(&lines);
         if let Some(live) = &mut self.live {
             live.draw(lines);
         }
     }
 
-    fn table(&self, gathering: &Gathering, width: Option<u16>, rows: usize) -> Vec<Line> {
+    fn table(&self, gathering: &Gathering, width: Option<u16>, height: Option<u16>) -> Vec<Line> {
         let (stack, now) = (&self.settings.stack, Timestamp::now());
-        let frame = Frame { stack, now, width, rows, fields: &self.fields };
+        let frame = Frame { stack, now, width, height, fields: &self.fields };
         table(gathering, frame)
     }
 
@@ -410,7 +412,7 @@ impl<'a> WaitView<'a> {
             && self.output.format == Format::Table
         {
             let width = self.output.is_terminal().then(|| size().0);
-            self.output.toned(&self.table(gathering, width, MOST_ROWS));
+            self.output.toned(&self.table(gathering, width, None));
         }
     }
 

@@ -62,7 +62,7 @@ impl Live {
             self.bar.set_draw_target(ProgressDrawTarget::hidden());
             self.bar = region(&self.output);
         }
-        let (columns, rows) = size();
+        let (columns, rows) = room();
         self.bar.set_message(fitted(lines, columns, rows).join("\n"));
         self.bar.tick();
         self.is_drawn = true;
@@ -94,9 +94,9 @@ fn region(output: &Output) -> ProgressBar {
     bar
 }
 
-/// Fits lines to a screen and leaves its last row free.
+/// Fits lines to the room of a region.
 fn fitted(mut lines: Vec<String>, columns: u16, rows: u16) -> Vec<String> {
-    let (width, height) = (usize::from(columns), usize::from(rows.saturating_sub(1)).max(1));
+    let (width, height) = (usize::from(columns), usize::from(rows));
     if lines.len() > height {
         let below = LAST_LINES.min(height / 2);
         lines.drain(height - below..lines.len() - below);
@@ -151,6 +151,12 @@ pub fn is_foreground() -> bool {
             .is_ok_and(|group| group == rustix::process::getpgrp())
 }
 
+/// The columns and rows that a region may fill: the terminal's last row stays free.
+pub fn room() -> (u16, u16) {
+    let (columns, rows) = size();
+    (columns, rows.saturating_sub(1).max(1))
+}
+
 /// The columns that a line may fill, and the terminal's rows; without a terminal, 80 by 24. The last column stays
 /// free: some terminals show a line that ends there as one row, others as two.
 pub fn size() -> (u16, u16) {
@@ -172,7 +178,7 @@ mod tests {
     #[test]
     fn what_is_drawn_fits_on_the_screen() {
         let lines = (0..30).map(|n| format!("{n} {}", "x".repeat(100))).collect();
-        let fitted = fitted(lines, 40, 12);
+        let fitted = fitted(lines, 40, 11);
         assert_eq!(fitted.len(), 11);
         assert!(fitted.iter().all(|line| console::measure_text_width(line) <= 40));
         assert!(fitted[6].starts_with("6 ") && fitted[7].starts_with("26 "), "{fitted:?}");

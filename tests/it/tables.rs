@@ -15,9 +15,9 @@ use rydes::flow::provider::{
     Behaviour, Endpoint, Profile, Receipts, Served, ServedBy, Simulation, endpoint_url,
 };
 use rydes::view::details::Field;
-use rydes::view::quotes::{Frame, MOST_ROWS, table, truth};
+use rydes::view::quotes::{Frame, table, truth};
 use rydes::view::status::rfqs;
-use rydes::view::tone::{Tone, texts};
+use rydes::view::tone::{Line, Tone, texts};
 use rydes::view::workers::{ConsumerPart, Tally, Viewport};
 
 use crate::support::toned;
@@ -54,10 +54,23 @@ fn shown_by(
     best_by: &str,
     fields: &[&str],
     providers: usize,
-    mut answers: Vec<AnswerRow>,
+    answers: Vec<AnswerRow>,
     after: i64,
     width: Option<u16>,
 ) -> String {
+    let lines = lines_by(best_by, fields, providers, answers, after, (width, None));
+    toned(&lines, width)
+}
+
+/// The lines of a table on a screen of this width and height.
+fn lines_by(
+    best_by: &str,
+    fields: &[&str],
+    providers: usize,
+    mut answers: Vec<AnswerRow>,
+    after: i64,
+    (width, height): (Option<u16>, Option<u16>),
+) -> Vec<Line> {
     answers.retain(|answer| answer.sent_at.is_none_or(|sent| sent <= at(after)));
     let ride = Ride {
         from: "Frankfurt".to_owned(),
@@ -75,15 +88,17 @@ fn shown_by(
     let gathering = aggregate(&Rows { request, answers }, at(after), None);
     let stack = StackName::parse("wild-rydes").expect("valid");
     let fields: Vec<Field> = fields.iter().map(|field| field.parse().expect("a field")).collect();
-    let frame = Frame { stack: &stack, now: at(after), width, rows: MOST_ROWS, fields: &fields };
+    let frame = Frame { stack: &stack, now: at(after), width, height, fields: &fields };
     let lines = table(&gathering, frame);
     let best: Vec<_> = lines.iter().filter(|line| line.tone == Tone::Best).collect();
     assert_eq!(!best.is_empty(), gathering.best.is_some());
-    if let Some((row, best)) = best.last().zip(gathering.best.as_ref()) {
+    if height.is_none()
+        && let Some((row, best)) = best.last().zip(gathering.best.as_ref())
+    {
         let is_first = row.text.trim_start().starts_with("1 ");
         assert!(is_first && row.text.contains(&format!(" {} ", best.price)), "{row:?}");
     }
-    toned(&lines, width)
+    lines
 }
 
 /// Every width that people have.
@@ -230,6 +245,57 @@ fn a_stall_ends_the_wait_and_not_the_gathering() {
 fn many_providers_are_folded() {
     let quotes = (1..=30).map(|number| quote(number, 100 - number as u64, 1_000)).collect();
     assert_snapshot!(shown(40, quotes, 2_000, Some(79)));
+}
+
+#[test]
+fn a_low_screen_keeps_the_best_rows_and_counts_the_others() {
+    let quotes: Vec<_> = (1..=30).map(|number| quote(number, 100 - number as u64, 1_000)).collect();
+    for (providers, answers) in [(10, ten()), (40, quotes)] {
+        let lines = |width, height| {
+            lines_by("price", &[], providers, answers.clone(), 2_000, (Some(width), height))
+        };
+        for width in [49, 79] {
+            let whole = lines(width, None);
+            let header = |line: &Line| line.text.contains("  RESPONDER  ");
+            let at = whole.iter().position(header).expect("a header");
+            let is_row = |line: &&Line| line.tone != Tone::Faint && !line.text.contains("waiting");
+            let folded = |line: &Line| {
+                let text = line.text.trim_start().strip_prefix("... and ")?;
+                text.strip_suffix(" more")?.parse::<usize>().ok()
+            };
+            let count = |lines: &[Line]| {
+                let (at, mut count) = (lines.iter().position(header).expect("a header"), 0);
+                for line in lines[at + 1..].iter().take_while(is_row) {
+                    count += folded(line).unwrap_or(1);
+                }
+                count
+            };
+            let all = count(&whole);
+            for height in 8..=30 {
+                let low = lines(width, Some(height));
+                assert!(low.len() <= usize::from(height), "{height}: {low:#?}");
+                let first = low.iter().position(header).expect("a header") + 1;
+                assert!(low[first].text.trim_start().starts_with("1 "), "{height}: {low:#?}");
+                assert_eq!(low[first].tone, Tone::Best, "{height}: {low:#?}");
+                assert_eq!(count(&low), all, "{height}: {low:#?}");
+                let rows = low[first..].iter().take_while(is_row);
+                for (shown, row) in rows.filter(|row| folded(row).is_none()).zip(&whole[at + 1..]) {
+                    let start = |line: &Line| {
+                        let words: Vec<_> = line.text.split_whitespace().take(2).collect();
+                        words.join(" ")
+                    };
+                    assert_eq!(start(shown), start(row), "{height}: the rows from the first");
+                }
+            }
+            for height in 1..8 {
+                let low = lines(width, Some(height));
+                assert!(low.len() <= usize::from(height), "{height}: {low:#?}");
+                assert!(low.iter().take(2).any(|line| line.tone == Tone::Best), "{low:#?}");
+            }
+        }
+    }
+    let low = lines_by("price", &[], 10, ten(), 15_250, (Some(79), Some(11)));
+    assert_snapshot!(toned(&low, Some(79)));
 }
 
 #[test]

@@ -10,5 +10,5 @@ pub use document::{document, workshop};
 pub use news::{News, news};
 pub use sentences::{over, truth};
 pub(super) use sentences::{seconds, seconds_of, standing};
-pub use table::{Frame, MOST_ROWS, table};
+pub use table::{Frame, table};
 pub(super) use table::{receipt, rows};

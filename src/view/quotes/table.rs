@@ -12,7 +12,9 @@ use crate::view::table::{Column, cut, cut_middle, lines, price, width_of};
 use crate::view::tone::{Line, Tone};
 
 /// Rows that a table shows before it folds.
-pub const MOST_ROWS: usize = 20;
+const MOST_ROWS: usize = 20;
+/// Rows that a low screen shows before it leaves out what surrounds them.
+const LEAST_ROWS: usize = 3;
 
 /// The columns before and after the fields of details.
 const BEFORE: [Column<'static>; 3] =
@@ -48,8 +50,8 @@ pub struct Frame<'a> {
     pub now: Timestamp,
     /// The width in columns; without one, only very long notes are cut.
     pub width: Option<u16>,
-    /// Rows of answers to show before folding.
-    pub rows: usize,
+    /// The lines that all of it may fill. On a low screen rows are folded first, the best stay.
+    pub height: Option<u16>,
     /// The fields of details to show.
     pub fields: &'a [Field],
 }
@@ -57,34 +59,84 @@ pub struct Frame<'a> {
 /// The answer first: title, best quote and how the RFQ stands; below them the table, and who is waited for.
 pub fn table(gathering: &Gathering, frame: Frame<'_>) -> Vec<Line> {
     let names = Names::of(gathering, frame.fields.len(), frame.width);
-    let mut all = vec![Line::new(Tone::Title, title(gathering, frame))];
-    let truth = truth(gathering, frame.now);
-    all.extend(truth.iter().flat_map(|sentence| sentence.wrapped(frame.width)));
-    let (mut fields, mut hidden) = (details::shown(gathering, frame.fields), Vec::new());
-    let drawn = loop {
-        match (drawn(gathering, &fields, &names, frame), fields.pop()) {
-            (Drawn { fits: false, .. }, Some(last)) => hidden.insert(0, last.title(SHORTEST_NAME)),
-            (drawn, _) => break drawn,
+    let height = frame.height.map_or(usize::MAX, usize::from);
+    let mut sheet = Sheet::of(gathering, &names, frame, MOST_ROWS);
+    for least in [LEAST_ROWS, 1] {
+        while sheet.height() > height && sheet.shown > least {
+            let fewer = sheet.shown.saturating_sub(sheet.height() - height).max(least);
+            sheet = Sheet::of(gathering, &names, frame, fewer);
+            if least < LEAST_ROWS {
+                sheet.leave_out(height);
+            }
         }
-    };
-    all.extend(drawn.lines);
-    let mut below = Vec::new();
-    if drawn.folded > 0 {
-        below.push(format!("... and {} more", drawn.folded));
+        sheet.leave_out(height);
     }
-    if !hidden.is_empty() {
-        below.push(format!("too narrow for {}", hidden.join(", ")));
-    }
-    let lists = [waiting_for(gathering, &names.prefix), not_asked(gathering, &names.prefix)];
-    let is_short = names.form == NameForm::Short || lists.iter().any(Option::is_some);
-    below.extend(lists.into_iter().flatten());
-    let explained = names.prefix.explained().filter(|_| is_short);
-    let below = below.into_iter().map(Line::from);
-    let below = below.chain(explained.map(|text| Line::new(Tone::Faint, text)));
-    let indented = |line: Line| Line { text: format!("    {}", line.text), ..line };
-    let most = if frame.width.is_some() { LONGEST_LIST } else { usize::MAX };
-    all.extend(below.map(indented).flat_map(|line| line.wrapped(frame.width).take(most)));
+    let mut all = sheet.lines();
+    all.truncate(height);
     all
+}
+
+/// A table with all that surrounds it, from top to bottom.
+struct Sheet {
+    title: Option<Line>,
+    truth: Vec<Line>,
+    /// The header, the rows, and how many more there are.
+    rows: Vec<Line>,
+    /// How many rows are shown.
+    shown: usize,
+    below: Vec<Line>,
+}
+
+impl Sheet {
+    /// With at most this many rows.
+    fn of(gathering: &Gathering, names: &Names, frame: Frame<'_>, most: usize) -> Self {
+        let truth = truth(gathering, frame.now);
+        let truth = truth.iter().flat_map(|sentence| sentence.wrapped(frame.width)).collect();
+        let (mut fields, mut hidden) = (details::shown(gathering, frame.fields), Vec::new());
+        let drawn = loop {
+            match (drawn(gathering, &fields, names, frame.width, most), fields.pop()) {
+                (Drawn { fits: false, .. }, Some(last)) => {
+                    hidden.insert(0, last.title(SHORTEST_NAME));
+                }
+                (drawn, _) => break drawn,
+            }
+        };
+        let indented = |line: Line| Line { text: format!("    {}", line.text), ..line };
+        let (mut rows, shown) = (drawn.lines, drawn.shown);
+        if drawn.folded > 0 {
+            rows.push(indented(format!("... and {} more", drawn.folded).into()));
+        }
+        let mut below = Vec::new();
+        if !hidden.is_empty() {
+            below.push(format!("too narrow for {}", hidden.join(", ")));
+        }
+        let lists = [waiting_for(gathering, &names.prefix), not_asked(gathering, &names.prefix)];
+        let is_short = names.form == NameForm::Short || lists.iter().any(Option::is_some);
+        below.extend(lists.into_iter().flatten());
+        let explained = names.prefix.explained().filter(|_| is_short);
+        let below = below.into_iter().map(Line::from);
+        let below = below.chain(explained.map(|text| Line::new(Tone::Faint, text)));
+        let most = if frame.width.is_some() { LONGEST_LIST } else { usize::MAX };
+        let below = below.map(indented);
+        let below = below.flat_map(|line| line.wrapped(frame.width).take(most)).collect();
+        let title = Some(Line::new(Tone::Title, title(gathering, frame)));
+        Self { title, truth, rows, shown, below }
+    }
+
+    fn height(&self) -> usize {
+        let others = self.truth.len() + self.rows.len() + self.below.len();
+        usize::from(self.title.is_some()) + others
+    }
+
+    /// Leaves out what surrounds the rows, as far as that makes it fit: first what stands below them, then the title.
+    fn leave_out(&mut self, height: usize) {
+        while self.height() > height && self.below.pop().is_some() {}
+        self.title.take_if(|_| self.truth.len() + self.rows.len() >= height);
+    }
+
+    fn lines(self) -> Vec<Line> {
+        self.title.into_iter().chain(self.truth).chain(self.rows).chain(self.below).collect()
+    }
 }
 
 /// How the names of responders are written.
@@ -129,17 +181,26 @@ impl Names {
 
 struct Drawn {
     lines: Vec<Line>,
+    /// How many rows are shown.
+    shown: usize,
     /// How many rows are not shown.
     folded: usize,
     /// Whether names and notes have the width that they need.
     fits: bool,
 }
 
-/// The rows of the table with these fields, its header first.
-fn drawn(gathering: &Gathering, fields: &[Field], names: &Names, frame: Frame<'_>) -> Drawn {
+/// The first rows of the table with these fields, its header before them.
+fn drawn(
+    gathering: &Gathering,
+    fields: &[Field],
+    names: &Names,
+    width: Option<u16>,
+    most: usize,
+) -> Drawn {
     let rows = rows(gathering, fields);
-    let folded = rows.len().saturating_sub(frame.rows);
-    let rows: Vec<_> = rows.into_iter().take(frame.rows).collect();
+    let folded = rows.len().saturating_sub(most);
+    let rows: Vec<_> = rows.into_iter().take(most).collect();
+    let number = rows.len();
     let tones: Vec<_> = rows.iter().map(|row| row.tone).collect();
     let written = |row: Row| {
         let mut cells = row.cells;
@@ -147,23 +208,23 @@ fn drawn(gathering: &Gathering, fields: &[Field], names: &Names, frame: Frame<'_
         cells
     };
     let mut shown: Vec<_> = rows.into_iter().map(written).collect();
-    let widest = if frame.width.is_some() { details::WIDTHS[0] } else { usize::MAX };
+    let widest = if width.is_some() { details::WIDTHS[0] } else { usize::MAX };
     let titles: Vec<_> = fields.iter().map(|field| field.title(widest)).collect();
     let columns = details::columns(gathering, fields, &titles);
     let mut columns: Vec<_> = BEFORE.into_iter().chain(columns).chain(AFTER).collect();
-    let fits = narrow(&mut shown, &columns, frame.width);
+    let fits = narrow(&mut shown, &columns, width);
     // Names that come later must not move the columns, where there is room for them.
     let title = format!("{:<1$}", columns[RESPONDER].title(), names.widest);
     let taken: usize =
         (0..columns.len()).map(|at| GAP + width_of(columns[at].title(), &shown, at)).sum();
     let more = title.len().saturating_sub(width_of(columns[RESPONDER].title(), &shown, RESPONDER));
-    if frame.width.is_none_or(|width| taken + more < usize::from(width)) {
+    if width.is_none_or(|width| taken + more < usize::from(width)) {
         columns[RESPONDER] = Column::Left(&title);
     }
     let tones = std::iter::once(Tone::Faint).chain(tones);
     let lines = lines(&columns, &shown).into_iter().zip(tones);
     let lines = lines.map(|(text, tone)| Line::new(tone, format!(" {text}"))).collect();
-    Drawn { lines, folded, fits }
+    Drawn { lines, shown: number, folded, fits }
 }
 
 /// Cuts fields, names and notes to the width that the other columns leave. Returns whether that is enough.

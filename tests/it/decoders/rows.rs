@@ -11,7 +11,7 @@ use rydes::core::timeline::Timeline;
 use rydes::core::{Answer, AnswerRow, RfqId, Rows, StackName, Timestamp};
 use rydes::view::clock::Clock;
 use rydes::view::details::{Field, common};
-use rydes::view::quotes::{Frame, MOST_ROWS, News, document, news, table, truth, workshop};
+use rydes::view::quotes::{Frame, News, document, news, table, truth, workshop};
 use rydes::view::tone::texts;
 use rydes::view::{picture, status, trace};
 use serde_json::Value;
@@ -135,7 +135,7 @@ fn for_people(gathering: &Gathering, timeline: &Timeline, now: Timestamp, width:
     let mut lines = texts(&truth(gathering, now));
     let widths = if width.is_multiple_of(8) { vec![None, Some(width)] } else { vec![Some(width)] };
     for width in widths {
-        let frame = Frame { stack: &stack, now, width, rows: MOST_ROWS, fields: &fields };
+        let frame = Frame { stack: &stack, now, width, height: None, fields: &fields };
         lines.extend(texts(&table(gathering, frame)));
         lines.extend(texts(&status::rfqs(std::slice::from_ref(gathering), now, width)));
     }
