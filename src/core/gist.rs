@@ -2,7 +2,7 @@
 
 use super::fields::{Fields, present};
 use super::text::without_mark;
-use super::{Responder, RfqId, opened};
+use super::{Responder, RfqId, Timestamp, opened};
 
 /// The RFQ and the responder that a message names, each as far as it can be read.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -21,6 +21,15 @@ impl Gist {
             return bare;
         }
         opened(body).map_or(bare, |message| Self::read(&message))
+    }
+
+    /// The deadline that a request names, bare or in an SNS envelope.
+    pub fn deadline(body: &str) -> Option<Timestamp> {
+        let read = |body: &str| {
+            let fields = serde_json::from_str::<Fields>(without_mark(body)).ok()?;
+            Timestamp::parse(&serde_json::from_str::<String>(present(&fields, "deadline")?).ok()?)
+        };
+        read(body).or_else(|| read(&opened(body)?))
     }
 
     fn read(body: &str) -> Self {
@@ -52,12 +61,19 @@ mod tests {
         let reply = r#"{"rfq-id": "x", "responder": "acme", "quote": "free"}"#;
         assert_eq!(gist(reply), (some("x"), some("acme")));
         assert_eq!(gist(&format!("\u{feff}{reply}")), (some("x"), some("acme")));
+        let request = r#"{"rfq-id": "x", "deadline": "2026-01-31T12:01:00Z"}"#;
+        let enclosed = json!({"Type": "Notification", "Message": request}).to_string();
+        let deadline = Timestamp::parse("2026-01-31T12:01:00Z");
+        assert!(deadline.is_some());
+        assert_eq!([request, &enclosed].map(Gist::deadline), [deadline, deadline]);
+        assert_eq!(Gist::deadline(r#"{"deadline": "soon"}"#), None);
         let envelope = json!({"Type": "Notification", "Message": reply}).to_string();
         assert_eq!(gist(&envelope), (some("x"), some("acme")));
         assert_eq!(gist(r#"{"rfq-id": 7, "responder": "\u202e"}"#), (None, None));
         assert_eq!(gist(r#"{"rfq-id": "", "responder": "acme"}"#), (None, some("acme")));
         for body in ["", "not JSON", "[]", r#"{"rfq-id": "x""#] {
             assert_eq!(Gist::of(body), Gist::default(), "{body}");
+            assert_eq!(Gist::deadline(body), None, "{body}");
         }
     }
 }

@@ -5,6 +5,7 @@
 //! a worker, and it carries receive counts over.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio_util::task::TaskTracker;
@@ -12,7 +13,7 @@ use tokio_util::task::TaskTracker;
 use super::letters::LetterKind;
 use crate::aws::{Aws, Cut, DeadLetter, LetterSource, Queue, ReceivedLetter};
 use crate::consumer::{Batcher, Effect};
-use crate::core::ProviderName;
+use crate::core::{Gist, ProviderName, Timestamp};
 use crate::error::{Error, Kind, Result};
 use crate::shutdown::{Stage, StopSignal};
 
@@ -43,6 +44,8 @@ pub struct Replayed {
     pub of: LetterKind,
     pub letter: DeadLetter,
     pub outcome: ReplayOutcome,
+    /// How long ago the deadline of the request passed, if it has one that is over.
+    pub late_by: Option<Duration>,
 }
 
 /// Where a letter is now.
@@ -115,6 +118,15 @@ pub async fn replay(
         hidden += gone_through?;
     }
     Ok(hidden)
+}
+
+/// How long the deadline of a letter has been over; `None` for one without a deadline that is over. Replies name none.
+pub fn late_by(of: LetterKind, letter: &DeadLetter, now: Timestamp) -> Option<Duration> {
+    let deadline = match of {
+        LetterKind::Requests => Gist::deadline(&letter.body)?,
+        LetterKind::Replies => return None,
+    };
+    (now > deadline).then(|| now.saturating_since(deadline))
 }
 
 async fn provider_queue(aws: &Aws, provider: &ProviderName) -> Result<Queue> {
@@ -234,7 +246,8 @@ impl QueueReplay<'_> {
             if !matches!(outcome, ReplayOutcome::Moved(_)) {
                 kept.push(held.receipt);
             }
-            told(Replayed { of: self.of, letter: held.letter, outcome }).await;
+            let late_by = late_by(self.of, &held.letter, Timestamp::now());
+            told(Replayed { of: self.of, letter: held.letter, outcome, late_by }).await;
         }
         kept
     }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::letter::{cut_document, word};
 use super::letters::many;
 use crate::aws::Cut;
+use crate::core::show_duration;
 use crate::core::text::printable;
 use crate::flow::letters::LetterKind;
 use crate::flow::purge::{Counted, Purged};
@@ -17,9 +18,13 @@ pub fn replayed_line(replayed: &Replayed, mode: ReplayMode) -> String {
         ReplayMode::Apply => "stays",
         ReplayMode::DryRun => "would stay",
     };
+    let late = replayed.late_by.map(|by| format!(", {} after its deadline", show_duration(by)));
+    let late = late.unwrap_or_default();
     match &replayed.outcome {
-        ReplayOutcome::Moved(queue) => format!("{letter} -> {}", printable(queue)),
-        ReplayOutcome::Movable(queue) => format!("{letter} would go to {}", printable(queue)),
+        ReplayOutcome::Moved(queue) => format!("{letter} -> {}{late}", printable(queue)),
+        ReplayOutcome::Movable(queue) => {
+            format!("{letter} would go to {}{late}", printable(queue))
+        }
         ReplayOutcome::Copied(queue, why) => format!(
             "{letter} is in {} now, and here still: deleting it failed: {}",
             printable(queue),
@@ -55,8 +60,20 @@ pub fn replayed_document(replayed: &Replayed, mode: ReplayMode) -> Value {
         "to": to,
         "stays": stays,
         "cut": replayed.letter.cut.as_ref().map(cut_document),
+        "after-deadline": replayed.late_by.is_some(),
         "dry-run": mode == ReplayMode::DryRun,
     })
+}
+
+/// What a replay of this many requests after their deadlines brings.
+pub fn late_replays(count: u64) -> String {
+    let requests = match count {
+        1 => "1 request is past its deadline and gets".to_owned(),
+        _ => format!("{count} requests are past their deadlines and get"),
+    };
+    format!(
+        "{requests} no quote in time: a provider that `rydes` runs sends only a receipt, any other reply is late"
+    )
 }
 
 /// `2 requests and 1 reply`.

@@ -1,5 +1,7 @@
 //! What lists of dead letters and stacks look like, at a fixed time and on terminals of three widths.
 
+use std::time::Duration;
+
 use insta::assert_snapshot;
 
 use super::clock::Clock;
@@ -107,11 +109,17 @@ fn what_becomes_of_each_letter_that_is_replayed() {
         (ReplayMode::DryRun, ReplayOutcome::Homeless("its origin is unknown".to_owned())),
         (ReplayMode::DryRun, ReplayOutcome::Cut(cut)),
     ];
-    let line = |(mode, outcome)| {
-        let replayed = Replayed { of: LetterKind::Requests, letter: request(), outcome };
+    let line = |(mode, outcome): (_, &ReplayOutcome), late_by| {
+        let outcome = outcome.clone();
+        let replayed = Replayed { of: LetterKind::Requests, letter: request(), outcome, late_by };
         replayed::replayed_line(&replayed, mode)
     };
-    assert_snapshot!(outcomes.map(line).join("\n"));
+    let in_time = outcomes.iter().map(|(mode, outcome)| line((*mode, outcome), None));
+    let late = [&outcomes[0], &outcomes[5]];
+    let late = late.map(|(mode, outcome)| line((*mode, outcome), Some(Duration::from_mins(12))));
+    let notes = [1, 2].map(replayed::late_replays);
+    let all: Vec<_> = in_time.chain(late).chain(notes).collect();
+    assert_snapshot!(all.join("\n"));
 }
 
 #[test]

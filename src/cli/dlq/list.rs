@@ -90,11 +90,11 @@ fn hint(settings: &Settings, found: &[QueueLook; 2], wanted: Option<&RfqId>) -> 
     let replay = match wanted {
         None => format!("{} sends all back", settings.command("dlq replay --all")),
         Some(_) if ids.len() > MOST_NAMED => {
-            format!("{} sends one back", settings.command("dlq replay --id ID"))
+            format!("{} sends one back", settings.command("dlq replay ID"))
         }
         Some(_) => {
             let them = if ids.len() == 1 { "it" } else { "them" };
-            let named: Vec<_> = ids.iter().map(|id| format!("--id {}", quoted(id))).collect();
+            let named: Vec<_> = ids.iter().map(|id| quoted(id)).collect();
             let replay = settings.command(&format!("dlq replay {}", named.join(" ")));
             format!("{replay} sends {them} back")
         }

@@ -16,9 +16,12 @@ use crate::view::replayed::{counted, purge_document, purged};
 #[command(after_help = "Examples:
   rydes dlq purge                      counts the letters and asks
   rydes dlq purge --yes                for scripts
-  rydes dlq purge --id 2f9c1c5e        one of them")]
+  rydes dlq purge 2f9c1c5e             one of them")]
 pub(super) struct Purge {
-    /// Only this letter, by its id or the beginning of it; repeatable
+    /// Only these letters, by their ids or the beginnings of them
+    #[arg(value_name = "ID")]
+    typed: Vec<String>,
+    /// A letter as above, by an option; repeatable
     #[arg(long = "id", value_name = "ID")]
     ids: Vec<String>,
     #[command(flatten)]
@@ -30,7 +33,7 @@ pub(super) async fn run(context: &Context, command: Purge) -> Result<u8> {
     let aws = context.connect(&context.settings()?).await?;
     output.note(&aws.target_line_with_account());
     let look = async {
-        let chosen = match command.ids.as_slice() {
+        let chosen = match [command.typed, command.ids].concat().as_slice() {
             [] => None,
             typed => Some(ids(&aws, typed).await?),
         };

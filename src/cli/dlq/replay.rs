@@ -12,13 +12,13 @@ use crate::flow::letters;
 use crate::flow::replay::{Choice, ReplayMode, ReplayOutcome, Replayed, replay};
 use crate::terminal::Format;
 use crate::view::count_of;
-use crate::view::replayed::{replayed_document, replayed_line};
+use crate::view::replayed::{late_replays, replayed_document, replayed_line};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   rydes dlq replay --all
   rydes dlq replay --all --dry-run      where each would go, or why it stays
-  rydes dlq replay --id 2f9c1c5e
+  rydes dlq replay 2f9c1c5e
   rydes dlq replay --all --to acme      for requests of unknown origin")]
 pub(super) struct Replay {
     #[command(flatten)]
@@ -33,13 +33,16 @@ pub(super) struct Replay {
 
 /// The letters that are meant.
 #[derive(Debug, Args)]
-#[group(required = true, multiple = false)]
+#[group(required = true, multiple = true)]
 struct Which {
-    /// A letter that `rydes dlq list` shows, by its id or the beginning of it; repeatable
+    /// Letters that `rydes dlq list` shows, by their ids or the beginnings of them
+    #[arg(value_name = "ID")]
+    typed: Vec<String>,
+    /// A letter as above, by an option; repeatable
     #[arg(long = "id", value_name = "ID")]
     ids: Vec<String>,
     /// All that lie there now
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["typed", "ids"])]
     all: bool,
 }
 
@@ -54,7 +57,7 @@ pub(super) async fn run(context: &Context, command: Replay) -> Result<u8> {
     let mut absent = choice.ids.clone().unwrap_or_default();
     let mut told = async |replayed: Replayed| {
         absent.remove(&replayed.letter.id);
-        counts.count(&replayed.outcome);
+        counts.count(&replayed);
         match output.format {
             Format::Table | Format::Workshop => {
                 let line = replayed_line(&replayed, mode);
@@ -83,6 +86,10 @@ pub(super) async fn run(context: &Context, command: Replay) -> Result<u8> {
         }));
     }
     output.note(&counts.sentence(mode));
+    if counts.late > 0 {
+        output.note(&late_replays(counts.late));
+        output.hint("for quotes in time, submit a new request");
+    }
     ended.map_err(|error| match error.field() {
         Some(field) => Error::invalid(format!("`--{field}`: {error}")),
         None => error,
@@ -114,7 +121,8 @@ async fn chosen(context: &Context, aws: &Aws, command: Replay) -> Result<Choice>
     let ids = if command.which.all {
         None
     } else {
-        let look = Box::pin(letters::ids(aws, &command.which.ids));
+        let typed = [command.which.typed, command.which.ids].concat();
+        let look = Box::pin(letters::ids(aws, &typed));
         Some(context.visibly("reading the dead letters", look).await?)
     };
     Ok(Choice { ids, to: command.to, mode })
@@ -127,12 +135,17 @@ struct ReplayCounts {
     homeless: u64,
     unsent: u64,
     cut: u64,
+    /// Of those that are moved, those whose deadline is over.
+    late: u64,
 }
 
 impl ReplayCounts {
-    fn count(&mut self, outcome: &ReplayOutcome) {
-        match outcome {
-            ReplayOutcome::Moved(_) | ReplayOutcome::Movable(_) => self.moved += 1,
+    fn count(&mut self, replayed: &Replayed) {
+        match &replayed.outcome {
+            ReplayOutcome::Moved(_) | ReplayOutcome::Movable(_) => {
+                self.moved += 1;
+                self.late += u64::from(replayed.late_by.is_some());
+            }
             ReplayOutcome::Copied(..) => self.copied += 1,
             ReplayOutcome::Homeless(_) => self.homeless += 1,
             ReplayOutcome::Unsent(_) => self.unsent += 1,
@@ -183,7 +196,7 @@ impl ReplayCounts {
         if self.copied > 0 {
             let copied = count_of(self.copied, "letter");
             return Err(Error::other(format!("{copied} could not be deleted after the replay"))
-                .hint("do not replay them again: delete them with `rydes dlq purge --id ID`"));
+                .hint("do not replay them again: delete them with `rydes dlq purge ID`"));
         }
         Ok(())
     }

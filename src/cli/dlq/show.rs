@@ -4,8 +4,12 @@ use clap::Args;
 
 use super::super::Context;
 use super::missing;
+use crate::aws::DeadLetter;
+use crate::core::{Reply, Timestamp};
 use crate::error::{Result, exit};
-use crate::flow::letters::find;
+use crate::flow::letters::{LetterKind, find};
+use crate::flow::replay::late_by;
+use crate::settings::Settings;
 use crate::terminal::Format;
 use crate::view::letter::{document_of, lines};
 
@@ -19,6 +23,28 @@ pub(super) struct Show {
     id: String,
 }
 
+/// What to do with a letter: send it back, or delete it where that can bring nothing.
+fn hint(settings: &Settings, kind: LetterKind, letter: &DeadLetter) -> String {
+    let command = |name: &str| settings.command(&format!("dlq {name} {}", letter.id));
+    let is_unreadable = kind == LetterKind::Replies && Reply::decode(&letter.body).is_err();
+    if letter.cut.is_some() {
+        return format!("a cut letter cannot be replayed; to delete it: {}", command("purge"));
+    }
+    if is_unreadable {
+        return format!(
+            "a replay would be refused again: it is no reply; to delete it: {}",
+            command("purge")
+        );
+    }
+    match late_by(kind, letter, Timestamp::now()) {
+        Some(_) => format!(
+            "its deadline is over, so a replay brings no quote in time; to send it back: {}",
+            command("replay")
+        ),
+        None => format!("to send it back: {}", command("replay")),
+    }
+}
+
 pub(super) async fn run(context: &Context, command: &Show) -> Result<u8> {
     let output = &context.output;
     let settings = context.settings()?;
@@ -29,8 +55,7 @@ pub(super) async fn run(context: &Context, command: &Show) -> Result<u8> {
     match output.format {
         Format::Table | Format::Workshop => {
             output.lines(&lines(kind, &queue, &letter, &aws.names, &context.clock()));
-            let replay = format!("dlq replay --id {}", letter.id);
-            output.hint(&format!("to send it back: {}", settings.command(&replay)));
+            output.hint(&hint(&settings, kind, &letter));
         }
         Format::Json | Format::Jsonl => {
             output.json(&document_of(kind, &queue, &letter, &aws.names));

@@ -62,7 +62,6 @@ const OPTIONS: &[Options] = &[
     (&["trace"], &["--picture", "--image", "--draw", "--file"], "--svg"),
     (&["status"], &["--last", "--count", "-n"], "--rfqs"),
     (&["dlq replay"], &["--provider"], "--to"),
-    (&["dlq replay", "dlq purge"], &["--letter", "--letters"], "--id"),
     (&["dlq purge"], &["--force", "--no-confirm", "-f"], "--yes"),
     (&["dlq list"], &["--max", "--count", "-n"], "--limit"),
     (EVERY, &["--format", "--pretty", "--csv", "--yaml"], "--output"),
@@ -97,7 +96,7 @@ const ADVICE: &[Options] = &[
     (
         &["dlq purge"],
         &["--all", "-a"],
-        "without `--id`, all letters are meant: write `rydes dlq purge`",
+        "without an id, all letters are meant: write `rydes dlq purge`",
     ),
     (
         &["providers run", "providers try"],
@@ -180,12 +179,6 @@ pub(super) fn option(command: &str, typed: &str) -> Option<Guess> {
     of(command).or_else(|| of(""))
 }
 
-/// What to write in place of a word that `command` does not take, for commands that take it as an option.
-pub(super) fn word(command: &str, typed: &str) -> Option<String> {
-    let takes_ids = ["rydes dlq replay", "rydes dlq purge"].contains(&command);
-    takes_ids.then(|| format!("write `--id {typed}`"))
-}
-
 /// What a command means that `above` does not have.
 pub(super) fn command(above: &str, typed: &str) -> Option<&'static str> {
     find(COMMANDS, above, typed)
@@ -258,8 +251,6 @@ mod tests {
         ] {
             assert_eq!(super::command(above, typed), Some(meant));
         }
-        assert_eq!(word("rydes dlq replay", "2f9c").as_deref(), Some("write `--id 2f9c`"));
-        assert_eq!(word("rydes setup", "2f9c"), None);
     }
 
     #[test]

@@ -37,8 +37,7 @@ fn unknown(error: &clap::Error, typed: &str) -> Error {
     let command = guesses::command_in(&usage(error));
     if !typed.starts_with('-') {
         let problem = format!("unexpected argument `{}`", quoted(typed));
-        let hint = guesses::word(&command, &quoted(typed));
-        return Error::invalid(problem).hint(hint.unwrap_or_else(|| format!("{command} --help")));
+        return Error::invalid(problem).hint(format!("{command} --help"));
     }
     let problem = Error::invalid(format!("`{command}` has no option `{typed}`"));
     match guesses::option(&command, typed) {
@@ -134,26 +133,30 @@ fn with_value(argument: &str, value: &str) -> String {
     }
 }
 
-/// ``one of `--id`, `--all` `` of `<--id <ID>|--all>`.
+/// ``one of `ID`, `--all` `` of `<ID|--all>`.
 fn choice(argument: &str) -> String {
-    let all = argument.strip_prefix('<').filter(|rest| rest.starts_with('-'));
+    let all = argument.strip_prefix('<').filter(|rest| rest.contains('|'));
     let Some(all) = all else { return format!("`{}`", name(argument)) };
     let all: Vec<_> =
         all.split('|').map(|one| format!("`{}`", name(one.trim_matches('>')))).collect();
     format!("one of {}", all.join(", "))
 }
 
-/// A usage line that writes `<--id <ID>|--all>` as `(--id <ID> | --all)`.
+/// A usage line that writes `<--id <ID>|ID>` as `(--id <ID> | ID)`.
 pub(in crate::cli) fn plain_groups(usage: &str) -> String {
-    let Some((before, rest)) = usage.split_once("<-") else { return usage.to_owned() };
+    let Some((before, rest)) = usage.split_once('<') else { return usage.to_owned() };
     let mut depth = 1;
     let end = rest.find(|c| {
         depth += i32::from(c == '<') - i32::from(c == '>');
         depth == 0
     });
     let end = end.unwrap_or(rest.len());
-    let (group, after) = (&rest[..end], rest[end..].trim_start_matches('>'));
-    format!("{before}(-{}){}", group.replace('|', " | "), plain_groups(after))
+    let (group, after) = (&rest[..end], rest[end..].strip_prefix('>').unwrap_or_default());
+    if group.contains('|') {
+        format!("{before}({}){}", group.replace('|', " | "), plain_groups(after))
+    } else {
+        format!("{before}<{group}>{}", plain_groups(after))
+    }
 }
 
 /// Problems that clap and Rust find by themselves, as people say them.
@@ -203,10 +206,12 @@ mod tests {
             ("rydes x [OPTIONS] <--id <ID>|--all>", "rydes x [OPTIONS] (--id <ID> | --all)"),
             ("rydes x <-a|--b> <NAME>", "rydes x (-a | --b) <NAME>"),
             ("rydes x <NAME>...", "rydes x <NAME>..."),
+            ("rydes x <NAME> <ID|--all>", "rydes x <NAME> (ID | --all)"),
         ] {
             assert_eq!(plain_groups(usage), plain);
         }
         assert_eq!(choice("<--id <ID>|--all>"), "one of `--id`, `--all`");
+        assert_eq!(choice("<ID|--all>"), "one of `ID`, `--all`");
         assert_eq!(choice("<NAME>..."), "`NAME`");
         assert_eq!(choice("--from <CITY>"), "`--from`");
     }

@@ -77,7 +77,12 @@ fn replayed_after_its_deadline(again: &str, event: &str) {
     stack.letters(PROVIDER_DEAD_LETTERS, 1);
     failing.stop();
     ids(&stack, 1);
-    stack.rydes("dlq replay --all").run().exits(0);
+    let said = "1 request is past its deadline and gets no quote in time: ";
+    for options in ["--all --dry-run", "--all"] {
+        let replayed = stack.rydes(&format!("dlq replay {options}")).run().exits(0);
+        assert!(replayed.stdout.ends_with(" after its deadline\n"), "{}", replayed.stdout);
+        assert!(replayed.stderr.contains(said), "{}", replayed.stderr);
+    }
     let mended = stack.providers(&format!("--behavior steady {again}"));
     mended.until(event, 1);
     stack.drained(&struck);
@@ -138,7 +143,7 @@ fn those_that_are_named_are_replayed_and_no_others() {
         );
     }
     let all = ids(&stack, 12);
-    let one = format!("dlq replay --id {} --id {} -o json", all[3], all[8]);
+    let one = format!("dlq replay {} --id {} -o json", all[3], all[8]);
     let told = json(&stack.rydes(&one).run().exits(0).stdout);
     let letters = told["letters"].as_array().expect("a list");
     assert_eq!((letters.len(), &told["not-found"]), (2, &value!([])));
@@ -158,7 +163,7 @@ fn the_beginning_of_an_id_names_a_letter() {
         post(&stack, PROVIDER_DEAD_LETTERS, body, &[("rydes-source", &source)]);
     }
     let all = ids(&stack, 2);
-    let replay = format!("dlq replay --id {} -o jsonl", &all[0][..8]);
+    let replay = format!("dlq replay {} -o jsonl", &all[0][..8]);
     let told = json(&stack.rydes(&replay).run().exits(0).stdout);
     assert_eq!(told["message-id"], all[0].as_str());
     assert_eq!((stack.depth(PROVIDER_DEAD_LETTERS), stack.depth(&provider(1))), (1, 1));
@@ -290,8 +295,9 @@ fn what_has_no_source_stays_unless_it_is_told_where_to_go() {
     assert_eq!((stack.depth(PROVIDER_DEAD_LETTERS), stack.depth("acme")), (0, 4));
     // One of the two is wanted, and not both.
     let none = stack.rydes("dlq replay").run().exits(2).stderr;
-    assert!(none.starts_with("error: one of `--id`, `--all` is missing\n"), "{none}");
+    assert!(none.starts_with("error: one of `ID`, `--id`, `--all` is missing\n"), "{none}");
     stack.rydes("dlq replay --all --id abcd").run().exits(2);
+    stack.rydes("dlq replay --all abcd").run().exits(2);
 }
 
 #[test]

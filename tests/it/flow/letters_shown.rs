@@ -105,11 +105,11 @@ fn the_letters_of_one_rfq_are_found_among_many() {
     let said = stack.rydes(&format!("dlq list {mine}")).run().exits(0).stderr;
     let expected = format!("RFQ {}: 1 request and 1 reply, of about 27 letters\n", &mine[..8]);
     assert!(said.starts_with(&expected), "{said}");
-    assert!(said.contains("sends them back") && said.contains(" dlq replay --id "), "{said}");
+    assert!(said.contains("sends them back") && said.contains(" dlq replay "), "{said}");
     let one = stack.rydes("dlq list aaaa0007").run().exits(0).stderr;
     let letter = json(&stack.rydes("dlq list aaaa0007 -o json").run().exits(0).stdout);
     let letter = letter["letters"][0]["message-id"].as_str().expect("an id").to_owned();
-    let replay = format!("dlq replay --id {} sends it back\n", &letter[..8]);
+    let replay = format!("dlq replay {} sends it back\n", &letter[..8]);
     assert!(one.ends_with(&replay), "{one}");
     let none = stack.rydes("dlq list none").run().exits(0).stderr;
     assert!(!none.contains("hint"), "{none}");
@@ -186,7 +186,11 @@ fn json_is_laid_out_as_it_was_written() {
     let body = r#"{"z":1.50E+2,"a":[],"n":12345678901234567890.12,"z":"\u202e"}"#;
     stack.send(RESPONSE_DEAD_LETTERS, body);
     let id = ids(&stack, 1).pop().expect("one");
-    let shown = stack.rydes("dlq show").arg(&id).run().exits(0).stdout;
+    let shown = stack.rydes("dlq show").arg(&id).run().exits(0);
+    let said = "hint: a replay would be refused again: it is no reply; to delete it: rydes ";
+    assert!(shown.stderr.contains(said), "{}", shown.stderr);
+    assert!(shown.stderr.ends_with(&format!(" dlq purge {id}\n")), "{}", shown.stderr);
+    let shown = shown.stdout;
     let expected = r#"
 {
   "z": 1.50E+2,

@@ -86,7 +86,7 @@ fn what_arrives_after_the_count_stays() {
 fn only_those_that_are_named_are_deleted() {
     let stack = with_letters();
     let all = ids(&stack, 3);
-    let purge = format!("dlq purge --yes --id {} --id {} -o json", &all[0][..8], all[2]);
+    let purge = format!("dlq purge --yes {} --id {} -o json", &all[0][..8], all[2]);
     let told = json(&stack.rydes(&purge).run().exits(0).stdout);
     assert_eq!((&told["deleted"]["request"], &told["deleted"]["reply"]), (&1.into(), &1.into()));
     assert_eq!(ids(&stack, 1), [all[1].clone()]);
