@@ -241,6 +241,65 @@ fn a_stall_ends_the_wait_and_not_the_gathering() {
     assert_eq!(said, ["best so far 16 · UnicornManagementResource1 · 300 ms", how]);
 }
 
+/// The lines above the table of an RFQ that also ends at this count.
+fn said_of(answers: Vec<AnswerRow>, count: usize) -> Vec<String> {
+    let request = RequestRow {
+        submitted_at: Some(at(0)),
+        deadline: Some(at(15_000)),
+        expected: Some((1..=3).map(simulated).collect()),
+        until: vec![Condition::Count(count)],
+        ..RequestRow::new(id(), Ride::default())
+    };
+    texts(&truth(&aggregate(&Rows { request, answers }, at(16_000), None), at(16_000)))
+}
+
+#[test]
+fn where_all_have_refused_no_time_is_blamed() {
+    let failed = |number| {
+        let reason = "engine fault".to_owned();
+        let answer = Answer::Failed { reason, attempts: Some(5), attempted_at: Vec::new() };
+        says(simulated(number), answer, 900)
+    };
+    let no = |number, sent| says(simulated(number), Answer::Declined("full".to_owned()), sent);
+    for (answers, said) in [
+        (vec![failed(1), failed(2), failed(3)], "no quote: all 3 providers failed"),
+        (vec![no(1, 1), no(2, 1), no(3, 1)], "no quote: all 3 providers declined"),
+        (vec![no(1, 1), failed(2), failed(3)], "no quote: all 3 providers declined or failed"),
+        (vec![no(1, 1), failed(2)], "no quote in time"),
+        (vec![no(1, 1), failed(2), no(3, 15_500)], "no quote in time"),
+        (vec![no(1, 1), failed(2), quote(3, 16, 15_500)], "no quote in time"),
+    ] {
+        assert_eq!(said_of(answers, 3)[0], said);
+    }
+    let alone = shown(1, vec![failed(1)], 2_000, None);
+    assert!(alone.contains("\n       | no quote: the only provider failed\n"), "{alone}");
+}
+
+#[test]
+fn quotes_beyond_the_count_that_ended_it_are_said() {
+    let said = |quotes: usize| {
+        let answers = (1..=quotes).map(|number| quote(number, 16, 900)).collect();
+        said_of(answers, 1)[1].clone()
+    };
+    assert_eq!(said(1), "ended after 1 quote, as asked: 1 of 3 answered (1 quote)");
+    let more = "ended after 1 quote, as asked, and 1 more came: 2 of 3 answered (2 quotes)";
+    assert_eq!(said(2), more);
+}
+
+#[test]
+fn those_that_took_the_request_are_not_waited_for_as_if_unheard() {
+    let receipt = |number| says(simulated(number), Answer::Silent("busy".to_owned()), 900);
+    let waiting = |answers| {
+        let shown = shown(3, answers, 2_000, None);
+        let line = shown.lines().find(|line| line.contains("waiting for")).map(str::to_owned);
+        line.expect("it waits").split_once("|     ").expect("a tone").1.to_owned()
+    };
+    let two = "waiting for 3: …1, …3; took the request, sent no quote: …2";
+    assert_eq!(waiting(vec![receipt(2)]), two);
+    let one = "waiting for 1: took the request, sent no quote: …3";
+    assert_eq!(waiting(vec![quote(1, 16, 900), quote(2, 17, 900), receipt(3)]), one);
+}
+
 #[test]
 fn many_providers_are_folded() {
     let quotes = (1..=30).map(|number| quote(number, 100 - number as u64, 1_000)).collect();

@@ -11,6 +11,9 @@ use crate::view::names::Prefix;
 use crate::view::table::number;
 use crate::view::tone::{Line, Tone};
 
+/// What a provider did that sent only a receipt.
+pub(super) const NO_QUOTE: &str = "took the request, sent no quote";
+
 /// How an RFQ stands: the best quote, how it ended or how long it still has, and what a longer wait would have
 /// brought.
 pub fn truth(gathering: &Gathering, now: Timestamp) -> Vec<Line> {
@@ -35,7 +38,11 @@ pub(in crate::view) fn standing(gathering: &Gathering, left: Option<Duration>) -
 fn best_line(gathering: &Gathering) -> Line {
     let is_over = gathering.status != Status::Gathering;
     let Some(best) = &gathering.best else {
-        return Line::from((if is_over { "no quote in time" } else { "no quote yet" }).to_owned());
+        return Line::from(if is_over {
+            without_quote(gathering)
+        } else {
+            "no quote yet".to_owned()
+        });
     };
     let so_far = if is_over { "" } else { " so far" };
     let offer = offer(gathering, &best.price, best.value.as_ref());
@@ -43,6 +50,35 @@ fn best_line(gathering: &Gathering) -> Line {
     let who = printable(best.responder.as_str());
     let line = format!("best{so_far} {offer} · {who}{}", after.unwrap_or_default());
     Line::new(Tone::Best, line)
+}
+
+/// Why there is no quote: all providers have refused, or none has quoted in time.
+fn without_quote(gathering: &Gathering) -> String {
+    let (declined, failed) =
+        (answers(gathering, State::Declined), answers(gathering, State::Failed));
+    let refused = declined + failed;
+    if refused == 0 || gathering.expected != Some(refused) {
+        return "no quote in time".to_owned();
+    }
+    let how = match (declined, failed) {
+        (_, 0) => "declined",
+        (0, _) => "failed",
+        _ => "declined or failed",
+    };
+    match refused {
+        1 => format!("no quote: the only provider {how}"),
+        _ => format!("no quote: all {refused} providers {how}"),
+    }
+}
+
+/// How many of the expected providers answered so in time.
+fn answers(gathering: &Gathering, state: State) -> usize {
+    let counts = |provider: &&Provider| {
+        provider.expected != Some(false)
+            && provider.state == state
+            && provider.timing == Some(Timing::InTime)
+    };
+    gathering.providers.iter().filter(counts).count()
 }
 
 /// `deadline passed: 8 of 10 answered in time (6 quotes, 1 declined, 1 failed), 1 late`.
@@ -63,7 +99,7 @@ fn summary(gathering: &Gathering, left: Option<Duration>) -> String {
             Some(left) => format!("{summary}, {} left", countdown(left)),
             None => summary,
         },
-        Some(_) => format!("{}: {summary}", over(gathering)),
+        Some(_) => format!("{}{}: {summary}", over(gathering), beyond_count(gathering)),
     }
 }
 
@@ -82,12 +118,7 @@ pub fn over(gathering: &Gathering) -> String {
         }
         Some(CompletedBy::Deadline) => "deadline passed".to_owned(),
         Some(CompletedBy::Count) => {
-            let counts = gathering.until.iter().filter_map(|condition| match condition {
-                Condition::Count(count) => Some(*count as u64),
-                Condition::All | Condition::Price(_) => None,
-            });
-            // The lowest is met first.
-            format!("ended after {}, as asked", count_of(counts.min().unwrap_or(0), "quote"))
+            format!("ended after {}, as asked", count_of(least_count(gathering), "quote"))
         }
         Some(CompletedBy::Price) => {
             let prices = gathering.until.iter().filter_map(|condition| match condition {
@@ -101,6 +132,26 @@ pub fn over(gathering: &Gathering) -> String {
             Some(stall) => format!("nothing new for {}, still gathering", show_duration(stall)),
             None => "nothing new, still gathering".to_owned(),
         },
+    }
+}
+
+/// The lowest count that was asked for: it is met first.
+fn least_count(gathering: &Gathering) -> u64 {
+    let counts = gathering.until.iter().filter_map(|condition| match condition {
+        Condition::Count(count) => Some(*count as u64),
+        Condition::All | Condition::Price(_) => None,
+    });
+    counts.min().unwrap_or(0)
+}
+
+/// `, and 2 more came`: the quotes that came in time beside those that ended it.
+fn beyond_count(gathering: &Gathering) -> String {
+    if gathering.completed_by != Some(CompletedBy::Count) {
+        return String::new();
+    }
+    match (answers(gathering, State::Quoted) as u64).saturating_sub(least_count(gathering)) {
+        0 => String::new(),
+        more => format!(", and {more} more came"),
     }
 }
 
@@ -154,15 +205,8 @@ fn regret_line(gathering: &Gathering, regret: &Regret) -> String {
 
 /// ` (6 quotes, 1 declined)`: the kinds of the answers in time. Their sum is `answered`.
 fn kinds(gathering: &Gathering) -> String {
-    let in_time = |state: State| {
-        let counts = |provider: &&Provider| {
-            provider.expected != Some(false)
-                && provider.state == state
-                && provider.timing == Some(Timing::InTime)
-        };
-        gathering.providers.iter().filter(counts).count()
-    };
-    let (quotes, declined) = (in_time(State::Quoted), in_time(State::Declined));
+    let (quotes, declined) =
+        (answers(gathering, State::Quoted), answers(gathering, State::Declined));
     // A failure in time counts even if a late quote has replaced it.
     let failed = gathering.answered.saturating_sub(quotes + declined);
     let parts = [
@@ -178,13 +222,22 @@ fn kinds(gathering: &Gathering) -> String {
     if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) }
 }
 
-/// Which providers are waited for: `waiting for 3: …3, …4, …7`; `None` if none is.
+/// Which providers are waited for: `waiting for 3: …3, …7; took the request, sent no quote: …4`; `None` if none is.
 pub(super) fn waiting_for(gathering: &Gathering, prefix: &Prefix) -> Option<String> {
     let waiting = gathering.providers.iter().filter(|provider| provider.state == State::Waiting);
     let waiting = waiting.filter(|provider| provider.expected != Some(false));
-    let waiting: Vec<_> = waiting.map(|provider| &provider.responder).collect();
-    let names = prefix.ranges(&waiting);
-    (!waiting.is_empty()).then(|| format!("waiting for {}: {names}", waiting.len()))
+    // Only a receipt gives a reason.
+    let (took, unheard): (Vec<_>, Vec<_>) = waiting.partition(|provider| provider.reason.is_some());
+    let names = |of: &[&Provider]| {
+        prefix.ranges(&of.iter().map(|provider| &provider.responder).collect::<Vec<_>>())
+    };
+    let waiting = format!("waiting for {}: ", took.len() + unheard.len());
+    match (&*unheard, &*took) {
+        ([], []) => None,
+        (_, []) => Some(waiting + &names(&unheard)),
+        ([], _) => Some(format!("{waiting}{NO_QUOTE}: {}", names(&took))),
+        _ => Some(format!("{waiting}{}; {NO_QUOTE}: {}", names(&unheard), names(&took))),
+    }
 }
 
 /// Which providers were not asked, and the reason: `2 not asked: 8, 9 (its filter on customer)`. Providers with the

@@ -2,7 +2,7 @@
 
 use unicode_width::UnicodeWidthStr as _;
 
-use super::sentences::{after, not_asked, seconds, truth, waiting_for};
+use super::sentences::{NO_QUOTE, after, not_asked, seconds, truth, waiting_for};
 use crate::core::aggregate::{CompletedBy, Gathering, Provider, Quote, State, Status, Timing};
 use crate::core::text::printable;
 use crate::core::{Details, Responder, StackName, Timestamp};
@@ -321,7 +321,7 @@ pub(in crate::view) fn rows(gathering: &Gathering, fields: &[Field]) -> Vec<Row>
 
 /// What a receipt says, with its reason.
 pub(in crate::view) fn receipt(reason: &str) -> String {
-    format!("took the request, sent no quote: {reason}")
+    format!("{NO_QUOTE}: {reason}")
 }
 
 fn is_best(gathering: &Gathering, quote: &Quote) -> bool {

@@ -112,7 +112,9 @@ fn a_wait_that_everybody_declined_is_complete_but_has_no_quote() {
     let stack = Stack::set_up(2);
     let _workers = stack.providers("--behavior steady --fault decline:full");
     let id = stack.submit("--deadline 60s");
-    stack.rydes("quotes --watch").run().exits(4);
+    let watched = stack.rydes("quotes --watch").run().exits(4);
+    let said = "no quote: all 2 providers declined\ncomplete: 2 of 2 answered (2 declined)\n";
+    assert!(watched.stdout.contains(said), "{}", watched.stdout);
     let told = stack.quotes(&id);
     assert_eq!((&told["status"], &told["completed-by"]), (&"complete".into(), &"all".into()));
 }
