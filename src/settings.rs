@@ -281,10 +281,10 @@ impl Endpoint {
             .or(env.text(ENDPOINT_VARIABLE)?.map(|url| (url, ENDPOINT_VARIABLE.to_owned())))
             .unwrap_or_else(|| (DEFAULT_ENDPOINT.to_owned(), "default endpoint".to_owned()));
         let host = host(&url).ok_or_else(|| {
-            Error::invalid(format!(
-                "{origin} `{}` is not an http or https URL",
-                crate::core::text::printable(&url)
-            ))
+            let shown = crate::core::text::printable(&url);
+            let problem = Error::invalid(format!("{origin} `{shown}` is not an http or https URL"));
+            let is_bare = !url.contains("://") && host(&format!("http://{url}")).is_some();
+            if is_bare { problem.hint(format!("write `http://{shown}`")) } else { problem }
         })?;
         if partition::owns(&host) {
             return Err(Error::invalid(format!(

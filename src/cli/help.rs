@@ -51,7 +51,7 @@ pub(super) fn run(context: &Context, command: &Command) -> u8 {
     let line = ["rydes"].into_iter().chain(words).chain(["--help"]);
     let parsed = program().color(context.color).try_get_matches_from(line);
     let help = parsed.expect_err("`--help` ends the parsing of commands");
-    print_usage(&context.output, &help)
+    print_usage(&context.output, &help, &[])
 }
 
 fn word(text: &str) -> Result<String, &'static str> {

@@ -306,10 +306,10 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
         Color::Always => ColorChoice::Always,
         Color::Never => ColorChoice::Never,
     };
-    let parsed = help::program().color(choice).try_get_matches_from(arguments);
+    let parsed = help::program().color(choice).try_get_matches_from(&arguments);
     let cli = match parsed.and_then(|mut matches| Cli::from_arg_matches_mut(&mut matches)) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error, color),
+        Err(error) => return usage(&error, &arguments, color),
     };
     let output = match cli.global.output() {
         Ok(output) => output,

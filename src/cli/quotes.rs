@@ -14,6 +14,9 @@ use crate::flow::quotes::snapshot;
 use crate::terminal::Format;
 use crate::view::details::Field;
 
+/// Words that people type for `--watch`.
+const WATCH_WORDS: [&str; 4] = ["watch", "wait", "follow", "live"];
+
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   rydes quotes                     the newest RFQ submitted from this machine
@@ -62,7 +65,13 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     }
     let read = context.visibly("reading the table", Box::pin(snapshot(&aws, &id, None)));
     let Some(mut gathering) = read.await? else {
-        return Err(unknown(&aws, &id).await);
+        let unknown = unknown(&aws, &id).await;
+        let typed = command.id.as_deref();
+        let is_option = typed.is_some_and(|word| WATCH_WORDS.contains(&word));
+        if is_option {
+            return Err(unknown.hint(format!("to wait: {}", settings.command("quotes --watch"))));
+        }
+        return Err(unknown);
     };
     explain(&context.output, &aws, &mut gathering).await;
     print(&context.output, &aws, &gathering, &command.show);

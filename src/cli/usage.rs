@@ -14,9 +14,9 @@ mod sentence;
 
 pub(super) use sentence::plain_groups;
 
-pub(super) fn usage(error: &clap::Error, color: Color) -> u8 {
+pub(super) fn usage(error: &clap::Error, arguments: &[OsString], color: Color) -> u8 {
     let output = plain_output(color);
-    let code = print_usage(&output, error);
+    let code = print_usage(&output, error, arguments);
     conclude(&output, Ok(code))
 }
 
@@ -31,7 +31,8 @@ fn plain_output(color: Color) -> Output {
     Output::new(Format::Table, Verbosity::Normal, color, terminal())
 }
 
-pub(super) fn print_usage(output: &Output, error: &clap::Error) -> u8 {
+/// Prints help, or what is wrong with these arguments.
+pub(super) fn print_usage(output: &Output, error: &clap::Error, arguments: &[OsString]) -> u8 {
     let help = matches!(
         error.kind(),
         ErrorKind::DisplayHelp
@@ -48,7 +49,7 @@ pub(super) fn print_usage(output: &Output, error: &clap::Error) -> u8 {
         return u8::try_from(error.exit_code()).unwrap_or(exit::INVALID);
     }
     // The typed words may hold control characters, so the text is printed like every other error.
-    output.error(&sentence::of(error));
+    output.error(&sentence::of(error, arguments));
     exit::INVALID
 }
 

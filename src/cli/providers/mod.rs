@@ -15,8 +15,11 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::{Context, waiting};
-use crate::core::ProviderName;
+use crate::aws::Aws;
+use crate::core::text::printable;
+use crate::core::{ProviderName, Responder, nearest};
 use crate::error::{Result, exit};
+use crate::settings::Settings;
 use crate::stack::{self, OpenRequests, Removed};
 use crate::terminal::Format;
 use crate::view::count_of;
@@ -81,6 +84,17 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     }
 }
 
+/// Names the provider that may be meant instead of one that does not exist.
+async fn registered_instead(settings: &Settings, aws: &Aws, name: &ProviderName) -> String {
+    // A look that fails must not fail the removal.
+    let there = async { stack::subscribed(&aws.topic().await?).await };
+    let there = there.await.unwrap_or_default();
+    match nearest(name.as_str(), there.iter().map(Responder::as_str)) {
+        Some(near) => format!("the register has {}", printable(near)),
+        None => format!("{} shows the register", settings.command("providers list")),
+    }
+}
+
 async fn remove(context: &Context, command: Remove) -> Result<u8> {
     let output = &context.output;
     let settings = context.settings()?;
@@ -108,7 +122,10 @@ async fn remove(context: &Context, command: Remove) -> Result<u8> {
                 let lost = count_of(lost, "request");
                 output.note(&format!("{name} is removed; {lost} in its queue {are} lost"));
             }
-            Removed::Nothing => output.note(&format!("{name} was not there")),
+            Removed::Nothing => {
+                output.note(&format!("{name} is not in the register; nothing was removed"));
+                output.hint(&registered_instead(&settings, &aws, name).await);
+            }
             Removed::Kept(left) => {
                 code = exit::ERROR;
                 let left = count_of(left, "request");

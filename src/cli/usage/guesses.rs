@@ -1,6 +1,9 @@
 //! What people type, and the option or command that they mean. Similar words are clap's to find.
 
+use std::ffi::OsString;
+
 use clap::CommandFactory as _;
+use clap::error::{ContextKind, ContextValue};
 
 use crate::cli::Cli;
 
@@ -177,6 +180,45 @@ pub(super) fn option(command: &str, typed: &str) -> Option<Guess> {
         advice.or_else(|| find(OPTIONS, name, typed).map(Guess::Typed))
     };
     of(command).or_else(|| of(""))
+}
+
+/// The option that was typed without its dashes.
+pub(super) fn dashless(command: &str, typed: &str) -> Option<String> {
+    let option = format!("--{typed}");
+    let program = Cli::command();
+    let mut words = command.split(' ').skip(1);
+    let found = words.try_fold(&program, |above, word| above.find_subcommand(word))?;
+    let has = found.get_arguments().any(|arg| arg.get_long() == Some(typed));
+    if has {
+        return Some(option);
+    }
+    match self::option(command, &option)? {
+        Guess::Typed(meant) => Some(meant.to_owned()),
+        Guess::Said(_) => None,
+    }
+}
+
+/// The option among the typed words for which `command` requires another one.
+pub(super) fn requiring(command: &str, other: &str, arguments: &[OsString]) -> Option<String> {
+    let lacks = |words: &[String]| {
+        let words = command.split(' ').map(str::to_owned).chain(words.iter().cloned());
+        let error = Cli::command().try_get_matches_from(words).err();
+        error.is_some_and(|error| match error.get(ContextKind::InvalidArg) {
+            Some(ContextValue::Strings(all)) => all.iter().any(|one| one == other),
+            _ => false,
+        })
+    };
+    if lacks(&[]) {
+        return None;
+    }
+    let typed = arguments.iter().map(|word| word.to_string_lossy().into_owned());
+    let typed: Vec<_> = typed.take_while(|word| word != "--").collect();
+    let options = (0..typed.len()).filter(|at| typed[*at].starts_with('-'));
+    let found = options.into_iter().find(|at| {
+        // With its value, if it takes one.
+        lacks(&typed[*at..=*at]) || typed.get(*at..*at + 2).is_some_and(lacks)
+    })?;
+    typed[found].split('=').next().map(str::to_owned)
 }
 
 /// What a command means that `above` does not have.

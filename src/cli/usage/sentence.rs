@@ -1,6 +1,7 @@
 //! What is wrong with a command line, in our own words. Knows clap's errors, but no command.
 
 use std::error::Error as _;
+use std::ffi::OsString;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
@@ -9,7 +10,7 @@ use crate::error::Error;
 use crate::settings::quoted;
 
 /// The error with what to type instead.
-pub(super) fn of(error: &clap::Error) -> Error {
+pub(super) fn of(error: &clap::Error, arguments: &[OsString]) -> Error {
     let argument = text(error, ContextKind::InvalidArg);
     match (error.kind(), argument) {
         (ErrorKind::UnknownArgument, Some(typed)) => unknown(error, typed),
@@ -21,7 +22,7 @@ pub(super) fn of(error: &clap::Error) -> Error {
             Error::invalid(format!("`{}`: {}", with_value(argument, value), in_words(&problem)))
         }
         (ErrorKind::ArgumentConflict, Some(argument)) => conflict(error, argument),
-        (ErrorKind::MissingRequiredArgument, _) => missing(error),
+        (ErrorKind::MissingRequiredArgument, _) => missing(error, arguments),
         _ => as_clap_says(error),
     }
 }
@@ -36,8 +37,11 @@ fn as_clap_says(error: &clap::Error) -> Error {
 fn unknown(error: &clap::Error, typed: &str) -> Error {
     let command = guesses::command_in(&usage(error));
     if !typed.starts_with('-') {
-        let problem = format!("unexpected argument `{}`", quoted(typed));
-        return Error::invalid(problem).hint(format!("{command} --help"));
+        let problem = Error::invalid(format!("unexpected argument `{}`", quoted(typed)));
+        return problem.hint(match guesses::dashless(&command, typed) {
+            Some(meant) => format!("write `{meant}`"),
+            None => format!("{command} --help"),
+        });
     }
     let problem = Error::invalid(format!("`{command}` has no option `{typed}`"));
     match guesses::option(&command, typed) {
@@ -87,8 +91,17 @@ fn conflict(error: &clap::Error, argument: &str) -> Error {
     Error::invalid(format!("`{argument}` cannot be used with {}", others.join(", ")))
 }
 
-fn missing(error: &clap::Error) -> Error {
+fn missing(error: &clap::Error, arguments: &[OsString]) -> Error {
     let all = texts(error, ContextKind::InvalidArg);
+    let command = guesses::command_in(&usage(error));
+    if let [option] = all[..]
+        && let Some(typed) = guesses::requiring(&command, option, arguments)
+    {
+        let unsent = if command == "rydes submit" { "; nothing was sent" } else { "" };
+        let (typed, option) = (quoted(&typed), name(option));
+        let problem = Error::invalid(format!("`{typed}` requires `{option}`{unsent}"));
+        return problem.hint(format!("add `{option}`, or leave out `{typed}`"));
+    }
     let named: Vec<_> = all.iter().map(|argument| choice(argument)).collect();
     let are = if named.len() == 1 { "is" } else { "are" };
     let problem = Error::invalid(format!("{} {are} missing", named.join(", ")));

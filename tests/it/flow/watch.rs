@@ -126,6 +126,9 @@ fn an_rfq_is_found_by_what_names_it_and_by_nothing_else() {
         assert!(unknown.stderr.contains("newest here: efgh-3"), "{}", unknown.stderr);
     }
     stack.rydes("quotes --watch nothing").run().exits(5);
+    let option = stack.rydes("quotes watch").run().exits(5).stderr;
+    assert!(option.contains("hint: to wait: rydes "), "{option}");
+    assert!(option.ends_with(" quotes --watch\n"), "{option}");
 }
 
 #[test]

@@ -102,9 +102,14 @@ fn one_that_leaves_takes_its_empty_queue_along() {
     says(&removed, "acme is removed");
     assert_eq!(stack.subscriptions().len(), 1);
     assert!(!stack.names().queues.contains(&stack.full("acme")));
-    says(&stack.run("providers remove acme").exits(0), "acme was not there");
+    says(
+        &stack.run("providers remove acme").exits(0),
+        "acme is not in the register; nothing was removed",
+    );
     let told = document(&stack.run("providers remove acme -ojson").exits(0));
     assert_eq!(told["providers"][0]["state"], "nothing");
+    stack.run("providers add globex").exits(0);
+    says(&stack.run("providers remove globx").exits(0), "hint: the register has globex");
 }
 
 #[test]

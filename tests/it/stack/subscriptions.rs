@@ -249,7 +249,10 @@ fn a_subscription_that_is_not_confirmed_or_was_deleted_is_not_expected() {
     }
 
     // Leaving and joining are about those that are there.
-    says(&asked("providers remove acme").run().exits(0), "acme was not there");
+    says(
+        &asked("providers remove acme").run().exits(0),
+        "acme is not in the register; nothing was removed",
+    );
     stack.run("providers add acme").exits(0);
     asked("providers remove acme --force").run().exits(0);
     assert_eq!(proxy.count("Unsubscribe"), 0, "its subscription was not listed");

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use super::chance::below;
-use crate::core::{ProviderName, parse_duration};
+use crate::core::{ProviderName, nearest, parse_duration};
 
 /// Chances are counted in millionths.
 const WHOLE: u64 = 1_000_000;
@@ -161,8 +161,16 @@ fn no_kind(typed: &str) -> String {
         None => (*kind).to_owned(),
     });
     let shown: Vec<_> = shown.collect();
-    let what = if typed.is_empty() { "a fault has a kind" } else { "there is no such kind" };
-    format!("{what}; the kinds are {}", shown.join(", "))
+    if typed.is_empty() {
+        return format!("a fault has a kind; the kinds are {}", shown.join(", "));
+    }
+    let is_word = typed.chars().all(|c| c.is_ascii_alphabetic() || c == '-');
+    let kinds = || KINDS.iter().map(|(kind, _)| kind.trim_end_matches(':'));
+    let near = if is_word { nearest(typed, kinds()) } else { None };
+    match near.and_then(|near| kinds().position(|kind| kind == near)) {
+        Some(at) => format!("there is no such kind; write `{}`", shown[at]),
+        None => format!("there is no such kind; the kinds are {}", shown.join(", ")),
+    }
 }
 
 /// A duration with or without a sign, in milliseconds.
