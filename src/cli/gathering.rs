@@ -10,7 +10,7 @@ use crate::error::{Error, Kind};
 use crate::flow::quotes::Filters;
 use crate::terminal::live::size;
 use crate::terminal::{Format, Output};
-use crate::view::details::Field;
+use crate::view::details::{Field, absent};
 use crate::view::quotes::{Frame, document, table, workshop};
 
 /// The error about an RFQ that is not in the table.
@@ -40,6 +40,9 @@ pub(super) fn print(output: &Output, aws: &Aws, gathering: &Gathering, fields: &
             let stack = aws.names.stack();
             let frame = Frame { stack, now, width, height: None, fields };
             output.toned(&table(gathering, frame));
+            if let Some(absent) = absent(gathering, fields) {
+                output.note(&absent);
+            }
         }
         Format::Json | Format::Jsonl => output.json(&document(gathering)),
         Format::Workshop => output.data(&workshop(gathering)),

@@ -12,6 +12,8 @@ use crate::core::{Decimal, Details, Pointer};
 pub(super) const WIDTHS: [usize; 3] = [24, 16, 12];
 /// Fields of one reply that may become columns of the page.
 const MOST_FIELDS: usize = 100;
+/// Fields that a sentence names.
+const MOST_NAMED: usize = 10;
 /// The widest cell without a terminal.
 const LONGEST: usize = 200;
 
@@ -82,6 +84,35 @@ pub(super) fn shown(gathering: &Gathering, asked: &[Field]) -> Vec<Field> {
         }
     }
     fields
+}
+
+/// Says which of the fields that were asked for no reply has, and which there are; `None` where each is in a reply, or
+/// where there is no reply yet.
+pub fn absent(gathering: &Gathering, asked: &[Field]) -> Option<String> {
+    let replies = || {
+        let answered = gathering.providers.iter().filter(|provider| provider.state.is_answer());
+        answered.map(|provider| provider.details.as_ref())
+    };
+    let details = || replies().flatten();
+    let is_absent = |field: &&Field| details().all(|one| one.part(&field.pointer).is_none());
+    let absent: Vec<_> = asked.iter().filter(is_absent).map(|field| field.title(LONGEST)).collect();
+    if absent.is_empty() || replies().next().is_none() {
+        return None;
+    }
+    let mut names: Vec<String> = Vec::new();
+    for name in details().flat_map(|one| one.fields().into_iter().take(MOST_FIELDS)) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    let shown = names.iter().take(MOST_NAMED).map(|name| cut(&printable(name), WIDTHS[0]));
+    let shown = shown.collect::<Vec<_>>().join(", ");
+    let there = match names.len() {
+        0 => "the replies have no fields".to_owned(),
+        1..=MOST_NAMED => format!("the replies have {shown}"),
+        more => format!("the replies have {shown} and {} more", more - MOST_NAMED),
+    };
+    Some(format!("no reply has {}: {there}", absent.join(" or ")))
 }
 
 /// The first three top-level fields that most quotes have, in the order in which they appear.

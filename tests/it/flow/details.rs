@@ -295,6 +295,14 @@ fn the_order_is_stored_and_every_reader_follows_it() {
     assert_eq!(told["best"]["value"], 9);
     let table = stack.rydes(&format!("quotes {id}")).run().exits(0).stdout;
     assert!(table.contains("no quote has /eta: ordered by price"), "{table}");
+    let shown = |fields: &str| stack.rydes(&format!("quotes {id} {fields}")).run().exits(0).stderr;
+    let said = "no reply has minutes or /a/b: the replies have eta\n";
+    assert!(
+        shown("--show minutes --show eta --show /a/b").contains(said),
+        "{}",
+        shown("--show minutes")
+    );
+    assert!(!shown("--show eta").contains("no reply has"), "{}", shown("--show eta"));
     let traced = stack.rydes(&format!("trace {id}")).run().exits(0).stdout;
     assert!(traced.contains("no quote has /eta: ordered by price"), "{traced}");
     let traced = document(&stack.rydes(&format!("trace {id} -o json")).run().exits(0).stdout);
