@@ -16,7 +16,7 @@ struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
 impl Fields<'_> {
     /// Whether it has the field, even if its value is `null`.
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub fn has(&self, name: &str) -> bool {
         self.0.iter().any(|(Name(other), _)| other == name)
     }
 }

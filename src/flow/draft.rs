@@ -8,7 +8,7 @@ use crate::aws::MAX_PUBLISHED_BYTES;
 use crate::core::fields::{Fields, present};
 use crate::core::text::{is_refused, is_unsafe, trimmed, without_mark};
 use crate::core::{
-    BestBy, Condition, Details, Request, RfqId, Ride, Timestamp, Until, parse_duration,
+    BestBy, Condition, Details, Request, RfqId, Ride, Timestamp, Until, nearest, parse_duration,
 };
 use crate::error::{Error, Kind, Result};
 
@@ -240,6 +240,31 @@ pub fn of_json(name: &str, json: &str, terms: &Terms) -> Result<Submission> {
     draft.check(str::to_owned, terms)
 }
 
+/// The fields of a request in a file or a line.
+const FIELDS: [&str; 8] =
+    ["from", "to", "customer", "rfq-id", "details", "deadline", "until", "best-by"];
+
+/// A field that is ignored, and the one that is probably meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Misspelling {
+    /// The name as it is written.
+    pub written: String,
+    /// The field that is near to it.
+    pub meant: &'static str,
+}
+
+/// The fields whose names are near to fields that are absent. Other unknown fields may be meant for other readers.
+pub fn misspellings(json: &str) -> Vec<Misspelling> {
+    let Ok(fields) = object("", json) else { return Vec::new() };
+    let absent = FIELDS.into_iter().filter(|known| !fields.has(known)).collect::<Vec<_>>();
+    let unknown = fields.each().map(|(name, _)| name).filter(|name| !FIELDS.contains(&&**name));
+    let near = unknown.filter_map(|name| {
+        let meant = nearest(&name, absent.iter().copied())?;
+        Some(Misspelling { written: name.into_owned(), meant })
+    });
+    near.collect()
+}
+
 /// Reads the original's event with optional fields `rfq-id`, `details`, `deadline`, `until` and `best-by`. `terms`
 /// replace missing fields. `name` is the input's name in messages.
 ///
@@ -398,6 +423,24 @@ mod tests {
         for new in [r#""\ud800""#, "1e999999", r#"{"$serde_json::private::Number": "x"}"#] {
             let text = format!(r#"{{"from": "A", "to": "B", "new": {new}}}"#);
             assert!(line(&text).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_field_that_is_near_to_an_absent_one_is_misspelt() {
+        for (text, found) in [
+            (
+                r#"{"form": "A", "to": "B", "dealine": 5}"#,
+                &[("form", "from"), ("dealine", "deadline")][..],
+            ),
+            (r#"{"from": "A", "to": "B", "best_by": "price"}"#, &[("best_by", "best-by")]),
+            (r#"{"from": "A", "form": "A", "to": null, "too": "B"}"#, &[]),
+            (r#"{"from": "A", "to": "B", "submitted-at": 1, "seats": 4}"#, &[]),
+            ("[1]", &[]),
+        ] {
+            let misspelt = misspellings(text);
+            let misspelt: Vec<_> = misspelt.iter().map(|m| (&*m.written, m.meant)).collect();
+            assert_eq!(misspelt, found, "{text}");
         }
     }
 

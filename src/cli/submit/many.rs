@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
 
 use super::lines::{BatchLine, read_lines};
-use super::options::{Command, from_stdin};
+use super::options::{Command, from_stdin, warn};
 use super::shape::look;
 use super::subscribe_hint;
 use crate::cli::recent::{REMEMBERED, Recent};
@@ -21,7 +21,7 @@ use crate::cli::{Context, env};
 use crate::core::text::printable;
 use crate::core::{RequestRow, RfqId};
 use crate::error::{Error, Result, exit};
-use crate::flow::draft::{Submission, of_json};
+use crate::flow::draft::{Misspelling, Submission, misspellings, of_json};
 use crate::flow::scatter::{Scatter, Scattered};
 use crate::settings::{Settings, quoted};
 use crate::shutdown::{Stage, StopSignal};
@@ -31,6 +31,8 @@ use crate::view::count_of;
 
 /// Requests in flight: twice as many as the batches of rows and messages hold together.
 const IN_FLIGHT: usize = 500;
+/// Misspelt fields of a file that are named, each once.
+const MOST_MISSPELT: usize = 10;
 /// Lines that are read before they are submitted.
 const READ_AHEAD: usize = 100;
 
@@ -41,6 +43,8 @@ struct BatchItem {
     /// Bytes of the file up to its end.
     bytes: u64,
     request: Result<Submission>,
+    /// Its fields that are ignored, unless an earlier line has them.
+    misspelt: Vec<Misspelling>,
 }
 
 /// Where many requests come from.
@@ -110,7 +114,12 @@ impl RequestSource {
             Self::Count(count, request) => {
                 let one = move |_| {
                     let request = Submission { id: RfqId::random(), ..(*request).clone() };
-                    Ok(BatchItem { line: None, bytes: 0, request: Ok(request) })
+                    Ok(BatchItem {
+                        line: None,
+                        bytes: 0,
+                        request: Ok(request),
+                        misspelt: Vec::new(),
+                    })
                 };
                 return stream::iter(0..count).map(one).boxed();
             }
@@ -121,12 +130,17 @@ impl RequestSource {
         // Reading stdin or a pipe may block for long.
         tokio::task::spawn_blocking(move || read_lines(BufReader::new(from), &lines));
         let received = stream::unfold(read, async |mut read| Some((read.recv().await?, read)));
+        let mut said: Vec<Misspelling> = Vec::new();
         let wanted = move |line: io::Result<BatchLine>| {
             let line = line
                 .map_err(|error| Error::other(format!("reading {name} failed")).because(error))?;
+            let mut misspelt = line.text.as_deref().map_or_else(|_| Vec::new(), misspellings);
+            misspelt.retain(|one| said.len() < MOST_MISSPELT && !said.contains(one));
+            misspelt.truncate(MOST_MISSPELT - said.len());
+            said.extend(misspelt.iter().cloned());
             let request = line.text.map_err(Error::invalid);
             let request = request.and_then(|text| of_json("the line", &text, &terms));
-            Ok(BatchItem { line: Some(line.number), bytes: line.bytes, request })
+            Ok(BatchItem { line: Some(line.number), bytes: line.bytes, request, misspelt })
         };
         received.map(wanted).boxed()
     }
@@ -225,13 +239,16 @@ impl Bulk<'_> {
         let mut refused = Ok(());
         let items = items.take_until(self.stop.reached(Stage::Drain));
         let submitted = items.map(async |item| {
-            let BatchItem { line, bytes, request } = item?;
-            Ok::<_, Error>((line, bytes, self.submit_one(request).await))
+            let BatchItem { line, bytes, request, misspelt } = item?;
+            Ok::<_, Error>((line, bytes, misspelt, self.submit_one(request).await))
         });
         let mut submitted = std::pin::pin!(submitted.buffered(IN_FLIGHT));
         while let Some(next) = submitted.next().await {
-            let (line, bytes, result) = next?;
+            let (line, bytes, misspelt, result) = next?;
             progress.line = line.or(progress.line);
+            for misspelling in &misspelt {
+                self.bar.aside(|| warn(output, &place(line), misspelling));
+            }
             tell(output, self.bar, progress, line, result);
             self.bar.at(progress.done(), bytes);
             self.context.room().await;
@@ -295,10 +312,13 @@ fn tell(
     progress.remember(row);
 }
 
+fn place(line: Option<u64>) -> String {
+    line.map_or(String::new(), |line| format!("line {line}: "))
+}
+
 fn tell_failure(output: &Output, line: Option<u64>, error: &Error) {
     let text = error.in_full();
-    let place = line.map_or(String::new(), |line| format!("line {line}: "));
-    output.warning(&format!("{place}{text}"));
+    output.warning(&format!("{}{text}", place(line)));
     for hint in error.hints() {
         output.hint(hint);
     }

@@ -11,8 +11,11 @@ use crate::cli::input::{read_details, text_of};
 use crate::cli::until::stored;
 use crate::core::{BestBy, Details, Ride, Until, parse_duration};
 use crate::error::{Error, Result};
-use crate::flow::draft::{DEADLINE, Draft, Submission, Term, Terms, check_deadline, read_json};
+use crate::flow::draft::{
+    DEADLINE, Draft, Misspelling, Submission, Term, Terms, check_deadline, misspellings, read_json,
+};
 use crate::settings::{Settings, quoted};
+use crate::terminal::Output;
 use crate::view::details::Field;
 
 const USAGE: &str = "rydes submit FROM TO [--deadline 15s] [--wait]";
@@ -88,6 +91,14 @@ pub(in crate::cli) fn deadline(text: &str) -> Result<Duration, String> {
     check_deadline(parse_duration(text)?)
 }
 
+/// Warns of a field that is ignored. `place` says where it is.
+pub(super) fn warn(output: &Output, place: &str, misspelling: &Misspelling) {
+    let Misspelling { written, meant } = misspelling;
+    output
+        .warning(&format!("{place}`{}` is no field of a request and is ignored", quoted(written)));
+    output.hint(&format!("write `{meant}`"));
+}
+
 impl Command {
     /// The terms of requests that name none.
     pub(super) fn terms(&self) -> Terms {
@@ -102,6 +113,9 @@ impl Command {
     pub(super) async fn submission(&self, context: &Context) -> Result<Submission> {
         if let Some(file) = self.file.clone() {
             let (name, text) = text_of(context, file).await?;
+            for misspelling in misspellings(&text) {
+                warn(&context.output, &format!("{name}: "), &misspelling);
+            }
             let (draft, terms) = read_json(&name, &text, &self.terms())?;
             let rfq_id = self.rfq_id.clone().or(draft.rfq_id);
             return Draft { rfq_id, ..draft }.check(str::to_owned, terms);

@@ -184,6 +184,13 @@ fn what_has_no_request_on_each_line_is_told_once_and_nothing_of_it_is_submitted(
     let ran = stack.rydes("submit --batch").arg(kept.path()).run().exits(1);
     assert!(ran.stderr.contains("line 1: the line is not JSON"), "{}", ran.stderr);
     assert_eq!(stack.letters(&provider(1), 1).len(), 1);
+    // A misspelt field is named once.
+    let late = r#"{"from": "A", "to": "B", "dealine": 5}"#;
+    let kept = file(&format!("{one}\n{late}\n{late}\n"));
+    let ran = stack.rydes("submit --batch").arg(kept.path()).run().exits(0);
+    let said = "warning: line 2: `dealine` is no field of a request and is ignored\nhint: write `deadline`\n";
+    assert_eq!(ran.stderr.matches("dealine").count(), 1, "{}", ran.stderr);
+    assert!(ran.stderr.contains(said), "{}", ran.stderr);
 }
 
 #[test]

@@ -94,6 +94,19 @@ fn the_originals_event_is_taken_from_a_file_or_a_pipe() {
         let refused = stack.rydes("submit --file").arg(&file).run().exits(2);
         assert!(refused.stderr.contains(problem), "{text}: {}", refused.stderr);
     }
+    let misspelt = |text: &str, code| {
+        std::fs::write(&file, text).expect("it can be written");
+        stack.rydes("submit --file").arg(&file).run().exits(code).stderr
+    };
+    let said = |written: &str, meant: &str| {
+        let ignored = "is no field of a request and is ignored";
+        format!("event.json: `{written}` {ignored}\nhint: write `{meant}`\n")
+    };
+    let sent = misspelt(r#"{"from": "A", "to": "B", "seats": 4, "dealine": 60}"#, 0);
+    assert!(sent.contains(&said("dealine", "deadline")) && !sent.contains("seats"), "{sent}");
+    let refused = misspelt(r#"{"form": "A", "to": "B"}"#, 2);
+    assert!(refused.contains(&said("form", "from")), "{refused}");
+    assert!(refused.contains("error: `from` is missing; nothing was sent"), "{refused}");
 }
 
 /// Persian, Sinhala, Hindi; a family and a flag; and what is pasted from elsewhere.
