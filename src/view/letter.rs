@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::clock::Clock;
 use super::json_text::pretty;
+use super::tone::{Line, Tone};
 use crate::aws::{Cut, DeadLetter, LetterSource};
 use crate::core::text::printable;
 use crate::core::{Gist, Names, Responder, Timestamp, show_duration};
@@ -11,6 +12,8 @@ use crate::flow::letters::LetterKind;
 
 /// Width of the labels.
 const LABEL: usize = 11;
+/// The label of the line that says why.
+const REASON: &str = "reason";
 
 pub fn word(of: LetterKind) -> &'static str {
     match of {
@@ -50,17 +53,21 @@ pub(super) fn reason(letter: &DeadLetter) -> String {
     }
 }
 
-/// All that is known of a letter, then its whole body.
+/// All that is known of a letter, then its whole body. Only the reason is wrapped: what is copied stays whole.
 pub fn lines(
     kind: LetterKind,
     queue: &str,
     letter: &DeadLetter,
     names: &Names,
     clock: &Clock,
-) -> Vec<String> {
-    let mut all = vec![format!("{} {}", word(kind), printable(&letter.id))];
+    width: Option<u16>,
+) -> Vec<Line> {
+    let title = format!("{} {}", word(kind), printable(&letter.id));
+    let mut all = vec![Line::new(Tone::Title, title)];
     let mut say = |label: &str, text: Option<String>| {
-        all.extend(text.map(|text| format!("  {label:<LABEL$}{text}")));
+        let tone = if label == REASON { Tone::Failed } else { Tone::Plain };
+        let line = text.map(|text| Line::new(tone, format!("  {label:<LABEL$}{text}")));
+        all.extend(line.iter().flat_map(|line| line.wrapped(width.filter(|_| label == REASON))));
     };
     let Gist { rfq, responder } = Gist::of(&letter.body);
     let who = match kind {
@@ -73,16 +80,16 @@ pub fn lines(
     say("RFQ", rfq.map(|id| printable(id.as_str())));
     let ago = |at: Timestamp| show_duration(clock.now().saturating_since(at));
     say("sent", letter.sent_at.map(|at| format!("{} ({} ago)", clock.moment(at), ago(at))));
-    say("reason", Some(reason(letter)));
+    say(REASON, Some(reason(letter)));
     say("attempts", letter.attempts.map(|attempts| attempts.to_string()));
     if let Some(cut) = &letter.cut {
         let left = letter.body.len();
         say("cut", Some(format!("{left} of {} bytes are left", cut.length)));
         say("SHA-256", Some(format!("{} (of the whole)", printable(&cut.sha256))));
     }
-    all.push(String::new());
+    all.push(String::new().into());
     let plain = || letter.body.lines().map(printable).collect();
-    all.extend(pretty(&letter.body).unwrap_or_else(plain));
+    all.extend(pretty(&letter.body).unwrap_or_else(plain).into_iter().map(Line::from));
     all
 }
 

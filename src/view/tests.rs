@@ -88,7 +88,7 @@ fn a_dead_letter_in_full() {
     let clock = Clock::utc(now());
     let show = |kind, letter: &DeadLetter| {
         let queue = "wild-rydes-RequestForQuotesDeadLetters";
-        letter::lines(kind, queue, letter, &names(), &clock).join("\n")
+        texts(&letter::lines(kind, queue, letter, &names(), &clock, None)).join("\n")
     };
     let [_, QueueLook { letters: replies, .. }] = found();
     let both = [show(LetterKind::Requests, &request()), show(LetterKind::Replies, &replies[0])];

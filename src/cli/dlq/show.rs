@@ -11,6 +11,7 @@ use crate::flow::letters::{LetterKind, find};
 use crate::flow::replay::late_by;
 use crate::settings::Settings;
 use crate::terminal::Format;
+use crate::terminal::live::size;
 use crate::view::letter::{document_of, lines};
 
 #[derive(Debug, Args)]
@@ -54,7 +55,8 @@ pub(super) async fn run(context: &Context, command: &Show) -> Result<u8> {
     let (kind, queue, letter) = found.ok_or_else(|| missing(&command.id, 0))?;
     match output.format {
         Format::Table | Format::Workshop => {
-            output.lines(&lines(kind, &queue, &letter, &aws.names, &context.clock()));
+            let width = output.is_terminal().then(|| size().0);
+            output.toned(&lines(kind, &queue, &letter, &aws.names, &context.clock(), width));
             output.hint(&hint(&settings, kind, &letter));
         }
         Format::Json | Format::Jsonl => {
