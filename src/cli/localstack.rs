@@ -100,14 +100,22 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         Action::Down(port) | Action::Logs(LogsArgs { port, .. }) => (port, Reach::default()),
     };
     let session = Session::new(context, port.port, reach)?;
+    let follows = matches!(&command.action, Action::Logs(args) if args.follow);
     let work = move || match command.action {
         Action::Up(args) if args.check => Ok(session.check(args.runtime.into())),
         Action::Up(args) => session.up(args.runtime.into()),
         Action::Down(_) => session.down(),
         Action::Logs(args) => session.logs(args.follow.then_some(Extent::Follow)),
     };
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|error| Error::other("the work was broken off").because(error))?
+    let shutdown = &context.shutdown;
+    tokio::select! {
+        biased;
+        // What follows a log has no other end.
+        () = shutdown.first_signal(), if follows => Ok(shutdown.error().exit_code()),
+        done = tokio::task::spawn_blocking(work) => {
+            done.map_err(|error| Error::other("the work was broken off").because(error))?
+        }
+    }
 }
 
 struct Session {

@@ -12,8 +12,9 @@ use rustix::process::{Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::support::background::Background;
 use crate::support::localstack::{Down, assert_ended, folder, is_listening, up, written_down};
-use crate::support::{Ran, Rydes, document, eventually, free_port, rydes, script};
+use crate::support::{PATIENCE, Ran, Rydes, document, eventually, free_port, rydes, script};
 
 mod identity;
 mod redirects;
@@ -276,6 +277,7 @@ fn with_an_engine_docker_is_used() {
     let machine = Machine::new(Some(
         "'compose version'*) echo v2.36.0 ;;\nversion*) echo 28.2.2 ;;\n'image inspect'*) exit 1 ;;\n\
          *'up -d --wait') : > ${0%/bin/docker}/healthy ;;\n\
+         *logs*--follow*) echo 'a line of the log'; exec /bin/sleep 5 ;;\n\
          *logs*) echo 'a line of the log' ;;\n\
          *'down -v') : > ${0%/bin/docker}/gone ;;",
     ));
@@ -300,9 +302,19 @@ fn with_an_engine_docker_is_used() {
     assert_eq!(written, include_str!("../../docker-compose.yml"));
     let logs = machine.rydes(&format!("localstack logs --port {port}")).run().exits(0);
     assert_eq!(logs.stdout, "a line of the log\n");
+    for (number, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let follow = machine.rydes(&format!("localstack logs --follow --port {port}"));
+        let follow = Background::start(follow);
+        follow.shows("a line of the log");
+        follow.signal(number);
+        let ended = follow.ends(PATIENCE).exits(code);
+        assert_eq!(ended.stderr, "", "a signal is its ordinary end");
+    }
     let down = machine.rydes(&format!("localstack down --port {port} -ojson")).run().exits(0);
     assert_eq!(document(&down)["runtime"], "docker");
     assert!(!file.exists());
+    let left = fs::read_dir(machine.path().join("cache/localstack")).expect("it is there");
+    assert_eq!(left.count(), 0, "no lock file is left");
 
     let compose = format!("compose -p rydes-localstack-{port} -f {}", file.display());
     for (call, image) in [

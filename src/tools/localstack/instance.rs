@@ -118,10 +118,19 @@ impl Instance {
     }
 }
 
-/// A lock file that is held until the value is dropped, or the process ends.
+/// A lock file that is held until the value is dropped, or the process ends. Dropping the value removes the file.
 pub(super) struct Lock {
     path: PathBuf,
-    _file: File,
+    file: File,
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Still locked: one that waits for it locks a new file afterwards. A file that stays does no harm.
+        if is_same(&self.file, &self.path).unwrap_or(false) {
+            _ = fs::remove_file(&self.path);
+        }
+    }
 }
 
 impl Lock {
@@ -140,23 +149,21 @@ impl Lock {
             }
         };
         match locked() {
-            Ok(file) => Ok(Self { path: path.to_owned(), _file: file }),
+            Ok(file) => Ok(Self { path: path.to_owned(), file }),
             Err(error) => {
                 Err(Error::other(format!("cannot lock {}", path.display())).because(error))
             }
         }
     }
+}
 
-    /// Removes the folder and its lock file.
-    pub(super) fn give_up(&self, folder: &Path) -> Result<()> {
-        let removed = [fs::remove_dir_all(folder), fs::remove_file(&self.path)];
-        match removed.into_iter().filter_map(Result::err).find(|e| e.kind() != ErrorKind::NotFound)
-        {
-            None => Ok(()),
-            Some(error) => {
-                Err(Error::other(format!("cannot remove {}", folder.display())).because(error))
-            }
+/// Removes a folder, if it is there.
+pub(super) fn remove(folder: &Path) -> Result<()> {
+    match fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            Err(Error::other(format!("cannot remove {}", folder.display())).because(error))
         }
+        Ok(()) | Err(_) => Ok(()),
     }
 }
 

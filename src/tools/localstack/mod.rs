@@ -31,7 +31,7 @@ pub use logs::{Extent, logs};
 pub use manifest::Soundness;
 pub use survey::{PrerequisiteState, RequestedRuntime, RuntimeChoice, Survey, SurveyScope};
 
-use instance::Lock;
+use instance::{Lock, remove};
 use process::Processes;
 use steps::StepSink;
 
@@ -143,7 +143,7 @@ pub fn up(instance: &Instance, plan: &RuntimeChoice, sink: Sink<Step>) -> Result
 /// Stops what `up` started on this port, and nothing else. Fails when it does not end.
 pub fn down(instance: &Instance, sink: Sink<Step>) -> Result<Down> {
     let steps = StepSink(sink);
-    let lock = Lock::hold(&instance.run_lock(), &steps)?;
+    let _lock = Lock::hold(&instance.run_lock(), &steps)?;
     let processes = Processes::of(&instance.run());
     let runtime = if compose::is_ours(instance) {
         Runtime::Docker
@@ -153,7 +153,7 @@ pub fn down(instance: &Instance, sink: Sink<Step>) -> Result<Down> {
         if matches!(health::ask(instance.port), PortProbe::LocalStack(_)) {
             return Ok(Down::NotOurs);
         }
-        lock.give_up(&instance.run())?;
+        remove(&instance.run())?;
         return Ok(processes.stranger.map_or(Down::Nothing, Down::Ended));
     };
     steps.take("stop", &format!("127.0.0.1:{}", instance.port), || {
@@ -162,7 +162,7 @@ pub fn down(instance: &Instance, sink: Sink<Step>) -> Result<Down> {
             Runtime::Packages => packages::stop(instance)?,
         }
         freed(instance.port);
-        lock.give_up(&instance.run())?;
+        remove(&instance.run())?;
         Ok("stopped")
     })?;
     Ok(Down::Stopped(runtime))
