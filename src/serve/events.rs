@@ -1,6 +1,6 @@
 //! The changes of an RFQ as server-sent events. `clock` comes first, with the server's time. `change` has the
 //! whole state, at once and at each change. `trouble` has the error and its kind while the RFQ cannot be read, then nulls. `end`
-//! has the final state.
+//! has the final state. `beat` has nothing, and comes whenever a while passes without another event.
 //! <https://html.spec.whatwg.org/multipage/server-sent-events.html>
 
 use std::convert::Infallible;
@@ -23,8 +23,8 @@ use crate::shutdown::{Stage, StopSignal};
 pub(super) const END: &str = "end";
 /// The longest stream for an RFQ without a deadline. It stops without `end`, and the browser reconnects.
 const TIMEOUT: Duration = Duration::from_mins(1);
-/// The longest silence. A client that closed its sending side may still read: only sending shows whether it is
-/// gone.
+/// The longest silence, after which a `beat` is sent: the page notices a dead connection by its absence. A client
+/// that closed its sending side may still read: only sending shows whether it is gone.
 const KEEP_ALIVE: Duration = Duration::from_secs(2);
 /// How long a client waits before it reconnects to a broken stream.
 const RETRY: Duration = Duration::from_secs(2);
@@ -53,9 +53,13 @@ pub(super) fn answer(follower: Follower) -> Response {
         let event = stream.next().await?;
         Some((Ok::<_, Infallible>(event), stream))
     });
-    let events = Sse::new(events).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
+    let events = Sse::new(events).keep_alive(keep_alive());
     // A proxy must not buffer the events.
     ([("x-accel-buffering", "no")], events).into_response()
+}
+
+fn keep_alive() -> KeepAlive {
+    KeepAlive::new().interval(KEEP_ALIVE).event(Event::default().event("beat").data("{}"))
 }
 
 struct EventStream {
@@ -143,4 +147,29 @@ fn trouble(why: Option<&ReadTrouble>) -> Event {
     let (error, kind) = (why.map(|why| &why.error), why.map(|why| why.kind));
     let data = json!({"error": error, "kind": kind});
     Event::default().event("trouble").data(compact_json(&data))
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_stream_has_a_beat_each_time_the_keep_alive_has_passed() {
+        let silent = Sse::new(stream::pending::<Result<Event, Infallible>>());
+        let mut body = silent.keep_alive(keep_alive()).into_response().into_body();
+        for number in 1..=3 {
+            let began = Instant::now();
+            let frame = body.frame().await.expect("it goes on").expect("it cannot fail");
+            assert_eq!(frame.into_data().expect("it is data"), "event: beat\ndata: {}\n\n");
+            assert_eq!(began.elapsed().as_secs(), KEEP_ALIVE.as_secs(), "beat {number}");
+        }
+    }
+
+    #[test]
+    fn the_page_knows_how_often_a_beat_comes() {
+        let said = format!("const BEAT_MS = {};", KEEP_ALIVE.as_millis());
+        assert!(include_str!("page/rfq.js").contains(&said), "{said}");
+    }
 }

@@ -1,6 +1,7 @@
 // The page: a form to ask, a form to open an RFQ, and the RFQ that the address names.
 import { follow, isFollowed, leave, path } from "./rfq.js";
-import { about, at, element, kindOf, show, shown, trouble } from "./words.js";
+import { ask, kindOf, kindOfLoss } from "./server.js";
+import { about, at, element, show, shown, trouble } from "./words.js";
 
 const FIELDS = ["from", "to", "customer", "deadline", "until", "details"];
 const MISSING = { from: "Enter a starting point", to: "Enter a destination" };
@@ -48,9 +49,9 @@ const go = (address) => {
 
 // How many providers will be asked, or what is in the way.
 const look = async () => {
-  let kind = "server";
+  let kind;
   try {
-    const answer = await fetch("/readyz");
+    const answer = await ask("/readyz");
     if (answer.ok) {
       const { providers } = await answer.json();
       at("lead").textContent = providers === 1
@@ -60,8 +61,8 @@ const look = async () => {
       return;
     }
     kind = await kindOf(answer);
-  } catch {
-    // The server itself is away.
+  } catch (error) {
+    kind = kindOfLoss(error);
   }
   const { said, todo } = trouble(kind);
   at("lead").replaceChildren(`${said}. `, ...todo);
@@ -123,7 +124,7 @@ const submit = async () => {
   button.setAttribute("aria-disabled", "true");
   button.textContent = "Asking";
   try {
-    const answer = await fetch("/submit-instant-ride-rfq", {
+    const answer = await ask("/submit-instant-ride-rfq", {
       method: "POST",
       headers: { "Content-Type": "application/json" },
       body: written(typed),
@@ -168,7 +169,7 @@ const open = async () => {
   const typed = at("rfq-id").value.trim();
   if (!typed) return refuse("Enter the id of an RFQ");
   try {
-    const answer = await fetch(`/rfqs?id=${encodeURIComponent(typed)}`);
+    const answer = await ask(`/rfqs?id=${encodeURIComponent(typed)}`);
     if (answer.ok) {
       go(path((await answer.json())["rfq-id"]));
       at("route").focus();
@@ -180,15 +181,15 @@ const open = async () => {
       const { said, todo } = trouble(await kindOf(answer));
       refuse(`${said}. `, ...todo);
     }
-  } catch {
-    const { said, todo } = trouble("server");
+  } catch (error) {
+    const { said, todo } = trouble(kindOfLoss(error));
     refuse(`${said}. `, ...todo);
   }
 };
 
 const introduce = async () => {
   try {
-    Object.assign(about, await (await fetch("/about")).json());
+    Object.assign(about, await (await ask("/about")).json());
     show("target", about.target);
     at("deadline").placeholder = about.deadline;
   } catch {

@@ -1,14 +1,24 @@
 // One RFQ as its events tell it. Prices stay the texts that came, since numbers here would lose digits.
 import { growBars, renderChart } from "./chart.js";
-import { about, announce, at, element, kindOf, name, show, shown, trouble } from "./words.js";
+import { ask, isSilence, kindOf, kindOfLoss, missing } from "./server.js";
+import { about, announce, at, element, name, show, shown, trouble } from "./words.js";
 
 const LINGER = "30s";
 const AGAIN_MS = 3000;
+// The server sends an event at least this often, and a stream without one for several of these is silent.
+const BEAT_MS = 2000;
+const SILENT_MS = 4 * BEAT_MS;
+const TICK_MS = 100;
+// What counts of a pause between two ticks: in a longer one the page itself stood still, as on a suspended laptop.
+const TICK_MOST_MS = 1000;
 const MOST_NEWS = 3;
 const UNANSWERED = ["waiting", "missing", "silent", "not-asked"];
 
-// What is followed: the stream, what it told last and when, and how far the server's clock is ahead.
-const followed = { id: null, stream: null, state: null, at: null, ahead: 0, over: false, again: null, away: null };
+// What is followed: the stream, how long it has been quiet, what it told last and when, and how far the server's clock
+// is ahead.
+const followed = {
+  id: null, stream: null, quietMs: 0, state: null, at: null, ahead: 0, over: false, again: null, away: null,
+};
 
 export const path = (id) => `/rfqs/${encodeURIComponent(id)}`;
 
@@ -47,6 +57,7 @@ export const listen = () => {
   const { id } = followed;
   const stream = new EventSource(`${path(id)}/events?linger=${LINGER}`);
   followed.stream = stream;
+  followed.quietMs = 0;
   // Until the first news after each connection, what was wrong before may still be.
   let isNew = true;
   const hear = (event, take) =>
@@ -54,6 +65,8 @@ export const listen = () => {
       if (followed.stream !== stream) return;
       clearTimeout(followed.again);
       followed.again = null;
+      followed.quietMs = 0;
+      if (event === "beat") return;
       take(JSON.parse(data));
       isNew = event === "clock";
     });
@@ -62,6 +75,7 @@ export const listen = () => {
     render(state);
   };
   hear("clock", ({ now }) => (followed.ahead = Date.parse(now) - Date.now()));
+  hear("beat");
   hear("change", take);
   hear("trouble", ({ error, kind }) => (error ? away(kind) : back()));
   hear("end", (state) => {
@@ -71,25 +85,52 @@ export const listen = () => {
   });
   stream.addEventListener("error", () => {
     if (followed.stream !== stream) return;
-    if (stream.readyState === EventSource.CLOSED) explain(id);
+    if (stream.readyState === EventSource.CLOSED) explain(id, stream);
     // One that comes back at once is worth no word.
     else followed.again ??= setTimeout(() => away("server"), AGAIN_MS);
   });
 };
 
 // A refused stream does not say why; the same question without a stream does.
-const explain = async (id) => {
-  let kind = "server";
+const explain = async (id, stream) => {
+  let kind;
   try {
-    const answer = await fetch(`/query-instant-ride-rfq/${encodeURIComponent(id)}?view=full`);
-    if (answer.status === 404) return followed.id === id && unknown();
-    kind = answer.ok ? "busy" : await kindOf(answer);
-  } catch {
-    // The server itself is away.
+    const answer = await ask(`/query-instant-ride-rfq/${encodeURIComponent(id)}?view=full`);
+    if (answer.status === 404) kind = "unknown";
+    else kind = answer.ok ? "busy" : await kindOf(answer);
+  } catch (error) {
+    kind = kindOfLoss(error);
   }
-  if (followed.id !== id) return;
+  if (followed.stream !== stream) return;
+  if (kind === "unknown") return unknown();
   away(kind);
-  if (!document.hidden) followed.again = setTimeout(listen, AGAIN_MS);
+  followed.again = setTimeout(listen, AGAIN_MS);
+};
+
+// Counts how long the stream has been quiet. One that was refused is not waited for.
+let looked = performance.now();
+const watch = () => {
+  const { stream } = followed;
+  const now = performance.now();
+  const passed = Math.min(now - looked, TICK_MOST_MS);
+  looked = now;
+  if (!stream || stream.readyState === EventSource.CLOSED) return;
+  followed.quietMs += passed;
+  if (followed.quietMs >= SILENT_MS) doubt(stream);
+};
+
+// A stream that was quiet for too long: the server is suspended, or the connection is dead.
+const doubt = async (stream) => {
+  followed.quietMs = 0;
+  const { readyState } = stream;
+  let kind = "silent";
+  // A stream begins once the RFQ has been read: until then, the backend may be what is slow.
+  if (readyState === EventSource.CONNECTING) kind = (await missing()) ?? "backend";
+  if (followed.stream !== stream || stream.readyState !== readyState) return;
+  away(kind);
+  if (kind !== "silent") return;
+  stop();
+  followed.again = setTimeout(listen, AGAIN_MS);
 };
 
 const unknown = () => {
@@ -105,7 +146,10 @@ const away = (kind) => {
   const { said, todo } = trouble(kind);
   const known = followed.at ? ` The page shows what was known at ${followed.at.toLocaleTimeString()}.` : "";
   freeze(kind);
-  show("away-said", `${said}.${known}`);
+  // Shown again, the same words would be read aloud again.
+  const words = `${said}.${known}`;
+  if (!at("away").hidden && at("away-said").textContent === words) return;
+  show("away-said", words);
   show("away-todo", ...todo);
   at("away").hidden = false;
 };
@@ -221,14 +265,16 @@ const tick = () => {
 
 // Closes an RFQ; says why it was not closed, if it was not.
 const close = async (id) => {
+  const refused = (why) => `It was not ended: ${why}`;
   try {
-    const answer = await fetch(`${path(id)}/close`, { method: "POST" });
+    const answer = await ask(`${path(id)}/close`, { method: "POST" });
     if (answer.ok) return null;
-    if (answer.status === 404) return trouble("gone").said;
+    if (answer.status === 404) return refused(trouble("gone").said);
     const { error, kind } = await answer.json();
-    return kind ? trouble(kind).said : shown(error);
-  } catch {
-    return trouble("server").said;
+    return refused(kind ? trouble(kind).said : shown(error));
+  } catch (error) {
+    const { said } = trouble(kindOfLoss(error));
+    return isSilence(error) ? `It may or may not have been ended: ${said}` : refused(said);
   }
 };
 
@@ -241,7 +287,7 @@ const endNow = async () => {
   at("end-error").textContent = "";
   const problem = await close(id);
   button.removeAttribute("aria-disabled");
-  if (problem) at("end-error").replaceChildren(`It was not ended: ${problem}`);
+  if (problem && isFollowed(id)) at("end-error").replaceChildren(problem);
   // What ended it comes with the next change.
   setTimeout(() => (button.textContent = "End now"), problem ? 0 : AGAIN_MS);
 };
@@ -254,4 +300,7 @@ document.addEventListener("visibilitychange", () => {
   if (document.hidden) stop();
   else listen();
 });
-setInterval(tick, 100);
+setInterval(() => {
+  watch();
+  tick();
+}, TICK_MS);

@@ -37,6 +37,8 @@ export const name = (prefix, rest) => {
 // What is wrong, what to do about it, and the command that does it.
 const TROUBLES = {
   server: () => ["The rydes server does not respond", "Start it", about.commands.serve],
+  // It may be suspended, or the network may be down.
+  silent: () => ["The rydes server does not respond", "If it has ended, start it", about.commands.serve],
   unreachable: () => {
     const said = `${about.backend} does not respond`;
     const command = about.commands["start-backend"];
@@ -54,13 +56,4 @@ export const trouble = (kind) => {
   const [said, todo, command] = (TROUBLES[kind] ?? TROUBLES.backend)();
   if (!command) return { said, todo: todo ? [todo] : [] };
   return { said, todo: [`${todo}: `, element("code", "", command)] };
-};
-
-// The word for what an answer of the server's lacks.
-export const kindOf = async (answer) => {
-  try {
-    return (await answer.json()).kind ?? "backend";
-  } catch {
-    return "backend";
-  }
 };

@@ -58,6 +58,18 @@ fn a_stream_tells_each_change_and_ends_with_the_final_state() {
 }
 
 #[test]
+fn a_stream_without_news_has_beats() {
+    let stack = Stack::set_up(1);
+    let server = stack.serve();
+    let id = server.submit(r#", "deadline": "10m""#);
+    let stream = server.follow(&id, "");
+    stream.until("change", |_| true);
+    wait_for("two beats", || (stream.all("beat").len() == 2).then_some(()));
+    assert_eq!(stream.all("beat"), [json!({}), json!({})]);
+    assert_eq!(stream.names(), ["clock", "change"], "nothing else came");
+}
+
+#[test]
 fn the_page_is_told_names_that_are_safe_to_be_seen() {
     let stack = Stack::set_up(1);
     let server = stack.serve();

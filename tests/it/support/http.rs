@@ -216,9 +216,9 @@ impl Stream {
         })
     }
 
-    /// The names of the events so far.
+    /// The names of the events so far, without the beats: they come whenever it was silent for a while.
     pub fn names(&self) -> Vec<String> {
-        self.events().into_iter().map(|(name, _)| name).collect()
+        self.events().into_iter().map(|(name, _)| name).filter(|name| name != "beat").collect()
     }
 
     /// Waits until the server has ended it.

@@ -1,5 +1,8 @@
 //! What the page says while the server or the backend is away, and how it comes back.
 
+use rustix::process::Signal;
+use serde_json::json;
+
 use super::{fill, put_answers, quote};
 use crate::support::browser::{Browser, ENTER};
 use crate::support::http::Server;
@@ -67,6 +70,131 @@ fn a_server_that_comes_back_is_followed_again() {
     stack.rydes("close").arg(&id).run().exits(0);
     browser.sees("#answer", "No quote in time");
     drop(server);
+}
+
+/// Shows an RFQ without a question to the server first.
+fn enter(browser: &Browser, id: &str) {
+    browser.run(&format!(
+        "history.pushState(null, '', '/rfqs/{id}'); dispatchEvent(new PopStateEvent('popstate'))"
+    ));
+}
+
+#[test]
+fn a_server_that_is_suspended_counts_as_away_until_it_goes_on() {
+    let stack = Stack::set_up(1);
+    let server = stack.serve();
+    let id = server.submit(r#", "deadline": "10m""#);
+    let browser = Browser::start();
+    browser.open(&format!("{}/rfqs/{id}", server.url));
+    browser.sees("#truth", "0 of 1 answered");
+    wait_for("the bar grows", || moves(&browser).then_some(()));
+    let lively = looks(&browser);
+    server.process.signal(Signal::STOP);
+    browser.sees("#away", "The rydes server does not respond. The page shows what was known at");
+    browser.sees("#away-todo", "If it has ended, start it: rydes ");
+    browser.sees("#seconds", "paused here with");
+    assert!(!moves(&browser), "what is not known stands still");
+    assert_eq!(browser.text("#end"), "", "nothing can be ended now");
+    let grey = looks(&browser);
+    assert!(grey.0 < lively.0 && grey.1 != lively.1, "{grey:?} {lively:?}");
+    speaks_plainly(&browser);
+    // A connection is accepted, and nothing comes from it.
+    browser.run("document.activeElement.blur()");
+    browser.reach("retry");
+    browser.press(ENTER);
+    browser.sees("#retry", "Trying");
+    browser.sees("#retry", "Try again");
+    browser.sees("#away", "The rydes server does not respond. The page shows what was known at");
+    server.process.signal(Signal::CONT);
+    wait_for("it is back", || browser.text("#away").is_empty().then_some(()));
+    wait_for("the bar grows", || moves(&browser).then_some(()));
+    browser.sees("#seconds", "s left");
+    stack.rydes("close").arg(&id).run().exits(0);
+    browser.sees("#answer", "No quote in time");
+}
+
+#[test]
+fn a_suspended_server_keeps_no_button_busy() {
+    let stack = Stack::set_up(1);
+    let server = stack.serve();
+    let id = server.submit(r#", "deadline": "10m""#);
+    let ended = server.submit(r#", "deadline": "10m""#);
+    let browser = Browser::start();
+    browser.open(&format!("{}/rfqs/{ended}", server.url));
+    browser.sees("#end", "End now");
+    server.process.signal(Signal::STOP);
+    browser.run("document.querySelector('#end').click()");
+    let said = "It may or may not have been ended: The rydes server does not respond";
+    browser.sees("#end-error", said);
+    assert_eq!(browser.run("return document.querySelector('#end').ariaDisabled"), json!(null));
+    // The forms, all at once.
+    browser.run("document.querySelector('#new').click()");
+    fill(&browser, "rfq-id", &id);
+    browser.press(ENTER);
+    fill(&browser, "from", "A");
+    fill(&browser, "to", "B");
+    browser.press(ENTER);
+    browser.sees("#submit", "Asking");
+    let said = "The rydes server does not respond";
+    browser.sees("#form-error", &format!("{said}. The request may or may not have been"));
+    browser.sees("#submit", "Ask all providers");
+    browser.sees("#rfq-id-error", said);
+    browser.sees("#lead", said);
+    browser.sees("#look", "Try again");
+    speaks_plainly(&browser);
+    // One that was never seen before.
+    enter(&browser, &id);
+    browser.sees("#away", said);
+    server.process.signal(Signal::CONT);
+    browser.sees("#truth", "0 of 1 answered");
+    assert_eq!(browser.text("#away"), "");
+}
+
+#[test]
+fn a_backend_that_is_slow_is_not_taken_for_a_server_that_is_away() {
+    let stack = Stack::set_up(1);
+    let proxy = Proxy::start();
+    let server = stack.serve_through(&proxy.url);
+    let id = server.submit(r#", "deadline": "10m""#);
+    let browser = Browser::start();
+    proxy.fail("Query", 1_000, ProxyFault::Hold);
+    browser.open(&format!("{}/rfqs/{id}", server.url));
+    browser.sees("#away", "LocalStack did not answer as it should");
+    proxy.heal();
+    browser.sees("#truth", "0 of 1 answered");
+    assert_eq!(browser.text("#away"), "");
+}
+
+#[test]
+fn a_page_that_stood_still_itself_blames_no_server() {
+    let stack = Stack::set_up(1);
+    let server = stack.serve();
+    let id = server.submit(r#", "deadline": "10m""#);
+    let browser = Browser::start();
+    browser.open(&format!("{}/rfqs/{id}", server.url));
+    browser.sees("#truth", "0 of 1 answered");
+    // An hour passes at once, as on a suspended laptop, and in a tab that is hidden.
+    browser.run(
+        "const [now, away] = [performance.now.bind(performance), document.getElementById('away')];
+         window.blamed = 0; window.slept = 0; window.hides = false;
+         performance.now = () => now() + window.slept;
+         Object.defineProperty(document, 'hidden', { get: () => window.hides });
+         new MutationObserver(() => { window.blamed += !away.hidden }).observe(away, { attributes: true });",
+    );
+    let sleep = || browser.run("window.slept += 3_600_000");
+    let hide = |hides: bool| {
+        browser.run(&format!(
+            "window.hides = {hides}; document.dispatchEvent(new Event('visibilitychange'))"
+        ))
+    };
+    sleep();
+    wait_for("the bar grows", || moves(&browser).then_some(()));
+    hide(true);
+    sleep();
+    hide(false);
+    wait_for("the bar grows", || moves(&browser).then_some(()));
+    assert_eq!(browser.run("return window.blamed"), 0);
+    assert_eq!(browser.text("#away"), "");
 }
 
 #[test]

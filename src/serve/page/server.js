@@ -1,0 +1,46 @@
+// Questions to the server. Each has a limit: a suspended server accepts connections and never answers.
+
+// After this long without an answer, the page checks whether the server itself still responds.
+const SLOW_MS = 8000;
+// The server answers this at once.
+const ALIVE_MS = 4000;
+// The longest wait for an answer; the server itself gives up on the backend after 20 s.
+const LONGEST_MS = 30_000;
+
+// Fetches, and fails with a `TimeoutError` once the server is silent or the limit has passed.
+export const ask = async (address, options) => {
+  const silent = new AbortController();
+  const look = setTimeout(async () => {
+    if (await missing()) silent.abort(new DOMException("the server is silent", "TimeoutError"));
+  }, SLOW_MS);
+  try {
+    const signal = AbortSignal.any([silent.signal, AbortSignal.timeout(LONGEST_MS)]);
+    return await fetch(address, { ...options, signal });
+  } finally {
+    clearTimeout(look);
+  }
+};
+
+// The word for what is wrong with the server, or null where it responds.
+export const missing = async () => {
+  try {
+    await fetch("/healthz", { signal: AbortSignal.timeout(ALIVE_MS) });
+    return null;
+  } catch (error) {
+    return kindOfLoss(error);
+  }
+};
+
+export const isSilence = (error) => error.name === "TimeoutError";
+
+// The word for a question that stayed without an answer.
+export const kindOfLoss = (error) => (isSilence(error) ? "silent" : "server");
+
+// The word for what an answer of the server's lacks.
+export const kindOf = async (answer) => {
+  try {
+    return (await answer.json()).kind ?? "backend";
+  } catch {
+    return "backend";
+  }
+};
