@@ -8,7 +8,6 @@ use crate::core::text::printable;
 use crate::core::{RfqId, Timestamp};
 use crate::error::{Error, Kind};
 use crate::flow::quotes::Filters;
-use crate::terminal::live::size;
 use crate::terminal::{Format, Output};
 use crate::view::details::{Field, absent};
 use crate::view::quotes::{Frame, document, table, workshop};
@@ -35,7 +34,7 @@ pub(super) async fn explain(output: &Output, aws: &Aws, gathering: &mut Gatherin
 pub(super) fn print(output: &Output, aws: &Aws, gathering: &Gathering, fields: &[Field]) {
     match output.format {
         Format::Table => {
-            let width = output.is_terminal().then(|| size().0);
+            let width = output.width();
             let now = Timestamp::now();
             let stack = aws.names.stack();
             let frame = Frame { stack, now, width, height: None, fields };

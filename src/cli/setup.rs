@@ -6,7 +6,6 @@ use tokio::time::Instant;
 use super::{Context, waiting};
 use crate::error::{Result, exit};
 use crate::stack::{self, Mode, SetupRequest, Untagged};
-use crate::terminal::live::size;
 use crate::terminal::{Format, Verbosity};
 use crate::view::setup::{Totals, document, full_table, table};
 use crate::view::subscriptions;
@@ -51,7 +50,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         Format::Json | Format::Jsonl => output.json(&document(&report, mode)),
         Format::Table | Format::Workshop => {
             let verbose = output.verbosity == Verbosity::Verbose;
-            let width = output.is_terminal().then(|| size().0);
+            let width = output.width();
             let table = if verbose { full_table } else { table };
             output.toned(&table(&report, mode, width));
         }

@@ -10,7 +10,6 @@ use crate::error::{Result, exit};
 use crate::settings::{Env, Settings};
 use crate::stack::{StackList, stacks};
 use crate::terminal::Format;
-use crate::terminal::live::size;
 use crate::view::count_of;
 use crate::view::stacks::{document, table};
 
@@ -32,7 +31,7 @@ pub(super) async fn run(context: &Context) -> Result<u8> {
     match output.format {
         Format::Table | Format::Workshop => {
             output.note(&aws.place());
-            let width = output.is_terminal().then(|| size().0);
+            let width = output.width();
             output.toned(&table(&found, Timestamp::now(), width));
             if found.is_empty() {
                 let setup = settings.command(set_up(context, &aws)?);

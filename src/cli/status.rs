@@ -12,7 +12,6 @@ use crate::error::{Result, exit};
 use crate::flow::quotes::snapshot;
 use crate::stack::depths_and_subscribers;
 use crate::terminal::Format;
-use crate::terminal::live::size;
 use crate::view::status::{Heading, document, queues, rfqs, subscribers};
 use crate::view::tone::{Line, Tone};
 
@@ -40,7 +39,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let gone = ids.len() - gatherings.len();
     match output.format {
         Format::Table | Format::Workshop => {
-            let width = output.is_terminal().then(|| size().0);
+            let width = output.width();
             let heading = Line::new(Tone::Title, aws.target_line_in_full());
             output.toned(&heading.wrapped(width).collect::<Vec<_>>());
             output.toned(&queues(&depths, &settings.command("dlq list"), width));

@@ -12,7 +12,6 @@ use crate::core::text::printable;
 use crate::core::{RfqId, parse_duration, show_duration};
 use crate::error::{Error, Kind, Result, exit};
 use crate::flow::verify::{Conservation, look_for_filters, verify};
-use crate::terminal::live::size;
 use crate::terminal::{Format, Output};
 use crate::view::clock::Clock;
 use crate::view::count_of;
@@ -133,6 +132,6 @@ fn filtered_names(conservation: &Conservation) -> Option<String> {
 
 /// Prints where every copy is, fitted to the terminal.
 pub(super) fn print(output: &Output, conservation: &Conservation, clock: &Clock) {
-    let width = output.is_terminal().then(|| size().0);
+    let width = output.width();
     output.toned(&lines(conservation, clock, width));
 }

@@ -20,7 +20,7 @@ use crate::flow::quotes::{WaitOptions, Watch};
 use crate::settings::Settings;
 use crate::shutdown::Shutdown;
 use crate::stack::{Backlog, depths, is_simulated};
-use crate::terminal::live::{Live, room, size};
+use crate::terminal::live::{Live, room};
 use crate::terminal::{Format, Output};
 use crate::view::details::Field;
 use crate::view::quotes::{Frame, document, news, table};
@@ -411,7 +411,7 @@ impl<'a> WaitView<'a> {
         if let Some(gathering) = &self.latest
             && self.output.format == Format::Table
         {
-            let width = self.output.is_terminal().then(|| size().0);
+            let width = self.output.width();
             self.output.toned(&self.table(gathering, width, None));
         }
     }

@@ -132,6 +132,11 @@ impl Output {
         self.terminal != Terminal::Dumb && self.is_stderr_terminal()
     }
 
+    /// The columns of stdout; `None` where it is no terminal.
+    pub fn width(&self) -> Option<u16> {
+        self.is_terminal().then(|| live::size().0)
+    }
+
     pub fn is_stderr_terminal(&self) -> bool {
         self.err.is_terminal
     }

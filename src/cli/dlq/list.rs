@@ -14,7 +14,6 @@ use crate::error::{Error, Result, exit};
 use crate::flow::letters::{QueueLook, look};
 use crate::settings::{Settings, quoted};
 use crate::terminal::Format;
-use crate::terminal::live::size;
 use crate::view::count_of;
 use crate::view::letters::{count, document, many, short_ids, table};
 
@@ -53,7 +52,7 @@ pub(super) async fn run(context: &Context, command: &List) -> Result<u8> {
     }
     match output.format {
         Format::Table | Format::Workshop => {
-            let width = output.is_terminal().then(|| size().0);
+            let width = output.width();
             output.toned(&table(&found, &aws.names, &context.clock(), width));
             output.note(&sentence(&found, wanted.as_ref(), command.limit.into()));
             if found.iter().any(|letters| !letters.letters.is_empty()) {

@@ -11,7 +11,6 @@ use crate::flow::letters::{LetterKind, find};
 use crate::flow::replay::late_by;
 use crate::settings::Settings;
 use crate::terminal::Format;
-use crate::terminal::live::size;
 use crate::view::letter::{document_of, lines};
 
 #[derive(Debug, Args)]
@@ -33,7 +32,7 @@ fn hint(settings: &Settings, kind: LetterKind, letter: &DeadLetter) -> String {
     }
     if is_unreadable {
         return format!(
-            "a replay would be refused again: it is no reply; to delete it: {}",
+            "the body is not a valid reply, so a replay would be refused again; to delete it: {}",
             command("purge")
         );
     }
@@ -55,7 +54,7 @@ pub(super) async fn run(context: &Context, command: &Show) -> Result<u8> {
     let (kind, queue, letter) = found.ok_or_else(|| missing(&command.id, 0))?;
     match output.format {
         Format::Table | Format::Workshop => {
-            let width = output.is_terminal().then(|| size().0);
+            let width = output.width();
             output.toned(&lines(kind, &queue, &letter, &aws.names, &context.clock(), width));
             output.hint(&hint(&settings, kind, &letter));
         }

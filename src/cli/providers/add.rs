@@ -91,7 +91,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     };
     output.note(&format!("{name} {what}; what its owner needs:"));
     match &example {
-        None => output.toned(&lines(&needs, output.is_terminal().then(|| size().0))),
+        None => output.toned(&lines(&needs, output.width())),
         Some(program) => {
             let width = output.is_stderr_terminal().then(|| size().0);
             for line in lines(&needs, width) {

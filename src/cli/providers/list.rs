@@ -12,7 +12,6 @@ use crate::error::{Result, exit};
 use crate::flow::provider::Served;
 use crate::stack::{self, ProviderKind, Registered, Subscriber, Subscribers};
 use crate::terminal::Format;
-use crate::terminal::live::size;
 use crate::view::served::{SIMULATED, document, what_answers};
 use crate::view::subscriptions::{self, add_delivery, unmarked};
 use crate::view::table::{Column, lines_without};
@@ -86,7 +85,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     }
     // A queue has the name of its stack and of its provider.
     let spare = columns.len() - 2;
-    let width = context.output.is_terminal().then(|| size().0);
+    let width = context.output.width();
     let mut table = lines_without(&columns, &rows, spare, width).into_iter();
     let title = table.next().map(|title| Line::new(Tone::Faint, title));
     context.output.toned(&title.into_iter().chain(table.map(Line::from)).collect::<Vec<_>>());

@@ -19,7 +19,6 @@ use crate::flow::workers::WorkerPlan;
 use crate::settings::{Settings, open_files};
 use crate::stack::{self, ProviderKind, Registered};
 use crate::terminal::Format;
-use crate::terminal::live::size;
 use crate::view::served::{document, table};
 
 #[derive(Debug, Clone, Args)]
@@ -149,7 +148,7 @@ fn print(context: &Context, served: &[Served]) {
         }
         Format::Jsonl => served.iter().for_each(|one| output.json(&document(one))),
         Format::Table | Format::Workshop => {
-            let width = output.is_terminal().then(|| size().0);
+            let width = output.width();
             output.toned(&table(served, width));
         }
     }

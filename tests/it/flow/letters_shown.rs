@@ -187,7 +187,7 @@ fn json_is_laid_out_as_it_was_written() {
     stack.send(RESPONSE_DEAD_LETTERS, body);
     let id = ids(&stack, 1).pop().expect("one");
     let shown = stack.rydes("dlq show").arg(&id).run().exits(0);
-    let said = "hint: a replay would be refused again: it is no reply; to delete it: rydes ";
+    let said = "hint: the body is not a valid reply, so a replay would be refused again; to delete it: rydes ";
     assert!(shown.stderr.contains(said), "{}", shown.stderr);
     assert!(shown.stderr.ends_with(&format!(" dlq purge {id}\n")), "{}", shown.stderr);
     let shown = shown.stdout;
