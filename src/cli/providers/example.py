@@ -1,13 +1,14 @@
 """Provider @PROVIDER@ of stack @STACK@. Needs: pip install boto3"""
 import json
+import signal
 import sys
 import boto3
 
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback.
 REQUESTS = "@REQUESTS@"
 REPLIES = "@REPLIES@"
 sqs = boto3.client(
-    "sqs",
-    region_name="@REGION@",
+    "sqs", region_name="@REGION@",
     endpoint_url="@ENDPOINT@",
     aws_access_key_id="@ACCESS_KEY@",
     aws_secret_access_key="@SECRET_KEY@",

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use aws_sdk_sqs::types::QueueAttributeName;
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::write;
@@ -11,7 +12,7 @@ use crate::support::background::Background;
 use crate::support::languages::{node, python};
 use crate::support::proxy::{Proxy, ProxyFault};
 use crate::support::stack::Stack;
-use crate::support::{Rydes, beside_rydes, document, json, says, wait_for};
+use crate::support::{PATIENCE, Rydes, beside_rydes, document, json, says, wait_for};
 
 const REFUSED: &str = r#"{"__type": "com.amazonaws.sqs#InvalidMessageContents"}"#;
 
@@ -52,7 +53,10 @@ fn answers(language: &str, folder: &Path, file: &str, program: Rydes) {
     let seen = proxy.seen().split_off(before);
     let sent: Vec<_> = seen.iter().filter(|seen| *seen != "ReceiveMessage").collect();
     assert_eq!(sent, ["SendMessage", "SendMessage", "DeleteMessage"]);
-    program.kill();
+    program.signal(Signal::INT);
+    let ended = program.ends(PATIENCE);
+    let after = ended.stderr.lines().filter(|line| !line.starts_with("no reply:"));
+    assert_eq!((after.count(), ended.code), (0, None), "Ctrl-C is no error: {}", ended.stderr);
     consumer.stop();
 }
 
