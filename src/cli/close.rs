@@ -30,7 +30,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     gathering::explain(output, &aws, &mut after).await;
     let since = match closed {
         Some(at) => {
-            format!("answers sent after {} are kept, and marked late", context.clock().precise(at))
+            format!("replies sent after {} are kept, and marked late", context.clock().precise(at))
         }
         None => format!("it was over already ({}); nothing was changed", over(&after)),
     };

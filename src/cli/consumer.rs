@@ -10,7 +10,7 @@ use crate::flow::workers::WorkerPlan;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  rydes consumer run                     gathers the answers of all providers
+  rydes consumer run                     gathers the replies of all providers
   rydes providers run --no-consumer      the providers, in another terminal")]
 pub(super) struct Command {
     #[command(subcommand)]
@@ -19,7 +19,7 @@ pub(super) struct Command {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Gather answers into the table; any number of machines may do it at once
+    /// Gather replies into the table; any number of machines may do it at once
     #[command(after_help = "Examples:
   rydes consumer run
   rydes consumer run -o jsonl            one line of JSON per event")]

@@ -62,7 +62,7 @@ use waiting::waiting;
 
 /// What bare `rydes` prints: the commands in the order of use.
 const SHORT_HELP: &str = "\
-Ask many providers for a quote at once; gather the answers; take the best.
+Ask many providers for a quote at once; gather the replies; take the best.
 Scatter-gather on SNS, SQS and DynamoDB, on LocalStack unless you say --aws.
 
   rydes demo                                 see it all in under 40 s
@@ -77,7 +77,7 @@ Scatter-gather on SNS, SQS and DynamoDB, on LocalStack unless you say --aws.
 More: status stacks verify trace close dlq providers consumer bench serve completions
 `rydes COMMAND --help` has examples.";
 
-/// Ask many providers for a quote at once; gather the answers; take the best.
+/// Ask many providers for a quote at once; gather the replies; take the best.
 #[derive(Debug, Parser)]
 #[command(
     name = "rydes",
@@ -87,7 +87,7 @@ More: status stacks verify trace close dlq providers consumer bench serve comple
     after_help = "Examples:
   rydes demo                       see it all in under 40 s
   rydes setup                      topic, queues, table
-  rydes providers run              ten providers, and the response consumer
+  rydes providers run              ten providers, and the consumer of replies
   rydes submit Frankfurt Rome --wait
   rydes COMMAND --help             has examples of each"
 )]
@@ -174,7 +174,7 @@ enum Command {
     Setup(setup::Command),
     /// Run providers, simulated and real; list, add, remove and try them
     Providers(providers::Command),
-    /// Run the response consumer alone
+    /// Run the consumer of replies alone
     Consumer(consumer::Command),
     /// Ask the subscribed providers for quotes
     Submit(submit::Command),
@@ -192,7 +192,7 @@ enum Command {
     Trace(trace::Command),
     /// End the gathering of an RFQ now
     ///
-    /// Answers that were sent before stay; later ones count as late. An RFQ that is over stays as it is.
+    /// Replies that were sent before stay; later ones count as late. An RFQ that is over stays as it is.
     Close(close::Command),
     /// Look at the dead letters; send them back, or delete them
     Dlq(dlq::Command),

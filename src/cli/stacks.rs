@@ -37,7 +37,7 @@ pub(super) async fn run(context: &Context) -> Result<u8> {
                 let setup = settings.command(set_up(context, &aws)?);
                 output.note(&format!("no stack is here: {setup}"));
             } else {
-                let rows = "ROWS: one per RFQ and one per answer";
+                let rows = "ROWS: one per RFQ and one per reply";
                 // LocalStack's counts are exact.
                 let note = "as DynamoDB counts them every 6 hours; DEAD LETTERS: SQS's estimate";
                 let note = if aws.is_real() { format!("{rows}, {note}") } else { rows.to_owned() };

@@ -37,7 +37,7 @@ const OVERTIME: Duration = Duration::from_secs(5);
 /// How long a wait lasts beyond its conditions.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Stay {
-    /// With --watch: extra time for late answers
+    /// With --watch: extra time for late replies
     #[arg(long, value_name = "TIME", default_value = "0", value_parser = parse_duration, requires = "watch")]
     pub(super) linger: Duration,
     /// With --watch: limit of the wait for an RFQ without a deadline
@@ -127,7 +127,7 @@ pub(super) async fn wait(
         Watched::Interrupted(latest, error) => {
             let is_over = latest.is_some_and(|latest| latest.status != Status::Gathering);
             context.output.note(&if is_over {
-                format!("the wait ended; late answers: {}", command("quotes", ""))
+                format!("the wait ended; late replies: {}", command("quotes", ""))
             } else {
                 let again = command("quotes", " --watch");
                 format!("the wait ended, the gathering goes on: {again}")
@@ -144,7 +144,7 @@ pub(super) async fn wait(
         match gathering.status {
             Status::Gathering => next.push((command("quotes", " --watch"), "go on watching")),
             Status::Expired | Status::Closed if !gathering.is_settled() => {
-                next.push((command("quotes", ""), "late answers too"));
+                next.push((command("quotes", ""), "late replies too"));
             }
             Status::Expired | Status::Closed | Status::Complete => {}
         }
@@ -327,7 +327,7 @@ impl<'a> WaitView<'a> {
             }
             Backlog::Gathering => "the consumer has the replies in hand".to_owned(),
             Backlog::Nothing => {
-                "every copy was taken from its queue, and no answer is on its way".to_owned()
+                "every copy was taken from its queue, and no reply is on its way".to_owned()
             }
             Backlog::InHand(1) => "1 copy is in hand: its provider is thinking".to_owned(),
             Backlog::InHand(copies) => {

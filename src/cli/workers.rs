@@ -241,7 +241,7 @@ impl WorkerView {
 
 fn greet(output: &Output, settings: &Settings, aws: &Aws, plan: &WorkerPlan) {
     let Some(providers) = &plan.providers else {
-        output.note(&format!("{} · the response consumer", aws.target_line()));
+        output.note(&format!("{} · the consumer of replies", aws.target_line()));
         return;
     };
     let behaviour = providers.served.iter().find_map(|served| match &served.by {
@@ -257,7 +257,7 @@ fn greet(output: &Output, settings: &Settings, aws: &Aws, plan: &WorkerPlan) {
     }
     output.sentence(match consumer(plan) {
         ConsumerPart::Included => "with the response consumer (--no-consumer to leave it out)",
-        ConsumerPart::LeftOut => "without the response consumer: answers are gathered elsewhere",
+        ConsumerPart::LeftOut => "without the response consumer: replies are gathered elsewhere",
     });
     if behaviour.is_some_and(|behaviour| behaviour.profile == Profile::Workshop) {
         output.sentence("the original's providers think up to 60 s: a deadline of 70s suits them");

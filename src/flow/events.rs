@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::consumer::Trouble;
 use crate::core::{Answer, ProviderName, Responder, RfqId};
 
-/// What happens at the workers and the response consumer.
+/// What happens at the workers and the consumer of replies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// A provider received a request, for the first time or again.
@@ -70,7 +70,7 @@ pub enum Event {
         provider: ProviderName,
         /// The RFQ of the request that it was handling.
         id: RfqId,
-        /// Whether the answer was sent before the crash.
+        /// Whether the reply was sent before the crash.
         sent: bool,
     },
     /// An attempt to answer failed; it will be tried again.

@@ -93,7 +93,7 @@ pub struct WaitOptions {
     pub until: Option<Vec<Condition>>,
     /// Ends the wait when no provider has answered for this long.
     pub stall: Option<Duration>,
-    /// How long to wait for late answers after the end.
+    /// How long to wait for late replies after the end.
     pub linger: Duration,
     /// Ends the wait for an RFQ without a deadline.
     pub timeout: Duration,
@@ -141,7 +141,7 @@ impl<'a> Watch<'a> {
         self.over
     }
 
-    /// Whether the wait is over, or only waits for late answers.
+    /// Whether the wait is over, or only waits for late replies.
     pub fn has_ended(&self) -> bool {
         self.over || self.ended.is_some()
     }

@@ -1,5 +1,5 @@
-//! Runs providers and the response consumer together. On a stop the providers drain first, so that the consumer
-//! still gathers their last answers.
+//! Runs providers and the consumer of replies together. On a stop the providers drain first, so that the consumer
+//! still gathers their last replies.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -13,7 +13,7 @@ use crate::aws::Aws;
 use crate::error::Result;
 use crate::shutdown::{Stage, StopSignal};
 
-/// How long the consumer waits for the last answer that was sent, which another consumer may have gathered.
+/// How long the consumer waits for the last reply that was sent, which another consumer may have gathered.
 const LAST_LOOK: Duration = Duration::from_secs(2);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 

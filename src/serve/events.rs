@@ -33,7 +33,7 @@ pub(super) struct Follower {
     /// Keeps the poller running.
     pub(super) _followed: Arc<Followed>,
     pub(super) changes: watch::Receiver<Latest>,
-    /// How long to stay for late answers after the end.
+    /// How long to stay for late replies after the end.
     pub(super) linger: Duration,
     /// Stops the stream without an `end` event.
     pub(super) stop: StopSignal,

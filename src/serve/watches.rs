@@ -20,7 +20,7 @@ use crate::error::Error;
 use crate::flow::quotes::{Filters, WaitOptions, Watch};
 use crate::view::page::{Unread, document};
 
-/// How long an RFQ may be followed after its end, for late answers.
+/// How long an RFQ may be followed after its end, for late replies.
 pub(super) const LONGEST_LINGER: Duration = Duration::from_mins(1);
 /// An RFQ without a deadline never ends by itself: its followers decide.
 const NO_DEADLINE: Duration = Duration::from_hours(24);
@@ -69,7 +69,7 @@ pub(super) struct RfqState {
     /// Whether every expected provider has answered, in time or late.
     pub(super) is_settled: bool,
     pub(super) has_deadline: bool,
-    /// Since when only late answers may come.
+    /// Since when only late replies may come.
     pub(super) over_since: Option<Instant>,
     /// Why the last read failed.
     pub(super) trouble: Option<ReadTrouble>,

@@ -25,7 +25,7 @@ pub struct StackSummary {
     pub account: Option<String>,
     /// Providers with a live subscription.
     pub providers: Option<usize>,
-    /// The table's rows when DynamoDB last counted them: one per RFQ, and one per answer.
+    /// The table's rows when DynamoDB last counted them: one per RFQ, and one per reply.
     pub rows: Option<u64>,
     /// About how many requests are dead letters.
     pub dead_requests: Option<u64>,

@@ -18,7 +18,7 @@ pub fn report(plan: &LoadPlan, measured: &Measured) -> Vec<String> {
     let of = Figures::of(plan, measured);
     let mut rows = vec![
         ["throughput".to_owned(), format!("{:.1} RFQs/s, {:.0} quotes/s", of.rfqs, of.quotes)],
-        ["submit to last answer".to_owned(), latency_line(measured)],
+        ["submit to last reply".to_owned(), latency_line(measured)],
     ];
     if let Some(cpu) = of.cpu_ms_per_quote {
         rows.push(["processor time".to_owned(), format!("{cpu:.3} ms per quote")]);

@@ -3,8 +3,10 @@
 use serde_json::{Value, json};
 
 use super::count_of;
+use super::letters::many;
 use super::table::{Column, lines};
 use crate::core::text::printable;
+use crate::flow::letters::LetterKind;
 use crate::tools::bench::chaos::{ChaosPlan, ChaosResult};
 use crate::tools::bench::proxy::ProxyCounts;
 
@@ -28,7 +30,7 @@ pub fn report(plan: &ChaosPlan, outcome: &ChaosResult, proxied: Option<Proxied>)
             format!(
                 "{}, {}",
                 count_of(outcome.redelivered, "request"),
-                count_of(outcome.duplicates, "answer")
+                many(LetterKind::Replies, outcome.duplicates)
             ),
         ],
     ];

@@ -73,7 +73,7 @@ fn text(event: &Event, clock: &str) -> Option<String> {
         }
         Event::Crashed { provider, id, sent } => {
             let sent = if *sent { "after" } else { "before" };
-            say("crashed", id, provider.as_str(), format!("({sent} the answer was sent)"))
+            say("crashed", id, provider.as_str(), format!("({sent} the reply was sent)"))
         }
         Event::GivenBack { provider } => format!("{clock} given back {provider}"),
         Event::Again { queue } => format!("{clock} again     {queue}: delivered once more"),

@@ -16,13 +16,14 @@ use crate::cli::workers::GATHER_CONCURRENCY;
 use crate::consumer::ConsumeOptions;
 use crate::error::{Error, Result, exit};
 use crate::flow::gather;
+use crate::flow::letters::LetterKind;
 use crate::flow::provider::{Profile, ProviderPlan, Receipts, Served, ServedBy, Simulation};
 use crate::shutdown::StopSignal;
 use crate::terminal::Format;
 use crate::terminal::progress::{Progress, Total};
 use crate::tools::bench::{self, Arrival, LoadPlan, Measured};
 use crate::view::bench::{document, report};
-use crate::view::count_of;
+use crate::view::letters::many;
 use chaos::Chaos;
 use stack::BenchStack;
 
@@ -45,7 +46,7 @@ const BEHAVIOR: &str = "Behavior, see below: `demo`, `workshop` or `steady` [def
   rydes bench --count 100 -- ./quote.py     a real program answers
 
 What is measured:
-  latency  from the time an RFQ was due to the write of its last answer
+  latency  from the time an RFQ was due to the write of its last reply
   process  one for all parts; with --chaos the workers have their own
 
 Behaviors:
@@ -104,7 +105,10 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         Format::Table | Format::Workshop => output.lines(&report(&plan, &measured)),
     }
     if measured.lost > 0 {
-        return Err(Error::other(format!("{} did not arrive", count_of(measured.lost, "answer"))));
+        return Err(Error::other(format!(
+            "{} did not arrive",
+            many(LetterKind::Replies, measured.lost)
+        )));
     }
     Ok(exit::DONE)
 }

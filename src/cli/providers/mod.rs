@@ -46,7 +46,7 @@ impl Command {
 
 #[derive(Debug, Subcommand)]
 enum Action {
-    /// Answer requests, simulated or by a program or an endpoint, and gather the answers
+    /// Answer requests, simulated or by a program or an endpoint, and gather the replies
     Run(run::Command),
     /// Show who is subscribed, and their filters
     List(list::Command),

@@ -46,8 +46,8 @@ Faults: [NAME=]KIND[@CHANCE][:ARGUMENT]; the first one that strikes counts:
   poison             sends a body that is not JSON
   duplicate          answers twice, the second time at a higher price
   wrong-id           answers to an id that belongs to no RFQ
-  crash-before-send  its worker dies once before it sends the answer
-  crash-after-send   its worker dies once after it has sent the answer
+  crash-before-send  its worker dies once before it sends the reply
+  crash-after-send   its worker dies once after it has sent the reply
 
 Deadlines: `submit --deadline 70s` suits workshop; 60s suits the crashes.")]
 pub(super) struct Command {
@@ -67,7 +67,7 @@ pub(super) struct Command {
     check: bool,
     #[command(flatten)]
     behaviour: BehaviourArgs,
-    /// Leave out the response consumer, which gathers the answers
+    /// Leave out the consumer, which gathers the replies
     #[arg(long)]
     no_consumer: bool,
     /// Send no receipts for silent providers, as if they were down

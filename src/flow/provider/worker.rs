@@ -240,7 +240,7 @@ impl Worker {
         match self.answers.submit(Outgoing::plain(body)).await {
             Ok(()) => Ok(()),
             Err(refusal) if refusal.permanence == Permanence::Permanent => {
-                let reason = format!("its answer cannot be sent: {refusal}");
+                let reason = format!("its reply cannot be sent: {refusal}");
                 Err(self.bury(delivery.message, delivery.seat, reason).await)
             }
             Err(refusal) => {

@@ -67,12 +67,12 @@ pub(crate) enum Arrival {
 
 #[derive(Debug, Clone)]
 pub(crate) struct Measured {
-    /// From the first submission to the last answer in the table.
+    /// From the first submission to the last reply in the table.
     pub took: Duration,
     pub quotes: u64,
     /// Answers to these RFQs in the table.
     pub answers: u64,
-    /// From the due time of an RFQ to the write of its last answer, in microseconds.
+    /// From the due time of an RFQ to the write of its last reply, in microseconds.
     pub latency: Histogram<u64>,
     /// AWS requests from the first submission to the last acknowledgement.
     pub usage: Usage,
@@ -136,7 +136,7 @@ async fn measure(
     };
     round(plan.warm_up, Arrival::Saturating, &|_| {}).await?;
     if tracker.counts().complete < u64::from(plan.warm_up) {
-        return Err(Error::other("some answers to the warm-up did not arrive"));
+        return Err(Error::other("some replies to the warm-up did not arrive"));
     }
 
     let (usage, processor) = (aws.meter.usage(), processor_time());

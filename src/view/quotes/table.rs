@@ -372,8 +372,8 @@ fn other_row(gathering: &Gathering, provider: &Provider, fields: &[Field]) -> Ve
         },
         State::Missing if provider.reason.is_some() => format!("missing: {reason}"),
         State::Missing => match gathering.completed_by {
-            Some(CompletedBy::Deadline) => "missing: no answer before the deadline".to_owned(),
-            _ => "missing: no answer before the end".to_owned(),
+            Some(CompletedBy::Deadline) => "missing: no reply before the deadline".to_owned(),
+            _ => "missing: no reply before the end".to_owned(),
         },
         State::Quoted | State::Waiting | State::NotAsked => String::new(),
     };

@@ -34,7 +34,9 @@ fn a_dumb_terminal_gets_neither_colours_nor_redraws() {
         ends(run("setup --help"), 0);
         ends(run("setup --providers 2"), 0);
         let workers = run("providers run --behavior steady --poll-wait 2s");
-        wait_for("the workers run", || terminal.text().contains("response consumer").then_some(()));
+        wait_for("the workers run", || {
+            terminal.text().contains("consumer of replies").then_some(())
+        });
         // The terminal is that of the workers.
         let submit = stack.rydes("submit --from A --to B --deadline 60s --wait");
         ends(terminal.of(submit).env("TERM", term).start(), 0);

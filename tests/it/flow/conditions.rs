@@ -154,7 +154,7 @@ fn a_closing_whose_confirmation_is_lost_or_that_fails_at_first_is_told_as_it_is(
         proxy.fail("UpdateItem", failures, fault.clone());
         let close = stack.rydes("close").arg(&id).env("AWS_ENDPOINT_URL_DYNAMODB", &proxy.url);
         let closed = close.run().exits(0);
-        assert!(closed.stderr.contains("\nanswers sent after "), "{fault:?}: {}", closed.stderr);
+        assert!(closed.stderr.contains("\nreplies sent after "), "{fault:?}: {}", closed.stderr);
         assert_eq!(end(&stack.quotes(&id)).0, "closed");
         assert_eq!(proxy.count("UpdateItem"), attempts, "{fault:?}");
     }

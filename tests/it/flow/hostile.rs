@@ -292,7 +292,7 @@ fn an_answer_that_no_queue_takes_sends_its_request_to_the_dead_letters_once() {
         assert!(stack.rows(&ids[1]).is_empty());
     }
     let reasons = take_reasons(&stack, PROVIDER_DEAD_LETTERS);
-    let unsent = reasons.iter().filter(|(why, _)| why.starts_with("its answer cannot be sent: "));
+    let unsent = reasons.iter().filter(|(why, _)| why.starts_with("its reply cannot be sent: "));
     assert_eq!(unsent.map(|(_, times)| times).sum::<usize>(), 2, "{reasons:?}");
     assert_eq!(reasons.values().sum::<usize>(), 2 + 2, "two have failed, as they should");
 }

@@ -42,12 +42,12 @@ fn each_provider_ends_in_the_state_that_it_earned() {
         "declined: no unicorn awake",
         "failed: engine fault, 5 attempts",
         "took the request, sent no quote: not available",
-        "missing: no answer before the deadline",
+        "missing: no reply before the deadline",
         "deadline passed: 3 of 6 answered (1 quote, 1 declined, 1 failed)",
     ] {
         assert!(watched.stdout.contains(said), "{said}: {}", watched.stdout);
     }
-    assert!(watched.stderr.contains("late answers too"), "{}", watched.stderr);
+    assert!(watched.stderr.contains("late replies too"), "{}", watched.stderr);
 
     let told = wait_for("the late quote", || {
         let told = stack.quotes(&id);

@@ -38,7 +38,7 @@ fn the_answer_comes_first_and_what_to_do_next_last() {
     let best = format!("\nbest {} · {} · ", stack.quotes(&id)["best"]["quote"], provider(1));
     let how = "\ndeadline passed: 2 of 3 answered (1 quote, 1 failed)\n";
     in_order(table, &[&best, how, "RESPONDER", "failed: engine fault, 5 attempts"]);
-    in_order(table, &["RESPONDER", "missing: no answer before the deadline"]);
+    in_order(table, &["RESPONDER", "missing: no reply before the deadline"]);
     let next = [
         format!("next: rydes quotes {prefix} "),
         format!("      rydes trace {prefix} "),
@@ -79,13 +79,13 @@ fn a_wait_that_a_signal_ends_says_that_the_gathering_goes_on() {
         format!("the wait ended; copies may still be in flight: rydes verify {} --wait", &id[..4]);
     assert!(ended.stderr.contains(&again), "{}", ended.stderr);
     assert!(!ended.stderr.contains("error"), "{}", ended.stderr);
-    // One that lingers waits for late answers alone.
+    // One that lingers waits for late replies alone.
     let id = stack.submit("--deadline 1s");
     let wait = stack.background("quotes --watch --linger 10m");
     wait.says("the copy lies unread");
     wait.signal(Signal::INT);
     let ended = wait.ends(PATIENCE).exits(130);
-    let said = format!("the wait ended; late answers: rydes quotes {}", &id[..4]);
+    let said = format!("the wait ended; late replies: rydes quotes {}", &id[..4]);
     assert!(ended.stderr.contains(&said), "{}", ended.stderr);
     assert!(ended.stdout.contains("deadline passed: 0 of 1 answered"), "{}", ended.stdout);
 }

@@ -282,7 +282,7 @@ fn failures_are_red_and_late_answers_amber_in_the_lines_of_workers() {
     let run = "--color always providers run --progress plain --behavior steady \
                --fault UnicornManagementResource1=error --fault UnicornManagementResource2=slow:3s";
     let workers = stack.background(run);
-    workers.says("response consumer");
+    workers.says("consumer of replies");
     stack.submit("--deadline 2s");
     workers.shows(" late ");
     let told = workers.stop().stdout;

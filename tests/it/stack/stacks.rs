@@ -37,7 +37,7 @@ fn those_of_one_account_are_listed_with_their_sizes() {
     let without_age: Vec<_> = lines[1..].iter().map(|line| (&*line[0], &line[3..])).collect();
     let row = |providers: &str, rows: &str| [providers, rows, "0"].map(str::to_owned);
     assert_eq!(without_age, [("team2", &row("2", "1")[..]), ("team10", &row("1", "0")[..])]);
-    says(&listed, "ROWS: one per RFQ and one per answer\n");
+    says(&listed, "ROWS: one per RFQ and one per reply\n");
     let one = document(&on(account, "stacks --stack team10 -o json").run().exits(0));
     assert_eq!(
         (one["stacks"].as_array().map(Vec::len), &one["account"]),

@@ -142,11 +142,7 @@ fn without_the_right_to_look_nothing_is_said() {
     proxy.fail("GetSubscriptionAttributes", 99, ProxyFault::Answer(403, DENIED));
     let asked = |arguments: &str| stack.rydes(arguments).env("AWS_ENDPOINT_URL_SNS", &proxy.url);
     let watched = asked("quotes --watch").arg(&id).run().exits(4);
-    assert!(
-        watched.stdout.contains("missing: no answer before the deadline"),
-        "{}",
-        watched.stdout
-    );
+    assert!(watched.stdout.contains("missing: no reply before the deadline"), "{}", watched.stdout);
     stack.drained(&provider(1));
     let told = json(&asked("verify --wait -o json").arg(&id).run().exits(8).stdout);
     assert_eq!(told["unexplained"], json!([provider(1)]));

@@ -40,7 +40,7 @@ pub enum FaultKind {
     Duplicate,
     /// It answers to an id that belongs to no RFQ.
     WrongId,
-    /// Its worker crashes before it sends the answer, on the first delivery of the request.
+    /// Its worker crashes before it sends the reply, on the first delivery of the request.
     CrashBeforeSend,
     /// Its worker crashes between sending the answer and deleting the request, on the first delivery.
     CrashAfterSend,
@@ -67,8 +67,8 @@ pub const KINDS: [(&str, &str); 10] = [
     ("poison", "sends a body that is not JSON"),
     ("duplicate", "answers twice, the second time at a higher price"),
     ("wrong-id", "answers to an id that belongs to no RFQ"),
-    ("crash-before-send", "its worker dies once before it sends the answer"),
-    ("crash-after-send", "its worker dies once after it has sent the answer"),
+    ("crash-before-send", "its worker dies once before it sends the reply"),
+    ("crash-after-send", "its worker dies once after it has sent the reply"),
 ];
 
 impl Fault {
