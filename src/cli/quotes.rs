@@ -9,7 +9,7 @@ use super::watch::{Partial, Stay, WaitPlan, wait};
 use super::{Context, env};
 use crate::core::Until;
 use crate::core::aggregate::Status;
-use crate::error::{Result, exit};
+use crate::error::{Error, Result, exit};
 use crate::flow::quotes::snapshot;
 use crate::terminal::Format;
 use crate::view::details::Field;
@@ -69,7 +69,10 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         let typed = command.id.as_deref();
         let is_option = typed.is_some_and(|word| WATCH_WORDS.contains(&word));
         if is_option {
-            return Err(unknown.hint(format!("to wait: {}", settings.command("quotes --watch"))));
+            let watch = settings.command("quotes --watch");
+            return Err(
+                Error::new(unknown.kind(), unknown.to_string()).hint(format!("to wait: {watch}"))
+            );
         }
         return Err(unknown);
     };
