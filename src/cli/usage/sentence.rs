@@ -98,7 +98,9 @@ fn missing(error: &clap::Error, arguments: &[OsString]) -> Error {
         && let Some(typed) = guesses::requiring(&command, option, arguments)
     {
         let unsent = if command == "rydes submit" { "; nothing was sent" } else { "" };
-        let (typed, option) = (quoted(&typed), name(option));
+        // A program is typed after two dashes.
+        let dashes = if option.starts_with('-') { "" } else { "-- " };
+        let (typed, option) = (quoted(&typed), format!("{dashes}{}", name(option)));
         let problem = Error::invalid(format!("`{typed}` requires `{option}`{unsent}"));
         return problem.hint(format!("add `{option}`, or leave out `{typed}`"));
     }

@@ -92,6 +92,7 @@ fn wrong_usage() {
         "submit A B --accept-partial",
         "submit A B --show=eta --deadline 15",
         "verify --timeout 3s",
+        "providers run acme --env TOKEN",
         "watch",
         "dlq replay",
         "bench --count 0",
