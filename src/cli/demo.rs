@@ -106,7 +106,7 @@ async fn show(context: &Context, settings: &Settings, aws: &Aws) -> Result<(Gath
 
     let providers: Vec<_> =
         stack::register(aws).await?.into_iter().filter_map(|entry| entry.name).collect();
-    output.note("$ rydes providers run\n  ten simulated providers and the consumer of replies");
+    output.note("$ rydes providers run\n  ten simulated providers and the response consumer");
     let stop = context.shutdown.part();
     let before = aws.meter.total();
     let plan = plan(providers);

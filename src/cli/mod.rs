@@ -87,7 +87,7 @@ More: status stacks verify trace close dlq providers consumer bench serve comple
     after_help = "Examples:
   rydes demo                       see it all in under 40 s
   rydes setup                      topic, queues, table
-  rydes providers run              ten providers, and the consumer of replies
+  rydes providers run              ten providers, and the response consumer
   rydes submit Frankfurt Rome --wait
   rydes COMMAND --help             has examples of each"
 )]
@@ -174,7 +174,7 @@ enum Command {
     Setup(setup::Command),
     /// Run providers, simulated and real; list, add, remove and try them
     Providers(providers::Command),
-    /// Run the consumer of replies alone
+    /// Run the response consumer alone
     Consumer(consumer::Command),
     /// Ask the subscribed providers for quotes
     Submit(submit::Command),

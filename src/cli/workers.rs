@@ -241,7 +241,7 @@ impl WorkerView {
 
 fn greet(output: &Output, settings: &Settings, aws: &Aws, plan: &WorkerPlan) {
     let Some(providers) = &plan.providers else {
-        output.note(&format!("{} · the consumer of replies", aws.target_line()));
+        output.note(&format!("{} · the response consumer", aws.target_line()));
         return;
     };
     let behaviour = providers.served.iter().find_map(|served| match &served.by {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::consumer::Trouble;
 use crate::core::{Answer, ProviderName, Responder, RfqId};
 
-/// What happens at the workers and the consumer of replies.
+/// What happens at the workers and the response consumer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// A provider received a request, for the first time or again.
@@ -138,7 +138,7 @@ pub enum Event {
 pub enum Stray {
     /// A body that is not JSON, instead of its answer.
     Poison,
-    /// A second answer.
+    /// A second reply.
     Second(Answer),
     /// Its answer, to this id.
     WrongId(RfqId),

@@ -1,4 +1,4 @@
-//! The consumer of replies: response queue -> table.
+//! The response consumer: response queue -> table.
 //!
 //! A reply is acknowledged only after the table has confirmed its row. A bad reply goes to the dead letters with
 //! its reason, and does not affect other replies.

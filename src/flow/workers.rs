@@ -1,4 +1,4 @@
-//! Runs providers and the consumer of replies together. On a stop the providers drain first, so that the consumer
+//! Runs providers and the response consumer together. On a stop the providers drain first, so that the consumer
 //! still gathers their last replies.
 
 use std::sync::atomic::{AtomicI64, Ordering};

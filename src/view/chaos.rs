@@ -3,10 +3,8 @@
 use serde_json::{Value, json};
 
 use super::count_of;
-use super::letters::many;
 use super::table::{Column, lines};
 use crate::core::text::printable;
-use crate::flow::letters::LetterKind;
 use crate::tools::bench::chaos::{ChaosPlan, ChaosResult};
 use crate::tools::bench::proxy::ProxyCounts;
 
@@ -30,7 +28,7 @@ pub fn report(plan: &ChaosPlan, outcome: &ChaosResult, proxied: Option<Proxied>)
             format!(
                 "{}, {}",
                 count_of(outcome.redelivered, "request"),
-                many(LetterKind::Replies, outcome.duplicates)
+                count_of(outcome.duplicates, "reply")
             ),
         ],
     ];

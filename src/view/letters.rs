@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::clock::Clock;
+use super::count_of;
 use super::letter::{document_of, reason, sender, word};
 use super::table::{Column, cut, cut_middle, lines, width_of};
 use super::tone::{Line, Tone};
@@ -31,12 +32,7 @@ pub fn count(of: &QueueLook) -> String {
 
 /// `1 request`, `2 replies`.
 pub fn many(kind: LetterKind, number: u64) -> String {
-    let what = match (kind, number) {
-        (_, 1) => word(kind),
-        (LetterKind::Requests, _) => "requests",
-        (LetterKind::Replies, _) => "replies",
-    };
-    format!("{number} {what}")
+    count_of(number, word(kind))
 }
 
 /// The ids of these letters as the table shows them: as short as keeps them apart.

@@ -28,7 +28,11 @@ pub(crate) mod usage;
 pub(crate) mod verify;
 pub mod workers;
 
-/// `1 row`, `2 rows`.
+/// `1 row`, `2 rows`, `2 replies`.
 pub(crate) fn count_of(number: u64, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+    match what.strip_suffix('y') {
+        _ if number == 1 => format!("{number} {what}"),
+        Some(stem) if !stem.ends_with(['a', 'e', 'o']) => format!("{number} {stem}ies"),
+        _ => format!("{number} {what}s"),
+    }
 }

@@ -94,13 +94,13 @@ pub struct Tally {
     rfqs: Distinct,
     /// Deliveries that were not handled again.
     again: u64,
-    /// Messages that faults sent beside answers, or in their place.
+    /// Messages that faults sent beside replies, or in their place.
     strayed: u64,
-    /// Second answers that a fault has sent beside the first.
+    /// Second replies that a fault has sent beside the first.
     seconds: u64,
     /// Workers that a fault made die.
     crashed: u64,
-    /// Answers that were sent after the deadline.
+    /// Replies that were sent after the deadline.
     late: u64,
     gathered: u64,
     duplicates: u64,
@@ -334,7 +334,7 @@ impl Tally {
     }
 
     fn consumer_line(&self) -> Line {
-        let gathered = count_of(self.gathered, "answer");
+        let gathered = count_of(self.gathered, "reply");
         let mut line = format!("consumer: {gathered} gathered");
         if self.duplicates > 0 {
             _ = write!(line, ", {}", count_of(self.duplicates, "duplicate"));
@@ -345,14 +345,14 @@ impl Tally {
         Line::new(if self.refused > 0 { Tone::Failed } else { Tone::Plain }, line)
     }
 
-    /// What a person should look at: `2 answers were sent after the deadline`,
+    /// What a person should look at: `2 replies were sent after the deadline`,
     /// `1 unreadable request was sent to the dead letters`.
     pub fn attention(&self) -> Vec<Line> {
         let line = |tone, count, what: &str, how: &str| {
             let verb = if count == 1 { "was" } else { "were" };
             (count > 0).then(|| Line::new(tone, format!("{} {verb} {how}", count_of(count, what))))
         };
-        let late = line(Tone::Late, self.late, "answer", "sent after the deadline");
+        let late = line(Tone::Late, self.late, "reply", "sent after the deadline");
         let unreadable = self.total().unreadable;
         let letters =
             line(Tone::Failed, unreadable, "unreadable request", "sent to the dead letters");
@@ -399,7 +399,7 @@ impl Tally {
     /// What happened beside the requests, if anything did.
     fn beside(&self) -> Option<String> {
         let parts = [
-            (self.seconds, "second answer", "sent, by a fault"),
+            (self.seconds, "second reply", "sent, by a fault"),
             (self.crashed, "worker", "crashed, by a fault, and replaced"),
             (self.again, "message", "delivered again and counted once"),
         ];
@@ -483,12 +483,12 @@ pub enum ConsumerPart {
     LeftOut,
 }
 
-/// `acme: 12 attempts, half of its answers within 210 ms, 95 % within 1.2 s`.
+/// `acme: 12 attempts, half of its replies within 210 ms, 95 % within 1.2 s`.
 fn real_line(name: &ProviderName, real: &RealCounts) -> String {
     let attempts = count_of(real.attempts, "attempt");
     match (real.time(0.5), real.time(0.95)) {
         (Some(half), Some(most)) => format!(
-            "{name}: {attempts}, half of its answers within {}, 95 % within {}",
+            "{name}: {attempts}, half of its replies within {}, 95 % within {}",
             seconds_of(half),
             seconds_of(most)
         ),

@@ -16,14 +16,13 @@ use crate::cli::workers::GATHER_CONCURRENCY;
 use crate::consumer::ConsumeOptions;
 use crate::error::{Error, Result, exit};
 use crate::flow::gather;
-use crate::flow::letters::LetterKind;
 use crate::flow::provider::{Profile, ProviderPlan, Receipts, Served, ServedBy, Simulation};
 use crate::shutdown::StopSignal;
 use crate::terminal::Format;
 use crate::terminal::progress::{Progress, Total};
 use crate::tools::bench::{self, Arrival, LoadPlan, Measured};
 use crate::view::bench::{document, report};
-use crate::view::letters::many;
+use crate::view::count_of;
 use chaos::Chaos;
 use stack::BenchStack;
 
@@ -105,10 +104,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         Format::Table | Format::Workshop => output.lines(&report(&plan, &measured)),
     }
     if measured.lost > 0 {
-        return Err(Error::other(format!(
-            "{} did not arrive",
-            many(LetterKind::Replies, measured.lost)
-        )));
+        return Err(Error::other(format!("{} did not arrive", count_of(measured.lost, "reply"))));
     }
     Ok(exit::DONE)
 }

@@ -124,7 +124,7 @@ fn workers_whose_log_disk_is_full_say_so_once_and_go_on() {
     // A document that was asked for is an answer.
     let run = stack.rydes("providers run --poll-wait 2s -o json").stdout(full_disk());
     let run = Background::start(run);
-    run.says("with the consumer of replies");
+    run.says("with the response consumer");
     run.signal(rustix::process::Signal::TERM);
     let ended = run.ends(crate::support::PATIENCE).exits(1);
     assert!(ended.stderr.contains("error: cannot write to stdout"), "{}", ended.stderr);

@@ -54,7 +54,7 @@ fn an_ignored_one_stays_ignored() {
         stack.name
     );
     let workers = Background::start(shell(&run));
-    workers.says("with the consumer of replies");
+    workers.says("with the response consumer");
     workers.signal(Signal::HUP);
     let id = stack.submit("--deadline 60s");
     workers.until("gathered", 1);

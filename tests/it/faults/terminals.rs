@@ -34,9 +34,7 @@ fn a_dumb_terminal_gets_neither_colours_nor_redraws() {
         ends(run("setup --help"), 0);
         ends(run("setup --providers 2"), 0);
         let workers = run("providers run --behavior steady --poll-wait 2s");
-        wait_for("the workers run", || {
-            terminal.text().contains("consumer of replies").then_some(())
-        });
+        wait_for("the workers run", || terminal.text().contains("response consumer").then_some(()));
         // The terminal is that of the workers.
         let submit = stack.rydes("submit --from A --to B --deadline 60s --wait");
         ends(terminal.of(submit).env("TERM", term).start(), 0);
@@ -77,7 +75,7 @@ fn workers_run_on_while_their_terminal_is_stopped() {
         stack.rydes("quotes --watch").run().exits(0);
     }
     terminal.go_on();
-    wait_for("the counts", || terminal.text().contains("4 answers gathered").then_some(()));
+    wait_for("the counts", || terminal.text().contains("4 replies gathered").then_some(()));
     terminal.stop();
     signal(&workers, Signal::TERM);
     ends(workers, 0);

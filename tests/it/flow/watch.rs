@@ -68,7 +68,7 @@ fn ten_providers_are_asked_and_all_ten_quotes_come_in() {
 
     let stopped = workers.stop();
     assert!(stopped.stderr.contains("done: 10 requests: 10 quoted\n"));
-    assert!(stopped.stderr.contains("consumer: 10 answers gathered\n"));
+    assert!(stopped.stderr.contains("consumer: 10 replies gathered\n"));
 }
 
 #[test]

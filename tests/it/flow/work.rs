@@ -28,9 +28,9 @@ fn workers_and_consumer_run_apart() {
     stack.rydes("quotes --watch").run().exits(0);
     assert_eq!((workers.count("gathered"), consumer.count("gathered")), (0, 3));
     let said = consumer.stop().stderr;
-    assert!(said.contains("consumer: 3 answers gathered\n"), "{said}");
+    assert!(said.contains("consumer: 3 replies gathered\n"), "{said}");
     let said = workers.stop().stderr;
-    assert!(!said.contains(" answers gathered"), "{said}");
+    assert!(!said.contains(" replies gathered"), "{said}");
 }
 
 #[test]
@@ -266,7 +266,7 @@ fn workers_show_how_they_behave_and_account_for_requests_only_when_asked() {
         stack.rydes("quotes --watch").run();
         let said = workers.stop().stderr;
         assert!(said.contains("done: 2 requests: 2 declined\n"), "{said}");
-        assert!(said.contains("consumer: 2 answers gathered\n"), "{said}");
+        assert!(said.contains("consumer: 2 replies gathered\n"), "{said}");
         assert_eq!(said.contains("ReceiveMessage"), is_told, "{said}");
         assert_eq!(said.contains("\nrequests: "), is_told, "{said}");
     }
@@ -282,7 +282,7 @@ fn failures_are_red_and_late_answers_amber_in_the_lines_of_workers() {
     let run = "--color always providers run --progress plain --behavior steady \
                --fault UnicornManagementResource1=error --fault UnicornManagementResource2=slow:3s";
     let workers = stack.background(run);
-    workers.says("consumer of replies");
+    workers.says("response consumer");
     stack.submit("--deadline 2s");
     workers.shows(" late ");
     let told = workers.stop().stdout;

@@ -195,5 +195,5 @@ fn what_a_program_prints_for_its_owner_is_made_safe() {
     assert!(ran.stderr.contains(r"acme:   \u{1b}[31mred\u{1b}[0m"), "{}", ran.stderr);
     assert!(!ran.stderr.contains('\u{1b}'), "{}", ran.stderr);
     let line = ran.stderr.lines().find(|line| line.contains(" acme: 1 attempt, "));
-    assert!(line.is_some_and(|line| line.contains("half of its answers within")), "{}", ran.stderr);
+    assert!(line.is_some_and(|line| line.contains("half of its replies within")), "{}", ran.stderr);
 }

@@ -261,7 +261,7 @@ fn stopping(columns: u16) -> String {
     stack.rydes("setup --providers 3").run().exits(0);
     let run = "providers run --behavior steady --seed 7 --think 60s..60s --fault UnicornManagementResource2=decline:no";
     let idle = Running::start(&stack, columns, run);
-    idle.until(|screen| screen.contains("0 answers gathered"));
+    idle.until(|screen| screen.contains("0 replies gathered"));
     idle.signal();
     let waits = idle.until(|screen| screen.contains("stopping: "));
     let rest = idle.ends(0);

@@ -21,7 +21,7 @@ use super::{PATIENCE, Ran, Rydes, json, on_terminal, rydes, shell, wait_for};
 pub const PROVIDER_DEAD_LETTERS: &str = "RequestForQuotesDeadLetters";
 /// The queue of the answers.
 pub const RESPONSES: &str = "RequestForQuotesResponseQueue";
-/// The dead letters of the consumer of replies.
+/// The dead letters of the response consumer.
 pub const RESPONSE_DEAD_LETTERS: &str = "RequestForQuotesResponseDeadLetters";
 
 /// A stack that no other test has.

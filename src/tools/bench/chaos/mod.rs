@@ -46,7 +46,7 @@ pub struct ChaosPlan {
     pub rate: f64,
     pub providers: Vec<ProviderName>,
     pub behaviour: Behaviour,
-    /// Worker processes. Each runs all providers and the consumer of replies.
+    /// Worker processes. Each runs all providers and the response consumer.
     pub workers: usize,
     /// Kills. Each killed process is replaced at once.
     pub kills: u32,
