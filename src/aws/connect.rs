@@ -214,6 +214,13 @@ impl Aws {
         error.fatal().hint(self.remedy(Remedy::SetUp))
     }
 
+    /// The same stack, whose errors have other hints.
+    #[must_use]
+    pub fn with_remedies(mut self, remedies: Remedies) -> Self {
+        self.location.remedies = remedies;
+        self
+    }
+
     pub(crate) fn remedy(&self, remedy: Remedy) -> String {
         self.location.remedies.words(remedy)
     }

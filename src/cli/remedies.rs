@@ -1,7 +1,22 @@
-//! What a user can do about an error of the backend, as command lines.
+//! What a user can do about an error of the backend, as command lines for this machine, or in words for others.
 
 use crate::aws::{Remedies, Remedy};
 use crate::settings::{Backend, Settings};
+
+/// For those who may sit at another machine: the options of this one are not theirs to see, nor of use to them.
+pub(super) fn remedies_for_others(settings: &Settings) -> Remedies {
+    let here = remedies(settings);
+    Remedies::new(move |remedy| match remedy {
+        Remedy::SetUp => "the stack must be set up on the server's machine".to_owned(),
+        Remedy::StartLocalStack => {
+            "LocalStack must be started on the machine that runs it".to_owned()
+        }
+        Remedy::LogIn => "the server's machine must log in to AWS".to_owned(),
+        Remedy::ChooseRegion | Remedy::NameRegion | Remedy::Adopt | Remedy::RemoveByHand => {
+            here.words(remedy)
+        }
+    })
+}
 
 pub(super) fn remedies(settings: &Settings) -> Remedies {
     let settings = settings.clone();

@@ -15,6 +15,7 @@ use tokio::time::sleep;
 
 use super::recent::REMEMBERED;
 use super::recent::Recent;
+use super::remedies::remedies_for_others;
 use super::submit::deadline;
 use super::{Context, env};
 use crate::aws::Aws;
@@ -71,15 +72,20 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let served = Arc::new(Served::default());
     let recent = Recent::of(&aws, env);
     let stop = context.shutdown.part();
+    // There is no authentication, and a host name is that of a proxy in front: others may read and guess.
+    let is_private = at.ip().is_loopback() && command.hosts.is_empty();
+    let shown = if is_private {
+        aws.clone()
+    } else {
+        aws.clone().with_remedies(remedies_for_others(&settings))
+    };
     let serving = Box::pin(serve::run(
         listener,
-        aws.clone(),
+        shown,
         serve::ServeSettings {
             deadline: command.deadline.unwrap_or(DEADLINE),
-            commands: commands(&settings, &command, at),
-            // A prefix is quickly guessed, and there is no authentication. A host name is that of a proxy in front.
-            find: (at.ip().is_loopback() && command.hosts.is_empty())
-                .then(|| finder(&aws, &settings)),
+            commands: is_private.then(|| Arc::new(commands(&settings, &command, at))),
+            find: is_private.then(|| finder(&aws, &settings)),
             hosts: Hosts::new(command.hosts, Some(at.ip())),
         },
         &stop,

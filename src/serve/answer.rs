@@ -54,6 +54,14 @@ impl Problem {
         self
     }
 
+    /// Says what to do.
+    pub(super) fn with_hint(mut self, hint: Option<&str>) -> Self {
+        if let Some(hint) = hint {
+            self.body["hint"] = json!(hint);
+        }
+        self
+    }
+
     pub(super) fn no_such_rfq() -> Self {
         Self::new(StatusCode::NOT_FOUND, "no such RFQ")
     }
@@ -68,8 +76,7 @@ impl Problem {
     pub(super) fn unknown(error: &Error, id: &RfqId) -> Self {
         let mut problem = Self::from(error);
         problem.body["rfq-id"] = json!(id.as_str());
-        problem.body["hint"] = json!("submit it again with this `rfq-id`: nothing is doubled");
-        problem
+        problem.with_hint(Some("submit it again with this `rfq-id`: nothing is doubled"))
     }
 }
 
@@ -112,10 +119,8 @@ impl From<&Error> for Problem {
         if let Some(field) = error.field() {
             problem.body["field"] = json!(field);
         }
-        if let Some(hint) = error.hints().first() {
-            problem.body["hint"] = json!(hint);
-        }
         problem.retry_after = is_ours(error).then_some(LATER);
+        let problem = problem.with_hint(error.hints().first().map(String::as_str));
         match kind(error) {
             Some(kind) => problem.of_kind(kind),
             None => problem,

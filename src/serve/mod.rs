@@ -78,8 +78,8 @@ pub struct ServeSettings {
     /// For an RFQ that names no deadline.
     pub deadline: Duration,
     pub hosts: Hosts,
-    /// Command lines that the page shows.
-    pub commands: Commands,
+    /// Command lines that the page and the errors show; `None` where others than this machine's users may see them.
+    pub commands: Option<Arc<Commands>>,
     /// Finds the RFQ whose id begins like this. Without it, only a whole id is found.
     pub find: Option<Finder>,
 }
@@ -139,7 +139,7 @@ pub async fn run(
         watches: Watches::new(
             aws.clone(),
             Arc::clone(&filters),
-            Arc::new(settings.commands.clone()),
+            settings.commands.clone(),
             Arc::clone(&report),
         ),
         filters,

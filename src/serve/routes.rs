@@ -71,7 +71,7 @@ pub(super) fn router(state: Arc<AppState>) -> Router {
 
 /// What the page shows about this server.
 async fn about(State(state): State<Arc<AppState>>) -> Response {
-    let commands = &state.settings.commands;
+    let commands = state.settings.commands.as_deref();
     let about = json!({
         "stack": state.aws.names.stack().as_str(),
         "target": state.aws.target_line(),
@@ -79,10 +79,10 @@ async fn about(State(state): State<Arc<AppState>>) -> Response {
         "deadline": show_duration(state.settings.deadline),
         "finds-prefixes": state.settings.find.is_some(),
         "commands": {
-            "serve": commands.serve,
-            "start-backend": commands.start_backend,
-            "set-up": commands.set_up,
-            "status": commands.status,
+            "serve": commands.map(|commands| &commands.serve),
+            "start-backend": commands.map(|commands| &commands.start_backend),
+            "set-up": commands.map(|commands| &commands.set_up),
+            "status": commands.map(|commands| &commands.status),
         },
     });
     json_answer(StatusCode::OK, compact_json(&about))
@@ -105,7 +105,10 @@ async fn submit(State(state): State<Arc<AppState>>, request: Request) -> RouteRe
         Ok(None) => Err(Problem::busy("too many requests at once; nothing was sent")),
         Ok(Some(Scattered::Published(row) | Scattered::Answered(row))) => Ok(submitted(&row.id)),
         Ok(Some(Scattered::Unknown(error))) => Err(Problem::unknown(&error, &id)),
-        Err(error) => Err(error.into()),
+        Err(error) => {
+            let hint = state.set_up().filter(|_| error.kind() == Kind::NoProvider);
+            Err(Problem::from(error).with_hint(hint))
+        }
     }
 }
 
@@ -283,8 +286,15 @@ pub(super) struct Readiness {
     last: Mutex<Option<(Instant, Probed)>>,
 }
 
-/// The number of subscribed providers, or the kind of the problem and the problem.
-type Probed = Result<usize, (&'static str, String)>;
+/// The number of subscribed providers, or what is wrong.
+type Probed = Result<usize, Unready>;
+
+#[derive(Debug, Clone)]
+struct Unready {
+    kind: &'static str,
+    error: String,
+    hint: Option<String>,
+}
 
 /// `GET /readyz`: 200 when the stack answers and a provider is subscribed.
 async fn ready(State(state): State<Arc<AppState>>) -> RouteResult {
@@ -296,9 +306,17 @@ async fn ready(State(state): State<Arc<AppState>>) -> RouteResult {
         let looked = within(READY_TIMEOUT, state.look()).await;
         tell(&state.report, Operation::Probing, looked.as_ref().err());
         let probed = match looked {
-            Ok(0) => Err(("no-provider", "no provider is subscribed".to_owned())),
+            Ok(0) => Err(Unready {
+                kind: "no-provider",
+                error: "no provider is subscribed".to_owned(),
+                hint: state.set_up().map(str::to_owned),
+            }),
             Ok(providers) => Ok(providers),
-            Err(error) => Err((kind(&error).unwrap_or("backend"), error.in_full())),
+            Err(error) => Err(Unready {
+                kind: kind(&error).unwrap_or("backend"),
+                error: error.in_full(),
+                hint: error.hints().first().cloned(),
+            }),
         };
         *last = Some((Instant::now(), probed.clone()));
         probed
@@ -308,11 +326,18 @@ async fn ready(State(state): State<Arc<AppState>>) -> RouteResult {
             let ready = json!({"status": "ready", "providers": providers});
             Ok(json_answer(StatusCode::OK, compact_json(&ready)))
         }
-        Err((kind, error)) => Err(Problem::busy(&error).of_kind(kind)),
+        Err(Unready { kind, error, hint }) => {
+            Err(Problem::busy(&error).of_kind(kind).with_hint(hint.as_deref()))
+        }
     }
 }
 
 impl AppState {
+    /// The command line that subscribes providers.
+    fn set_up(&self) -> Option<&str> {
+        self.settings.commands.as_deref().map(|commands| commands.set_up.as_str())
+    }
+
     /// Asks topic and table; returns how many providers are subscribed.
     async fn look(&self) -> Result<usize> {
         let no_rfq = RfqId::parse(NO_RFQ).expect("an id has at least one character");

@@ -25,7 +25,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 /// What the queues of one RFQ have said. Looks run beside the poller, so that slow queues do not hold it up.
 pub(super) struct QueueCheck {
     aws: Aws,
-    commands: Arc<Commands>,
+    commands: Option<Arc<Commands>>,
     began: Instant,
     looks: Looks,
     looking: Option<AbortOnDropHandle<Option<Unread>>>,
@@ -48,7 +48,7 @@ impl Looks {
 }
 
 impl QueueCheck {
-    pub(super) fn new(aws: Aws, commands: Arc<Commands>) -> Self {
+    pub(super) fn new(aws: Aws, commands: Option<Arc<Commands>>) -> Self {
         Self {
             aws,
             commands,
@@ -71,9 +71,10 @@ impl QueueCheck {
         }
         if self.looks.is_due() && self.looking.is_none() && self.waited(gathering) >= SUSPICIOUS {
             self.looks.begin();
-            let (aws, commands) = (self.aws.clone(), Arc::clone(&self.commands));
+            let (aws, commands) = (self.aws.clone(), self.commands.clone());
             let expected = gathering.request.expected.clone();
-            let look = tokio::spawn(async move { look(&aws, &commands, &expected?).await });
+            let look =
+                tokio::spawn(async move { look(&aws, commands.as_deref(), &expected?).await });
             self.looking = Some(AbortOnDropHandle::new(look));
         }
         self.said.clone()
@@ -87,13 +88,13 @@ impl QueueCheck {
 }
 
 /// Reads the queues of the expected providers. A look that fails says nothing.
-async fn look(aws: &Aws, commands: &Commands, expected: &[Responder]) -> Option<Unread> {
+async fn look(aws: &Aws, commands: Option<&Commands>, expected: &[Responder]) -> Option<Unread> {
     let depths = timeout(LIMIT, depths(aws, expected)).await.ok()?.ok()?;
     said(&depths.backlog(), expected.len(), commands)
 }
 
 /// The words for what no worker reads; `None` where workers are at it.
-fn said(backlog: &Backlog<'_>, all: usize, commands: &Commands) -> Option<Unread> {
+fn said(backlog: &Backlog<'_>, all: usize, commands: Option<&Commands>) -> Option<Unread> {
     let (said, command) = match backlog {
         Backlog::Replies(replies) => {
             let held = match replies {
@@ -101,7 +102,7 @@ fn said(backlog: &Backlog<'_>, all: usize, commands: &Commands) -> Option<Unread
                 _ => format!("{replies} unread replies"),
             };
             let said = format!("The response queue holds {held}. Is a consumer running?");
-            (said, Some(commands.run_consumer.clone()))
+            (said, commands.map(|commands| commands.run_consumer.clone()))
         }
         Backlog::Requests(of) => {
             let held = match of.len() {
@@ -122,15 +123,13 @@ fn said(backlog: &Backlog<'_>, all: usize, commands: &Commands) -> Option<Unread
 
 /// Whether the workers of these providers run, as a question, and the command that runs them. A real provider needs
 /// its own program or endpoint.
-fn running(of: &[&Responder], commands: &Commands) -> (&'static str, Option<String>) {
-    let run = &commands.run_providers;
+fn running(of: &[&Responder], commands: Option<&Commands>) -> (&'static str, Option<String>) {
+    let run = commands.map(|commands| &commands.run_providers);
     match of {
-        _ if of.iter().any(|who| is_simulated(who)) => {
-            ("Are the providers running?", Some(run.clone()))
-        }
+        _ if of.iter().any(|who| is_simulated(who)) => ("Are the providers running?", run.cloned()),
         [real] => {
             let name = printable(real.as_str());
-            ("Is its worker running?", Some(format!("{run} {name} -- PROGRAM")))
+            ("Is its worker running?", run.map(|run| format!("{run} {name} -- PROGRAM")))
         }
         _ => ("Are their workers running?", None),
     }
@@ -171,12 +170,15 @@ mod tests {
         };
         let [acme, globex, simulated] =
             ["acme", "globex", "UnicornManagementResource1"].map(Responder::stored);
-        let command = |backlog: Backlog<'_>| said(&backlog, 3, &commands).map(|said| said.command);
+        let command =
+            |backlog: Backlog<'_>| said(&backlog, 3, Some(&commands)).map(|said| said.command);
         let run = |more: &str| Some(Some(format!("rydes providers run{more}")));
         assert_eq!(command(Backlog::Requests(vec![&acme])), run(" acme -- PROGRAM"));
         assert_eq!(command(Backlog::Requests(vec![&acme, &simulated])), run(""));
         assert_eq!(command(Backlog::Requests(vec![&acme, &globex])), Some(None));
         assert_eq!(command(Backlog::Replies(1)), Some(Some(line("rydes consumer run"))));
         assert_eq!(command(Backlog::Gathering), None);
+        let unnamed = said(&Backlog::Replies(1), 3, None).expect("it is said");
+        assert_eq!(unnamed.command, None, "others have no command lines");
     }
 }

@@ -35,7 +35,7 @@ pub(super) struct Watches {
 struct Reader {
     aws: Aws,
     filters: Arc<Filters>,
-    commands: Arc<Commands>,
+    commands: Option<Arc<Commands>>,
     report: Reporter,
 }
 
@@ -102,7 +102,7 @@ impl Watches {
     pub(super) fn new(
         aws: Aws,
         filters: Arc<Filters>,
-        commands: Arc<Commands>,
+        commands: Option<Arc<Commands>>,
         report: Reporter,
     ) -> Self {
         Self { reader: Reader { aws, filters, commands, report }, open: Arc::default() }

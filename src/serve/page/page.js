@@ -136,8 +136,9 @@ const submit = async () => {
     at("route").focus();
   } catch {
     const { said } = trouble("server");
-    const look = element("code", "", about.commands.status);
-    complain("form", `${said}. The request may or may not have been published; to see: `, look);
+    const { status } = about.commands;
+    const look = status ? ["; to see: ", element("code", "", status)] : [];
+    complain("form", `${said}. The request may or may not have been published`, ...look);
   } finally {
     button.removeAttribute("aria-disabled");
     button.textContent = "Ask all providers";

@@ -34,7 +34,8 @@ export const name = (prefix, rest) => {
   return made;
 };
 
-// What is wrong, what to do about it, and the command that does it.
+// What is wrong, what to do about it, the command that does it, and the words where there is no command: beyond the
+// server's machine.
 const TROUBLES = {
   server: () => ["The rydes server does not respond", "Start it", about.commands.serve],
   // It may be suspended, or the network may be down.
@@ -42,8 +43,8 @@ const TROUBLES = {
   unreachable: () => {
     const said = `${about.backend} does not respond`;
     const command = about.commands["start-backend"];
-    if (!command) return [said, "It must be started on the machine that runs it"];
-    return [said, about.backend === "AWS" ? "See what is wrong" : "Start it", command];
+    if (about.backend === "AWS") return [said, "See what is wrong", command];
+    return [said, "Start it", command, "It must be started on the machine that runs it"];
   },
   "not-set-up": () => ["The stack is not set up", "Set it up", about.commands["set-up"]],
   "no-provider": () => ["No provider is subscribed", "Add the simulated ones", about.commands["set-up"]],
@@ -53,7 +54,7 @@ const TROUBLES = {
 };
 
 export const trouble = (kind) => {
-  const [said, todo, command] = (TROUBLES[kind] ?? TROUBLES.backend)();
-  if (!command) return { said, todo: todo ? [todo] : [] };
+  const [said, todo, command, elsewhere = todo && `${todo} on the server's machine`] = (TROUBLES[kind] ?? TROUBLES.backend)();
+  if (!command) return { said, todo: elsewhere ? [elsewhere] : [] };
   return { said, todo: [`${todo}: `, element("code", "", command)] };
 };

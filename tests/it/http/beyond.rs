@@ -84,3 +84,59 @@ fn an_rfq_is_found_by_a_prefix_on_this_machine_alone() {
     assert_eq!(find(&proxied, &id).status, 200);
     assert_eq!(get(&format!("{}/about", proxied.url)).json()["finds-prefixes"], false);
 }
+
+#[test]
+fn command_lines_are_for_the_users_of_this_machine_alone() {
+    let stack = Stack::set_up(1);
+    let local = stack.serve();
+    let open = Server::start(stack.rydes("serve --listen 0.0.0.0:0 --output jsonl"));
+    let proxied =
+        Server::start(stack.rydes("serve --listen 127.0.0.1:0 --host rides.example -o jsonl"));
+    let url = |server: &Server, path: &str| {
+        format!("{}{path}", server.url.replace("0.0.0.0", "127.0.0.1"))
+    };
+    let hint = |server: &Server, path: &str| {
+        let answer = get(&url(server, path));
+        assert_eq!(answer.status, 503, "{answer:?}");
+        answer.json()["hint"].clone()
+    };
+    let ends = |said: &Value, end: &str| said.as_str().is_some_and(|said| said.ends_with(end));
+    let about = |server: &Server| get(&url(server, "/about")).json()["commands"].take();
+    for name in ["serve", "start-backend", "set-up", "status"] {
+        assert!(about(&local)[name].as_str().is_some_and(|line| line.starts_with("rydes ")));
+        for beyond in [&open, &proxied] {
+            assert_eq!(about(beyond)[name], Value::Null, "{name}");
+        }
+    }
+    // No provider is subscribed.
+    stack.rydes(&format!("providers remove {}", provider(1))).run().exits(0);
+    let ride = r#"{"from": "A", "to": "B"}"#;
+    let submit = |server: &Server| {
+        let refused = post(&url(server, "/submit-instant-ride-rfq"), ride, &[]);
+        assert_eq!(refused.status, 503, "{refused:?}");
+        refused.json()["hint"].clone()
+    };
+    wait_for("none is subscribed", || (local.get("/readyz").status == 503).then_some(()));
+    assert!(ends(&hint(&local, "/readyz"), " setup"));
+    wait_for("nothing is taken", || (local.post(ride).status == 503).then_some(()));
+    assert!(ends(&submit(&local), " setup"));
+    for beyond in [&open, &proxied] {
+        assert_eq!(hint(beyond, "/readyz"), Value::Null);
+        assert_eq!(submit(beyond), Value::Null);
+    }
+    // The stack is incomplete.
+    stack.delete_table();
+    wait_for("it is noticed", || {
+        (local.get("/readyz").json()["kind"] == "not-set-up").then_some(())
+    });
+    for path in ["/readyz", "/query-instant-ride-rfq/x", "/rfqs/x/events"] {
+        let here = hint(&local, path);
+        assert!(here.as_str().is_some_and(|said| said.contains(" setup")), "{path}: {here}");
+        for beyond in [&open, &proxied] {
+            let told = wait_for("it is noticed", || {
+                Some(hint(beyond, path)).filter(|hint| !hint.is_null())
+            });
+            assert_eq!(told, "the stack must be set up on the server's machine", "{path}");
+        }
+    }
+}

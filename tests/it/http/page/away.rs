@@ -273,4 +273,10 @@ fn a_stack_that_is_not_set_up_any_more_names_the_command() {
     browser.sees("#away", "The stack is not set up");
     assert!(browser.text("#away code").ends_with(" setup"), "{}", browser.text("#away"));
     speaks_plainly(&browser);
+    // Beyond this machine there is no command line.
+    let proxied =
+        Server::start(stack.rydes("serve --listen 127.0.0.1:0 --host rides.example -o jsonl"));
+    browser.open(&format!("{}/rfqs/{id}", proxied.url));
+    browser.sees("#away-todo", "Set it up on the server's machine");
+    assert!(browser.texts("code").is_empty(), "{}", browser.text("main"));
 }
