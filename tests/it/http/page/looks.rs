@@ -4,6 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rustix::process::Signal;
 use serde_json::json;
 
 use super::{Answered, put_answers, quote};
@@ -92,7 +93,7 @@ fn while_quotes_arrive() {
 }
 
 #[test]
-fn while_the_deadline_is_far_away() {
+fn while_the_deadline_is_far_away_and_once_the_server_is_suspended() {
     let stack = Stack::set_up(3);
     let server = stack.serve();
     let id = server.submit(r#", "deadline": "10m", "to": "Las Vegas", "best-by": "min:/eta-minutes", "until": ["3", "price:2"]"#);
@@ -101,6 +102,9 @@ fn while_the_deadline_is_far_away() {
     browser.open(&format!("{}/rfqs/{id}", server.url));
     browser.sees("#asked", "ends early after 3 quotes or at 2 or less");
     inspect(&browser, "far");
+    server.process.signal(Signal::STOP);
+    browser.sees("#away", "The rydes server does not respond");
+    inspect(&browser, "suspended");
 }
 
 #[test]
