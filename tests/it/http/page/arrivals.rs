@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::table;
+use super::{linked, table};
 use crate::support::browser::{Browser, ENTER, TAB};
 use crate::support::stack::{RESPONSES, Stack, provider};
 use crate::support::wait_for;
@@ -23,8 +23,7 @@ fn ten_quotes_arrive_on_the_page() {
     for text in ["Frank<b>furt", TAB, "Las Vegas", TAB, "cmr", TAB, "10m", ENTER] {
         browser.press(text);
     }
-    wait_for("a deep link", || browser.url().contains("/rfqs/").then_some(()));
-    let id = browser.url().rsplit('/').next().expect("an id").to_owned();
+    let id = linked(&browser);
     assert_eq!(stack.row_when(&id, "-", |_| true)["from"], "Frank<b>furt");
     browser.sees("#route", "Frank<b>furt → Las Vegas");
     browser.sees("#asked", "for cmr");
@@ -110,9 +109,8 @@ fn details_go_out_as_they_were_typed_and_come_back_beside_the_quotes() {
     let typed = "{\n \"seats\": 12345678901234567890.10, \"b\": 1E+5}";
     set("details", typed);
     ask();
-    wait_for("a deep link", || browser.url().contains("/rfqs/").then_some(()));
+    let id = linked(&browser);
     assert_eq!(browser.text("#details-error"), "");
-    let id = browser.url().rsplit('/').next().expect("an id").to_owned();
     let row = stack.row_when(&id, "-", |_| true);
     assert_eq!(row["details"], r#"{"seats":12345678901234567890.10,"b":1E+5}"#);
     // Of five fields, the first three that most quotes have.

@@ -3,7 +3,7 @@
 use rustix::process::Signal;
 use serde_json::json;
 
-use super::{fill, put_answers, quote};
+use super::{fill, follow, followed, pace, put_answers, quote};
 use crate::support::browser::{Browser, ENTER};
 use crate::support::http::Server;
 use crate::support::proxy::{Proxy, ProxyFault};
@@ -48,11 +48,11 @@ fn a_server_that_comes_back_is_followed_again() {
         || Server::start(stack.rydes(&format!("serve --listen 127.0.0.1:{port} --output jsonl")));
     let server = serve();
     let id = server.submit(r#", "deadline": "10m""#);
-    let browser = Browser::start();
-    browser.open(&format!("{}/rfqs/{id}", server.url));
+    let browser = follow(&server, &id);
     browser.sees("#truth", "0 of 1 answered");
     wait_for("the bar grows", || moves(&browser).then_some(()));
     server.stop();
+    pace(&browser, 6);
     browser.sees("#away", "The rydes server does not respond. The page shows what was known at");
     let command = format!("serve --listen 127.0.0.1:{port}");
     assert!(browser.text("#away code").ends_with(&command), "{}", browser.text("#away"));
@@ -61,6 +61,7 @@ fn a_server_that_comes_back_is_followed_again() {
     assert_eq!(browser.text("#end"), "", "nothing can be ended now");
     speaks_plainly(&browser);
     let grey = looks(&browser);
+    pace(&browser, 1);
     let server = serve();
     wait_for("it is back", || browser.text("#away").is_empty().then_some(()));
     wait_for("the bar grows", || moves(&browser).then_some(()));
@@ -81,11 +82,7 @@ fn enter(browser: &Browser, id: &str) {
 
 #[test]
 fn a_server_that_is_suspended_counts_as_away_until_it_goes_on() {
-    let stack = Stack::set_up(1);
-    let server = stack.serve();
-    let id = server.submit(r#", "deadline": "10m""#);
-    let browser = Browser::start();
-    browser.open(&format!("{}/rfqs/{id}", server.url));
+    let (stack, server, id, browser) = followed(1, r#", "deadline": "10m""#);
     browser.sees("#truth", "0 of 1 answered");
     wait_for("the bar grows", || moves(&browser).then_some(()));
     let lively = looks(&browser);
@@ -99,12 +96,14 @@ fn a_server_that_is_suspended_counts_as_away_until_it_goes_on() {
     assert!(grey.0 < lively.0 && grey.1 != lively.1, "{grey:?} {lively:?}");
     speaks_plainly(&browser);
     // A connection is accepted, and nothing comes from it.
+    pace(&browser, 6);
     browser.run("document.activeElement.blur()");
     browser.reach("retry");
     browser.press(ENTER);
     browser.sees("#retry", "Trying");
     browser.sees("#retry", "Try again");
     browser.sees("#away", "The rydes server does not respond. The page shows what was known at");
+    pace(&browser, 1);
     server.process.signal(Signal::CONT);
     wait_for("it is back", || browser.text("#away").is_empty().then_some(()));
     wait_for("the bar grows", || moves(&browser).then_some(()));
@@ -123,6 +122,7 @@ fn a_suspended_server_keeps_no_button_busy() {
     browser.open(&format!("{}/rfqs/{ended}", server.url));
     browser.sees("#end", "End now");
     server.process.signal(Signal::STOP);
+    pace(&browser, 6);
     browser.run("document.querySelector('#end').click()");
     let said = "It may or may not have been ended: The rydes server does not respond";
     browser.sees("#end-error", said);
@@ -145,6 +145,7 @@ fn a_suspended_server_keeps_no_button_busy() {
     // One that was never seen before.
     enter(&browser, &id);
     browser.sees("#away", said);
+    pace(&browser, 1);
     server.process.signal(Signal::CONT);
     browser.sees("#truth", "0 of 1 answered");
     assert_eq!(browser.text("#away"), "");
@@ -157,21 +158,21 @@ fn a_backend_that_is_slow_is_not_taken_for_a_server_that_is_away() {
     let server = stack.serve_through(&proxy.url);
     let id = server.submit(r#", "deadline": "10m""#);
     let browser = Browser::start();
-    proxy.fail("Query", 1_000, ProxyFault::Hold);
-    browser.open(&format!("{}/rfqs/{id}", server.url));
+    browser.open(&server.url);
+    browser.sees("#lead", "1 provider is subscribed");
+    proxy.fail("Query", 1_000, ProxyFault::Pause);
+    pace(&browser, 3);
+    enter(&browser, &id);
     browser.sees("#away", "LocalStack did not answer as it should");
-    proxy.heal();
+    pace(&browser, 1);
+    proxy.resume();
     browser.sees("#truth", "0 of 1 answered");
     assert_eq!(browser.text("#away"), "");
 }
 
 #[test]
 fn a_page_that_stood_still_itself_blames_no_server() {
-    let stack = Stack::set_up(1);
-    let server = stack.serve();
-    let id = server.submit(r#", "deadline": "10m""#);
-    let browser = Browser::start();
-    browser.open(&format!("{}/rfqs/{id}", server.url));
+    let (_stack, _server, _id, browser) = followed(1, r#", "deadline": "10m""#);
     browser.sees("#truth", "0 of 1 answered");
     // An hour passes at once, as on a suspended laptop, and in a tab that is hidden.
     browser.run(
@@ -204,8 +205,7 @@ fn a_backend_that_is_away_stops_what_moves_until_it_is_back() {
     let server = stack.serve_through(&proxy.url);
     let id = server.submit(r#", "deadline": "10m""#);
     put_answers(&stack, &id, &[(1, quote(16), 900)]);
-    let browser = Browser::start();
-    browser.open(&format!("{}/rfqs/{id}", server.url));
+    let browser = follow(&server, &id);
     browser.sees("#answer", "Best so far 16");
     proxy.fail("Query", 10_000, ProxyFault::CutBefore);
     browser.sees("#away", "LocalStack does not respond");
@@ -239,10 +239,10 @@ fn a_backend_that_is_gone_is_said_in_words_wherever_it_is_needed() {
     browser.sees("#look", "Try again");
     fill(&browser, "rfq-id", &id);
     browser.press(ENTER);
-    browser.sees("#rfq-id-error", "LocalStack does not respond");
     fill(&browser, "from", "A");
     fill(&browser, "to", "B");
     browser.press(ENTER);
+    browser.sees("#rfq-id-error", "LocalStack does not respond");
     browser.sees("#form-error", "LocalStack does not respond; nothing was sent");
     speaks_plainly(&browser);
     browser.open(&format!("{}/rfqs/{id}", server.url));
@@ -263,11 +263,7 @@ fn a_backend_that_is_gone_is_said_in_words_wherever_it_is_needed() {
 
 #[test]
 fn a_stack_that_is_not_set_up_any_more_names_the_command() {
-    let stack = Stack::set_up(1);
-    let server = stack.serve();
-    let id = server.submit(r#", "deadline": "10m""#);
-    let browser = Browser::start();
-    browser.open(&format!("{}/rfqs/{id}", server.url));
+    let (stack, _server, id, browser) = followed(1, r#", "deadline": "10m""#);
     browser.sees("#answer", "No quote yet");
     stack.delete_table();
     browser.sees("#away", "The stack is not set up");

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Answered, put_answers, quote};
+use super::{Answered, follow, followed, put_answers, quote};
 use crate::support::browser::Browser;
 use crate::support::stack::{RESPONSES, Stack, provider};
 
@@ -21,8 +21,7 @@ fn over(stack: &Stack) -> (crate::support::http::Server, Browser) {
     let server = stack.serve();
     let id = server.submit(r#", "deadline": "2s""#);
     put_answers(stack, &id, &one_of_each());
-    let browser = Browser::start();
-    browser.open(&format!("{}/rfqs/{id}", server.url));
+    let browser = follow(&server, &id);
     browser.sees("#answer", "Best 16");
     browser.sees("#rows tr.late", "late");
     (server, browser)
@@ -39,26 +38,31 @@ fn edges(browser: &Browser, selector: &str) -> Vec<[f64; 4]> {
 }
 
 #[test]
-fn each_row_has_its_bar_under_one_line_for_the_deadline() {
+fn each_row_has_its_bar_under_one_line_for_the_deadline_in_a_colour_that_means_one_thing() {
     let stack = Stack::set_up(5);
     let (_server, browser) = over(&stack);
+    bars_end_at_the_line_of_the_deadline(&browser);
+    colours_are_those_of_the_legend_and_a_word_says_the_same(&browser);
+}
+
+fn bars_end_at_the_line_of_the_deadline(browser: &Browser) {
     for width in [360, 768, 1_280] {
         browser.look(width, 800, "light");
-        let rows = edges(&browser, "#rows tr");
+        let rows = edges(browser, "#rows tr");
         assert_eq!(rows.len(), 5);
-        let [line] = edges(&browser, "#lines .deadline")[..] else { panic!("one line") };
+        let [line] = edges(browser, "#lines .deadline")[..] else { panic!("one line") };
         assert!(line[1] < rows[0][1] && line[3] >= rows[4][3] - 1.0, "{line:?} spans {rows:?}");
         browser.sees("#scale .deadline", "deadline 2 s");
-        let [label] = edges(&browser, "#scale .deadline")[..] else { panic!("one label") };
+        let [label] = edges(browser, "#scale .deadline")[..] else { panic!("one label") };
         assert!(label[0] <= line[0] && line[2] <= label[2], "{label:?} names {line:?}");
         // What came in time ends before the line, what came late behind it.
-        let [best] = edges(&browser, "tr.best .work")[..] else { panic!("one bar") };
-        let [late] = edges(&browser, "tr.late .work")[..] else { panic!("one bar") };
+        let [best] = edges(browser, "tr.best .work")[..] else { panic!("one bar") };
+        let [late] = edges(browser, "tr.late .work")[..] else { panic!("one bar") };
         assert!(best[2] < line[0] && late[0] < line[0] && late[2] > line[2], "{best:?} {late:?}");
         // The silent one was waited for until then.
-        let [waited] = edges(&browser, "tr.silent .waits")[..] else { panic!("one bar") };
+        let [waited] = edges(browser, "tr.silent .waits")[..] else { panic!("one bar") };
         assert!((waited[2] - line[0]).abs() < 3.0, "{waited:?} {line:?}");
-        let (names, bars) = (edges(&browser, "#rows td.who"), edges(&browser, "#rows .times"));
+        let (names, bars) = (edges(browser, "#rows td.who"), edges(browser, "#rows .times"));
         for (name, bar) in names.iter().zip(&bars) {
             if width == 360 {
                 assert!(bar[1] >= name[3] - 1.0, "the bar {bar:?} is under the name {name:?}");
@@ -69,10 +73,7 @@ fn each_row_has_its_bar_under_one_line_for_the_deadline() {
     }
 }
 
-#[test]
-fn a_colour_means_one_thing_and_the_legend_and_a_word_say_which() {
-    let stack = Stack::set_up(5);
-    let (_server, browser) = over(&stack);
+fn colours_are_those_of_the_legend_and_a_word_says_the_same(browser: &Browser) {
     let colour = |selector: &str| {
         let text = browser.run(&format!(
             "return getComputedStyle(document.querySelector({})).backgroundColor",
@@ -109,8 +110,7 @@ fn columns_stay_where_they_are_while_rows_arrive() {
     let server = stack.serve();
     let _consumer = stack.background("consumer run --output jsonl --poll-wait 2s");
     let id = server.submit(r#", "deadline": "10m", "best-by": "min:/eta""#);
-    let browser = Browser::start();
-    browser.open(&format!("{}/rfqs/{id}", server.url));
+    let browser = follow(&server, &id);
     browser.sees("#rows tr", "waiting");
     browser.sees("#by", "eta");
     let columns = |browser: &Browser| -> Vec<[f64; 2]> {
@@ -138,12 +138,9 @@ fn columns_stay_where_they_are_while_rows_arrive() {
 
 #[test]
 fn a_deadline_that_is_far_away_is_on_the_axis_too() {
-    let stack = Stack::set_up(2);
-    let server = stack.serve();
-    let id = server.submit(r#", "deadline": "10m""#);
+    let (stack, _server, id, browser) = followed(2, r#", "deadline": "10m""#);
     put_answers(&stack, &id, &[(1, quote(16), 900)]);
-    let browser = Browser::start();
-    browser.open(&format!("{}/rfqs/{id}", server.url));
+    browser.sees("#answer", "Best so far 16");
     browser.sees("#scale .deadline", "deadline 10 min");
     let (line, chart) = (edges(&browser, "#lines .deadline")[0], edges(&browser, "#chart")[0]);
     assert!(line[2] < chart[2], "{line:?} is inside {chart:?}");

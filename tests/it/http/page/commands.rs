@@ -2,19 +2,18 @@
 
 use serde_json::json;
 
-use super::{fill, put_answers, quote};
+use super::{fill, followed, linked, put_answers, quote};
 use crate::support::browser::{Browser, ENTER, TAB};
 use crate::support::stack::{RESPONSES, Stack, provider};
 use crate::support::wait_for;
 
 #[test]
-fn end_now_closes_it_while_it_goes_on() {
-    let stack = Stack::set_up(2);
-    let server = stack.serve();
-    let id = server.submit(r#", "deadline": "10m""#);
+fn end_now_closes_it_while_it_goes_on_and_a_refusal_says_why() {
+    let (stack, _server, id, browser) = followed(2, r#", "deadline": "10m""#);
     put_answers(&stack, &id, &[(1, quote(16), 900)]);
-    let browser = Browser::start();
-    browser.open(&format!("{}/rfqs/{id}", server.url));
+    browser.sees("#end", "End now");
+    refusals_say_why(&browser);
+    browser.reload();
     browser.sees("#end", "End now");
     browser.reach("end");
     browser.press(ENTER);
@@ -30,14 +29,8 @@ fn end_now_closes_it_while_it_goes_on() {
     assert!(complaints.is_empty(), "{complaints:?}");
 }
 
-#[test]
-fn an_end_that_is_refused_says_why() {
-    let stack = Stack::set_up(1);
-    let server = stack.serve();
-    let id = server.submit(r#", "deadline": "10m""#);
-    let browser = Browser::start();
-    browser.open(&format!("{}/rfqs/{id}", server.url));
-    browser.sees("#end", "End now");
+/// What the page says when the server does not end the RFQ.
+fn refusals_say_why(browser: &Browser) {
     let refused = json!({"error": "a page of another origin may not"}).to_string();
     let away = json!({"error": "x", "kind": "unreachable"}).to_string();
     for (status, body, said) in [
@@ -69,8 +62,7 @@ fn what_ends_it_early_is_typed_and_said() {
     assert_eq!(browser.focus(), "until");
     fill(&browser, "until", "1, price:20");
     browser.press(ENTER);
-    wait_for("a deep link", || browser.url().contains("/rfqs/").then_some(()));
-    let id = browser.url().rsplit('/').next().expect("an id").to_owned();
+    let id = linked(&browser);
     let row = stack.row_when(&id, "-", |_| true);
     assert_eq!(row["until"], json!(["all", "1", "price:20"]));
     browser.sees("#asked", "ends early after 1 quote or at 20 or less");
@@ -80,11 +72,7 @@ fn what_ends_it_early_is_typed_and_said() {
 
 #[test]
 fn queues_that_are_not_read_are_named_with_the_command() {
-    let stack = Stack::set_up(2);
-    let server = stack.serve();
-    let id = server.submit(r#", "deadline": "10m""#);
-    let browser = Browser::start();
-    browser.open(&format!("{}/rfqs/{id}", server.url));
+    let (stack, server, _id, browser) = followed(2, r#", "deadline": "10m""#);
     browser.sees("#unread", "The queues of all 2 providers hold unread requests");
     let command = browser.text("#unread code");
     assert!(command.starts_with("rydes") && command.ends_with("providers run"), "{command}");

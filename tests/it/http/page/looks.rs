@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::json;
 
-use super::{Answered, put_answers, quote};
+use super::{Answered, follow, followed, pace, put_answers, quote};
 use crate::support::browser::Browser;
 use crate::support::proxy::Proxy;
 use crate::support::stack::Stack;
@@ -94,27 +94,24 @@ fn while_quotes_arrive() {
 
 #[test]
 fn while_the_deadline_is_far_away_and_once_the_server_is_suspended() {
-    let stack = Stack::set_up(3);
-    let server = stack.serve();
-    let id = server.submit(r#", "deadline": "10m", "to": "Las Vegas", "best-by": "min:/eta-minutes", "until": ["3", "price:2"]"#);
+    let (stack, server, id, browser) = followed(
+        3,
+        r#", "deadline": "10m", "to": "Las Vegas", "best-by": "min:/eta-minutes", "until": ["3", "price:2"]"#,
+    );
     put_answers(&stack, &id, &answers(2_500)[..1]);
-    let browser = Browser::start();
-    browser.open(&format!("{}/rfqs/{id}", server.url));
+    browser.sees("#answer", "Best so far 16");
     browser.sees("#asked", "ends early after 3 quotes or at 2 or less");
     inspect(&browser, "far");
     server.process.signal(Signal::STOP);
+    pace(&browser, 6);
     browser.sees("#away", "The rydes server does not respond");
     inspect(&browser, "suspended");
 }
 
 #[test]
 fn when_it_is_over() {
-    let stack = Stack::set_up(10);
-    let server = stack.serve();
-    let id = server.submit(r#", "deadline": "5s", "to": "Las Vegas""#);
+    let (stack, _server, id, browser) = followed(10, r#", "deadline": "5s", "to": "Las Vegas""#);
     put_answers(&stack, &id, &answers(u64::MAX));
-    let browser = Browser::start();
-    browser.open(&format!("{}/rfqs/{id}", server.url));
     browser.sees("#answer", "Best 16 · UnicornManagementResource1 · 1.9 s");
     browser.sees("#truth", "8 of 10 answered");
     browser.sees("#regret", "UnicornManagementResource4");
@@ -124,11 +121,7 @@ fn when_it_is_over() {
 
 #[test]
 fn when_no_queue_is_read() {
-    let stack = Stack::set_up(10);
-    let server = stack.serve();
-    let id = server.submit(r#", "deadline": "10m""#);
-    let browser = Browser::start();
-    browser.open(&format!("{}/rfqs/{id}", server.url));
+    let (_stack, _server, _id, browser) = followed(10, r#", "deadline": "10m""#);
     browser.sees("#unread", "providers run");
     inspect(&browser, "unread");
 }
@@ -140,8 +133,7 @@ fn when_the_backend_is_gone() {
     let server = stack.serve_through(&proxy.url);
     let id = server.submit(r#", "deadline": "10m""#);
     put_answers(&stack, &id, &answers(2_500));
-    let browser = Browser::start();
-    browser.open(&format!("{}/rfqs/{id}", server.url));
+    let browser = follow(&server, &id);
     browser.sees("#answer", "Best so far 16");
     drop(proxy);
     browser.sees("#away", "LocalStack does not respond");

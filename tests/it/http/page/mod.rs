@@ -10,7 +10,55 @@ mod looks;
 use serde_json::{Value, json};
 
 use crate::support::browser::Browser;
+use crate::support::http::Server;
 use crate::support::stack::{Stack, provider};
+use crate::support::wait_for;
+
+/// A stack with so many providers, its server, an RFQ with more fields, and a browser that shows it.
+fn followed(providers: usize, more: &str) -> (Stack, Server, String, Browser) {
+    let stack = Stack::set_up(providers);
+    let server = stack.serve();
+    let id = server.submit(more);
+    let browser = follow(&server, &id);
+    (stack, server, id, browser)
+}
+
+/// A browser that shows an RFQ.
+fn follow(server: &Server, id: &str) -> Browser {
+    let browser = Browser::start();
+    browser.open(&format!("{}/rfqs/{id}", server.url));
+    browser
+}
+
+/// The id of the RFQ that the page goes on to.
+fn linked(browser: &Browser) -> String {
+    wait_for("a deep link", || {
+        let url = browser.url();
+        url.split_once("/rfqs/").map(|(_, id)| id.to_owned())
+    })
+}
+
+/// From now on, the limits and pauses of the page pass so many times as fast. Its beats do not: it is for a server that
+/// sends none.
+fn pace(browser: &Browser, times: u32) {
+    browser.run(&format!(
+        "if (!window.pace) {{
+           const now = performance.now.bind(performance);
+           let [last, sum] = [now(), now()];
+           performance.now = () => {{
+             const at = now();
+             sum += (at - last) * window.pace;
+             last = at;
+             return sum;
+           }};
+           const later = window.setTimeout.bind(window);
+           window.setTimeout = (work, ms) => later(work, ms / window.pace);
+           const limit = AbortSignal.timeout.bind(AbortSignal);
+           AbortSignal.timeout = (ms) => limit(ms / window.pace);
+         }}
+         window.pace = {times};"
+    ));
+}
 
 /// The cells of each row of the table, parted by bars; without those that are not shown and the one of the times.
 fn table(browser: &Browser) -> Vec<String> {
