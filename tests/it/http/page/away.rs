@@ -87,6 +87,7 @@ fn a_server_that_is_suspended_counts_as_away_until_it_goes_on() {
     wait_for("the bar grows", || moves(&browser).then_some(()));
     let lively = looks(&browser);
     server.process.signal(Signal::STOP);
+    pace(&browser, 6);
     browser.sees("#away", "The rydes server does not respond. The page shows what was known at");
     browser.sees("#away-todo", "If it has ended, start it: rydes ");
     browser.sees("#seconds", "paused here with");
@@ -96,7 +97,6 @@ fn a_server_that_is_suspended_counts_as_away_until_it_goes_on() {
     assert!(grey.0 < lively.0 && grey.1 != lively.1, "{grey:?} {lively:?}");
     speaks_plainly(&browser);
     // A connection is accepted, and nothing comes from it.
-    pace(&browser, 6);
     browser.run("document.activeElement.blur()");
     browser.reach("retry");
     browser.press(ENTER);
@@ -249,7 +249,7 @@ fn a_backend_that_is_gone_is_said_in_words_wherever_it_is_needed() {
     browser.sees("#away", "LocalStack does not respond");
     speaks_plainly(&browser);
     // A server that is gone, too.
-    browser.open(&server.url);
+    browser.run("document.querySelector('#home').click()");
     browser.sees("#look", "Try again");
     server.stop();
     browser.run("document.querySelector('#look').click()");

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use super::looks::inspect;
 use super::{fill, followed, linked, put_answers, quote};
 use crate::support::browser::{Browser, ENTER, TAB};
 use crate::support::stack::{RESPONSES, Stack, provider};
@@ -72,11 +73,12 @@ fn what_ends_it_early_is_typed_and_said() {
 
 #[test]
 fn queues_that_are_not_read_are_named_with_the_command() {
-    let (stack, server, _id, browser) = followed(2, r#", "deadline": "10m""#);
-    browser.sees("#unread", "The queues of all 2 providers hold unread requests");
+    let (stack, server, _id, browser) = followed(10, r#", "deadline": "10m""#);
+    browser.sees("#unread", "The queues of all 10 providers hold unread requests");
     let command = browser.text("#unread code");
     assert!(command.starts_with("rydes") && command.ends_with("providers run"), "{command}");
     browser.sees("#unread", "unread requests. Are the providers running? rydes ");
+    inspect(&browser, "unread");
     let workers = stack.providers("--behavior steady");
     wait_for("it is taken back", || browser.text("#unread").is_empty().then_some(()));
     workers.stop();

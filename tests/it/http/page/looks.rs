@@ -16,7 +16,7 @@ const WIDTHS: [u32; 3] = [360, 768, 1_280];
 
 /// Checks the page as it is now in light and dark, on a phone, a tablet and a desk.
 #[track_caller]
-fn inspect(browser: &Browser, state: &str) {
+pub(super) fn inspect(browser: &Browser, state: &str) {
     for width in WIDTHS {
         inspect_at(width, browser, state);
     }
@@ -117,13 +117,6 @@ fn when_it_is_over() {
     browser.sees("#regret", "UnicornManagementResource4");
     browser.sees("#regret", "7 s");
     inspect(&browser, "over");
-}
-
-#[test]
-fn when_no_queue_is_read() {
-    let (_stack, _server, _id, browser) = followed(10, r#", "deadline": "10m""#);
-    browser.sees("#unread", "providers run");
-    inspect(&browser, "unread");
 }
 
 #[test]
