@@ -180,11 +180,10 @@ fn sum_up(context: &Context, aws: &Aws, consumer: ConsumerPart, view: WorkerView
     if output.format == Format::Json {
         output.json(&tally.document(&usage));
     }
-    // The table has the consumer's line, and what needs attention.
-    let rest = if view == WorkerView::Live { ConsumerPart::LeftOut } else { consumer };
-    let attention = if view == WorkerView::Live { Vec::new() } else { tally.attention() };
-    for line in tally.summary(rest).iter().chain(&attention) {
-        output.log_note(line, &clock);
+    // The table has the rest.
+    let summary = if view == WorkerView::Live { tally.done() } else { tally.summary(consumer) };
+    for line in summary {
+        output.log_note(&line, &clock);
     }
     for line in tally.account(&usage) {
         output.detail(&line);
@@ -197,11 +196,11 @@ fn left(error: Error, in_flight: u64, visibility: Duration) -> Error {
         return error;
     }
     let requests = count_of(in_flight, "request");
+    let them = if in_flight == 1 { "it" } else { "them" };
     let after = show_duration(visibility);
-    Error::new(
-        error.kind(),
-        format!("{error} with {requests} in hand: SQS delivers them again after {after}"),
-    )
+    let message =
+        format!("{error} with {requests} in hand: SQS delivers {them} again after {after}");
+    Error::new(error.kind(), message)
 }
 
 /// Stops the workers when stdin closes.

@@ -14,7 +14,7 @@ const WIDTH: u16 = 79;
 pub fn lines(usage: &Usage, rfqs: u64) -> Vec<String> {
     let total = usage.total();
     let per_rfq = per(total, rfqs).map_or(String::new(), |n| format!(" ({n:.1} per RFQ)"));
-    let mut first = format!("requests: {total}{per_rfq}");
+    let mut first = format!("AWS requests: {total}{per_rfq}");
     if let Some(messages) = usage.messages_per_receive() {
         _ = write!(first, ", {messages:.1} messages per receive");
     }
@@ -102,7 +102,7 @@ mod tests {
         assert_eq!(
             lines(&usage, 2),
             [
-                "requests: 25 (12.5 per RFQ), 2.0 messages per receive, 3 receives empty",
+                "AWS requests: 25 (12.5 per RFQ), 2.0 messages per receive, 3 receives empty",
                 "  1 Publish, 11 DeleteMessageBatch, 13 ReceiveMessage",
                 "about $8.49 per million such RFQs on AWS (SNS 0.25, SQS 4.80, DynamoDB 3.44)",
             ]

@@ -60,7 +60,6 @@ struct ProviderCounts {
     failed: u64,
     silent: u64,
     in_flight: u64,
-    given_back: u64,
     unreadable: u64,
 }
 
@@ -100,12 +99,16 @@ pub struct Tally {
     seconds: u64,
     /// Workers that a fault made die.
     crashed: u64,
-    /// Replies that were sent after the deadline.
+    /// Quotes, declines and failures that were sent after the deadline.
     late: u64,
+    /// Requests that came after their deadlines, and got receipts.
+    received_late: u64,
     gathered: u64,
     duplicates: u64,
     refused: u64,
     troubles: Vec<Standing>,
+    /// Whether a request was given back to its queue.
+    has_given_back: bool,
     /// Requests that were received here and are not answered. One that comes again is not counted again.
     open: HashSet<(ProviderName, RfqId)>,
 }
@@ -154,7 +157,11 @@ impl Tally {
                 }
             }
             Event::Answered { provider, id, answer, took, late_by } => {
-                self.late += u64::from(late_by.is_some());
+                match (answer, late_by) {
+                    (_, None) => {}
+                    (Answer::Silent(_), Some(by)) => self.received_late += u64::from(by >= took),
+                    (_, Some(_)) => self.late += 1,
+                }
                 self.open.remove(&(provider.clone(), id.clone()));
                 let counts = self.of_provider(provider);
                 if let Some(real) = &mut counts.real
@@ -189,7 +196,7 @@ impl Tally {
                 }
             }
             Event::Crashed { .. } => self.crashed += 1,
-            Event::GivenBack { provider } => self.of_provider(provider).given_back += 1,
+            Event::GivenBack { .. } => self.has_given_back = true,
             Event::Again { .. } => self.again += 1,
             Event::Unreadable { provider, .. } => self.of_provider(provider).unreadable += 1,
             Event::Finished { provider } => {
@@ -262,10 +269,19 @@ impl Tally {
             total.failed += counts.failed;
             total.silent += counts.silent;
             total.in_flight += counts.in_flight;
-            total.given_back += counts.given_back;
             total.unreadable += counts.unreadable;
         }
         total
+    }
+
+    /// Requests that were received here, and are neither answered nor in hand: each counts once, however often it
+    /// came again and was given back again.
+    fn given_back(&self) -> u64 {
+        if self.has_given_back {
+            (self.open.len() as u64).saturating_sub(self.in_flight())
+        } else {
+            0
+        }
     }
 
     /// The table that is redrawn in place, at most `rows` providers high.
@@ -282,13 +298,16 @@ impl Tally {
             all.extend(lines.map(|(text, tone)| Line::new(tone, text)));
             let folded = self.providers.len().saturating_sub(rows);
             if folded > 0 {
-                all.push(format!("... and {folded} more").into());
+                let in_hand: u64 =
+                    self.providers.values().skip(rows).map(|counts| counts.in_flight).sum();
+                let busy = if in_hand > 0 { format!(", {in_hand} in hand") } else { String::new() };
+                all.push(format!("... and {folded} more{busy}").into());
             }
         }
         let consumer = (consumer == ConsumerPart::Included).then(|| self.consumer_line());
         let trouble = self.trouble(now);
         let trouble = trouble.map(|line| Line::new(Tone::Failed, cut(&line, LONGEST_TROUBLE)));
-        let below = self.attention().into_iter().chain(consumer).chain(trouble);
+        let below = self.remarks(self.strayed).into_iter().chain(consumer).chain(trouble);
         all.extend(below.flat_map(|line| line.wrapped(Some(width))));
         all
     }
@@ -345,30 +364,40 @@ impl Tally {
         Line::new(if self.refused > 0 { Tone::Failed } else { Tone::Plain }, line)
     }
 
-    /// What a person should look at: `2 replies were sent after the deadline`,
-    /// `1 unreadable request was sent to the dead letters`.
-    pub fn attention(&self) -> Vec<Line> {
+    /// What happened beside the requests, and what a person should look at: `2 replies were sent after the deadline`,
+    /// `1 unreadable request was sent to the dead letters`. `strayed` requests were answered wrongly.
+    fn remarks(&self, strayed: u64) -> Vec<Line> {
         let line = |tone, count, what: &str, how: &str| {
             let verb = if count == 1 { "was" } else { "were" };
             (count > 0).then(|| Line::new(tone, format!("{} {verb} {how}", count_of(count, what))))
         };
         let late = line(Tone::Late, self.late, "reply", "sent after the deadline");
+        let received = self.received_late;
+        let received =
+            line(Tone::Late, received, "request", "received after its deadline, and got a receipt");
         let unreadable = self.total().unreadable;
         let letters =
             line(Tone::Failed, unreadable, "unreadable request", "sent to the dead letters");
-        late.into_iter().chain(letters).collect()
+        let beside = self.beside(strayed).map(Line::from);
+        beside.into_iter().chain(late).chain(received).chain(letters).collect()
     }
 
-    /// The summary at the end, for people, without what needs [`attention`](Self::attention).
-    pub fn summary(&self, consumer: ConsumerPart) -> Vec<Line> {
+    /// The summary below the table, for people.
+    pub fn done(&self) -> Vec<Line> {
         let mut all = Vec::new();
         if !self.providers.is_empty() {
-            all.push(self.done().into());
-            all.extend(self.beside().map(Line::from));
+            all.push(self.done_line().into());
         }
         for (name, counts) in &self.providers {
             all.extend(counts.real.as_ref().map(|real| real_line(name, real).into()));
         }
+        all
+    }
+
+    /// The summary at the end without a table, for people.
+    pub fn summary(&self, consumer: ConsumerPart) -> Vec<Line> {
+        let mut all = self.done();
+        all.extend(self.remarks(0));
         if consumer == ConsumerPart::Included {
             all.push(self.consumer_line());
         }
@@ -376,7 +405,7 @@ impl Tally {
     }
 
     /// `done: 30 requests: 21 quoted, 3 declined, 2 failed, 3 silent, 1 given back`.
-    fn done(&self) -> String {
+    fn done_line(&self) -> String {
         let total = self.total();
         let mut line = format!("done: {}", count_of(total.received, "request"));
         let parts = [
@@ -385,7 +414,7 @@ impl Tally {
             (total.failed, "failed"),
             (total.silent, "silent"),
             (self.strayed, "answered wrongly, by a fault"),
-            (total.given_back, "given back"),
+            (self.given_back(), "returned to the queues"),
             (total.in_flight, "still in hand"),
         ];
         let parts = parts.iter().filter(|(count, _)| *count > 0);
@@ -397,9 +426,10 @@ impl Tally {
     }
 
     /// What happened beside the requests, if anything did.
-    fn beside(&self) -> Option<String> {
+    fn beside(&self, strayed: u64) -> Option<String> {
         let parts = [
-            (self.seconds, "second reply", "sent, by a fault"),
+            (strayed, "request", "answered wrongly, by a fault"),
+            (self.seconds, "reply", "sent twice, by a fault"),
             (self.crashed, "worker", "crashed, by a fault, and replaced"),
             (self.again, "message", "delivered again and counted once"),
         ];
@@ -426,8 +456,9 @@ impl Tally {
             "unreadable": total.unreadable,
             "faulty": self.strayed + self.seconds,
             "crashed": self.crashed,
-            "given-back": total.given_back,
+            "given-back": self.given_back(),
             "late": self.late,
+            "received-late": self.received_late,
             "gathered": self.gathered,
             "duplicates": self.duplicates,
             "refused": self.refused,

@@ -10,7 +10,7 @@ use rydes::core::{
     Answer, AnswerRow, Condition, Details, Price, ProviderName, RequestRow, Responder, RfqId, Ride,
     Rows, StackName, Timestamp,
 };
-use rydes::flow::events::{Event, Gathered};
+use rydes::flow::events::{Event, Gathered, Stray};
 use rydes::flow::provider::{
     Behaviour, Endpoint, Profile, Receipts, Served, ServedBy, Simulation, endpoint_url,
 };
@@ -421,10 +421,69 @@ fn workers_count_each_request_once() {
     tally.count(&Event::Unreadable { provider, reason }, at(0));
     let drawn = [50, 80, 120].map(|width| drawn(&tally, width - 1, 0)).join("\n\n");
     let summary = tally.summary(ConsumerPart::Included);
-    let summary: Vec<_> = summary.into_iter().chain(tally.attention()).collect();
     let summary = toned(&summary, None);
     assert_eq!(tally.document(&Usage::default())["late"], 1);
     assert_snapshot!(format!("{drawn}\n\n{summary}"));
+}
+
+#[test]
+fn a_request_that_is_returned_again_and_again_counts_once() {
+    let mut tally = Tally::new(&[1, 2].map(ProviderName::simulated));
+    let provider = || ProviderName::simulated(1);
+    let received = |count| Event::Received { provider: provider(), id: id(), count };
+    for count in 1..=3 {
+        tally.count(&received(count), at(0));
+        tally.count(&Event::GivenBack { provider: provider() }, at(0));
+        tally.count(&Event::Finished { provider: provider() }, at(0));
+    }
+    let summary = |tally: &Tally| texts(&tally.summary(ConsumerPart::LeftOut));
+    assert_eq!(summary(&tally), ["done: 1 request: 1 returned to the queues"]);
+    assert_eq!(tally.document(&Usage::default())["given-back"], 1);
+    // The last time it is answered.
+    tally.count(&received(4), at(0));
+    assert_eq!(summary(&tally), ["done: 1 request: 1 still in hand"]);
+    let answer = Answer::Quote(Price::whole(16));
+    let took = Duration::from_millis(40);
+    tally.count(
+        &Event::Answered { provider: provider(), id: id(), answer, took, late_by: None },
+        at(0),
+    );
+    tally.count(&Event::Finished { provider: provider() }, at(0));
+    assert_eq!(summary(&tally), ["done: 1 request: 1 quoted"]);
+}
+
+#[test]
+fn a_receipt_for_a_request_that_came_late_is_no_late_reply() {
+    let mut tally = Tally::new(&[1, 2, 3].map(ProviderName::simulated));
+    let silent = |took, late_by: Option<u64>| Event::Answered {
+        provider: ProviderName::simulated(1),
+        id: id(),
+        answer: Answer::Silent("received after its deadline".to_owned()),
+        took: Duration::from_millis(took),
+        late_by: late_by.map(Duration::from_millis),
+    };
+    for event in [silent(2, Some(95_000)), silent(4_000, Some(100)), silent(40, None)] {
+        tally.count(&event, at(0));
+    }
+    let stray =
+        Event::Strayed { provider: ProviderName::simulated(3), id: id(), what: Stray::Poison };
+    tally.count(&stray, at(0));
+    let screen = Viewport { width: 79, now: at(0) };
+    let table = texts(&tally.table(ConsumerPart::LeftOut, 1, screen)).join("\n");
+    for said in [
+        "... and 2 more\n",
+        "also: 1 request answered wrongly, by a fault\n",
+        "1 request was received after its deadline, and got a receipt",
+    ] {
+        assert!(table.contains(said), "{said}: {table}");
+    }
+    assert!(!table.contains("sent after"), "{table}");
+    tally.count(
+        &Event::Received { provider: ProviderName::simulated(2), id: id(), count: 1 },
+        at(0),
+    );
+    let table = texts(&tally.table(ConsumerPart::LeftOut, 1, screen)).join("\n");
+    assert!(table.contains("... and 2 more, 1 in hand\n"), "{table}");
 }
 
 /// What happened at a real provider beside a simulated one.

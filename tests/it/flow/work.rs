@@ -153,7 +153,7 @@ fn a_request_that_cannot_be_read_is_kept_with_its_reason() {
         assert_eq!(letter.attributes["rydes-source"], stack.full(&provider(1)));
     }
     let said = workers.stop().stderr;
-    assert!(said.contains("also: 2 unreadable requests sent to the dead letters"), "{said}");
+    assert!(said.contains("2 unreadable requests were sent to the dead letters"), "{said}");
 }
 
 #[test]
@@ -268,7 +268,7 @@ fn workers_show_how_they_behave_and_account_for_requests_only_when_asked() {
         assert!(said.contains("done: 2 requests: 2 declined\n"), "{said}");
         assert!(said.contains("consumer: 2 replies gathered\n"), "{said}");
         assert_eq!(said.contains("ReceiveMessage"), is_told, "{said}");
-        assert_eq!(said.contains("\nrequests: "), is_told, "{said}");
+        assert_eq!(said.contains("\nAWS requests: "), is_told, "{said}");
     }
     let workers = stack.background(&format!("{run} -o json"));
     workers.says("simulated");
