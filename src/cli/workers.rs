@@ -249,19 +249,19 @@ fn greet(output: &Output, settings: &Settings, aws: &Aws, plan: &WorkerPlan) {
     });
     output.note(&aws.target_line());
     if let Some(behaviour) = behaviour {
-        output.sentence(&simulated(behaviour));
+        output.note(&simulated(behaviour));
     }
     for line in real_providers(&providers.served) {
         output.note(&line);
     }
-    output.sentence(match consumer(plan) {
+    output.note(match consumer(plan) {
         ConsumerPart::Included => "with the response consumer (--no-consumer to leave it out)",
         ConsumerPart::LeftOut => "without the response consumer: replies are gathered elsewhere",
     });
     if behaviour.is_some_and(|behaviour| behaviour.profile == Profile::Workshop) {
-        output.sentence("the original's providers think up to 60 s: a deadline of 70s suits them");
+        output.note("the original's providers think up to 60 s: a deadline of 70s suits them");
     }
-    output.sentence("Ctrl-C finishes the requests in hand, then ends; Ctrl-C twice ends at once");
+    output.note("Ctrl-C finishes the requests in hand, then ends; Ctrl-C twice ends at once");
     let submit = settings.command("submit --from Frankfurt --to \"Las Vegas\"");
     output.next(&[(submit, "in another terminal")]);
 }

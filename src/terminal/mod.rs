@@ -18,6 +18,7 @@ use crate::error::{Error, Kind, Result};
 use crate::shutdown::Shutdown;
 use crate::view::clock::Clock;
 use crate::view::count_of;
+use crate::view::prose::laid_out;
 use crate::view::tone::{Line, Tone};
 use backlog::{StdStream, Words, Worth};
 use writer::Writer;
@@ -322,14 +323,8 @@ impl Output {
     /// Writes a line for people to stderr, made safe to print.
     pub fn note(&self, line: &str) {
         if self.verbosity > Verbosity::Quiet {
-            self.stderr(&safe(line));
+            self.prose(line);
         }
-    }
-
-    /// A note that has nothing to copy: on a terminal it is wrapped between words.
-    pub fn sentence(&self, text: &str) {
-        let width = self.err.is_terminal.then(|| live::size().0);
-        Line::from(text.to_owned()).wrapped(width).for_each(|line| self.toned_note(&line));
     }
 
     /// Writes a line to stderr with `-v` only, made safe to print.
@@ -340,10 +335,9 @@ impl Output {
     }
 
     pub fn error(&self, error: &Error) {
-        let red = self.err_style().red().bold();
-        self.stderr(&format!("{} {}", red.apply_to("error:"), safe(&error.to_string())));
+        self.marked("error:", &self.err_style().red().bold(), &error.to_string());
         for cause in error.causes() {
-            self.stderr(&format!("  caused by: {}", safe(&cause)));
+            self.prose(&format!("  caused by: {cause}"));
         }
         for hint in error.hints() {
             self.hint(hint);
@@ -351,13 +345,34 @@ impl Output {
     }
 
     pub fn warning(&self, line: &str) {
-        let yellow = self.err_style().yellow().bold();
-        self.stderr(&format!("{} {}", yellow.apply_to("warning:"), safe(line)));
+        self.marked("warning:", &self.err_style().yellow().bold(), line);
     }
 
     pub fn hint(&self, hint: &str) {
         let dim = self.err_style().dim();
-        self.stderr(&dim.apply_to(format!("hint: {}", safe(hint))).to_string());
+        for line in self.laid_out(&format!("hint: {hint}")) {
+            self.stderr(&dim.apply_to(line).to_string());
+        }
+    }
+
+    /// A sentence on stderr whose first word has a style of its own.
+    fn marked(&self, mark: &str, style: &Style, sentence: &str) {
+        let mut lines = self.laid_out(&format!("{mark} {sentence}")).into_iter();
+        let first = lines.next().unwrap_or_default();
+        let rest = first.strip_prefix(mark).unwrap_or_default();
+        self.stderr(&format!("{}{rest}", style.apply_to(mark)));
+        lines.for_each(|line| self.stderr(&line));
+    }
+
+    /// Sentences on stderr, made safe to print.
+    fn prose(&self, text: &str) {
+        self.laid_out(text).iter().for_each(|line| self.stderr(line));
+    }
+
+    /// Sentences as lines that are safe to print; on a terminal they break between words.
+    fn laid_out(&self, text: &str) -> Vec<String> {
+        let width = self.err.is_terminal.then(|| live::size().0);
+        text.split('\n').flat_map(|line| laid_out(&printable(line), width)).collect()
     }
 
     /// The base style, without colours where they are off.

@@ -12,6 +12,7 @@ mod names;
 pub(crate) mod owner;
 pub(crate) mod page;
 pub mod picture;
+pub(crate) mod prose;
 pub mod quotes;
 pub(crate) mod replayed;
 pub(crate) mod served;

@@ -176,7 +176,11 @@ pub(crate) fn wrapped(sentence: &str, width: Option<u16>) -> Vec<String> {
     let Some(width) = width else { return vec![sentence.to_owned()] };
     let indent = sentence.len() - sentence.trim_start().len();
     let indent = " ".repeat(indent + 2);
-    let options = textwrap::Options::new(usize::from(width).max(20)).subsequent_indent(&indent);
+    // `Ctrl-C` and `--wait` are words.
+    let options = textwrap::Options::new(usize::from(width).max(20))
+        .word_separator(textwrap::WordSeparator::AsciiSpace)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
+        .subsequent_indent(&indent);
     let glued = glued(sentence);
     let lines = textwrap::wrap(&glued, options).into_iter();
     lines.map(|line| line.replace(GLUE, " ")).collect()

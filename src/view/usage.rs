@@ -118,6 +118,6 @@ mod tests {
         let fields = fields(&Usage::default(), 0);
         assert_eq!(fields["requests-per-rfq"]["total"], Value::Null);
         assert_eq!(fields["dollars-per-million-rfqs"], Value::Null);
-        assert_eq!(lines(&Usage::default(), 0), ["requests: 0, 0 receives empty"]);
+        assert_eq!(lines(&Usage::default(), 0), ["AWS requests: 0, 0 receives empty"]);
     }
 }

@@ -13,7 +13,7 @@ use crate::support::background::signal;
 use crate::support::localstack::endpoint;
 use crate::support::stack::{RESPONSE_DEAD_LETTERS, Stack, provider};
 use crate::support::terminal::Terminal;
-use crate::support::{PATIENCE, ends_within, eventually, wait_for};
+use crate::support::{PATIENCE, ends_within, eventually};
 
 const ID: &str = "78c371f6-87c4-4e6e-8c7d-33403c7b7049";
 
@@ -119,8 +119,7 @@ fn seen(stack: &Stack, columns: u16, screen: &Screen, colours: Colours) -> Strin
         "{name}: {}",
         terminal.text()
     );
-    // What was written last may still be on its way.
-    wait_for("the last line", || terminal.text().ends_with('\n').then_some(()));
+    terminal.settled();
     let seen = terminal.screen(|text| masked(stack, screen.hidden.as_deref(), text));
     match times {
         Times::Same => seen,
@@ -248,9 +247,7 @@ impl<'a> Running<'a> {
         assert!(ends_within(&mut self.child, PATIENCE), "{}", self.terminal.text());
         let status = self.child.wait().expect("it has ended");
         assert_eq!(status.code(), Some(code), "{}", self.terminal.text());
-        // What was written last may still be on its way.
-        let written = self.terminal.text();
-        assert!(eventually(PATIENCE, || self.terminal.text().ends_with('\n')), "{written:?}");
+        self.terminal.settled();
         self.until(|_| true)
     }
 }

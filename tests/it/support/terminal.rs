@@ -14,7 +14,10 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Action, Winsize, tcflow, tcsetwinsize};
 use vt100::{Cell, Color, Screen};
 
-use super::Rydes;
+use super::{Rydes, wait_for};
+
+/// A byte that no program writes, and that no terminal shows.
+const END: u8 = 0;
 
 /// A terminal, and what is on it.
 pub struct Terminal {
@@ -68,6 +71,14 @@ impl Terminal {
     /// All that was written to it so far.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.written.lock().expect("no reader broke down")).into_owned()
+    }
+
+    /// Waits until all that programs have written to it so far is there.
+    pub fn settled(&self) {
+        let ends = || self.text().matches(char::from(END)).count();
+        let before = ends();
+        (&self.side).write_all(&[END]).expect("it takes a byte");
+        wait_for("all that was written", || (ends() > before).then_some(()));
     }
 
     /// What is on its screen, with colours as `‹32›` and their ends as `‹›`, after `mask` has replaced what differs
