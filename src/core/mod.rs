@@ -32,7 +32,7 @@ pub use gist::Gist;
 pub use ids::{ProviderName, Responder, RfqId, StackName};
 pub use message::{Answer, DetailedAnswer, Reply, Request};
 pub use names::{FILTERS_TAG, Names, PROVIDER_TAG, STACK_TAG};
-pub use near::nearest;
+pub use near::{all_nearest, nearest};
 pub use pointer::Pointer;
 pub use price::Price;
 pub use ride::Ride;

@@ -6,9 +6,14 @@ const LONGEST: usize = 64;
 /// The known word that is nearest to this one, if one differs by a letter or two, or only by case. The word itself
 /// must not be known.
 pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    all_nearest(typed, known).first().copied()
+}
+
+/// The same with all that are equally near, in the order in which they are known.
+pub fn all_nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let typed: Vec<char> = typed.to_lowercase().chars().take(LONGEST + 1).collect();
     if typed.len() > LONGEST {
-        return None;
+        return Vec::new();
     }
     let near = known.into_iter().filter_map(|known| {
         let word: Vec<char> = known.to_lowercase().chars().take(LONGEST).collect();
@@ -20,7 +25,9 @@ pub fn nearest<'a>(typed: &str, known: impl IntoIterator<Item = &'a str>) -> Opt
         let steps = steps(&typed, &word);
         (steps <= most).then_some((steps, known))
     });
-    near.min_by_key(|(steps, _)| *steps).map(|(_, known)| known)
+    let near: Vec<_> = near.collect();
+    let fewest = near.iter().map(|(steps, _)| *steps).min();
+    near.into_iter().filter(|(steps, _)| Some(*steps) == fewest).map(|(_, known)| known).collect()
 }
 
 /// Letters to insert, to remove, to replace, or to swap with the next, to get from one word to the other.
@@ -64,6 +71,12 @@ mod tests {
         ] {
             assert_eq!(nearest(typed, KNOWN), Some(meant), "{typed}");
         }
+    }
+
+    #[test]
+    fn words_that_are_equally_near_are_all_found() {
+        assert_eq!(all_nearest("too", ["from", "to", "ton", "toe"]), ["to", "ton", "toe"]);
+        assert_eq!(all_nearest("dealine", KNOWN), ["deadline"]);
     }
 
     #[test]

@@ -97,6 +97,9 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let is_number = text.contains(|c: char| c.is_ascii_digit())
         && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     let with_unit = if is_number { format!("{text}s") } else { text.to_owned() };
+    if text.strip_prefix('-').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit())) {
+        return Err("a duration cannot be negative".to_owned());
+    }
     let duration = with_unit
         .parse::<SignedDuration>()
         .ok()

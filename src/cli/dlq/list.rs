@@ -30,7 +30,7 @@ pub(super) struct List {
     #[arg(value_name = "RFQ-ID")]
     rfq: Option<String>,
     /// Most letters shown of each queue
-    #[arg(long, alias = "most", value_name = "N", default_value_t = 100)]
+    #[arg(long, alias = "most", value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..))]
     limit: u16,
 }
 

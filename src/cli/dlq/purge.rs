@@ -19,7 +19,7 @@ use crate::view::replayed::{counted, purge_document, purged};
   rydes dlq purge 2f9c1c5e             one of them")]
 pub(super) struct Purge {
     /// Only these letters, by their ids or the beginnings of them
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = named)]
     typed: Vec<String>,
     /// A letter as above, by an option; repeatable
     #[arg(long = "id", value_name = "ID")]
@@ -65,6 +65,15 @@ pub(super) async fn run(context: &Context, command: Purge) -> Result<u8> {
     outcome?;
     judge(context, counts.iter().sum(), &done)?;
     if held > 0 { Err(hidden(held)) } else { Ok(exit::DONE) }
+}
+
+/// An id or the beginning of one, but not the word of those who mean all.
+fn named(text: &str) -> Result<String, &'static str> {
+    if text == "all" {
+        Err("without an id, all letters are meant: write `rydes dlq purge`")
+    } else {
+        Ok(text.to_owned())
+    }
 }
 
 /// Fails unless all that was counted is deleted.

@@ -36,7 +36,7 @@ pub(super) struct Replay {
 #[group(required = true, multiple = true)]
 struct Which {
     /// Letters that `rydes dlq list` shows, by their ids or the beginnings of them
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = named)]
     typed: Vec<String>,
     /// A letter as above, by an option; repeatable
     #[arg(long = "id", value_name = "ID")]
@@ -126,6 +126,11 @@ async fn chosen(context: &Context, aws: &Aws, command: Replay) -> Result<Choice>
         Some(context.visibly("reading the dead letters", look).await?)
     };
     Ok(Choice { ids, to: command.to, mode })
+}
+
+/// An id or the beginning of one, but not the word of those who mean the option.
+fn named(text: &str) -> Result<String, &'static str> {
+    if text == "all" { Err("for all letters, write `--all`") } else { Ok(text.to_owned()) }
 }
 
 #[derive(Debug, Default)]

@@ -18,7 +18,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let settings = context.settings()?;
     if !command.wait && shortest_stall(&command.until).is_some() {
         let problem = "`--until stall:...` ends a wait and requires `--wait`; nothing was sent";
-        return Err(Error::invalid(problem));
+        return Err(Error::invalid(problem).hint("add `--wait`"));
     }
     check_until(&command.until)?;
     if let Some(file) = &command.batch {

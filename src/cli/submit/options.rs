@@ -18,7 +18,7 @@ use crate::settings::{Settings, quoted};
 use crate::terminal::Output;
 use crate::view::details::Field;
 
-const USAGE: &str = "rydes submit FROM TO [--deadline 15s] [--wait]";
+const USAGE: &str = "rydes submit FROM TO, or rydes submit --from CITY --to CITY";
 
 #[derive(Debug, Clone, Args)]
 #[command(
@@ -137,7 +137,8 @@ impl Command {
     fn cities(&self) -> Result<(Option<String>, Option<String>)> {
         let option = self.from.as_ref().map(|_| "--from").or(self.to.as_ref().map(|_| "--to"));
         let problem = match (&self.cities[..], option) {
-            ([], _) => return Ok((self.from.clone(), self.to.clone())),
+            ([], None) => "FROM and TO are missing".to_owned(),
+            ([], Some(_)) => return Ok((self.from.clone(), self.to.clone())),
             ([from, to], None) => return Ok((Some(from.clone()), Some(to.clone()))),
             (_, Some(option)) => format!("FROM and TO cannot be used with `{option}`"),
             ([from], None) => format!("TO is missing after `{}`", quoted(from)),

@@ -1,4 +1,5 @@
-//! What people type, and the option or command that they mean. Similar words are clap's to find.
+//! What people type, and the option or command that they mean. clap's own guesses take a word for similar to one that
+//! is further away: `setup` for `statsu`.
 
 use std::ffi::OsString;
 
@@ -6,6 +7,10 @@ use clap::CommandFactory as _;
 use clap::error::{ContextKind, ContextValue};
 
 use crate::cli::Cli;
+use crate::core::all_nearest;
+
+/// The fewest characters that may be the beginning of a command.
+const SHORTEST_BEGINNING: usize = 2;
 
 /// What to do instead.
 pub(super) enum Guess {
@@ -63,7 +68,7 @@ const OPTIONS: &[Options] = &[
     (&["localstack up"], &["--packages", "--no-docker"], "--runtime packages"),
     (&["localstack logs"], &["--watch", "--tail"], "--follow"),
     (&["trace"], &["--picture", "--image", "--draw", "--file"], "--svg"),
-    (&["status"], &["--last", "--count", "-n"], "--rfqs"),
+    (&["status"], &["--last", "--count", "--limit", "--most", "--max", "-n"], "--rfqs"),
     (&["dlq replay"], &["--provider"], "--to"),
     (&["dlq purge"], &["--force", "--no-confirm", "-f"], "--yes"),
     (&["dlq list"], &["--max", "--count", "-n"], "--limit"),
@@ -186,8 +191,7 @@ pub(super) fn option(command: &str, typed: &str) -> Option<Guess> {
 pub(super) fn dashless(command: &str, typed: &str) -> Option<String> {
     let option = format!("--{typed}");
     let program = Cli::command();
-    let mut words = command.split(' ').skip(1);
-    let found = words.try_fold(&program, |above, word| above.find_subcommand(word))?;
+    let found = at(&program, command)?;
     let has = found.get_arguments().any(|arg| arg.get_long() == Some(typed));
     if has {
         return Some(option);
@@ -226,6 +230,42 @@ pub(super) fn command(above: &str, typed: &str) -> Option<&'static str> {
     find(COMMANDS, above, typed)
 }
 
+/// The commands of `above` that may be meant by a misspelt one: all that are equally near, else those that begin with it.
+pub(super) fn similar_commands(above: &str, typed: &str) -> Vec<String> {
+    let program = built();
+    let Some(above) = at(&program, above) else { return Vec::new() };
+    let all = above.get_subcommands().filter(|command| !command.is_hide_set());
+    let all: Vec<_> = all.map(clap::Command::get_name).collect();
+    let mut similar = all_nearest(typed, all.iter().copied());
+    if similar.is_empty() && typed.len() >= SHORTEST_BEGINNING {
+        similar = all.into_iter().filter(|name| name.starts_with(typed)).collect();
+    }
+    similar.into_iter().map(str::to_owned).collect()
+}
+
+/// The options of `command` that may be meant by a misspelt one, all equally near.
+pub(super) fn similar_options(command: &str, typed: &str) -> Vec<String> {
+    let program = built();
+    let (Some(command), Some(typed)) = (at(&program, command), typed.strip_prefix("--")) else {
+        return Vec::new();
+    };
+    let all = command.get_arguments().filter(|arg| !arg.is_hide_set());
+    let similar = all_nearest(typed, all.filter_map(clap::Arg::get_long));
+    similar.into_iter().map(|name| format!("--{name}")).collect()
+}
+
+/// The program with its global options at each command.
+fn built() -> clap::Command {
+    let mut program = Cli::command();
+    program.build();
+    program
+}
+
+/// The command with this path, as in `rydes localstack up`.
+fn at<'a>(program: &'a clap::Command, path: &str) -> Option<&'a clap::Command> {
+    path.split(' ').skip(1).try_fold(program, |above, word| above.find_subcommand(word))
+}
+
 fn find(all: &[Options], command: &str, typed: &str) -> Option<&'static str> {
     let is_it =
         |(commands, words, _): &&Options| commands.contains(&command) && words.contains(&typed);
@@ -248,11 +288,11 @@ pub(super) fn command_in(usage: &str) -> String {
 mod tests {
     use super::*;
 
+    /// The same without the program's name, or with it.
     fn at<'a>(program: &'a clap::Command, path: &str) -> &'a clap::Command {
-        let names = path.split(' ').filter(|name| !name.is_empty() && *name != "rydes");
-        names.fold(program, |command, name| {
-            command.find_subcommand(name).unwrap_or_else(|| panic!("{path} is no command"))
-        })
+        let path = path.strip_prefix("rydes").unwrap_or(path).trim();
+        super::at(program, format!("rydes {path}").trim())
+            .unwrap_or_else(|| panic!("{path} is no command"))
     }
 
     fn has(command: &clap::Command, option: &str) -> bool {
@@ -263,10 +303,40 @@ mod tests {
         })
     }
 
-    fn program() -> clap::Command {
-        let mut program = Cli::command();
-        program.build();
-        program
+    #[test]
+    fn a_misspelt_command_is_the_nearest_one() {
+        for (above, typed, meant) in [
+            ("rydes", "statsu", &["status"][..]),
+            ("rydes", "sttaus", &["status"]),
+            ("rydes", "statu", &["status"]),
+            ("rydes", "setpu", &["setup"]),
+            ("rydes", "verfiy", &["verify"]),
+            ("rydes", "closee", &["close"]),
+            ("rydes", "quoets", &["quotes"]),
+            ("rydes", "tear", &["teardown"]),
+            ("rydes", "sta", &["stacks", "status"]),
+            ("rydes", "s", &[]),
+            ("rydes", "frobnicate", &[]),
+            ("rydes dlq", "purg", &["purge"]),
+            ("rydes providers", "remvoe", &["remove"]),
+        ] {
+            let mut found = similar_commands(above, typed);
+            found.sort();
+            assert_eq!(found, meant, "{above} {typed}");
+        }
+    }
+
+    #[test]
+    fn a_misspelt_option_is_the_nearest_one() {
+        for (command, typed, meant) in [
+            ("rydes submit", "--deadlien", &["--deadline"][..]),
+            ("rydes dlq list", "--limti", &["--limit"]),
+            ("rydes status", "--ouptut", &["--output"]),
+            ("rydes status", "--frobnicate", &[]),
+            ("rydes status", "-x", &[]),
+        ] {
+            assert_eq!(similar_options(command, typed), meant, "{command} {typed}");
+        }
     }
 
     #[test]
@@ -297,7 +367,7 @@ mod tests {
 
     #[test]
     fn what_is_meant_exists_and_what_is_typed_does_not() {
-        let program = program();
+        let program = built();
         for (commands, words, meant) in OPTIONS {
             let meant = meant.split(' ').next().expect("a word");
             for command in *commands {

@@ -6,6 +6,7 @@ use std::ffi::OsString;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use super::guesses::{self, Guess};
+use crate::core::nearest;
 use crate::error::Error;
 use crate::settings::quoted;
 
@@ -13,7 +14,7 @@ use crate::settings::quoted;
 pub(super) fn of(error: &clap::Error, arguments: &[OsString]) -> Error {
     let argument = text(error, ContextKind::InvalidArg);
     match (error.kind(), argument) {
-        (ErrorKind::UnknownArgument, Some(typed)) => unknown(error, typed),
+        (ErrorKind::UnknownArgument, Some(typed)) => unknown(error, typed, arguments),
         (ErrorKind::InvalidSubcommand, _) => no_command(error),
         (ErrorKind::InvalidValue, Some(argument)) => no_value(error, argument),
         (ErrorKind::ValueValidation, Some(argument)) => {
@@ -34,7 +35,7 @@ fn as_clap_says(error: &clap::Error) -> Error {
 }
 
 /// An option that the command does not have, or a word too many.
-fn unknown(error: &clap::Error, typed: &str) -> Error {
+fn unknown(error: &clap::Error, typed: &str, arguments: &[OsString]) -> Error {
     let command = guesses::command_in(&usage(error));
     if !typed.starts_with('-') {
         let problem = Error::invalid(format!("unexpected argument `{}`", quoted(typed)));
@@ -43,10 +44,16 @@ fn unknown(error: &clap::Error, typed: &str) -> Error {
             None => format!("{command} --help"),
         });
     }
+    if let Some(with_option) = negative(typed, arguments) {
+        let problem = format!("`{with_option}`: the value cannot be negative");
+        return Error::invalid(problem).hint(format!("{command} --help"));
+    }
     let problem = Error::invalid(format!("`{command}` has no option `{typed}`"));
+    let similar = guesses::similar_options(&command, typed);
     match guesses::option(&command, typed) {
         Some(Guess::Typed(meant)) => problem.hint(format!("write `{meant}`")),
         Some(Guess::Said(advice)) => problem.hint(advice),
+        None if !similar.is_empty() => problem.hint(write_one(&similar)),
         None => match text(error, ContextKind::SuggestedArg) {
             Some(similar) => problem.hint(format!("write `{}`", name(similar))),
             None => problem.hint(format!("{command} --help")),
@@ -54,15 +61,40 @@ fn unknown(error: &clap::Error, typed: &str) -> Error {
     }
 }
 
+/// `--deadline -5`, where the second word was read as an option.
+fn negative(typed: &str, arguments: &[OsString]) -> Option<String> {
+    let is_number = |word: &str| {
+        let digit = word.strip_prefix('-').and_then(|rest| rest.chars().next());
+        digit.is_some_and(|c| c.is_ascii_digit())
+    };
+    let words: Vec<_> = arguments.iter().map(|word| word.to_string_lossy()).collect();
+    let mut pairs = words.windows(2);
+    let pair = pairs.find(|pair| {
+        let is_option = pair[0].starts_with("--") && pair[0].len() > 2 && !pair[0].contains('=');
+        is_option && is_number(&pair[1]) && pair[1].starts_with(typed)
+    })?;
+    Some(format!("{} {}", quoted(&pair[0]), quoted(&pair[1])))
+}
+
 fn no_command(error: &clap::Error) -> Error {
     let above = guesses::command_in(&usage(error));
     let typed = text(error, ContextKind::InvalidSubcommand).unwrap_or_default();
     let problem = Error::invalid(format!("`{above}` has no command `{}`", quoted(typed)));
-    let similar = || texts(error, ContextKind::SuggestedSubcommand).first().copied();
-    match guesses::command(&above, typed).or_else(similar) {
-        Some(meant) => problem.hint(format!("write `{above} {meant}`")),
-        None => problem.hint(format!("{above} --help")),
+    let meant = match guesses::command(&above, typed) {
+        Some(meant) => vec![meant.to_owned()],
+        None => guesses::similar_commands(&above, typed),
+    };
+    if meant.is_empty() {
+        return problem.hint(format!("{above} --help"));
     }
+    let whole: Vec<_> = meant.iter().map(|meant| format!("{above} {meant}")).collect();
+    problem.hint(write_one(&whole))
+}
+
+/// ``write `a` or `b` ``.
+fn write_one(all: &[String]) -> String {
+    let all: Vec<_> = all.iter().map(|one| format!("`{one}`")).collect();
+    format!("write {}", all.join(" or "))
 }
 
 /// A value that is none of the possible ones, or no value at all.
@@ -71,7 +103,7 @@ fn no_value(error: &clap::Error, argument: &str) -> Error {
     match text(error, ContextKind::InvalidValue) {
         Some(value) if !value.is_empty() => {
             let problem = format!("`{}`: expected one of {possible}", with_value(argument, value));
-            match text(error, ContextKind::SuggestedValue) {
+            match nearest(value, texts(error, ContextKind::ValidValue)) {
                 Some(similar) => Error::invalid(problem).hint(format!("write `{similar}`")),
                 None => Error::invalid(problem),
             }

@@ -13,6 +13,11 @@ fn they_are_validated_before_anything_is_sent() {
     let long = "x".repeat(257);
     for (arguments, problem) in [
         ("submit --from A", "`--to` is missing"),
+        ("submit", "FROM and TO are missing; nothing was sent\n"),
+        ("submit", "hint: rydes submit FROM TO, or rydes submit --from CITY --to CITY\n"),
+        ("submit A B --until stall:5s", "requires `--wait`; nothing was sent\nhint: add `--wait`"),
+        ("submit A B --deadline -5", "`--deadline -5`: the value cannot be negative"),
+        ("submit A B --deadline=-5s", "`--deadline -5s`: a duration cannot be negative"),
         ("submit --from A --to B --deadline 5ms", "10 ms to 24 h"),
         ("submit --from A --to B --deadline 25h", "24h at the most"),
         (&format!("submit --from A --to {long}"), "longer than 256"),

@@ -49,6 +49,25 @@ fn numbers_of_providers_have_limits() {
 }
 
 #[test]
+fn what_is_misspelt_is_named_and_nothing_that_is_further_away() {
+    for (line, hint) in [
+        ("statsu", "hint: write `rydes status`\n"),
+        ("sta", "hint: write `rydes status` or `rydes stacks`\n"),
+        ("frobnicate", "hint: rydes --help\n"),
+        ("submit A B --deadlien 5s", "hint: write `--deadline`\n"),
+        ("status --limit 3", "hint: write `--rfqs`\n"),
+        ("completions fihs", "hint: write `fish`\n"),
+        ("completions tcsh", "`tcsh`: expected one of bash, elvish, fish, powershell, zsh\n"),
+        ("dlq replay all", "`all`: for all letters, write `--all`\n"),
+        ("dlq purge all", "`all`: without an id, all letters are meant: write `rydes dlq purge`\n"),
+        ("dlq list --limit 0", "`--limit 0`: expected a number from 1 to 65535\n"),
+    ] {
+        let refused = rydes(line).run().exits(2);
+        assert!(refused.stderr.ends_with(hint), "{line}: {}", refused.stderr);
+    }
+}
+
+#[test]
 fn bad_values_are_refused_before_anything_is_polled() {
     // Nothing listens: whoever looked there would end with 6.
     let nowhere = format!("--endpoint-url http://127.0.0.1:{}", free_port());
