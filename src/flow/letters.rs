@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use crate::aws::{Aws, DeadLetter, Queue};
+use crate::core::Gist;
 use crate::core::prefix::{Beginning, ambiguous, is_long_enough, too_short};
 use crate::error::{Error, Result};
 
@@ -98,6 +99,51 @@ pub async fn find(aws: &Aws, typed: &str) -> Result<Option<(LetterKind, String, 
         letters.into_iter().map(move |letter| (kind, queue.clone(), letter))
     });
     Ok(all.find(|(_, _, letter)| letter.id == id))
+}
+
+/// Why ids may name no letter that could be received.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Unfound {
+    /// This one is the id of an RFQ with letters, or the beginning of it.
+    OfRfq(String),
+    /// Other receivers hide about so many letters.
+    Hidden(u64),
+    /// All letters were seen.
+    Unknown,
+}
+
+/// Goes through both queues to find out why `ids` name no letter.
+///
+/// # Errors
+/// Any error of a request.
+pub async fn why_unfound(aws: &Aws, ids: &[String]) -> Result<Unfound> {
+    let look = async |kind: LetterKind| {
+        let queue = kind.queue(aws).await?;
+        let held = queue.counts().await?.total();
+        let (mut seen, mut of_rfq) = (HashSet::new(), None);
+        let note = |letter: &DeadLetter| {
+            seen.insert(letter.id.clone());
+            let rfq = Gist::of(&letter.body).rfq;
+            let mut named = ids.iter();
+            let named =
+                named.find(|id| rfq.as_ref().is_some_and(|rfq| rfq.as_str().starts_with(*id)));
+            of_rfq = of_rfq.take().or(named.cloned());
+            false
+        };
+        queue.chosen_letters(usize::MAX, note).await?;
+        let unseen = held.saturating_sub(seen.len() as u64);
+        let hidden = if unseen > 0 { unseen.min(queue.counts().await?.in_flight) } else { 0 };
+        Ok::<_, Error>((of_rfq, hidden))
+    };
+    let [requests, replies] = LetterKind::ALL;
+    // A look that was broken off would leave its letters hidden.
+    let (requests, replies) = tokio::join!(look(requests), look(replies));
+    let ((first, of_requests), (second, of_replies)) = (requests?, replies?);
+    Ok(match (first.or(second), of_requests + of_replies) {
+        (Some(id), _) => Unfound::OfRfq(id),
+        (None, 0) => Unfound::Unknown,
+        (None, hidden) => Unfound::Hidden(hidden),
+    })
 }
 
 fn check(typed: &str) -> Result<()> {

@@ -4,14 +4,16 @@ use std::collections::BTreeSet;
 
 use clap::Args;
 
+use super::super::gathering::unknown;
 use super::super::recent::Recent;
 use super::super::{Context, env};
-use crate::aws::DeadLetter;
+use crate::aws::{Aws, DeadLetter};
 use crate::core::prefix::{Beginning, ambiguous, is_long_enough, too_short};
 use crate::core::text::printable;
 use crate::core::{Gist, RfqId};
 use crate::error::{Error, Result, exit};
 use crate::flow::letters::{QueueLook, look};
+use crate::flow::quotes::snapshot;
 use crate::settings::{Settings, quoted};
 use crate::terminal::Format;
 use crate::view::count_of;
@@ -49,6 +51,7 @@ pub(super) async fn run(context: &Context, command: &List) -> Result<u8> {
     let found = context.visibly("reading the dead letters", found).await?;
     if let Some(wanted) = &wanted {
         is_one(wanted, &found)?;
+        is_known(context, &aws, wanted, &found).await?;
     }
     match output.format {
         Format::Table | Format::Workshop => {
@@ -109,6 +112,19 @@ fn rfq(letter: &DeadLetter) -> Option<RfqId> {
 /// the list shows it.
 fn begins(id: &RfqId, wanted: &RfqId) -> bool {
     id == wanted || (is_long_enough(wanted.as_str()) && id.as_str().starts_with(wanted.as_str()))
+}
+
+/// Fails if neither a letter names this RFQ, nor this machine remembers it, nor the table has it.
+async fn is_known(context: &Context, aws: &Aws, wanted: &RfqId, found: &[QueueLook]) -> Result<()> {
+    let has_letters = found.iter().any(|of| !of.letters.is_empty());
+    if has_letters || Recent::of(aws, env).knows(wanted).await {
+        return Ok(());
+    }
+    let read = context.visibly("reading the table", Box::pin(snapshot(aws, wanted, None)));
+    match read.await? {
+        Some(_) => Ok(()),
+        None => Err(unknown(aws, wanted).await),
+    }
 }
 
 /// Fails if the beginning of an id fits several RFQs, or none because it is too short.

@@ -8,8 +8,12 @@ mod show;
 use clap::{Args, Subcommand};
 
 use super::Context;
+use crate::aws::Aws;
 use crate::core::text::printable;
 use crate::error::{Error, Result};
+use crate::flow::letters::{Unfound, why_unfound};
+use crate::settings::{Settings, quoted};
+use crate::view::count_of;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -58,11 +62,28 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     }
 }
 
-/// The error for letters that were named and are not there, the first of them by its id.
-fn missing(first: &str, others: usize) -> Error {
-    let more = if others == 0 { String::new() } else { format!(" (and {others} more)") };
-    Error::other(format!("dead letter {}{more} was not found", printable(first)))
-        .hint("another receiver may hold it: try again after 30 s")
+/// The error for letters that were named and are not there. `done` says what became of the others.
+async fn missing(aws: &Aws, settings: &Settings, absent: &[String], done: &str) -> Error {
+    let first = absent.first().map_or("", String::as_str);
+    let more = match absent.len() {
+        0 | 1 => String::new(),
+        count => format!(" (and {} more)", count - 1),
+    };
+    let error = Error::other(format!("dead letter {}{more} was not found{done}", printable(first)));
+    // The letters are looked for once more for the hint alone: that this fails is no other error.
+    match Box::pin(why_unfound(aws, absent)).await {
+        Ok(Unfound::OfRfq(id)) => {
+            let list = settings.command(&format!("dlq list {}", quoted(&id)));
+            error.hint(format!("`{}` names an RFQ; its letters: {list}", printable(&id)))
+        }
+        Ok(Unfound::Hidden(count)) => {
+            let letters = count_of(count, "letter");
+            error.hint(format!("another receiver holds about {letters}: try again after 30 s"))
+        }
+        Ok(Unfound::Unknown) | Err(_) => {
+            error.hint(format!("{} shows the letters", settings.command("dlq list")))
+        }
+    }
 }
 
 /// The error for letters that other receivers hide.

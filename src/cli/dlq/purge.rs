@@ -30,7 +30,8 @@ pub(super) struct Purge {
 
 pub(super) async fn run(context: &Context, command: Purge) -> Result<u8> {
     let output = &context.output;
-    let aws = context.connect(&context.settings()?).await?;
+    let settings = context.settings()?;
+    let aws = context.connect(&settings).await?;
     output.note(&aws.target_line_with_account());
     let look = async {
         let chosen = match [command.typed, command.ids].concat().as_slice() {
@@ -42,10 +43,10 @@ pub(super) async fn run(context: &Context, command: Purge) -> Result<u8> {
     };
     let (chosen, found) = context.visibly("counting the dead letters", Box::pin(look)).await?;
     let is_there = |id: &&String| found.iter().any(|of| of.ids.contains(*id));
-    let mut absent: Vec<_> = chosen.iter().flatten().filter(|id| !is_there(id)).collect();
+    let mut absent: Vec<_> = chosen.iter().flatten().filter(|id| !is_there(id)).cloned().collect();
     absent.sort();
-    if let Some(first) = absent.first() {
-        return Err(missing(first, absent.len() - 1));
+    if !absent.is_empty() {
+        return Err(missing(&aws, &settings, &absent, "; nothing was deleted").await);
     }
     let held = found.iter().map(|of| of.hidden).sum();
     let counts = found.each_ref().map(|of| of.ids.len());

@@ -48,7 +48,8 @@ struct Which {
 
 pub(super) async fn run(context: &Context, command: Replay) -> Result<u8> {
     let output = &context.output;
-    let aws = context.connect(&context.settings()?).await?;
+    let settings = context.settings()?;
+    let aws = context.connect(&settings).await?;
     output.note(&aws.target_line());
     let choice = chosen(context, &aws, command).await?;
     let mode = choice.mode;
@@ -97,8 +98,11 @@ pub(super) async fn run(context: &Context, command: Replay) -> Result<u8> {
     if context.shutdown.is_signalled() {
         return Err(context.shutdown.error());
     }
-    if let Some(first) = absent.first() {
-        return Err(missing(first, absent.len() - 1));
+    if !absent.is_empty() {
+        let error = missing(&aws, &settings, &absent, &counts.of_others(mode)).await;
+        let of_others = counts.judge().err();
+        let hints = of_others.iter().flat_map(Error::hints);
+        return Err(hints.fold(error, |error, hint| error.hint(hint.clone())));
     }
     match (mode, counts.judge()) {
         (ReplayMode::Apply, judged) => judged?,
@@ -175,6 +179,20 @@ impl ReplayCounts {
             }
         }
         sentence
+    }
+
+    /// What became of the letters beside one that was not found.
+    fn of_others(&self, mode: ReplayMode) -> String {
+        let is_moved_alone = self.copied + self.stay() == 0;
+        match (mode, self.moved) {
+            (ReplayMode::DryRun, _) => "; nothing was moved".to_owned(),
+            (ReplayMode::Apply, 0) if is_moved_alone => "; nothing was replayed".to_owned(),
+            (ReplayMode::Apply, 1) if is_moved_alone => "; 1 other was replayed".to_owned(),
+            (ReplayMode::Apply, moved) if is_moved_alone => {
+                format!("; {moved} others were replayed")
+            }
+            (ReplayMode::Apply, _) => format!("; of the others, {}", self.sentence(mode)),
+        }
     }
 
     /// Letters that stay in the dead letters.

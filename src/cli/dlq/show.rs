@@ -51,7 +51,9 @@ pub(super) async fn run(context: &Context, command: &Show) -> Result<u8> {
     let aws = context.connect(&settings).await?;
     let found = Box::pin(find(&aws, &command.id));
     let found = context.visibly("reading the dead letters", found).await?;
-    let (kind, queue, letter) = found.ok_or_else(|| missing(&command.id, 0))?;
+    let Some((kind, queue, letter)) = found else {
+        return Err(missing(&aws, &settings, std::slice::from_ref(&command.id), "").await);
+    };
     match output.format {
         Format::Table | Format::Workshop => {
             let width = output.width();

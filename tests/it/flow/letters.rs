@@ -170,8 +170,37 @@ fn the_beginning_of_an_id_names_a_letter() {
     let short = stack.rydes(&format!("dlq replay --id {}", &all[1][..3])).run().exits(2).stderr;
     assert!(short.contains("is too short: an id, or its first 4 characters"), "{short}");
     let none = stack.rydes("dlq replay --id wxyz").run().exits(1).stderr;
-    assert!(none.contains("error: dead letter wxyz was not found"), "{none}");
+    let said = "error: dead letter wxyz was not found; nothing was replayed\nhint: ";
+    assert!(none.contains(said) && !none.contains("30 s"), "{none}");
+    assert!(none.ends_with(" dlq list shows the letters\n"), "{none}");
     assert_eq!(ids(&stack, 1), [all[1].clone()]);
+}
+
+#[test]
+fn an_id_that_is_no_letter_s_is_told_of_with_what_became_of_the_others() {
+    let stack = Stack::set_up(1);
+    let source = stack.full(&provider(1));
+    let body = r#"{"rfq-id": "feb90000-rfq", "from": "A", "to": "B"}"#;
+    post(&stack, PROVIDER_DEAD_LETTERS, body, &[("rydes-source", &source)]);
+    let all = ids(&stack, 1);
+    let says = |line: &str, said: &str| {
+        let told = stack.rydes(line).run().exits(1).stderr;
+        assert!(told.contains(said), "{line}: {told}");
+        assert!(told.contains("hint: `feb90000` names an RFQ; its letters: "), "{told}");
+        assert!(told.contains(" dlq list feb90000\n"), "{told}");
+    };
+    says("dlq show feb90000", "error: dead letter feb90000 was not found\n");
+    says(
+        "dlq replay feb90000",
+        "error: dead letter feb90000 was not found; nothing was replayed\n",
+    );
+    let both = format!("feb90000 {}", all[0]);
+    says(&format!("dlq purge --yes {both}"), "feb90000 was not found; nothing was deleted\n");
+    says(&format!("dlq replay --dry-run {both}"), "feb90000 was not found; nothing was moved\n");
+    assert_eq!(stack.depth(PROVIDER_DEAD_LETTERS), 1);
+    let told = stack.rydes(&format!("dlq replay {both}")).run().exits(1).stderr;
+    assert!(told.contains("feb90000 was not found; 1 other was replayed\n"), "{told}");
+    assert_eq!((stack.depth(PROVIDER_DEAD_LETTERS), stack.depth(&provider(1))), (0, 1));
 }
 
 #[test]

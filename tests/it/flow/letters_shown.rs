@@ -101,7 +101,6 @@ fn the_letters_of_one_rfq_are_found_among_many() {
     assert_eq!(of(&mine), [mine.clone(), mine.clone()]);
     assert_eq!(of(&mine[..4]), [mine.clone(), mine.clone()], "remembered here");
     assert_eq!(of("aaaa0007"), ["aaaa0007"], "submitted elsewhere");
-    assert_eq!(of("none"), [] as [String; 0]);
     let said = stack.rydes(&format!("dlq list {mine}")).run().exits(0).stderr;
     let expected = format!("RFQ {}: 1 request and 1 reply, of about 27 letters\n", &mine[..8]);
     assert!(said.starts_with(&expected), "{said}");
@@ -111,8 +110,18 @@ fn the_letters_of_one_rfq_are_found_among_many() {
     let letter = letter["letters"][0]["message-id"].as_str().expect("an id").to_owned();
     let replay = format!("dlq replay {} sends it back\n", &letter[..8]);
     assert!(one.ends_with(&replay), "{one}");
-    let none = stack.rydes("dlq list none").run().exits(0).stderr;
+    for options in ["", " -o json"] {
+        let none = stack.rydes(&format!("dlq list none{options}")).run().exits(5);
+        let said = format!("error: no RFQ none on stack {}\nhint: RFQs are kept for ", stack.name);
+        assert!(none.stderr.contains(&said) && none.stdout.is_empty(), "{}", none.stderr);
+    }
+    let other = stack.submit("--deadline 10m");
+    let none = stack.rydes(&format!("dlq list {}", &other[..8])).run().exits(0).stderr;
+    assert!(none.contains(": 0 requests and 0 replies, of about 27 letters\n"), "{none}");
     assert!(!none.contains("hint"), "{none}");
+    let elsewhere = stack.rydes(&format!("dlq list {other}")).env("XDG_STATE_HOME", "/nonexistent");
+    let none = elsewhere.run().exits(0).stderr;
+    assert!(none.contains(": 0 requests and 0 replies, of about 27 letters\n"), "{none}");
     let short = stack.rydes("dlq list aaa").run().exits(2).stderr;
     assert!(short.starts_with("error: `aaa` is too short: an id, or its first 4 "), "{short}");
     let cut = stack.rydes("dlq list aaaa0007 --limit 1").run().exits(0).stderr;
