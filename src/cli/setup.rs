@@ -4,6 +4,7 @@ use clap::Args;
 use tokio::time::Instant;
 
 use super::{Context, waiting};
+use crate::core::show_duration;
 use crate::error::{Result, exit};
 use crate::stack::{self, Mode, SetupRequest, Untagged};
 use crate::terminal::{Format, Verbosity};
@@ -61,8 +62,8 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
             "dry run: {created} to create, {kept} to keep, {changed} to change; nothing was touched"
         )),
         Mode::Apply => output.note(&format!(
-            "{created} created, {kept} kept, {changed} changed in {:.1} s",
-            began.elapsed().as_secs_f64()
+            "{created} created, {kept} kept, {changed} changed in {}",
+            show_duration(began.elapsed())
         )),
     }
     for sentence in subscriptions::sentences(&report.subscribers, None) {

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::count_of;
+use super::quotes::seconds_of;
 use super::table::{Column, lines};
 use crate::core::text::printable;
 use crate::tools::bench::chaos::{ChaosPlan, ChaosResult};
@@ -45,12 +46,12 @@ pub fn report(plan: &ChaosPlan, outcome: &ChaosResult, proxied: Option<Proxied>)
     }
     let rows: Vec<Vec<String>> = rows.into_iter().map(Vec::from).collect();
     let mut all = vec![format!(
-        "{} RFQs to {} providers, {} a second, seed {}, in {:.1} s",
+        "{} RFQs to {} providers, {} a second, seed {}, in {}",
         plan.rfqs,
         plan.providers.len(),
         plan.rate,
         plan.behaviour.seed,
-        outcome.took.as_secs_f64()
+        seconds_of(outcome.took)
     )];
     let columns = [Column::Left(""), Column::Left("")];
     all.extend(lines(&columns, &rows).into_iter().skip(1).map(|line| format!("  {line}")));

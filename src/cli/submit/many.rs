@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read};
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 use serde_json::json;
@@ -19,7 +19,7 @@ use super::subscribe_hint;
 use crate::cli::recent::{REMEMBERED, Recent};
 use crate::cli::{Context, env};
 use crate::core::text::printable;
-use crate::core::{RequestRow, RfqId};
+use crate::core::{RequestRow, RfqId, show_duration};
 use crate::error::{Error, Result, exit};
 use crate::flow::draft::{Misspelling, Submission, misspellings, of_json};
 use crate::flow::scatter::{Scatter, Scattered};
@@ -33,6 +33,9 @@ use crate::view::count_of;
 const IN_FLIGHT: usize = 500;
 /// Misspelt fields of a file that are named, each once.
 const MOST_MISSPELT: usize = 10;
+/// A rate of less says nothing.
+const LEAST_MEASURED: Duration = Duration::from_secs(1);
+const FEWEST_MEASURED: u64 = 10;
 /// Lines that are read before they are submitted.
 const READ_AHEAD: usize = 100;
 
@@ -150,15 +153,44 @@ impl RequestSource {
 struct BulkProgress {
     submitted: u64,
     answered_before: u64,
-    failed: u64,
+    /// Those that were refused.
+    unsent: u64,
+    /// Those that may or may not have been published.
+    unclear: u64,
     /// The last line that was taken.
     line: Option<u64>,
     newest: VecDeque<RequestRow>,
 }
 
 impl BulkProgress {
+    /// `submitted 57 RFQs in 1.2 s (48/s), 1 not sent`.
+    fn sentence(&self, took: Duration) -> String {
+        let mut line =
+            format!("submitted {} in {}", count_of(self.submitted, "RFQ"), show_duration(took));
+        if took >= LEAST_MEASURED && self.done() >= FEWEST_MEASURED {
+            #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
+            let rate = self.done() as f64 / took.as_secs_f64();
+            _ = write!(line, " ({rate:.0}/s)");
+        }
+        for (count, what) in [
+            (self.answered_before, "submitted and answered before"),
+            (self.unsent, "not sent"),
+            (self.unclear, "may or may not have been published"),
+        ] {
+            if count > 0 {
+                _ = write!(line, ", {count} {what}");
+            }
+        }
+        line
+    }
+
     fn done(&self) -> u64 {
         self.submitted + self.answered_before
+    }
+
+    /// What is neither submitted nor answered.
+    fn failed(&self) -> u64 {
+        self.unsent + self.unclear
     }
 
     fn remember(&mut self, row: RequestRow) {
@@ -208,8 +240,8 @@ pub(super) async fn run(
     if let Some(error) = ended {
         return Err(ended_early(error, &settings, &command, &progress));
     }
-    if progress.failed > 0 {
-        let failed = count_of(progress.failed, what);
+    if progress.failed() > 0 {
+        let failed = count_of(progress.failed(), what);
         return Err(Error::other(format!("{failed} could not be submitted")));
     }
     Ok(exit::DONE)
@@ -266,7 +298,8 @@ impl Bulk<'_> {
         let again = self.command.retry(self.settings, &request);
         match self.scatter.submit(request).await? {
             Scattered::Unknown(error) => {
-                Err(error.hint(format!("submit it again, nothing is doubled: {again}")))
+                let hint = format!("submit it again, nothing is doubled: {again}");
+                Ok(Scattered::Unknown(error.hint(hint)))
             }
             scattered => Ok(scattered),
         }
@@ -290,9 +323,16 @@ fn tell(
             progress.answered_before += 1;
             (row, "answered")
         }
-        Ok(Scattered::Unknown(error)) | Err(error) => {
-            progress.failed += 1;
-            bar.aside(|| tell_failure(output, line, &error));
+        Ok(Scattered::Unknown(error)) => {
+            progress.unclear += 1;
+            let said = format!("{}{}", place(line), error.in_full());
+            bar.aside(|| tell_failure(output, line, &error, &said));
+            return;
+        }
+        Err(error) => {
+            progress.unsent += 1;
+            let said = not_sent(line, &error.in_full());
+            bar.aside(|| tell_failure(output, line, &error, &said));
             return;
         }
     };
@@ -316,42 +356,35 @@ fn place(line: Option<u64>) -> String {
     line.map_or(String::new(), |line| format!("line {line}: "))
 }
 
-fn tell_failure(output: &Output, line: Option<u64>, error: &Error) {
-    let text = error.in_full();
-    output.warning(&format!("{}{text}", place(line)));
+/// `line 2 was not sent: TO is missing`, where an error of one request ends with `nothing was sent`.
+fn not_sent(line: Option<u64>, why: &str) -> String {
+    let what = line.map_or("an RFQ".to_owned(), |line| format!("line {line}"));
+    format!("{what} was not sent: {}", why.replace("; nothing was sent", ""))
+}
+
+fn tell_failure(output: &Output, line: Option<u64>, error: &Error, said: &str) {
+    output.warning(said);
     for hint in error.hints() {
         output.hint(hint);
     }
     if output.format == Format::Jsonl {
-        output.json(&json!({"line": line, "error": text}));
+        output.json(&json!({"line": line, "error": error.in_full()}));
     }
 }
 
 fn summary(context: &Context, settings: &Settings, progress: &BulkProgress, began: Instant) {
     let output = &context.output;
-    let seconds = began.elapsed().as_secs_f64().max(0.001);
-    #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
-    let rate = progress.done() as f64 / seconds;
+    let took = began.elapsed();
     if output.format == Format::Json {
         output.json(&json!({
             "submitted": progress.submitted,
             "answered-before": progress.answered_before,
-            "failed": progress.failed,
+            "failed": progress.failed(),
             "last-line": progress.line,
-            "seconds": (seconds * 1_000.0).round() / 1_000.0,
+            "seconds": (took.as_secs_f64().max(0.001) * 1_000.0).round() / 1_000.0,
         }));
     }
-    let mut line = format!(
-        "submitted {} in {seconds:.1} s ({rate:.0}/s)",
-        count_of(progress.submitted, "RFQ")
-    );
-    if progress.answered_before > 0 {
-        _ = write!(line, ", {} submitted and answered before", progress.answered_before);
-    }
-    if progress.failed > 0 {
-        _ = write!(line, ", {} failed", progress.failed);
-    }
-    output.note(&line);
+    output.note(&progress.sentence(took));
     output.next(&[(settings.command("status"), "")]);
 }
 
@@ -362,9 +395,10 @@ fn ended_early(
     command: &Command,
     progress: &BulkProgress,
 ) -> Error {
-    let but = match progress.failed {
+    let but = match progress.failed() {
         0 => String::new(),
-        failed => format!(", but for {failed} that failed"),
+        1 => ", but for 1 that is named above".to_owned(),
+        failed => format!(", but for {failed} that are named above"),
     };
     match (progress.line, &command.batch) {
         (Some(line), Some(file)) if file.as_os_str() == "-" => {
@@ -379,5 +413,33 @@ fn ended_early(
             ))
         }
         _ => error.hint(format!("{} were submitted", count_of(progress.done(), "RFQ"))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_said_where_there_is_something_to_measure_it_by() {
+        let sentence = |submitted: u64, millis: u64| {
+            let progress = BulkProgress { submitted, ..BulkProgress::default() };
+            progress.sentence(Duration::from_millis(millis))
+        };
+        assert_eq!(sentence(3, 43), "submitted 3 RFQs in 43 ms");
+        assert_eq!(sentence(3, 1_500), "submitted 3 RFQs in 1.5 s");
+        assert_eq!(sentence(900, 999), "submitted 900 RFQs in 999 ms");
+        assert_eq!(sentence(900, 1_500), "submitted 900 RFQs in 1.5 s (600/s)");
+        let progress =
+            BulkProgress { submitted: 1, unsent: 2, unclear: 1, ..BulkProgress::default() };
+        let said = "submitted 1 RFQ in 43 ms, 2 not sent, 1 may or may not have been published";
+        assert_eq!(progress.sentence(Duration::from_millis(43)), said);
+    }
+
+    #[test]
+    fn what_was_not_sent_is_said_of_its_line_alone() {
+        let why = "`to` is missing; nothing was sent";
+        assert_eq!(not_sent(Some(2), why), "line 2 was not sent: `to` is missing");
+        assert_eq!(not_sent(None, "x: y"), "an RFQ was not sent: x: y");
     }
 }

@@ -123,9 +123,9 @@ fn a_batch_waits_for_its_reader_and_loses_no_line() {
     let (stack, file) = (Stack::set_up(1), bad_lines());
     let submit = stack.rydes("submit -o jsonl --batch").arg(file.path());
     let (mut submit, unread) = Background::unread(submit);
-    submit.says("line 2000: ");
+    submit.says("line 2000 was not sent: ");
     thread::sleep(Duration::from_secs(1));
-    assert!(submit.is_running() && !submit.said(&format!("line {BAD}: ")), "it waits");
+    assert!(submit.is_running() && !submit.said(&format!("line {BAD} was not sent: ")), "it waits");
     submit.read(unread);
     let ran = submit.ends(PATIENCE).exits(1);
     let lines: Vec<_> = json_lines(&ran.stdout).iter().map(|line| line["line"].clone()).collect();
@@ -138,7 +138,7 @@ fn a_batch_that_waits_for_its_reader_ends_at_a_signal() {
     side_by_side(1..=2, |signals| {
         let submit = stack.rydes("submit -o jsonl --batch").arg(file.path());
         let (submit, _unread) = Background::unread(submit);
-        submit.says("line 2000: ");
+        submit.says("line 2000 was not sent: ");
         for _ in 0..signals {
             submit.signal(Signal::TERM);
         }

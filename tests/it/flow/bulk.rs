@@ -119,10 +119,11 @@ fn a_bad_line_is_named_and_stops_no_other() {
         "in the order of the lines"
     );
     for problem in [
-        "line 3: the line is not JSON",
-        "line 5: it is longer than 524288 bytes",
-        "line 6: `from` holds control characters",
-        "line 7: RFQ one exists with other content",
+        "line 3 was not sent: the line is not JSON",
+        "line 5 was not sent: it is longer than 524288 bytes",
+        "line 6 was not sent: `from` holds control characters",
+        "line 7 was not sent: RFQ one exists with other content: ",
+        ", 4 not sent\n",
         "error: 4 lines could not be submitted",
     ] {
         assert!(ran.stderr.contains(problem), "{problem}: {}", ran.stderr);
@@ -182,7 +183,7 @@ fn what_has_no_request_on_each_line_is_told_once_and_nothing_of_it_is_submitted(
     // One line that is spoiled is a line that is spoiled.
     let kept = file(&format!("hello, world\n{one}\n"));
     let ran = stack.rydes("submit --batch").arg(kept.path()).run().exits(1);
-    assert!(ran.stderr.contains("line 1: the line is not JSON"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("line 1 was not sent: the line is not JSON"), "{}", ran.stderr);
     assert_eq!(stack.letters(&provider(1), 1).len(), 1);
     // A misspelt field is named once.
     let late = r#"{"from": "A", "to": "B", "dealine": 5}"#;
@@ -214,7 +215,10 @@ fn who_leaves_or_joins_while_a_stream_goes_on_is_seen_before_long() {
     let ended = submit.wait_with_output().expect("it ends");
     assert_eq!(ended.status.code(), Some(1));
     let said = String::from_utf8_lossy(&ended.stderr);
-    assert!(said.contains("line 3: no provider is subscribed; nothing was written"), "{said}");
+    assert!(
+        said.contains("line 3 was not sent: no provider is subscribed; nothing was written"),
+        "{said}"
+    );
     assert!(stack.rows("none").is_empty());
 }
 

@@ -127,7 +127,7 @@ fn seen(stack: &Stack, columns: u16, screen: &Screen, colours: Colours) -> Strin
     }
 }
 
-/// Times as `## s` and `##:##:##`, ages as `(# ago)`.
+/// Times as `## s` and `##:##:##`, ages as `(# ago)`. How long a command took is `in # s`: it may be milliseconds.
 fn without_times(screen: &str) -> String {
     let is_of_number = |c: char| c.is_ascii_digit() || c == '.' || c == ':';
     let mut shown = String::new();
@@ -140,6 +140,12 @@ fn without_times(screen: &str) -> String {
             && number.split(':').all(|part| part.len() == 2 && !part.contains('.'));
         let is_time = [" s", " ms", " min"].iter().any(|unit| after.starts_with(unit));
         shown.push_str(before);
+        let unit = after.strip_prefix(" ms").or_else(|| after.strip_prefix(" s"));
+        if let Some(after) = unit.filter(|_| before.ends_with(" in ")) {
+            shown.push_str("# s");
+            rest = after;
+            continue;
+        }
         if is_clock || is_time {
             shown.push_str(&number.replace(|c: char| c.is_ascii_digit(), "#"));
         } else {
