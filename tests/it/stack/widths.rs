@@ -1,7 +1,10 @@
 //! What people see on terminals of 50, 80 and 120 columns, with its colours.
 
+use std::panic::resume_unwind;
 use std::process::Child;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use insta::assert_snapshot;
@@ -166,15 +169,25 @@ fn plain(screen: &str) -> String {
     parts.map(|part| part.split_once('›').map_or(part, |(_, text)| text)).collect()
 }
 
-/// The same on each width. Without colours it says the same.
-fn on_all_widths(stack: &Stack, screen: &Screen) -> String {
-    let widths = [50, 80, 120].map(|columns| {
-        let seen =
-            [Colours::Shown, Colours::Off].map(|colours| seen(stack, columns, screen, colours));
-        assert_eq!(plain(&seen[0]), seen[1], "{}", screen.name);
-        format!("--- {columns} columns\n{}", seen[0])
+/// What each width shows, one below the other.
+fn on_widths(shown: impl Fn(u16) -> String + Sync) -> String {
+    let widths = thread::scope(|scope| {
+        let shown = &shown;
+        let running = [50, 80, 120].map(|columns| (columns, scope.spawn(move || shown(columns))));
+        running.map(|(columns, thread)| match thread.join() {
+            Ok(shown) => format!("--- {columns} columns\n{shown}"),
+            Err(panic) => resume_unwind(panic),
+        })
     });
     widths.join("\n")
+}
+
+/// A screen with its colours. Without them it says the same.
+fn coloured(stack: &Stack, columns: u16, screen: &Screen) -> String {
+    let [shown, off] =
+        [Colours::Shown, Colours::Off].map(|colours| seen(stack, columns, screen, colours));
+    assert_eq!(plain(&shown), off, "{}", screen.name);
+    shown
 }
 
 #[test]
@@ -198,7 +211,7 @@ fn each_screen_fits_its_terminal_and_has_its_colours() {
         Screen::new("owner", "providers add acme", 0),
         Screen::new("unreachable", "--endpoint-url http://127.0.0.1:9 setup", 6),
     ] {
-        assert_snapshot!(screen.name, on_all_widths(&stack, &screen));
+        assert_snapshot!(screen.name, on_widths(|columns| coloured(&stack, columns, &screen)));
     }
 }
 
@@ -218,7 +231,13 @@ fn dead_letters_fit_their_terminals_and_have_their_colours() {
         Screen::new("dead-letter", format!("dlq show {id}"), 0),
     ] {
         let screen = Screen { times: Times::Differ, hidden: Some(id.clone()), ..screen };
-        assert_snapshot!(screen.name, on_all_widths(&stack, &screen));
+        // A look hides a letter from others for a moment.
+        let look = Mutex::new(());
+        let shown = |columns| {
+            let _alone = look.lock().unwrap_or_else(PoisonError::into_inner);
+            coloured(&stack, columns, &screen)
+        };
+        assert_snapshot!(screen.name, on_widths(shown));
     }
 }
 
@@ -277,12 +296,12 @@ fn stopping(columns: u16) -> String {
     busy.signal();
     let left = busy.ends(130);
     let screens = [waits, rest, works, left].map(|screen| without_times(&screen));
-    format!("--- {columns} columns\n{}", screens.join("~~~\n"))
+    screens.join("~~~\n")
 }
 
 #[test]
 fn workers_that_stop_say_so_on_every_width() {
-    assert_snapshot!("stopping", [50, 80, 120].map(stopping).join("\n"));
+    assert_snapshot!("stopping", on_widths(stopping));
 }
 
 /// A wait in its middle, after a signal, and another to its end.
@@ -314,10 +333,10 @@ fn waiting(columns: u16) -> String {
     let submit = format!("submit Frankfurt Rome --deadline 60s --wait --rfq-id {id}");
     let over = Running::start(&stack, columns, &submit).ends(0);
     let screens = [middle, ended, over].map(|screen| without_times(&screen));
-    format!("--- {columns} columns\n{}", screens.join("~~~\n"))
+    screens.join("~~~\n")
 }
 
 #[test]
 fn waits_say_the_answer_first_on_every_width() {
-    assert_snapshot!("waiting", [50, 80, 120].map(waiting).join("\n"));
+    assert_snapshot!("waiting", on_widths(waiting));
 }
