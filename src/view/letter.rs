@@ -23,7 +23,7 @@ pub fn word(of: LetterKind) -> &'static str {
 }
 
 /// The provider of a request, by the queue it came from; the responder of a reply, as its body names it.
-fn who(
+pub(super) fn who(
     kind: LetterKind,
     letter: &DeadLetter,
     responder: Option<&Responder>,

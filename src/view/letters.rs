@@ -4,12 +4,13 @@ use serde_json::{Value, json};
 
 use super::clock::Clock;
 use super::count_of;
-use super::letter::{document_of, reason, sender, word};
+use super::letter::{document_of, reason, sender, who, word};
+use super::names::Prefix;
 use super::table::{Column, cut, cut_middle, lines, width_of};
 use super::tone::{Line, Tone};
 use crate::aws::DeadLetter;
 use crate::core::text::printable;
-use crate::core::{Gist, Names, Timestamp};
+use crate::core::{Gist, Names, Responder, Timestamp};
 use crate::flow::letters::{LetterKind, QueueLook};
 
 /// Characters of an id that are shown, if they differ.
@@ -60,9 +61,45 @@ pub fn table(found: &[QueueLook], names: &Names, clock: &Clock, width: Option<u1
         titles.remove(KIND);
         zone = Some(Line::new(Tone::Faint, format!("times are in {}", clock.zone_name())));
     }
+    let explained = shorten_senders(&titles, &mut rows, &senders(found, names), width);
+    let explained = explained.map(|explained| Line::new(Tone::Faint, explained));
+    let below: Vec<_> = zone.into_iter().chain(explained).collect();
     let tones = std::iter::once(Tone::Faint).chain(std::iter::repeat(Tone::Plain));
     let lines = fitted(&titles, rows, width).into_iter().zip(tones);
-    lines.map(|(text, tone)| Line::new(tone, text)).chain(zone).collect()
+    let lines = lines.map(|(text, tone)| Line::new(tone, text));
+    lines.chain(below.iter().flat_map(|line| line.wrapped(width))).collect()
+}
+
+/// Who sent each letter, in the order of the rows.
+fn senders(found: &[QueueLook], names: &Names) -> Vec<Option<Responder>> {
+    let of = |of: &QueueLook, letter: &DeadLetter| {
+        who(of.kind, letter, Gist::of(&letter.body).responder.as_ref(), names)
+    };
+    found.iter().flat_map(|look| look.letters.iter().map(|letter| of(look, letter))).collect()
+}
+
+/// Leaves out the beginning that senders share, where they do not fit. Returns what `…` stands for.
+fn shorten_senders(
+    titles: &[&str],
+    rows: &mut [Vec<String>],
+    senders: &[Option<Responder>],
+    width: Option<u16>,
+) -> Option<String> {
+    let from = titles.len() - 3;
+    let (room, _) = rooms(titles, rows, width.map_or(usize::MAX, usize::from));
+    if width_of(titles[from], rows, from) <= room {
+        return None;
+    }
+    // Each twice: a number is told apart from its name even where one provider alone has letters.
+    let prefix = Prefix::of(senders.iter().chain(senders).flatten());
+    let mut is_used = false;
+    for (row, sender) in rows.iter_mut().zip(senders) {
+        let Some(sender) = sender else { continue };
+        let (whole, shorter) = (printable(sender.as_str()), prefix.leave_out(sender));
+        is_used |= shorter != whole;
+        row[from] = shorter;
+    }
+    prefix.explained().filter(|_| is_used)
 }
 
 fn rows(
@@ -101,21 +138,27 @@ fn least(titles: &[&str], rows: &[Vec<String>]) -> usize {
 fn fitted(titles: &[&str], mut rows: Vec<Vec<String>>, width: Option<u16>) -> Vec<String> {
     let width = width.map_or(usize::MAX, usize::from);
     let (from, last) = (titles.len() - 3, titles.len() - 1);
-    let room = width.saturating_sub(others(titles, &rows));
-    let [senders, reasons] = [from, last].map(|column| width_of(titles[column], &rows, column));
-    // A reason says more than a sender, whose end is enough.
-    let senders = if senders + reasons <= room {
-        senders
-    } else {
-        senders.min((room / 3).max(room.saturating_sub(reasons))).max(SHORTEST_SENDER)
-    };
-    let reasons = room.saturating_sub(senders).max(SHORTEST_REASON);
+    let (senders, reasons) = rooms(titles, &rows, width);
     for row in &mut rows {
         row[from] = cut_middle(&row[from], senders);
         row[last] = cut(&row[last], reasons);
     }
     let columns: Vec<_> = titles.iter().map(|title| Column::Left(title)).collect();
     lines(&columns, &rows).iter().map(|line| cut(line, width)).collect()
+}
+
+/// The room for senders, and for reasons.
+fn rooms(titles: &[&str], rows: &[Vec<String>], width: usize) -> (usize, usize) {
+    let (from, last) = (titles.len() - 3, titles.len() - 1);
+    let room = width.saturating_sub(others(titles, rows));
+    let [senders, reasons] = [from, last].map(|column| width_of(titles[column], rows, column));
+    // A reason says more than a sender, whose end is enough.
+    let senders = if senders + reasons <= room {
+        senders
+    } else {
+        senders.min((room / 3).max(room.saturating_sub(reasons))).max(SHORTEST_SENDER)
+    };
+    (senders, room.saturating_sub(senders).max(SHORTEST_REASON))
 }
 
 /// How many characters keep these ids apart: eight or more.
@@ -202,12 +245,15 @@ mod tests {
         assert_eq!(shown(None), uncut.join("\n"));
         for width in [120, 80, 69, 50, 20] {
             let shown = shown(Some(width));
-            let zone = if width > 69 { &[][..] } else { &["times are in UTC"] };
-            assert_eq!(shown.lines().skip(4).collect::<Vec<_>>(), zone, "{shown}");
-            assert!(shown.lines().all(|line| line.len() <= usize::from(width)), "{shown}");
+            let below = shown.lines().skip(4).collect::<Vec<_>>().join(" ");
+            let zone = if width > 69 { "" } else { "times are in UTC" };
+            let names = "… stands for UnicornManagementResource";
+            let said = format!("{zone} {names}").replace(' ', "");
+            assert_eq!(below.replace(' ', ""), said, "{shown}");
+            assert!(shown.lines().all(|line| line.chars().count() <= width.into()), "{shown}");
             assert_eq!(shown.contains("  KIND"), width > 69, "{shown}");
             // The end of a name tells it from others, and a reason begins with what is wrong.
-            for said in ["ce1  ", "  78c371f6  ", "  engine"] {
+            for said in ["1  ", "  78c371f6  ", "  engine"] {
                 assert!(width < 50 || shown.contains(said), "{said}: {shown}");
             }
         }
