@@ -11,6 +11,7 @@ use futures_util::future::LocalBoxFuture;
 use jiff::tz::TimeZone;
 
 use crate::aws::Aws;
+use crate::core::text::printable;
 use crate::core::{ProviderName, Timestamp};
 use crate::error::{Error, Kind, Result, exit};
 use crate::flow::events::{Step, StepState};
@@ -246,7 +247,16 @@ impl Context {
 
     /// The time now, in the zone of `TZ` or of the system.
     fn clock(&self) -> Clock {
-        Clock::new(Timestamp::now(), self.zone.get_or_init(TimeZone::system).clone())
+        let zone = || match (TimeZone::try_system(), env("TZ")) {
+            (Ok(zone), _) => zone,
+            (Err(_), None) => TimeZone::UTC,
+            (Err(_), Some(named)) => {
+                let named = printable(&named.to_string_lossy());
+                self.output.warning(&format!("TZ={named} is no time zone: times are in UTC"));
+                TimeZone::UTC
+            }
+        };
+        Clock::new(Timestamp::now(), self.zone.get_or_init(zone).clone())
     }
 
     /// Makes the clients, and checks that the endpoint answers.

@@ -80,7 +80,12 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     print(&context.output, &aws, &gathering, &command.show);
     if gathering.status == Status::Gathering && context.output.format == Format::Table {
         let watch = settings.command(&format!("quotes {} --watch", recent.prefix(&id).await));
-        context.output.next(&[(watch, "see the other replies come in")]);
+        let what = if gathering.answered == 0 {
+            "see the replies come in"
+        } else {
+            "see the other replies come in"
+        };
+        context.output.next(&[(watch, what)]);
     }
     Ok(exit::DONE)
 }

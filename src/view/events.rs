@@ -50,10 +50,14 @@ fn text(event: &Event, clock: &str) -> Option<String> {
         }
         Event::Answered { provider, id, answer, took, late_by } => {
             let (word, more) = answer_words(answer);
-            let more = format!("{more} in {}", seconds_of(*took));
+            // A receipt for what was received too late took no time.
+            let took = match (answer, late_by) {
+                (Answer::Silent(_), Some(_)) => String::new(),
+                _ => format!(" in {}", seconds_of(*took)),
+            };
             let (word, more) = match late_by {
-                Some(by) => ("late", format!("{more} (+{})", seconds_of(*by))),
-                None => (word, more),
+                Some(by) => ("late", format!("{more}{took}, {} late", seconds_of(*by))),
+                None => (word, format!("{more}{took}")),
             };
             say(word, id, provider.as_str(), more)
         }
@@ -193,4 +197,31 @@ pub fn document(event: &Event, at: Timestamp) -> Option<Value> {
     };
     line["at"] = json!(at);
     Some(line)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::core::{Price, ProviderName};
+
+    #[test]
+    fn what_is_late_says_by_how_much() {
+        let line = |answer: Answer, late_by: Option<Duration>| {
+            let provider = ProviderName::parse("acme").expect("valid");
+            let id = RfqId::parse("78c371f6-x").expect("valid");
+            let took = Duration::from_millis(if late_by.is_some() { 0 } else { 812 });
+            text(&Event::Answered { provider, id, answer, took, late_by }, "12:00").expect("a line")
+        };
+        let late = Some(Duration::from_millis(95_300));
+        let silent = Answer::Silent("received after its deadline".into());
+        assert_eq!(
+            line(silent, late),
+            "12:00 late      78c371f6 acme received after its deadline, 95.3 s late"
+        );
+        let quote = || Answer::Quote(Price::whole(57));
+        assert_eq!(line(quote(), late), "12:00 late      78c371f6 acme 57 in 0 ms, 95.3 s late");
+        assert_eq!(line(quote(), None), "12:00 quoted    78c371f6 acme 57 in 812 ms");
+    }
 }

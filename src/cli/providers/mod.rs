@@ -17,7 +17,7 @@ use serde_json::json;
 use super::{Context, waiting};
 use crate::aws::Aws;
 use crate::core::text::printable;
-use crate::core::{ProviderName, Responder, nearest};
+use crate::core::{ProviderName, Responder, all_nearest};
 use crate::error::{Result, exit};
 use crate::settings::Settings;
 use crate::stack::{self, OpenRequests, Removed};
@@ -84,15 +84,20 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     }
 }
 
+/// The most names that a hint asks about.
+const MOST_NEAR: usize = 3;
+
 /// Names the provider that may be meant instead of one that does not exist.
 async fn registered_instead(settings: &Settings, aws: &Aws, name: &ProviderName) -> String {
     // A look that fails must not fail the removal.
     let there = async { stack::subscribed(&aws.topic().await?).await };
     let there = there.await.unwrap_or_default();
-    match nearest(name.as_str(), there.iter().map(Responder::as_str)) {
-        Some(near) => format!("the register has {}", printable(near)),
-        None => format!("{} shows the register", settings.command("providers list")),
+    let near = all_nearest(name.as_str(), there.iter().map(Responder::as_str));
+    if near.is_empty() {
+        return format!("{} shows the register", settings.command("providers list"));
     }
+    let near: Vec<_> = near.iter().take(MOST_NEAR).map(|name| printable(name)).collect();
+    format!("did you mean {}?", near.join(" or "))
 }
 
 async fn remove(context: &Context, command: Remove) -> Result<u8> {

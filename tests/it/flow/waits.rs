@@ -190,6 +190,11 @@ fn times_are_local_and_name_their_zone() {
     assert_eq!(minutes(clock), (minutes(&utc) + 330) % 1_440, "{there}");
     assert!(shown("UTC", "trace").contains(&format!("{utc} UTC")));
     assert!(shown("UTC", "verify").contains(&format!("{} UTC", &utc[..8])));
+    let nowhere = stack.rydes("trace").env("TZ", "Nowhere/Foo").run().exits(0);
+    assert!(nowhere.stdout.contains(&format!("{utc} UTC")), "{}", nowhere.stdout);
+    let warning = "warning: TZ=Nowhere/Foo is no time zone: times are in UTC\n";
+    assert_eq!(nowhere.stderr.matches(warning).count(), 1, "{}", nowhere.stderr);
+    assert!(!stack.rydes("trace").env("TZ", "Asia/Kolkata").run().stderr.contains("warning"));
     // A log is read on another day, and elsewhere.
     let run =
         stack.rydes("providers run --progress plain --behavior steady").env("TZ", "Asia/Kolkata");
@@ -208,6 +213,21 @@ fn a_short_wait_without_any_answer_says_why_at_its_end() {
     let ended = stack.rydes("submit --from A --to B --deadline 500ms --wait").run().exits(4);
     let hint = "hint: all 2 copies lie unread; is `rydes providers run` running?\n";
     assert!(ended.stderr.contains(hint), "{}", ended.stderr);
+}
+
+#[test]
+fn the_next_command_speaks_of_other_replies_only_after_the_first() {
+    let stack = Stack::set_up(2);
+    stack.submit("--deadline 10m");
+    let before = stack.rydes("quotes").run().exits(0).stderr;
+    assert!(before.ends_with("  see the replies come in\n"), "{before}");
+    let workers = stack.providers("--fault UnicornManagementResource2=slow:5m --behavior steady");
+    let after = wait_for("the first reply", || {
+        let shown = stack.rydes("quotes").run().exits(0);
+        shown.stdout.contains("1 of 2 answered").then_some(shown.stderr)
+    });
+    assert!(after.ends_with("  see the other replies come in\n"), "{after}");
+    workers.kill();
 }
 
 #[test]

@@ -109,7 +109,7 @@ fn one_that_leaves_takes_its_empty_queue_along() {
     let told = document(&stack.run("providers remove acme -ojson").exits(0));
     assert_eq!(told["providers"][0]["state"], "nothing");
     stack.run("providers add globex").exits(0);
-    says(&stack.run("providers remove globx").exits(0), "hint: the register has globex");
+    says(&stack.run("providers remove globx").exits(0), "hint: did you mean globex?\n");
 }
 
 #[test]

@@ -91,10 +91,11 @@ impl fmt::Display for Fault {
         let (name, argument) = match (&self.kind, plain) {
             (FaultKind::Decline(reason), _) => ("decline", Some(reason.clone())),
             (FaultKind::Slow(think), _) => ("slow", Some(written(*think))),
-            (FaultKind::Clock(fast), _) if fast % 1_000 == 0 => {
-                ("clock", Some(format!("{:+}s", fast / 1_000)))
+            (FaultKind::Clock(fast), _) => {
+                let sign = if *fast < 0 { '-' } else { '+' };
+                let off = written(Duration::from_millis(fast.unsigned_abs()));
+                ("clock", Some(format!("{sign}{off}")))
             }
-            (FaultKind::Clock(fast), _) => ("clock", Some(format!("{fast:+}ms"))),
             (_, plain) => (plain.unwrap_or_default(), None),
         };
         f.write_str(name)?;
@@ -109,7 +110,11 @@ impl fmt::Display for Fault {
 /// A duration as it is typed, in the largest unit that is exact.
 fn written(duration: Duration) -> String {
     match (duration.as_nanos(), duration.subsec_nanos()) {
-        (_, 0) => format!("{}s", duration.as_secs()),
+        (_, 0) => match duration.as_secs() {
+            hours if hours > 0 && hours % 3_600 == 0 => format!("{}h", hours / 3_600),
+            minutes if minutes > 0 && minutes % 60 == 0 => format!("{}m", minutes / 60),
+            seconds => format!("{seconds}s"),
+        },
         (nanos, part) if part % 1_000_000 == 0 => format!("{}ms", nanos / 1_000_000),
         (nanos, _) => format!("{nanos}ns"),
     }
@@ -242,9 +247,26 @@ mod tests {
             "clock:5m",
             "a=clock@0.5:-90s",
             "clock:+1ms",
+            "clock:0",
         ] {
             let fault: Fault = text.parse().expect("valid");
             assert_eq!(fault.to_string().parse(), Ok(fault), "{text}");
+        }
+    }
+
+    #[test]
+    fn times_are_written_as_they_are_typed() {
+        for text in [
+            "clock:+5m",
+            "clock:-90s",
+            "clock:+1ms",
+            "a=clock@0.5:-2h",
+            "slow:20s",
+            "slow:250ms",
+            "slow:1m",
+        ] {
+            let fault: Fault = text.parse().expect("valid");
+            assert_eq!(fault.to_string(), text);
         }
     }
 
