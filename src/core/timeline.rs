@@ -5,6 +5,9 @@ use std::collections::HashMap;
 use crate::core::aggregate::{Gathering, Provider};
 use crate::core::{Answer, AnswerRow, Price, Rows, Timestamp};
 
+/// How many milliseconds below zero a step may take before its clocks count as different.
+const TOLERANCE: i64 = 100;
+
 /// A step of a request and its answer, from submission to the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimelineStep {
@@ -70,6 +73,15 @@ impl Lane {
             TimelineStep::Gather => (self.sent, self.gathered),
         };
         Some(to? - from?)
+    }
+
+    /// The same, but `None` where the clocks at its ends disagree. A provider's clock that is off lengthens one of
+    /// the steps that it begins or ends and shortens the other.
+    fn measured(&self, step: TimelineStep) -> Option<i64> {
+        let is_off = |step| self.took(step).is_some_and(|took| took < -TOLERANCE);
+        let between = [TimelineStep::PickUp, TimelineStep::Sending];
+        let is_skewed = between.contains(&step) && between.into_iter().any(is_off);
+        self.took(step).filter(|_| !is_skewed && !is_off(step))
     }
 
     /// The last recorded time.
@@ -164,10 +176,11 @@ impl Timeline {
         events.max().unwrap_or(0).max(0)
     }
 
-    /// The slowest lane for each recorded step, in the order of the steps.
+    /// The slowest lane for each recorded step, in the order of the steps. A step between clocks that disagree has
+    /// no length.
     pub fn slowest(&self) -> Vec<Slowest<'_>> {
         let slowest = |step: TimelineStep| {
-            let took = |lane| Some(Slowest { step, lane, took: Lane::took(lane, step)? });
+            let took = |lane| Some(Slowest { step, lane, took: Lane::measured(lane, step)? });
             // Reversed, so that the first of equals counts.
             self.lanes.iter().rev().filter_map(took).max_by_key(|slowest| slowest.took)
         };
@@ -176,7 +189,6 @@ impl Timeline {
 
     /// The shortest step, if it is so far below zero that clocks must disagree.
     pub fn disagreement(&self) -> Option<Slowest<'_>> {
-        const TOLERANCE: i64 = 100;
         let steps = self.lanes.iter().flat_map(|lane| {
             TimelineStep::ALL
                 .into_iter()

@@ -12,7 +12,7 @@ use super::clock::Clock;
 use super::names::Prefix;
 use super::quotes::truth;
 use super::table::{cut, cut_middle, wrapped};
-use super::tone::texts;
+use super::tone::{Tone, texts};
 use super::trace::{beyond, disagreement, is_receipt, packed, slowest, step, tick, unsaid};
 use crate::core::aggregate::{Gathering, State};
 use crate::core::text::printable;
@@ -82,7 +82,7 @@ type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 /// # Errors
 /// When it cannot be drawn.
 pub fn svg(timeline: &Timeline, gathering: &Gathering, clock: &Clock) -> Result<String> {
-    let below = below(timeline, gathering, clock);
+    let (sentences, below) = below(timeline, gathering, clock);
     let lanes = count(timeline.lanes.len()) * LANE;
     let height = TOP + lanes + SCALE + LINE * (1 + count(below.len())) + BOTTOM;
     let mut text = String::new();
@@ -95,7 +95,7 @@ pub fn svg(timeline: &Timeline, gathering: &Gathering, clock: &Clock) -> Result<
             })?;
     }
     let title = heading(gathering);
-    Ok(dressed(&text, &title, &below.join("; ")))
+    Ok(dressed(&text, &title, &sentences.join("; ")))
 }
 
 type Drawn = std::result::Result<(), Box<dyn std::error::Error>>;
@@ -211,11 +211,11 @@ fn labels(root: &Area<'_>, timeline: &Timeline) -> Drawn {
     for lane in &timeline.lanes {
         let name = cut_middle(&printable(lane.provider.responder.as_str()), NAME);
         say(root, &name, (20, y), HPos::Left, INK, 15)?;
-        let ink = match lane.provider.state {
+        let ink = match Tone::of(&lane.provider) {
             _ if lane.is_best => BEST,
-            State::Late => LATE,
-            State::Failed => LIMIT,
-            _ => INK,
+            Tone::Late => LATE,
+            Tone::Failed => LIMIT,
+            Tone::Plain | Tone::Title | Tone::Faint | Tone::Best => INK,
         };
         say(root, &value(lane), (i32::try_from(LEFT)? - 12, y), HPos::Right, ink, 15)?;
         let unsaid = unsaid(timeline, lane);
@@ -262,7 +262,7 @@ fn legend(root: &Area<'_>, timeline: &Timeline, y: i32) -> Drawn {
         (any(&tried), Swatch::Triangle, TRY, "failed attempt", 120),
         (within(timeline.deadline), Swatch::Bar, LIMIT, "deadline", 86),
         (within(timeline.closed), Swatch::Bar, INK, "closed", 74),
-        (any(&is_receipt), Swatch::Cross, FAINT, "sent no quote", 112),
+        (any(&is_receipt), Swatch::Cross, FAINT, "silent", 70),
     ];
     let mut x = 20;
     for (_, swatch, paint, word, width) in parts.into_iter().filter(|(occurs, ..)| *occurs) {
@@ -297,10 +297,10 @@ fn value(lane: &Lane) -> String {
         (None, State::Silent) => "silent".to_owned(),
         (None, _) => String::new(),
     };
-    match lane.provider.state {
+    match lane.provider.late_by() {
         _ if lane.is_best => format!("{word} best"),
-        State::Late => format!("{word} late"),
-        _ => word,
+        Some(_) => format!("{word} late"),
+        None => word,
     }
 }
 
@@ -317,17 +317,17 @@ fn subheading(gathering: &Gathering, clock: &Clock) -> String {
     format!("RFQ {}{}", printable(&request.id.short()), submitted.unwrap_or_default())
 }
 
-/// The sentences below the picture.
-fn below(timeline: &Timeline, gathering: &Gathering, clock: &Clock) -> Vec<String> {
-    let mut sentences: Vec<String> = beyond(timeline).into_iter().collect();
-    let prefix = Prefix::of_asked(&gathering.providers);
-    let slowest = packed(&slowest(timeline, &prefix), ", ", TEXT);
-    let explained = prefix.explained().filter(|_| !slowest.is_empty());
-    sentences.extend(slowest.into_iter().chain(explained));
-    sentences.extend(timeline.disagreement().map(|step| disagreement(&step)));
-    sentences.extend(texts(&truth(gathering, clock.now())));
+/// The sentences below the picture, and the lines that they are drawn in.
+fn below(timeline: &Timeline, gathering: &Gathering, clock: &Clock) -> (Vec<String>, Vec<String>) {
+    let slowest = slowest(timeline, &Prefix::default());
+    let mut others: Vec<_> = timeline.disagreement().iter().map(disagreement).collect();
+    others.extend(texts(&truth(gathering, clock.now())));
+    let all = beyond(timeline).into_iter();
+    let all = all.chain((!slowest.is_empty()).then(|| slowest.join(", ")));
     let width = u16::try_from(TEXT).ok();
-    sentences.iter().flat_map(|sentence| wrapped(sentence, width)).collect()
+    let wide = others.iter().flat_map(|sentence| wrapped(sentence, width));
+    let lines = beyond(timeline).into_iter().chain(packed(&slowest, ", ", TEXT)).chain(wide);
+    (all.chain(others.iter().cloned()).collect(), lines.collect())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a day has 86,400,000 milliseconds")]

@@ -1,7 +1,7 @@
 //! Lines with a meaning that a terminal may colour. Every meaning is in the text too.
 
 use super::table::wrapped;
-use crate::core::aggregate::State;
+use crate::core::aggregate::{Provider, State};
 
 /// What a line means.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -22,9 +22,11 @@ pub enum Tone {
 }
 
 impl Tone {
-    /// That of a provider in this state, unless its quote is the best.
-    pub(super) fn of(state: State) -> Self {
-        match state {
+    /// That of a provider, unless its quote is the best. Whatever came too late is late, whether it is a quote, a
+    /// decline or a failure.
+    pub(super) fn of(provider: &Provider) -> Self {
+        match provider.state {
+            _ if provider.late_by().is_some() => Self::Late,
             State::Failed => Self::Failed,
             State::Late => Self::Late,
             State::Quoted

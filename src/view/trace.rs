@@ -58,20 +58,22 @@ pub fn lines(timeline: &Timeline, gathering: &Gathering, clock: &Clock, width: u
         let name = cut_middle(name, name_width);
         let padding = " ".repeat(name_width.saturating_sub(name.width()));
         let before = " ".repeat(value_width.saturating_sub(value.width()));
-        let mark = match (lane.is_best, is_stranger(lane)) {
-            (true, _) => '*',
-            (false, true) => '?',
-            (false, false) => ' ',
+        let mark = match lane {
+            _ if lane.is_best => '*',
+            _ if is_stranger(lane) => '?',
+            _ if is_late(lane) => '+',
+            _ => ' ',
         };
         let bar = draw(timeline, lane, scale);
         let line = format!("{name}{padding}  {before}{value}{mark} {bar}");
-        let tone = if lane.is_best { Tone::Best } else { Tone::of(lane.provider.state) };
+        let tone = if lane.is_best { Tone::Best } else { Tone::of(&lane.provider) };
         all.push(Line::new(tone, line.trim_end()));
     }
     let faint = |text| Line::new(Tone::Faint, text);
     all.extend(packed(&legend(timeline), "  ", columns).into_iter().map(faint));
+    let explained = prefix.explained().filter(|_| is_short).map(faint);
+    let prefix = if is_short { prefix } else { Prefix::default() };
     let slowest = packed(&slowest(timeline, &prefix), ", ", columns);
-    let explained = prefix.explained().filter(|_| is_short || !slowest.is_empty()).map(faint);
     all.extend(slowest.into_iter().map(faint));
     all.extend(explained.iter().flat_map(|line| line.wrapped(Some(width))));
     let mut sentences: Vec<Line> = beyond(timeline).map(Line::from).into_iter().collect();
@@ -98,6 +100,7 @@ fn value(lane: &Lane) -> String {
         (Some(quoted), _) => price(quoted),
         (None, State::Declined) => "declined".to_owned(),
         (None, State::Failed) => "failed".to_owned(),
+        (None, State::Silent) => "silent".to_owned(),
         (None, _) => "-".to_owned(),
     }
 }
@@ -186,6 +189,11 @@ fn is_stranger(lane: &Lane) -> bool {
     lane.provider.expected == Some(false) && lane.provider.state != State::NotAsked
 }
 
+/// Whether its answer came too late.
+fn is_late(lane: &Lane) -> bool {
+    lane.provider.late_by().is_some()
+}
+
 /// Whether its row is a receipt. Before the end, a provider with a receipt still counts as waiting.
 pub(super) fn is_receipt(lane: &Lane) -> bool {
     lane.has_row && matches!(lane.provider.state, State::Silent | State::Waiting)
@@ -235,11 +243,12 @@ fn legend(timeline: &Timeline) -> Vec<String> {
         (any(&|lane| lane.took(TimelineStep::Thinking).is_some()), "= thinking"),
         (any(&|lane| lane.gathered.is_some()), "- reply"),
         (any(&|lane| lane.end().is_some() && !is_receipt(lane)), "o gathered"),
-        (any(&is_receipt), "x sent no quote"),
+        (any(&is_receipt), "x silent"),
         (any(&|lane| !lane.attempted.is_empty() || lane.failed.is_some()), "r failed attempt"),
         (within(timeline.deadline), "| deadline"),
         (within(timeline.closed), "! closed"),
         (any(&|lane| lane.is_best), "* best"),
+        (any(&|lane| is_late(lane) && !is_stranger(lane)), "+ late"),
         (any(&is_stranger), "? unexpected"),
     ];
     let parts = parts.into_iter().filter(|(is, _)| *is).map(|(_, text)| text.to_owned());
@@ -264,17 +273,18 @@ pub(super) fn slowest(timeline: &Timeline, prefix: &Prefix) -> Vec<String> {
     said.collect()
 }
 
-/// A note about a step that ended before it began.
+/// A note about a step that ended before it began. Only two clocks can tell which one is ahead.
 pub(super) fn disagreement(step: &Slowest<'_>) -> String {
     let who = printable(step.lane.provider.responder.as_str());
     let by = seconds(step.took.saturating_neg());
+    let uncounted = "its pick-up and sending are not counted as slowest";
     let what = match step.step {
-        TimelineStep::PickUp => "received it before it was submitted",
-        TimelineStep::Thinking => "answered before it received",
-        TimelineStep::Sending => "answered after its reply was in the queue",
-        TimelineStep::Gather => "was gathered before its reply was in the queue",
+        TimelineStep::PickUp => format!("{who}'s is {by} behind the submitter's; {uncounted}"),
+        TimelineStep::Thinking => format!("{who} says that it answered {by} before it received"),
+        TimelineStep::Sending => format!("{who}'s is {by} ahead of the queue's; {uncounted}"),
+        TimelineStep::Gather => format!("the consumer's is {by} behind the queue's"),
     };
-    format!("clocks disagree: by their times {who} {what}, by {by}")
+    format!("clocks disagree: {what}")
 }
 
 /// The document of `--output json`: milliseconds since `origin`.

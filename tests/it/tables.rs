@@ -225,6 +225,60 @@ fn what_answered_too_late_is_not_among_the_kinds_in_time() {
 }
 
 #[test]
+fn late_declines_and_failures_are_marked_as_late_as_late_quotes_are() {
+    let failed = Answer::Failed {
+        reason: "engine fault".to_owned(),
+        attempts: Some(5),
+        attempted_at: Vec::new(),
+    };
+    let no = |number, sent| says(simulated(number), Answer::Declined("too far".to_owned()), sent);
+    let answers = || {
+        let stranger = Responder::stored("somebody-else");
+        let unasked = says(stranger, Answer::Declined("too far".to_owned()), 15_040);
+        vec![no(1, 14_970), no(2, 15_030), says(simulated(3), failed.clone(), 18_200), unasked]
+    };
+    let lines = |width| lines_by("price", &[], 3, answers(), 20_000, (width, None));
+    let row = |width, with: &str| {
+        let found = lines(width).into_iter().find(|line| line.text.contains(with));
+        let found = found.unwrap_or_else(|| panic!("no {with}"));
+        (found.tone, found.text.split_whitespace().collect::<Vec<_>>().join(" "))
+    };
+    let said = |width, with: &str, tone, note: &str| {
+        let (shown, text) = row(width, with);
+        assert!(shown == tone && text.ends_with(note), "{shown:?} {text}");
+    };
+    said(None, "Resource1 ", Tone::Plain, "14.9 s declined: too far");
+    said(None, "Resource2 ", Tone::Late, "15.0 s declined late by 30 ms: too far");
+    let why = "18.2 s failed late by 3.2 s: engine fault, 5 attempts";
+    said(None, "Resource3 ", Tone::Late, why);
+    said(None, "somebody-else", Tone::Late, "declined late by 40 ms: too far, unexpected");
+    // The state is the first word, and whole on a narrow terminal too.
+    said(Some(49), " …2 ", Tone::Late, "15.0 s declined late...");
+}
+
+#[test]
+fn a_receipt_has_the_word_of_its_state_and_below_what_that_means() {
+    let receipt = says(simulated(2), Answer::Silent("not available".to_owned()), 900);
+    let lines = |answers: &[AnswerRow], after, width| {
+        texts(&lines_by("price", &[], 2, answers.to_vec(), after, (width, None)))
+    };
+    let means = |lines: &[String]| {
+        let meant = |line: &&String| line.trim() == "silent: took the request, sent no quote";
+        lines.iter().filter(meant).count()
+    };
+    for width in [None, Some(49), Some(79), Some(119)] {
+        let over = lines(&[quote(1, 16, 300), receipt.clone()], 16_000, width);
+        let note = over.iter().find(|line| line.contains("  silent: ")).expect("a note");
+        assert!(note.contains("  silent: not a"), "{note}");
+        assert_eq!(means(&over), 1, "{over:?}");
+        let waiting = lines(&[quote(1, 16, 300), receipt.clone()], 2_000, width);
+        assert_eq!(means(&waiting), 0, "{waiting:?}");
+        let heard = lines(&[quote(1, 16, 300), quote(2, 17, 300)], 2_000, width);
+        assert!(!heard.iter().any(|line| line.contains("silent")), "{heard:?}");
+    }
+}
+
+#[test]
 fn a_stall_ends_the_wait_and_not_the_gathering() {
     let request = RequestRow {
         submitted_at: Some(at(0)),

@@ -9,6 +9,7 @@ use rydes::core::{
 };
 use rydes::view::clock::Clock;
 use rydes::view::picture::svg;
+use rydes::view::tone::{Tone, texts};
 use rydes::view::trace::{document, lines};
 
 use crate::support::toned;
@@ -152,16 +153,103 @@ fn clocks_that_disagree_are_told() {
 }
 
 #[test]
+fn a_clock_that_is_off_is_not_the_slowest() {
+    let skewed = |number, received, answered, sent| AnswerRow {
+        sent_at: Some(at(sent)),
+        gathered_at: Some(at(sent + 30)),
+        ..quote(number, 16, received, answered)
+    };
+    let said = |rows: Vec<AnswerRow>| {
+        let rows = Rows { request: request(), answers: rows };
+        let (timeline, gathering) = timeline(&rows, 16_000);
+        let clock = Clock::utc(at(16_000));
+        let terminal = texts(&lines(&timeline, &gathering, &clock, 119)).join("\n");
+        let picture = svg(&timeline, &gathering, &clock).expect("it is drawn");
+        (terminal, picture, document(&timeline, &gathering))
+    };
+    let ahead = skewed(4, 300_040, 300_900, 1_000);
+    let (terminal, picture, told) = said(vec![quote(1, 20, 85, 400), ahead]);
+    let slowest = "slowest pick-up 85 ms (UnicornManagementResource1), \
+                   thinking 860 ms (UnicornManagementResource4), \
+                   sending 4 ms (UnicornManagementResource1), ";
+    let why = "clocks disagree: UnicornManagementResource4's is 299.9 s ahead of the queue's; its \
+               pick-up and sending are not counted as slowest";
+    for shown in [&terminal, &picture] {
+        let flat = shown.replace("\n  ", " ").replace("&apos;", "'");
+        assert!(flat.contains(why), "{flat}");
+    }
+    assert!(terminal.replace(",\n", ", ").contains(slowest), "{terminal}");
+    assert_eq!(told["slowest"]["pick-up"]["ms"], 85);
+    assert_eq!(told["slowest"]["sending"]["ms"], 4);
+    let behind = skewed(4, -299_940, -299_100, 1_000);
+    let (terminal, _, told) = said(vec![quote(1, 20, 85, 400), behind]);
+    let why =
+        "clocks disagree: UnicornManagementResource4's is 299.9 s behind the submitter's; its";
+    assert!(terminal.contains(why), "{terminal}");
+    assert_eq!(told["slowest"]["sending"]["ms"], 4);
+}
+
+#[test]
+fn the_summary_shortens_names_only_where_the_rows_do() {
+    let (timeline, gathering) = timeline(&eleven(), 20_000);
+    let clock = Clock::utc(at(20_000));
+    let shown = |width| texts(&lines(&timeline, &gathering, &clock, width)).join("\n");
+    for width in [79, 119] {
+        let shown = shown(width);
+        assert!(shown.contains("thinking 18.1 s (UnicornManagementResource7)"), "{shown}");
+        assert!(!shown.contains('…'), "{shown}");
+    }
+    let narrow = shown(49);
+    assert!(narrow.contains("thinking 18.1 s (…7)"), "{narrow}");
+    assert!(narrow.contains("… stands for UnicornManagementResource"), "{narrow}");
+    let picture = svg(&timeline, &gathering, &clock).expect("it is drawn");
+    assert!(!picture.contains("stands for"), "its rows have whole names");
+}
+
+#[test]
+fn a_late_decline_is_marked_as_late() {
+    let no = |number, answered| {
+        row(simulated(number), Answer::Declined("too far".to_owned()), 60, answered)
+    };
+    let rows = Rows { request: request(), answers: vec![no(1, 14_000), no(2, 15_030)] };
+    let (timeline, gathering) = timeline(&rows, 20_000);
+    let clock = Clock::utc(at(20_000));
+    let lines = lines(&timeline, &gathering, &clock, 79);
+    let tone = |start: &str| {
+        let found = lines.iter().find(|line| line.text.starts_with(start));
+        found.map(|line| (line.tone, line.text.contains("declined+ ")))
+    };
+    assert_eq!(tone("UnicornManagementResource1 "), Some((Tone::Plain, false)));
+    assert_eq!(tone("UnicornManagementResource2 "), Some((Tone::Late, true)));
+    let said = texts(&lines).join("\n");
+    assert!(said.contains("  + late"), "{said}");
+    let picture = svg(&timeline, &gathering, &clock).expect("it is drawn");
+    let late = picture.split_once("declined late").expect("it says so").0;
+    let text = late.rsplit_once("<text").expect("a text").1;
+    assert!(text.contains("#9A6700"), "{text}");
+}
+
+#[test]
+fn a_receipt_has_the_word_of_its_state() {
+    let rows = eleven();
+    let shown = shown(&rows, 20_000, 79);
+    let row = shown.lines().find(|line| line.contains("Resource4 ")).expect("a row");
+    assert!(row.contains("  silent  "), "{row}");
+    assert!(shown.contains("  x silent  "), "{shown}");
+    assert!(!shown.contains("no quote"), "{shown}");
+}
+
+#[test]
 fn a_hundred_providers_have_a_line_each() {
     let answers = (1..=100).map(|n| quote(n, n as u64, 50, 5_000)).collect();
     let expected = Some((1..=100).map(simulated).collect());
     let rows = Rows { request: RequestRow { expected, ..request() }, answers };
-    // In a row each, as what `…` stands for, and as the best.
-    assert_eq!(shown(&rows, 20_000, 80).matches("UnicornManagementResource").count(), 102);
+    // In a row each, as the best, and as the slowest of each of the four steps.
+    assert_eq!(shown(&rows, 20_000, 80).matches("UnicornManagementResource").count(), 105);
     let (timeline, gathering) = timeline(&rows, 20_000);
     let picture = svg(&timeline, &gathering, &Clock::utc(at(20_000))).expect("it is drawn");
     // The sentences are in its description too.
-    assert_eq!(picture.matches("UnicornManagementResource").count(), 104);
+    assert_eq!(picture.matches("UnicornManagementResource").count(), 110);
 }
 
 #[test]

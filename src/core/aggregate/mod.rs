@@ -174,6 +174,16 @@ pub struct Provider {
     pub after_ms: Option<i64>,
 }
 
+impl Provider {
+    /// How many milliseconds too late its quote, decline or failure came; `None` if none came too late.
+    pub fn late_by(&self) -> Option<i64> {
+        match self.timing {
+            Some(Timing::Late(by)) => Some(by),
+            Some(Timing::InTime) | None => None,
+        }
+    }
+}
+
 /// A late quote that would have won.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Regret {

@@ -17,6 +17,7 @@ pub(super) struct Rows(Vec<Row>);
 
 pub(super) struct Row {
     state: State,
+    is_late: bool,
     /// The name, safe to print; the first part may be hidden.
     name: (String, String),
     place: String,
@@ -50,9 +51,10 @@ impl Rows {
             let details = lane.and_then(|lane| lane.provider.details.as_ref());
             let by = order.map(|order| order.cell(details));
             let is_best = lane.is_some_and(|lane| lane.is_best);
+            let is_late = lane.is_some_and(|lane| lane.provider.late_by().is_some());
             let bar = lane.map_or(Value::Null, |lane| bar(lane));
             let name = parted(&responder, &names);
-            Row { state, name, place, quote, by, fields, after, note, is_best, bar }
+            Row { state, is_late, name, place, quote, by, fields, after, note, is_best, bar }
         };
         let said =
             rows(gathering, fields).into_iter().map(|row| (row.responder, row.state, row.cells));
@@ -106,6 +108,7 @@ impl Row {
     /// The meaning of the bar's colour.
     fn tone(&self) -> &'static str {
         match self.state {
+            _ if self.is_late => "late",
             State::Quoted if self.is_best => "best",
             State::Quoted | State::Declined => "reply",
             State::Late => "late",
@@ -150,4 +153,44 @@ fn story(lane: &Lane) -> String {
     let said =
         moments.into_iter().filter_map(|(what, at)| Some(format!("{what} {}", seconds(at?))));
     said.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::aggregate::aggregate;
+    use crate::core::{Answer, AnswerRow, RequestRow, RfqId, Ride, Rows as StoredRows, Timestamp};
+
+    #[test]
+    fn late_declines_are_marked_and_receipts_named_as_in_the_terminal() {
+        let at = |millis| Timestamp::from_millis(millis).expect("in range");
+        let row = |who: &str, answer, sent| AnswerRow {
+            sent_at: Some(at(sent)),
+            ..AnswerRow::new(Responder::stored(who), answer)
+        };
+        let failed =
+            Answer::Failed { reason: "fault".into(), attempts: Some(5), attempted_at: Vec::new() };
+        let answers = vec![
+            row("a", Answer::Declined("too far".into()), 14_900),
+            row("b", Answer::Declined("too far".into()), 15_030),
+            row("c", failed, 18_200),
+            row("d", Answer::Silent("busy".into()), 18_300),
+        ];
+        let request = RequestRow {
+            submitted_at: Some(at(0)),
+            deadline: Some(at(15_000)),
+            expected: Some(["a", "b", "c", "d"].map(Responder::stored).into()),
+            ..RequestRow::new(RfqId::parse("x").expect("valid"), Ride::default())
+        };
+        let rows = StoredRows { request, answers };
+        let gathering = aggregate(&rows, at(20_000), None);
+        let page = Rows::of(&gathering, &Timeline::of(&rows, &gathering), &[], None).document();
+        let said = |at: usize| {
+            ["state", "tone", "note"].map(|field| page[at][field].as_str().expect("a text"))
+        };
+        assert_eq!(said(0), ["declined", "reply", "declined: too far"]);
+        assert_eq!(said(1), ["declined", "late", "declined late by 30 ms: too far"]);
+        assert_eq!(said(2), ["failed", "late", "failed late by 3.2 s: fault, 5 attempts"]);
+        assert_eq!(said(3), ["silent", "waiting", "silent: busy"]);
+    }
 }

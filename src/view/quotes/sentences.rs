@@ -240,6 +240,12 @@ pub(super) fn waiting_for(gathering: &Gathering, prefix: &Prefix) -> Option<Stri
     }
 }
 
+/// Says what `silent` means; `None` if no provider is.
+pub(super) fn silence(gathering: &Gathering) -> Option<String> {
+    let is_any = gathering.providers.iter().any(|provider| provider.state == State::Silent);
+    is_any.then(|| format!("silent: {NO_QUOTE}"))
+}
+
 /// Which providers were not asked, and the reason: `2 not asked: 8, 9 (its filter on customer)`. Providers with the
 /// same reason follow each other.
 pub(super) fn not_asked(gathering: &Gathering, prefix: &Prefix) -> Option<String> {

@@ -2,7 +2,7 @@
 
 use unicode_width::UnicodeWidthStr as _;
 
-use super::sentences::{NO_QUOTE, after, not_asked, seconds, truth, waiting_for};
+use super::sentences::{NO_QUOTE, after, not_asked, seconds, silence, truth, waiting_for};
 use crate::core::aggregate::{CompletedBy, Gathering, Provider, Quote, State, Status, Timing};
 use crate::core::text::printable;
 use crate::core::{Details, Responder, StackName, Timestamp};
@@ -115,6 +115,7 @@ impl Sheet {
         below.extend(lists.into_iter().flatten());
         let explained = names.prefix.explained().filter(|_| is_short);
         let below = below.into_iter().map(Line::from);
+        let explained = silence(gathering).into_iter().chain(explained);
         let below = below.chain(explained.map(|text| Line::new(Tone::Faint, text)));
         let most = if frame.width.is_some() { LONGEST_LIST } else { usize::MAX };
         let below = below.map(indented);
@@ -313,13 +314,13 @@ pub(in crate::view) fn rows(gathering: &Gathering, fields: &[Field]) -> Vec<Row>
     rows.extend(others.map(|provider| Row {
         responder: provider.responder.clone(),
         state: provider.state,
-        tone: Tone::of(provider.state),
+        tone: Tone::of(provider),
         cells: other_row(gathering, provider, fields),
     }));
     rows
 }
 
-/// What a receipt says, with its reason.
+/// What a receipt says before the end, with its reason.
 pub(in crate::view) fn receipt(reason: &str) -> String {
     format!("{NO_QUOTE}: {reason}")
 }
@@ -349,36 +350,37 @@ fn row_of(
 }
 
 fn other_row(gathering: &Gathering, provider: &Provider, fields: &[Field]) -> Vec<String> {
-    let reason = provider.reason.as_deref().map(printable).unwrap_or_default();
     let late = gathering.quotes.iter().find(|quote| quote.responder == provider.responder);
+    let late = late.filter(|_| provider.state == State::Late);
+    let price = late.map_or_else(|| "-".to_owned(), |quote| price(&quote.price));
+    let before = [String::new(), printable(provider.responder.as_str()), price];
+    let after = [after(provider.after_ms), other_note(gathering, provider)];
+    row_of(before, fields, provider.details.as_ref(), after)
+}
+
+/// The note of a provider without a quote in time. It begins with the word of the state, which is whole where a
+/// note is cut.
+fn other_note(gathering: &Gathering, provider: &Provider) -> String {
+    let reason = provider.reason.as_deref().map(printable).unwrap_or_default();
     let unexpected = if provider.expected == Some(false) { ", unexpected" } else { "" };
-    let too_late = match provider.timing {
-        Some(Timing::Late(_)) => ", too late",
-        Some(Timing::InTime) | None => "",
-    };
-    let note = match provider.state {
-        State::Declined => format!("declined: {reason}{too_late}{unexpected}"),
+    let late = provider.late_by().map(|by| format!("late by {}", seconds(by)));
+    let too_late = late.as_ref().map_or_else(String::new, |late| format!(" {late}"));
+    match provider.state {
+        State::Declined => format!("declined{too_late}: {reason}{unexpected}"),
         State::Failed => match provider.attempts {
-            Some(1) => format!("failed: {reason}, 1 attempt{too_late}{unexpected}"),
+            Some(1) => format!("failed{too_late}: {reason}, 1 attempt{unexpected}"),
             Some(attempts) => {
-                format!("failed: {reason}, {attempts} attempts{too_late}{unexpected}")
+                format!("failed{too_late}: {reason}, {attempts} attempts{unexpected}")
             }
-            None => format!("failed: {reason}{too_late}{unexpected}"),
+            None => format!("failed{too_late}: {reason}{unexpected}"),
         },
-        State::Silent => receipt(&reason),
-        State::Late => match late.map(|quote| quote.timing) {
-            Some(Timing::Late(by)) => format!("late by {}{unexpected}", seconds(by)),
-            Some(Timing::InTime) | None => "late".to_owned(),
-        },
+        State::Silent => format!("silent: {reason}"),
+        State::Late => late.map_or_else(|| "late".to_owned(), |late| late + unexpected),
         State::Missing if provider.reason.is_some() => format!("missing: {reason}"),
         State::Missing => match gathering.completed_by {
             Some(CompletedBy::Deadline) => "missing: no reply before the deadline".to_owned(),
             _ => "missing: no reply before the end".to_owned(),
         },
         State::Quoted | State::Waiting | State::NotAsked => String::new(),
-    };
-    let late = late.filter(|_| provider.state == State::Late);
-    let price = late.map_or_else(|| "-".to_owned(), |quote| price(&quote.price));
-    let before = [String::new(), printable(provider.responder.as_str()), price];
-    row_of(before, fields, provider.details.as_ref(), [after(provider.after_ms), note])
+    }
 }

@@ -8,7 +8,7 @@ use rydes::flow::provider::{Behaviour, Decision, Intent, Profile, When};
 use serde_json::{Value, json};
 
 use crate::support::stack::{RESPONSE_DEAD_LETTERS, Stack, provider};
-use crate::support::wait_for;
+use crate::support::{json, wait_for};
 
 /// Five minutes, in milliseconds.
 const OFF: i64 = 300_000;
@@ -60,7 +60,7 @@ fn a_provider_s_clock_decides_only_whether_it_still_prices() {
     // One believes that it is too late, and leaves a receipt alone. The others answer in time.
     let said = "deadline passed: 2 of 3 answered (2 quotes)";
     assert!(watched.stdout.contains(said), "{}", watched.stdout);
-    let said = "took the request, sent no quote: received after its deadline";
+    let said = "silent: received after its deadline";
     assert!(watched.stdout.contains(said), "{}", watched.stdout);
     let told = stack.quotes(&id);
     assert!(told["quotes"].as_array().expect("a list").iter().all(|quote| {
@@ -70,6 +70,9 @@ fn a_provider_s_clock_decides_only_whether_it_still_prices() {
     assert!(row["answered-at"].as_str() < row["sent-at"].as_str(), "its own clock is slow: {row}");
     let traced = stack.rydes("trace").run().exits(0);
     assert!(traced.stdout.contains("clocks disagree: "), "{}", traced.stdout);
+    let told = json(&stack.rydes("trace -o json").run().exits(0).stdout);
+    let slowest = &told["slowest"]["pick-up"];
+    assert_eq!(slowest["responder"], provider(3), "the others' clocks are off: {slowest}");
     nothing_is_lost_or_doubled(&stack, &id, 3);
     workers.stop();
 }

@@ -19,7 +19,7 @@ fn it_shows_every_state_and_leaves_nothing() {
         "best",
         "declined:",
         "failed:",
-        "took the request, sent no quote:",
+        "silent: ",
         "late by ",
         "would have beaten",
         "slowest pick-up ",

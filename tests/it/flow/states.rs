@@ -41,7 +41,7 @@ fn each_provider_ends_in_the_state_that_it_earned() {
     for said in [
         "declined: no unicorn awake",
         "failed: engine fault, 5 attempts",
-        "took the request, sent no quote: not available",
+        "silent: not available",
         "missing: no reply before the deadline",
         "deadline passed: 3 of 6 answered (1 quote, 1 declined, 1 failed)",
     ] {
