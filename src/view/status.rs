@@ -31,7 +31,7 @@ type ProviderDepth = (Responder, Option<QueueCounts>);
 /// shows dead letters. Where the lines do not fit, names lose their common beginning, and the command has a line of
 /// its own.
 pub fn queues(depths: &Depths, look: &str, width: Option<u16>) -> Vec<Line> {
-    let whole = queue_lines(depths, look, &Prefix::default(), 2);
+    let whole = queue_lines(depths, look, &Prefix::default(), Room::Enough);
     let widest = whole.iter().map(|line| line.text.width()).max().unwrap_or(0);
     let Some(width) = width.filter(|width| widest > usize::from(*width)) else { return whole };
     let prefix = Prefix::of(depths.providers.iter().map(|(name, _)| name));
@@ -40,11 +40,18 @@ pub fn queues(depths: &Depths, look: &str, width: Option<u16>) -> Vec<Line> {
     let look = (letters > 0).then(|| Line::new(Tone::Faint, format!("dead letters: {look}")));
     let below: Vec<_> = below.into_iter().chain(look).collect();
     let cut = |line: Line| Line { text: cut(&line.text, width.into()), ..line };
-    let lines = queue_lines(depths, "", &prefix, 1).into_iter().map(cut);
+    let lines = queue_lines(depths, "", &prefix, Room::Narrow).into_iter().map(cut);
     lines.chain(below.iter().flat_map(|line| line.wrapped(Some(width)))).collect()
 }
 
-fn queue_lines(depths: &Depths, look: &str, prefix: &Prefix, gap: u16) -> Vec<Line> {
+/// Whether the lines of the queues fit as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Room {
+    Enough,
+    Narrow,
+}
+
+fn queue_lines(depths: &Depths, look: &str, prefix: &Prefix, room: Room) -> Vec<Line> {
     let mut rows: Vec<Vec<String>> = Vec::new();
     let mut tones = vec![Tone::Faint];
     let alike =
@@ -56,11 +63,11 @@ fn queue_lines(depths: &Depths, look: &str, prefix: &Prefix, gap: u16) -> Vec<Li
         let name = prefix.range(first, last);
         tones.push(tone_of(counts.is_some_and(is_unread)));
         rows.push(match *counts {
-            Some(counts) => queue(name, counts, group.len()),
+            Some(counts) => queue(name, counts, group.len(), room),
             None => vec![name, "-".into(), "-".into(), "no such queue here".into()],
         });
     }
-    rows.push(queue("responses".to_owned(), depths.responses, 1));
+    rows.push(queue("responses".to_owned(), depths.responses, 1, room));
     tones.push(tone_of(is_unread(depths.responses)));
     for (name, counts) in [
         ("dead letters (requests)", depths.provider_dead_letters),
@@ -72,6 +79,7 @@ fn queue_lines(depths: &Depths, look: &str, prefix: &Prefix, gap: u16) -> Vec<Li
     }
     let columns =
         [Column::Left("QUEUE"), Column::Right("READY"), Column::Right("IN HAND"), Column::Left("")];
+    let gap = if room == Room::Narrow { 1 } else { 2 };
     let lines = spaced(&columns, &rows, gap).into_iter().zip(tones);
     lines.map(|(text, tone)| Line::new(tone, text)).collect()
 }
@@ -88,12 +96,19 @@ pub fn subscribers(subscribers: &Subscribers, setup: &str, width: Option<u16>) -
     sentences.iter().flat_map(|sentence| wrapped(sentence, width)).collect()
 }
 
-fn queue(name: String, counts: QueueCounts, queues: usize) -> Vec<String> {
-    let note = match (is_unread(counts), queues) {
-        (true, 1) => "no reader",
-        (true, _) => "in each; no reader",
-        (false, 2..) if counts.total() > 0 => "in each",
-        (false, _) => "",
+/// Cells of queues that hold the same. The note begins with what needs a person; where it would be cut, `each` stands
+/// with the names.
+fn queue(name: String, counts: QueueCounts, queues: usize, room: Room) -> Vec<String> {
+    let holds_each = queues > 1 && counts.total() > 0;
+    let (name, in_each) = match room {
+        Room::Narrow if holds_each => (format!("{name}, each"), false),
+        Room::Narrow | Room::Enough => (name, holds_each),
+    };
+    let note = match (is_unread(counts), in_each) {
+        (true, true) => "no reader, in each",
+        (true, false) => "no reader",
+        (false, true) => "in each",
+        (false, false) => "",
     };
     vec![name, counts.ready.to_string(), counts.in_flight.to_string(), note.to_owned()]
 }
@@ -245,4 +260,43 @@ pub fn document(
         },
         "rfqs": gatherings.iter().map(rfq).collect::<Vec<_>>(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::ProviderName;
+
+    #[test]
+    fn an_alarm_is_a_word_on_a_narrow_terminal_too() {
+        let held = |ready, in_flight| QueueCounts { ready, in_flight };
+        let of = |counts: &dyn Fn(usize) -> QueueCounts| Depths {
+            providers: (1..=10)
+                .map(|number| (ProviderName::simulated(number).responder(), Some(counts(number))))
+                .collect(),
+            responses: held(0, 0),
+            provider_dead_letters: held(0, 0),
+            response_dead_letters: held(0, 0),
+        };
+        let second = |depths: &Depths, width| {
+            let lines = queues(depths, "rydes dlq list", Some(width));
+            assert!(lines.iter().all(|line| line.text.width() <= usize::from(width)));
+            let text = lines[1].text.split_whitespace().collect::<Vec<_>>().join(" ");
+            (lines[1].tone, text)
+        };
+        let unread = of(&|_| held(1, 0));
+        let (red, plain) = (Tone::Failed, Tone::Plain);
+        let wide = "UnicornManagementResource1..10 1 0 no reader, in each".to_owned();
+        assert_eq!(second(&unread, 79), (red, wide));
+        for width in [49, 50] {
+            let narrow = "…1..10, each 1 0 no reader".to_owned();
+            assert_eq!(second(&unread, width), (red, narrow));
+        }
+        let busy = of(&|number| if number < 10 { held(0, 2) } else { held(0, 0) });
+        assert_eq!(second(&busy, 49), (plain, "…1..9, each 0 2".to_owned()));
+        assert_eq!(
+            second(&of(&|_| held(0, 0)), 49),
+            (plain, "UnicornManagementResource1..10 0 0".to_owned())
+        );
+    }
 }

@@ -36,7 +36,7 @@ fn it_tells_who_reads_what_and_how_rfqs_stand() {
     };
     assert_eq!(
         line("UnicornManagementResource1"),
-        "UnicornManagementResource1..2 2 0 in each; no reader"
+        "UnicornManagementResource1..2 2 0 no reader, in each"
     );
     assert_eq!(line("UnicornManagementResource3"), "UnicornManagementResource3 3 0 no reader");
     assert_eq!(line("responses"), "responses 0 0");
