@@ -86,9 +86,10 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         return Err(match conservation.dead_letters {
             None | Some((0, 0)) => error,
             Some((requests, responses)) => error.hint(format!(
-                "the stack has {}; to see those of this RFQ: {}",
+                // Without an id: a letter that cannot be read names no RFQ.
+                "the stack has {}, which may explain it: {}",
                 count_of(requests + responses, "dead letter"),
-                settings.command(&format!("dlq list {prefix}"))
+                settings.command("dlq list")
             )),
         });
     }

@@ -5,7 +5,9 @@ use serde_json::{Value, json};
 
 use crate::support::proxy::Proxy;
 use crate::support::resources::{clients, wait};
-use crate::support::stack::{PROVIDER_DEAD_LETTERS, RESPONSES, Stack, provider};
+use crate::support::stack::{
+    PROVIDER_DEAD_LETTERS, RESPONSE_DEAD_LETTERS, RESPONSES, Stack, provider,
+};
 use crate::support::{PATIENCE, json, wait_for};
 
 fn verify(stack: &Stack, id: &str, code: i32) -> Value {
@@ -118,11 +120,23 @@ fn a_reply_that_was_deleted_behind_its_back_is_found_out() {
     // Where they are not, they are worth a look.
     stack.send(PROVIDER_DEAD_LETTERS, "what was it?");
     let hinted = stack.rydes("verify").arg(&id).run().exits(8);
-    assert!(
-        hinted
-            .stderr
-            .contains("the stack has 1 dead letter; to see those of this RFQ: rydes dlq list ")
-    );
+    let hint = "hint: the stack has 1 dead letter, which may explain it: rydes dlq list\n";
+    assert!(hinted.stderr.contains(hint), "{}", hinted.stderr);
+}
+
+#[test]
+fn a_reply_that_cannot_be_read_is_found_by_the_command_that_verify_names() {
+    let stack = Stack::set_up(2);
+    let id = stack.submit("--deadline 10m");
+    let _workers = stack.providers("--behavior steady --fault UnicornManagementResource2=poison");
+    wait_for("the letter", || (stack.depth(RESPONSE_DEAD_LETTERS) > 0).then_some(()));
+    let told = stack.rydes("verify --wait").arg(&id).run().exits(8).stderr;
+    let (_, command) = told.split_once("which may explain it: rydes ").expect("a command");
+    let listed = stack.rydes(command.trim_end()).run().exits(0);
+    // Its body is no JSON: no list of the letters of one RFQ has it.
+    let letters: Vec<_> = listed.stdout.lines().filter(|line| line.contains("  reply  ")).collect();
+    assert_eq!(letters.len(), 1, "{}", listed.stdout);
+    assert!(!letters[0].contains(&id[..8]), "{}", listed.stdout);
 }
 
 #[test]
