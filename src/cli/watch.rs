@@ -81,7 +81,7 @@ pub(super) struct WaitPlan {
 /// How a watch ended.
 pub(super) enum Watched {
     /// By itself, in this state.
-    Ended(Gathering),
+    Ended { gathering: Gathering, all_unread: bool },
     /// By a signal, with the last state that was read.
     Interrupted(Option<Gathering>, Error),
 }
@@ -90,7 +90,7 @@ impl Watched {
     /// The final state, or the error of the signal.
     pub(super) fn ended(self) -> Result<Gathering> {
         match self {
-            Self::Ended(gathering) => Ok(gathering),
+            Self::Ended { gathering, .. } => Ok(gathering),
             Self::Interrupted(_, error) => Err(error),
         }
     }
@@ -122,8 +122,8 @@ pub(super) async fn wait(
     let prefix = Recent::of(aws, env).prefix(&id).await;
     let command =
         |command: &str, more: &str| settings.command(&format!("{command} {prefix}{more}"));
-    let gathering = match watched {
-        Watched::Ended(gathering) => gathering,
+    let (gathering, all_unread) = match watched {
+        Watched::Ended { gathering, all_unread } => (gathering, all_unread),
         Watched::Interrupted(latest, error) => {
             let is_over = latest.is_some_and(|latest| latest.status != Status::Gathering);
             context.output.note(&if is_over {
@@ -136,9 +136,13 @@ pub(super) async fn wait(
         }
     };
     if context.output.format == Format::Table {
-        let letters = tokio::select! {
-            letters = dead_letters(aws, &gathering) => letters,
-            () = context.shutdown.first_signal() => 0,
+        let letters = if all_unread || !may_have_letters(&gathering) {
+            0
+        } else {
+            tokio::select! {
+                letters = dead_letters(aws) => letters,
+                () = context.shutdown.first_signal() => 0,
+            }
         };
         let mut next = Vec::new();
         match gathering.status {
@@ -167,12 +171,15 @@ pub(super) async fn wait(
     })
 }
 
-/// How many dead letters the stack has, where a provider has failed or left no trace. A look that fails finds none:
-/// it must not fail the wait.
-async fn dead_letters(aws: &Aws, gathering: &Gathering) -> u64 {
-    if gathering.count(State::Failed) + gathering.count(State::Missing) == 0 {
-        return 0;
-    }
+/// Whether a dead letter may explain how it ended: a provider failed, or left no trace until the deadline. One that
+/// is missing earlier may still answer.
+fn may_have_letters(gathering: &Gathering) -> bool {
+    let waited_long = gathering.completed_by == Some(CompletedBy::Deadline);
+    gathering.count(State::Failed) > 0 || waited_long && gathering.count(State::Missing) > 0
+}
+
+/// How many dead letters the stack has. A look that fails finds none: it must not fail the wait.
+async fn dead_letters(aws: &Aws) -> u64 {
     let depths = depths(aws, &[]).await;
     depths.map_or(0, |depths| {
         depths.provider_dead_letters.total() + depths.response_dead_letters.total()
@@ -217,7 +224,9 @@ pub(super) async fn watch(
         () = view.explain() => {}
         () = shutdown.first_signal() => view.latest = latest,
     }
-    view.finish(id).await.map(Watched::Ended)
+    let all_unread = view.all_unread;
+    let gathering = view.finish(id).await?;
+    Ok(Watched::Ended { gathering, all_unread })
 }
 
 /// The output of a wait.
@@ -234,6 +243,8 @@ pub(super) struct WaitView<'a> {
     failing: Option<String>,
     troubles: Troubles,
     looked: bool,
+    /// Whether the last look found every copy unread.
+    all_unread: bool,
 }
 
 impl<'a> WaitView<'a> {
@@ -251,6 +262,7 @@ impl<'a> WaitView<'a> {
             failing: None,
             troubles: Troubles::default(),
             looked: false,
+            all_unread: false,
         }
     }
 
@@ -314,11 +326,12 @@ impl<'a> WaitView<'a> {
     }
 
     /// Reads the queues once, to find out what is not running.
-    async fn look(&self, gathering: &Gathering) -> Option<Line> {
+    async fn look(&mut self, gathering: &Gathering) -> Option<Line> {
         let expected = gathering.request.expected.as_deref()?;
         // A hint must not fail the wait.
         let depths = depths(self.aws, expected).await.ok()?;
         let (backlog, all) = (depths.backlog(), expected.len());
+        self.all_unread = matches!(&backlog, Backlog::Requests(of) if of.len() >= all);
         let text = match &backlog {
             Backlog::Replies(replies) => {
                 let consumer = self.settings.command("consumer run");

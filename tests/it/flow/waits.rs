@@ -4,7 +4,7 @@ use rustix::process::Signal;
 use rydes::core::Timestamp;
 use serde_json::json;
 
-use crate::support::stack::{RESPONSES, Stack, provider};
+use crate::support::stack::{PROVIDER_DEAD_LETTERS, RESPONSES, Stack, provider};
 use crate::support::terminal::Terminal;
 use crate::support::{PATIENCE, says, wait_for};
 
@@ -46,6 +46,19 @@ fn the_answer_comes_first_and_what_to_do_next_last() {
     ];
     in_order(&ended.stderr, &next.each_ref().map(String::as_str));
     workers.until("answered", 3);
+    // One that ended early without a failure: what is missing may still come, whatever lies in the dead letters.
+    let id = stack.submit("--deadline 10m --until 1");
+    let ended = stack.rydes("quotes --watch").run().exits(0);
+    let states = stack.quotes(&id)["providers"].to_string();
+    assert!(states.contains("missing") && !states.contains("failed"), "{states}");
+    assert!(ended.stderr.starts_with("next: rydes trace "), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("dlq"), "{}", ended.stderr);
+    // One that no worker has read has no dead letter.
+    let unread = Stack::set_up(1);
+    unread.send(PROVIDER_DEAD_LETTERS, "of another");
+    let ended = unread.rydes("submit --from A --to B --deadline 1s --wait").run().exits(4);
+    assert!(ended.stderr.contains("the copy lies unread"), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("dlq"), "{}", ended.stderr);
     // All is well: nothing lies in the dead letters for it, and no answer is missing.
     let fine = Stack::set_up(1);
     let _workers = fine.providers("--behavior steady");
