@@ -463,7 +463,10 @@ mod tests {
             (&many, "at most 16"),
             (r#"{"from": "A", "to": "B", "deadline": "soon"}"#, "`deadline`"),
             (r#"{"from": "A", "to": "B", "deadline": "5ms"}"#, "10 ms to 24 h"),
-            (r#"{"from": "A", "to": "B", "deadline": -5}"#, "`deadline`: a duration is"),
+            (
+                r#"{"from": "A", "to": "B", "deadline": -5}"#,
+                "`deadline`: a duration cannot be negative",
+            ),
             (r#"{"from": "A", "to": "B", "deadline": [5]}"#, "`deadline` in the line is not"),
             (r#"{"from": "A", "to": "B", "until": {}}"#, "`until`"),
             (r#"{"from": {"$serde_json::private::RawValue": "\"A\""}, "to": "B"}"#, "not a string"),

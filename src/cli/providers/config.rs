@@ -261,7 +261,10 @@ mod tests {
                 "[providers.a]\ncommand = [\"sh\"]\ntimeout = 3601",
                 "3:11: an attempt's limit is 100ms to 1h",
             ),
-            ("[providers.a]\ncommand = [\"sh\"]\ntimeout = -1", "3:11: a duration is"),
+            (
+                "[providers.a]\ncommand = [\"sh\"]\ntimeout = -1",
+                "3:11: a duration cannot be negative",
+            ),
             ("[providers.a]\ncommand = [\"sh\"]\ntimeout = true", "3:11: a timeout is a time"),
             (
                 "[providers.a]\ncommand = [\"sh\"]\nconcurrency = 0",
