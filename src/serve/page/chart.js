@@ -19,6 +19,7 @@ export const renderChart = (state, before) => {
   renderScale();
   at("chart").hidden = false;
   at("legend").hidden = false;
+  at("silence").hidden = state.table.every((row) => row.state !== "silent");
 };
 
 const renderRow = (state, row, isFresh) => {

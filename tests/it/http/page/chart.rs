@@ -73,14 +73,44 @@ fn bars_end_at_the_line_of_the_deadline(browser: &Browser) {
     }
 }
 
+/// A colour of the first element that a selector finds.
+fn colour(browser: &Browser, property: &str, selector: &str) -> String {
+    let text = browser.run(&format!(
+        "return getComputedStyle(document.querySelector({}))[{}]",
+        json!(selector),
+        json!(property)
+    ));
+    text.as_str().expect("a colour").to_owned()
+}
+
+#[test]
+fn declines_and_failures_that_came_late_are_marked_as_late_quotes_are() {
+    let stack = Stack::set_up(4);
+    let server = stack.serve();
+    let id = server.submit(r#", "deadline": "2s""#);
+    let answers = [
+        (1, quote(16), 900),
+        (2, ("declined", json!("too far")), 2_024),
+        (3, ("failed", json!("engine fault")), 3_000),
+        (4, quote(5), 3_100),
+    ];
+    put_answers(&stack, &id, &answers);
+    let browser = follow(&server, &id);
+    browser.sees("#rows tr.declined.late .note", "declined late by 30 ms: too far");
+    browser.sees("#rows tr.failed.late .note", "failed late by 1.0 s: engine fault");
+    browser.sees("#rows tr.late .note", "late by 1.1 s");
+    let quoted = "#rows tr.late:not(.declined):not(.failed)";
+    for row in ["#rows tr.declined.late", "#rows tr.failed.late"] {
+        for (property, part) in [("backgroundColor", ".work"), ("color", ".said")] {
+            let of = |row| colour(&browser, property, &format!("{row} {part}"));
+            assert_eq!(of(row), of(quoted), "{part} of {row}");
+        }
+    }
+    assert!(!browser.texts("#legend li").iter().any(|word| word.contains("silent")));
+}
+
 fn colours_are_those_of_the_legend_and_a_word_says_the_same(browser: &Browser) {
-    let colour = |selector: &str| {
-        let text = browser.run(&format!(
-            "return getComputedStyle(document.querySelector({})).backgroundColor",
-            json!(selector)
-        ));
-        text.as_str().expect("a colour").to_owned()
-    };
+    let colour = |selector: &str| colour(browser, "backgroundColor", selector);
     let kinds = ["best", "reply", "late", "failed"];
     let colours = kinds.map(|kind| {
         let bar = colour(&format!("tr.{kind} .work"));
@@ -91,6 +121,9 @@ fn colours_are_those_of_the_legend_and_a_word_says_the_same(browser: &Browser) {
     assert_eq!(distinct.len(), kinds.len(), "{colours:?}");
     let legend = browser.texts("#legend li");
     assert_eq!(legend[..5], ["best", "reply", "late", "failed", "waiting"]);
+    browser.sees("tr.silent .note", "silent: not available");
+    let meant = "silent: took the request, sent no quote";
+    assert_eq!(legend.last().map(String::as_str), Some(meant));
     for (row, word) in
         [("best", "best"), ("late", "late by 1.0 s"), ("failed", "failed: engine fault")]
     {
