@@ -97,18 +97,22 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     let is_number = text.contains(|c: char| c.is_ascii_digit())
         && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.');
     let with_unit = if is_number { format!("{text}s") } else { text.to_owned() };
-    if text.strip_prefix('-').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit())) {
-        return Err("a duration cannot be negative".to_owned());
-    }
     let duration = with_unit
         .parse::<SignedDuration>()
         .ok()
         .and_then(|duration| Duration::try_from(duration).ok())
-        .ok_or_else(|| {
-            "a duration is a number of seconds, or a number with a unit, as in `15s` or `250ms`"
-                .to_owned()
-        })?;
+        .ok_or_else(|| not_read(text).to_owned())?;
     if duration > LONGEST { Err("a duration is 24h at the most".to_owned()) } else { Ok(duration) }
+}
+
+/// What is wrong with a text that is no duration.
+fn not_read(text: &str) -> &'static str {
+    let of_number = text.strip_prefix('-').and_then(|rest| rest.chars().next());
+    if of_number.is_some_and(|c| c.is_ascii_digit()) {
+        "a duration cannot be negative"
+    } else {
+        "a duration is a number of seconds, or a number with a unit, as in `15s` or `250ms`"
+    }
 }
 
 /// A duration as people read it: `812 ms`, `1.5 s`, `15 s`, `3 min`, `2 h`, `2 days`.
@@ -187,6 +191,11 @@ mod tests {
         {
             assert!(parse_duration(bad).is_err(), "{bad}");
         }
+        for negative in ["-5", "-5s", "-1h 5m"] {
+            let problem = parse_duration(negative).expect_err(negative);
+            assert_eq!(problem, "a duration cannot be negative", "{negative}");
+        }
+        assert_eq!(parse_duration("-0s"), Ok(Duration::ZERO));
         assert_eq!(show_duration(Duration::from_millis(812)), "812 ms");
         assert_eq!(show_duration(Duration::from_secs(15)), "15 s");
         assert_eq!(show_duration(Duration::from_mins(5)), "5 min");
