@@ -58,7 +58,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
             output.json(&document(heading, &depths, &subscribed, &gatherings));
         }
     }
-    if ids.is_empty() {
+    if ids.is_empty() && command.rfqs > 0 {
         let submit = settings.command("submit --from Frankfurt --to Rome");
         output.note(&format!("no RFQ was submitted from this machine yet: {submit}"));
     } else if gone > 0 {

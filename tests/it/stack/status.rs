@@ -94,3 +94,14 @@ fn rfqs_and_queues_that_are_gone_are_told() {
         (&Value::Null, &"4.14.0".into())
     );
 }
+
+#[test]
+fn where_no_rfq_is_asked_for_none_is_said_to_be_missing() {
+    let stack = Stack::set_up(1);
+    let none = stack.rydes("status").run().exits(0).stderr;
+    assert!(none.contains("no RFQ was submitted from this machine yet: "), "{none}");
+    stack.submit("--deadline 10m");
+    let shown = stack.rydes("status --rfqs 0").run().exits(0);
+    assert!(shown.stdout.contains(&provider(1)), "{}", shown.stdout);
+    assert!(!shown.stderr.contains("no RFQ was submitted"), "{}", shown.stderr);
+}
