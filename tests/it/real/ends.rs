@@ -41,7 +41,7 @@ fn a_stop_ends_programs_and_gives_their_requests_back() {
     let took = stopped.elapsed();
     assert!((18..25).contains(&took.as_secs()), "{took:?}: it waits for them, but not for ever");
     assert_eq!(processes(&sleep), 0);
-    assert!(ran.stderr.contains("20 given back"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("20 returned to the queues"), "{}", ran.stderr);
     assert_eq!((stack.depth("acme"), stack.in_flight("acme")), (REQUESTS, 0));
 }
 
