@@ -284,7 +284,9 @@ impl Endpoint {
             let shown = crate::core::text::printable(&url);
             let problem = Error::invalid(format!("{origin} `{shown}` is not an http or https URL"));
             let is_bare = !url.contains("://") && host(&format!("http://{url}")).is_some();
-            if is_bare { problem.hint(format!("write `http://{shown}`")) } else { problem }
+            let meant =
+                if is_bare { format!("http://{shown}") } else { DEFAULT_ENDPOINT.to_owned() };
+            problem.hint(format!("write a URL such as `{meant}`"))
         })?;
         if partition::owns(&host) {
             return Err(Error::invalid(format!(

@@ -252,7 +252,8 @@ impl Context {
             (Err(_), None) => TimeZone::UTC,
             (Err(_), Some(named)) => {
                 let named = printable(&named.to_string_lossy());
-                self.output.warning(&format!("TZ={named} is no time zone: times are in UTC"));
+                self.output.warning(&format!("TZ={named} is not a time zone; times are in UTC"));
+                self.output.hint("set TZ to a name such as Europe/Berlin");
                 TimeZone::UTC
             }
         };

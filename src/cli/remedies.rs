@@ -3,7 +3,7 @@
 use crate::aws::{Remedies, Remedy};
 use crate::settings::{Backend, Settings};
 
-/// For those who may sit at another machine: the options of this one are not theirs to see, nor of use to them.
+/// Remedies in words: a reader at another machine must not see the options of this one, and cannot use them.
 pub(super) fn remedies_for_others(settings: &Settings) -> Remedies {
     let here = remedies(settings);
     Remedies::new(move |remedy| match remedy {

@@ -72,7 +72,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let served = Arc::new(Served::default());
     let recent = Recent::of(&aws, env);
     let stop = context.shutdown.part();
-    // There is no authentication, and a host name is that of a proxy in front: others may read and guess.
+    // Without authentication a reader may be anyone, and `--host` means that a proxy forwards other machines' requests.
     let is_private = at.ip().is_loopback() && command.hosts.is_empty();
     let shown = if is_private {
         aws.clone()

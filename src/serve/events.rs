@@ -1,6 +1,6 @@
 //! The changes of an RFQ as server-sent events. `clock` comes first, with the server's time. `change` has the
 //! whole state, at once and at each change. `trouble` has the error and its kind while the RFQ cannot be read, then nulls. `end`
-//! has the final state. `beat` has nothing, and comes whenever a while passes without another event.
+//! has the final state. `beat` has no data, and is sent after 2 s without another event.
 //! <https://html.spec.whatwg.org/multipage/server-sent-events.html>
 
 use std::convert::Infallible;

@@ -7,7 +7,7 @@ use super::count_of;
 use super::letter::{document_of, reason, sender, who, word};
 use super::names::Prefix;
 use super::table::{Column, cut, cut_middle, lines, width_of};
-use super::tone::{Line, Tone};
+use super::tone::{Line, Tone, headed};
 use crate::aws::DeadLetter;
 use crate::core::text::printable;
 use crate::core::{Gist, Names, Responder, Timestamp};
@@ -64,9 +64,7 @@ pub fn table(found: &[QueueLook], names: &Names, clock: &Clock, width: Option<u1
     let explained = shorten_senders(&titles, &mut rows, &senders(found, names), width);
     let explained = explained.map(|explained| Line::new(Tone::Faint, explained));
     let below: Vec<_> = zone.into_iter().chain(explained).collect();
-    let tones = std::iter::once(Tone::Faint).chain(std::iter::repeat(Tone::Plain));
-    let lines = fitted(&titles, rows, width).into_iter().zip(tones);
-    let lines = lines.map(|(text, tone)| Line::new(tone, text));
+    let lines = headed(fitted(&titles, rows, width)).into_iter();
     lines.chain(below.iter().flat_map(|line| line.wrapped(width))).collect()
 }
 

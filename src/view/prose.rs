@@ -1,7 +1,8 @@
 //! Text for people in the width of their terminal. Commands stay whole, so that they can be copied.
 
-use textwrap::{Options, WordSeparator, WordSplitter};
 use unicode_width::UnicodeWidthStr as _;
+
+use super::table::{Words, wrapped_at};
 
 /// What begins a command at the end of a sentence.
 const COMMAND: &str = ": rydes ";
@@ -15,22 +16,15 @@ pub(crate) fn laid_out(text: &str, width: Option<u16>) -> Vec<String> {
     };
     match text.split_once(COMMAND) {
         Some((before, command)) if before.contains(' ') && !before.contains("rydes ") => {
-            let mut lines = wrapped(&format!("{before}:"), width);
+            let mut lines = wrapped_at(&format!("{before}:"), width, Words::Whole);
             lines.push(format!("  rydes {command}"));
             lines
         }
-        None if !text.contains("rydes ") && !text.contains('`') => wrapped(text, width),
+        None if !text.contains("rydes ") && !text.contains('`') => {
+            wrapped_at(text, width, Words::Whole)
+        }
         _ => whole(),
     }
-}
-
-fn wrapped(text: &str, width: usize) -> Vec<String> {
-    let options = Options::new(width)
-        .break_words(false)
-        .word_separator(WordSeparator::AsciiSpace)
-        .word_splitter(WordSplitter::NoHyphenation)
-        .subsequent_indent("  ");
-    textwrap::wrap(text, options).into_iter().map(std::borrow::Cow::into_owned).collect()
 }
 
 #[cfg(test)]

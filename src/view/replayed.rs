@@ -68,12 +68,10 @@ pub fn replayed_document(replayed: &Replayed, mode: ReplayMode) -> Value {
 /// What a replay of this many requests after their deadlines brings.
 pub fn late_replays(count: u64) -> String {
     let requests = match count {
-        1 => "1 request is past its deadline and gets".to_owned(),
-        _ => format!("{count} requests are past their deadlines and get"),
+        1 => "1 request comes after its deadline".to_owned(),
+        _ => format!("{count} requests come after their deadlines"),
     };
-    format!(
-        "{requests} no quote in time: a provider that `rydes` runs sends only a receipt, any other reply is late"
-    )
+    format!("{requests}: providers that `rydes` runs send a receipt only, others reply late")
 }
 
 /// `2 requests and 1 reply`.

@@ -173,11 +173,27 @@ fn within(mut room: usize) -> impl FnMut(&&str) -> bool {
 
 /// Wraps a sentence to this width, with further lines two columns to the right. Without a width it stays one line.
 pub(crate) fn wrapped(sentence: &str, width: Option<u16>) -> Vec<String> {
-    let Some(width) = width else { return vec![sentence.to_owned()] };
+    match width {
+        Some(width) => wrapped_at(sentence, usize::from(width).max(20), Words::Broken),
+        None => vec![sentence.to_owned()],
+    }
+}
+
+/// What becomes of a word that is wider than a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Words {
+    /// It goes on in the next line.
+    Broken,
+    /// It stays whole, for the terminal to break: an address, which can be copied.
+    Whole,
+}
+
+/// Wraps a sentence. `Ctrl-C` and `--wait` are words.
+pub(super) fn wrapped_at(sentence: &str, width: usize, words: Words) -> Vec<String> {
     let indent = sentence.len() - sentence.trim_start().len();
     let indent = " ".repeat(indent + 2);
-    // `Ctrl-C` and `--wait` are words.
-    let options = textwrap::Options::new(usize::from(width).max(20))
+    let options = textwrap::Options::new(width)
+        .break_words(words == Words::Broken)
         .word_separator(textwrap::WordSeparator::AsciiSpace)
         .word_splitter(textwrap::WordSplitter::NoHyphenation)
         .subsequent_indent(&indent);

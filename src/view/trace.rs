@@ -280,7 +280,9 @@ pub(super) fn disagreement(step: &Slowest<'_>) -> String {
     let uncounted = "its pick-up and sending are not counted as slowest";
     let what = match step.step {
         TimelineStep::PickUp => format!("{who}'s is {by} behind the submitter's; {uncounted}"),
-        TimelineStep::Thinking => format!("{who} says that it answered {by} before it received"),
+        TimelineStep::Thinking => {
+            format!("{who} says that it answered {by} before it received the request")
+        }
         TimelineStep::Sending => format!("{who}'s is {by} ahead of the queue's; {uncounted}"),
         TimelineStep::Gather => format!("the consumer's is {by} behind the queue's"),
     };

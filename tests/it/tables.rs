@@ -348,9 +348,9 @@ fn those_that_took_the_request_are_not_waited_for_as_if_unheard() {
         let line = shown.lines().find(|line| line.contains("waiting for")).map(str::to_owned);
         line.expect("it waits").split_once("|     ").expect("a tone").1.to_owned()
     };
-    let two = "waiting for 3: …1, …3; took the request, sent no quote: …2";
+    let two = "waiting for 3: …1, …3, and …2 (took the request, sent no quote)";
     assert_eq!(waiting(vec![receipt(2)]), two);
-    let one = "waiting for 1: took the request, sent no quote: …3";
+    let one = "waiting for 1: …3 (took the request, sent no quote)";
     assert_eq!(waiting(vec![quote(1, 16, 900), quote(2, 17, 900), receipt(3)]), one);
 }
 
@@ -527,7 +527,7 @@ fn a_receipt_for_a_request_that_came_late_is_no_late_reply() {
     for said in [
         "... and 2 more\n",
         "also: 1 request answered wrongly, by a fault\n",
-        "1 request was received after its deadline, and got a receipt",
+        "1 request was received after the deadline and got a receipt only",
     ] {
         assert!(table.contains(said), "{said}: {table}");
     }

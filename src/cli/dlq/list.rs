@@ -59,7 +59,7 @@ pub(super) async fn run(context: &Context, command: &List) -> Result<u8> {
             output.toned(&table(&found, &aws.names, &context.clock(), width));
             output.note(&sentence(&found, wanted.as_ref(), command.limit.into()));
             if found.iter().any(|letters| !letters.letters.is_empty()) {
-                output.hint(&hint(&settings, &found, wanted.as_ref()));
+                output.next(&next(&settings, &found, wanted.as_ref()));
             }
         }
         Format::Json | Format::Jsonl => output.json(&document(&found, &aws.names)),
@@ -86,22 +86,23 @@ fn sentence(found: &[QueueLook; 2], wanted: Option<&RfqId>, limit: usize) -> Str
 }
 
 /// How to look at the letters, and how to send back those that are shown.
-fn hint(settings: &Settings, found: &[QueueLook; 2], wanted: Option<&RfqId>) -> String {
-    let show = settings.command("dlq show ID");
+fn next(
+    settings: &Settings,
+    found: &[QueueLook; 2],
+    wanted: Option<&RfqId>,
+) -> [(String, &'static str); 2] {
+    let show = (settings.command("dlq show ID"), "one in full");
     let ids = short_ids(found);
     let replay = match wanted {
-        None => format!("{} sends all back", settings.command("dlq replay --all")),
-        Some(_) if ids.len() > MOST_NAMED => {
-            format!("{} sends one back", settings.command("dlq replay ID"))
-        }
+        None => (settings.command("dlq replay --all"), "send all back"),
+        Some(_) if ids.len() > MOST_NAMED => (settings.command("dlq replay ID"), "send one back"),
         Some(_) => {
-            let them = if ids.len() == 1 { "it" } else { "them" };
+            let what = if ids.len() == 1 { "send it back" } else { "send them back" };
             let named: Vec<_> = ids.iter().map(|id| quoted(id)).collect();
-            let replay = settings.command(&format!("dlq replay {}", named.join(" ")));
-            format!("{replay} sends {them} back")
+            (settings.command(&format!("dlq replay {}", named.join(" "))), what)
         }
     };
-    format!("{show} shows one in full; {replay}")
+    [show, replay]
 }
 
 fn rfq(letter: &DeadLetter) -> Option<RfqId> {

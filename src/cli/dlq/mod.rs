@@ -65,11 +65,12 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
 /// The error for letters that were named and are not there. `done` says what became of the others.
 async fn missing(aws: &Aws, settings: &Settings, absent: &[String], done: &str) -> Error {
     let first = absent.first().map_or("", String::as_str);
-    let more = match absent.len() {
-        0 | 1 => String::new(),
-        count => format!(" (and {} more)", count - 1),
+    let first = printable(first);
+    let problem = match absent.len() {
+        0 | 1 => format!("dead letter {first} was not found"),
+        count => format!("{count} dead letters were not found, {first} among them"),
     };
-    let error = Error::other(format!("dead letter {}{more} was not found{done}", printable(first)));
+    let error = Error::other(format!("{problem}{done}"));
     // The letters are looked for once more for the hint alone: that this fails is no other error.
     match Box::pin(why_unfound(aws, absent)).await {
         Ok(Unfound::OfRfq(id)) => {

@@ -19,9 +19,9 @@ use crate::view::replayed::{counted, purge_document, purged};
   rydes dlq purge 2f9c1c5e             one of them")]
 pub(super) struct Purge {
     /// Only these letters, by their ids or the beginnings of them
-    #[arg(value_name = "ID", value_parser = named)]
+    #[arg(value_name = "ID", value_parser = an_id_not_all)]
     typed: Vec<String>,
-    /// A letter as above, by an option; repeatable
+    /// Same as the argument ID; repeatable
     #[arg(long = "id", value_name = "ID")]
     ids: Vec<String>,
     #[command(flatten)]
@@ -69,9 +69,9 @@ pub(super) async fn run(context: &Context, command: Purge) -> Result<u8> {
 }
 
 /// An id or the beginning of one, but not the word of those who mean all.
-fn named(text: &str) -> Result<String, &'static str> {
+fn an_id_not_all(text: &str) -> Result<String, &'static str> {
     if text == "all" {
-        Err("without an id, all letters are meant: write `rydes dlq purge`")
+        Err("to delete all letters, write `rydes dlq purge` without an id")
     } else {
         Ok(text.to_owned())
     }

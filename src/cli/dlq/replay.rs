@@ -36,9 +36,9 @@ pub(super) struct Replay {
 #[group(required = true, multiple = true)]
 struct Which {
     /// Letters that `rydes dlq list` shows, by their ids or the beginnings of them
-    #[arg(value_name = "ID", value_parser = named)]
+    #[arg(value_name = "ID", value_parser = an_id_not_all)]
     typed: Vec<String>,
-    /// A letter as above, by an option; repeatable
+    /// Same as the argument ID; repeatable
     #[arg(long = "id", value_name = "ID")]
     ids: Vec<String>,
     /// All that lie there now
@@ -133,7 +133,7 @@ async fn chosen(context: &Context, aws: &Aws, command: Replay) -> Result<Choice>
 }
 
 /// An id or the beginning of one, but not the word of those who mean the option.
-fn named(text: &str) -> Result<String, &'static str> {
+fn an_id_not_all(text: &str) -> Result<String, &'static str> {
     if text == "all" { Err("for all letters, write `--all`") } else { Ok(text.to_owned()) }
 }
 
@@ -191,7 +191,7 @@ impl ReplayCounts {
             (ReplayMode::Apply, moved) if is_moved_alone => {
                 format!("; {moved} others were replayed")
             }
-            (ReplayMode::Apply, _) => format!("; of the others, {}", self.sentence(mode)),
+            (ReplayMode::Apply, _) => format!("; the others: {}", self.sentence(mode)),
         }
     }
 

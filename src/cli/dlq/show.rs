@@ -38,7 +38,7 @@ fn hint(settings: &Settings, kind: LetterKind, letter: &DeadLetter) -> String {
     }
     match late_by(kind, letter, Timestamp::now()) {
         Some(_) => format!(
-            "its deadline is over, so a replay brings no quote in time; to send it back: {}",
+            "its deadline has passed, so a replay brings no quote in time; to send it back: {}",
             command("replay")
         ),
         None => format!("to send it back: {}", command("replay")),

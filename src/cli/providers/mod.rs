@@ -96,10 +96,11 @@ async fn registered_instead(settings: &Settings, aws: &Aws, name: &ProviderName)
     if near.is_empty() {
         return format!("{} shows the register", settings.command("providers list"));
     }
-    let mut near: Vec<_> = near.iter().take(MOST_NEAR).map(|name| printable(name)).collect();
+    let quoted = |name: &&str| format!("`{}`", printable(name));
+    let mut near: Vec<_> = near.iter().take(MOST_NEAR).map(quoted).collect();
     let last = near.pop().unwrap_or_default();
     let or = if near.is_empty() { "" } else { " or " };
-    format!("did you mean {}{or}{last}?", near.join(", "))
+    format!("write {}{or}{last}", near.join(", "))
 }
 
 async fn remove(context: &Context, command: Remove) -> Result<u8> {

@@ -41,7 +41,7 @@ Faults: [NAME=]KIND[@CHANCE][:ARGUMENT]; the first one that strikes counts:
   decline:REASON     declines with this reason
   silent             sends a receipt and no answer
   error              fails at every attempt
-  slow:TIME          thinks for this time; the behavior decides the answer
+  slow:TIME          thinks for this time; the behavior decides the reply
   clock:TIME         its clock is fast (clock:+5m) or slow (clock:-5m)
   poison             sends a body that is not JSON
   duplicate          answers twice, the second time at a higher price

@@ -94,8 +94,10 @@ pub(in crate::cli) fn deadline(text: &str) -> Result<Duration, String> {
 /// Warns of a field that is ignored. `place` says where it is.
 pub(super) fn warn(output: &Output, place: &str, misspelling: &Misspelling) {
     let Misspelling { written, meant } = misspelling;
-    output
-        .warning(&format!("{place}`{}` is no field of a request and is ignored", quoted(written)));
+    output.warning(&format!(
+        "{place}`{}` is not a field of a request; it is ignored",
+        quoted(written)
+    ));
     output.hint(&format!("write `{meant}`"));
 }
 

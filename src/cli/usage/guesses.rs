@@ -104,7 +104,7 @@ const ADVICE: &[Options] = &[
     (
         &["dlq purge"],
         &["--all", "-a"],
-        "without an id, all letters are meant: write `rydes dlq purge`",
+        "to delete all letters, write `rydes dlq purge` without an id",
     ),
     (
         &["providers run", "providers try"],
@@ -347,7 +347,7 @@ mod tests {
         };
         for (command, typed, said) in [
             ("rydes dlq show", "--id", "as in `rydes dlq show ID`"),
-            ("rydes dlq purge", "--all", "write `rydes dlq purge`"),
+            ("rydes dlq purge", "--all", "write `rydes dlq purge` without an id"),
             ("rydes dlq purge", "--force", "--yes"),
             ("rydes submit", "--live", "--wait"),
             ("rydes quotes", "--live", "--watch"),

@@ -9,7 +9,7 @@ const AGAIN_MS = 3000;
 const BEAT_MS = 2000;
 const SILENT_MS = 4 * BEAT_MS;
 const TICK_MS = 100;
-// What counts of a pause between two ticks: in a longer one the page itself stood still, as on a suspended laptop.
+// The longest pause between two ticks that counts: in a longer one the page itself was suspended.
 const TICK_MOST_MS = 1000;
 const MOST_NEWS = 3;
 const UNANSWERED = ["waiting", "missing", "silent", "not-asked"];
@@ -265,7 +265,7 @@ const tick = () => {
 
 // Closes an RFQ; says why it was not closed, if it was not.
 const close = async (id) => {
-  const refused = (why) => `It was not ended: ${why}`;
+  const refused = (why) => `The RFQ was not ended: ${why}`;
   try {
     const answer = await ask(`${path(id)}/close`, { method: "POST" });
     if (answer.ok) return null;
@@ -274,7 +274,7 @@ const close = async (id) => {
     return refused(kind ? trouble(kind).said : shown(error));
   } catch (error) {
     const { said } = trouble(kindOfLoss(error));
-    return isSilence(error) ? `It may or may not have been ended: ${said}` : refused(said);
+    return isSilence(error) ? `The RFQ may or may not have been ended: ${said}` : refused(said);
   }
 };
 

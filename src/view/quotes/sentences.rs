@@ -222,7 +222,8 @@ fn kinds(gathering: &Gathering) -> String {
     if parts.is_empty() { String::new() } else { format!(" ({})", parts.join(", ")) }
 }
 
-/// Which providers are waited for: `waiting for 3: …3, …7; took the request, sent no quote: …4`; `None` if none is.
+/// Which providers are waited for: `waiting for 3: …3, …7, and …4 (took the request, sent no quote)`; `None` if none
+/// is.
 pub(super) fn waiting_for(gathering: &Gathering, prefix: &Prefix) -> Option<String> {
     let waiting = gathering.providers.iter().filter(|provider| provider.state == State::Waiting);
     let waiting = waiting.filter(|provider| provider.expected != Some(false));
@@ -235,8 +236,8 @@ pub(super) fn waiting_for(gathering: &Gathering, prefix: &Prefix) -> Option<Stri
     match (&*unheard, &*took) {
         ([], []) => None,
         (_, []) => Some(waiting + &names(&unheard)),
-        ([], _) => Some(format!("{waiting}{NO_QUOTE}: {}", names(&took))),
-        _ => Some(format!("{waiting}{}; {NO_QUOTE}: {}", names(&unheard), names(&took))),
+        ([], _) => Some(format!("{waiting}{} ({NO_QUOTE})", names(&took))),
+        _ => Some(format!("{waiting}{}, and {} ({NO_QUOTE})", names(&unheard), names(&took))),
     }
 }
 

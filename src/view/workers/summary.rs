@@ -33,8 +33,12 @@ impl Tally {
         };
         let late = line(Tone::Late, self.late, "reply", "sent after the deadline");
         let received = self.received_late;
-        let received =
-            line(Tone::Late, received, "request", "received after its deadline, and got a receipt");
+        let received = line(
+            Tone::Late,
+            received,
+            "request",
+            "received after the deadline and got a receipt only",
+        );
         let unreadable = self.total().unreadable;
         let letters =
             line(Tone::Failed, unreadable, "unreadable request", "sent to the dead letters");
@@ -64,7 +68,7 @@ impl Tally {
         all
     }
 
-    /// `done: 30 requests: 21 quoted, 3 declined, 2 failed, 3 silent, 1 given back`.
+    /// `done: 30 requests: 21 quoted, 3 declined, 2 failed, 3 silent, 1 returned to the queues`.
     fn done_line(&self) -> String {
         let total = self.total();
         let mut line = format!("done: {}", count_of(total.received, "request"));

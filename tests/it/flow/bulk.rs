@@ -189,7 +189,7 @@ fn what_has_no_request_on_each_line_is_told_once_and_nothing_of_it_is_submitted(
     let late = r#"{"from": "A", "to": "B", "dealine": 5}"#;
     let kept = file(&format!("{one}\n{late}\n{late}\n"));
     let ran = stack.rydes("submit --batch").arg(kept.path()).run().exits(0);
-    let said = "warning: line 2: `dealine` is no field of a request and is ignored\nhint: write `deadline`\n";
+    let said = "warning: line 2: `dealine` is not a field of a request; it is ignored\nhint: write `deadline`\n";
     assert_eq!(ran.stderr.matches("dealine").count(), 1, "{}", ran.stderr);
     assert!(ran.stderr.contains(said), "{}", ran.stderr);
 }

@@ -77,7 +77,7 @@ fn replayed_after_its_deadline(again: &str, event: &str) {
     stack.letters(PROVIDER_DEAD_LETTERS, 1);
     failing.stop();
     ids(&stack, 1);
-    let said = "1 request is past its deadline and gets no quote in time: ";
+    let said = "1 request comes after its deadline: ";
     for options in ["--all --dry-run", "--all"] {
         let replayed = stack.rydes(&format!("dlq replay {options}")).run().exits(0);
         assert!(replayed.stdout.ends_with(" after its deadline\n"), "{}", replayed.stdout);

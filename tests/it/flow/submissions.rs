@@ -104,7 +104,7 @@ fn the_originals_event_is_taken_from_a_file_or_a_pipe() {
         stack.rydes("submit --file").arg(&file).run().exits(code).stderr
     };
     let said = |written: &str, meant: &str| {
-        let ignored = "is no field of a request and is ignored";
+        let ignored = "is not a field of a request; it is ignored";
         format!("event.json: `{written}` {ignored}\nhint: write `{meant}`\n")
     };
     let sent = misspelt(r#"{"from": "A", "to": "B", "seats": 4, "dealine": 60}"#, 0);

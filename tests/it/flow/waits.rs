@@ -205,7 +205,7 @@ fn times_are_local_and_name_their_zone() {
     assert!(shown("UTC", "verify").contains(&format!("{} UTC", &utc[..8])));
     let nowhere = stack.rydes("trace").env("TZ", "Nowhere/Foo").run().exits(0);
     assert!(nowhere.stdout.contains(&format!("{utc} UTC")), "{}", nowhere.stdout);
-    let warning = "warning: TZ=Nowhere/Foo is no time zone: times are in UTC\n";
+    let warning = "warning: TZ=Nowhere/Foo is not a time zone; times are in UTC\n";
     assert_eq!(nowhere.stderr.matches(warning).count(), 1, "{}", nowhere.stderr);
     assert!(!stack.rydes("trace").env("TZ", "Asia/Kolkata").run().stderr.contains("warning"));
     // A log is read on another day, and elsewhere.

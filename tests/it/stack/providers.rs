@@ -109,11 +109,11 @@ fn one_that_leaves_takes_its_empty_queue_along() {
     let told = document(&stack.run("providers remove acme -ojson").exits(0));
     assert_eq!(told["providers"][0]["state"], "nothing");
     stack.run("providers add globex").exits(0);
-    says(&stack.run("providers remove globx").exits(0), "hint: did you mean globex?\n");
+    says(&stack.run("providers remove globx").exits(0), "hint: write `globex`\n");
     for name in ["acme1", "acme2", "acme3"] {
         stack.run(&format!("providers add {name}")).exits(0);
     }
-    let near = "hint: did you mean acme1, acme2 or acme3?\n";
+    let near = "hint: write `acme1`, `acme2` or `acme3`\n";
     says(&stack.run("providers remove acme4").exits(0), near);
 }
 

@@ -59,7 +59,7 @@ fn what_is_misspelt_is_named_and_nothing_that_is_further_away() {
         ("completions fihs", "hint: write `fish`\n"),
         ("completions tcsh", "`tcsh`: expected one of bash, elvish, fish, powershell, zsh\n"),
         ("dlq replay all", "`all`: for all letters, write `--all`\n"),
-        ("dlq purge all", "`all`: without an id, all letters are meant: write `rydes dlq purge`\n"),
+        ("dlq purge all", "`all`: to delete all letters, write `rydes dlq purge` without an id\n"),
         ("dlq list --limit 0", "`--limit 0`: expected a number from 1 to 65535\n"),
     ] {
         let refused = rydes(line).run().exits(2);

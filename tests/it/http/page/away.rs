@@ -124,7 +124,7 @@ fn a_suspended_server_keeps_no_button_busy() {
     server.process.signal(Signal::STOP);
     pace(&browser, 6);
     browser.run("document.querySelector('#end').click()");
-    let said = "It may or may not have been ended: The rydes server does not respond";
+    let said = "The RFQ may or may not have been ended: The rydes server does not respond";
     browser.sees("#end-error", said);
     assert_eq!(browser.run("return document.querySelector('#end').ariaDisabled"), json!(null));
     // The forms, all at once.

@@ -35,10 +35,10 @@ fn refusals_say_why(browser: &Browser) {
     let refused = json!({"error": "a page of another origin may not"}).to_string();
     let away = json!({"error": "x", "kind": "unreachable"}).to_string();
     for (status, body, said) in [
-        (404, r#"{"error": "no such RFQ"}"#, "It was not ended: This RFQ no longer exists"),
-        (403, &refused, "It was not ended: a page of another origin may not"),
-        (503, &away, "It was not ended: LocalStack does not respond"),
-        (502, "<html>", "It was not ended: The rydes server does not respond"),
+        (404, r#"{"error": "no such RFQ"}"#, "The RFQ was not ended: This RFQ no longer exists"),
+        (403, &refused, "The RFQ was not ended: a page of another origin may not"),
+        (503, &away, "The RFQ was not ended: LocalStack does not respond"),
+        (502, "<html>", "The RFQ was not ended: The rydes server does not respond"),
     ] {
         let answer = format!("new Response({body:?}, {{ status: {status} }})");
         browser.run(&format!(
