@@ -45,7 +45,7 @@ pub struct Replayed {
     pub letter: DeadLetter,
     pub outcome: ReplayOutcome,
     /// How long ago the deadline of the request passed, if it has one that is over.
-    pub late_by: Option<Duration>,
+    pub overdue_by: Option<Duration>,
 }
 
 /// Where a letter is now.
@@ -121,7 +121,7 @@ pub async fn replay(
 }
 
 /// How long the deadline of a letter has been over; `None` for one without a deadline that is over. Replies name none.
-pub fn late_by(of: LetterKind, letter: &DeadLetter, now: Timestamp) -> Option<Duration> {
+pub fn overdue_by(of: LetterKind, letter: &DeadLetter, now: Timestamp) -> Option<Duration> {
     let deadline = match of {
         LetterKind::Requests => Gist::deadline(&letter.body)?,
         LetterKind::Replies => return None,
@@ -246,8 +246,8 @@ impl QueueReplay<'_> {
             if !matches!(outcome, ReplayOutcome::Moved(_)) {
                 kept.push(held.receipt);
             }
-            let late_by = late_by(self.of, &held.letter, Timestamp::now());
-            told(Replayed { of: self.of, letter: held.letter, outcome, late_by }).await;
+            let overdue_by = overdue_by(self.of, &held.letter, Timestamp::now());
+            told(Replayed { of: self.of, letter: held.letter, outcome, overdue_by }).await;
         }
         kept
     }

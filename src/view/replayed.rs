@@ -18,7 +18,7 @@ pub fn replayed_line(replayed: &Replayed, mode: ReplayMode) -> String {
         ReplayMode::Apply => "stays",
         ReplayMode::DryRun => "would stay",
     };
-    let late = replayed.late_by.map(|by| format!(", {} after its deadline", show_duration(by)));
+    let late = replayed.overdue_by.map(|by| format!(", {} after its deadline", show_duration(by)));
     let late = late.unwrap_or_default();
     match &replayed.outcome {
         ReplayOutcome::Moved(queue) => format!("{letter} -> {}{late}", printable(queue)),
@@ -60,7 +60,7 @@ pub fn replayed_document(replayed: &Replayed, mode: ReplayMode) -> Value {
         "to": to,
         "stays": stays,
         "cut": replayed.letter.cut.as_ref().map(cut_document),
-        "after-deadline": replayed.late_by.is_some(),
+        "after-deadline": replayed.overdue_by.is_some(),
         "dry-run": mode == ReplayMode::DryRun,
     })
 }

@@ -109,9 +109,10 @@ fn what_becomes_of_each_letter_that_is_replayed() {
         (ReplayMode::DryRun, ReplayOutcome::Homeless("its origin is unknown".to_owned())),
         (ReplayMode::DryRun, ReplayOutcome::Cut(cut)),
     ];
-    let line = |(mode, outcome): (_, &ReplayOutcome), late_by| {
+    let line = |(mode, outcome): (_, &ReplayOutcome), overdue_by| {
         let outcome = outcome.clone();
-        let replayed = Replayed { of: LetterKind::Requests, letter: request(), outcome, late_by };
+        let replayed =
+            Replayed { of: LetterKind::Requests, letter: request(), outcome, overdue_by };
         replayed::replayed_line(&replayed, mode)
     };
     let in_time = outcomes.iter().map(|(mode, outcome)| line((*mode, outcome), None));

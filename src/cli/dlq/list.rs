@@ -50,8 +50,8 @@ pub(super) async fn run(context: &Context, command: &List) -> Result<u8> {
     let found = Box::pin(look(&aws, command.limit.into(), belongs));
     let found = context.visibly("reading the dead letters", found).await?;
     if let Some(wanted) = &wanted {
-        is_one(wanted, &found)?;
-        is_known(context, &aws, wanted, &found).await?;
+        require_one(wanted, &found)?;
+        require_known(context, &aws, wanted, &found).await?;
     }
     match output.format {
         Format::Table | Format::Workshop => {
@@ -115,8 +115,13 @@ fn begins(id: &RfqId, wanted: &RfqId) -> bool {
     id == wanted || (is_long_enough(wanted.as_str()) && id.as_str().starts_with(wanted.as_str()))
 }
 
-/// Fails if neither a letter names this RFQ, nor this machine remembers it, nor the table has it.
-async fn is_known(context: &Context, aws: &Aws, wanted: &RfqId, found: &[QueueLook]) -> Result<()> {
+/// Fails unless a letter names this RFQ, this machine remembers it, or the table has it.
+async fn require_known(
+    context: &Context,
+    aws: &Aws,
+    wanted: &RfqId,
+    found: &[QueueLook],
+) -> Result<()> {
     let has_letters = found.iter().any(|of| !of.letters.is_empty());
     if has_letters || Recent::of(aws, env).knows(wanted).await {
         return Ok(());
@@ -129,7 +134,7 @@ async fn is_known(context: &Context, aws: &Aws, wanted: &RfqId, found: &[QueueLo
 }
 
 /// Fails if the beginning of an id fits several RFQs, or none because it is too short.
-fn is_one(wanted: &RfqId, found: &[QueueLook]) -> Result<()> {
+fn require_one(wanted: &RfqId, found: &[QueueLook]) -> Result<()> {
     let ids: BTreeSet<_> = found.iter().flat_map(|of| &of.letters).filter_map(rfq).collect();
     match Beginning::of(wanted.as_str(), ids.iter().map(RfqId::as_str)) {
         Beginning::None if !is_long_enough(wanted.as_str()) => {

@@ -153,7 +153,7 @@ impl ReplayCounts {
         match &replayed.outcome {
             ReplayOutcome::Moved(_) | ReplayOutcome::Movable(_) => {
                 self.moved += 1;
-                self.late += u64::from(replayed.late_by.is_some());
+                self.late += u64::from(replayed.overdue_by.is_some());
             }
             ReplayOutcome::Copied(..) => self.copied += 1,
             ReplayOutcome::Homeless(_) => self.homeless += 1,

@@ -8,7 +8,7 @@ use crate::aws::DeadLetter;
 use crate::core::{Reply, Timestamp};
 use crate::error::{Result, exit};
 use crate::flow::letters::{LetterKind, find};
-use crate::flow::replay::late_by;
+use crate::flow::replay::overdue_by;
 use crate::settings::Settings;
 use crate::terminal::Format;
 use crate::view::letter::{document_of, lines};
@@ -36,7 +36,7 @@ fn hint(settings: &Settings, kind: LetterKind, letter: &DeadLetter) -> String {
             command("purge")
         );
     }
-    match late_by(kind, letter, Timestamp::now()) {
+    match overdue_by(kind, letter, Timestamp::now()) {
         Some(_) => format!(
             "its deadline has passed, so a replay brings no quote in time; to send it back: {}",
             command("replay")

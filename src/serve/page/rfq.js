@@ -1,6 +1,6 @@
 // One RFQ as its events tell it. Prices stay the texts that came, since numbers here would lose digits.
 import { growBars, renderChart } from "./chart.js";
-import { ask, isSilence, kindOf, kindOfLoss, missing } from "./server.js";
+import { ask, isSilence, kindOf, kindOfLoss, serverTrouble } from "./server.js";
 import { about, announce, at, element, name, show, shown, trouble } from "./words.js";
 
 const LINGER = "30s";
@@ -125,7 +125,7 @@ const doubt = async (stream) => {
   const { readyState } = stream;
   let kind = "silent";
   // A stream begins once the RFQ has been read: until then, the backend may be what is slow.
-  if (readyState === EventSource.CONNECTING) kind = (await missing()) ?? "backend";
+  if (readyState === EventSource.CONNECTING) kind = (await serverTrouble()) ?? "backend";
   if (followed.stream !== stream || stream.readyState !== readyState) return;
   away(kind);
   if (kind !== "silent") return;

@@ -4,14 +4,14 @@
 const SLOW_MS = 8000;
 // The server answers this at once.
 const ALIVE_MS = 4000;
-// The longest wait for an answer; the server itself gives up on the backend after 20 s.
+// The longest wait for an answer, with room for what the server tries again.
 const LONGEST_MS = 30_000;
 
-// Fetches, and fails with a `TimeoutError` once the server is silent or the limit has passed.
+// Fetches, and fails with a `TimeoutError` once a check of the server fails or the limit has passed.
 export const ask = async (address, options) => {
   const silent = new AbortController();
   const look = setTimeout(async () => {
-    if (await missing()) silent.abort(new DOMException("the server is silent", "TimeoutError"));
+    if (await serverTrouble()) silent.abort(new DOMException("the server is silent", "TimeoutError"));
   }, SLOW_MS);
   try {
     const signal = AbortSignal.any([silent.signal, AbortSignal.timeout(LONGEST_MS)]);
@@ -22,7 +22,7 @@ export const ask = async (address, options) => {
 };
 
 // The word for what is wrong with the server, or null where it responds.
-export const missing = async () => {
+export const serverTrouble = async () => {
   try {
     await fetch("/healthz", { signal: AbortSignal.timeout(ALIVE_MS) });
     return null;

@@ -55,7 +55,7 @@ fn best_line(gathering: &Gathering) -> Line {
 /// Why there is no quote: all providers have refused, or none has quoted in time.
 fn without_quote(gathering: &Gathering) -> String {
     let (declined, failed) =
-        (answers(gathering, State::Declined), answers(gathering, State::Failed));
+        (count_in_time(gathering, State::Declined), count_in_time(gathering, State::Failed));
     let refused = declined + failed;
     if refused == 0 || gathering.expected != Some(refused) {
         return "no quote in time".to_owned();
@@ -72,7 +72,7 @@ fn without_quote(gathering: &Gathering) -> String {
 }
 
 /// How many of the expected providers answered so in time.
-fn answers(gathering: &Gathering, state: State) -> usize {
+fn count_in_time(gathering: &Gathering, state: State) -> usize {
     let counts = |provider: &&Provider| {
         provider.expected != Some(false)
             && provider.state == state
@@ -149,7 +149,7 @@ fn beyond_count(gathering: &Gathering) -> String {
     if gathering.completed_by != Some(CompletedBy::Count) {
         return String::new();
     }
-    match (answers(gathering, State::Quoted) as u64).saturating_sub(least_count(gathering)) {
+    match (count_in_time(gathering, State::Quoted) as u64).saturating_sub(least_count(gathering)) {
         0 => String::new(),
         more => format!(", and {more} more came"),
     }
@@ -206,7 +206,7 @@ fn regret_line(gathering: &Gathering, regret: &Regret) -> String {
 /// ` (6 quotes, 1 declined)`: the kinds of the answers in time. Their sum is `answered`.
 fn kinds(gathering: &Gathering) -> String {
     let (quotes, declined) =
-        (answers(gathering, State::Quoted), answers(gathering, State::Declined));
+        (count_in_time(gathering, State::Quoted), count_in_time(gathering, State::Declined));
     // A failure in time counts even if a late quote has replaced it.
     let failed = gathering.answered.saturating_sub(quotes + declined);
     let parts = [
