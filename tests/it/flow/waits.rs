@@ -47,9 +47,14 @@ fn the_answer_comes_first_and_what_to_do_next_last() {
     in_order(&ended.stderr, &next.each_ref().map(String::as_str));
     workers.until("answered", 3);
     // One that ended early without a failure: what is missing may still come, whatever lies in the dead letters.
-    let id = stack.submit("--deadline 10m --until 1");
-    let ended = stack.rydes("quotes --watch").run().exits(0);
-    let states = stack.quotes(&id)["providers"].to_string();
+    let early = Stack::set_up(2);
+    early.send(PROVIDER_DEAD_LETTERS, "of another");
+    let slow =
+        "providers run -o jsonl --behavior steady --fault UnicornManagementResource2=slow:10m";
+    let _slow = early.background(slow);
+    let id = early.submit("--deadline 20m --until 1");
+    let ended = early.rydes("quotes --watch").run().exits(0);
+    let states = early.quotes(&id)["providers"].to_string();
     assert!(states.contains("missing") && !states.contains("failed"), "{states}");
     assert!(ended.stderr.starts_with("next: rydes trace "), "{}", ended.stderr);
     assert!(!ended.stderr.contains("dlq"), "{}", ended.stderr);
