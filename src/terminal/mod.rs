@@ -19,6 +19,7 @@ use crate::shutdown::Shutdown;
 use crate::view::clock::Clock;
 use crate::view::count_of;
 use crate::view::prose::laid_out;
+use crate::view::table::wrapped;
 use crate::view::tone::{Line, Tone};
 use backlog::{StdStream, Words, Worth};
 use writer::Writer;
@@ -296,9 +297,10 @@ impl Output {
         }
     }
 
+    /// Lines of the answer. On a terminal they break between words.
     pub fn lines(&self, lines: &[String]) {
-        for line in lines {
-            self.data(line);
+        for line in lines.iter().flat_map(|line| wrapped(line, self.width())) {
+            self.data(&line);
         }
     }
 

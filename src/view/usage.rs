@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Map, Number, Value, json};
 
+use super::count_of;
 use super::table::wrapped;
 use crate::aws::{Cost, Usage};
 
@@ -18,7 +19,7 @@ pub fn lines(usage: &Usage, rfqs: u64) -> Vec<String> {
     if let Some(messages) = usage.messages_per_receive() {
         _ = write!(first, ", {messages:.1} messages per receive");
     }
-    _ = write!(first, ", {} receives empty", usage.empty_receives);
+    _ = write!(first, ", {} empty", count_of(usage.empty_receives, "receive"));
     let mut lines = vec![first];
     let by_operation: Vec<_> = usage
         .requests
