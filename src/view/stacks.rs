@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::table::{Column, cut, cut_middle, lines, width_of};
-use super::tone::{Line, Tone};
+use super::tone::{Line, Tone, headed_with};
 use crate::core::{Timestamp, show_duration};
 use crate::stack::StackSummary;
 
@@ -49,9 +49,7 @@ pub fn table(stacks: &[StackSummary], now: Timestamp, width: Option<u16>) -> Vec
     let has_letters = |stack| dead_letters(stack).is_some_and(|count| count > 0);
     let tones =
         stacks.iter().map(|stack| if has_letters(stack) { Tone::Failed } else { Tone::Plain });
-    let tones = std::iter::once(Tone::Faint).chain(tones);
-    let lines = lines(&columns, &rows).into_iter().zip(tones);
-    lines.map(|(line, tone)| Line::new(tone, cut(&line, width))).collect()
+    headed_with(lines(&columns, &rows).iter().map(|line| cut(line, width)).collect(), tones)
 }
 
 fn dead_letters(stack: &StackSummary) -> Option<u64> {

@@ -7,7 +7,7 @@ use super::names::{Prefix, follow};
 use super::quotes::{best, over};
 use super::subscriptions::{self, add_delivery};
 use super::table::{Column, cut, spaced, width_of, wrapped};
-use super::tone::{Line, Tone};
+use super::tone::{Line, Tone, headed_with};
 use crate::aws::QueueCounts;
 use crate::core::aggregate::{CompletedBy, Gathering};
 use crate::core::text::printable;
@@ -169,9 +169,8 @@ pub fn rfqs(gatherings: &[Gathering], now: Timestamp, width: Option<u16>) -> Vec
     }
     let gap = u16::try_from(gap).unwrap_or_default();
     let all = if rows.is_empty() { Vec::new() } else { spaced(&columns, &rows, gap) };
-    let tones = std::iter::once(Tone::Faint).chain(gatherings.iter().map(tone_of_rfq));
-    let lines = all.into_iter().map(|line| cut(&line, width)).zip(tones);
-    lines.map(|(text, tone)| Line::new(tone, text)).collect()
+    let lines = all.iter().map(|line| cut(line, width)).collect();
+    headed_with(lines, gatherings.iter().map(tone_of_rfq))
 }
 
 /// One that is over has the tone of its answer.

@@ -22,8 +22,7 @@ pub enum Tone {
 }
 
 impl Tone {
-    /// That of a provider, unless its quote is the best. Whatever came too late is late, whether it is a quote, a
-    /// decline or a failure.
+    /// The tone of a provider whose quote is not the best. A late quote, decline or failure is late.
     pub(super) fn of(provider: &Provider) -> Self {
         match provider.state {
             _ if provider.late_by().is_some() => Self::Late,
@@ -67,9 +66,15 @@ impl From<String> for Line {
     }
 }
 
-/// The lines of a table, its header faint.
+/// The lines of a table, its header faint, its rows plain.
 pub(crate) fn headed(lines: Vec<String>) -> Vec<Line> {
-    let tones = std::iter::once(Tone::Faint).chain(std::iter::repeat(Tone::Plain));
+    headed_with(lines, [])
+}
+
+/// The same with the tones of its rows. Further lines are plain.
+pub(crate) fn headed_with(lines: Vec<String>, tones: impl IntoIterator<Item = Tone>) -> Vec<Line> {
+    let rows = tones.into_iter().chain(std::iter::repeat(Tone::Plain));
+    let tones = std::iter::once(Tone::Faint).chain(rows);
     lines.into_iter().zip(tones).map(|(text, tone)| Line::new(tone, text)).collect()
 }
 

@@ -9,7 +9,7 @@ use crate::core::{Details, Responder, StackName, Timestamp};
 use crate::view::details::{self, Field};
 use crate::view::names::Prefix;
 use crate::view::table::{Column, cut, cut_middle, lines, price, width_of};
-use crate::view::tone::{Line, Tone};
+use crate::view::tone::{Line, Tone, headed_with};
 
 /// Rows that a table shows before it folds.
 const MOST_ROWS: usize = 20;
@@ -222,9 +222,8 @@ fn drawn(
     if width.is_none_or(|width| taken + more < usize::from(width)) {
         columns[RESPONDER] = Column::Left(&title);
     }
-    let tones = std::iter::once(Tone::Faint).chain(tones);
-    let lines = lines(&columns, &shown).into_iter().zip(tones);
-    let lines = lines.map(|(text, tone)| Line::new(tone, format!(" {text}"))).collect();
+    let lines = lines(&columns, &shown).iter().map(|text| format!(" {text}")).collect();
+    let lines = headed_with(lines, tones);
     Drawn { lines, shown: number, folded, fits }
 }
 

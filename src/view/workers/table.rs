@@ -8,7 +8,7 @@ use crate::core::{ProviderName, Responder, Timestamp};
 use crate::view::names::Prefix;
 use crate::view::quotes::seconds_of;
 use crate::view::table::{Column, cut, cut_middle, lines, spaced, wrapped};
-use crate::view::tone::{Line, Tone};
+use crate::view::tone::{Line, Tone, headed_with};
 
 /// The longest trouble that is shown in the table.
 const LONGEST_TROUBLE: usize = 300;
@@ -39,10 +39,7 @@ impl Tally {
             let shown: Vec<_> = self.providers.iter().take(rows).collect();
             let failed = shown.iter().map(|(_, counts)| counts.failed > 0);
             let tones = failed.map(|failed| if failed { Tone::Failed } else { Tone::Plain });
-            let tones =
-                std::iter::once(Tone::Faint).chain(tones).chain(std::iter::repeat(Tone::Plain));
-            let lines = self.provider_lines(&shown, width).into_iter().zip(tones);
-            all.extend(lines.map(|(text, tone)| Line::new(tone, text)));
+            all.extend(headed_with(self.provider_lines(&shown, width), tones));
             let folded = self.providers.len().saturating_sub(rows);
             if folded > 0 {
                 let in_hand: u64 =
