@@ -2,16 +2,21 @@
 
 use std::time::Duration;
 
+use hdrhistogram::Histogram;
 use insta::assert_snapshot;
 
 use super::clock::Clock;
 use super::tone::{Line, Tone, texts};
-use super::{letter, letters, owner, replayed, stacks};
-use crate::aws::{Cut, DeadLetter, LetterSource};
+use super::{bench, letter, letters, owner, replayed, stacks};
+use crate::aws::{Cut, DeadLetter, LetterSource, Usage};
+use crate::consumer::ConsumeOptions;
 use crate::core::{Names, ProviderName, StackName, Timestamp};
+use crate::flow::gather::ConsumerSettings;
 use crate::flow::letters::{LetterKind, QueueLook};
+use crate::flow::provider::ProviderPlan;
 use crate::flow::replay::{ReplayMode, ReplayOutcome, Replayed};
 use crate::stack::StackSummary;
+use crate::tools::bench::{Arrival, LoadPlan, Measured};
 
 const RFQ: &str = "78c371f6-87c4-4e6e-8c7d-33403c7b7049";
 const WIDTHS: [u16; 3] = [49, 79, 119];
@@ -161,4 +166,36 @@ fn what_the_owner_of_a_provider_needs() {
         response_queue_arn: format!("{arn}:wild-rydes-RequestForQuotesResponseQueue"),
     };
     assert_snapshot!(texts(&owner::lines(&needs, None)).join("\n"));
+}
+
+#[test]
+fn the_report_of_a_bench_breaks_between_words() {
+    let poll_wait = Duration::from_secs(2);
+    let visibility = Duration::from_secs(30);
+    let providers = ProviderPlan { served: Vec::new(), poll_wait, visibility, drain: visibility };
+    let options = ConsumeOptions { concurrency: 10, visibility, drain: visibility };
+    let gathering = ConsumerSettings { poll_wait, options };
+    let (arrival, details) = (Arrival::Saturating, None);
+    let plan = LoadPlan { rfqs: 50, warm_up: 0, arrival, details, providers, gathering };
+    let mut latency = Histogram::new(3).expect("these bounds are valid");
+    for micros in [248_000, 253_000, 365_000] {
+        latency.record(micros).expect("it grows");
+    }
+    let requests = [("sqs.ReceiveMessage", 33), ("sqs.DeleteMessageBatch", 30)];
+    let requests = requests.map(|(name, count)| (name.to_owned(), count)).into();
+    let usage = Usage { requests, messages: 300, empty_receives: 1, ..Usage::default() };
+    let measured = Measured {
+        took: Duration::from_millis(364),
+        quotes: 150,
+        answers: 150,
+        latency,
+        usage,
+        duplicates: 0,
+        lost: 0,
+        processor: Some(Duration::from_millis(130)),
+        peak_memory: Some(43_725_619),
+    };
+    let lines: Vec<_> = bench::report(&plan, &measured).into_iter().map(Line::from).collect();
+    let on = |width| lines.iter().flat_map(|line| line.wrapped(Some(width))).collect();
+    assert_snapshot!(on_all_widths(on));
 }
