@@ -11,7 +11,7 @@ use crate::aws::Aws;
 use crate::consumer::ConsumeOptions;
 use crate::core::aggregate::{Gathering, State, aggregate};
 use crate::core::timeline::Timeline;
-use crate::core::{ProviderName, RfqId, StackName, show_duration};
+use crate::core::{ProviderName, Retention, RfqId, StackName, show_duration};
 use crate::error::{Error, Result, exit};
 use crate::flow::draft::Submission;
 use crate::flow::events::{Event, Sink};
@@ -96,8 +96,12 @@ async fn show(context: &Context, settings: &Settings, aws: &Aws) -> Result<(Gath
     if left.count() > 0 {
         teardown(aws, &left, &waiting(output)).await?;
     }
-    let request =
-        SetupRequest { providers: PROVIDERS, mode: Mode::Apply, untagged: Untagged::Refuse };
+    let request = SetupRequest {
+        providers: PROVIDERS,
+        mode: Mode::Apply,
+        untagged: Untagged::Refuse,
+        retention: Retention::default(),
+    };
     let report = Box::pin(stack::setup(aws, &request, &waiting(output))).await?;
     let made = report.changes().count();
     output.note(&format!(

@@ -1,22 +1,26 @@
 //! `rydes setup`.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use tokio::time::Instant;
 
 use super::{Context, waiting};
-use crate::core::show_duration;
+use crate::aws::Aws;
+use crate::core::{ProviderName, Retention, show_duration};
 use crate::error::{Result, exit};
-use crate::stack::{self, Mode, SetupRequest, Untagged};
+use crate::settings::Settings;
+use crate::stack::{self, Mode, SetupReport, SetupRequest, Untagged};
 use crate::terminal::{Format, Verbosity};
-use crate::view::setup::{Totals, document, full_table, table};
-use crate::view::subscriptions;
+use crate::view::setup::{Totals, differences, document, full_table, table};
+use crate::view::{self, subscriptions};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   rydes setup                      ten simulated providers
   rydes setup --providers 3        three of them
   rydes setup --providers 0        none: `providers add` adds real ones
-  rydes setup --dry-run            what would be done")]
+  rydes setup --dry-run            what would be done
+  rydes setup --check              what differs; exit 8 if anything does
+  rydes setup --print cloudformation > stack.json")]
 pub(super) struct Command {
     /// Number of simulated providers, 0 to 100
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u8).range(0..=100))]
@@ -24,21 +28,64 @@ pub(super) struct Command {
     /// Show what would be done, and change nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
+    /// Compare the stack with what `setup` makes, with read rights alone; exit 8 if anything differs
+    #[arg(long, conflicts_with_all = ["dry_run", "adopt"])]
+    check: bool,
+    /// Print a template that makes the same stack, without a connection: `cloudformation` (JSON)
+    #[arg(long, value_enum, value_name = "FORMAT", hide_possible_values = true,
+        conflicts_with_all = ["dry_run", "adopt", "check"])]
+    print: Option<TemplateFormat>,
+    /// Days that rows are kept: a request after its deadline, an answer after it was gathered, 1 to 3650
+    /// [default: the current setting, at first 7]
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..=3650))]
+    keep: Option<u16>,
+    /// Days that dead letters are kept, 1 to 14 [default: the current setting, at first 14]
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..=14))]
+    keep_dead_letters: Option<u16>,
     /// Take over resources of the right name that lack the stack's tag
     #[arg(long)]
     adopt: bool,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum TemplateFormat {
+    #[value(name = "cloudformation")]
+    CloudFormation,
+}
+
+impl Command {
+    fn mode(&self) -> Mode {
+        match (self.dry_run, self.check) {
+            (true, _) => Mode::DryRun,
+            (_, true) => Mode::Check,
+            _ => Mode::Apply,
+        }
+    }
+
+    /// A check finds a resource without the stack's tag; a setup refuses it.
+    fn untagged(&self) -> Untagged {
+        if self.adopt || self.check { Untagged::Adopt } else { Untagged::Refuse }
+    }
+
+    fn retention(&self) -> Retention {
+        Retention { rows: self.keep, dead_letters: self.keep_dead_letters }
+    }
+}
+
 pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let output = &context.output;
     let settings = context.settings()?;
+    if let Some(TemplateFormat::CloudFormation) = command.print {
+        return Ok(print_template(context, &settings, &command));
+    }
     let mut aws = context.connect(&settings).await?;
-    let mode = if command.dry_run { Mode::DryRun } else { Mode::Apply };
+    let mode = command.mode();
     output.note(&aws.target_line_with_account());
     let request = SetupRequest {
         providers: usize::from(command.providers),
         mode,
-        untagged: if command.adopt { Untagged::Adopt } else { Untagged::Refuse },
+        untagged: command.untagged(),
+        retention: command.retention(),
     };
     let began = Instant::now();
     let on_wait = waiting(output);
@@ -54,10 +101,24 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
             let width = output.width();
             let table = if verbose { full_table } else { table };
             output.toned(&table(&report, mode, width));
+            if mode == Mode::Check {
+                output.toned(&differences(&report, width));
+            }
         }
     }
+    if mode == Mode::Check {
+        return checked(context, &settings, &aws, &report);
+    }
+    note_totals(context, &report, mode, began);
+    note_next(context, &settings, &report, &command);
+    Ok(exit::DONE)
+}
+
+fn note_totals(context: &Context, report: &SetupReport, mode: Mode, began: Instant) {
+    let output = &context.output;
     let Totals { created, kept, changed } = Totals::of(report.changes());
     match mode {
+        Mode::Check => {}
         Mode::DryRun => output.note(&format!(
             "dry run: {created} to create, {kept} to keep, {changed} to change; nothing was touched"
         )),
@@ -66,6 +127,28 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
             show_duration(began.elapsed())
         )),
     }
+}
+
+/// The end of a check: what was found, and what mends it.
+fn checked(context: &Context, settings: &Settings, aws: &Aws, report: &SetupReport) -> Result<u8> {
+    let totals = Totals::of(report.changes());
+    if totals.kept + totals.changed == 0 {
+        return Err(aws.not_set_up());
+    }
+    let Totals { created, kept, changed } = totals;
+    let output = &context.output;
+    output.note(&format!("checked: {kept} as described, {changed} differ, {created} missing"));
+    if created + changed > 0 {
+        output.next(&[(settings.command("setup"), "")]);
+    }
+    let is_same = created + changed + report.remarks.len() == 0;
+    Ok(if is_same { exit::DONE } else { exit::BAD_VERDICT })
+}
+
+/// What to know about the stack, and the next command.
+fn note_next(context: &Context, settings: &Settings, report: &SetupReport, command: &Command) {
+    let output = &context.output;
+    let mode = command.mode();
     for sentence in subscriptions::sentences(&report.subscribers, None) {
         output.note(&sentence);
     }
@@ -81,10 +164,29 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         output.note(&format!("  {remove}"));
     }
     let next = match (mode, command.providers) {
-        (Mode::DryRun, _) => "setup",
+        (Mode::DryRun | Mode::Check, _) => "setup",
         (Mode::Apply, 0) => "providers add NAME",
         (Mode::Apply, _) => "providers run",
     };
     output.next(&[(settings.command(next), "")]);
-    Ok(exit::DONE)
+}
+
+/// The longest template that CloudFormation takes in a request; a longer one comes from S3.
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>
+const TEMPLATE_MAX: usize = 51_200;
+
+fn print_template(context: &Context, settings: &Settings, command: &Command) -> u8 {
+    let output = &context.output;
+    let providers: Vec<_> =
+        (1..=usize::from(command.providers)).map(ProviderName::simulated).collect();
+    let template = stack::cloudformation(&settings.stack, &providers, command.retention());
+    let text = view::template::text(&template);
+    output.data(&text);
+    if text.len() > TEMPLATE_MAX {
+        output.note(&format!(
+            "the template has {} bytes; CloudFormation takes more than {TEMPLATE_MAX} from S3 alone",
+            text.len()
+        ));
+    }
+    exit::DONE
 }

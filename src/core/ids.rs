@@ -144,6 +144,14 @@ impl ProviderName {
         Ok(Self(name.to_owned()))
     }
 
+    /// What [`ProviderName::parse`] accepts but for the stack's own names, as a regular expression.
+    pub const PATTERN: &str = "^[A-Za-z][A-Za-z0-9_]{0,46}$";
+
+    /// A reference to this parameter of a template, in place of a name.
+    pub fn parameter(name: &str) -> Self {
+        Self(format!("${{{name}}}"))
+    }
+
     /// The simulated provider with this number, counted from 1, under its name in the original.
     pub fn simulated(number: usize) -> Self {
         Self(format!("UnicornManagementResource{number}"))
@@ -190,6 +198,13 @@ pub struct StackName(String);
 impl StackName {
     /// The stack to use when none is named.
     pub const DEFAULT: &str = "wild-rydes";
+    /// What [`StackName::parse`] accepts, as a regular expression.
+    pub const PATTERN: &str = "^[A-Za-z][A-Za-z0-9-]{0,31}$";
+
+    /// A reference to this parameter of a template, in place of a name.
+    pub fn parameter(name: &str) -> Self {
+        Self(format!("${{{name}}}"))
+    }
 
     /// Checks a stack's name.
     ///

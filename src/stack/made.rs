@@ -97,7 +97,7 @@ impl Made {
 fn is_new(change: &Change) -> bool {
     match change {
         Change::Created => true,
-        Change::Changed(settings) => settings.iter().any(|setting| setting == STACK_TAG),
+        Change::Changed(settings) => settings.iter().any(|one| one.setting == STACK_TAG),
         Change::Kept => false,
     }
 }

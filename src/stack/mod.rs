@@ -3,11 +3,14 @@
 //! Each resource is looked at first, then created, changed or kept: AWS refuses to create one that exists with
 //! other attributes. The next run completes an interrupted one.
 
+mod change;
 mod depths;
+mod description;
 mod late;
 mod listing;
 mod made;
 mod others;
+mod policies;
 mod queue;
 mod queue_state;
 mod recipients;
@@ -18,11 +21,13 @@ mod spec;
 mod subscriptions;
 mod table;
 mod teardown;
+mod template;
 mod topic;
 
 use std::collections::HashMap;
 use std::time::Duration;
 
+pub use change::{Change, Difference, Mode, Untagged};
 pub use depths::{
     Backlog, Depths, all_depths, count_lag, depths, depths_and_subscribers, is_simulated,
 };
@@ -38,49 +43,11 @@ pub use subscriptions::{
     is_marked, subscribed,
 };
 pub use teardown::{Inventory, find, inventory, teardown};
+pub use template::cloudformation;
 
 use crate::aws::{Aws, CONCURRENCY, Remedy};
 use crate::core::{Names, STACK_TAG};
 use crate::error::{Error, Result};
-
-/// What to do with a resource of the right name that lacks the stack's tag.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Untagged {
-    Refuse,
-    /// Tag it and use it.
-    Adopt,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
-    Apply,
-    /// Changes nothing, and reports what would be done.
-    DryRun,
-}
-
-/// What was done, or would be done, with a resource.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
-    Created,
-    Kept,
-    /// These settings differed.
-    Changed(Vec<String>),
-}
-
-impl Change {
-    /// This change and a later one of the same resource.
-    fn and(self, other: Self) -> Self {
-        match (self, other) {
-            (Self::Created, _) | (Self::Changed(_), Self::Created) => Self::Created,
-            (first, Self::Kept) => first,
-            (Self::Kept, second) => second,
-            (Self::Changed(mut first), Self::Changed(second)) => {
-                first.extend(second);
-                Self::Changed(first)
-            }
-        }
-    }
-}
 
 /// Something that takes time while resources are made or removed.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use super::late::{Seen, until_shown};
 use super::queue_state::{Attributes, QueueState};
-use super::spec::Spec;
+use super::spec::QueueSpec;
 use super::{Change, Mode, OnWait, Waiting};
 use crate::aws::Aws;
 use crate::error::Result;
@@ -23,7 +23,7 @@ const NAME_SLACK: Duration = Duration::from_secs(15);
 /// Creates a missing queue; sets what differs on an existing one.
 pub(super) async fn ensure(
     aws: &Aws,
-    spec: &Spec,
+    spec: &QueueSpec,
     found: Option<&QueueState>,
     mode: Mode,
     on_wait: OnWait<'_>,
@@ -36,21 +36,16 @@ pub(super) async fn ensure(
     };
     let attributes = spec.differences(found);
     let tags = spec.missing_tags(found);
-    let mut changed: Vec<_> = attributes.keys().map(|name| name.as_str().to_owned()).collect();
-    changed.extend(tags.keys().cloned());
-    changed.sort();
-    if changed.is_empty() {
-        return Ok(Change::Kept);
-    }
+    let change = spec.change(found, &attributes, &tags);
     if mode == Mode::Apply {
         set(aws, spec, found, attributes, tags, on_wait).await?;
     }
-    Ok(Change::Changed(changed))
+    Ok(change)
 }
 
 async fn set(
     aws: &Aws,
-    spec: &Spec,
+    spec: &QueueSpec,
     found: &QueueState,
     attributes: Attributes,
     tags: HashMap<String, String>,
@@ -78,12 +73,12 @@ async fn set(
 }
 
 /// Creates a queue; waits for its dead letter queue if this run has made that one.
-async fn create(aws: &Aws, spec: &Spec, on_wait: OnWait<'_>) -> Result<()> {
+async fn create(aws: &Aws, spec: &QueueSpec, on_wait: OnWait<'_>) -> Result<()> {
     until_shown(on_wait, async || create_when_free(aws, spec, on_wait).await).await
 }
 
 /// Creates a queue; waits while its name is held after a deletion.
-async fn create_when_free(aws: &Aws, spec: &Spec, on_wait: OnWait<'_>) -> Result<Seen<()>> {
+async fn create_when_free(aws: &Aws, spec: &QueueSpec, on_wait: OnWait<'_>) -> Result<Seen<()>> {
     let mut attributes = spec.attributes.clone();
     attributes.extend(spec.policy(None).map(|policy| (QueueAttributeName::Policy, policy)));
     let began = Instant::now();

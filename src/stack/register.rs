@@ -7,7 +7,7 @@ use super::late::{Origin, look_at_queue};
 use super::made::Made;
 use super::queue_state::{self, QueueState};
 use super::setup::scope_of;
-use super::spec::Spec;
+use super::spec::QueueSpec;
 use super::subscriptions::{Filter, Listed};
 use super::{CONCURRENCY, Change, Mode, OnWait, Untagged, check_owner, is_ours, queue, topic};
 use crate::aws::Aws;
@@ -134,7 +134,7 @@ pub async fn add(
     if kind == ProviderKind::Simulated && filter.is_none() {
         return Err(Error::invalid(format!("{name} is a simulated provider")));
     }
-    let spec = Spec::provider(aws, &scope, name, kind.word());
+    let spec = QueueSpec::provider(&aws.names, &scope, name, kind.word());
     let queue = queue::ensure(aws, &spec, found.as_ref(), Mode::Apply, on_wait).await?;
     if filter.is_some_and(|filter| !filter.is_empty()) {
         topic::mark(aws, topic.arn()).await?;

@@ -2,10 +2,11 @@
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
+use super::description::StackDescription;
 use super::late::{Origin, Seen, look_at_queue, look_twice, until_shown};
 use super::made::Made;
 use super::queue_state::{self, QueueState};
-use super::spec::Spec;
+use super::spec::QueueSpec;
 use super::subscriptions::Listed;
 use super::table::TableState;
 use super::topic::TopicState;
@@ -15,7 +16,7 @@ use super::{
 use super::{Subscriber, Subscribers};
 use crate::aws::Subscription;
 use crate::aws::{Aws, Queue};
-use crate::core::ProviderName;
+use crate::core::{ProviderName, Retention};
 use crate::error::{Error, Result};
 
 /// What a stack should be.
@@ -27,6 +28,8 @@ pub struct SetupRequest {
     pub mode: Mode,
     /// What to do with resources that lack the stack's tag.
     pub untagged: Untagged,
+    /// How long it keeps what it is told; what is not said here stays as it is.
+    pub retention: Retention,
 }
 
 /// What was done, or would be done.
@@ -114,7 +117,7 @@ impl StackState {
         if let Some(found) = self.table.as_ref().filter(|found| !found.is_going()) {
             let what = format!("table {}", aws.names.table());
             check_owner(aws, &what, &found.tags, untagged)?;
-            found.check_keys(aws, &aws.names.table())?;
+            found.check_keys(aws)?;
         }
         Ok(())
     }
@@ -131,10 +134,11 @@ pub async fn setup(aws: &Aws, request: &SetupRequest, on_wait: OnWait<'_>) -> Re
     let look = async || topic::look(aws, known.as_ref()).await;
     let found_topic = look_twice(aws, request.untagged, on_wait, look, |t| &t.tags).await?;
     state.check(aws, found_topic.as_ref(), request.untagged)?;
-    let mode = request.mode;
+    let (mode, names) = (request.mode, &aws.names);
+    let retention = request.retention.or(TopicState::retention(found_topic.as_ref()));
 
     // The first queue names the account where nothing else did.
-    let spec = Spec::response_dead_letters(aws);
+    let spec = QueueSpec::response_dead_letters(names, retention);
     let response_dead_letters =
         queue::ensure(aws, &spec, state.response_dead_letters.as_ref(), mode, on_wait).await?;
     let known = match (known, mode) {
@@ -151,11 +155,13 @@ pub async fn setup(aws: &Aws, request: &SetupRequest, on_wait: OnWait<'_>) -> Re
         account: "unknown".to_owned(),
     });
 
-    let table = table::ensure(aws, state.table.as_ref(), mode, on_wait);
-    let messaging = Messaging { aws, request, state: &state, scope: &scope, on_wait };
+    let wanted = (1..=request.providers).map(ProviderName::simulated);
+    let description = &StackDescription::of(names, &scope, wanted, retention);
+    let table = table::ensure(aws, &description.table, state.table.as_ref(), mode, on_wait);
+    let scope = &scope;
+    let messaging = Messaging { aws, request, state: &state, description, scope, on_wait };
     let messaging = messaging.ensure(found_topic.as_ref(), &response_dead_letters);
-    let ((table, remark), changes) = tokio::try_join!(table, messaging)?;
-    let names = &aws.names;
+    let ((table, remarks), changes) = tokio::try_join!(table, messaging)?;
     Ok(SetupReport {
         account,
         topic: (names.topic(), changes.topic),
@@ -169,7 +175,7 @@ pub async fn setup(aws: &Aws, request: &SetupRequest, on_wait: OnWait<'_>) -> Re
         table: (names.table(), table),
         beyond: changes.beyond,
         subscribers: changes.subscribers,
-        remarks: remark.into_iter().collect(),
+        remarks,
     })
 }
 
@@ -178,6 +184,7 @@ struct Messaging<'a> {
     aws: &'a Aws,
     request: &'a SetupRequest,
     state: &'a StackState,
+    description: &'a StackDescription,
     scope: &'a ArnScope,
     on_wait: OnWait<'a>,
 }
@@ -199,17 +206,17 @@ impl Messaging<'_> {
         found: Option<&TopicState>,
         response_dead_letters: &Change,
     ) -> Result<MessagingChanges> {
-        let Self { aws, request, state, scope, on_wait } = self;
+        let Self { aws, request, state, description, scope, on_wait } = self;
         let mode = request.mode;
-        let dead_spec = Spec::provider_dead_letters(aws, scope);
+        let dead_spec = &description.provider_dead_letters;
         let (topic, dead_letters) = tokio::try_join!(
-            topic::ensure(aws, found, mode),
-            queue::ensure(aws, &dead_spec, state.provider_dead_letters.as_ref(), mode, on_wait),
+            topic::ensure(aws, &description.topic, found, mode),
+            queue::ensure(aws, dead_spec, state.provider_dead_letters.as_ref(), mode, on_wait),
         )?;
-        let response_spec = Spec::response(aws, scope).after(response_dead_letters);
+        let response_spec = description.response.clone().after(response_dead_letters);
         let (response, provider_queues) = tokio::try_join!(
             queue::ensure(aws, &response_spec, state.response.as_ref(), mode, on_wait),
-            ensure_providers(aws, scope, state, (mode, &dead_letters), on_wait),
+            self.ensure_providers(&dead_letters),
         )?;
         let listed = match found {
             Some(found) => Listed::of(&aws.topic_at(found.arn.clone())).await?,
@@ -239,6 +246,20 @@ impl Messaging<'_> {
             Box::pin(self.shows(&changes, response_dead_letters)).await?;
         }
         Ok(changes)
+    }
+
+    async fn ensure_providers(&self, dead_letters: &Change) -> Result<Vec<(String, Change)>> {
+        let found = self.state.providers.iter().map(|(_, found)| found.as_ref());
+        stream::iter(self.description.providers.iter().zip(found))
+            .map(|((_, spec), found)| async move {
+                let spec = spec.clone().after(dead_letters);
+                let mode = self.request.mode;
+                let change = queue::ensure(self.aws, &spec, found, mode, self.on_wait).await?;
+                Ok((spec.name, change))
+            })
+            .buffered(CONCURRENCY)
+            .try_collect()
+            .await
     }
 
     /// Returns when all that this run has made shows.
@@ -297,24 +318,6 @@ async fn subscribe(
     live.sort_by(|a, b| a.responder.cmp(&b.responder));
     let Listed { inactive, non_queues, .. } = listed;
     Ok((changes, Subscribers { live, inactive, non_queues, is_unmarked: false }))
-}
-
-async fn ensure_providers(
-    aws: &Aws,
-    scope: &ArnScope,
-    state: &StackState,
-    (mode, dead_letters): (Mode, &Change),
-    on_wait: OnWait<'_>,
-) -> Result<Vec<(String, Change)>> {
-    stream::iter(&state.providers)
-        .map(|(name, found)| async move {
-            let spec = Spec::provider(aws, scope, name, "simulated").after(dead_letters);
-            let change = queue::ensure(aws, &spec, found.as_ref(), mode, on_wait).await?;
-            Ok((spec.name, change))
-        })
-        .buffered(CONCURRENCY)
-        .try_collect()
-        .await
 }
 
 /// The simulated providers with numbers above the wanted one, in natural order.

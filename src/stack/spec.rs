@@ -1,67 +1,73 @@
 //! The required settings of a stack's queues, and what differs from them on an existing queue.
 
 use std::collections::HashMap;
-use std::time::Duration;
 
 use aws_sdk_sqs::config::http::HttpResponse;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::{Value, json};
 
+use super::description::stack_tag;
 use super::late::{Origin, Seen};
 use super::queue_state::{Attributes, QueueState};
-use super::{ArnScope, Change};
+use super::{ArnScope, Change, Difference};
 use crate::aws::{Aws, is_not_found};
-use crate::core::ProviderName;
-use crate::core::{PROVIDER_TAG, STACK_TAG};
+use crate::core::{Names, PROVIDER_TAG, ProviderName, Retention, STACK_TAG};
 use crate::error::Result;
 
 /// Receives after which SQS itself moves a message to the dead letters. Workers give up earlier.
 const MAX_RECEIVES: u32 = 10;
-/// The longest that SQS allows: 14 days.
-const DEAD_LETTER_RETENTION: Duration = Duration::from_hours(14 * 24);
 /// The id of the stack's statement in a queue's policy.
 const POLICY_SID: &str = "rydes-topic";
 
 #[derive(Debug, Clone)]
-pub(super) struct Spec {
+pub(super) struct QueueSpec {
     pub(super) name: String,
     pub(super) attributes: Attributes,
     /// The statement that its policy must hold.
-    statement: Option<Value>,
+    pub(super) statement: Option<Value>,
     pub(super) tags: HashMap<String, String>,
     /// Where its dead letter queue comes from.
     target: Origin,
 }
 
-impl Spec {
+impl QueueSpec {
     /// `kind` is the value of the `rydes:provider` tag.
-    pub(super) fn provider(aws: &Aws, scope: &ArnScope, name: &ProviderName, kind: &str) -> Self {
-        let queue = aws.names.provider_queue(name);
-        let dead_letters = scope.queue_arn(&aws.names.provider_dead_letters());
-        let mut spec = Self::worked(aws, queue, &dead_letters);
-        spec.statement = Some(topic_may_send(aws, scope, &spec.name));
+    pub(super) fn provider(
+        names: &Names,
+        scope: &ArnScope,
+        name: &ProviderName,
+        kind: &str,
+    ) -> Self {
+        let queue = names.provider_queue(name);
+        let dead_letters = scope.queue_arn(&names.provider_dead_letters());
+        let mut spec = Self::worked(names, queue, &dead_letters);
+        spec.statement = Some(topic_may_send(names, scope, &spec.name));
         spec.tags.insert(PROVIDER_TAG.to_owned(), kind.to_owned());
         spec
     }
 
-    pub(super) fn response(aws: &Aws, scope: &ArnScope) -> Self {
-        let dead_letters = scope.queue_arn(&aws.names.response_dead_letters());
-        Self::worked(aws, aws.names.response_queue(), &dead_letters)
+    pub(super) fn response(names: &Names, scope: &ArnScope) -> Self {
+        let dead_letters = scope.queue_arn(&names.response_dead_letters());
+        Self::worked(names, names.response_queue(), &dead_letters)
     }
 
     /// The topic's redrive sends here too.
-    pub(super) fn provider_dead_letters(aws: &Aws, scope: &ArnScope) -> Self {
-        let mut spec = Self::dead_letters(aws, aws.names.provider_dead_letters());
-        spec.statement = Some(topic_may_send(aws, scope, &spec.name));
+    pub(super) fn provider_dead_letters(
+        names: &Names,
+        scope: &ArnScope,
+        retention: Retention,
+    ) -> Self {
+        let mut spec = Self::dead_letters(names, names.provider_dead_letters(), retention);
+        spec.statement = Some(topic_may_send(names, scope, &spec.name));
         spec
     }
 
-    pub(super) fn response_dead_letters(aws: &Aws) -> Self {
-        Self::dead_letters(aws, aws.names.response_dead_letters())
+    pub(super) fn response_dead_letters(names: &Names, retention: Retention) -> Self {
+        Self::dead_letters(names, names.response_dead_letters(), retention)
     }
 
-    fn worked(aws: &Aws, name: String, dead_letters: &str) -> Self {
+    fn worked(names: &Names, name: String, dead_letters: &str) -> Self {
         let redrive = json!({"deadLetterTargetArn": dead_letters, "maxReceiveCount": MAX_RECEIVES});
         let attributes = HashMap::from([
             (QueueAttributeName::ReceiveMessageWaitTimeSeconds, "20".to_owned()),
@@ -69,16 +75,16 @@ impl Spec {
             (QueueAttributeName::SqsManagedSseEnabled, "true".to_owned()),
             (QueueAttributeName::RedrivePolicy, redrive.to_string()),
         ]);
-        Self { name, attributes, statement: None, tags: stack_tag(aws), target: Origin::Found }
+        Self { name, attributes, statement: None, tags: stack_tag(names), target: Origin::Found }
     }
 
-    fn dead_letters(aws: &Aws, name: String) -> Self {
-        let retention = DEAD_LETTER_RETENTION.as_secs().to_string();
+    fn dead_letters(names: &Names, name: String, retention: Retention) -> Self {
+        let retention = retention.of_dead_letters().as_secs().to_string();
         let attributes = HashMap::from([
             (QueueAttributeName::MessageRetentionPeriod, retention),
             (QueueAttributeName::SqsManagedSseEnabled, "true".to_owned()),
         ]);
-        Self { name, attributes, statement: None, tags: stack_tag(aws), target: Origin::Found }
+        Self { name, attributes, statement: None, tags: stack_tag(names), target: Origin::Found }
     }
 
     /// Notes whether this run has made the dead letter queue.
@@ -153,6 +159,28 @@ impl Spec {
         Some(policy.to_string())
     }
 
+    /// What `differences` and `missing_tags` change: the values before and after.
+    pub(super) fn change(
+        &self,
+        found: &QueueState,
+        attributes: &Attributes,
+        tags: &HashMap<String, String>,
+    ) -> Change {
+        let of_attribute = |(name, value): (&QueueAttributeName, &String)| {
+            let is = found.attributes.get(name).map(String::as_str);
+            if *name != QueueAttributeName::Policy {
+                return Difference::new(name.as_str(), is, value);
+            }
+            // A policy may be long, and all but the stack's statement is its owner's.
+            let statement = self.statement.as_ref().map(Value::to_string).unwrap_or_default();
+            Difference::new(name.as_str(), is.and_then(found_statement).as_deref(), &statement)
+        };
+        let of_tag = |(name, value): (&String, &String)| {
+            Difference::new(name, found.tags.get(name).map(String::as_str), value)
+        };
+        Change::of(attributes.iter().map(of_attribute).chain(tags.iter().map(of_tag)).collect())
+    }
+
     /// The tags to add. The tag `rydes:provider` is set when the queue is made, and never changed.
     pub(super) fn missing_tags(&self, found: &QueueState) -> HashMap<String, String> {
         let missing = |name: &String, value: &String| {
@@ -163,19 +191,15 @@ impl Spec {
     }
 }
 
-fn stack_tag(aws: &Aws) -> HashMap<String, String> {
-    HashMap::from([(STACK_TAG.to_owned(), aws.names.stack().as_str().to_owned())])
-}
-
 /// The policy statement that lets only the stack's topic send to a queue.
-fn topic_may_send(aws: &Aws, scope: &ArnScope, queue: &str) -> Value {
+fn topic_may_send(names: &Names, scope: &ArnScope, queue: &str) -> Value {
     json!({
         "Sid": POLICY_SID,
         "Effect": "Allow",
         "Principal": {"Service": "sns.amazonaws.com"},
         "Action": "sqs:SendMessage",
         "Resource": scope.queue_arn(queue),
-        "Condition": {"ArnEquals": {"aws:SourceArn": scope.topic_arn(&aws.names.topic())}},
+        "Condition": {"ArnEquals": {"aws:SourceArn": scope.topic_arn(&names.topic())}},
     })
 }
 
@@ -183,6 +207,13 @@ fn topic_may_send(aws: &Aws, scope: &ArnScope, queue: &str) -> Value {
 fn is_target_missing<E: ProvideErrorMetadata>(error: &SdkError<E, HttpResponse>) -> bool {
     let says = |word: &str| error.message().is_some_and(|text| text.to_lowercase().contains(word));
     is_not_found(error) || (says("dead letter target") && says("not exist"))
+}
+
+/// The statement with the stack's id in a policy.
+fn found_statement(policy: &str) -> Option<String> {
+    let policy: Value = serde_json::from_str(policy).ok()?;
+    let is_ours = |statement: &&Value| statement["Sid"] == POLICY_SID;
+    Some(policy["Statement"].as_array()?.iter().find(is_ours)?.to_string())
 }
 
 fn seconds(value: &str) -> u64 {
@@ -204,8 +235,8 @@ fn same_redrive(is: &str, wanted: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn spec() -> Spec {
-        Spec {
+    fn spec() -> QueueSpec {
+        QueueSpec {
             name: "q".to_owned(),
             attributes: HashMap::from([(
                 QueueAttributeName::RedrivePolicy,
@@ -253,7 +284,7 @@ mod tests {
     #[test]
     fn a_key_of_the_owners_encrypts_too() {
         let managed = QueueAttributeName::SqsManagedSseEnabled;
-        let spec = Spec {
+        let spec = QueueSpec {
             attributes: HashMap::from([(managed.clone(), "true".to_owned())]),
             statement: None,
             ..spec()
@@ -271,7 +302,7 @@ mod tests {
     fn an_external_provider_may_take_longer() {
         let setting = QueueAttributeName::VisibilityTimeout;
         let differs = |kind: &str, is: &str| {
-            let spec = Spec {
+            let spec = QueueSpec {
                 attributes: HashMap::from([(setting.clone(), "30".to_owned())]),
                 statement: None,
                 tags: HashMap::from([(PROVIDER_TAG.to_owned(), kind.to_owned())]),

@@ -5,21 +5,18 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
-    TableDescription, TableStatus, Tag, TimeToLiveSpecification, TimeToLiveStatus,
+    AttributeDefinition, BillingMode, KeySchemaElement, ScalarAttributeType, TableDescription,
+    TableStatus, Tag, TimeToLiveSpecification, TimeToLiveStatus,
 };
 use tokio::time::{Instant, sleep};
 
+use super::description::TableSpec;
 use super::late::{Origin, SHOWS_WITHIN, Seen, look_twice, overdue, until_shown};
-use super::{Change, Mode, OnWait, Untagged, Waiting, is_ours};
+use super::{Change, Difference, Mode, OnWait, Untagged, Waiting, is_ours};
 use crate::aws::{Aws, Remedy, is_not_found};
 use crate::core::{STACK_TAG, Timestamp};
 use crate::error::{Error, Result};
 
-/// The attribute with the time after which DynamoDB may delete a row.
-const TTL_ATTRIBUTE: &str = "expires-at";
-/// The table's keys: the RFQ, then who answered.
-const KEYS: [(&str, KeyType); 2] = [("id", KeyType::Hash), ("responder", KeyType::Range)];
 /// How long a table may take to be created, changed or deleted.
 pub(super) const LIMIT: Duration = Duration::from_mins(5);
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -42,15 +39,22 @@ impl TableState {
     }
 
     /// Fails if the table has other keys, which DynamoDB cannot change.
-    pub(super) fn check_keys(&self, aws: &Aws, name: &str) -> Result<()> {
+    pub(super) fn check_keys(&self, aws: &Aws) -> Result<()> {
+        let TableSpec { name, keys: wanted, .. } = TableSpec::of(&aws.names);
         let keys = self.description.key_schema().iter();
         let is: Vec<_> = keys.map(|key| (key.attribute_name(), key.key_type())).collect();
-        let wanted: Vec<_> = KEYS.iter().map(|(name, kind)| (*name, kind)).collect();
+        let wanted: Vec<_> = wanted.iter().map(|(name, kind)| (*name, kind)).collect();
         if is == wanted {
             return Ok(());
         }
         Err(Error::other(format!("table {name} has other keys than `id` and `responder`"))
             .hint(aws.remedy(Remedy::RemoveByHand)))
+    }
+
+    /// Whether it has provisioned capacity, and not capacity on demand.
+    fn is_provisioned(&self) -> bool {
+        let mode = self.description.billing_mode_summary().and_then(|mode| mode.billing_mode());
+        *mode.unwrap_or(&BillingMode::Provisioned) == BillingMode::Provisioned
     }
 
     pub(super) fn is_protected(&self) -> bool {
@@ -143,22 +147,23 @@ async fn describe(aws: &Aws, name: &str) -> Result<Option<TableDescription>> {
 /// Creates or mends the table, and waits until it can be used. Also returns a remark on what is left to its owner.
 pub(super) async fn ensure(
     aws: &Aws,
+    spec: &TableSpec,
     found: Option<&TableState>,
     mode: Mode,
     on_wait: OnWait<'_>,
-) -> Result<(Change, Option<String>)> {
-    let name = aws.names.table();
-    let mut remark = None;
+) -> Result<(Change, Vec<String>)> {
+    let name = spec.name.clone();
+    let mut remarks = Vec::new();
     let found = found.filter(|found| !found.is_going());
     match (found, mode) {
-        (None, Mode::DryRun) => Ok((Change::Created, remark)),
+        (None, Mode::DryRun | Mode::Check) => Ok((Change::Created, remarks)),
         (None, Mode::Apply) => {
-            create(aws, &name, on_wait).await?;
+            create(aws, spec, on_wait).await?;
             let what = format!("table {name}");
-            let live = async || Seen::of(enable_ttl(aws, &name).await, &what);
+            let live = async || Seen::of(enable_ttl(aws, spec).await, &what);
             until_shown(on_wait, live).await?;
             tag_shows(aws, &name, on_wait).await?;
-            Ok((Change::Created, remark))
+            Ok((Change::Created, remarks))
         }
         (Some(found), mode) => {
             let mut changed = Vec::new();
@@ -166,28 +171,32 @@ pub(super) async fn ensure(
                 await_active(aws, &name, Origin::Found, on_wait).await?;
             }
             if !is_ours(&found.tags, &aws.names) {
-                changed.push(STACK_TAG.to_owned());
+                let is = found.tags.get(STACK_TAG).map(String::as_str);
+                changed.push(Difference::new(STACK_TAG, is, &spec.tags[STACK_TAG]));
                 if mode == Mode::Apply {
-                    tag(aws, found.arn()).await?;
+                    tag(aws, spec, found.arn()).await?;
                     tag_shows(aws, &name, on_wait).await?;
                 }
             }
-            match live(aws, &name).await? {
+            match live(aws, spec).await? {
                 TtlState::Ours => {}
                 TtlState::Other(attribute) => {
-                    remark = Some(format!(
-                        "table {name} expires rows by `{attribute}`, not by `{TTL_ATTRIBUTE}`: rows stay"
+                    remarks.push(format!(
+                        "table {name} expires rows by `{attribute}`, not by `{}`: rows stay",
+                        spec.expires
                     ));
                 }
                 TtlState::Off => {
-                    changed.push("TimeToLive".to_owned());
+                    changed.push(Difference::new("TimeToLive", None, spec.expires));
                     if mode == Mode::Apply {
-                        enable_ttl(aws, &name).await?;
+                        enable_ttl(aws, spec).await?;
                     }
                 }
             }
-            let change = if changed.is_empty() { Change::Kept } else { Change::Changed(changed) };
-            Ok((change, remark))
+            remarks.extend(found.is_provisioned().then(|| {
+                format!("table {name} has provisioned capacity, not on demand: it throttles more")
+            }));
+            Ok((Change::of(changed), remarks))
         }
     }
 }
@@ -200,7 +209,8 @@ async fn tag_shows(aws: &Aws, name: &str, on_wait: OnWait<'_>) -> Result<()> {
     until_shown(on_wait, look).await
 }
 
-async fn create(aws: &Aws, name: &str, on_wait: OnWait<'_>) -> Result<()> {
+async fn create(aws: &Aws, spec: &TableSpec, on_wait: OnWait<'_>) -> Result<()> {
+    let name = spec.name.as_str();
     let began = Instant::now();
     loop {
         let mut call = aws
@@ -209,8 +219,8 @@ async fn create(aws: &Aws, name: &str, on_wait: OnWait<'_>) -> Result<()> {
             .create_table()
             .table_name(name)
             .billing_mode(BillingMode::PayPerRequest)
-            .tags(stack_tag(aws)?);
-        for (attribute, kind) in KEYS {
+            .set_tags(Some(built(spec)?));
+        for (attribute, kind) in spec.keys.clone() {
             let key = KeySchemaElement::builder().attribute_name(attribute).key_type(kind).build();
             let definition = AttributeDefinition::builder()
                 .attribute_name(attribute)
@@ -274,7 +284,8 @@ enum TtlState {
     Off,
 }
 
-async fn live(aws: &Aws, name: &str) -> Result<TtlState> {
+async fn live(aws: &Aws, spec: &TableSpec) -> Result<TtlState> {
+    let name = &spec.name;
     let found = aws.clients.dynamodb.describe_time_to_live().table_name(name).send().await;
     let found = found.map_err(|error| aws.error(&format!("looking at table {name}"), &error))?;
     let live = found.time_to_live_description();
@@ -283,47 +294,46 @@ async fn live(aws: &Aws, name: &str) -> Result<TtlState> {
         return Ok(TtlState::Off);
     }
     let attribute = live.and_then(|live| live.attribute_name());
-    let other = attribute.filter(|attribute| *attribute != TTL_ATTRIBUTE);
+    let other = attribute.filter(|attribute| *attribute != spec.expires);
     Ok(other.map_or(TtlState::Ours, |attribute| TtlState::Other(attribute.to_owned())))
 }
 
 /// Enables TTL unless it is enabled already, because DynamoDB would refuse that.
-async fn enable_ttl(aws: &Aws, name: &str) -> Result<()> {
-    if live(aws, name).await? != TtlState::Off {
+async fn enable_ttl(aws: &Aws, spec: &TableSpec) -> Result<()> {
+    let name = &spec.name;
+    if live(aws, spec).await? != TtlState::Off {
         return Ok(());
     }
     let ttl = TimeToLiveSpecification::builder()
         .enabled(true)
-        .attribute_name(TTL_ATTRIBUTE)
+        .attribute_name(spec.expires)
         .build()
         .map_err(|error| Error::other("the table's TTL").because(error))?;
     let call = aws.clients.dynamodb.update_time_to_live().table_name(name);
     match call.time_to_live_specification(ttl).send().await {
         Ok(_) => Ok(()),
         // Another setup may have been faster.
-        Err(error) if !is_not_found(&error) && live(aws, name).await? != TtlState::Off => Ok(()),
+        Err(error) if !is_not_found(&error) && live(aws, spec).await? != TtlState::Off => Ok(()),
         Err(error) => Err(aws.error(&format!("enabling TTL of table {name}"), &error)),
     }
 }
 
-async fn tag(aws: &Aws, arn: &str) -> Result<()> {
+async fn tag(aws: &Aws, spec: &TableSpec, arn: &str) -> Result<()> {
     aws.clients
         .dynamodb
         .tag_resource()
         .resource_arn(arn)
-        .tags(stack_tag(aws)?)
+        .set_tags(Some(built(spec)?))
         .send()
         .await
         .map(drop)
         .map_err(|error| aws.error("tagging the table", &error))
 }
 
-fn stack_tag(aws: &Aws) -> Result<Tag> {
-    Tag::builder()
-        .key(STACK_TAG)
-        .value(aws.names.stack().as_str())
-        .build()
-        .map_err(|error| Error::other("building the table's tag").because(error))
+fn built(spec: &TableSpec) -> Result<Vec<Tag>> {
+    let one = |(name, value)| Tag::builder().key(name).value(value).build();
+    let tags: std::result::Result<_, _> = spec.tags.iter().map(one).collect();
+    tags.map_err(|error| Error::other("building the table's tags").because(error))
 }
 
 /// Waits, for up to [`LIMIT`], while the table is being created or changed: DynamoDB refuses to delete it then.

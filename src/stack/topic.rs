@@ -4,20 +4,29 @@ use std::collections::HashMap;
 
 use aws_sdk_sns::error::ProvideErrorMetadata as _;
 use aws_sdk_sns::types::Tag;
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::description::{FILTER_POLICY, SubscriptionSpec, TopicSpec};
 use super::late::{Origin, Seen, until_shown};
-use super::{ArnScope, Change, Mode, OnWait, is_ours};
+use super::{ArnScope, Change, Difference, Mode, OnWait};
 use super::{Filter, Subscribers, SubscriptionDelivery};
 use crate::aws::Subscription;
 use crate::aws::{Aws, is_not_found};
-use crate::core::{FILTERS_TAG, STACK_TAG};
+use crate::core::{FILTERS_TAG, Retention};
 use crate::error::{Error, Kind, Result};
 
 #[derive(Debug, Clone)]
 pub(super) struct TopicState {
     pub(super) arn: String,
     pub(super) tags: HashMap<String, String>,
+}
+
+impl TopicState {
+    /// How long the stack keeps what it is told, by the tags of its topic.
+    pub(super) fn retention(found: Option<&Self>) -> Retention {
+        let tags = found.into_iter().flat_map(|found| &found.tags);
+        Retention::of_tags(tags.map(|(name, value)| (name.as_str(), value.as_str())))
+    }
 }
 
 /// Looks for the stack's topic: at its ARN if the account is known, else in the list of topics.
@@ -57,46 +66,41 @@ async fn search(aws: &Aws, name: &str) -> Result<Option<String>> {
     Ok(None)
 }
 
-pub(super) async fn ensure(aws: &Aws, found: Option<&TopicState>, mode: Mode) -> Result<Change> {
-    let name = aws.names.topic();
-    let tag = Tag::builder()
-        .key(STACK_TAG)
-        .value(aws.names.stack().as_str())
-        .build()
-        .map_err(|error| Error::other("building the topic's tag").because(error))?;
-    match found {
-        None => {
-            if mode == Mode::Apply {
-                aws.clients
-                    .sns
-                    .create_topic()
-                    .name(&name)
-                    .tags(tag)
-                    .send()
-                    .await
-                    .map_err(|error| aws.error(&format!("creating topic {name}"), &error))?;
-            }
-            Ok(Change::Created)
+pub(super) async fn ensure(
+    aws: &Aws,
+    spec: &TopicSpec,
+    found: Option<&TopicState>,
+    mode: Mode,
+) -> Result<Change> {
+    let name = &spec.name;
+    let Some(found) = found else {
+        if mode == Mode::Apply {
+            let tags = built(spec.tags.iter())?;
+            let created = aws.clients.sns.create_topic().name(name).set_tags(Some(tags)).send();
+            created.await.map_err(|error| aws.error(&format!("creating topic {name}"), &error))?;
         }
-        Some(found) if is_ours(&found.tags, &aws.names) => Ok(Change::Kept),
-        Some(found) => {
-            if mode == Mode::Apply {
-                aws.clients
-                    .sns
-                    .tag_resource()
-                    .resource_arn(&found.arn)
-                    .tags(tag)
-                    .send()
-                    .await
-                    .map_err(|error| aws.error(&format!("tagging topic {name}"), &error))?;
-            }
-            Ok(Change::Changed(vec![STACK_TAG.to_owned()]))
-        }
+        return Ok(Change::Created);
+    };
+    let missing: Vec<_> =
+        spec.tags.iter().filter(|(name, value)| found.tags.get(*name) != Some(value)).collect();
+    if mode == Mode::Apply && !missing.is_empty() {
+        let tags = built(missing.iter().copied())?;
+        let tag = aws.clients.sns.tag_resource().resource_arn(&found.arn).set_tags(Some(tags));
+        tag.send().await.map_err(|error| aws.error(&format!("tagging topic {name}"), &error))?;
     }
+    let difference = |(name, value): (&String, &String)| {
+        Difference::new(name, found.tags.get(name).map(String::as_str), value)
+    };
+    Ok(Change::of(missing.into_iter().map(difference).collect()))
 }
 
-/// The attribute of a subscription that holds its policy.
-const POLICY: &str = "FilterPolicy";
+fn built<'a>(tags: impl Iterator<Item = (&'a String, &'a String)>) -> Result<Vec<Tag>> {
+    let one = |(name, value)| Tag::builder().key(name).value(value).build();
+    let tags: std::result::Result<_, _> = tags.map(one).collect();
+    tags.map_err(|error| Error::other("building the topic's tags").because(error))
+}
+
+const FILTERS_VALUE: &str = "true";
 
 /// Marks a topic with filters, or removes the mark of one without, so that submitters know whether to read policies.
 pub(super) async fn ensure_mark(
@@ -113,7 +117,7 @@ pub(super) async fn ensure_mark(
         return Ok(Change::Kept);
     }
     match (mode, has_filters) {
-        (Mode::DryRun, _) => {}
+        (Mode::DryRun | Mode::Check, _) => {}
         (Mode::Apply, true) => mark(aws, &topic.arn).await?,
         (Mode::Apply, false) => {
             let untag = aws.clients.sns.untag_resource().resource_arn(&topic.arn);
@@ -121,30 +125,18 @@ pub(super) async fn ensure_mark(
             untagged.map_err(|error| aws.error("removing the mark of the topic", &error))?;
         }
     }
-    Ok(Change::Changed(vec![FILTERS_TAG.to_owned()]))
+    let setting = FILTERS_TAG.to_owned();
+    let is = topic.tags.get(FILTERS_TAG).cloned();
+    let wanted = has_filters.then(|| FILTERS_VALUE.to_owned());
+    Ok(Change::Changed(vec![Difference { setting, is, wanted }]))
 }
 
 /// Marks a topic as one with filters.
 pub(super) async fn mark(aws: &Aws, arn: &str) -> Result<()> {
-    let tag = Tag::builder().key(FILTERS_TAG).value("true").build();
+    let tag = Tag::builder().key(FILTERS_TAG).value(FILTERS_VALUE).build();
     let tag = tag.map_err(|error| Error::other("building the topic's tag").because(error))?;
     let tagged = aws.clients.sns.tag_resource().resource_arn(arn).tags(tag).send().await;
     tagged.map(drop).map_err(|error| aws.error("marking the topic", &error))
-}
-
-/// What a provider's subscription must have: raw delivery, and a redrive policy of its own. With a filter, also its
-/// scope and then its policy, in the order in which SNS takes them. A policy without keys has no scope.
-fn wanted(aws: &Aws, arns: &ArnScope, filter: Option<&Filter>) -> Vec<(&'static str, String)> {
-    let dead_letters = arns.queue_arn(&aws.names.provider_dead_letters());
-    let redrive = json!({"deadLetterTargetArn": dead_letters}).to_string();
-    let mut wanted = vec![("RawMessageDelivery", "true".to_owned()), ("RedrivePolicy", redrive)];
-    if let Some(filter) = filter {
-        if !filter.is_empty() {
-            wanted.push(("FilterPolicyScope", filter.scope.word().to_owned()));
-        }
-        wanted.push((POLICY, filter.policy.clone()));
-    }
-    wanted
 }
 
 /// Subscribes a queue; waits for a topic that was made a moment ago.
@@ -198,7 +190,7 @@ pub(super) async fn ensure_subscription(
     }
     if mode == Mode::Apply {
         let filter = filter.filter(|filter| !filter.is_empty());
-        let attributes = wanted(aws, scope, filter).into_iter();
+        let attributes = SubscriptionSpec::of(&aws.names, scope, filter).attributes.into_iter();
         let attributes = attributes.map(|(name, value)| (name.to_owned(), value)).collect();
         subscribe(aws, scope, queue, attributes, (topic, on_wait)).await?;
     }
@@ -219,15 +211,15 @@ pub(super) async fn mend(
     mode: Mode,
 ) -> Result<Change> {
     let doing = setting_up(found.queue());
-    let wanted = wanted(aws, scope, filter);
+    let wanted = SubscriptionSpec::of(&aws.names, scope, filter).attributes;
     let mut changed = Vec::new();
     let has_policy = SubscriptionDelivery::of(is).filter.is_some();
     let is_same = |(name, value): &&(&str, String)| {
-        let clears = *name == POLICY && filter.is_some_and(Filter::is_empty);
+        let clears = *name == FILTER_POLICY && filter.is_some_and(Filter::is_empty);
         if clears { !has_policy } else { same(is.get(*name), value) }
     };
     for (name, value) in wanted.iter().filter(|wanted| !is_same(wanted)) {
-        changed.push((*name).to_owned());
+        changed.push(Difference::new(name, is.get(*name).map(String::as_str), value));
         if mode == Mode::Apply {
             aws.clients
                 .sns
@@ -240,7 +232,7 @@ pub(super) async fn mend(
                 .map_err(|error| aws.error(&doing, &error))?;
         }
     }
-    Ok(if changed.is_empty() { Change::Kept } else { Change::Changed(changed) })
+    Ok(Change::of(changed))
 }
 
 /// Whether two attribute values are equal, as text or as JSON.

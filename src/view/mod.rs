@@ -21,6 +21,7 @@ pub(crate) mod stacks;
 pub mod status;
 pub(crate) mod subscriptions;
 pub(crate) mod table;
+pub mod template;
 #[cfg(test)]
 mod tests;
 pub mod tone;

@@ -7,8 +7,9 @@ use serde_json::{Value, json};
 use super::count_of;
 use super::subscriptions;
 use super::table::{Column, lines_within};
-use super::tone::{Line, headed};
-use crate::stack::{Change, Inventory, Mode, SetupReport};
+use super::tone::{Line, Tone, headed};
+use crate::core::text::printable;
+use crate::stack::{Change, Difference, Inventory, Mode, SetupReport};
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Totals {
@@ -71,25 +72,55 @@ pub fn full_table(report: &SetupReport, mode: Mode, width: Option<u16>) -> Vec<L
 const COLUMNS: [Column; 3] =
     [Column::Left("RESOURCE"), Column::Left("NAME"), Column::Left("STATE")];
 
+/// A line for each setting that differs, and for each difference that is its owner's to mend.
+pub fn differences(report: &SetupReport, width: Option<u16>) -> Vec<Line> {
+    let of_resource = |(kind, (name, change)): (&'static str, &Named)| {
+        let line = format!("{kind} {name}: ");
+        change
+            .differences()
+            .iter()
+            .map(move |one| line.clone() + &one.to_string())
+            .collect::<Vec<_>>()
+    };
+    let differences = resources(report).into_iter().flat_map(of_resource);
+    let lines = differences.chain(report.remarks.iter().cloned());
+    let lines = lines.map(|line: String| Line::new(Tone::Late, printable(&line)));
+    lines.flat_map(|line| line.wrapped(width).collect::<Vec<_>>()).collect()
+}
+
 /// The document of `--output json`.
 pub fn document(report: &SetupReport, mode: Mode) -> Value {
     let totals = Totals::of(report.changes());
     let resource = |(kind, (name, change)): (&str, &Named)| {
-        let (state, settings) = match change {
-            Change::Created => ("created", &[][..]),
-            Change::Kept => ("kept", &[][..]),
-            Change::Changed(settings) => ("changed", settings.as_slice()),
+        let state = match (change, mode) {
+            (Change::Kept, _) => "kept",
+            (Change::Created, Mode::Check) => "missing",
+            (Change::Created, _) => "created",
+            (Change::Changed(_), Mode::Check) => "differs",
+            (Change::Changed(_), _) => "changed",
         };
-        json!({"kind": kind, "name": name, "state": state, "settings": settings})
+        let settings: Vec<_> = change.differences().iter().map(|one| &one.setting).collect();
+        let difference =
+            |one: &Difference| json!({"setting": one.setting, "is": one.is, "wanted": one.wanted});
+        let differences: Vec<_> = change.differences().iter().map(difference).collect();
+        json!({
+            "kind": kind,
+            "name": name,
+            "state": state,
+            "settings": settings,
+            "differences": differences,
+        })
     };
     json!({
         "account": report.account,
         "dry-run": mode == Mode::DryRun,
+        "check": mode == Mode::Check,
         "created": totals.created,
         "kept": totals.kept,
         "changed": totals.changed,
         "filters": subscriptions::filters(&report.subscribers),
         "inactive": subscriptions::inactive(&report.subscribers.inactive),
+        "remarks": report.remarks,
         "resources": resources(report).into_iter().map(resource).collect::<Vec<_>>(),
     })
 }
@@ -127,12 +158,8 @@ fn summary(all: &[Named], mode: Mode) -> String {
         .collect();
     let settings: BTreeSet<_> = all
         .iter()
-        .filter_map(|(_, change)| match change {
-            Change::Changed(settings) => Some(settings),
-            Change::Created | Change::Kept => None,
-        })
-        .flatten()
-        .map(String::as_str)
+        .flat_map(|(_, change)| change.differences())
+        .map(|one| one.setting.as_str())
         .collect();
     let settings: Vec<_> = settings.into_iter().collect();
     let settings =
@@ -145,7 +172,10 @@ fn state(change: &Change, mode: Mode) -> String {
     match change {
         Change::Created => words[0].to_owned(),
         Change::Kept => words[1].to_owned(),
-        Change::Changed(settings) => format!("{}: {}", words[2], settings.join(", ")),
+        Change::Changed(all) => {
+            let settings: Vec<_> = all.iter().map(|one| one.setting.as_str()).collect();
+            format!("{}: {}", words[2], settings.join(", "))
+        }
     }
 }
 
@@ -153,6 +183,7 @@ fn words(mode: Mode) -> [&'static str; 3] {
     match mode {
         Mode::Apply => ["created", "kept", "changed"],
         Mode::DryRun => ["to create", "to keep", "to change"],
+        Mode::Check => ["missing", "as described", "differ"],
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::aws::Aws;
 use crate::cli::{Context, env, waiting};
-use crate::core::{ProviderName, StackName};
+use crate::core::{ProviderName, Retention, StackName};
 use crate::error::{Error, Result};
 use crate::settings::Settings;
 use crate::stack::{self, Mode, SetupRequest, Untagged};
@@ -51,6 +51,7 @@ impl BenchStack {
 
     pub(super) async fn make(&self, output: &Output, providers: u8) -> Result<Vec<ProviderName>> {
         let request = SetupRequest {
+            retention: Retention::default(),
             providers: providers.into(),
             mode: Mode::Apply,
             untagged: Untagged::Refuse,
