@@ -10,7 +10,6 @@ use super::Aws;
 use super::attempt::attempt;
 use super::error::per_entry;
 use crate::consumer::{Effect, Entries};
-use crate::core::FILTERS_TAG;
 use crate::error::{Error, Result};
 
 /// Messages that a `PublishBatch` holds.
@@ -108,15 +107,16 @@ impl Topic {
         Ok(subscriptions)
     }
 
-    /// Whether the topic is marked: a subscription has, or had, a filter policy.
+    /// The topic's tags.
     ///
     /// # Errors
     /// Any error of the request; the right to read tags may be missing.
-    pub(crate) async fn is_marked(&self) -> Result<bool> {
+    pub(crate) async fn tags(&self) -> Result<HashMap<String, String>> {
         let call = self.aws.clients.sns.list_tags_for_resource().resource_arn(&self.arn);
         let found = call.send().await;
         let found = found.map_err(|error| self.aws.error("reading the topic's tags", &error))?;
-        Ok(found.tags().iter().any(|tag| tag.key() == FILTERS_TAG))
+        let tags = found.tags.unwrap_or_default().into_iter();
+        Ok(tags.map(|tag| (tag.key, tag.value)).collect())
     }
 
     pub(crate) async fn attributes(

@@ -9,6 +9,10 @@ pub const PROVIDER_TAG: &str = "rydes:provider";
 
 /// The tag of a topic whose subscriptions have filter policies.
 pub const FILTERS_TAG: &str = "rydes:filters";
+/// The tag of a topic with providers that are bound to their senders.
+pub const SENDERS_TAG: &str = "rydes:senders";
+/// The tag of a provider queue with the senders that the provider is bound to.
+pub const SENDER_TAG: &str = "rydes:sender";
 
 const RESPONSES: &str = "RequestForQuotesResponseQueue";
 const PROVIDER_DEAD_LETTERS: &str = "RequestForQuotesDeadLetters";

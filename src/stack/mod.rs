@@ -9,6 +9,7 @@ mod description;
 mod late;
 mod listing;
 mod made;
+mod marks;
 mod others;
 mod policies;
 mod queue;
@@ -32,6 +33,7 @@ pub use depths::{
     Backlog, Depths, all_depths, count_lag, depths, depths_and_subscribers, is_simulated,
 };
 pub use listing::{StackList, StackSummary, stack_names, stacks};
+pub use marks::Marks;
 pub use recipients::{Audience, Recipients};
 pub use register::{
     Added, ProviderKind, Registered, add, provider_kind, register, register_in_full,

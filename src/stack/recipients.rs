@@ -7,8 +7,8 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, stream};
 use tokio::time::{Instant, timeout};
 
-use super::SubscriptionDelivery;
 use super::subscriptions::{Listed, readable_attributes};
+use super::{Marks, SubscriptionDelivery};
 use crate::aws::{CONCURRENCY, Subscription, Topic};
 use crate::core::filter::{FilterInput, FilterOutcome, FilterPolicy, FilterScope};
 use crate::core::{ExcludedProvider, Responder};
@@ -203,10 +203,10 @@ impl Policies {
 }
 
 async fn policies_of(topic: &Topic, subscriptions: Vec<Subscription>) -> Reading {
-    match topic.is_marked().await {
-        Ok(true) => {}
+    match Marks::of(topic).await {
+        Ok(Marks { has_filters: true, .. }) => {}
         Err(error) if error.is_transient() => return Reading::Failed,
-        Ok(false) | Err(_) => return Reading::Unmarked,
+        Ok(_) | Err(_) => return Reading::Unmarked,
     }
     let read = stream::iter(subscriptions).map(|subscription| async move {
         let attributes = readable_attributes(topic, &subscription).await.ok()?;

@@ -11,7 +11,7 @@ use super::spec::QueueSpec;
 use super::subscriptions::{Filter, Listed};
 use super::{CONCURRENCY, Change, Mode, OnWait, Untagged, check_owner, is_ours, queue, topic};
 use crate::aws::Aws;
-use crate::core::{ProviderName, Responder};
+use crate::core::{FILTERS_TAG, ProviderName, Responder};
 use crate::error::{Error, Result};
 
 /// Who answers a provider's requests.
@@ -137,7 +137,7 @@ pub async fn add(
     let spec = QueueSpec::provider(&aws.names, &scope, name, kind.word());
     let queue = queue::ensure(aws, &spec, found.as_ref(), Mode::Apply, on_wait).await?;
     if filter.is_some_and(|filter| !filter.is_empty()) {
-        topic::mark(aws, topic.arn()).await?;
+        topic::mark(aws, topic.arn(), FILTERS_TAG).await?;
     }
     let ensured = topic::ensure_subscription(
         aws,
@@ -151,7 +151,7 @@ pub async fn add(
     let (subscription, delivery) = ensured.await?;
     if filter.is_none() && delivery.filter.is_some() {
         // It was set with another tool.
-        topic::mark(aws, topic.arn()).await?;
+        topic::mark(aws, topic.arn(), FILTERS_TAG).await?;
     }
     let mut made = Made::default();
     made.queue(&spec.name, &queue);

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::description::{FILTER_POLICY, SubscriptionSpec, TopicSpec};
 use super::late::{Origin, Seen, until_shown};
 use super::{ArnScope, Change, Difference, Mode, OnWait};
-use super::{Filter, Subscribers, SubscriptionDelivery};
+use super::{Filter, Marks, Subscribers, SubscriptionDelivery};
 use crate::aws::Subscription;
 use crate::aws::{Aws, is_not_found};
 use crate::core::{FILTERS_TAG, Retention};
@@ -100,7 +100,8 @@ fn built<'a>(tags: impl Iterator<Item = (&'a String, &'a String)>) -> Result<Vec
     tags.map_err(|error| Error::other("building the topic's tags").because(error))
 }
 
-const FILTERS_VALUE: &str = "true";
+/// The value of a mark.
+const MARKED: &str = "true";
 
 /// Marks a topic with filters, or removes the mark of one without, so that submitters know whether to read policies.
 pub(super) async fn ensure_mark(
@@ -110,7 +111,7 @@ pub(super) async fn ensure_mark(
     mode: Mode,
 ) -> Result<Change> {
     let (is_marked, has_filters) =
-        (topic.tags.contains_key(FILTERS_TAG), subscribers.have_filter());
+        (Marks::read(&topic.tags).has_filters, subscribers.have_filter());
     // A subscription that may not be read may be the one with a filter.
     let may_have_filter = subscribers.live.iter().any(|one| one.delivery.is_none());
     if is_marked == has_filters || (is_marked && may_have_filter) {
@@ -118,7 +119,7 @@ pub(super) async fn ensure_mark(
     }
     match (mode, has_filters) {
         (Mode::DryRun | Mode::Check, _) => {}
-        (Mode::Apply, true) => mark(aws, &topic.arn).await?,
+        (Mode::Apply, true) => mark(aws, &topic.arn, FILTERS_TAG).await?,
         (Mode::Apply, false) => {
             let untag = aws.clients.sns.untag_resource().resource_arn(&topic.arn);
             let untagged = untag.tag_keys(FILTERS_TAG).send().await;
@@ -127,13 +128,13 @@ pub(super) async fn ensure_mark(
     }
     let setting = FILTERS_TAG.to_owned();
     let is = topic.tags.get(FILTERS_TAG).cloned();
-    let wanted = has_filters.then(|| FILTERS_VALUE.to_owned());
+    let wanted = has_filters.then(|| MARKED.to_owned());
     Ok(Change::Changed(vec![Difference { setting, is, wanted }]))
 }
 
-/// Marks a topic as one with filters.
-pub(super) async fn mark(aws: &Aws, arn: &str) -> Result<()> {
-    let tag = Tag::builder().key(FILTERS_TAG).value(FILTERS_VALUE).build();
+/// Marks a topic with this tag.
+pub(super) async fn mark(aws: &Aws, arn: &str, tag: &str) -> Result<()> {
+    let tag = Tag::builder().key(tag).value(MARKED).build();
     let tag = tag.map_err(|error| Error::other("building the topic's tag").because(error))?;
     let tagged = aws.clients.sns.tag_resource().resource_arn(arn).tags(tag).send().await;
     tagged.map(drop).map_err(|error| aws.error("marking the topic", &error))

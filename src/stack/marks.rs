@@ -1,0 +1,47 @@
+//! The marks of a stack: tags of its topic that say what else there is to read. Without a mark, nothing more is read.
+
+use std::collections::HashMap;
+
+use crate::aws::Topic;
+use crate::core::{FILTERS_TAG, SENDERS_TAG};
+use crate::error::Result;
+
+/// What the topic's tags say.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Marks {
+    /// Whether a subscription has, or had, a filter policy.
+    pub has_filters: bool,
+    /// Whether a provider is, or was, bound to its senders.
+    pub has_senders: bool,
+}
+
+impl Marks {
+    /// Reads the marks: one `ListTagsForResource`.
+    ///
+    /// # Errors
+    /// Any error of the request; the right to read tags may be missing.
+    pub async fn of(topic: &Topic) -> Result<Self> {
+        Ok(Self::read(&topic.tags().await?))
+    }
+
+    pub(super) fn read(tags: &HashMap<String, String>) -> Self {
+        let has = |tag: &str| tags.contains_key(tag);
+        Self { has_filters: has(FILTERS_TAG), has_senders: has(SENDERS_TAG) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_mark_has_a_tag_of_its_own() {
+        let marks = |tags: &[&str]| {
+            Marks::read(&tags.iter().map(|tag| ((*tag).to_owned(), "true".to_owned())).collect())
+        };
+        let none = Marks::default();
+        assert_eq!(marks(&["rydes:stack"]), none);
+        assert_eq!(marks(&["rydes:filters"]), Marks { has_filters: true, ..none });
+        assert_eq!(marks(&["rydes:senders"]), Marks { has_senders: true, ..none });
+    }
+}
