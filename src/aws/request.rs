@@ -7,38 +7,15 @@ use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure::AllOld;
 use aws_sdk_dynamodb::types::{ReturnConsumedCapacity, ReturnValue};
-use uuid::Uuid;
 
 use super::attempt::attempt;
-use super::row::{read_request, request_key, sent_size, text, time, write_request, write_units};
+use super::row::{
+    RequestInsert, read_request, request_key, text, time, write_request, write_units,
+};
 use super::table::{DUPLICATE, Table};
 use crate::consumer::{Effect, Entries};
-use crate::core::{RequestRow, RfqId, Ride, Timestamp};
+use crate::core::{RequestRow, RfqId, Timestamp};
 use crate::error::{Error, Result};
-
-/// A request row to be inserted into the table.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RequestInsert {
-    /// The row itself.
-    pub row: RequestRow,
-    /// The submission that writes it. The row carries this mark until another submission of the same id adopts it.
-    /// A submission may remove only a row with its own mark (contract, section 4).
-    pub submission: Uuid,
-}
-
-impl RequestInsert {
-    /// Its bytes in a batch, roughly: its texts, its providers, its details, and an allowance for the rest.
-    pub fn size(&self) -> usize {
-        const REST: usize = 1_024;
-        // A provider's name, with the quotes and the type around it.
-        const PROVIDER: usize = 80;
-        let RequestRow { ride: Ride { from, to, customer }, expected, not_asked, details, .. } =
-            &self.row;
-        let providers = expected.as_ref().map_or(0, Vec::len) + 2 * not_asked.len();
-        let details = details.as_ref().map_or(0, sent_size);
-        REST + from.len() + to.len() + customer.len() + providers * PROVIDER + details
-    }
-}
 
 /// Whether a request row was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -98,14 +75,14 @@ impl Table {
     pub async fn record(&self, insert: &RequestInsert) -> Result<Recorded, (Error, Effect)> {
         let put = || {
             let call = self.aws.clients.dynamodb.put_item().table_name(&self.name);
-            let call = call.set_item(Some(write_request(&insert.row, insert.submission)));
+            let call = call.set_item(Some(write_request(insert)));
             let call = call.condition_expression("attribute_not_exists(id)");
             let once = aws_sdk_dynamodb::Config::builder().retry_config(RetryConfig::disabled());
             call.customize().config_override(once).send()
         };
         match attempt(put).await {
             Ok(_) => {
-                let item = write_request(&insert.row, insert.submission);
+                let item = write_request(insert);
                 self.aws.meter.wrote(write_units(item.values()));
                 Ok(Recorded::New)
             }
@@ -121,10 +98,7 @@ impl Table {
     /// # Errors
     /// Any error of the whole request; a refused statement has a result of its own.
     pub async fn record_all(&self, inserts: &[RequestInsert]) -> Result<Entries<Recorded>> {
-        let insertion = |at: usize| {
-            let RequestInsert { row, submission } = &inserts[at];
-            self.insertion(write_request(row, *submission))
-        };
+        let insertion = |at: usize| self.insertion(write_request(&inserts[at]));
         let inserted = self.execute(inserts.len(), insertion).await?;
         let inserted = inserted.into_iter().map(|result| match result {
             Ok(()) => Ok(Recorded::New),

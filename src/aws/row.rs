@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+
 use uuid::Uuid;
 
 use crate::core::{
@@ -11,8 +12,6 @@ use crate::core::{
     RfqId, Ride, Timestamp,
 };
 
-/// How long a row is kept: the request row after its deadline, an answer after it was gathered.
-const KEPT: Duration = Duration::from_hours(7 * 24);
 /// The `responder` of the request row.
 pub(super) const REQUEST_KEY: &str = "-";
 
@@ -28,6 +27,8 @@ pub struct Insert {
     pub row: AnswerRow,
     /// The ride, which every row but a quote carries.
     pub ride: Option<Ride>,
+    /// How long the row is kept after it was gathered.
+    pub kept: Duration,
 }
 
 impl Insert {
@@ -44,6 +45,32 @@ impl Insert {
     }
 }
 
+/// A request row to be inserted into the table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RequestInsert {
+    /// The row itself.
+    pub row: RequestRow,
+    /// The submission that writes it. The row carries this mark until another submission of the same id adopts it.
+    /// A submission may remove only a row with its own mark (contract, section 4).
+    pub submission: Uuid,
+    /// How long the row is kept after its deadline.
+    pub kept: Duration,
+}
+
+impl RequestInsert {
+    /// Its bytes in a batch, roughly: its texts, its providers, its details, and an allowance for the rest.
+    pub fn size(&self) -> usize {
+        const REST: usize = 1_024;
+        // A provider's name, with the quotes and the type around it.
+        const PROVIDER: usize = 80;
+        let RequestRow { ride: Ride { from, to, customer }, expected, not_asked, details, .. } =
+            &self.row;
+        let providers = expected.as_ref().map_or(0, Vec::len) + 2 * not_asked.len();
+        let details = details.as_ref().map_or(0, sent_size);
+        REST + from.len() + to.len() + customer.len() + providers * PROVIDER + details
+    }
+}
+
 pub(super) fn request_key(id: &RfqId) -> Item {
     HashMap::from([
         ("id".to_owned(), text(id.as_str())),
@@ -52,7 +79,8 @@ pub(super) fn request_key(id: &RfqId) -> Item {
 }
 
 /// The request row, with the mark of the submission that writes it.
-pub(super) fn write_request(row: &RequestRow, submission: Uuid) -> Item {
+pub(super) fn write_request(insert: &RequestInsert) -> Item {
+    let RequestInsert { row, submission, kept } = insert;
     let mut item = request_key(&row.id);
     let mut set = |name: &str, value: Option<AttributeValue>| {
         if let Some(value) = value {
@@ -79,7 +107,7 @@ pub(super) fn write_request(row: &RequestRow, submission: Uuid) -> Item {
     set("details", row.details.as_ref().map(details));
     set("closed-at", row.closed_at.map(time));
     set("submission", Some(text(&submission.to_string())));
-    set("expires-at", row.deadline.or(row.submitted_at).map(expiry));
+    set("expires-at", row.deadline.or(row.submitted_at).map(|at| expiry(at, *kept)));
     item
 }
 
@@ -112,7 +140,7 @@ pub(super) fn write_answer(insert: &Insert) -> Vec<(&'static str, AttributeValue
     ] {
         fields.extend(at.map(|at| (name, time(at))));
     }
-    fields.extend(row.gathered_at.map(|at| ("expires-at", expiry(at))));
+    fields.extend(row.gathered_at.map(|at| ("expires-at", expiry(at, insert.kept))));
     fields
 }
 
@@ -204,8 +232,8 @@ pub(super) fn sent_size(details: &Details) -> usize {
     details.as_str().len() + escaped
 }
 
-fn expiry(from: Timestamp) -> AttributeValue {
-    AttributeValue::N((from.plus(KEPT).as_millis() / 1_000).to_string())
+fn expiry(from: Timestamp, kept: Duration) -> AttributeValue {
+    AttributeValue::N((from.plus(kept).as_millis() / 1_000).to_string())
 }
 
 fn list<'a>(texts: impl Iterator<Item = &'a str>) -> AttributeValue {
@@ -255,7 +283,8 @@ mod tests {
         let insert = |json: &str| {
             let details = Details::parse(json).expect("JSON");
             let row = AnswerRow { details, ..answer.clone() };
-            Insert { id: id.clone(), row, ride: Some(ride.clone()) }.size()
+            let ride = Some(ride.clone());
+            Insert { id: id.clone(), row, ride, kept: Duration::ZERO }.size()
         };
         let quotes = |count: usize| format!("[{}]", vec!["\"\\\"\""; count].join(","));
         let (none, some, more) = (insert("null"), insert(&quotes(1_000)), insert(&quotes(2_000)));

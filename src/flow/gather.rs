@@ -55,6 +55,7 @@ pub async fn run(
         stop: stop.clone(),
         sink: Arc::clone(sink),
         queue: queue.name().to_owned(),
+        kept: crate::core::Retention::default().of_rows(),
     });
     let queue_name = queue.name().to_owned();
     let troubles = Arc::clone(sink);
@@ -159,6 +160,7 @@ struct Gatherer {
     stop: StopSignal,
     sink: Sink<Event>,
     queue: String,
+    kept: Duration,
 }
 
 impl Gatherer {
@@ -191,7 +193,7 @@ impl Gatherer {
             gathered_at: Some(Timestamp::now()),
             ..AnswerRow::new(reply.responder, reply.answer)
         };
-        match self.rows.submit(Insert { id: reply.id, row, ride }).await {
+        match self.rows.submit(Insert { id: reply.id, row, ride, kept: self.kept }).await {
             Ok(inserted) => {
                 let how = match inserted {
                     Inserted::New => Gathered::First,
@@ -258,7 +260,7 @@ mod tests {
 
     fn answer(responder: &str, answer: Answer) -> Insert {
         let row = AnswerRow::new(Responder::stored(responder), answer);
-        Insert { id: RfqId::parse("x").expect("valid"), row, ride: None }
+        Insert { id: RfqId::parse("x").expect("valid"), row, ride: None, kept: Duration::ZERO }
     }
 
     #[test]

@@ -134,7 +134,8 @@ impl Scatter {
             row = addressed(&submission, &recipients);
         }
         let is_excluded = is_addressed_to_none(&row);
-        let insert = RequestInsert { row, submission: Uuid::new_v4() };
+        let kept = recipients.retention().of_rows();
+        let insert = RequestInsert { row, submission: Uuid::new_v4(), kept };
         let check = |stored: &RequestRow| check_same(&submission, stored);
         if !is_excluded {
             return protocol::submit(self, insert, check).await;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::aws::Topic;
-use crate::core::{FILTERS_TAG, SENDERS_TAG};
+use crate::core::{FILTERS_TAG, Retention, SENDERS_TAG};
 use crate::error::Result;
 
 /// What the topic's tags say.
@@ -13,6 +13,8 @@ pub struct Marks {
     pub has_filters: bool,
     /// Whether a provider is, or was, bound to its senders.
     pub has_senders: bool,
+    /// How long the stack keeps what it is told.
+    pub retention: Retention,
 }
 
 impl Marks {
@@ -26,7 +28,11 @@ impl Marks {
 
     pub(super) fn read(tags: &HashMap<String, String>) -> Self {
         let has = |tag: &str| tags.contains_key(tag);
-        Self { has_filters: has(FILTERS_TAG), has_senders: has(SENDERS_TAG) }
+        Self {
+            has_filters: has(FILTERS_TAG),
+            has_senders: has(SENDERS_TAG),
+            retention: Retention::of_tags(tags.iter().map(|(name, value)| (&**name, &**value))),
+        }
     }
 }
 

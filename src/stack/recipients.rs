@@ -11,7 +11,7 @@ use super::subscriptions::{Listed, readable_attributes};
 use super::{Marks, SubscriptionDelivery};
 use crate::aws::{CONCURRENCY, Subscription, Topic};
 use crate::core::filter::{FilterInput, FilterOutcome, FilterPolicy, FilterScope};
-use crate::core::{ExcludedProvider, Responder};
+use crate::core::{ExcludedProvider, Responder, Retention};
 use crate::error::Result;
 
 /// How long policies that were read count.
@@ -32,6 +32,7 @@ pub struct Recipients {
     topic: Topic,
     live: Vec<Subscription>,
     policies: Policies,
+    retention: Retention,
 }
 
 /// The subscribed providers, split by one request. Both lists are in natural order.
@@ -52,7 +53,8 @@ impl Recipients {
     /// Not set up when there is no topic.
     pub async fn of(topic: &Topic) -> Result<Self> {
         let live = Listed::of(topic).await?.live;
-        let mut recipients = Self { topic: topic.clone(), live, policies: Policies::default() };
+        let (policies, retention) = (Policies::default(), Retention::default());
+        let mut recipients = Self { topic: topic.clone(), live, policies, retention };
         recipients.read_policies(|_| true).await;
         Ok(recipients)
     }
@@ -85,9 +87,16 @@ impl Recipients {
             return;
         }
         let unread = self.live.iter().filter(|one| due.contains(&one.arn)).cloned().collect();
-        let read = timeout(POLICIES_TIMEOUT, Box::pin(policies_of(&self.topic, unread))).await;
+        let retention = &mut self.retention;
+        let read = policies_of(&self.topic, unread, retention);
+        let read = timeout(POLICIES_TIMEOUT, Box::pin(read)).await;
         let read = read.unwrap_or(Reading::Failed);
         self.policies.take(read, &due, &arns, Instant::now());
+    }
+
+    /// How long the stack keeps rows: as the topic's tags said when they were last read, else by default.
+    pub fn retention(&self) -> Retention {
+        self.retention
     }
 
     /// Whether no queue is subscribed.
@@ -202,11 +211,20 @@ impl Policies {
     }
 }
 
-async fn policies_of(topic: &Topic, subscriptions: Vec<Subscription>) -> Reading {
-    match Marks::of(topic).await {
-        Ok(Marks { has_filters: true, .. }) => {}
+/// Reads the marks, then the policies if there are any.
+async fn policies_of(
+    topic: &Topic,
+    subscriptions: Vec<Subscription>,
+    retention: &mut Retention,
+) -> Reading {
+    let marks = match Marks::of(topic).await {
+        Ok(marks) => marks,
         Err(error) if error.is_transient() => return Reading::Failed,
-        Ok(_) | Err(_) => return Reading::Unmarked,
+        Err(_) => return Reading::Unmarked,
+    };
+    *retention = marks.retention;
+    if !marks.has_filters {
+        return Reading::Unmarked;
     }
     let read = stream::iter(subscriptions).map(|subscription| async move {
         let attributes = readable_attributes(topic, &subscription).await.ok()?;

@@ -13,7 +13,7 @@ use super::topic::TopicState;
 use super::{
     ArnScope, CONCURRENCY, Change, Mode, OnWait, Untagged, check_owner, others, queue, table, topic,
 };
-use super::{Subscriber, Subscribers};
+use super::{Marks, Subscriber, Subscribers};
 use crate::aws::Subscription;
 use crate::aws::{Aws, Queue};
 use crate::core::{ProviderName, Retention};
@@ -135,7 +135,8 @@ pub async fn setup(aws: &Aws, request: &SetupRequest, on_wait: OnWait<'_>) -> Re
     let found_topic = look_twice(aws, request.untagged, on_wait, look, |t| &t.tags).await?;
     state.check(aws, found_topic.as_ref(), request.untagged)?;
     let (mode, names) = (request.mode, &aws.names);
-    let retention = request.retention.or(TopicState::retention(found_topic.as_ref()));
+    let marks = found_topic.as_ref().map(|found| Marks::read(&found.tags)).unwrap_or_default();
+    let retention = request.retention.or(marks.retention);
 
     // The first queue names the account where nothing else did.
     let spec = QueueSpec::response_dead_letters(names, retention);

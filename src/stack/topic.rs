@@ -12,21 +12,13 @@ use super::{ArnScope, Change, Difference, Mode, OnWait};
 use super::{Filter, Marks, Subscribers, SubscriptionDelivery};
 use crate::aws::Subscription;
 use crate::aws::{Aws, is_not_found};
-use crate::core::{FILTERS_TAG, Retention};
+use crate::core::FILTERS_TAG;
 use crate::error::{Error, Kind, Result};
 
 #[derive(Debug, Clone)]
 pub(super) struct TopicState {
     pub(super) arn: String,
     pub(super) tags: HashMap<String, String>,
-}
-
-impl TopicState {
-    /// How long the stack keeps what it is told, by the tags of its topic.
-    pub(super) fn retention(found: Option<&Self>) -> Retention {
-        let tags = found.into_iter().flat_map(|found| &found.tags);
-        Retention::of_tags(tags.map(|(name, value)| (name.as_str(), value.as_str())))
-    }
 }
 
 /// Looks for the stack's topic: at its ARN if the account is known, else in the list of topics.

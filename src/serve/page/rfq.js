@@ -136,7 +136,7 @@ const doubt = async (stream) => {
 const unknown = () => {
   stop();
   back();
-  show("truth", "There is no such RFQ here. RFQs are kept for 7 days after their deadline");
+  show("truth", "There is no such RFQ here. RFQs are kept for 7 days after their deadline by default");
   document.title = "No such RFQ - rydes";
   announce(at("truth").textContent);
 };

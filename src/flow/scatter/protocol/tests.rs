@@ -174,6 +174,7 @@ fn insert(number: u128) -> RequestInsert {
             Ride { from: "A".to_owned(), to: "B".to_owned(), customer: "c".to_owned() },
         ),
         submission: Uuid::from_u128(number + 1),
+        kept: std::time::Duration::ZERO,
     }
 }
 
