@@ -8,11 +8,12 @@ use super::localstack::own_reach;
 use super::{Context, waiting};
 use crate::aws::Aws;
 use crate::core::text::printable;
-use crate::error::{Result, exit};
+use crate::error::{Error, Result, exit};
 use crate::settings::{SECRET_KEY, Settings, Target, quoted};
 use crate::stack::{Inventory, find, stack_names, teardown};
 use crate::terminal::Format;
 use crate::tools::localstack::Reach;
+use crate::view::count_of;
 use crate::view::setup::inventory_line;
 use crate::view::subscriptions;
 
@@ -56,18 +57,25 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let obstacle = found
         .obstacle()
         .map(|error| error.hint(unprotect(&settings, &aws.names.table(), aws.region())));
-    if found.count() == 0 || command.dry_run {
-        if found.count() == 0 {
-            output.note(&format!("nothing of {} is here", settings.stack));
-        } else {
+    let managed = (!found.managed.is_empty()).then(|| managed(&settings, &aws, &found));
+    if found.count() == 0 && managed.is_none() {
+        output.note(&format!("nothing of {} is here", settings.stack));
+    }
+    if command.dry_run {
+        if found.count() > 0 {
             output.note(&format!("would remove {}; nothing was touched", inventory_line(&found)));
-            if let Some(obstacle) = obstacle {
-                output.warning(&obstacle.to_string());
-                obstacle.hints().iter().for_each(|hint| output.hint(hint));
-            }
         }
+        for error in managed.iter().chain(&obstacle) {
+            output.warning(&error.to_string());
+            error.hints().iter().for_each(|hint| output.hint(hint));
+        }
+    }
+    if found.count() == 0 || command.dry_run {
         print(context, &aws, &found, 0);
-        return Ok(exit::DONE);
+        return match managed.filter(|_| !command.dry_run) {
+            Some(managed) => Err(managed),
+            None => Ok(exit::DONE),
+        };
     }
     if let Some(obstacle) = obstacle {
         return Err(obstacle);
@@ -81,6 +89,10 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         error.hint(format!("to remove the rest: {}", settings.command("teardown")))
     })?;
     print(context, &aws, &found, removed);
+    if let Some(managed) = managed {
+        output.note(&format!("removed {removed}"));
+        return Err(managed);
+    }
     output.note(&format!("removed {removed}; looked again: nothing of {} is left", settings.stack));
     if let Some(line) = still_up(&settings, &aws).await {
         output.note(&line);
@@ -100,9 +112,38 @@ async fn still_up(settings: &Settings, aws: &Aws) -> Option<String> {
     is_last.then(|| format!("LocalStack is still up: {}", settings.command("localstack down")))
 }
 
-/// The command line that lifts the table's deletion protection. LocalStack has an account for each access key, so
-/// there the line includes the key.
+/// What is left to CloudFormation: its resources, and how to delete its stacks.
+fn managed(settings: &Settings, aws: &Aws, found: &Inventory) -> Error {
+    let count = found.managed.values().map(Vec::len).sum::<usize>();
+    let resources = count_of(u64::try_from(count).unwrap_or(u64::MAX), "resource");
+    let (belong, they) = if count == 1 { ("belongs", "it was") } else { ("belong", "they were") };
+    let stack = if found.managed.len() == 1 { "stack" } else { "stacks" };
+    let listed: Vec<_> =
+        found.managed.keys().map(|name| format!("`{}`", printable(name))).collect();
+    let message = format!(
+        "{resources} {belong} to the CloudFormation {stack} {}; {they} left alone",
+        listed.join(", ")
+    );
+    let delete = |name: &String| {
+        aws_command(
+            settings,
+            aws.region(),
+            &format!("cloudformation delete-stack --stack-name {}", quoted(name)),
+        )
+    };
+    found.managed.keys().fold(Error::other(message), |error, name| error.hint(delete(name)))
+}
+
+/// The command line that lifts the table's deletion protection.
 fn unprotect(settings: &Settings, table: &str, region: &str) -> String {
+    let update =
+        format!("dynamodb update-table --table-name {table} --no-deletion-protection-enabled");
+    aws_command(settings, region, &update)
+}
+
+/// A command line of the AWS CLI for the same place. LocalStack has an account for each access key, so there the line
+/// includes the key.
+fn aws_command(settings: &Settings, region: &str, action: &str) -> String {
     let region = quoted(region);
     let place = match &settings.target {
         Target::LocalStack(local) => format!("--endpoint-url {}", quoted(&local.dynamodb.url)),
@@ -116,10 +157,7 @@ fn unprotect(settings: &Settings, table: &str, region: &str) -> String {
         }
         Target::Aws { .. } => String::new(),
     };
-    let command = format!(
-        "{keys}aws {place} --region {region} dynamodb update-table --table-name {table} \
-         --no-deletion-protection-enabled"
-    );
+    let command = format!("{keys}aws {place} --region {region} {action}");
     printable(&command.replace("aws  ", "aws "))
 }
 
@@ -134,6 +172,7 @@ fn print(context: &Context, aws: &Aws, found: &Inventory, removed: usize) {
             "unread": found.unread,
             "table": found.table,
             "rows": found.rows,
+            "cloudformation": found.managed,
             "removed": removed,
         }));
     }

@@ -32,7 +32,9 @@ pub use envelope::opened;
 pub use gist::Gist;
 pub use ids::{ProviderName, Responder, RfqId, StackName};
 pub use message::{Answer, DetailedAnswer, Reply, Request};
-pub use names::{FILTERS_TAG, Names, PROVIDER_TAG, SENDER_TAG, SENDERS_TAG, STACK_TAG};
+pub use names::{
+    CLOUDFORMATION_TAG, FILTERS_TAG, Names, PROVIDER_TAG, SENDER_TAG, SENDERS_TAG, STACK_TAG,
+};
 pub use near::{all_nearest, nearest};
 pub use pointer::Pointer;
 pub use price::Price;

@@ -14,6 +14,10 @@ pub const SENDERS_TAG: &str = "rydes:senders";
 /// The tag of a provider queue with the senders that the provider is bound to.
 pub const SENDER_TAG: &str = "rydes:sender";
 
+/// The tag that CloudFormation gives to the resources it makes, with the name of its stack.
+/// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-properties-resource-tags.html>
+pub const CLOUDFORMATION_TAG: &str = "aws:cloudformation:stack-name";
+
 const RESPONSES: &str = "RequestForQuotesResponseQueue";
 const PROVIDER_DEAD_LETTERS: &str = "RequestForQuotesDeadLetters";
 const RESPONSE_DEAD_LETTERS: &str = "RequestForQuotesResponseDeadLetters";

@@ -11,7 +11,7 @@ use super::spec::QueueSpec;
 use super::subscriptions::{Filter, Listed};
 use super::{CONCURRENCY, Change, Mode, OnWait, Untagged, check_owner, is_ours, queue, topic};
 use crate::aws::Aws;
-use crate::core::{FILTERS_TAG, ProviderName, Responder};
+use crate::core::{CLOUDFORMATION_TAG, FILTERS_TAG, ProviderName, Responder};
 use crate::error::{Error, Result};
 
 /// Who answers a provider's requests.
@@ -58,6 +58,8 @@ pub struct Added {
     pub response_queue_arn: String,
     /// What its subscription lets through; `None` if everything.
     pub filter: Option<Filter>,
+    /// The CloudFormation stack whose template describes its queue.
+    pub managed_by: Option<String>,
 }
 
 /// Every subscribed queue, in natural order. The error is `NotSetUp` when there is no topic.
@@ -134,6 +136,7 @@ pub async fn add(
     if kind == ProviderKind::Simulated && filter.is_none() {
         return Err(Error::invalid(format!("{name} is a simulated provider")));
     }
+    let managed_by = found.as_ref().and_then(|found| found.tags.get(CLOUDFORMATION_TAG)).cloned();
     let spec = QueueSpec::provider(&aws.names, &scope, name, kind.word());
     let queue = queue::ensure(aws, &spec, found.as_ref(), Mode::Apply, on_wait).await?;
     if filter.is_some_and(|filter| !filter.is_empty()) {
@@ -166,5 +169,6 @@ pub async fn add(
         response_queue_url: response.url().to_owned(),
         response_queue_arn: scope.queue_arn(response.name()),
         filter: filter.cloned().or(delivery.filter).filter(|filter| !filter.is_empty()),
+        managed_by,
     })
 }

@@ -14,7 +14,7 @@ use super::setup::scope_of;
 use super::subscriptions::Listed;
 use super::{CONCURRENCY, OnWait, Untagged, Waiting, check_owner};
 use crate::aws::{Aws, is_not_found};
-use crate::core::ProviderName;
+use crate::core::{CLOUDFORMATION_TAG, ProviderName};
 use crate::error::{Error, Result};
 
 /// A queue is counted at least this often while its count may lag behind.
@@ -102,6 +102,12 @@ async fn find(aws: &Aws, name: &ProviderName, on_wait: OnWait<'_>) -> Result<Opt
     let found = look_at_queue(aws, &queue, Untagged::Refuse, on_wait).await?;
     let Some(found) = found else { return Ok(None) };
     check_owner(aws, &format!("queue {queue}"), &found.tags, Untagged::Refuse)?;
+    if let Some(stack) = found.tags.get(CLOUDFORMATION_TAG) {
+        let message =
+            format!("queue {queue} belongs to CloudFormation stack `{stack}`; it was left alone");
+        return Err(Error::other(message)
+            .hint("take the provider out of that stack's template, then update the stack"));
+    }
     Ok(Some(found.url))
 }
 

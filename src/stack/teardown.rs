@@ -1,6 +1,6 @@
 //! `teardown`: finds what carries the stack's tag, removes it, and looks again.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -12,8 +12,8 @@ use super::queue_state::{self, QueueState};
 use super::subscriptions::Listed;
 use super::table::TableState;
 use super::{ArnScope, CONCURRENCY, OnWait, Waiting, is_ours, table, topic};
-use crate::aws::{Aws, is_not_found};
-use crate::core::STACK_TAG;
+use crate::aws::{Aws, Subscription, is_not_found};
+use crate::core::{CLOUDFORMATION_TAG, STACK_TAG};
 use crate::error::{Error, Kind, Result};
 
 /// How long deletions may take to show. SQS documents up to 60 s.
@@ -43,6 +43,11 @@ pub struct Inventory {
     pub rows: u64,
     /// Resources with names of the stack but without the tag of any stack: `queue x`.
     pub untagged: Vec<String>,
+    /// Resources of the stack that CloudFormation made, by the name of its stack: they are left alone, and counted
+    /// nowhere else.
+    pub managed: BTreeMap<String, Vec<String>>,
+    /// Subscriptions of a topic that is left alone, whose queues are not.
+    detached: Vec<Subscription>,
     urls: Vec<String>,
     scope: Option<ArnScope>,
     is_whole: bool,
@@ -112,8 +117,7 @@ pub async fn find(aws: &Aws, on_wait: OnWait<'_>) -> Result<Inventory> {
 pub async fn inventory(aws: &Aws) -> Result<Inventory> {
     let names = &aws.names;
     let (queues, table) = tokio::try_join!(queues(aws), table::look(aws))?;
-    let lacks_tag =
-        |tags: &std::collections::HashMap<String, String>| !tags.contains_key(STACK_TAG);
+    let lacks_tag = |tags: &HashMap<String, String>| !tags.contains_key(STACK_TAG);
     let mut untagged: Vec<_> = queues
         .iter()
         .filter(|(name, found)| names.may_name(name) && lacks_tag(&found.tags))
@@ -132,13 +136,14 @@ pub async fn inventory(aws: &Aws) -> Result<Inventory> {
         untagged.push(format!("table {}", names.table()));
     }
     let is_table_hidden = table.as_ref().is_some_and(TableState::hides_tags);
-    let topic = topic.filter(|found| is_ours(&found.tags, names)).map(|found| found.arn);
+    let topic = topic.filter(|found| is_ours(&found.tags, names));
     let listed = match &topic {
-        Some(arn) => subscriptions(aws, arn).await?,
+        Some(found) => subscriptions(aws, &found.arn).await?,
         None => Listed::default(),
     };
     let table = table.filter(|found| is_ours(&found.tags, names));
-    let mut arns = topic.as_deref().into_iter().chain(table.as_ref().map(TableState::arn));
+    let mut arns =
+        topic.iter().map(|found| found.arn.as_str()).chain(table.as_ref().map(TableState::arn));
     let scope = scope.or_else(|| arns.find_map(ArnScope::of));
     let mut fixed =
         [names.provider_dead_letters(), names.response_dead_letters(), names.response_queue()]
@@ -146,15 +151,30 @@ pub async fn inventory(aws: &Aws) -> Result<Inventory> {
     let has = |name: &str| queues.iter().any(|(queue, _)| queue == name);
     let are_subscribed_listed = (listed.live.iter())
         .all(|found| names.provider(found.queue()).is_none() || has(found.queue()));
+    let is_whole =
+        topic.is_some() && table.is_some() && fixed.all(|name| has(&name)) && are_subscribed_listed;
+    let mut managed = Managed::default();
+    let topic =
+        topic.filter(|found| managed.leaves(&format!("topic {}", names.topic()), &found.tags));
+    queues.retain(|(name, found)| managed.leaves(&format!("queue {name}"), &found.tags));
+    let table =
+        table.filter(|found| managed.leaves(&format!("table {}", names.table()), &found.tags));
+    let is_removed = |one: &Subscription| {
+        queues.iter().any(|(_, found)| found.arn() == Some(one.queue_arn.as_str()))
+    };
+    let detached: Vec<_> = match &topic {
+        Some(_) => Vec::new(),
+        None => listed.live.iter().filter(|one| is_removed(one)).cloned().collect(),
+    };
+    let subscriptions = if topic.is_some() { listed.live.len() } else { detached.len() };
     Ok(Inventory {
-        is_whole: topic.is_some()
-            && table.is_some()
-            && fixed.all(|name| has(&name))
-            && are_subscribed_listed,
+        is_whole,
         is_table_hidden,
         scope,
-        topic,
-        subscriptions: listed.live.len(),
+        topic: topic.map(|found| found.arn),
+        subscriptions,
+        detached,
+        managed: managed.0,
         inactive: listed.inactive,
         untagged,
         unread: queues.iter().map(|(_, found)| found.messages()).sum(),
@@ -164,6 +184,19 @@ pub async fn inventory(aws: &Aws) -> Result<Inventory> {
         table: table.as_ref().map(|_| names.table()),
         described: table,
     })
+}
+
+/// The resources that CloudFormation made.
+#[derive(Default)]
+struct Managed(BTreeMap<String, Vec<String>>);
+
+impl Managed {
+    /// Whether a resource with these tags is the stack's to remove; notes it if it is not.
+    fn leaves(&mut self, what: &str, tags: &HashMap<String, String>) -> bool {
+        let Some(stack) = tags.get(CLOUDFORMATION_TAG) else { return true };
+        self.0.entry(stack.clone()).or_default().push(what.to_owned());
+        false
+    }
 }
 
 /// What a topic lists; nothing if the topic has gone in the meantime.
@@ -237,6 +270,9 @@ impl Removal<'_> {
         if let Some(arn) = &found.topic {
             self.topic(arn).await?;
         }
+        for detached in &found.detached {
+            self.unsubscribe(detached).await?;
+        }
         if let Some(name) = &found.table
             && self.begun.insert(name.clone())
             && !found.is_table_going()
@@ -263,17 +299,7 @@ impl Removal<'_> {
         }
         let before = self.refused.len();
         for found in subscriptions(self.aws, arn).await?.live {
-            if self.begun.insert(found.arn.clone()) {
-                let queue = found.queue().to_owned();
-                let call = self.aws.clients.sns.unsubscribe().subscription_arn(found.arn);
-                let removed = match call.send().await {
-                    Err(error) if !is_not_found(&error) => {
-                        Err(self.aws.error("unsubscribing a queue", &error))
-                    }
-                    _ => Ok(()),
-                };
-                self.note(format!("the subscription of {queue}"), removed)?;
-            }
+            self.unsubscribe(&found).await?;
         }
         self.begun.insert(arn.to_owned());
         let deleted = self.aws.clients.sns.delete_topic().topic_arn(arn).send().await;
@@ -282,6 +308,20 @@ impl Removal<'_> {
         }
         let deleted = deleted.map(drop).map_err(|e| self.aws.error("deleting the topic", &e));
         self.note(format!("topic {}", self.aws.names.topic()), deleted)
+    }
+
+    async fn unsubscribe(&mut self, found: &Subscription) -> Result<()> {
+        if !self.begun.insert(found.arn.clone()) {
+            return Ok(());
+        }
+        let call = self.aws.clients.sns.unsubscribe().subscription_arn(&found.arn);
+        let removed = match call.send().await {
+            Err(error) if !is_not_found(&error) => {
+                Err(self.aws.error("unsubscribing a queue", &error))
+            }
+            _ => Ok(()),
+        };
+        self.note(format!("the subscription of {}", found.queue()), removed)
     }
 
     /// Records a refusal and goes on. Fails only if the endpoint is unreachable.

@@ -63,6 +63,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         _ => error,
     })?;
     drop(on_wait);
+    warn_of_template(output, &added, filter.as_ref());
     let needs = needs(&settings, &aws, &command.name, &added);
     let example = command.example.map(|language| language.program(&needs));
     if matches!(output.format, Format::Json | Format::Jsonl) {
@@ -103,6 +104,17 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     note_filter(output, &aws, name, &added, filter.as_ref());
     note_next(output, &settings, &needs, command.example);
     Ok(exit::DONE)
+}
+
+/// The next update of a template undoes what is changed beside it.
+fn warn_of_template(output: &Output, added: &Added, typed: Option<&Filter>) {
+    let is_changed = typed.is_some() || added.queue != Change::Kept;
+    if let Some(stack) = added.managed_by.as_ref().filter(|_| is_changed) {
+        output.warning(&format!(
+            "CloudFormation stack `{}` made this provider: change its template too",
+            printable(stack)
+        ));
+    }
 }
 
 /// A simulated provider has no owner: `providers run` answers for it.
