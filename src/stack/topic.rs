@@ -110,6 +110,8 @@ pub(super) async fn ensure_mark(
         return Ok(Change::Kept);
     }
     match (mode, has_filters) {
+        // A mark too many costs a read and misleads no command.
+        (Mode::Check, false) => return Ok(Change::Kept),
         (Mode::DryRun | Mode::Check, _) => {}
         (Mode::Apply, true) => mark(aws, &topic.arn, FILTERS_TAG).await?,
         (Mode::Apply, false) => {

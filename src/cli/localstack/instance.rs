@@ -7,7 +7,7 @@ use ureq::http::Uri;
 use super::super::{Context, env};
 use crate::error::{Error, Result};
 use crate::settings::{Env, Settings, Target, host};
-use crate::tools::localstack::{self, DEFAULT_PORT, Instance, Reach, Surroundings};
+use crate::tools::localstack::{self, DEFAULT_PORT, Instance, Reach, SERVICES, Surroundings};
 
 /// The variables that LocalStack may see. Others of the shell could mislead it.
 const HANDED_ON: [&str; 9] = [
@@ -86,7 +86,25 @@ pub(super) fn surroundings() -> Result<Surroundings> {
         .map_err(|error| Error::other("the working folder is gone").because(error))?;
     let variables =
         HANDED_ON.iter().filter_map(|name| Some(((*name).to_owned(), env.raw(name)?))).collect();
-    Ok(Surroundings { cache, home, image: env.text("RYDES_LOCALSTACK_IMAGE")?, variables })
+    let services = services(env.text("RYDES_LOCALSTACK_SERVICES")?)?;
+    let image = env.text("RYDES_LOCALSTACK_IMAGE")?;
+    Ok(Surroundings { cache, home, image, services, variables })
+}
+
+/// The services to run: names with commas between them, the needed ones among them.
+fn services(named: Option<String>) -> Result<Option<String>> {
+    let Some(named) = named else { return Ok(None) };
+    let is_name = |name: &str| {
+        !name.is_empty()
+            && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    };
+    let all: Vec<_> = named.split(',').collect();
+    if all.iter().all(|name| is_name(name)) && SERVICES.iter().all(|name| all.contains(name)) {
+        return Ok(Some(named));
+    }
+    let message = "the variable RYDES_LOCALSTACK_SERVICES is no list of services";
+    Err(Error::invalid(message)
+        .hint(format!("separate names with commas; {} must be among them", SERVICES.join(", "))))
 }
 
 /// The folder of LocalStack's files, with `~` for the user's home.

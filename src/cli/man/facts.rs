@@ -13,7 +13,7 @@ pub(super) const EXIT: [(&str, &str); 10] = [
     ("129, 130, 143", "hung up, interrupted, terminated (workers that drained end with 0)"),
 ];
 
-pub(super) const ENVIRONMENT: [(&str, &str); 11] = [
+pub(super) const ENVIRONMENT: [(&str, &str); 12] = [
     ("`RYDES_STACK`", "the stack, instead of `wild-rydes`"),
     ("`RYDES_REGION`", "the region on LocalStack, instead of `us-east-1`"),
     ("`AWS_ENDPOINT_URL`, `AWS_ENDPOINT_URL_SNS`, `_SQS`, `_DYNAMODB`", "where LocalStack answers"),
@@ -31,6 +31,10 @@ pub(super) const ENVIRONMENT: [(&str, &str); 11] = [
     (
         "`RYDES_LOCALSTACK_IMAGE`",
         "the image that Docker runs, instead of `localstack/localstack:4.14.0`",
+    ),
+    (
+        "`RYDES_LOCALSTACK_SERVICES`",
+        "the services that LocalStack runs, instead of `sns,sqs,dynamodb`, which must be among them",
     ),
     ("`NO_COLOR`", "no colours"),
     ("`TERM`", "`dumb`, or unset: no colours and no redraws"),

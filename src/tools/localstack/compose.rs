@@ -99,6 +99,7 @@ fn compose(instance: &Instance) -> Result<Command> {
         Some(image) => command.env("RYDES_LOCALSTACK_IMAGE", image),
         None => command.env_remove("RYDES_LOCALSTACK_IMAGE"),
     };
+    command.env("RYDES_LOCALSTACK_SERVICES", instance.surroundings.services());
     Ok(command)
 }
 
@@ -125,7 +126,10 @@ mod tests {
         ));
         assert_eq!(COMPOSE.matches(":4566\"").count(), 1, "one port is published");
         assert!(COMPOSE.contains("SQS_ENDPOINT_STRATEGY: ${RYDES_LOCALSTACK_QUEUE_URLS:-}\n"));
-        assert!(COMPOSE.contains("SERVICES: sns,sqs,dynamodb\n"));
+        let services = health::SERVICES.join(",");
+        assert!(
+            COMPOSE.contains(&format!("SERVICES: ${{RYDES_LOCALSTACK_SERVICES:-{services}}}\n"))
+        );
         for service in health::SERVICES {
             assert!(COMPOSE.contains(&format!("\"{service}\"")), "the health check asks for it");
         }

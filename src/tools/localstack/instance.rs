@@ -8,6 +8,7 @@ use std::net::Ipv4Addr;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use super::health::SERVICES;
 use super::steps::StepSink;
 use crate::error::{Error, Result};
 use crate::tools::file;
@@ -20,6 +21,8 @@ pub struct Surroundings {
     pub home: Option<PathBuf>,
     /// The image to run instead of the pinned one.
     pub image: Option<String>,
+    /// The services to run instead of the three that are needed, which are among them: names and commas.
+    pub services: Option<String>,
     /// The variables that LocalStack may see, `PATH` among them.
     pub variables: Vec<(String, OsString)>,
 }
@@ -27,6 +30,10 @@ pub struct Surroundings {
 impl Surroundings {
     pub(super) fn variable(&self, name: &str) -> Option<&OsStr> {
         self.variables.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_os_str())
+    }
+
+    pub(super) fn services(&self) -> String {
+        self.services.clone().unwrap_or_else(|| SERVICES.join(","))
     }
 
     /// Finds a program on the `PATH`.

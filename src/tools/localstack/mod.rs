@@ -25,7 +25,7 @@ mod survey;
 mod tarball;
 mod tools;
 
-pub use health::{Health, PortProbe, ask};
+pub use health::{Health, PortProbe, SERVICES, ask};
 pub use instance::{Instance, Reach, Surroundings};
 pub use logs::{Extent, logs};
 pub use manifest::Soundness;

@@ -25,10 +25,9 @@ const START: &str = include_str!("../../../localstack/start.py");
 /// Placed where LocalStack looks for its own Java.
 const JAVA: &str = include_str!("../../../localstack/java.sh");
 /// Settings to run LocalStack outside its image, with only the services that are needed.
-const SETTINGS: [(&str, &str); 10] = [
+const SETTINGS: [(&str, &str); 9] = [
     // Inside another container, LocalStack would take that one for its own.
     ("OVERRIDE_IN_DOCKER", "0"),
-    ("SERVICES", "sns,sqs,dynamodb"),
     ("EAGER_SERVICE_LOADING", "1"),
     ("STRICT_SERVICE_LOADING", "1"),
     ("DISABLE_EVENTS", "1"),
@@ -174,6 +173,7 @@ fn spawn(
         .env_clear()
         .envs(instance.surroundings.variables.iter().map(|(name, value)| (name, value)));
     command.envs(SETTINGS).envs(CLOSED);
+    command.env("SERVICES", instance.surroundings.services());
     command.env("RYDES_RUN", &run).env("RYDES_JAVA", &tools.java.path);
     // LocalStack's home and temporary files last no longer than it does.
     command.env("HOME", run.join("home")).env("TMPDIR", run.join("tmp"));

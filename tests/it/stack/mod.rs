@@ -1,6 +1,8 @@
 //! `setup`, `providers`, `teardown` and what every command has in common, through the program
 //! against a real LocalStack.
 
+mod check;
+mod cloudformation;
 mod completing;
 mod endpoint;
 mod environment;
@@ -9,6 +11,7 @@ mod plan;
 mod providers;
 mod recipients;
 pub(crate) mod resources;
+mod retention;
 mod screens;
 mod stacks;
 mod status;
