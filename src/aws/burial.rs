@@ -209,7 +209,14 @@ mod tests {
 
     fn message(number: usize, body: &str) -> Message {
         let (id, receipt) = (format!("message {number}"), "r".to_owned());
-        Message { id, body: body.to_owned(), receipt, receive_count: 1, sent_at: None }
+        Message {
+            id,
+            body: body.to_owned(),
+            receipt,
+            receive_count: 1,
+            sent_at: None,
+            sender: None,
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -156,7 +156,7 @@ impl Queue {
         use MessageSystemAttributeName as Name;
         let request = self.aws.clients.sqs.receive_message();
         let request = self
-            .asking(request, most, WAIT, Some(VISIBILITY))
+            .asking(request, most, WAIT, VISIBILITY)
             .message_system_attribute_names(Name::DeadLetterQueueSourceArn)
             .message_attribute_names("All");
         let received =

@@ -23,7 +23,7 @@ pub use connect::Aws;
 pub(crate) use error::is_not_found;
 pub use letter::{Cut, DeadLetter, LetterSource, ReceivedLetter};
 pub use meter::{Cost, Meter, Usage};
-pub use queue::{MAX_WAIT, Outgoing, PolledQueue, Queue, QueueCounts};
+pub use queue::{MAX_WAIT, Outgoing, PolledQueue, Queue, QueueCounts, WithSender};
 pub use remedy::{Remedies, Remedy};
 pub use request::{Adopted, Forgotten, Recorded};
 pub use row::{Insert, Item, RequestInsert, read_answer, read_request};

@@ -104,7 +104,7 @@ impl Queue {
         &self.url
     }
 
-    /// Waits up to `wait` for up to `max` messages; hides them for `visibility` (`None`: the queue's own setting).
+    /// Waits up to `wait` for up to `max` messages; hides them for `visibility`.
     /// Never drop this call half way: a message delivered to the closed connection would stay hidden.
     ///
     /// # Errors
@@ -113,12 +113,16 @@ impl Queue {
         &self,
         max: usize,
         wait: Duration,
-        visibility: Option<Duration>,
+        visibility: Duration,
+        sender: WithSender,
     ) -> Result<Vec<Message>> {
         let limit = wait + RECEIVE_SLACK;
         // The poller backs off itself; retries here would only lengthen a drain.
         let request = self.aws.clients.polls.receive_message();
-        let request = self.asking(request, max, wait, visibility);
+        let mut request = self.asking(request, max, wait, visibility);
+        if sender == WithSender::Asked {
+            request = request.message_system_attribute_names(MessageSystemAttributeName::SenderId);
+        }
         let received = timeout(limit, request.send())
             .await
             .map_err(|_| self.silent("receiving from", limit))?
@@ -133,13 +137,13 @@ impl Queue {
         request: ReceiveMessageFluentBuilder,
         max: usize,
         wait: Duration,
-        visibility: Option<Duration>,
+        visibility: Duration,
     ) -> ReceiveMessageFluentBuilder {
         request
             .queue_url(&self.url)
             .max_number_of_messages(count(max.min(MAX_BATCH)))
             .wait_time_seconds(seconds(wait))
-            .set_visibility_timeout(visibility.map(seconds))
+            .visibility_timeout(seconds(visibility))
             .message_system_attribute_names(MessageSystemAttributeName::SentTimestamp)
             .message_system_attribute_names(MessageSystemAttributeName::ApproximateReceiveCount)
     }
@@ -351,7 +355,8 @@ impl Queue {
 
 /// `None` for a message without id, body or receipt, which SQS never sends.
 fn message(message: aws_sdk_sqs::types::Message) -> Option<Message> {
-    let attributes = message.attributes.unwrap_or_default();
+    let mut attributes = message.attributes.unwrap_or_default();
+    let sender = attributes.remove(&MessageSystemAttributeName::SenderId);
     let number = |name: &MessageSystemAttributeName| attributes.get(name)?.parse::<i64>().ok();
     Some(Message {
         id: message.message_id?,
@@ -362,6 +367,7 @@ fn message(message: aws_sdk_sqs::types::Message) -> Option<Message> {
             .unwrap_or(1),
         sent_at: number(&MessageSystemAttributeName::SentTimestamp)
             .and_then(Timestamp::from_millis),
+        sender,
     })
 }
 
@@ -388,6 +394,17 @@ pub struct PolledQueue {
     pub wait: Duration,
     /// How long received messages are hidden.
     pub visibility: Duration,
+    /// Whether a receive asks who sent each message.
+    pub sender: WithSender,
+}
+
+/// Whether a receive asks who sent each message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WithSender {
+    /// It does: `SenderId` comes with the message.
+    Asked,
+    /// It does not.
+    NotAsked,
 }
 
 impl Source for PolledQueue {
@@ -400,7 +417,7 @@ impl Source for PolledQueue {
             Wait::Long => self.wait,
             Wait::Short => self.wait.min(SHORT_WAIT),
         };
-        self.queue.receive(max, wait, Some(self.visibility)).boxed().await
+        self.queue.receive(max, wait, self.visibility, self.sender).boxed().await
     }
 
     async fn delete(&self, receipts: &[String]) -> Result<Entries> {

@@ -9,6 +9,7 @@ use futures_util::FutureExt as _;
 use super::Aws;
 use super::attempt::attempt;
 use super::error::per_entry;
+use super::queue::Queue;
 use crate::consumer::{Effect, Entries};
 use crate::error::{Error, Result};
 
@@ -60,8 +61,15 @@ impl Aws {
     /// # Errors
     /// Not set up when there is no response queue.
     pub async fn topic(&self) -> Result<Topic> {
-        let arn = self.queue(self.names.response_queue()).await?.arn().await?;
-        Ok(self.topic_at(topic_arn(&arn, &self.names.topic())))
+        self.topic_beside(&self.queue(self.names.response_queue()).await?).await
+    }
+
+    /// The stack's topic, derived from the ARN of this queue of the stack.
+    ///
+    /// # Errors
+    /// Any error of the request.
+    pub(crate) async fn topic_beside(&self, queue: &Queue) -> Result<Topic> {
+        Ok(self.topic_at(topic_arn(&queue.arn().await?, &self.names.topic())))
     }
 
     pub(crate) fn topic_at(&self, arn: String) -> Topic {

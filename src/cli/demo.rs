@@ -15,7 +15,7 @@ use crate::core::{ProviderName, Retention, RfqId, StackName, show_duration};
 use crate::error::{Error, Result, exit};
 use crate::flow::draft::Submission;
 use crate::flow::events::{Event, Sink};
-use crate::flow::gather;
+use crate::flow::gather::{self, RULES_AGE};
 use crate::flow::provider::{
     Behaviour, Profile, ProviderPlan, Receipts, Served, ServedBy, Simulation,
 };
@@ -163,7 +163,11 @@ fn plan(providers: Vec<ProviderName>) -> WorkerPlan {
             visibility: options.visibility,
             drain: options.drain,
         }),
-        consumer: Some(gather::ConsumerSettings { poll_wait: POLL_WAIT, options }),
+        consumer: Some(gather::ConsumerSettings {
+            poll_wait: POLL_WAIT,
+            options,
+            rules_age: RULES_AGE,
+        }),
     }
 }
 

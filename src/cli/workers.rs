@@ -52,6 +52,9 @@ pub(super) struct Common {
     /// How long a received message is hidden, 1s to 12h
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = visibility, hide = true)]
     visibility: Duration,
+    /// How long the rules of the stack count before they are read again, 1s to 1h
+    #[arg(long, value_name = "TIME", default_value = "60s", value_parser = rules_age, hide = true)]
+    rules_age: Duration,
     /// Exit when stdin closes
     #[arg(long, hide = true)]
     tied: bool,
@@ -84,6 +87,12 @@ fn visibility(text: &str) -> Result<Duration, String> {
     if fits { Ok(visibility) } else { Err("1s to 12h, in whole seconds".to_owned()) }
 }
 
+fn rules_age(text: &str) -> Result<Duration, String> {
+    let age = parse_duration(text)?;
+    let fits = age >= Duration::from_secs(1) && age <= Duration::from_hours(1);
+    if fits { Ok(age) } else { Err("1s to 1h".to_owned()) }
+}
+
 /// How long receives wait where `--poll-wait` does not say: on LocalStack an empty receive is free.
 const LOCAL_POLL: Duration = Duration::from_secs(2);
 
@@ -105,7 +114,8 @@ impl Common {
     pub(super) fn gathering(&self, settings: &Settings) -> gather::ConsumerSettings {
         let (concurrency, visibility) = (GATHER_CONCURRENCY, self.visibility);
         let options = ConsumeOptions { concurrency, visibility, drain: IN_FLIGHT };
-        gather::ConsumerSettings { poll_wait: self.poll_wait(settings), options }
+        let (poll_wait, rules_age) = (self.poll_wait(settings), self.rules_age);
+        gather::ConsumerSettings { poll_wait, options, rules_age }
     }
 }
 

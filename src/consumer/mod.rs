@@ -38,6 +38,8 @@ pub struct Message {
     pub receive_count: u32,
     /// When the queue took it, by the queue's clock.
     pub sent_at: Option<Timestamp>,
+    /// Who sent it, as the queue names senders; `None` if the queue was not asked, or does not say.
+    pub sender: Option<String>,
 }
 
 /// Why one entry of a batch was not taken.

@@ -122,6 +122,7 @@ fn message(name: &str) -> Message {
         receipt: name.to_owned(),
         receive_count: 1,
         sent_at: None,
+        sender: None,
     }
 }
 

@@ -12,7 +12,7 @@ use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::aws::{
     Aws, Cause, DeadLetters, Insert, Inserted, MAX_STATEMENTS, MAX_STATEMENTS_BYTES, PolledQueue,
-    Table,
+    Table, WithSender,
 };
 use crate::consumer::{
     Batcher, ConsumeOptions, Consumer, Entries, Limits, Message, Notice, Seat, Trouble, Verdict,
@@ -21,7 +21,10 @@ use crate::consumer::{
 use crate::core::{Answer, AnswerRow, Reply, Ride, Timestamp};
 use crate::error::{Error, Permanence, Result};
 use crate::flow::events::{Event, Gathered, Sink};
+use crate::flow::rules::RulesInForce;
 use crate::shutdown::StopSignal;
+
+pub use super::rules::RULES_AGE;
 
 /// The replies of one receive arrive together, so none waits for more.
 const INSERT_LINGER: Duration = Duration::ZERO;
@@ -33,6 +36,8 @@ pub struct ConsumerSettings {
     /// Duration of a long poll, at most 20 s.
     pub poll_wait: Duration,
     pub options: ConsumeOptions,
+    /// How long the rules of the stack count before they are read again.
+    pub rules_age: Duration,
 }
 
 /// Gathers until `stop`, then drains. The error is `NotSetUp` if a queue is missing, else the first permanent one.
@@ -46,16 +51,18 @@ pub async fn run(
         retry_transient(async || aws.queue(aws.names.response_queue()).await),
         retry_transient(async || aws.queue(aws.names.response_dead_letters()).await),
     )?;
+    // Before the first receive: an unchecked reply would be gathered.
+    let rules = Arc::new(Box::pin(RulesInForce::read(aws, &queue)).await?);
     let tasks = TaskTracker::new();
     let stop = stop.part();
     let gatherer = Arc::new(Gatherer {
         table: aws.table(),
         rows: inserts(&tasks, aws.table(), &stop),
+        rules: Arc::clone(&rules),
         dead_letters: dead_letters.dead_letters(&tasks, &stop),
         stop: stop.clone(),
         sink: Arc::clone(sink),
         queue: queue.name().to_owned(),
-        kept: crate::core::Retention::default().of_rows(),
     });
     let queue_name = queue.name().to_owned();
     let troubles = Arc::clone(sink);
@@ -64,6 +71,7 @@ pub async fn run(
             queue,
             wait: settings.poll_wait,
             visibility: settings.options.visibility,
+            sender: WithSender::Asked,
         },
         options: settings.options,
         // Answers are urgent: the next receive follows at once.
@@ -83,6 +91,8 @@ pub async fn run(
     };
     // A task of its own: as part of the caller's future, each wake-up would poll that whole future.
     let consumer = AbortOnDropHandle::new(tokio::spawn(consumer.run(handler, notice)));
+    let keep = rules.keep(settings.rules_age, stop.clone(), Arc::clone(sink));
+    let _keep = AbortOnDropHandle::new(tokio::spawn(keep));
     let outcome = consumer
         .await
         .unwrap_or_else(|panic| Err(Error::other("the consumer broke down").because(panic)));
@@ -156,11 +166,11 @@ fn collapse(answers: &[Insert]) -> Vec<usize> {
 struct Gatherer {
     table: Table,
     rows: Batcher<Insert, Inserted>,
+    rules: Arc<RulesInForce>,
     dead_letters: DeadLetters,
     stop: StopSignal,
     sink: Sink<Event>,
     queue: String,
-    kept: Duration,
 }
 
 impl Gatherer {
@@ -169,6 +179,9 @@ impl Gatherer {
             Ok(reply) => reply,
             Err(reason) => return self.refuse(&message, &seat, reason).await,
         };
+        if let Err(reason) = self.rules.check(&reply.responder, message.sender.as_deref()) {
+            return self.refuse(&message, &seat, reason).await;
+        }
         let ride = match self.ride(&reply).await {
             Ok(ride) => ride,
             Err(Untold::NoRequest) => {
@@ -193,7 +206,7 @@ impl Gatherer {
             gathered_at: Some(Timestamp::now()),
             ..AnswerRow::new(reply.responder, reply.answer)
         };
-        match self.rows.submit(Insert { id: reply.id, row, ride, kept: self.kept }).await {
+        match self.rows.submit(Insert { id: reply.id, row, ride, kept: self.rules.kept() }).await {
             Ok(inserted) => {
                 let how = match inserted {
                     Inserted::New => Gathered::First,

@@ -11,6 +11,7 @@ pub mod provider;
 pub(crate) mod purge;
 pub(crate) mod quotes;
 pub(crate) mod replay;
+mod rules;
 pub(crate) mod scatter;
 pub(crate) mod verify;
 pub(crate) mod workers;

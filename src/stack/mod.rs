@@ -3,6 +3,7 @@
 //! Each resource is looked at first, then created, changed or kept: AWS refuses to create one that exists with
 //! other attributes. The next run completes an interrupted one.
 
+mod bindings;
 mod change;
 mod depths;
 mod description;
@@ -28,6 +29,7 @@ mod topic;
 use std::collections::HashMap;
 use std::time::Duration;
 
+pub use bindings::ConsumerRules;
 pub use change::{Change, Difference, Mode, Untagged};
 pub use depths::{
     Backlog, Depths, all_depths, count_lag, depths, depths_and_subscribers, is_simulated,
@@ -36,7 +38,8 @@ pub use listing::{StackList, StackSummary, stack_names, stacks};
 pub use marks::Marks;
 pub use recipients::{Audience, Recipients};
 pub use register::{
-    Added, ProviderKind, Registered, add, provider_kind, register, register_in_full,
+    Added, Binding, ProviderKind, Registered, Wishes, add, provider_kind, register,
+    register_in_full,
 };
 pub use removal::{OpenRequests, Removed, remove};
 pub use setup::{SetupReport, SetupRequest, setup};

@@ -9,9 +9,13 @@ use super::queue_state::{self, QueueState};
 use super::setup::scope_of;
 use super::spec::QueueSpec;
 use super::subscriptions::{Filter, Listed};
-use super::{CONCURRENCY, Change, Mode, OnWait, Untagged, check_owner, is_ours, queue, topic};
+use super::{
+    CONCURRENCY, Change, Mode, OnWait, Untagged, bindings, check_owner, is_ours, queue, topic,
+};
 use crate::aws::Aws;
-use crate::core::{CLOUDFORMATION_TAG, FILTERS_TAG, ProviderName, Responder};
+use crate::core::{
+    CLOUDFORMATION_TAG, FILTERS_TAG, ProviderName, Responder, SENDER_TAG, SENDERS_TAG, Senders,
+};
 use crate::error::{Error, Result};
 
 /// Who answers a provider's requests.
@@ -43,6 +47,25 @@ pub struct Registered {
     pub kind: ProviderKind,
     pub queue: String,
     pub queue_arn: String,
+    /// The senders that it is bound to; `None` if its replies may come from any.
+    pub senders: Option<Senders>,
+}
+
+/// What a provider should have. `None` leaves it as it is.
+#[derive(Debug, Clone, Default)]
+pub struct Wishes {
+    /// What its subscription lets through.
+    pub filter: Option<Filter>,
+    pub binding: Option<Binding>,
+}
+
+/// Who may send a provider's replies.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Binding {
+    /// These senders alone.
+    To(Senders),
+    /// Any sender.
+    Free,
 }
 
 /// What was made for an external provider.
@@ -60,6 +83,8 @@ pub struct Added {
     pub filter: Option<Filter>,
     /// The CloudFormation stack whose template describes its queue.
     pub managed_by: Option<String>,
+    /// The senders that it is bound to; `None` if its replies may come from any.
+    pub senders: Option<Senders>,
 }
 
 /// Every subscribed queue, in natural order. The error is `NotSetUp` when there is no topic.
@@ -80,14 +105,15 @@ async fn of_listed(aws: &Aws, listed: &Listed) -> Result<Vec<Registered>> {
         .map(|subscription| async move {
             let queue = subscription.queue().to_owned();
             let name = aws.names.provider(&queue);
-            let simulated = match name {
-                Some(_) => queue_state::look(aws, &queue).await?.is_some_and(|q| q.is_simulated()),
-                None => false,
+            let found = match name {
+                Some(_) => queue_state::look(aws, &queue).await?,
+                None => None,
             };
             Ok::<_, Error>(Registered {
                 responder: aws.names.responder(&queue),
                 name,
-                kind: kind(simulated),
+                kind: kind(found.as_ref().is_some_and(QueueState::is_simulated)),
+                senders: found.and_then(|found| bindings::of_tags(&found.tags)),
                 queue,
                 queue_arn: subscription.queue_arn.clone(),
             })
@@ -111,15 +137,15 @@ fn kind(is_simulated: bool) -> ProviderKind {
     if is_simulated { ProviderKind::Simulated } else { ProviderKind::External }
 }
 
-/// Makes the queue and the subscription of an external provider, or changes the filter of any. With a filter, it marks the topic first. Without
-/// one, an existing filter stays, and the topic is marked for it.
+/// Makes the queue and the subscription of an external provider, or changes the filter or the binding of any. With
+/// one of them, it marks the topic first. Without one, what exists stays, and the topic is marked for it.
 ///
 /// # Errors
-/// Invalid when the name is a simulated provider's and there is no filter; not set up when there is no stack.
+/// Invalid when the name is a simulated provider's and nothing is wished for; not set up when there is no stack.
 pub async fn add(
     aws: &Aws,
     name: &ProviderName,
-    filter: Option<&Filter>,
+    wishes: &Wishes,
     untagged: Untagged,
     on_wait: OnWait<'_>,
 ) -> Result<Added> {
@@ -133,12 +159,31 @@ pub async fn add(
         check_owner(aws, &format!("queue {queue_name}"), &found.tags, untagged)?;
     }
     let kind = kind(found.as_ref().is_some_and(QueueState::is_simulated));
-    if kind == ProviderKind::Simulated && filter.is_none() {
+    let filter = wishes.filter.as_ref();
+    if kind == ProviderKind::Simulated && filter.is_none() && wishes.binding.is_none() {
         return Err(Error::invalid(format!("{name} is a simulated provider")));
     }
     let managed_by = found.as_ref().and_then(|found| found.tags.get(CLOUDFORMATION_TAG)).cloned();
-    let spec = QueueSpec::provider(&aws.names, &scope, name, kind.word());
+    let mut spec = QueueSpec::provider(&aws.names, &scope, name, kind.word());
+    let bound = found.as_ref().and_then(|found| bindings::of_tags(&found.tags));
+    let senders = match &wishes.binding {
+        Some(Binding::To(senders)) => Some(senders.clone()),
+        Some(Binding::Free) => None,
+        None => bound.clone(),
+    };
+    if let Some(senders) = &senders {
+        spec.tags.insert(SENDER_TAG.to_owned(), senders.tag());
+        // Consumers read bindings only where the topic is marked.
+        topic::mark(aws, topic.arn(), SENDERS_TAG).await?;
+    }
     let queue = queue::ensure(aws, &spec, found.as_ref(), Mode::Apply, on_wait).await?;
+    let queue = match (&found, &senders) {
+        (Some(found), None) if bound.is_some() => {
+            bindings::release(aws, found, &spec.name).await?;
+            queue.and(bindings::released(found))
+        }
+        _ => queue,
+    };
     if filter.is_some_and(|filter| !filter.is_empty()) {
         topic::mark(aws, topic.arn(), FILTERS_TAG).await?;
     }
@@ -170,5 +215,6 @@ pub async fn add(
         response_queue_arn: scope.queue_arn(response.name()),
         filter: filter.cloned().or(delivery.filter).filter(|filter| !filter.is_empty()),
         managed_by,
+        senders,
     })
 }

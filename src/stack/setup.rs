@@ -11,12 +11,13 @@ use super::subscriptions::Listed;
 use super::table::TableState;
 use super::topic::TopicState;
 use super::{
-    ArnScope, CONCURRENCY, Change, Mode, OnWait, Untagged, check_owner, others, queue, table, topic,
+    ArnScope, CONCURRENCY, Change, Marks, Mode, OnWait, Untagged, bindings, check_owner, others,
+    queue, table, topic,
 };
-use super::{Marks, Subscriber, Subscribers};
+use super::{Subscriber, Subscribers};
 use crate::aws::Subscription;
 use crate::aws::{Aws, Queue};
-use crate::core::{ProviderName, Retention};
+use crate::core::{ProviderName, Retention, SENDERS_TAG};
 use crate::error::{Error, Result};
 
 /// What a stack should be.
@@ -223,6 +224,7 @@ impl Messaging<'_> {
             Some(found) => Listed::of(&aws.topic_at(found.arn.clone())).await?,
             None => Listed::default(),
         };
+        let listed_queues: Vec<_> = listed.live.iter().map(|one| one.queue().to_owned()).collect();
         let beyond = simulated_beyond(aws, request.providers, &listed.live).await?;
         let beside = (Origin::from(&topic), *on_wait);
         let (subscriptions, subscribers) =
@@ -234,6 +236,7 @@ impl Messaging<'_> {
             }
             None => topic,
         };
+        let topic = topic.and(self.mark_senders(found, &listed_queues).await?);
         let changes = MessagingChanges {
             topic,
             dead_letters,
@@ -261,6 +264,29 @@ impl Messaging<'_> {
             .buffered(CONCURRENCY)
             .try_collect()
             .await
+    }
+
+    /// Marks the topic where a provider is bound to senders, and its mark is gone. A mark stays: without it, consumers
+    /// would gather replies of any sender.
+    async fn mark_senders(&self, found: Option<&TopicState>, listed: &[String]) -> Result<Change> {
+        if found.is_some_and(|found| Marks::read(&found.tags).has_senders) {
+            return Ok(Change::Kept);
+        }
+        let has_been_seen = |queue: &&String| {
+            self.description.providers.iter().any(|(_, spec)| spec.name == **queue)
+        };
+        let others: Vec<_> = listed.iter().filter(|queue| !has_been_seen(queue)).cloned().collect();
+        let mut known = self.state.providers.iter().filter_map(|(_, found)| found.as_ref());
+        let is_bound = known.any(|found| bindings::of_tags(&found.tags).is_some())
+            || bindings::is_any_bound(self.aws, &others).await?;
+        if !is_bound {
+            return Ok(Change::Kept);
+        }
+        if self.request.mode == Mode::Apply {
+            let arn = self.scope.topic_arn(&self.aws.names.topic());
+            topic::mark(self.aws, &arn, SENDERS_TAG).await?;
+        }
+        Ok(Change::of(vec![topic::unmarked(SENDERS_TAG)]))
     }
 
     /// Returns when all that this run has made shows.

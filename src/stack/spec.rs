@@ -12,7 +12,7 @@ use super::late::{Origin, Seen};
 use super::queue_state::{Attributes, QueueState};
 use super::{ArnScope, Change, Difference};
 use crate::aws::{Aws, is_not_found};
-use crate::core::{Names, PROVIDER_TAG, ProviderName, Retention, STACK_TAG};
+use crate::core::{Names, PROVIDER_TAG, ProviderName, Retention, SENDER_TAG, STACK_TAG};
 use crate::error::Result;
 
 /// Receives after which SQS itself moves a message to the dead letters. Workers give up earlier.
@@ -181,10 +181,10 @@ impl QueueSpec {
         Change::of(attributes.iter().map(of_attribute).chain(tags.iter().map(of_tag)).collect())
     }
 
-    /// The tags to add. The tag `rydes:provider` is set when the queue is made, and never changed.
+    /// The tags to add or to change. The tag `rydes:provider` is set when the queue is made, and never changed.
     pub(super) fn missing_tags(&self, found: &QueueState) -> HashMap<String, String> {
         let missing = |name: &String, value: &String| {
-            name == STACK_TAG && found.tags.get(name) != Some(value)
+            [STACK_TAG, SENDER_TAG].contains(&name.as_str()) && found.tags.get(name) != Some(value)
         };
         let tags = self.tags.iter().filter(|(name, value)| missing(name, value));
         tags.map(|(name, value)| (name.clone(), value.clone())).collect()

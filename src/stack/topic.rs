@@ -126,6 +126,11 @@ pub(super) async fn ensure_mark(
     Ok(Change::Changed(vec![Difference { setting, is, wanted }]))
 }
 
+/// A mark that is missing.
+pub(super) fn unmarked(tag: &str) -> Difference {
+    Difference::new(tag, None, MARKED)
+}
+
 /// Marks a topic with this tag.
 pub(super) async fn mark(aws: &Aws, arn: &str, tag: &str) -> Result<()> {
     let tag = Tag::builder().key(tag).value(MARKED).build();

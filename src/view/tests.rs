@@ -11,7 +11,7 @@ use super::{bench, letter, letters, owner, replayed, stacks};
 use crate::aws::{Cut, DeadLetter, LetterSource, Usage};
 use crate::consumer::ConsumeOptions;
 use crate::core::{Names, ProviderName, StackName, Timestamp};
-use crate::flow::gather::ConsumerSettings;
+use crate::flow::gather::{ConsumerSettings, RULES_AGE};
 use crate::flow::letters::{LetterKind, QueueLook};
 use crate::flow::provider::ProviderPlan;
 use crate::flow::replay::{ReplayMode, ReplayOutcome, Replayed};
@@ -174,7 +174,7 @@ fn the_report_of_a_bench_breaks_between_words() {
     let visibility = Duration::from_secs(30);
     let providers = ProviderPlan { served: Vec::new(), poll_wait, visibility, drain: visibility };
     let options = ConsumeOptions { concurrency: 10, visibility, drain: visibility };
-    let gathering = ConsumerSettings { poll_wait, options };
+    let gathering = ConsumerSettings { poll_wait, options, rules_age: RULES_AGE };
     let (arrival, details) = (Arrival::Saturating, None);
     let plan = LoadPlan { rfqs: 50, warm_up: 0, arrival, details, providers, gathering };
     let mut latency = Histogram::new(3).expect("these bounds are valid");

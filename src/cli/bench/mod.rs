@@ -15,7 +15,7 @@ use crate::cli::providers::service::{ServiceArgs, usual_concurrency};
 use crate::cli::workers::GATHER_CONCURRENCY;
 use crate::consumer::ConsumeOptions;
 use crate::error::{Error, Result, exit};
-use crate::flow::gather;
+use crate::flow::gather::{self, RULES_AGE};
 use crate::flow::provider::{Profile, ProviderPlan, Receipts, Served, ServedBy, Simulation};
 use crate::shutdown::StopSignal;
 use crate::terminal::Format;
@@ -146,6 +146,7 @@ async fn measure(
                 visibility: VISIBILITY,
                 drain: Duration::ZERO,
             },
+            rules_age: RULES_AGE,
         },
     };
     let bar = Progress::new(output, Total::Rfqs(count.into()), "gathered");

@@ -5,7 +5,7 @@ use clap::Args;
 use super::super::Context;
 use super::missing;
 use crate::aws::DeadLetter;
-use crate::core::{Reply, Timestamp};
+use crate::core::{Reply, Timestamp, is_about_sender};
 use crate::error::{Result, exit};
 use crate::flow::letters::{LetterKind, find};
 use crate::flow::replay::overdue_by;
@@ -33,6 +33,13 @@ fn hint(settings: &Settings, kind: LetterKind, letter: &DeadLetter) -> String {
     if is_unreadable {
         return format!(
             "the body is not a valid reply, so a replay would be refused again; to delete it: {}",
+            command("purge")
+        );
+    }
+    if kind == LetterKind::Replies && letter.reason.as_deref().is_some_and(is_about_sender) {
+        return format!(
+            "a replay has you as its sender, so it is refused again unless your own id is bound too; \
+             to delete it: {}",
             command("purge")
         );
     }

@@ -7,12 +7,12 @@ use super::example::Language;
 use crate::aws::Aws;
 use crate::cli::input::typed_or_read;
 use crate::cli::{Context, waiting};
-use crate::core::ProviderName;
 use crate::core::filter::{FilterPolicy, FilterScope, PolicyProblem, is_operator};
 use crate::core::text::{printable, trimmed};
+use crate::core::{ProviderName, SenderId, Senders};
 use crate::error::{Error, Kind, Result, exit};
 use crate::settings::{SECRET_KEY, Settings, Target};
-use crate::stack::{self, Added, Change, Filter, ProviderKind, Untagged};
+use crate::stack::{self, Added, Binding, Change, Filter, ProviderKind, Untagged, Wishes};
 use crate::terminal::live::size;
 use crate::terminal::{Format, Output};
 use crate::view::owner::{LocalAccess, Needs, add_access, lines};
@@ -22,7 +22,9 @@ use crate::view::owner::{LocalAccess, Needs, add_access, lines};
   rydes providers add acme         prints what the owner of acme needs
   rydes providers add acme --example python > acme.py
   rydes providers add acme --only '{\"from\": [\"Oslo\"]}'
-  rydes providers add acme --only '{}'     removes the filter")]
+  rydes providers add acme --only '{}'     removes the filter
+  rydes providers add acme --sender AROA1234567890EXAMPLE
+  rydes providers add acme --no-sender     accepts replies from any sender")]
 pub(super) struct Command {
     /// Name of the provider: a letter, then letters, digits or `_`
     #[arg(value_name = "NAME", value_parser = ProviderName::parse)]
@@ -35,9 +37,30 @@ pub(super) struct Command {
     /// stdin; `{}` removes it [default: the current policy]
     #[arg(long, value_name = "POLICY")]
     only: Option<String>,
+    /// Gather replies of the provider only from this sender, and from others so named: an account, or
+    /// the unique id of a role or a user [default: the current senders; without any, all senders]
+    #[arg(long = "sender", value_name = "ID", value_parser = SenderId::parse)]
+    senders: Vec<SenderId>,
+    /// Gather replies of the provider from any sender again
+    #[arg(long, conflicts_with = "senders")]
+    no_sender: bool,
     /// Take over a queue of the right name that lacks the stack's tag
     #[arg(long)]
     adopt: bool,
+}
+
+impl Command {
+    /// The binding that was asked for.
+    fn binding(&self) -> Result<Option<Binding>> {
+        if self.no_sender {
+            return Ok(Some(Binding::Free));
+        }
+        if self.senders.is_empty() {
+            return Ok(None);
+        }
+        let wrong = |problem| Error::invalid(format!("`--sender`: {problem}"));
+        Senders::of(&self.senders).map(|senders| Some(Binding::To(senders))).map_err(wrong)
+    }
 }
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
@@ -47,6 +70,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         Some(typed) => Some(policy(output, &typed_or_read(context, typed).await?)?),
         None => None,
     };
+    let wishes = Wishes { filter, binding: command.binding()? };
     let aws = context.connect(&settings).await?;
     output.note(&aws.target_line());
     if command.example.is_some() {
@@ -54,8 +78,8 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     }
     let untagged = if command.adopt { Untagged::Adopt } else { Untagged::Refuse };
     let on_wait = waiting(output);
-    let adding = Box::pin(stack::add(&aws, &command.name, filter.as_ref(), untagged, &on_wait));
-    let added = adding.await.map_err(|error| match (error.kind(), &filter) {
+    let adding = Box::pin(stack::add(&aws, &command.name, &wishes, untagged, &on_wait));
+    let added = adding.await.map_err(|error| match (error.kind(), &wishes.filter) {
         (Kind::Other, Some(_)) => {
             let remove = settings.command(&format!("providers remove {}", command.name));
             error.hint(format!("if a queue was made before this error: {remove}"))
@@ -63,7 +87,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         _ => error,
     })?;
     drop(on_wait);
-    warn_of_template(output, &added, filter.as_ref());
+    warn_of_template(output, &added, &wishes);
     let needs = needs(&settings, &aws, &command.name, &added);
     let example = command.example.map(|language| language.program(&needs));
     if matches!(output.format, Format::Json | Format::Jsonl) {
@@ -75,6 +99,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
             "response-queue-url": needs.response_queue_url,
             "response-queue-arn": needs.response_queue_arn,
             "filter-policy": added.filter.as_ref().map(|filter| &filter.policy),
+            "senders": added.senders.as_ref().map(Senders::ids),
             "example": example,
         });
         add_access(&mut document, &needs);
@@ -83,7 +108,8 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     }
     let name = &command.name;
     if added.kind == ProviderKind::Simulated {
-        note_filter(output, &aws, name, &added, filter.as_ref());
+        note_filter(output, &aws, name, &added, wishes.filter.as_ref());
+        note_senders(output, name, &added, wishes.binding.as_ref());
         return Ok(exit::DONE);
     }
     let what = match (&added.queue, &added.subscription) {
@@ -101,14 +127,15 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
             output.data(program);
         }
     }
-    note_filter(output, &aws, name, &added, filter.as_ref());
+    note_filter(output, &aws, name, &added, wishes.filter.as_ref());
+    note_senders(output, name, &added, wishes.binding.as_ref());
     note_next(output, &settings, &needs, command.example);
     Ok(exit::DONE)
 }
 
 /// The next update of a template undoes what is changed beside it.
-fn warn_of_template(output: &Output, added: &Added, typed: Option<&Filter>) {
-    let is_changed = typed.is_some() || added.queue != Change::Kept;
+fn warn_of_template(output: &Output, added: &Added, typed: &Wishes) {
+    let is_changed = typed.filter.is_some() || added.queue != Change::Kept;
     if let Some(stack) = added.managed_by.as_ref().filter(|_| is_changed) {
         output.warning(&format!(
             "CloudFormation stack `{}` made this provider: change its template too",
@@ -166,6 +193,20 @@ fn note_filter(
     }
     if typed.is_some() && aws.is_real() {
         output.note("AWS takes up to 15 minutes to apply a filter");
+    }
+}
+
+/// Says whose replies are gathered, if the provider is bound or was just freed.
+fn note_senders(output: &Output, name: &ProviderName, added: &Added, typed: Option<&Binding>) {
+    match (&added.senders, typed) {
+        (Some(senders), _) => {
+            output.note(&format!("{name}: only replies sent by {senders} are gathered"));
+        }
+        (None, Some(_)) => output.note(&format!("{name}: replies of any sender are gathered")),
+        (None, None) => {}
+    }
+    if typed.is_some() {
+        output.note("a consumer that runs already applies this within a minute");
     }
 }
 

@@ -7,10 +7,11 @@ use serde_json::json;
 
 use super::config;
 use crate::cli::{Context, setup_again};
+use crate::core::Senders;
 use crate::core::text::printable;
 use crate::error::{Result, exit};
 use crate::flow::provider::Served;
-use crate::stack::{self, ProviderKind, Registered, Subscriber, Subscribers};
+use crate::stack::{self, ProviderKind, Registered, Subscriber, Subscribers, SubscriptionDelivery};
 use crate::terminal::Format;
 use crate::view::served::{SIMULATED, document, what_answers};
 use crate::view::subscriptions::{self, add_delivery, unmarked};
@@ -53,6 +54,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
                 "queue-arn": entry.queue_arn,
             });
             add_delivery(&mut provider, delivery(entry));
+            provider["senders"] = json!(entry.senders.as_ref().map(Senders::ids));
             if config.is_some() {
                 provider["served-by"] = json!(served(entry).map(document));
             }
@@ -71,7 +73,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
             printable(entry.responder.as_str()),
             entry.kind.word().to_owned(),
             printable(&entry.queue),
-            subscriptions::note(delivery(entry)),
+            note(delivery(entry), entry),
         ];
         if config.is_some() {
             row.insert(2, served_by(entry, served(entry)));
@@ -98,6 +100,13 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         context.output.hint(&sentence);
     }
     Ok(exit::DONE)
+}
+
+/// What is particular about a provider: its filter, and its senders.
+fn note(delivery: Option<&SubscriptionDelivery>, entry: &Registered) -> String {
+    let senders = entry.senders.as_ref().map(|senders| format!("sent by {senders}"));
+    let filter = Some(subscriptions::note(delivery)).filter(|filter| !filter.is_empty());
+    senders.into_iter().chain(filter).collect::<Vec<_>>().join("; ")
 }
 
 /// How `providers run` with the file serves a provider.

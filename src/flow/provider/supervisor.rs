@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use super::service::Service;
 use super::source::RequestSource;
 use super::worker::Worker;
-use crate::aws::{DeadLetters, Outgoing, PolledQueue, Queue};
+use crate::aws::{DeadLetters, Outgoing, PolledQueue, Queue, WithSender};
 use crate::consumer::{Batcher, ConsumeOptions, Consumer, Notice, Trouble};
 use crate::core::ProviderName;
 use crate::error::{Kind, Result};
@@ -82,6 +82,7 @@ impl Supervisor {
                 queue: self.queue.clone(),
                 wait: self.poll_wait,
                 visibility: self.options.visibility,
+                sender: WithSender::NotAsked,
             },
             service: Arc::clone(&self.service),
             stop: stop.clone(),

@@ -15,6 +15,7 @@ mod large;
 mod letters;
 mod letters_shown;
 mod purge;
+mod senders;
 mod states;
 mod submissions;
 mod trace;

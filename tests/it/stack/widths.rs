@@ -284,6 +284,8 @@ fn stopping(columns: u16) -> String {
     let run = "providers run --behavior steady --seed 7 --think 60s..60s --fault UnicornManagementResource2=decline:no";
     let idle = Running::start(&stack, columns, run);
     idle.until(|screen| screen.contains("0 replies gathered"));
+    // The table shows before the first polls, which then take 2 s each.
+    thread::sleep(Duration::from_secs(1));
     idle.signal();
     let waits = idle.until(|screen| screen.contains("stopping: "));
     let rest = idle.ends(0);
