@@ -7,13 +7,8 @@ use aws_sdk_dynamodb::types::KeyType;
 use serde_json::json;
 
 use super::spec::QueueSpec;
-use super::{ArnScope, Filter};
-use crate::core::{Names, ProviderName, Retention, STACK_TAG};
-
-/// The stack's tag.
-pub(super) fn stack_tag(names: &Names) -> HashMap<String, String> {
-    HashMap::from([(STACK_TAG.to_owned(), names.stack().as_str().to_owned())])
-}
+use super::{ArnScope, Filter, stack_tag};
+use crate::core::{Names, ProviderName, Retention};
 
 /// All resources of a stack.
 pub(super) struct StackDescription {

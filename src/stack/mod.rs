@@ -112,6 +112,11 @@ impl ArnScope {
     }
 }
 
+/// The tag of each resource.
+fn stack_tag(names: &Names) -> HashMap<String, String> {
+    HashMap::from([(STACK_TAG.to_owned(), names.stack().as_str().to_owned())])
+}
+
 fn is_ours(tags: &HashMap<String, String>, names: &Names) -> bool {
     tags.get(STACK_TAG).is_some_and(|stack| stack == names.stack().as_str())
 }

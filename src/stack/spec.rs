@@ -7,10 +7,9 @@ use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_sqs::types::QueueAttributeName;
 use serde_json::{Value, json};
 
-use super::description::stack_tag;
 use super::late::{Origin, Seen};
 use super::queue_state::{Attributes, QueueState};
-use super::{ArnScope, Change, Difference};
+use super::{ArnScope, Change, Difference, stack_tag};
 use crate::aws::{Aws, is_not_found};
 use crate::core::{Names, PROVIDER_TAG, ProviderName, Retention, SENDER_TAG, STACK_TAG};
 use crate::error::Result;
