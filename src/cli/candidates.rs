@@ -104,8 +104,12 @@ fn about(help: Option<&clap::builder::StyledStr>) -> String {
 async fn values(line: &TypedLine<'_>, of: &Arg) -> Vec<Offer> {
     let possible = of.get_possible_values();
     if !possible.is_empty() {
-        let is_for_quotes = |name: &str| of.get_id() == "output" && name == "workshop";
-        let may = |name: &str| !is_for_quotes(name) || line.command.get_name() == "quotes";
+        let of_one = |name: &str| match name {
+            "workshop" if of.get_id() == "output" => Some("quotes"),
+            "otlp" => Some("trace"),
+            _ => None,
+        };
+        let may = |name: &str| of_one(name).is_none_or(|one| line.command.get_name() == one);
         let shown = possible.iter().filter(|value| !value.is_hide_set() && may(value.get_name()));
         return shown.map(|value| Offer::new(value.get_name(), about(value.get_help()))).collect();
     }

@@ -132,8 +132,8 @@ struct Global {
     /// With --aws: profile of the credentials; it is used before keys in the environment
     #[arg(long, value_name = "NAME", global = true)]
     profile: Option<String>,
-    /// Format of the answer: `table`, `json`, `jsonl` (one line per change or event) or `workshop` (the
-    /// original's response, `quotes` alone) [default: table]
+    /// Format of the answer: `table`, `json`, `jsonl` (one line per change or event), `workshop` (the
+    /// original's response, `quotes` alone) or `otlp` (`trace` alone) [default: table]
     #[arg(
         short,
         long,
@@ -334,9 +334,14 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
 }
 
 fn start(output: &Output, typed: RawOptions, color: ColorChoice, command: Command) -> u8 {
-    if output.format == Format::Workshop && !matches!(command, Command::Quotes(_)) {
-        let error = Error::invalid("`--output workshop` is for `rydes quotes` alone");
-        return conclude(output, Err(error));
+    let misplaced = match output.format {
+        Format::Workshop if !matches!(command, Command::Quotes(_)) => Some(("workshop", "quotes")),
+        Format::Otlp if !matches!(command, Command::Trace(_)) => Some(("otlp", "trace")),
+        _ => None,
+    };
+    if let Some((format, place)) = misplaced {
+        let problem = format!("`--output {format}` is for `rydes {place}` alone");
+        return conclude(output, Err(Error::invalid(problem)));
     }
     open_files::raise();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {

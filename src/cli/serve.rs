@@ -197,7 +197,7 @@ fn greet(output: &Output, aws: &Aws, at: SocketAddr) {
     }
     let url = format!("http://{at}");
     match output.format {
-        Format::Table | Format::Workshop => output.event(&url),
+        Format::Table | Format::Workshop | Format::Otlp => output.event(&url),
         Format::Json | Format::Jsonl => output.event_json(&json!({"url": url})),
     }
     output.note("Ctrl-C finishes open requests, then ends; Ctrl-C twice ends at once");

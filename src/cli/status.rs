@@ -38,7 +38,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let ((depths, subscribed), gatherings) = context.visibly("looking", Box::pin(look)).await?;
     let gone = ids.len() - gatherings.len();
     match output.format {
-        Format::Table | Format::Workshop => {
+        Format::Table | Format::Workshop | Format::Otlp => {
             let width = output.width();
             let heading = Line::new(Tone::Title, aws.target_line_in_full());
             output.toned(&heading.wrapped(width).collect::<Vec<_>>());

@@ -6,12 +6,14 @@ use clap::Args;
 
 use super::recent::Recent;
 use super::{Context, attended, env, gathering};
+use crate::core::Names;
 use crate::core::aggregate::{Gathering, aggregate};
 use crate::core::timeline::Timeline;
 use crate::error::{Error, Result, exit};
 use crate::terminal::live::size;
 use crate::terminal::{Format, Output};
 use crate::view::clock::Clock;
+use crate::view::otlp;
 use crate::view::picture::svg;
 use crate::view::trace::{document, lines};
 
@@ -22,7 +24,9 @@ const COLUMNS: u16 = 80;
 #[command(after_help = "Examples:
   rydes trace                      the newest RFQ submitted from this machine
   rydes trace 78c3 -o json         the same numbers, in milliseconds
-  rydes trace 78c3 --svg quotes.svg")]
+  rydes trace 78c3 --svg quotes.svg
+  rydes trace 78c3 -o otlp | curl -H 'Content-Type: application/json' \\
+      --data-binary @- http://localhost:4318/v1/traces")]
 pub(super) struct Command {
     /// Id of the RFQ, or its first 4 or more characters if it was submitted from this machine
     /// [default: the newest RFQ submitted from this machine]
@@ -57,8 +61,21 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     match output.format {
         Format::Table | Format::Workshop => print(output, &timeline, &gathering, &clock),
         Format::Json | Format::Jsonl => output.json(&document(&timeline, &gathering)),
+        Format::Otlp => export(output, &timeline, &gathering, &aws.names),
     }
     Ok(exit::DONE)
+}
+
+/// Prints the trace for a collector, and says what it cannot hold.
+fn export(output: &Output, timeline: &Timeline, gathering: &Gathering, names: &Names) {
+    output.json(&otlp::export(timeline, gathering, names));
+    if timeline.origin.is_none() {
+        output.note("no row has times, so the trace has no spans");
+        return;
+    }
+    for untraced in otlp::untraced(timeline) {
+        output.detail(&format!("no span: {untraced}"));
+    }
 }
 
 /// Prints the bars, fitted to the terminal.

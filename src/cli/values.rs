@@ -8,7 +8,7 @@ use crate::terminal::{Color, Format};
 
 impl ValueEnum for Format {
     fn value_variants<'a>() -> &'a [Self] {
-        &[Self::Table, Self::Json, Self::Jsonl, Self::Workshop]
+        &[Self::Table, Self::Json, Self::Jsonl, Self::Workshop, Self::Otlp]
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
@@ -19,6 +19,8 @@ impl ValueEnum for Format {
             Self::Workshop => {
                 PossibleValue::new("workshop").help("The original's own response (`quotes` alone)")
             }
+            Self::Otlp => PossibleValue::new("otlp")
+                .help("A trace for a collector, OTLP/JSON (`trace` alone)"),
         })
     }
 }

@@ -25,7 +25,9 @@ pub(super) fn run(context: &Context, Command {}: &Command) -> u8 {
             "commit": known(COMMIT),
             "commit-date": known(COMMIT_DATE),
         })),
-        Format::Table | Format::Workshop => context.output.data(&format!("rydes {VERSION}")),
+        Format::Table | Format::Workshop | Format::Otlp => {
+            context.output.data(&format!("rydes {VERSION}"));
+        }
     }
     exit::DONE
 }

@@ -299,7 +299,7 @@ impl<'a> WaitView<'a> {
                     self.output.data(&news.line());
                 }
             }
-            Format::Table | Format::Json | Format::Workshop => {}
+            Format::Table | Format::Json | Format::Workshop | Format::Otlp => {}
         }
         if !gathering.is_unanswered() {
             self.hint = None;

@@ -24,6 +24,7 @@ mod sender;
 pub mod text;
 mod time;
 pub mod timeline;
+pub mod trace_ids;
 
 pub use best_by::BestBy;
 pub use condition::{Condition, Until};

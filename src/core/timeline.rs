@@ -34,6 +34,16 @@ impl TimelineStep {
             Self::Gather => "gather",
         }
     }
+
+    /// The word for its span in traces.
+    pub fn span(self) -> &'static str {
+        match self {
+            Self::PickUp => "queue",
+            Self::Thinking => "think",
+            Self::Sending => "reply",
+            Self::Gather => "gather",
+        }
+    }
 }
 
 /// One provider's times, in milliseconds since the origin: negative if clocks disagree, `None` if not recorded.
@@ -64,15 +74,20 @@ pub struct Lane {
 }
 
 impl Lane {
-    /// How long a step took; negative if clocks disagree.
-    pub fn took(&self, step: TimelineStep) -> Option<i64> {
+    /// When a step began and ended; it ends before it begins if clocks disagree.
+    pub fn ends(&self, step: TimelineStep) -> Option<(i64, i64)> {
         let (from, to) = match step {
             TimelineStep::PickUp => (self.submitted, self.received),
             TimelineStep::Thinking => (self.received, self.answered),
             TimelineStep::Sending => (self.answered, self.sent),
             TimelineStep::Gather => (self.sent, self.gathered),
         };
-        Some(to? - from?)
+        Some((from?, to?))
+    }
+
+    /// How long a step took; negative if clocks disagree.
+    pub fn took(&self, step: TimelineStep) -> Option<i64> {
+        self.ends(step).map(|(from, to)| to - from)
     }
 
     /// The same, but `None` where the clocks at its ends disagree. A provider's clock that is off lengthens one of

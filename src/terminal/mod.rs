@@ -45,6 +45,8 @@ pub enum Format {
     Jsonl,
     /// The original's own response (`quotes` alone).
     Workshop,
+    /// A trace, as collectors take it (`trace` alone).
+    Otlp,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

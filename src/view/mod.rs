@@ -9,6 +9,7 @@ pub(crate) mod json_text;
 pub(crate) mod letter;
 pub(crate) mod letters;
 mod names;
+pub mod otlp;
 pub(crate) mod owner;
 pub(crate) mod page;
 pub mod picture;

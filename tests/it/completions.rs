@@ -79,6 +79,8 @@ fn commands_options_and_their_values_are_offered() {
         ("submit -qo=j", &["-qo=json", "-qo=jsonl"]),
         ("submit --output=j", &["--output=json", "--output=jsonl"]),
         ("quotes -o w", &["workshop"]),
+        ("quotes -o o", &[]),
+        ("trace -o ", &["table", "json", "jsonl", "otlp"]),
         ("submit --fr", &["--from"]),
         ("submit --from A --fr", &[]),
         ("submit --from A --ba", &[]),

@@ -17,6 +17,7 @@ mod flow;
 mod http;
 mod localstack;
 mod manual;
+mod otlp;
 mod packaging;
 mod readme;
 mod real;

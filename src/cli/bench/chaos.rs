@@ -145,7 +145,9 @@ pub(super) fn tell(
 ) -> Result<u8> {
     match output.format {
         Format::Json | Format::Jsonl => output.json(&document(plan, outcome, proxied)),
-        Format::Table | Format::Workshop => output.lines(&report(plan, outcome, proxied)),
+        Format::Table | Format::Workshop | Format::Otlp => {
+            output.lines(&report(plan, outcome, proxied));
+        }
     }
     if outcome.is_sound() {
         return Ok(exit::DONE);

@@ -250,6 +250,10 @@ mod tests {
                 "3:8: rydes sets the RYDES_ variables",
             ),
             (
+                "[providers.a]\ncommand = [\"sh\"]\nenv = [\"TRACEPARENT\"]",
+                "3:8: rydes sets TRACEPARENT itself",
+            ),
+            (
                 "[providers.a]\ncommand = [\"sh\"]\ntimeout = \"99ms\"",
                 "3:11: an attempt's limit is 100ms to 1h",
             ),

@@ -147,7 +147,7 @@ fn print(context: &Context, served: &[Served]) {
             output.json(&json!({"providers": providers}));
         }
         Format::Jsonl => served.iter().for_each(|one| output.json(&document(one))),
-        Format::Table | Format::Workshop => {
+        Format::Table | Format::Workshop | Format::Otlp => {
             let width = output.width();
             output.toned(&table(served, width));
         }

@@ -157,5 +157,8 @@ pub(super) fn variable(text: &str) -> Result<String, String> {
     if text.starts_with("RYDES_") {
         return Err("rydes sets the RYDES_ variables itself: leave this one out".to_owned());
     }
+    if text == "TRACEPARENT" {
+        return Err("rydes sets TRACEPARENT itself: leave it out".to_owned());
+    }
     Ok(text.to_owned())
 }

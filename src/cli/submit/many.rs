@@ -337,7 +337,7 @@ fn tell(
         }
     };
     let print = || match output.format {
-        Format::Table | Format::Workshop => output.id(&printable(row.id.as_str())),
+        Format::Table | Format::Workshop | Format::Otlp => output.id(&printable(row.id.as_str())),
         Format::Jsonl => {
             output.id_json(&json!({"rfq-id": row.id.as_str(), "line": line, "state": state}));
         }

@@ -41,6 +41,7 @@ pub fn aggregate(rows: &Rows, now: Timestamp, until: Option<&[Condition]>) -> Ga
         until,
         status,
         completed_by,
+        met_at: met.and_then(|(at, _)| at.known()),
         stall: None,
         last_in_time: view.last_in_time(),
         quotes,
@@ -67,6 +68,13 @@ enum Occurrence {
 impl Occurrence {
     fn of(at: Option<Timestamp>) -> Self {
         at.map_or(Self::Unknown, Self::Known)
+    }
+
+    fn known(self) -> Option<Timestamp> {
+        match self {
+            Self::Unknown => None,
+            Self::Known(at) => Some(at),
+        }
     }
 }
 

@@ -209,6 +209,8 @@ pub struct Gathering {
     pub status: Status,
     /// What ended it, or ended a wait for it.
     pub completed_by: Option<CompletedBy>,
+    /// When a condition was first met; `None` if none is, or if the rows that meet it have no times.
+    pub met_at: Option<Timestamp>,
     /// How long a waiter allows without anything new; [`aggregate`] never sets it.
     pub stall: Option<Duration>,
     /// How many providers are expected to answer, with those whose answer proves that they were asked; `None` if not
@@ -243,6 +245,16 @@ impl Gathering {
     /// Answers after this are late: the deadline or the closing, whichever comes first.
     pub fn cutoff(&self) -> Option<Timestamp> {
         cutoff(&self.request)
+    }
+
+    /// When it ended: at the condition that was met, else at the closing or the deadline. `None` while it goes on, or if
+    /// the time is not recorded.
+    pub fn ended_at(&self) -> Option<Timestamp> {
+        match self.status {
+            Status::Gathering => None,
+            Status::Complete => self.met_at,
+            Status::Closed | Status::Expired => self.cutoff(),
+        }
     }
 
     /// The time of a closing now. It is never before an answer that is in time: a closing must not make a gathered

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::delivery::{RECEIVED_LATE, ReplyDelivery};
 use crate::consumer::Seat;
 use crate::core::text::trimmed;
+use crate::core::trace_ids::traceparent;
 use crate::core::{
     Answer, DetailedAnswer, ProviderName, Request, StackName, Timestamp, show_duration,
 };
@@ -115,6 +116,11 @@ impl ServiceContext {
             facts.push(("time-left-ms", left.as_millis().to_string()));
         }
         facts
+    }
+
+    /// The `traceparent` of the attempt: the same at every attempt and delivery.
+    pub(super) fn traceparent(&self, inquiry: Inquiry<'_>) -> String {
+        traceparent(&inquiry.request.id, self.provider.as_str())
     }
 
     pub(super) fn report(&self, event: Event) {

@@ -8,12 +8,12 @@ use rydes::aws::{Item, read_answer, read_request};
 use rydes::core::aggregate::{Gathering, aggregate};
 use rydes::core::text::compact_json;
 use rydes::core::timeline::Timeline;
-use rydes::core::{Answer, AnswerRow, RfqId, Rows, StackName, Timestamp};
+use rydes::core::{Answer, AnswerRow, Names, RfqId, Rows, StackName, Timestamp};
 use rydes::view::clock::Clock;
 use rydes::view::details::{Field, common};
 use rydes::view::quotes::{Frame, News, document, news, table, truth, workshop};
 use rydes::view::tone::texts;
-use rydes::view::{picture, status, trace};
+use rydes::view::{otlp, picture, status, trace};
 use serde_json::Value;
 
 use super::checks::{is_ascii, is_price, is_safe, is_time};
@@ -152,7 +152,10 @@ fn for_people(gathering: &Gathering, timeline: &Timeline, now: Timestamp, width:
 }
 
 fn for_programs(gathering: &Gathering, timeline: &Timeline) {
-    let mut documents = vec![document(gathering), trace::document(timeline, gathering)];
+    let names = Names::new(&StackName::parse(StackName::DEFAULT).expect("a good name"));
+    let export = otlp::export(timeline, gathering, &names);
+    is_otlp(&export);
+    let mut documents = vec![document(gathering), trace::document(timeline, gathering), export];
     documents.extend(news(None, gathering).iter().map(|news| news.document(gathering)));
     for document in documents {
         let json = compact_json(&document);
@@ -162,6 +165,25 @@ fn for_programs(gathering: &Gathering, timeline: &Timeline) {
     let workshop = workshop(gathering);
     is_ascii(&workshop);
     serde_json::from_str::<Value>(&workshop).expect("it is JSON");
+}
+
+/// No span ends before it begins, and nothing is null.
+fn is_otlp(export: &Value) {
+    let spans = export["resourceSpans"][0]["scopeSpans"][0]["spans"].as_array();
+    for span in spans.into_iter().flatten() {
+        let at = |name: &str| span[name].as_str().and_then(|nanos| nanos.parse::<u64>().ok());
+        let (from, to) = (at("startTimeUnixNano"), at("endTimeUnixNano"));
+        assert!(from.is_some_and(|from| from > 0) && from <= to, "{span}");
+    }
+    assert!(!holds_null(export), "{export}");
+}
+
+fn holds_null(value: &Value) -> bool {
+    match value {
+        Value::Array(all) => all.iter().any(holds_null),
+        Value::Object(all) => all.values().any(holds_null),
+        other => other.is_null(),
+    }
 }
 
 /// Bytes that are read one after another, each a choice; zeros when they are used up.

@@ -4,6 +4,8 @@ use std::collections::HashMap;
 use std::fs;
 use std::time::Duration;
 
+use rydes::core::RfqId;
+use rydes::core::trace_ids::traceparent;
 use serde_json::{Value, json};
 
 use super::{events, folder, run};
@@ -47,6 +49,7 @@ fn a_program_gets_the_message_and_its_own_environment() {
         ("RYDES_PROVIDER", "acme"),
         ("RYDES_RFQ_ID", "a b/\u{e9}"),
         ("RYDES_STACK", &stack.name),
+        ("TRACEPARENT", &traceparent(&RfqId::parse("a b/\u{e9}").expect("valid"), "acme")),
     ];
     for (name, value) in expected {
         assert_eq!(seen.get(name), Some(&value), "{name}: {environment}");

@@ -7,6 +7,7 @@ mod ends;
 mod examples;
 mod pages;
 mod programs;
+mod traces;
 mod trial;
 
 use std::fs;

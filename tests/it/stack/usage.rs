@@ -147,6 +147,15 @@ fn the_original_answers_form_is_for_quotes_alone() {
 }
 
 #[test]
+fn the_form_of_collectors_is_for_a_trace_alone() {
+    for command in ["setup", "quotes", "serve", "submit --from A --to B"] {
+        let refused = rydes(&format!("{command} --output otlp")).run().exits(2);
+        says(&refused, "error: `--output otlp` is for `rydes trace` alone");
+        assert_eq!(refused.stdout, "");
+    }
+}
+
+#[test]
 fn quiet_says_nothing_but_the_answer() {
     let stack = Stack::new();
     let setup = stack.run("setup --providers 1 --quiet").exits(0);

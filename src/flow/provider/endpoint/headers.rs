@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
 /// Headers that the client sets itself, and those that would change how bodies are read.
-const RESERVED: [&str; 11] = [
+const RESERVED: [&str; 12] = [
     "accept-encoding",
     "connection",
     "content-encoding",
@@ -19,6 +19,7 @@ const RESERVED: [&str; 11] = [
     "host",
     "idempotency-key",
     "te",
+    "traceparent",
     "transfer-encoding",
     "upgrade",
 ];
@@ -123,6 +124,7 @@ mod tests {
             ("Name: sec\u{7f}ret", "line 1: not a valid header value"),
             ("Host: secret", "line 1: `host` is set by rydes"),
             ("Rydes-Attempt: secret", "line 1: `rydes-attempt` is set by rydes"),
+            ("Traceparent: secret", "line 1: `traceparent` is set by rydes"),
             ("idempotency-key: secret", "line 1: `idempotency-key` is set by rydes"),
         ] {
             assert_eq!(parsed(text).expect_err(text), problem);

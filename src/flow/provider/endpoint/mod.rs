@@ -179,6 +179,7 @@ impl EndpointService {
         let request = request
             .header(CONTENT_TYPE, "application/json")
             .header("Idempotency-Key", self.key(inquiry))
+            .header("traceparent", self.context.traceparent(inquiry))
             .headers(self.facts(inquiry))
             .headers(self.headers.current(&*self.context.log()))
             .body(inquiry.body.to_owned());

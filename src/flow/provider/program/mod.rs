@@ -72,7 +72,9 @@ impl ProgramService {
         let facts = self.context.facts(inquiry);
         // A variable cannot hold a zero byte; the message on stdin can.
         let facts = facts.into_iter().filter(|(_, value)| !value.contains('\0'));
-        let facts = facts.map(|(name, value)| (variable_name(name), value)).collect();
+        let facts = facts.map(|(name, value)| (variable_name(name), value));
+        let trace = ("TRACEPARENT".to_owned(), self.context.traceparent(inquiry));
+        let facts = facts.chain([trace]).collect();
         let process = match self.start(inquiry, facts).await {
             Ok(process) => process,
             Err(error) => return AttemptOutcome::retry(format!("cannot be started: {error}")),
