@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -23,7 +24,7 @@ use crate::consumer::{Trouble, Troubles, retry_transient};
 use crate::core::RequestRow;
 use crate::error::{Error, Result, exit};
 use crate::flow::draft::DEADLINE;
-use crate::serve::{self, Commands, Finder, Hosts, Reporter, ServeEvent};
+use crate::serve::{self, Commands, Finder, Hosts, Reporter, ServeEvent, TokenFile};
 use crate::settings::{Backend, Settings, quoted};
 use crate::terminal::{Format, Output};
 use crate::view::count_of;
@@ -33,11 +34,20 @@ const LISTEN: &str = "127.0.0.1:8080";
 /// How often the newest RFQs submitted through it are remembered.
 const REMEMBER: Duration = Duration::from_millis(500);
 
+/// Who may use the server.
+#[derive(Debug, Clone, Copy)]
+enum Access {
+    /// Anyone who can reach it.
+    Open,
+    /// Those who have its token.
+    Token,
+}
+
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   rydes serve                            then open http://127.0.0.1:8080/
   rydes serve --listen 127.0.0.1:0       any free port; it is printed
-  rydes serve --listen 0.0.0.0:8080 --host rides.example
+  rydes serve --listen 0.0.0.0:8080 --host rides.example --token-file token
 
   curl -X POST http://127.0.0.1:8080/submit-instant-ride-rfq \\
        -d '{\"from\": \"Frankfurt\", \"to\": \"Las Vegas\", \"customer\": \"cmr\"}'
@@ -46,8 +56,8 @@ const REMEMBER: Duration = Duration::from_millis(500);
   curl -N http://127.0.0.1:8080/rfqs/ID/events                     each change
   curl http://127.0.0.1:8080/readyz                                also /healthz")]
 pub(super) struct Command {
-    /// Address and port to listen on. No authentication: anyone who can reach it can
-    /// submit, read and end RFQs
+    /// Address and port to listen on. Without --token-file, anyone who can reach it can submit,
+    /// read and end RFQs
     #[arg(long, value_name = "ADDRESS:PORT", default_value = LISTEN)]
     listen: String,
     /// Deadline of requests that name none, 10ms to 24h [default: 15s]
@@ -57,18 +67,24 @@ pub(super) struct Command {
     /// addresses always work, and `localhost` works while only this machine can connect
     #[arg(long = "host", value_name = "NAME", value_parser = Hosts::name)]
     hosts: Vec<String>,
+    /// File whose first line is a token of at least 16 characters, read again when it changes. Every
+    /// route but health, /metrics and the page then requires `Authorization: Bearer TOKEN`
+    #[arg(long, value_name = "FILE")]
+    token_file: Option<PathBuf>,
 }
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let output = &context.output;
     let settings = context.settings()?;
+    let token = command.token_file.clone().map(|file| token(output, file)).transpose()?;
     let listener = bind(&command.listen).await?;
     let at = listener.local_addr().map_err(Error::system)?;
     let aws = context.connect(&settings).await?;
     // Without the stack, the run fails before it prints anything.
     let topic = Box::pin(retry_transient(async || aws.topic().await));
     context.visibly("looking for the stack", topic).await?;
-    greet(output, &aws, at);
+    let access = if token.is_some() { Access::Token } else { Access::Open };
+    greet(output, &aws, at, access);
     let served = Arc::new(Served::default());
     let recent = Recent::of(&aws, env);
     let stop = context.shutdown.part();
@@ -86,6 +102,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
             deadline: command.deadline.unwrap_or(DEADLINE),
             commands: is_private.then(|| Arc::new(commands(&settings, &command, at))),
             find: is_private.then(|| finder(&aws, &settings)),
+            token,
             hosts: Hosts::new(command.hosts, Some(at.ip())),
         },
         &stop,
@@ -106,6 +123,19 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     served.remember(output, &recent).await;
     served.summary(output, &aws);
     ended.map(|()| exit::DONE)
+}
+
+/// The token of a file. It is read before the server listens.
+fn token(output: &Output, file: PathBuf) -> Result<Arc<TokenFile>> {
+    let shown = file.display().to_string();
+    let token = TokenFile::read(file).map_err(|problem| {
+        Error::invalid(format!("`--token-file`: {problem}"))
+            .hint("a new token: (umask 077; head -c 24 /dev/urandom | base64 > FILE)")
+    })?;
+    if token.is_public() {
+        output.warning(&format!("every user of this machine can read {shown}: chmod o-r {shown}"));
+    }
+    Ok(Arc::new(token))
 }
 
 /// The command lines that the page shows.
@@ -133,6 +163,9 @@ impl Command {
         let listen = if is_any { at.to_string() } else { self.listen.clone() };
         if listen != LISTEN {
             _ = write!(line, " --listen {}", quoted(&listen));
+        }
+        if let Some(file) = &self.token_file {
+            _ = write!(line, " --token-file {}", quoted(&file.to_string_lossy()));
         }
         for host in &self.hosts {
             _ = write!(line, " --host {host}");
@@ -187,13 +220,17 @@ async fn bind(listen: &str) -> Result<TcpListener> {
     })
 }
 
-fn greet(output: &Output, aws: &Aws, at: SocketAddr) {
+fn greet(output: &Output, aws: &Aws, at: SocketAddr, access: Access) {
     output.note(&aws.target_line());
     let beyond = !at.ip().is_loopback();
-    if beyond {
-        output.warning(&format!(
+    match access {
+        Access::Open if beyond => output.warning(&format!(
             "no authentication: anyone who can reach {at} can submit, read and end RFQs"
-        ));
+        )),
+        Access::Token if beyond => output.note(
+            "the token and all answers travel over plain HTTP: put a proxy that ends TLS in front",
+        ),
+        Access::Open | Access::Token => {}
     }
     let url = format!("http://{at}");
     match output.format {
@@ -308,15 +345,16 @@ mod tests {
     #[test]
     fn the_page_repeats_what_was_typed() {
         let line = |listen: &str, hosts: &[&str], deadline: Option<Duration>| {
+            let token_file = hosts.contains(&"b").then(|| PathBuf::from("my token"));
             let hosts = hosts.iter().map(|host| (*host).to_owned()).collect();
-            let command = Command { listen: listen.to_owned(), deadline, hosts };
+            let command = Command { listen: listen.to_owned(), deadline, hosts, token_file };
             command.line("127.0.0.1:4000".parse().expect("an address"))
         };
         assert_eq!(line(LISTEN, &[], None), "serve");
         assert_eq!(line("127.0.0.1:0", &[], None), "serve --listen 127.0.0.1:4000");
         assert_eq!(
             line("localhost:4000", &["a.example", "b"], Some(Duration::from_millis(1_500))),
-            "serve --listen localhost:4000 --host a.example --host b --deadline 1500ms"
+            "serve --listen localhost:4000 --token-file \"my token\" --host a.example --host b --deadline 1500ms"
         );
         assert_eq!(line(LISTEN, &[], Some(Duration::from_secs(90))), "serve --deadline 90s");
     }

@@ -8,6 +8,7 @@ mod hosts;
 mod page;
 mod routes;
 mod submitter;
+mod token;
 mod unread;
 mod watches;
 
@@ -28,6 +29,7 @@ use crate::shutdown::{Stage, StopSignal};
 pub use hosts::Hosts;
 use routes::Readiness;
 use submitter::Submitter;
+pub use token::TokenFile;
 use watches::Watches;
 
 /// Time limit for open requests after a stop.
@@ -78,6 +80,8 @@ pub struct ServeSettings {
     /// For an RFQ that names no deadline.
     pub deadline: Duration,
     pub hosts: Hosts,
+    /// The token that requests must have; without one, anyone may do everything.
+    pub token: Option<Arc<TokenFile>>,
     /// Command lines that the page and the errors show; `None` where others than this machine's users may see them.
     pub commands: Option<Arc<Commands>>,
     /// Finds the RFQ whose id begins like this. Without it, only a whole id is found.

@@ -9,6 +9,7 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, Request, State};
 use axum::http::header::CONTENT_LENGTH;
 use axum::http::{HeaderMap, StatusCode};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bytes::{Bytes, BytesMut};
@@ -22,7 +23,7 @@ use super::answer::{Problem, json_answer, kind, submitted};
 use super::events::{self, END, Follower};
 use super::submitter::CLIENT_LIMIT;
 use super::watches::{LONGEST_LINGER, Latest};
-use super::{AppState, Operation, page, tell};
+use super::{AppState, Operation, page, tell, token};
 use crate::aws::Topic;
 use crate::core::text::compact_json;
 use crate::core::{RfqId, parse_duration, show_duration};
@@ -66,6 +67,7 @@ pub(super) fn router(state: Arc<AppState>) -> Router {
         .method_not_allowed_fallback(async || {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this route does not support this method")
         })
+        .layer(from_fn_with_state(Arc::clone(&state), token::require))
         .with_state(state)
 }
 

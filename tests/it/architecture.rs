@@ -44,7 +44,7 @@ const OUTSIDE: [(&str, &[&str]); 33] = [
     ),
     ("rustls", &["aws", "flow::provider::endpoint"]),
     ("serde", &["cli", "core", "serve"]),
-    ("sha2", &["aws", "core", "flow", "tools"]),
+    ("sha2", &["aws", "core", "flow", "serve", "tools"]),
     ("tar", &["tools"]),
     ("textwrap", &["view"]),
     ("thiserror", &["aws", "error", "tools"]),
