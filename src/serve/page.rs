@@ -18,11 +18,13 @@ pub(super) async fn html() -> Response {
 }
 
 /// The files that the page loads.
-pub(super) const FILES: [(&str, &str, &str); 7] = [
+pub(super) const FILES: [(&str, &str, &str); 9] = [
     ("/page.css", "text/css; charset=utf-8", include_str!("page/page.css")),
     ("/page.js", SCRIPT, include_str!("page/page.js")),
     ("/rfq.js", SCRIPT, include_str!("page/rfq.js")),
     ("/server.js", SCRIPT, include_str!("page/server.js")),
+    ("/stream.js", SCRIPT, include_str!("page/stream.js")),
+    ("/token.js", SCRIPT, include_str!("page/token.js")),
     ("/chart.js", SCRIPT, include_str!("page/chart.js")),
     ("/words.js", SCRIPT, include_str!("page/words.js")),
     ("/icon.svg", "image/svg+xml", include_str!("page/icon.svg")),

@@ -1,6 +1,8 @@
 // One RFQ as its events tell it. Prices stay the texts that came, since numbers here would lose digits.
 import { growBars, renderChart } from "./chart.js";
 import { ask, isSilence, kindOf, kindOfLoss, serverTrouble } from "./server.js";
+import { open } from "./stream.js";
+import { isLocked } from "./token.js";
 import { about, announce, at, element, name, show, shown, trouble } from "./words.js";
 
 const LINGER = "30s";
@@ -55,40 +57,41 @@ export const follow = (id) => {
 export const listen = () => {
   stop();
   const { id } = followed;
-  const stream = new EventSource(`${path(id)}/events?linger=${LINGER}`);
-  followed.stream = stream;
-  followed.quietMs = 0;
   // Until the first news after each connection, what was wrong before may still be.
   let isNew = true;
-  const hear = (event, take) =>
-    stream.addEventListener(event, ({ data }) => {
-      if (followed.stream !== stream) return;
-      clearTimeout(followed.again);
-      followed.again = null;
-      followed.quietMs = 0;
-      if (event === "beat") return;
-      take(JSON.parse(data));
-      isNew = event === "clock";
-    });
-  const take = (state) => {
+  const change = (state) => {
     if (isNew) back();
     render(state);
   };
-  hear("clock", ({ now }) => (followed.ahead = Date.parse(now) - Date.now()));
-  hear("beat");
-  hear("change", take);
-  hear("trouble", ({ error, kind }) => (error ? away(kind) : back()));
-  hear("end", (state) => {
-    followed.over = true;
-    stop();
-    take(state);
-  });
-  stream.addEventListener("error", () => {
+  const takes = {
+    clock: ({ now }) => (followed.ahead = Date.parse(now) - Date.now()),
+    change,
+    trouble: ({ error, kind }) => (error ? away(kind) : back()),
+    end: (state) => {
+      followed.over = true;
+      stop();
+      change(state);
+    },
+  };
+  const hear = (event, data) => {
     if (followed.stream !== stream) return;
-    if (stream.readyState === EventSource.CLOSED) explain(id, stream);
+    clearTimeout(followed.again);
+    followed.again = null;
+    followed.quietMs = 0;
+    // A beat says no more.
+    if (!Object.hasOwn(takes, event)) return;
+    takes[event](JSON.parse(data));
+    isNew = event === "clock";
+  };
+  const lost = () => {
+    if (followed.stream !== stream) return;
+    if (stream.state === "closed") explain(id, stream);
     // One that comes back at once is worth no word.
     else followed.again ??= setTimeout(() => away("server"), AGAIN_MS);
-  });
+  };
+  const stream = open(`${path(id)}/events?linger=${LINGER}`, hear, lost);
+  followed.stream = stream;
+  followed.quietMs = 0;
 };
 
 // A refused stream does not say why; the same question without a stream does.
@@ -107,14 +110,14 @@ const explain = async (id, stream) => {
   followed.again = setTimeout(listen, AGAIN_MS);
 };
 
-// Counts how long the stream has been quiet. One that was refused is not waited for.
+// Counts how long the stream has been quiet. One that was refused, or has no token yet, is not waited for.
 let looked = performance.now();
 const watch = () => {
   const { stream } = followed;
   const now = performance.now();
   const passed = Math.min(now - looked, TICK_MOST_MS);
   looked = now;
-  if (!stream || stream.readyState === EventSource.CLOSED) return;
+  if (!stream || stream.state === "closed" || isLocked()) return;
   followed.quietMs += passed;
   if (followed.quietMs >= SILENT_MS) doubt(stream);
 };
@@ -122,11 +125,11 @@ const watch = () => {
 // A stream that was quiet for too long: the server is suspended, or the connection is dead.
 const doubt = async (stream) => {
   followed.quietMs = 0;
-  const { readyState } = stream;
+  const { state } = stream;
   let kind = "silent";
   // A stream begins once the RFQ has been read: until then, the backend may be what is slow.
-  if (readyState === EventSource.CONNECTING) kind = (await serverTrouble()) ?? "backend";
-  if (followed.stream !== stream || stream.readyState !== readyState) return;
+  if (state === "connecting") kind = (await serverTrouble()) ?? "backend";
+  if (followed.stream !== stream || stream.state !== state) return;
   away(kind);
   if (kind !== "silent") return;
   stop();

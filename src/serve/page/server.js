@@ -1,4 +1,6 @@
-// Questions to the server. Each has a limit: a suspended server accepts connections and never answers.
+// Questions to the server. Each has a limit: a suspended server accepts connections and never answers. The time that
+// a user takes to enter a token does not count.
+import { authorized } from "./token.js";
 
 // After this long without an answer, the page checks whether the server itself still responds.
 const SLOW_MS = 8000;
@@ -7,8 +9,11 @@ const ALIVE_MS = 4000;
 // The longest wait for an answer, with room for what the server tries again.
 const LONGEST_MS = 30_000;
 
+export const ask = (address, options) =>
+  authorized((token) => limited(address, { ...options, headers: { ...options?.headers, ...token } }));
+
 // Fetches, and fails with a `TimeoutError` once a check of the server fails or the limit has passed.
-export const ask = async (address, options) => {
+const limited = async (address, options) => {
   const silent = new AbortController();
   const look = setTimeout(async () => {
     if (await serverTrouble()) silent.abort(new DOMException("the server is silent", "TimeoutError"));

@@ -182,6 +182,8 @@ fn the_page_may_load_nothing_from_elsewhere() {
         ("/page.js", "text/javascript; charset=utf-8"),
         ("/rfq.js", "text/javascript; charset=utf-8"),
         ("/server.js", "text/javascript; charset=utf-8"),
+        ("/stream.js", "text/javascript; charset=utf-8"),
+        ("/token.js", "text/javascript; charset=utf-8"),
         ("/chart.js", "text/javascript; charset=utf-8"),
         ("/words.js", "text/javascript; charset=utf-8"),
         ("/page.css", "text/css; charset=utf-8"),
