@@ -6,4 +6,5 @@ mod events;
 mod load;
 mod page;
 mod routes;
+pub(crate) mod token;
 mod trouble;

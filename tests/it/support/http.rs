@@ -134,6 +134,14 @@ pub fn post(url: &str, body: &str, headers: &[(&str, &str)]) -> Answer {
     answer(request.send(body))
 }
 
+/// Asks with any method and no body.
+pub fn ask(method: &str, url: &str, headers: &[(&str, &str)]) -> Answer {
+    let request = http::Request::builder().method(method).uri(url);
+    let request =
+        headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+    answer(agent().run(request.body(()).expect("a request")))
+}
+
 /// Deletes a URL.
 pub fn delete(url: &str) -> Answer {
     answer(agent().delete(url).call())

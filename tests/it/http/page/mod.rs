@@ -6,6 +6,7 @@ mod chart;
 mod commands;
 mod forms;
 mod looks;
+mod token;
 
 use serde_json::{Value, json};
 
