@@ -6,7 +6,7 @@ use aws_sdk_sqs::config::http::HttpResponse;
 use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use tokio::time::sleep;
 
-use super::error::is_throttled;
+use super::watch::is_throttled;
 use crate::consumer::Effect;
 
 const ATTEMPTS: u32 = 3;

@@ -6,6 +6,7 @@ use aws_sdk_sqs::error::{ProvideErrorMetadata, SdkError};
 use super::Aws;
 use super::connect::ATTEMPT_TIMEOUT;
 use super::failure::{asked, words};
+use super::watch::is_throttled;
 use crate::consumer::{Effect, Entries, Refusal};
 use crate::error::{Error, Permanence};
 
@@ -186,13 +187,6 @@ impl Aws {
 /// are well-formed, so nothing else can be wrong with them.
 pub(super) fn is_about_region(code: &str, message: Option<&str>) -> bool {
     code == "InvalidParameter" && message.is_some_and(|message| message.contains("TopicArn"))
-}
-
-/// Whether a code means too many requests, or too many messages in flight.
-pub(super) fn is_throttled(code: &str) -> bool {
-    ["Throttl", "TooManyRequests", "RequestLimitExceeded", "ThroughputExceeded", "OverLimit"]
-        .iter()
-        .any(|word| code.contains(word))
 }
 
 /// Whether every other statement would fail with this code too.

@@ -1,14 +1,19 @@
 //! Counts the requests that go out, retries included, with what they bring and what they cost.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use aws_sdk_dynamodb::types::ConsumedCapacity;
-use aws_sdk_sqs::config::interceptors::BeforeTransmitInterceptorContextRef;
+use aws_sdk_sqs::config::interceptors::{
+    BeforeTransmitInterceptorContextRef, FinalizerInterceptorContextRef,
+};
 use aws_sdk_sqs::config::{ConfigBag, Intercept, RuntimeComponents};
 use aws_sdk_sqs::error::BoxError;
 use aws_smithy_runtime_api::client::interceptors::dyn_dispatch_hint;
 use aws_smithy_runtime_api::client::orchestrator::Metadata;
+
+use super::watch::{Attempt, RequestWatcher};
 
 /// List prices of us-east-1 in dollars, without the free tier, as of November 2026. This one is for a million SQS
 /// requests to standard queues, <https://aws.amazon.com/sqs/pricing/>
@@ -21,8 +26,11 @@ const WRITE_MILLION: f64 = 0.625;
 const READ_MILLION: f64 = 0.125;
 
 /// Counts requests by operation. Cheap to clone; clones count together.
-#[derive(Debug, Clone, Default)]
-pub struct Meter(Arc<Mutex<Usage>>);
+#[derive(Clone, Default)]
+pub struct Meter {
+    usage: Arc<Mutex<Usage>>,
+    watcher: Arc<OnceLock<RequestWatcher>>,
+}
 
 /// The usage between two readings of a meter.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -125,6 +133,11 @@ fn real(count: u64) -> f64 {
 }
 
 impl Meter {
+    /// Reports each further attempt at a request to this watcher. Only the first watcher is kept.
+    pub fn watch(&self, watcher: RequestWatcher) {
+        _ = self.watcher.set(watcher);
+    }
+
     /// The usage so far.
     pub fn usage(&self) -> Usage {
         self.lock().clone()
@@ -150,7 +163,7 @@ impl Meter {
     }
 
     fn lock(&self) -> MutexGuard<'_, Usage> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.usage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -168,9 +181,33 @@ impl Intercept for Meter {
     ) -> Result<(), BoxError> {
         if let Some(call) = config.load::<Metadata>() {
             let operation = format!("{}.{}", call.service().to_lowercase(), call.name());
+            let watched = self.watcher.get().map(|it| Attempt::begin(operation.clone(), it));
             *self.lock().requests.entry(operation).or_default() += 1;
+            if let Some(attempt) = watched {
+                config.interceptor_state().store_put(attempt);
+            }
         }
         Ok(())
+    }
+
+    fn read_after_attempt(
+        &self,
+        context: &FinalizerInterceptorContextRef<'_>,
+        _components: &RuntimeComponents,
+        config: &mut ConfigBag,
+    ) -> Result<(), BoxError> {
+        if self.watcher.get().is_some()
+            && let Some(attempt) = config.get_mut_from_interceptor_state::<Attempt>()
+        {
+            attempt.end(context);
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Meter {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_tuple("Meter").field(&self.usage).finish()
     }
 }
 
