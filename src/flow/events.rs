@@ -103,6 +103,11 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// A request whose answer is a failure is among the dead letters.
+    Buried {
+        /// The provider whose copy it was.
+        provider: ProviderName,
+    },
     /// The provider no longer has the request in hand.
     Finished {
         /// The provider.
@@ -123,6 +128,8 @@ pub enum Event {
         answer: Answer,
         /// Whether it is the first answer or replaced one of a lower rank.
         how: Gathered,
+        /// The time from `sent-at` to `gathered-at`, if the former is known.
+        took: Option<Duration>,
     },
     /// A reply was refused and went to the dead letters.
     Refused {

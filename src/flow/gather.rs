@@ -198,12 +198,14 @@ impl Gatherer {
         };
         let (responder, id, answer) =
             (reply.responder.clone(), reply.id.clone(), reply.answer.clone());
+        let gathered_at = Timestamp::now();
+        let took = message.sent_at.map(|sent| gathered_at.saturating_since(sent));
         let row = AnswerRow {
             details: reply.details,
             received_at: reply.received_at,
             answered_at: reply.answered_at,
             sent_at: message.sent_at,
-            gathered_at: Some(Timestamp::now()),
+            gathered_at: Some(gathered_at),
             ..AnswerRow::new(reply.responder, reply.answer)
         };
         match self.rows.submit(Insert { id: reply.id, row, ride, kept: self.rules.kept() }).await {
@@ -213,7 +215,7 @@ impl Gatherer {
                     Inserted::Replaced => Gathered::Replacing,
                     Inserted::Duplicate => Gathered::Duplicate,
                 };
-                (self.sink)(Event::Gathered { responder, id, answer, how });
+                (self.sink)(Event::Gathered { responder, id, answer, how, took });
                 Verdict::Done
             }
             Err(refusal) if refusal.permanence == Permanence::Permanent => {

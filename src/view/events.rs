@@ -85,7 +85,7 @@ fn text(event: &Event, clock: &str) -> Option<String> {
         Event::Unreadable { provider, reason } => {
             format!("{clock} dead letter of {provider}: {}", printable(reason))
         }
-        Event::Gathered { responder, id, answer, how } => {
+        Event::Gathered { responder, id, answer, how, .. } => {
             let word = match how {
                 Gathered::First => "gathered",
                 Gathered::Replacing => "replaced",
@@ -104,9 +104,10 @@ fn text(event: &Event, clock: &str) -> Option<String> {
             format!("{clock} trouble   {}: {}", printable(subject), printable(reason))
         }
         // What a provider says for its owner is printed in every view.
-        Event::Said { .. } | Event::Finished { .. } | Event::Trouble(Trouble::Abandoned { .. }) => {
-            return None;
-        }
+        Event::Said { .. }
+        | Event::Buried { .. }
+        | Event::Finished { .. }
+        | Event::Trouble(Trouble::Abandoned { .. }) => return None,
     })
 }
 
@@ -175,7 +176,7 @@ pub fn document(event: &Event, at: Timestamp) -> Option<Value> {
         Event::Unreadable { provider, reason } => {
             json!({"event": "unreadable", "provider": provider.as_str(), "reason": reason})
         }
-        Event::Gathered { responder, id, answer: said, how } => {
+        Event::Gathered { responder, id, answer: said, how, .. } => {
             let event = match how {
                 Gathered::First => "gathered",
                 Gathered::Replacing => "replaced",
@@ -193,7 +194,9 @@ pub fn document(event: &Event, at: Timestamp) -> Option<Value> {
         Event::Trouble(Trouble::Entry { subject, reason }) => {
             json!({"event": "failed-entry", "subject": subject, "reason": reason})
         }
-        Event::Finished { .. } | Event::Trouble(Trouble::Abandoned { .. }) => return None,
+        Event::Buried { .. }
+        | Event::Finished { .. }
+        | Event::Trouble(Trouble::Abandoned { .. }) => return None,
     };
     line["at"] = json!(at);
     Some(line)

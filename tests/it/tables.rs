@@ -437,7 +437,13 @@ fn tally() -> Tally {
         },
         Event::Finished { provider: provider(1) },
         Event::Received { provider: provider(2), id: id(), count: 1 },
-        Event::Gathered { responder: simulated(1), id: id(), answer: quoted, how: Gathered::First },
+        Event::Gathered {
+            responder: simulated(1),
+            id: id(),
+            answer: quoted,
+            how: Gathered::First,
+            took: None,
+        },
     ] {
         tally.count(&event, at(0));
     }
@@ -459,6 +465,7 @@ fn workers_count_each_request_once() {
         id: id(),
         answer: Answer::Quote(Price::whole(16)),
         how: Gathered::Duplicate,
+        took: None,
     };
     tally.count(&duplicate, at(0));
     let late = Event::Answered {

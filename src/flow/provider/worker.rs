@@ -159,7 +159,9 @@ impl Worker {
             return unsent;
         }
         let cause = Cause { reason: &reason, source: &self.queue, attempts };
-        self.dead_letter(delivery.message, delivery.seat, cause, || {}).await
+        let (sink, provider) = (Arc::clone(&self.sink), self.provider.clone());
+        let report = move || sink(Event::Buried { provider: provider.clone() });
+        self.dead_letter(delivery.message, delivery.seat, cause, report).await
     }
 
     /// Sends an answer, with what a fault makes of it. The request is done once the response queue has confirmed

@@ -328,6 +328,7 @@ mod tests {
             id: id.clone(),
             answer: Answer::Quote(Price::whole(1)),
             how,
+            took: None,
         };
         let counts = || {
             let counts = tracker.counts();

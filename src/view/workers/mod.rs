@@ -203,7 +203,10 @@ impl Tally {
             Event::Trouble(Trouble::Over { subject } | Trouble::Abandoned { subject }) => {
                 self.troubles.retain(|standing| standing.subject != *subject);
             }
-            Event::Said { .. } | Event::AttemptFailed { .. } | Event::Left { .. } => {}
+            Event::Said { .. }
+            | Event::AttemptFailed { .. }
+            | Event::Buried { .. }
+            | Event::Left { .. } => {}
         }
     }
 
