@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
-use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use clap::Args;
 use serde_json::json;
-use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
+use super::listen::bind;
 use super::recent::REMEMBERED;
 use super::recent::Recent;
 use super::remedies::remedies_for_others;
@@ -24,6 +24,7 @@ use crate::consumer::{Trouble, Troubles, retry_transient};
 use crate::core::RequestRow;
 use crate::error::{Error, Result, exit};
 use crate::flow::draft::DEADLINE;
+use crate::measures::ServerMeasures;
 use crate::serve::{self, Commands, Finder, Hosts, Reporter, ServeEvent, TokenFile};
 use crate::settings::{Backend, Settings, quoted};
 use crate::terminal::{Format, Output};
@@ -54,7 +55,7 @@ enum Access {
   curl http://127.0.0.1:8080/query-instant-ride-rfq/ID
   curl http://127.0.0.1:8080/query-instant-ride-rfq/ID?view=full   all fields
   curl -N http://127.0.0.1:8080/rfqs/ID/events                     each change
-  curl http://127.0.0.1:8080/readyz                                also /healthz")]
+  curl http://127.0.0.1:8080/readyz                                also /healthz, /metrics")]
 pub(super) struct Command {
     /// Address and port to listen on. Without --token-file, anyone who can reach it can submit,
     /// read and end RFQs
@@ -77,9 +78,10 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let output = &context.output;
     let settings = context.settings()?;
     let token = command.token_file.clone().map(|file| token(output, file)).transpose()?;
-    let listener = bind(&command.listen).await?;
+    let listener = bind("--listen", &command.listen).await?;
     let at = listener.local_addr().map_err(Error::system)?;
     let aws = context.connect(&settings).await?;
+    let measures = Arc::new(ServerMeasures::of(&aws));
     // Without the stack, the run fails before it prints anything.
     let topic = Box::pin(retry_transient(async || aws.topic().await));
     context.visibly("looking for the stack", topic).await?;
@@ -104,6 +106,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
             find: is_private.then(|| finder(&aws, &settings)),
             token,
             hosts: Hosts::new(command.hosts, Some(at.ip())),
+            measures,
         },
         &stop,
         reporter(output, &served),
@@ -191,32 +194,6 @@ fn finder(aws: &Aws, settings: &Settings) -> Finder {
     Arc::new(move |typed| {
         let (aws, settings) = (aws.clone(), settings.clone());
         Box::pin(async move { Recent::of(&aws, env).find(Some(&typed), &settings).await })
-    })
-}
-
-/// Listens at an address, or at the first usable address of a name.
-async fn bind(listen: &str) -> Result<TcpListener> {
-    // A port alone is on `127.0.0.1`.
-    let typed = match listen.parse::<u16>() {
-        Ok(port) => format!("127.0.0.1:{port}"),
-        Err(_) => listen.to_owned(),
-    };
-    let addresses = tokio::task::spawn_blocking(move || {
-        typed.to_socket_addrs().map(Iterator::collect::<Vec<SocketAddr>>)
-    });
-    let addresses = addresses.await.map_err(|panic| Error::other("no address").because(panic))?;
-    let addresses = addresses.map_err(|error| {
-        let problem = format!("`--listen {listen}`: an address and a port, as in 127.0.0.1:8080");
-        Error::invalid(problem).because(error)
-    })?;
-    TcpListener::bind(addresses.as_slice()).await.map_err(|error| {
-        let taken = error.kind() == std::io::ErrorKind::AddrInUse;
-        let error = Error::other(format!("cannot listen at {listen}")).because(error);
-        if taken {
-            error.hint("another port: --listen 127.0.0.1:0 takes any free one")
-        } else {
-            error
-        }
     })
 }
 
@@ -326,7 +303,7 @@ fn reporter(output: &Output, served: &Arc<Served>) -> Reporter {
         if let Some(news) = served.count(&report) {
             output.note(&news);
         }
-        if let ServeEvent::Answered { method, path, status, took } = &report {
+        if let ServeEvent::Answered { method, path, status, took, .. } = &report {
             output.detail(&format!("{method} {path} {status} {} ms", took.as_millis()));
             if output.format == Format::Jsonl {
                 let took = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);

@@ -8,6 +8,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, interval, sleep};
 
 use super::Context;
+use super::scrapes::{ScrapeListener, Scrapes};
 use crate::aws::{Aws, MAX_WAIT};
 use crate::consumer::{ConsumeOptions, Trouble, Troubles};
 use crate::core::{Timestamp, parse_duration, show_duration};
@@ -55,6 +56,10 @@ pub(super) struct Common {
     /// How long the rules of the stack count before they are read again, 1s to 1h
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = rules_age, hide = true)]
     rules_age: Duration,
+    /// Address and port where Prometheus reads this process's metrics, as in 127.0.0.1:9464; `:9464` is
+    /// on all addresses. No authentication
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    metrics: Option<String>,
     /// Exit when stdin closes
     #[arg(long, hide = true)]
     tied: bool,
@@ -111,6 +116,11 @@ impl Common {
         ProviderPlan { served, poll_wait, visibility, drain: IN_FLIGHT }
     }
 
+    /// Listens where `--metrics` says.
+    pub(super) async fn scrapes(&self) -> Result<Option<ScrapeListener>> {
+        ScrapeListener::open(self.metrics.as_deref()).await
+    }
+
     pub(super) fn gathering(&self, settings: &Settings) -> gather::ConsumerSettings {
         let (concurrency, visibility) = (GATHER_CONCURRENCY, self.visibility);
         let options = ConsumeOptions { concurrency, visibility, drain: IN_FLIGHT };
@@ -137,19 +147,21 @@ struct LiveTable {
     made_room: Notify,
 }
 
-/// Runs until a signal, then drains.
+/// Runs until a signal, then drains. `scrapes` are answered meanwhile.
 pub(super) async fn run(
     context: &Context,
     settings: &Settings,
     aws: &Aws,
     plan: &WorkerPlan,
     common: &Common,
+    scrapes: Option<Scrapes>,
 ) -> Result<u8> {
     let output = &context.output;
     let served = plan.providers.as_ref().map_or(&[][..], |providers| &providers.served);
     let tally = Arc::new(Mutex::new(Tally::of(served)));
     let view = WorkerView::of(output, common.progress);
     greet(output, settings, aws, plan);
+    let measured = scrapes.map(|scrapes| scrapes.begin(output, aws, plan));
     // A stop from inside is no signal: the user's first Ctrl-C still drains.
     let stop = &context.shutdown.part();
     if common.tied {
@@ -160,6 +172,7 @@ pub(super) async fn run(
         made_room: Notify::new(),
     });
     let sink = sink(context, view, &tally, &live);
+    let sink = measured.as_ref().map_or(Arc::clone(&sink), |measured| measured.beside(sink));
     let ended = tokio::select! {
         ended = workers::run(aws, plan, stop, &sink) => ended,
         () = draw(context, plan, &tally, &live, stop) => Ok(()),
@@ -172,6 +185,9 @@ pub(super) async fn run(
         }
     };
     drop(lock(&live.live).take());
+    if let Some(measured) = measured {
+        measured.end().await;
+    }
     sum_up(context, aws, consumer(plan), view, &lock(&tally));
     ended.map(|()| exit::DONE)
 }

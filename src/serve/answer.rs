@@ -24,6 +24,11 @@ pub(super) fn json_answer(status: StatusCode, body: String) -> Response {
     response
 }
 
+/// `GET /healthz`: 200 while the process serves.
+pub(super) async fn health() -> Response {
+    json_answer(StatusCode::OK, r#"{"status":"up"}"#.into())
+}
+
 /// `{"rfq-id": "..."}`, with the spaces of Python's `json`.
 pub(super) fn submitted(id: &RfqId) -> Response {
     let id = compact_json(&id.as_str());

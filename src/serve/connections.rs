@@ -112,8 +112,9 @@ async fn attend(
                 Err(problem) => problem.into_response(),
             };
             add_headers(response.headers_mut());
+            let (route, took) = (response.extensions_mut().remove(), began.elapsed());
             let status = response.status().as_u16();
-            report(ServeEvent::Answered { method, path, status, took: began.elapsed() });
+            report(ServeEvent::Answered { method, path, route, status, took });
             Ok::<_, std::convert::Infallible>(response)
         }
     });

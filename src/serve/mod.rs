@@ -7,6 +7,7 @@ mod events;
 mod hosts;
 mod page;
 mod routes;
+mod scrapes;
 mod submitter;
 mod token;
 mod unread;
@@ -15,6 +16,7 @@ mod watches;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::MatchedPath;
 use futures_util::future::BoxFuture;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -25,13 +27,17 @@ use crate::consumer::Trouble;
 use crate::core::{RequestRow, RfqId};
 use crate::error::{Error, Result};
 use crate::flow::quotes::Filters;
+use crate::measures::ServerMeasures;
 use crate::shutdown::{Stage, StopSignal};
 pub use hosts::Hosts;
 use routes::Readiness;
+pub use scrapes::scrapes;
 use submitter::Submitter;
 pub use token::TokenFile;
 use watches::Watches;
 
+/// Where the figures for Prometheus are.
+pub const METRICS: &str = "/metrics";
 /// Time limit for open requests after a stop.
 const DRAIN: Duration = Duration::from_secs(25);
 /// Most event streams at once.
@@ -44,6 +50,8 @@ pub enum ServeEvent {
         method: String,
         /// As requested; it may hold any text.
         path: String,
+        /// The pattern that matches the path; `None` if no route does.
+        route: Option<MatchedPath>,
         status: u16,
         /// From the head of the request to the head of the response.
         took: Duration,
@@ -86,6 +94,8 @@ pub struct ServeSettings {
     pub commands: Option<Arc<Commands>>,
     /// Finds the RFQ whose id begins like this. Without it, only a whole id is found.
     pub find: Option<Finder>,
+    /// What `/metrics` shows.
+    pub measures: Arc<ServerMeasures>,
 }
 
 /// What a user can do about what the page says, as command lines.
@@ -128,6 +138,21 @@ fn tell(report: &Reporter, work: Operation, error: Option<&Error>) {
     }
 }
 
+/// Counts events before they are reported.
+fn measured(measures: &Arc<ServerMeasures>, report: Reporter) -> Reporter {
+    let measures = Arc::clone(measures);
+    Arc::new(move |event| {
+        match &event {
+            ServeEvent::Answered { route, status, took, .. } => {
+                measures.answered(route.as_ref().map(MatchedPath::as_str), *status, *took);
+            }
+            ServeEvent::Taken(_) => measures.taken(),
+            ServeEvent::Trouble(_) => {}
+        }
+        report(event);
+    })
+}
+
 /// Serves until `stop`, then finishes open requests and accepted submissions. Fails when that takes longer than 25
 /// s. Event streams end at once, and their clients reconnect to the next server.
 pub async fn run(
@@ -137,6 +162,7 @@ pub async fn run(
     stop: &StopSignal,
     report: Reporter,
 ) -> Result<()> {
+    let report = measured(&settings.measures, report);
     let filters = Arc::<Filters>::default();
     let state = Arc::new(AppState {
         submitter: Submitter::new(aws.clone(), Arc::clone(&report)),

@@ -6,10 +6,10 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query, Request, State};
+use axum::extract::{MatchedPath, Path, Query, Request, State};
 use axum::http::header::CONTENT_LENGTH;
 use axum::http::{HeaderMap, StatusCode};
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use bytes::{Bytes, BytesMut};
@@ -19,11 +19,12 @@ use serde_json::json;
 use tokio::sync::{Mutex, OnceCell};
 use tokio::time::{Instant, timeout};
 
-use super::answer::{Problem, json_answer, kind, submitted};
+use super::answer::{Problem, health, json_answer, kind, submitted};
 use super::events::{self, END, Follower};
+use super::scrapes;
 use super::submitter::CLIENT_LIMIT;
 use super::watches::{LONGEST_LINGER, Latest};
-use super::{AppState, Operation, page, tell, token};
+use super::{AppState, METRICS, Operation, STREAMS, page, tell, token};
 use crate::aws::Topic;
 use crate::core::text::compact_json;
 use crate::core::{RfqId, parse_duration, show_duration};
@@ -57,7 +58,8 @@ pub(super) fn router(state: Arc<AppState>) -> Router {
         .route("/query-instant-ride-rfq/{id}", get(query))
         .route("/rfqs/{id}/events", get(follow))
         .route("/rfqs/{id}/close", post(end))
-        .route("/healthz", get(async || json_answer(StatusCode::OK, r#"{"status":"up"}"#.into())))
+        .route("/healthz", get(health))
+        .route(METRICS, get(metrics))
         .route("/readyz", get(ready));
     for (path, kind, text) in page::FILES {
         router = router.route(path, get(async move || page::file(kind, text)));
@@ -68,7 +70,24 @@ pub(super) fn router(state: Arc<AppState>) -> Router {
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "this route does not support this method")
         })
         .layer(from_fn_with_state(Arc::clone(&state), token::require))
+        .layer(from_fn(note_route))
         .with_state(state)
+}
+
+/// Notes in a response which route it is of.
+async fn note_route(request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().cloned();
+    let mut response = next.run(request).await;
+    if let Some(route) = route {
+        response.extensions_mut().insert(route);
+    }
+    response
+}
+
+/// `GET /metrics`: the figures of this process.
+async fn metrics(State(state): State<Arc<AppState>>) -> Response {
+    let open = STREAMS - state.streams.available_permits();
+    scrapes::answer(state.settings.measures.text(open))
 }
 
 /// What the page shows about this server.

@@ -17,6 +17,7 @@ mod flow;
 mod http;
 mod localstack;
 mod manual;
+mod metrics;
 mod otlp;
 mod packaging;
 mod readme;

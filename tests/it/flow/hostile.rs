@@ -3,8 +3,8 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, SendMessageBatchRequestEntry};
-use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use aws_sdk_sqs::types::DeleteMessageBatchRequestEntry;
+use futures_util::stream::{self, StreamExt as _};
 use serde_json::{Value, json};
 
 use crate::support::PATIENCE;
@@ -113,37 +113,6 @@ fn good(number: usize) -> (String, Value) {
     (body, row)
 }
 
-/// Sends bodies as full batches.
-fn send(stack: &Stack, queue: &str, bodies: Vec<String>) {
-    const BYTES: usize = 900_000;
-    let url = stack.queue_url(queue);
-    let mut batches: Vec<Vec<String>> = vec![Vec::new()];
-    for body in bodies {
-        let last = batches.last_mut().expect("there is one");
-        let bytes: usize = last.iter().map(String::len).sum();
-        if last.len() == 10 || bytes + body.len() > BYTES {
-            batches.push(vec![body]);
-        } else {
-            last.push(body);
-        }
-    }
-    let sent =
-        stream::iter(batches).map(Ok::<_, String>).try_for_each_concurrent(AT_ONCE, |batch| {
-            let entries = batch.iter().enumerate().map(|(position, body)| {
-                let entry = SendMessageBatchRequestEntry::builder().id(position.to_string());
-                entry.message_body(body).build().expect("id and body are set")
-            });
-            let send = clients().sqs.send_message_batch().queue_url(&url);
-            let send = send.set_entries(Some(entries.collect())).send();
-            async move {
-                let answer = send.await.map_err(|error| format!("{error:?}"))?;
-                let failed = answer.failed();
-                if failed.is_empty() { Ok(()) } else { Err(format!("{failed:?}")) }
-            }
-        });
-    wait(sent).expect("they are sent");
-}
-
 /// Takes all letters out of a queue: how often each reason stands there, in its first words.
 fn take_reasons(stack: &Stack, queue: &str) -> HashMap<String, usize> {
     let url = stack.queue_url(queue);
@@ -184,7 +153,7 @@ fn bad_replies_of_every_kind_are_kept_with_their_reason_and_hold_nobody_up() {
     let bodies = (0..count).flat_map(|number| {
         kinds.iter().map(move |(_, body)| body(number)).chain([good(number).0]).collect::<Vec<_>>()
     });
-    send(&stack, RESPONSES, bodies.collect());
+    stack.send_all(RESPONSES, bodies.collect());
     let consumer = stack.background("consumer run -o json --poll-wait 2s");
     let patience =
         PATIENCE + std::time::Duration::from_millis(100) * u32::try_from(count).expect("few");
@@ -248,7 +217,7 @@ fn hostile_requests_are_answered_or_kept_and_their_neighbours_answered() {
     ];
     let ids = ["../../etc/passwd", "-", "$(reboot) \u{1b}[2J\u{202e}", "long", "deep", "last"];
     let bodies = bad.iter().map(|(_, body)| body.clone()).chain(good);
-    send(&stack, &provider(1), bodies.collect());
+    stack.send_all(&provider(1), bodies.collect());
     let plain =
         stack.background("providers run --progress plain --poll-wait 2s --fault decline:no");
     for id in ids {
@@ -283,7 +252,7 @@ fn an_answer_that_no_queue_takes_sends_its_request_to_the_dead_letters_once() {
         let ids = ["one", "two", "three"].map(|id| format!("{fault} {id}"));
         let bodies =
             [request(&ids[0], "A"), request(&ids[1], &long), request(&ids[2], "A")].to_vec();
-        send(&stack, &provider(1), bodies);
+        stack.send_all(&provider(1), bodies);
         let workers = stack.providers(&format!("--behavior steady --fault {fault}"));
         workers.until("gathered", 2);
         workers.until("unreadable", 1);

@@ -117,6 +117,11 @@ impl Background {
         self.stderr.all().iter().any(|line| line.contains(text))
     }
 
+    /// The first line of stderr that holds this, by now.
+    pub fn error_line(&self, text: &str) -> Option<String> {
+        self.stderr.all().into_iter().find(|line| line.contains(text))
+    }
+
     /// How many lines of stderr hold this by now.
     pub fn errors(&self, text: &str) -> usize {
         self.stderr.all().iter().filter(|line| line.contains(text)).count()

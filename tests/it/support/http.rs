@@ -125,6 +125,11 @@ pub fn get(url: &str) -> Answer {
     answer(agent().get(url).call())
 }
 
+/// Gets a URL under another host name.
+pub fn get_as(url: &str, host: &str) -> Answer {
+    answer(agent().get(url).header("Host", host).call())
+}
+
 /// Posts a body with these headers.
 pub fn post(url: &str, body: &str, headers: &[(&str, &str)]) -> Answer {
     let mut request = agent().post(url);

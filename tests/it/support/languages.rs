@@ -1,5 +1,5 @@
 //! Python and Node.js, each with the SDK that the examples of `rydes providers add` need, and Python with the
-//! definitions of OTLP.
+//! definitions of OTLP or the parser of metrics.
 
 use std::fs;
 use std::io::Write as _;
@@ -14,6 +14,8 @@ use super::localstack::{endpoint, folder};
 const BOTO3: &str = "boto3==1.42.54";
 /// With the protobuf that it takes; `otlp` is made anew where these change.
 const OTLP: [&str; 2] = ["opentelemetry-proto==1.45.2", "protobuf==7.36.2"];
+/// The parser of Prometheus's client library.
+const PROMETHEUS: &str = "prometheus-client==0.26.0";
 const SDK_OF_NODE: &str = "@aws-sdk/client-sqs@3.899.0";
 
 /// A Python that has boto3: LocalStack's own, or else one that is made for these tests.
@@ -32,6 +34,14 @@ pub fn python() -> &'static Path {
         own.find(has_boto3).unwrap_or_else(|| {
             made_once("python", |folder| venv(folder, &[BOTO3])).join("bin/python")
         })
+    })
+}
+
+/// A Python that reads metrics as Prometheus does.
+pub fn prometheus() -> &'static Path {
+    static PYTHON: OnceLock<PathBuf> = OnceLock::new();
+    PYTHON.get_or_init(|| {
+        made_once("prometheus", |folder| venv(folder, &[PROMETHEUS])).join("bin/python")
     })
 }
 

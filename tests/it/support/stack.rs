@@ -6,8 +6,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use aws_sdk_sqs::types::QueueAttributeName;
+use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
 use futures_util::future::{join, join_all};
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde_json::{Map, Number, Value};
 use tempfile::TempDir;
 
@@ -174,6 +175,38 @@ impl Stack {
     pub fn send(&self, queue: &str, body: &str) {
         let send = clients().sqs.send_message().queue_url(self.known_url(queue)).message_body(body);
         wait(send.send()).expect("the queue takes it");
+    }
+
+    /// Sends bodies as full batches.
+    pub fn send_all(&self, queue: &str, bodies: Vec<String>) {
+        const BYTES: usize = 900_000;
+        const AT_ONCE: usize = 8;
+        let url = self.queue_url(queue);
+        let mut batches: Vec<Vec<String>> = vec![Vec::new()];
+        for body in bodies {
+            let last = batches.last_mut().expect("there is one");
+            let bytes: usize = last.iter().map(String::len).sum();
+            if last.len() == 10 || bytes + body.len() > BYTES {
+                batches.push(vec![body]);
+            } else {
+                last.push(body);
+            }
+        }
+        let sent =
+            stream::iter(batches).map(Ok::<_, String>).try_for_each_concurrent(AT_ONCE, |batch| {
+                let entries = batch.iter().enumerate().map(|(position, body)| {
+                    let entry = SendMessageBatchRequestEntry::builder().id(position.to_string());
+                    entry.message_body(body).build().expect("id and body are set")
+                });
+                let send = clients().sqs.send_message_batch().queue_url(&url);
+                let send = send.set_entries(Some(entries.collect())).send();
+                async move {
+                    let answer = send.await.map_err(|error| format!("{error:?}"))?;
+                    let failed = answer.failed();
+                    if failed.is_empty() { Ok(()) } else { Err(format!("{failed:?}")) }
+                }
+            });
+        wait(sent).expect("they are sent");
     }
 
     /// Publishes a message on the topic, past the program.
