@@ -52,15 +52,20 @@ pub(super) struct Scrapes {
 }
 
 impl Scrapes {
-    /// Answers scrapes from now on, also while the workers drain.
-    pub(super) fn begin(self, output: &Output, aws: &Aws, plan: &WorkerPlan) -> Measured {
-        let Self { listener: ScrapeListener { listener, at }, mut figures } = self;
+    /// Says where the metrics are, and who can read them.
+    pub(super) fn announce(&self, output: &Output) {
+        let at = self.listener.at;
         if !at.ip().is_loopback() {
             output.warning(&format!(
                 "no authentication: anyone who can reach {at} can read the metrics"
             ));
         }
         output.note(&format!("metrics: http://{at}{METRICS}"));
+    }
+
+    /// Answers scrapes from now on, also while the workers drain.
+    pub(super) fn begin(self, aws: &Aws, plan: &WorkerPlan) -> Measured {
+        let Self { listener: ScrapeListener { listener, .. }, mut figures } = self;
         let measures = Arc::new(WorkerMeasures::among(&mut figures, plan, &aws.names));
         let (figures, stop) = (Arc::new(figures), StopSignal::new());
         let ends = stop.clone();

@@ -160,8 +160,8 @@ pub(super) async fn run(
     let served = plan.providers.as_ref().map_or(&[][..], |providers| &providers.served);
     let tally = Arc::new(Mutex::new(Tally::of(served)));
     let view = WorkerView::of(output, common.progress);
-    greet(output, settings, aws, plan);
-    let measured = scrapes.map(|scrapes| scrapes.begin(output, aws, plan));
+    greet(output, settings, aws, plan, scrapes.as_ref());
+    let measured = scrapes.map(|scrapes| scrapes.begin(aws, plan));
     // A stop from inside is no signal: the user's first Ctrl-C still drains.
     let stop = &context.shutdown.part();
     if common.tied {
@@ -264,9 +264,21 @@ impl WorkerView {
     }
 }
 
-fn greet(output: &Output, settings: &Settings, aws: &Aws, plan: &WorkerPlan) {
+fn greet(
+    output: &Output,
+    settings: &Settings,
+    aws: &Aws,
+    plan: &WorkerPlan,
+    scrapes: Option<&Scrapes>,
+) {
+    let announce = || {
+        if let Some(scrapes) = scrapes {
+            scrapes.announce(output);
+        }
+    };
     let Some(providers) = &plan.providers else {
         output.note(&format!("{} · the response consumer", aws.target_line()));
+        announce();
         return;
     };
     let behaviour = providers.served.iter().find_map(|served| match &served.by {
@@ -287,6 +299,7 @@ fn greet(output: &Output, settings: &Settings, aws: &Aws, plan: &WorkerPlan) {
     if behaviour.is_some_and(|behaviour| behaviour.profile == Profile::Workshop) {
         output.note("the original's providers think up to 60 s: a deadline of 70s suits them");
     }
+    announce();
     output.note("Ctrl-C finishes the requests in hand, then ends; Ctrl-C twice ends at once");
     let submit = settings.command("submit --from Frankfurt --to \"Las Vegas\"");
     output.next(&[(submit, "in another terminal")]);

@@ -18,8 +18,8 @@ pub use workers::WorkerMeasures;
 use crate::aws::Aws;
 use requests::AwsMeasures;
 
-/// The type of [`Figures::text`]. Every version of Prometheus reads it, and nothing but `Accept` headers would tell
-/// who reads `OpenMetrics` too.
+/// The type of [`Figures::text`]. Every version of Prometheus reads it, and so do scrapers that do not know
+/// `OpenMetrics`.
 pub const CONTENT_TYPE: &str = prometheus_text::CONTENT_TYPE;
 
 /// Upper bounds of the buckets of requests, in seconds. A receive that waits the longest, 20 s, is in the last.
