@@ -31,6 +31,7 @@ pub use row::{Insert, Item, RequestInsert, read_answer, read_request};
 pub use table::{Inserted, MAX_STATEMENTS, MAX_STATEMENTS_BYTES, Table};
 pub use topic::{MAX_PUBLISHED, MAX_PUBLISHED_BYTES, NonQueueSubscriber, Topic};
 pub(crate) use topic::{Subscription, Subscriptions, topic_arn};
+pub(crate) use watch::is_throttled;
 pub use watch::{RequestOutcome, RequestWatcher};
 
 /// Requests in flight at once: more would only queue up at the service.

@@ -74,6 +74,11 @@ pub struct QueueCounts {
 }
 
 impl QueueCounts {
+    /// Whether messages are ready but none is in flight: no worker reads the queue.
+    pub fn is_unread(self) -> bool {
+        self.ready > 0 && self.in_flight == 0
+    }
+
     /// All of them.
     pub fn total(self) -> u64 {
         self.ready + self.in_flight

@@ -60,7 +60,7 @@ fn code_of(body: &[u8]) -> Option<String> {
 }
 
 /// Whether a code means too many requests, or too many messages in flight.
-pub(super) fn is_throttled(code: &str) -> bool {
+pub(crate) fn is_throttled(code: &str) -> bool {
     ["Throttl", "TooManyRequests", "RequestLimitExceeded", "ThroughputExceeded", "OverLimit"]
         .iter()
         .any(|word| code.contains(word))

@@ -466,8 +466,10 @@ async fn interruptible(context: &Context, mut work: LocalBoxFuture<'_, Result<u8
 
 /// `setup` with the number of simulated providers that follow each other from number 1, so that it makes no others.
 fn setup_again(subscribers: &Subscribers) -> String {
-    let names = subscribers.live.iter().filter_map(|one| one.name.as_ref());
-    let numbers: HashSet<usize> = names.filter_map(ProviderName::number).collect();
+    let live = subscribers.live.iter().filter_map(|one| one.name.clone());
+    let inactive = subscribers.inactive.iter();
+    let inactive = inactive.filter_map(|one| ProviderName::parse(one.responder.as_str()).ok());
+    let numbers: HashSet<usize> = live.chain(inactive).filter_map(|name| name.number()).collect();
     let in_a_row = (1..=numbers.len()).take_while(|number| numbers.contains(number));
     format!("setup --providers {}", in_a_row.count())
 }

@@ -8,11 +8,14 @@ use super::{Context, env, setup_again};
 use crate::aws::Aws;
 use crate::core::aggregate::Gathering;
 use crate::core::{RfqId, Timestamp};
-use crate::error::{Result, exit};
+use crate::error::{Kind, Result, exit};
 use crate::flow::quotes::snapshot;
-use crate::stack::depths_and_subscribers;
+use crate::settings::{Settings, Target, quoted};
+use crate::stack::{self, Checkup, Subscribers, depths_and_subscribers, read_binding_state};
 use crate::terminal::Format;
-use crate::view::status::{Heading, document, queues, rfqs, subscribers};
+use crate::view::count_of;
+use crate::view::findings::{CommandLines, findings, lines};
+use crate::view::status::{self as view, Check, Heading, document, queues, rfqs, subscribers};
 use crate::view::tone::{Line, Tone};
 
 /// Reads of RFQs in flight at once.
@@ -22,20 +25,29 @@ const CONCURRENCY: usize = 8;
 #[command(after_help = "Examples:
   rydes status
   rydes status --rfqs 50
-  rydes status -o json")]
+  rydes status -o json
+  rydes status --check -q      exit code 8 if something needs a person: for cron and health checks")]
 pub(super) struct Command {
     /// How many of the RFQs submitted from this machine are shown, the newest first
     #[arg(long, value_name = "N", default_value_t = 10)]
     rfqs: u16,
+    /// Print only what needs a person, each with the command that mends it; exit code 8 if there is anything. A
+    /// queue that seems unread is watched for up to a minute on AWS, 2 s on LocalStack
+    #[arg(long)]
+    check: bool,
 }
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let output = &context.output;
     let settings = context.settings()?;
     let aws = context.connect(&settings).await?;
+    if command.check {
+        return check(context, &settings, &aws).await;
+    }
     let ids = Recent::of(&aws, env).ids(command.rfqs.into()).await;
     let look = async { tokio::try_join!(depths_and_subscribers(&aws), gatherings(&aws, &ids)) };
     let ((depths, subscribed), gatherings) = context.visibly("looking", Box::pin(look)).await?;
+    let unbound = unbound_on_aws(&aws, &subscribed).await?;
     let gone = ids.len() - gatherings.len();
     match output.format {
         Format::Table | Format::Workshop | Format::Otlp => {
@@ -45,17 +57,14 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
             output.toned(&queues(&depths, &settings.command("dlq list"), width));
             let setup = settings.command(&setup_again(&subscribed));
             output.lines(&subscribers(&subscribed, &setup, width));
+            let bind = settings.command("providers add NAME --sender ID");
+            let unbound = unbound.as_deref().and_then(|names| view::unbound(names, &bind));
+            output.lines(&unbound.into_iter().collect::<Vec<_>>());
             output.toned(&rfqs(&gatherings, Timestamp::now(), width));
         }
         Format::Json | Format::Jsonl => {
-            let heading = Heading {
-                stack: aws.names.stack().as_str(),
-                endpoint: aws.url(),
-                version: aws.version(),
-                account: aws.account(),
-                region: aws.region(),
-            };
-            output.json(&document(heading, &depths, &subscribed, &gatherings));
+            let check = Check { unbound: unbound.as_deref(), findings: None };
+            output.json(&document(heading(&aws), &depths, &subscribed, &gatherings, check));
         }
     }
     if ids.is_empty() && command.rfqs > 0 {
@@ -68,6 +77,82 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         ));
     }
     Ok(exit::DONE)
+}
+
+/// Prints what needs a person, or that nothing does.
+async fn check(context: &Context, settings: &Settings, aws: &Aws) -> Result<u8> {
+    let output = &context.output;
+    let look = Box::pin(stack::checkup(aws));
+    let checkup = context.visibly("looking for what needs a person", look).await?;
+    let setup = setup_again(&checkup.subscribers);
+    let (rydes, aws_cli) = (|command: &str| settings.command(command), AwsCli::of(settings, aws));
+    let commands =
+        CommandLines { rydes: &rydes, aws: &|command| aws_cli.command(command), setup: &setup };
+    let found = findings(&checkup, &aws.names, &commands);
+    match output.format {
+        Format::Table | Format::Workshop | Format::Otlp => {
+            if found.is_empty() {
+                output.note(&format!("stack {}: nothing needs a person", aws.names.stack()));
+            }
+            output.toned(&lines(&found));
+        }
+        Format::Json | Format::Jsonl => {
+            let unbound = unbound_on_aws(aws, &checkup.subscribers).await?;
+            let check = Check { unbound: unbound.as_deref(), findings: Some(&found) };
+            let Checkup { depths, subscribers, .. } = &checkup;
+            output.json(&document(heading(aws), depths, subscribers, &[], check));
+        }
+    }
+    let unreadable = checkup.subscribers.live.iter().filter(|one| one.delivery.is_none()).count();
+    if unreadable > 0 {
+        let subscriptions = count_of(unreadable as u64, "subscription");
+        output.note(&format!(
+            "{subscriptions} could not be checked: allow `sns:GetSubscriptionAttributes`"
+        ));
+    }
+    Ok(if found.is_empty() { exit::DONE } else { exit::BAD_VERDICT })
+}
+
+/// The external providers that are not bound to senders. On LocalStack they are not looked for. `None` if they are not
+/// known: the tags of queues may not be readable.
+async fn unbound_on_aws(aws: &Aws, subscribers: &Subscribers) -> Result<Option<Vec<String>>> {
+    if !aws.is_real() {
+        return Ok(None);
+    }
+    match Box::pin(read_binding_state(aws, subscribers)).await {
+        Ok(state) => Ok(Some(state.unbound.iter().map(ToString::to_string).collect())),
+        Err(error) if error.is_fatal() && error.kind() == Kind::Other => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+fn heading(aws: &Aws) -> Heading<'_> {
+    Heading {
+        stack: aws.names.stack().as_str(),
+        endpoint: aws.url(),
+        version: aws.version(),
+        account: aws.account(),
+        region: aws.region(),
+    }
+}
+
+/// The options with which the AWS CLI works at the same place.
+struct AwsCli(String);
+
+impl AwsCli {
+    fn of(settings: &Settings, aws: &Aws) -> Self {
+        let region = format!(" --region {}", quoted(aws.region()));
+        let more = match &settings.target {
+            Target::LocalStack(local) => Some(("--endpoint-url", &local.dynamodb.url)),
+            Target::Aws { profile, .. } => profile.as_ref().map(|profile| ("--profile", profile)),
+        };
+        let more = more.map(|(name, value)| format!(" {name} {}", quoted(value)));
+        Self(region + &more.unwrap_or_default())
+    }
+
+    fn command(&self, command: &str) -> String {
+        format!("aws{} {command}", self.0)
+    }
 }
 
 /// The states of those RFQs that still exist.

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::queue_state::QueueState;
-use super::subscriptions::Listed;
+use super::subscriptions::{Listed, Subscribers};
 use super::{Change, Difference, Marks, queue_state};
 use crate::aws::{Aws, CONCURRENCY, Queue, Subscription, Topic};
 use crate::core::{Responder, Retention, SENDER_TAG, Senders};
@@ -74,6 +74,39 @@ impl Bindings {
 /// The senders that the tags of a queue name; `None` for a provider that is not bound.
 pub(super) fn of_tags(tags: &HashMap<String, String>) -> Option<Senders> {
     tags.get(SENDER_TAG).map(|tag| Senders::of_tag(tag))
+}
+
+/// Which providers of a stack are bound.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct BindingState {
+    /// The external ones that are not, in natural order.
+    pub unbound: Vec<Responder>,
+    /// Whether any provider is.
+    pub is_any_bound: bool,
+}
+
+/// Reads the tags of each subscribed queue of the stack: one `GetQueueUrl`, and one `ListQueueTags` each.
+///
+/// # Errors
+/// Any error of a request; the right to read tags may be missing.
+pub async fn read_binding_state(aws: &Aws, subscribers: &Subscribers) -> Result<BindingState> {
+    let beside = &aws.queue(aws.names.response_queue()).await?;
+    let own = subscribers.live.iter().filter_map(|one| one.name.clone());
+    let tags = stream::iter(own).map(|name| async move {
+        let queue = beside.sibling(aws.names.provider_queue(&name));
+        let tags = queue_state::tags(aws, queue.name(), queue.url()).await?;
+        Ok::<_, Error>(tags.map(|tags| (name, tags)))
+    });
+    let tags: Vec<_> = tags.buffered(CONCURRENCY).try_collect().await?;
+    let mut state = BindingState::default();
+    for (name, tags) in tags.into_iter().flatten() {
+        if of_tags(&tags).is_some() {
+            state.is_any_bound = true;
+        } else if !queue_state::is_simulated(&tags) {
+            state.unbound.push(name.responder());
+        }
+    }
+    Ok(state)
 }
 
 /// Whether a provider with one of these queues is bound: one look at each queue.

@@ -5,6 +5,7 @@
 
 mod bindings;
 mod change;
+mod checkup;
 mod depths;
 mod description;
 mod late;
@@ -29,8 +30,9 @@ mod topic;
 use std::collections::HashMap;
 use std::time::Duration;
 
-pub use bindings::ConsumerRules;
+pub use bindings::{ConsumerRules, read_binding_state};
 pub use change::{Change, Difference, Mode, Untagged};
+pub use checkup::{Capacity, Checkup, TableTrouble, checkup};
 pub use depths::{
     Backlog, Depths, all_depths, count_lag, depths, depths_and_subscribers, is_simulated,
 };

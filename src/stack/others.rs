@@ -1,5 +1,5 @@
-//! Subscriptions that `setup` was not asked for. It reads how they deliver, and switches raw delivery on again
-//! where the queue belongs to the stack.
+//! Subscriptions that `setup` was not asked for. It reads how they deliver, and switches raw delivery and redrive on
+//! again where the queue belongs to the stack.
 
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 /// A subscription as it is now; if it was changed, with its queue's name and the change.
 pub(super) type OtherSubscription = (Subscriber, Option<(String, Change)>);
 
-/// Looks at each subscription once; mends those that deliver envelopes to the stack's own queues.
+/// Looks at each subscription once; mends those of the stack's own queues that deliver envelopes or lose copies.
 pub(super) async fn look(
     aws: &Aws,
     scope: &ArnScope,
@@ -28,10 +28,11 @@ pub(super) async fn look(
         };
         let mut delivery = SubscriptionDelivery::of(&attributes);
         let mut changed = None;
-        if !delivery.is_raw && is_own(aws, scope, other).await? {
+        let is_whole = delivery.is_raw && delivery.has_redrive;
+        if !is_whole && is_own(aws, scope, other).await? {
             let change = topic::mend(aws, scope, other, &attributes, None, mode).await?;
             changed = Some((other.queue().to_owned(), change));
-            delivery.is_raw = true;
+            (delivery.is_raw, delivery.has_redrive) = (true, true);
         }
         Ok((Subscriber::of(&topic.aws.names, other, Some(delivery)), changed))
     });

@@ -88,6 +88,11 @@ pub(super) async fn tags(
     }
 }
 
+/// Whether a queue with these tags is a simulated provider's.
+pub(super) fn is_simulated(tags: &HashMap<String, String>) -> bool {
+    tags.get(PROVIDER_TAG).is_some_and(|kind| kind == "simulated")
+}
+
 impl QueueState {
     pub(super) fn made_at(&self) -> Option<Timestamp> {
         let seconds: i64 =
@@ -107,7 +112,7 @@ impl QueueState {
     }
 
     pub(super) fn is_simulated(&self) -> bool {
-        self.tags.get(PROVIDER_TAG).is_some_and(|kind| kind == "simulated")
+        is_simulated(&self.tags)
     }
 
     /// All messages: visible, in flight and delayed.

@@ -64,6 +64,8 @@ pub struct SubscriptionDelivery {
     pub filter: Option<Filter>,
     /// Whether the queue receives the bare message, without SNS's envelope.
     pub is_raw: bool,
+    /// Whether copies that cannot be delivered go to a dead letter queue.
+    pub has_redrive: bool,
 }
 
 /// What a subscription lets through.
@@ -110,6 +112,12 @@ fn lets_all_through(policy: &str) -> bool {
     policy.trim().is_empty() || keys().is_ok_and(|keys| keys.is_empty())
 }
 
+/// Whether a redrive policy names a dead letter queue.
+fn has_target(policy: &str) -> bool {
+    let policy = serde_json::from_str::<Value>(policy).unwrap_or_default();
+    policy["deadLetterTargetArn"].as_str().is_some_and(|arn| !arn.is_empty())
+}
+
 impl Filter {
     /// Whether its policy has no keys: everything passes.
     pub fn is_empty(&self) -> bool {
@@ -134,6 +142,7 @@ impl SubscriptionDelivery {
             filter: policy
                 .map(|policy| Filter { policy: policy.clone(), scope: scope.unwrap_or_default() }),
             is_raw: is("RawMessageDelivery", "true"),
+            has_redrive: attributes.get("RedrivePolicy").is_some_and(|policy| has_target(policy)),
         }
     }
 }
@@ -302,6 +311,16 @@ mod tests {
         }
         let unreadable = delivery(&[("FilterPolicy", "{")]);
         assert!(unreadable.filter.is_some(), "a policy that cannot be read is not empty");
+    }
+
+    #[test]
+    fn a_redrive_policy_names_a_queue() {
+        let has = |policy: &str| delivery(&[("RedrivePolicy", policy)]).has_redrive;
+        assert!(has(r#"{"deadLetterTargetArn": "arn:aws:sqs:eu-west-1:1:q"}"#));
+        for none in ["", "{}", "null", r#"{"deadLetterTargetArn": ""}"#] {
+            assert!(!has(none), "{none}");
+        }
+        assert!(!delivery(&[]).has_redrive);
     }
 
     #[test]

@@ -136,7 +136,7 @@ async fn tags(aws: &Aws, name: &str, arn: &str) -> Result<Option<HashMap<String,
     }
 }
 
-async fn describe(aws: &Aws, name: &str) -> Result<Option<TableDescription>> {
+pub(super) async fn describe(aws: &Aws, name: &str) -> Result<Option<TableDescription>> {
     match aws.clients.dynamodb.describe_table().table_name(name).send().await {
         Ok(found) => Ok(found.table),
         Err(error) if is_not_found(&error) => Ok(None),

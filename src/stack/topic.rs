@@ -180,7 +180,11 @@ pub(super) async fn ensure_subscription(
                 let change = mend(aws, scope, found, &is, filter, mode).await?;
                 return Ok((
                     change,
-                    SubscriptionDelivery { is_raw: true, ..SubscriptionDelivery::of(&is) },
+                    SubscriptionDelivery {
+                        is_raw: true,
+                        has_redrive: true,
+                        ..SubscriptionDelivery::of(&is)
+                    },
                 ));
             }
             // It is still listed, but no longer exists.
@@ -194,7 +198,8 @@ pub(super) async fn ensure_subscription(
         let attributes = attributes.map(|(name, value)| (name.to_owned(), value)).collect();
         subscribe(aws, scope, queue, attributes, (topic, on_wait)).await?;
     }
-    Ok((Change::Created, SubscriptionDelivery { filter: filter.cloned(), is_raw: true }))
+    let filter = filter.cloned();
+    Ok((Change::Created, SubscriptionDelivery { filter, is_raw: true, has_redrive: true }))
 }
 
 fn setting_up(queue: &str) -> String {

@@ -5,6 +5,7 @@ pub(crate) mod chaos;
 pub mod clock;
 pub mod details;
 pub(crate) mod events;
+pub(crate) mod findings;
 pub(crate) mod json_text;
 pub(crate) mod letter;
 pub(crate) mod letters;

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use unicode_width::UnicodeWidthStr as _;
 
+use super::findings::{Finding, documents};
 use super::names::{Prefix, follow};
 use super::quotes::{best, over};
 use super::subscriptions::{self, add_delivery};
@@ -61,14 +62,14 @@ fn queue_lines(depths: &Depths, look: &str, prefix: &Prefix, room: Room) -> Vec<
             continue;
         };
         let name = prefix.range(first, last);
-        tones.push(tone_of(counts.is_some_and(is_unread)));
+        tones.push(tone_of(counts.is_some_and(QueueCounts::is_unread)));
         rows.push(match *counts {
             Some(counts) => queue(name, counts, group.len(), room),
             None => vec![name, "-".into(), "-".into(), "no such queue here".into()],
         });
     }
     rows.push(queue("responses".to_owned(), depths.responses, 1, room));
-    tones.push(tone_of(is_unread(depths.responses)));
+    tones.push(tone_of(depths.responses.is_unread()));
     for (name, counts) in [
         ("dead letters (requests)", depths.provider_dead_letters),
         ("dead letters (responses)", depths.response_dead_letters),
@@ -104,18 +105,13 @@ fn queue(name: String, counts: QueueCounts, queues: usize, room: Room) -> Vec<St
         Room::Narrow if holds_each => (format!("{name}, each"), false),
         Room::Narrow | Room::Enough => (name, holds_each),
     };
-    let note = match (is_unread(counts), in_each) {
+    let note = match (counts.is_unread(), in_each) {
         (true, true) => "no reader, in each",
         (true, false) => "no reader",
         (false, true) => "in each",
         (false, false) => "",
     };
     vec![name, counts.ready.to_string(), counts.in_flight.to_string(), note.to_owned()]
-}
-
-/// Whether messages are ready but none is in flight: no worker reads the queue.
-fn is_unread(counts: QueueCounts) -> bool {
-    counts.ready > 0 && counts.in_flight == 0
 }
 
 /// The RFQs in lines of at most this width.
@@ -205,12 +201,38 @@ pub struct Heading<'a> {
     pub region: &'a str,
 }
 
+/// What not every `status` looks for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Check<'a> {
+    /// What needs a person; `None` without `--check`.
+    pub findings: Option<&'a [Finding]>,
+    /// The names of external providers that are not bound to senders; `None` if they are not known.
+    pub unbound: Option<&'a [String]>,
+}
+
+/// Says which providers' replies may come from any sender; `None` if there are none. `bind` is the command.
+pub fn unbound(providers: &[String], bind: &str) -> Option<String> {
+    let sentence = match providers {
+        [] => return None,
+        [one] => format!("{one} is not bound to a sender: any provider can sign with its name"),
+        several => {
+            format!(
+                "{} external providers are not bound to a sender: {}",
+                several.len(),
+                several.join(", ")
+            )
+        }
+    };
+    Some(format!("{sentence}; `{bind}` binds one"))
+}
+
 /// The document of `--output json`.
 pub fn document(
     heading: Heading<'_>,
     depths: &Depths,
     subscribers: &Subscribers,
     gatherings: &[Gathering],
+    check: Check<'_>,
 ) -> Value {
     let held = |counts: QueueCounts| json!({"ready": counts.ready, "in-hand": counts.in_flight});
     let provider = |(responder, counts): &ProviderDepth| {
@@ -220,7 +242,7 @@ pub fn document(
             "responder": responder.as_str(),
             "ready": counts.map(|counts| counts.ready),
             "in-hand": counts.map(|counts| counts.in_flight),
-            "unread": counts.is_some_and(is_unread),
+            "unread": counts.is_some_and(QueueCounts::is_unread),
         });
         add_delivery(&mut provider, subscriber.and_then(|one| one.delivery.as_ref()));
         provider
@@ -257,6 +279,8 @@ pub fn document(
             "requests": held(depths.provider_dead_letters),
             "responses": held(depths.response_dead_letters),
         },
+        "unbound": check.unbound,
+        "findings": check.findings.map(documents),
         "rfqs": gatherings.iter().map(rfq).collect::<Vec<_>>(),
     })
 }
@@ -265,6 +289,20 @@ pub fn document(
 mod tests {
     use super::*;
     use crate::core::ProviderName;
+
+    #[test]
+    fn unbound_providers_are_counted() {
+        let said = |names: &[&str]| {
+            let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+            unbound(&names, "rydes providers add NAME --sender ID")
+        };
+        let binds = "; `rydes providers add NAME --sender ID` binds one";
+        let one = "acme is not bound to a sender: any provider can sign with its name";
+        let two = "2 external providers are not bound to a sender: acme, globex";
+        assert_eq!(said(&[]), None);
+        assert_eq!(said(&["acme"]), Some(format!("{one}{binds}")));
+        assert_eq!(said(&["acme", "globex"]), Some(format!("{two}{binds}")));
+    }
 
     #[test]
     fn an_alarm_is_a_word_on_a_narrow_terminal_too() {
