@@ -15,6 +15,7 @@ mod retention;
 mod screens;
 mod stacks;
 mod status;
+mod status_check;
 mod subscriptions;
 mod teardown;
 mod usage;
