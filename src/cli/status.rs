@@ -26,7 +26,7 @@ const CONCURRENCY: usize = 8;
   rydes status
   rydes status --rfqs 50
   rydes status -o json
-  rydes status --check -q      exit code 8 if something needs a person: for cron and health checks")]
+  rydes status --check -q      for cron: exit code 8 if something is wrong")]
 pub(super) struct Command {
     /// How many of the RFQs submitted from this machine are shown, the newest first
     #[arg(long, value_name = "N", default_value_t = 10)]

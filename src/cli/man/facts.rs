@@ -9,7 +9,11 @@ pub(super) const EXIT: [(&str, &str); 10] = [
     ("5", "no such RFQ"),
     ("6", "LocalStack or AWS cannot be reached, or refuses the credentials"),
     ("7", "the stack is not set up"),
-    ("8", "`verify` found a copy that nothing explains, or the provider of `providers try` failed"),
+    (
+        "8",
+        "`verify` found a copy that nothing explains, the provider of `providers try` failed, or \
+         `status --check` found something",
+    ),
     ("129, 130, 143", "hung up, interrupted, terminated (workers that drained end with 0)"),
 ];
 
