@@ -23,6 +23,7 @@ use crate::terminal::steps::StepDisplay;
 use crate::terminal::{Color, Format, Output, Terminal, Verbosity};
 use crate::view::clock::Clock;
 
+mod aws_cli;
 mod behaviour;
 mod bench;
 mod candidates;

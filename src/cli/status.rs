@@ -3,6 +3,7 @@
 use clap::Args;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
+use super::aws_cli::aws_command;
 use super::recent::Recent;
 use super::{Context, env, setup_again};
 use crate::aws::Aws;
@@ -10,7 +11,7 @@ use crate::core::aggregate::Gathering;
 use crate::core::{RfqId, Timestamp};
 use crate::error::{Kind, Result, exit};
 use crate::flow::quotes::snapshot;
-use crate::settings::{Settings, Target, quoted};
+use crate::settings::Settings;
 use crate::stack::{self, Checkup, Subscribers, depths_and_subscribers, read_binding_state};
 use crate::terminal::Format;
 use crate::view::count_of;
@@ -85,9 +86,9 @@ async fn check(context: &Context, settings: &Settings, aws: &Aws) -> Result<u8> 
     let look = Box::pin(stack::checkup(aws));
     let checkup = context.visibly("looking for what needs a person", look).await?;
     let setup = setup_again(&checkup.subscribers);
-    let (rydes, aws_cli) = (|command: &str| settings.command(command), AwsCli::of(settings, aws));
-    let commands =
-        CommandLines { rydes: &rydes, aws: &|command| aws_cli.command(command), setup: &setup };
+    let rydes = |command: &str| settings.command(command);
+    let aws_cli = |command: &str| aws_command(settings, aws.region(), command);
+    let commands = CommandLines { rydes: &rydes, aws: &aws_cli, setup: &setup };
     let found = findings(&checkup, &aws.names, &commands);
     match output.format {
         Format::Table | Format::Workshop | Format::Otlp => {
@@ -133,25 +134,6 @@ fn heading(aws: &Aws) -> Heading<'_> {
         version: aws.version(),
         account: aws.account(),
         region: aws.region(),
-    }
-}
-
-/// The options with which the AWS CLI works at the same place.
-struct AwsCli(String);
-
-impl AwsCli {
-    fn of(settings: &Settings, aws: &Aws) -> Self {
-        let region = format!(" --region {}", quoted(aws.region()));
-        let more = match &settings.target {
-            Target::LocalStack(local) => Some(("--endpoint-url", &local.dynamodb.url)),
-            Target::Aws { profile, .. } => profile.as_ref().map(|profile| ("--profile", profile)),
-        };
-        let more = more.map(|(name, value)| format!(" {name} {}", quoted(value)));
-        Self(region + &more.unwrap_or_default())
-    }
-
-    fn command(&self, command: &str) -> String {
-        format!("aws{} {command}", self.0)
     }
 }
 

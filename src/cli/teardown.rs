@@ -3,13 +3,14 @@
 use clap::Args;
 use serde_json::json;
 
+use super::aws_cli::aws_command;
 use super::confirmation::Confirmation;
 use super::localstack::own_reach;
 use super::{Context, waiting};
 use crate::aws::Aws;
 use crate::core::text::printable;
 use crate::error::{Error, Result, exit};
-use crate::settings::{SECRET_KEY, Settings, Target, quoted};
+use crate::settings::{Settings, quoted};
 use crate::stack::{Inventory, find, stack_names, teardown};
 use crate::terminal::Format;
 use crate::tools::localstack::Reach;
@@ -141,26 +142,6 @@ fn unprotect(settings: &Settings, table: &str, region: &str) -> String {
     aws_command(settings, region, &update)
 }
 
-/// A command line of the AWS CLI for the same place. LocalStack has an account for each access key, so there the line
-/// includes the key.
-fn aws_command(settings: &Settings, region: &str, action: &str) -> String {
-    let region = quoted(region);
-    let place = match &settings.target {
-        Target::LocalStack(local) => format!("--endpoint-url {}", quoted(&local.dynamodb.url)),
-        Target::Aws { profile: Some(profile), .. } => format!("--profile {}", quoted(profile)),
-        Target::Aws { profile: None, .. } => String::new(),
-    };
-    let keys = match &settings.target {
-        Target::LocalStack(local) => {
-            let key = &local.access_key;
-            format!("AWS_ACCESS_KEY_ID={key} AWS_SECRET_ACCESS_KEY={SECRET_KEY} ")
-        }
-        Target::Aws { .. } => String::new(),
-    };
-    let command = format!("{keys}aws {place} --region {region} {action}");
-    printable(&command.replace("aws  ", "aws "))
-}
-
 fn print(context: &Context, aws: &Aws, found: &Inventory, removed: usize) {
     if matches!(context.output.format, Format::Json | Format::Jsonl) {
         context.output.json(&json!({
@@ -175,34 +156,5 @@ fn print(context: &Context, aws: &Aws, found: &Inventory, removed: usize) {
             "cloudformation": found.managed,
             "removed": removed,
         }));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::settings::{Backend, Env, RawOptions};
-
-    #[test]
-    fn the_line_that_lifts_the_protection_names_the_same_place() {
-        let line = |typed: &RawOptions, key: Option<&str>| {
-            let env = |name: &str| (name == "AWS_ACCESS_KEY_ID").then_some(key?).map(Into::into);
-            let settings = Settings::resolve(typed, Env::new(&env)).expect("valid");
-            unprotect(&settings, "x-RidesBookingTable", "eu-west-1")
-        };
-        let rest = "--region eu-west-1 dynamodb update-table --table-name x-RidesBookingTable \
-                    --no-deletion-protection-enabled";
-        let aws = |profile: Option<&str>| RawOptions {
-            stack: Some("x".to_owned()),
-            profile: profile.map(str::to_owned),
-            backend: Backend::Aws,
-            ..RawOptions::default()
-        };
-        assert_eq!(line(&aws(None), None), format!("aws {rest}"));
-        assert_eq!(line(&aws(Some("my team")), None), format!("aws --profile \"my team\" {rest}"));
-        let local = line(&RawOptions::default(), Some("111122223333"));
-        let place = "--endpoint-url http://localhost:4566";
-        let keys = "AWS_ACCESS_KEY_ID=111122223333 AWS_SECRET_ACCESS_KEY=test";
-        assert_eq!(local, format!("{keys} aws {place} {rest}"));
     }
 }

@@ -13,6 +13,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
 
 use super::answer::Problem;
 use super::{AppState, Reporter, ServeEvent, page};
@@ -31,8 +32,8 @@ const HINT: &str = "send `Authorization: Bearer TOKEN`; the token is the first l
                     given to `rydes serve --token-file`";
 const KEPT: &str = "the token read before stays in use";
 
-/// The SHA-256 of a token. Two of them are compared in place of the tokens: how long that takes depends on bytes of
-/// hashes, which a guesser cannot choose.
+/// The SHA-256 of a token. Two of them are compared in place of the tokens, which differ in length, and in constant
+/// time.
 type Digest = [u8; 32];
 
 /// What changes when a file is written: its length and the time.
@@ -103,7 +104,7 @@ pub(super) async fn require(
     let Some(file) = state.settings.token.as_deref().filter(|_| !is_open(&request)) else {
         return next.run(request).await;
     };
-    let is_right = |given| digest(given) == file.current(&state.report);
+    let is_right = |given| bool::from(digest(given).ct_eq(&file.current(&state.report)));
     let refused = match given(request.headers()) {
         Ok(given) if is_right(given) => return next.run(request).await,
         Ok(_) => "this is not the server's token",
