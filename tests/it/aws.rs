@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use crate::support::aws::{Aws, authority};
 use crate::support::stack::Stack;
-use crate::support::{free_port, rydes, says, script, side_by_side};
+use crate::support::{free_port, json as json_of, rydes, says, script, side_by_side};
 
 const DENIED_BY_SNS: &str = "<ErrorResponse><Error><Type>Sender</Type>\
     <Code>AuthorizationError</Code><Message>not authorized</Message></Error></ErrorResponse>";
@@ -71,6 +71,28 @@ fn the_account_that_sts_names_is_shown_by_every_command() {
     says(&run(&format!("teardown --confirm {name}")).exits(0), "removed 7;");
     let missing = run("providers list").exits(7);
     says(&missing, &format!("is not set up at AWS (account {account}, region eu-west-1)"));
+}
+
+#[test]
+fn external_providers_that_are_not_bound_are_counted() {
+    let (aws, account, name) = (Aws::start(), account(9), Stack::new().name.clone());
+    let run = |arguments: &str| {
+        aws.rydes(&account, &format!("--stack {name} {arguments}")).run().exits(0)
+    };
+    let listed = || json_of(&run("status -o json").stdout)["unbound"].clone();
+    run("setup --providers 1");
+    assert_eq!(listed(), json!([]));
+    run("providers add acme");
+    run("providers add globex");
+    assert_eq!(listed(), json!(["acme", "globex"]));
+    run(&format!("providers add globex --sender {account}"));
+    assert_eq!(listed(), json!(["acme"]));
+    let shown = run("status").stdout;
+    assert!(shown.contains("acme is not bound to a sender: any provider can sign"), "{shown}");
+    aws.refuses("ListQueueTags", DENIED_BY_DYNAMODB);
+    assert_eq!(listed(), Value::Null);
+    aws.heal();
+    run(&format!("teardown --confirm {name}"));
 }
 
 #[test]
