@@ -65,6 +65,7 @@ fn to_make(names: &Names, scope: &ArnScope) -> Value {
                 "sqs:SetQueueAttributes",
                 "sqs:ListQueueTags",
                 "sqs:TagQueue",
+                "sqs:UntagQueue",
             ]
         ),
         allow(
@@ -166,7 +167,10 @@ pub(super) fn of_provider(names: &Names, scope: &ArnScope, provider: &ProviderNa
 
 fn to_submit(names: &Names, scope: &ArnScope) -> Value {
     json!([
-        allow(queues(names, scope), &["sqs:GetQueueUrl", "sqs:GetQueueAttributes"]),
+        allow(
+            queues(names, scope),
+            &["sqs:GetQueueUrl", "sqs:GetQueueAttributes", "sqs:ListQueueTags"]
+        ),
         allow(
             scope.topic_arn(&names.topic()),
             &["sns:ListSubscriptionsByTopic", "sns:ListTagsForResource", "sns:Publish"]
@@ -180,6 +184,7 @@ fn to_submit(names: &Names, scope: &ArnScope) -> Value {
                 "dynamodb:UpdateItem",
                 "dynamodb:DeleteItem",
                 "dynamodb:Query",
+                "dynamodb:DescribeTable",
             ]
         ),
     ])
