@@ -129,7 +129,8 @@ fn a_table_that_is_missing_or_throttles_is_found() {
     let found = check().exits(8).stdout;
     assert_eq!(parsed(&found)["findings"][0]["what"], format!("table {table} throttles reads"));
     let described = command(&found);
-    let place = format!("aws --region us-east-1 --endpoint-url {}", proxy.url);
+    let keys = "AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test";
+    let place = format!("{keys} aws --endpoint-url {} --region us-east-1", proxy.url);
     assert_eq!(described, format!("{place} dynamodb describe-table --table-name {table}"));
     let update = clients().dynamodb.update_table().table_name(&table);
     let units = ProvisionedThroughput::builder().read_capacity_units(1).write_capacity_units(1);
