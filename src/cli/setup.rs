@@ -35,11 +35,11 @@ pub(super) struct Command {
     #[arg(long, value_enum, value_name = "FORMAT", hide_possible_values = true,
         conflicts_with_all = ["dry_run", "adopt", "check"])]
     print: Option<TemplateFormat>,
-    /// Days that rows are kept: a request after its deadline, an answer after it was gathered, 1 to 3650
-    /// [default: the current setting, at first 7]
+    /// Days that rows are kept: a request after its deadline, an answer after it was gathered,
+    /// 1 to 3650 [default: the current setting; 7 in a new stack]
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..=3650))]
     keep: Option<u16>,
-    /// Days that dead letters are kept, 1 to 14 [default: the current setting, at first 14]
+    /// Days that dead letters are kept, 1 to 14 [default: the current setting; 14 in a new stack]
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..=14))]
     keep_dead_letters: Option<u16>,
     /// Take over resources of the right name that lack the stack's tag
