@@ -56,7 +56,7 @@ enum Access {
   curl http://127.0.0.1:8080/query-instant-ride-rfq/ID?view=full   all fields
   curl -N http://127.0.0.1:8080/rfqs/ID/events                     each change
   curl http://127.0.0.1:8080/readyz                                also /healthz
-  curl http://127.0.0.1:8080/metrics                               for Prometheus")]
+  curl http://127.0.0.1:8080/metrics                               metrics")]
 pub(super) struct Command {
     /// Address and port to listen on. Without --token-file, anyone who can reach it can submit,
     /// read and end RFQs
