@@ -5,6 +5,7 @@ use tokio::time::Instant;
 
 use super::{Context, waiting};
 use crate::aws::Aws;
+use crate::core::text::printable;
 use crate::core::{ProviderName, Retention, show_duration};
 use crate::error::{Result, exit};
 use crate::settings::Settings;
@@ -100,7 +101,9 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
             let verbose = output.verbosity == Verbosity::Verbose;
             let width = output.width();
             let table = if verbose { full_table } else { table };
-            output.toned(&table(&report, mode, width));
+            if mode != Mode::Check || verbose {
+                output.toned(&table(&report, mode, width));
+            }
             if mode == Mode::Check {
                 output.toned(&differences(&report, width));
             }
@@ -153,6 +156,13 @@ fn note_next(context: &Context, settings: &Settings, report: &SetupReport, comma
         output.note(&sentence);
     }
     report.remarks.iter().for_each(|remark| output.warning(remark));
+    let is_changed = mode == Mode::Apply && Totals::of(report.changes()).changed > 0;
+    if let Some(stack) = report.managed_by.as_ref().filter(|_| is_changed) {
+        output.warning(&format!(
+            "CloudFormation stack `{}` made this stack: change its template too",
+            printable(stack)
+        ));
+    }
     if !report.beyond.is_empty() {
         let names: Vec<_> = report.beyond.iter().map(ToString::to_string).collect();
         let kept = match names.len() {

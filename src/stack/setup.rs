@@ -17,7 +17,7 @@ use super::{
 use super::{Subscriber, Subscribers};
 use crate::aws::Subscription;
 use crate::aws::{Aws, Queue};
-use crate::core::{ProviderName, Retention, SENDERS_TAG};
+use crate::core::{CLOUDFORMATION_TAG, ProviderName, Retention, SENDERS_TAG};
 use crate::error::{Error, Result};
 
 /// What a stack should be.
@@ -52,6 +52,8 @@ pub struct SetupReport {
     pub subscribers: Subscribers,
     /// Differences that were left to the owner.
     pub remarks: Vec<String>,
+    /// The CloudFormation stack whose template describes the topic.
+    pub managed_by: Option<String>,
 }
 
 impl SetupReport {
@@ -178,6 +180,7 @@ pub async fn setup(aws: &Aws, request: &SetupRequest, on_wait: OnWait<'_>) -> Re
         beyond: changes.beyond,
         subscribers: changes.subscribers,
         remarks,
+        managed_by: found_topic.and_then(|found| found.tags.get(CLOUDFORMATION_TAG).cloned()),
     })
 }
 

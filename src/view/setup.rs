@@ -72,19 +72,17 @@ pub fn full_table(report: &SetupReport, mode: Mode, width: Option<u16>) -> Vec<L
 const COLUMNS: [Column; 3] =
     [Column::Left("RESOURCE"), Column::Left("NAME"), Column::Left("STATE")];
 
-/// A line for each setting that differs, and for each difference that is its owner's to mend.
+/// A line for each resource that is missing, for each setting that differs, and for each difference that is its
+/// owner's to mend.
 pub fn differences(report: &SetupReport, width: Option<u16>) -> Vec<Line> {
     let of_resource = |(kind, (name, change)): (&'static str, &Named)| {
-        let line = format!("{kind} {name}: ");
-        change
-            .differences()
-            .iter()
-            .map(move |one| line.clone() + &one.to_string())
-            .collect::<Vec<_>>()
+        let all = change.differences().iter().map(|one| format!("{kind} {name}: {one}"));
+        let missing = (*change == Change::Created).then(|| format!("{kind} {name} is missing"));
+        missing.into_iter().chain(all).collect::<Vec<_>>()
     };
-    let differences = resources(report).into_iter().flat_map(of_resource);
-    let lines = differences.chain(report.remarks.iter().cloned());
-    let lines = lines.map(|line: String| Line::new(Tone::Late, printable(&line)));
+    let lines = resources(report).into_iter().flat_map(of_resource);
+    let lines = lines.chain(report.remarks.iter().cloned());
+    let lines = lines.map(|line| Line::new(Tone::Late, printable(&line)));
     lines.flat_map(|line| line.wrapped(width).collect::<Vec<_>>()).collect()
 }
 

@@ -40,10 +40,16 @@ fn a_stack_as_described_is_found_so_and_one_that_is_missing_is_not_set_up() {
     let stack = Stack::set_up(2);
     let checked = stack.run("setup --providers 2 --check").exits(0);
     says(&checked, "checked: 9 as described, 0 differ, 0 missing");
-    assert!(checked.stdout.lines().skip(1).all(|line| line.ends_with("as described")));
+    assert_eq!(checked.stdout, "");
+    let full = stack.run("-v setup --providers 2 --check").exits(0).stdout;
+    assert!(full.lines().count() > 9, "{full}");
+    assert!(full.lines().skip(1).all(|line| line.ends_with("as described")), "{full}");
     assert!(!checked.stderr.contains("next:"), "nothing is to be done");
     let more = stack.run("setup --providers 3 --check").exits(8);
     says(&more, "checked: 9 as described, 0 differ, 2 missing");
+    let queue = stack.full(&provider(3));
+    let missing = format!("provider queue {queue} is missing\nsubscription {queue} is missing\n");
+    assert_eq!(more.stdout, missing);
     says(&more, &format!("next: rydes --stack {} ", stack.name));
     says(&Stack::new().run("setup --check").exits(7), "error: ");
 }

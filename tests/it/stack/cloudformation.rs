@@ -146,6 +146,8 @@ fn others_join_and_leave(deployed: &Deployed) {
     let refused = deployed.run("providers remove acme").exits(1);
     says(&refused, "queue deployed-acme belongs to CloudFormation stack `mine`; it was left alone");
     says(&deployed.run("setup --providers 2 --check").exits(0), "0 differ, 0 missing");
+    let kept = deployed.run("setup --providers 2 --keep 4").exits(0);
+    says(&kept, "CloudFormation stack `mine` made this stack: change its template too");
     deployed.run("providers add globex").exits(0);
 }
 
