@@ -6,13 +6,18 @@ use tokio::time::Instant;
 use super::{Context, waiting};
 use crate::aws::Aws;
 use crate::core::text::printable;
-use crate::core::{ProviderName, Retention, show_duration};
+use crate::core::{ProviderName, Retention, STACK_TAG, show_duration};
 use crate::error::{Result, exit};
 use crate::settings::Settings;
-use crate::stack::{self, Mode, SetupReport, SetupRequest, Untagged};
+use crate::stack::{
+    self, Change, Mode, ProviderKind, SetupReport, SetupRequest, UnaskedProvider, Untagged,
+};
 use crate::terminal::{Format, Verbosity};
 use crate::view::setup::{Totals, differences, document, full_table, table};
 use crate::view::{self, subscriptions};
+
+/// How many simulated providers a stack has unless `--providers` says otherwise.
+const DEFAULT_PROVIDERS: u8 = 10;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
@@ -24,7 +29,7 @@ use crate::view::{self, subscriptions};
   rydes setup --print cloudformation > stack.json")]
 pub(super) struct Command {
     /// Number of simulated providers, 0 to 100
-    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u8).range(0..=100))]
+    #[arg(long, value_name = "N", default_value_t = DEFAULT_PROVIDERS, value_parser = clap::value_parser!(u8).range(0..=100))]
     providers: u8,
     /// Show what would be done, and change nothing
     #[arg(short = 'n', long)]
@@ -110,7 +115,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         }
     }
     if mode == Mode::Check {
-        return checked(context, &settings, &aws, &report);
+        return checked(context, &settings, &aws, &report, &command);
     }
     note_totals(context, &report, mode, began);
     note_next(context, &settings, &report, &command);
@@ -133,19 +138,67 @@ fn note_totals(context: &Context, report: &SetupReport, mode: Mode, began: Insta
 }
 
 /// The end of a check: what was found, and what mends it.
-fn checked(context: &Context, settings: &Settings, aws: &Aws, report: &SetupReport) -> Result<u8> {
+fn checked(
+    context: &Context,
+    settings: &Settings,
+    aws: &Aws,
+    report: &SetupReport,
+    command: &Command,
+) -> Result<u8> {
     let totals = Totals::of(report.changes());
     if totals.kept + totals.changed == 0 {
         return Err(aws.not_set_up());
     }
     let Totals { created, kept, changed } = totals;
     let output = &context.output;
-    output.note(&format!("checked: {kept} as described, {changed} differ, {created} missing"));
-    if created + changed > 0 {
-        output.next(&[(settings.command("setup"), "")]);
+    let remarks = match report.remarks.len() {
+        0 => String::new(),
+        count => format!(", {count} left to the owner"),
+    };
+    output.note(&format!(
+        "checked: {kept} as described, {changed} differ, {created} missing{remarks}"
+    ));
+    let next: Vec<_> =
+        mending(report, command).iter().map(|next| (settings.command(next), "")).collect();
+    if !next.is_empty() {
+        output.next(&next);
     }
     let is_same = created + changed + report.remarks.len() == 0;
     Ok(if is_same { exit::DONE } else { exit::BAD_VERDICT })
+}
+
+/// The commands that mend what a check has found, without global options. `setup` does not mend a real provider.
+fn mending(report: &SetupReport, command: &Command) -> Vec<String> {
+    let (simulated, real): (Vec<_>, Vec<_>) = (report.unasked.iter())
+        .filter(|one| one.differs())
+        .partition(|one| one.kind == ProviderKind::Simulated);
+    let numbers = simulated.iter().filter_map(|one| one.name.number());
+    let providers = numbers.fold(usize::from(command.providers), usize::max);
+    let Totals { created, changed, .. } = Totals::of(report.changes());
+    let is_of_setup = created + changed > not_as_described(&real);
+    let mut all = Vec::new();
+    if is_of_setup {
+        let has_untagged =
+            report.changes().flat_map(Change::differences).any(|one| one.setting == STACK_TAG);
+        let is_default = providers == usize::from(DEFAULT_PROVIDERS);
+        let options = [
+            (!is_default).then(|| format!("--providers {providers}")),
+            command.keep.map(|days| format!("--keep {days}")),
+            command.keep_dead_letters.map(|days| format!("--keep-dead-letters {days}")),
+            has_untagged.then(|| "--adopt".to_owned()),
+        ];
+        let words = ["setup".to_owned()].into_iter().chain(options.into_iter().flatten());
+        let setup = words.collect::<Vec<_>>().join(" ");
+        all.push(setup);
+    }
+    all.extend(real.iter().map(|one| format!("providers add {}", one.name)));
+    all
+}
+
+/// How many resources of these providers are not as described.
+fn not_as_described(providers: &[&UnaskedProvider]) -> usize {
+    let changes = providers.iter().flat_map(|one| [&one.queue_change, &one.subscription_change]);
+    changes.filter(|change| **change != Change::Kept).count()
 }
 
 /// What to know about the stack, and the next command.

@@ -14,6 +14,7 @@ mod made;
 mod marks;
 mod others;
 mod policies;
+mod provider_kind;
 mod queue;
 mod queue_state;
 mod recipients;
@@ -26,6 +27,7 @@ mod table;
 mod teardown;
 mod template;
 mod topic;
+mod unasked;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -38,10 +40,10 @@ pub use depths::{
 };
 pub use listing::{StackList, StackSummary, stack_names, stacks};
 pub use marks::Marks;
+pub use provider_kind::ProviderKind;
 pub use recipients::{Audience, Recipients};
 pub use register::{
-    Added, Binding, ProviderKind, Registered, Wishes, add, provider_kind, register,
-    register_in_full,
+    Added, Binding, Registered, Wishes, add, provider_kind, register, register_in_full,
 };
 pub use removal::{OpenRequests, Removed, remove};
 pub use setup::{SetupReport, SetupRequest, setup};
@@ -51,6 +53,7 @@ pub use subscriptions::{
 };
 pub use teardown::{Inventory, find, inventory, teardown};
 pub use template::cloudformation;
+pub use unasked::UnaskedProvider;
 
 use crate::aws::{Aws, CONCURRENCY, Remedy};
 use crate::core::{Names, STACK_TAG};

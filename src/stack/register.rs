@@ -5,6 +5,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use super::Subscribers;
 use super::late::{Origin, look_at_queue};
 use super::made::Made;
+use super::provider_kind::ProviderKind;
 use super::queue_state::{self, QueueState};
 use super::setup::scope_of;
 use super::spec::QueueSpec;
@@ -17,25 +18,6 @@ use crate::core::{
     CLOUDFORMATION_TAG, FILTERS_TAG, ProviderName, Responder, SENDER_TAG, SENDERS_TAG, Senders,
 };
 use crate::error::{Error, Result};
-
-/// Who answers a provider's requests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ProviderKind {
-    /// `rydes providers run` answers them.
-    Simulated,
-    /// Another program answers them.
-    External,
-}
-
-impl ProviderKind {
-    /// The value of the `rydes:provider` tag.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Simulated => "simulated",
-            Self::External => "external",
-        }
-    }
-}
 
 /// A provider as the topic's subscriptions name it.
 #[derive(Debug, Clone)]
@@ -112,7 +94,7 @@ async fn of_listed(aws: &Aws, listed: &Listed) -> Result<Vec<Registered>> {
             Ok::<_, Error>(Registered {
                 responder: aws.names.responder(&queue),
                 name,
-                kind: kind(found.as_ref().is_some_and(QueueState::is_simulated)),
+                kind: ProviderKind::of(found.as_ref().is_some_and(QueueState::is_simulated)),
                 senders: found.and_then(|found| bindings::of_tags(&found.tags)),
                 queue,
                 queue_arn: subscription.queue_arn.clone(),
@@ -130,11 +112,7 @@ async fn of_listed(aws: &Aws, listed: &Listed) -> Result<Vec<Registered>> {
 pub async fn provider_kind(aws: &Aws, name: &ProviderName) -> Result<Option<ProviderKind>> {
     let queue = queue_state::look(aws, &aws.names.provider_queue(name)).await?;
     let queue = queue.filter(|queue| is_ours(&queue.tags, &aws.names));
-    Ok(queue.map(|queue| kind(queue.is_simulated())))
-}
-
-fn kind(is_simulated: bool) -> ProviderKind {
-    if is_simulated { ProviderKind::Simulated } else { ProviderKind::External }
+    Ok(queue.map(|queue| ProviderKind::of(queue.is_simulated())))
 }
 
 /// Makes the queue and the subscription of an external provider, or changes the filter or the binding of any. With
@@ -158,7 +136,7 @@ pub async fn add(
     if let Some(found) = &found {
         check_owner(aws, &format!("queue {queue_name}"), &found.tags, untagged)?;
     }
-    let kind = kind(found.as_ref().is_some_and(QueueState::is_simulated));
+    let kind = ProviderKind::of(found.as_ref().is_some_and(QueueState::is_simulated));
     let filter = wishes.filter.as_ref();
     if kind == ProviderKind::Simulated && filter.is_none() && wishes.binding.is_none() {
         return Err(Error::invalid(format!("{name} is a simulated provider")));

@@ -12,12 +12,12 @@ use super::table::TableState;
 use super::topic::TopicState;
 use super::{
     ArnScope, CONCURRENCY, Change, Marks, Mode, OnWait, Untagged, bindings, check_owner, others,
-    queue, table, topic,
+    queue, table, topic, unasked,
 };
-use super::{Subscriber, Subscribers};
+use super::{Subscriber, Subscribers, UnaskedProvider};
 use crate::aws::Subscription;
 use crate::aws::{Aws, Queue};
-use crate::core::{CLOUDFORMATION_TAG, ProviderName, Retention, SENDERS_TAG};
+use crate::core::{CLOUDFORMATION_TAG, PROVIDER_TAG, ProviderName, Retention, SENDERS_TAG};
 use crate::error::{Error, Result};
 
 /// What a stack should be.
@@ -50,6 +50,8 @@ pub struct SetupReport {
     pub beyond: Vec<ProviderName>,
     /// The subscriptions that were there before, with what was mended.
     pub subscribers: Subscribers,
+    /// In a check, the providers that it was not asked for.
+    pub unasked: Vec<UnaskedProvider>,
     /// Differences that were left to the owner.
     pub remarks: Vec<String>,
     /// The CloudFormation stack whose template describes the topic.
@@ -64,6 +66,9 @@ impl SetupReport {
             .chain(&self.subscriptions)
             .chain(&self.dead_letters)
             .map(|(_, change)| change)
+            .chain(
+                self.unasked.iter().flat_map(|one| [&one.queue_change, &one.subscription_change]),
+            )
     }
 }
 
@@ -97,6 +102,15 @@ impl StackState {
             table::look_once_made(aws, untagged, on_wait),
         )?;
         Ok(Self { provider_dead_letters, response_dead_letters, response, providers, table })
+    }
+
+    /// Providers with the names of simulated ones that are real ones: their tag is never changed.
+    fn not_simulated(&self, aws: &Aws) -> impl Iterator<Item = String> {
+        let found = self.providers.iter().filter_map(|(name, found)| Some((name, found.as_ref()?)));
+        found.filter(|(_, found)| !found.is_simulated()).map(|(name, _)| {
+            let queue = aws.names.provider_queue(name);
+            format!("queue {queue} lacks the tag {PROVIDER_TAG} = simulated: `providers run` alone does not serve it")
+        })
     }
 
     fn queues(&self) -> impl Iterator<Item = &QueueState> {
@@ -165,7 +179,11 @@ pub async fn setup(aws: &Aws, request: &SetupRequest, on_wait: OnWait<'_>) -> Re
     let scope = &scope;
     let messaging = Messaging { aws, request, state: &state, description, scope, on_wait };
     let messaging = messaging.ensure(found_topic.as_ref(), &response_dead_letters);
-    let ((table, remarks), changes) = tokio::try_join!(table, messaging)?;
+    let ((table, mut remarks), changes) = tokio::try_join!(table, messaging)?;
+    remarks.extend(found_topic.iter().flat_map(TopicState::unread_days));
+    if mode == Mode::Check {
+        remarks.extend(state.not_simulated(aws));
+    }
     Ok(SetupReport {
         account,
         topic: (names.topic(), changes.topic),
@@ -179,6 +197,7 @@ pub async fn setup(aws: &Aws, request: &SetupRequest, on_wait: OnWait<'_>) -> Re
         table: (names.table(), table),
         beyond: changes.beyond,
         subscribers: changes.subscribers,
+        unasked: changes.unasked,
         remarks,
         managed_by: found_topic.and_then(|found| found.tags.get(CLOUDFORMATION_TAG).cloned()),
     })
@@ -203,6 +222,7 @@ struct MessagingChanges {
     subscriptions: Vec<(String, Change)>,
     subscribers: Subscribers,
     beyond: Vec<ProviderName>,
+    unasked: Vec<UnaskedProvider>,
 }
 
 impl Messaging<'_> {
@@ -229,6 +249,10 @@ impl Messaging<'_> {
         };
         let listed_queues: Vec<_> = listed.live.iter().map(|one| one.queue().to_owned()).collect();
         let beyond = simulated_beyond(aws, request.providers, &listed.live).await?;
+        let unasked = match mode {
+            Mode::Check => unasked::check(aws, scope, &description.providers, &listed.live).await?,
+            Mode::Apply | Mode::DryRun => Vec::new(),
+        };
         let beside = (Origin::from(&topic), *on_wait);
         let (subscriptions, subscribers) =
             subscribe(aws, scope, &provider_queues, listed, mode, beside).await?;
@@ -248,6 +272,7 @@ impl Messaging<'_> {
             subscriptions,
             subscribers,
             beyond,
+            unasked,
         };
         if mode == Mode::Apply {
             Box::pin(self.shows(&changes, response_dead_letters)).await?;

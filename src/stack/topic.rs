@@ -12,13 +12,25 @@ use super::{ArnScope, Change, Difference, Mode, OnWait};
 use super::{Filter, Marks, Subscribers, SubscriptionDelivery};
 use crate::aws::Subscription;
 use crate::aws::{Aws, is_not_found};
-use crate::core::FILTERS_TAG;
+use crate::core::{FILTERS_TAG, KEEP_DEAD_LETTERS_TAG, KEEP_TAG};
 use crate::error::{Error, Kind, Result};
 
 #[derive(Debug, Clone)]
 pub(super) struct TopicState {
     pub(super) arn: String,
     pub(super) tags: HashMap<String, String>,
+}
+
+impl TopicState {
+    /// Tags that should say how long the stack keeps what it is told, but name no number of days.
+    pub(super) fn unread_days(&self) -> Vec<String> {
+        let read: Vec<_> = Marks::read(&self.tags).retention.tags().map(|(name, _)| name).collect();
+        let tags = [KEEP_TAG, KEEP_DEAD_LETTERS_TAG].into_iter();
+        let unread = tags.filter(|name| self.tags.contains_key(*name) && !read.contains(name));
+        let say =
+            |name| format!("tag {name} of the topic is no number of days: the default counts");
+        unread.map(say).collect()
+    }
 }
 
 /// Looks for the stack's topic: at its ARN if the account is known, else in the list of topics.

@@ -125,9 +125,20 @@ fn of_subscriptions(
             "the topic has no mark of its bound providers, so replies of any sender are gathered",
         ),
     ];
+    let has_gone = |who: &Responder| {
+        checkup.depths.providers.iter().any(|(other, counts)| other == who && counts.is_none())
+    };
+    let gone = subscribers.live.iter().filter(|one| one.name.is_some() && has_gone(&one.responder));
+    let gone = gone.map(|one| {
+        let who = printable(one.responder.as_str());
+        let add = || format!("providers add {who}");
+        let mend = if is_simulated(&one.responder) { setup.to_owned() } else { add() };
+        (format!("requests to {who} are lost: its queue is gone"), mend)
+    });
+    let gone: Vec<_> = gone.collect();
     let inactive: Vec<_> =
         subscribers.inactive.iter().map(|one| of_inactive(one, names, setup)).collect();
-    inactive.into_iter().chain(settings.into_iter().flatten())
+    gone.into_iter().chain(inactive).chain(settings.into_iter().flatten())
 }
 
 fn of_inactive(inactive: &Inactive, names: &Names, setup: &str) -> (String, String) {

@@ -1,6 +1,7 @@
 //! What setup did or would do, and what teardown finds.
 
 use std::collections::BTreeSet;
+use std::slice;
 
 use serde_json::{Value, json};
 
@@ -64,7 +65,7 @@ pub fn table(report: &SetupReport, mode: Mode, width: Option<u16>) -> Vec<Line> 
 pub fn full_table(report: &SetupReport, mode: Mode, width: Option<u16>) -> Vec<Line> {
     let rows: Vec<_> = resources(report)
         .into_iter()
-        .map(|(kind, (name, change))| vec![kind.to_owned(), name.clone(), state(change, mode)])
+        .map(|(kind, (name, change))| vec![kind.to_owned(), name.clone(), state(&change, mode)])
         .collect();
     headed(lines_within(&COLUMNS, &rows, NAME, width))
 }
@@ -75,9 +76,9 @@ const COLUMNS: [Column; 3] =
 /// A line for each resource that is missing, for each setting that differs, and for each difference that is its
 /// owner's to mend.
 pub fn differences(report: &SetupReport, width: Option<u16>) -> Vec<Line> {
-    let of_resource = |(kind, (name, change)): (&'static str, &Named)| {
+    let of_resource = |(kind, (name, change)): (&'static str, Named)| {
         let all = change.differences().iter().map(|one| format!("{kind} {name}: {one}"));
-        let missing = (*change == Change::Created).then(|| format!("{kind} {name} is missing"));
+        let missing = (change == Change::Created).then(|| format!("{kind} {name} is missing"));
         missing.into_iter().chain(all).collect::<Vec<_>>()
     };
     let lines = resources(report).into_iter().flat_map(of_resource);
@@ -89,8 +90,9 @@ pub fn differences(report: &SetupReport, width: Option<u16>) -> Vec<Line> {
 /// The document of `--output json`.
 pub fn document(report: &SetupReport, mode: Mode) -> Value {
     let totals = Totals::of(report.changes());
-    let resource = |(kind, (name, change)): (&str, &Named)| {
-        let state = match (change, mode) {
+    let of = |in_check, count| if (mode == Mode::Check) == in_check { count } else { 0 };
+    let resource = |(kind, (name, change)): (&str, Named)| {
+        let state = match (&change, mode) {
             (Change::Kept, _) => "kept",
             (Change::Created, Mode::Check) => "missing",
             (Change::Created, _) => "created",
@@ -113,9 +115,11 @@ pub fn document(report: &SetupReport, mode: Mode) -> Value {
         "account": report.account,
         "dry-run": mode == Mode::DryRun,
         "check": mode == Mode::Check,
-        "created": totals.created,
+        "created": of(false, totals.created),
         "kept": totals.kept,
-        "changed": totals.changed,
+        "changed": of(false, totals.changed),
+        "missing": of(true, totals.created),
+        "differing": of(true, totals.changed),
         "filters": subscriptions::filters(&report.subscribers),
         "inactive": subscriptions::inactive(&report.subscribers.inactive),
         "remarks": report.remarks,
@@ -123,13 +127,22 @@ pub fn document(report: &SetupReport, mode: Mode) -> Value {
     })
 }
 
-fn resources(report: &SetupReport) -> Vec<(&'static str, &Named)> {
-    let mut all = vec![("topic", &report.topic)];
-    all.extend(report.provider_queues.iter().map(|named| ("provider queue", named)));
-    all.extend(report.subscriptions.iter().map(|named| ("subscription", named)));
-    all.push(("response queue", &report.response_queue));
-    all.extend(report.dead_letters.iter().map(|named| ("dead letters", named)));
-    all.push(("table", &report.table));
+fn resources(report: &SetupReport) -> Vec<(&'static str, Named)> {
+    let mut all = vec![("topic", report.topic.clone())];
+    let named = |kind, all: &[Named]| all.iter().map(move |one| (kind, one.clone())).collect();
+    let mut extend = |kind, resources: &[Named]| {
+        let resources: Vec<_> = named(kind, resources);
+        all.extend(resources);
+    };
+    extend("provider queue", &report.provider_queues);
+    extend("subscription", &report.subscriptions);
+    for one in &report.unasked {
+        extend("provider queue", &[(one.queue.clone(), one.queue_change.clone())]);
+        extend("subscription", &[(one.queue.clone(), one.subscription_change.clone())]);
+    }
+    extend("response queue", slice::from_ref(&report.response_queue));
+    extend("dead letters", &report.dead_letters);
+    extend("table", slice::from_ref(&report.table));
     all
 }
 

@@ -191,3 +191,80 @@ fn what_is_missing_is_named() {
     says(&stack.run("setup --providers 1").exits(0), "2 created");
     assert_eq!(found(&stack), [] as [Value; 0]);
 }
+
+/// The commands that a check suggests, without global options.
+fn suggested(stack: &Stack, options: &str) -> Vec<String> {
+    let checked = stack.rydes(&format!("setup --check {options}")).run().exits(8);
+    let lines = checked.stderr.lines();
+    let command = |line: &str| Some(line.trim().split_once("rydes ")?.1.trim().to_owned());
+    lines.skip_while(|line| !line.starts_with("next: ")).filter_map(command).collect()
+}
+
+#[test]
+fn providers_that_it_was_not_asked_for_are_compared_too() {
+    let stack = Stack::set_up(1);
+    stack.run("providers add acme").exits(0);
+    stack.run("providers add globex").exits(0);
+    assert_eq!(found(&stack), [] as [Value; 0]);
+
+    stack.set("acme", QueueAttributeName::RedrivePolicy, "");
+    assert_eq!(found(&stack), [json!(["provider queue", "acme", "differs", ["RedrivePolicy"]])]);
+    assert_eq!(suggested(&stack, "--providers 1"), ["providers add acme"]);
+    stack.run("providers add acme").exits(0);
+
+    let arn = stack.subscriptions().remove(&stack.full("acme")).expect("it is subscribed");
+    wait(clients().sns.unsubscribe().subscription_arn(arn).send()).expect("it is gone");
+    let delete = clients().sqs.delete_queue().queue_url(stack.queue_url("globex"));
+    wait(delete.send()).expect("it is gone");
+    let lost = [
+        json!(["subscription", "acme", "missing", []]),
+        json!(["provider queue", "globex", "missing", []]),
+    ];
+    assert_eq!(found(&stack), lost);
+    let both = ["providers add acme", "providers add globex"];
+    assert_eq!(suggested(&stack, "--providers 1"), both);
+    stack.run("providers add acme").exits(0);
+    assert_eq!(suggested(&stack, "--providers 1"), [both[1]]);
+}
+
+#[test]
+fn the_suggested_setup_mends_what_was_found() {
+    let stack = Stack::set_up(2);
+    let url = stack.queue_url(&provider(2));
+    let untag = clients().sqs.untag_queue().queue_url(&url).tag_keys("rydes:stack");
+    wait(untag.send()).expect("it is untagged");
+    let options = "--providers 2 --keep 3";
+    let setup = suggested(&stack, options);
+    assert_eq!(setup, ["setup --providers 2 --keep 3 --adopt"]);
+    stack.rydes(&setup[0]).run().exits(0);
+    stack.rydes(&format!("setup --check {options}")).run().exits(0);
+
+    // One more than is asked for lacks a setting.
+    stack.set(&provider(2), QueueAttributeName::VisibilityTimeout, "5");
+    let setup = suggested(&stack, "--providers 1");
+    assert_eq!(setup, ["setup --providers 2"]);
+    stack.rydes(&setup[0]).run().exits(0);
+    stack.rydes("setup --check --providers 1").run().exits(0);
+}
+
+#[test]
+fn what_setup_never_changes_is_found() {
+    let stack = Stack::set_up(1);
+    let url = stack.queue_url(&provider(1));
+    let untag = clients().sqs.untag_queue().queue_url(&url).tag_keys("rydes:provider");
+    wait(untag.send()).expect("it is untagged");
+    let checked = stack.run("setup --providers 1 --check").exits(8);
+    assert!(checked.stdout.contains("lacks the tag rydes:provider = simulated"));
+    says(&checked, "0 differ, 0 missing, 1 left to the owner");
+    let tag = clients().sqs.tag_queue().queue_url(&url).tags("rydes:provider", "simulated");
+    wait(tag.send()).expect("it is tagged");
+    stack.run("setup --providers 1 --check").exits(0);
+
+    let soon = Tag::builder().key("rydes:keep").value("soon").build().expect("a tag");
+    let sns = &clients().sns;
+    wait(sns.tag_resource().resource_arn(stack.topic_arn()).tags(soon).send()).expect("tagged");
+    let checked = stack.run("setup --providers 1 --check").exits(8);
+    assert!(checked.stdout.contains("rydes:keep of the topic is no number of days"));
+    says(&stack.run("setup --providers 1 --keep 3").exits(0), "1 changed");
+    stack.run("setup --providers 1 --check").exits(0);
+}

@@ -174,3 +174,13 @@ fn without_a_stack_or_a_right_the_check_fails_in_another_way() {
     let check = stack.rydes("status --check").env("AWS_ENDPOINT_URL", &proxy.url);
     says(&check.run().exits(1), "AccessDeniedException");
 }
+
+#[test]
+fn a_provider_whose_queue_is_gone_is_found() {
+    let stack = set_up(1);
+    stack.rydes("providers add acme").run().exits(0);
+    let delete = clients().sqs.delete_queue().queue_url(stack.queue_url("acme"));
+    wait(delete.send()).expect("it is gone");
+    let lost = is("requests to acme are lost: its queue is gone", "rydes providers add acme");
+    assert_eq!(finding(&stack), lost);
+}
