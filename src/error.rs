@@ -21,9 +21,8 @@ pub mod exit {
     /// The endpoint cannot be reached, or refuses the credentials.
     pub const UNREACHABLE: u8 = 6;
     pub const NOT_SET_UP: u8 = 7;
-    /// A verdict is bad: an unexplained copy in `verify`, a failed attempt in `providers try`, a difference of
-    /// `setup --check`, a finding of
-    /// `setup --check`, `status --check`.
+    /// A verdict is bad: an unexplained copy in `verify`, a failed attempt in `providers try`, a finding of
+    /// `setup --check` or `status --check`.
     pub const BAD_VERDICT: u8 = 8;
 }
 

@@ -11,8 +11,8 @@ pub(super) const EXIT: [(&str, &str); 10] = [
     ("7", "the stack is not set up"),
     (
         "8",
-        "`verify` found a copy that nothing explains, the provider of `providers try` failed, \
-         `setup --check` found a difference, or `status --check` found something",
+        "`verify` found a copy that nothing explains, the provider of `providers try` failed, or \
+         `setup --check` or `status --check` found something",
     ),
     ("129, 130, 143", "hung up, interrupted, terminated (workers that drained end with 0)"),
 ];
