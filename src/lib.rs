@@ -25,7 +25,7 @@
 //! | `cli` | one file per command: options, the run, hints |
 //! | `serve` | the same over HTTP: the original's routes, events, a page |
 //! | `terminal` | the only floor that prints: streams, colour, the live region, progress |
-//! | `measures` | what happens in this process, counted for Prometheus |
+//! | `metrics` | what happens in this process, counted for Prometheus |
 //! | `view` | pure text and JSON: tables, sentences, timelines, pictures |
 //! | `tools` | LocalStack on this machine; the load test and its fault-injecting proxy |
 //! | `flow` | the pattern: draft, scatter, providers (simulated, programs, endpoints), gather, quotes, verify, replay |
@@ -43,7 +43,7 @@ pub mod consumer;
 pub mod core;
 mod error;
 pub mod flow;
-mod measures;
+mod metrics;
 mod serve;
 mod settings;
 mod shutdown;

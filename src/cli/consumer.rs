@@ -29,12 +29,12 @@ enum Action {
 pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let Action::Run(command) = command.action;
     let settings = context.settings()?;
-    let scrapes = command.scrapes().await?;
+    let listener = command.listen_for_metrics().await?;
     let aws = context.connect(&settings).await?;
-    let scrapes = scrapes.map(|scrapes| scrapes.watch(&aws));
+    let metrics = listener.map(|listener| listener.watch(&aws));
     // Without the queue, the run fails before it prints anything.
     let queue = Box::pin(retry_transient(async || aws.queue(aws.names.response_queue()).await));
     context.visibly("looking for the response queue", queue).await?;
     let plan = WorkerPlan { providers: None, consumer: Some(command.gathering(&settings)) };
-    Box::pin(run_workers(context, &settings, &aws, &plan, &command, scrapes)).await
+    Box::pin(run_workers(context, &settings, &aws, &plan, &command, metrics)).await
 }

@@ -1,4 +1,4 @@
-//! Listens where an option says.
+//! Opens the listeners of `--listen` and `--metrics`.
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
 

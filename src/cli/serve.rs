@@ -24,7 +24,7 @@ use crate::consumer::{Trouble, Troubles, retry_transient};
 use crate::core::RequestRow;
 use crate::error::{Error, Result, exit};
 use crate::flow::draft::DEADLINE;
-use crate::measures::ServerMeasures;
+use crate::metrics::ServerMetrics;
 use crate::serve::{self, Commands, Finder, Hosts, Reporter, ServeEvent, TokenFile};
 use crate::settings::{Backend, Settings, quoted};
 use crate::terminal::{Format, Output};
@@ -82,7 +82,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let listener = bind("--listen", &command.listen).await?;
     let at = listener.local_addr().map_err(Error::system)?;
     let aws = context.connect(&settings).await?;
-    let measures = Arc::new(ServerMeasures::of(&aws));
+    let metrics = Arc::new(ServerMetrics::of(&aws));
     // Without the stack, the run fails before it prints anything.
     let topic = Box::pin(retry_transient(async || aws.topic().await));
     context.visibly("looking for the stack", topic).await?;
@@ -107,7 +107,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
             find: is_private.then(|| finder(&aws, &settings)),
             token,
             hosts: Hosts::new(command.hosts, Some(at.ip())),
-            measures,
+            metrics,
         },
         &stop,
         reporter(output, &served),

@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, interval, sleep};
 
 use super::Context;
-use super::scrapes::{ScrapeListener, Scrapes};
+use super::metrics::{MetricsListener, MetricsServer};
 use crate::aws::{Aws, MAX_WAIT};
 use crate::consumer::{ConsumeOptions, Trouble, Troubles};
 use crate::core::{Timestamp, parse_duration, show_duration};
@@ -117,8 +117,8 @@ impl Common {
     }
 
     /// Listens where `--metrics` says.
-    pub(super) async fn scrapes(&self) -> Result<Option<ScrapeListener>> {
-        ScrapeListener::open(self.metrics.as_deref()).await
+    pub(super) async fn listen_for_metrics(&self) -> Result<Option<MetricsListener>> {
+        MetricsListener::open(self.metrics.as_deref()).await
     }
 
     pub(super) fn gathering(&self, settings: &Settings) -> gather::ConsumerSettings {
@@ -147,21 +147,21 @@ struct LiveTable {
     made_room: Notify,
 }
 
-/// Runs until a signal, then drains. `scrapes` are answered meanwhile.
+/// Runs until a signal, then drains. `metrics` are served meanwhile.
 pub(super) async fn run(
     context: &Context,
     settings: &Settings,
     aws: &Aws,
     plan: &WorkerPlan,
     common: &Common,
-    scrapes: Option<Scrapes>,
+    metrics: Option<MetricsServer>,
 ) -> Result<u8> {
     let output = &context.output;
     let served = plan.providers.as_ref().map_or(&[][..], |providers| &providers.served);
     let tally = Arc::new(Mutex::new(Tally::of(served)));
     let view = WorkerView::of(output, common.progress);
-    greet(output, settings, aws, plan, scrapes.as_ref());
-    let measured = scrapes.map(|scrapes| scrapes.begin(aws, plan));
+    greet(output, settings, aws, plan, metrics.as_ref());
+    let metrics = metrics.map(|metrics| metrics.begin(aws, plan));
     // A stop from inside is no signal: the user's first Ctrl-C still drains.
     let stop = &context.shutdown.part();
     if common.tied {
@@ -172,7 +172,7 @@ pub(super) async fn run(
         made_room: Notify::new(),
     });
     let sink = sink(context, view, &tally, &live);
-    let sink = measured.as_ref().map_or(Arc::clone(&sink), |measured| measured.beside(sink));
+    let sink = metrics.as_ref().map_or(Arc::clone(&sink), |metrics| metrics.beside(sink));
     let ended = tokio::select! {
         ended = workers::run(aws, plan, stop, &sink) => ended,
         () = draw(context, plan, &tally, &live, stop) => Ok(()),
@@ -185,8 +185,8 @@ pub(super) async fn run(
         }
     };
     drop(lock(&live.live).take());
-    if let Some(measured) = measured {
-        measured.end().await;
+    if let Some(metrics) = metrics {
+        metrics.end().await;
     }
     sum_up(context, aws, consumer(plan), view, &lock(&tally));
     ended.map(|()| exit::DONE)
@@ -269,11 +269,11 @@ fn greet(
     settings: &Settings,
     aws: &Aws,
     plan: &WorkerPlan,
-    scrapes: Option<&Scrapes>,
+    metrics: Option<&MetricsServer>,
 ) {
     let announce = || {
-        if let Some(scrapes) = scrapes {
-            scrapes.announce(output);
+        if let Some(metrics) = metrics {
+            metrics.announce(output);
         }
     };
     let Some(providers) = &plan.providers else {

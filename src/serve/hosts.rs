@@ -48,7 +48,7 @@ impl Hosts {
                 "a request must have exactly one `Host` header",
             ));
         }
-        // Beyond loopback anyone who can connect may read the figures, and a scraper may use any name.
+        // Beyond loopback anyone who can connect may read the metrics, and a scraper may use any name.
         if request.uri().path() == METRICS && !self.is_local {
             return Ok(());
         }

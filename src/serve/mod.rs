@@ -5,9 +5,9 @@ mod answer;
 mod connections;
 mod events;
 mod hosts;
+mod metrics;
 mod page;
 mod routes;
-mod scrapes;
 mod submitter;
 mod token;
 mod unread;
@@ -27,16 +27,16 @@ use crate::consumer::Trouble;
 use crate::core::{RequestRow, RfqId};
 use crate::error::{Error, Result};
 use crate::flow::quotes::Filters;
-use crate::measures::ServerMeasures;
+use crate::metrics::ServerMetrics;
 use crate::shutdown::{Stage, StopSignal};
 pub use hosts::Hosts;
+pub use metrics::serve_metrics;
 use routes::Readiness;
-pub use scrapes::scrapes;
 use submitter::Submitter;
 pub use token::TokenFile;
 use watches::Watches;
 
-/// Where the figures for Prometheus are.
+/// Where the metrics for Prometheus are.
 pub const METRICS: &str = "/metrics";
 /// Time limit for open requests after a stop.
 const DRAIN: Duration = Duration::from_secs(25);
@@ -95,7 +95,7 @@ pub struct ServeSettings {
     /// Finds the RFQ whose id begins like this. Without it, only a whole id is found.
     pub find: Option<Finder>,
     /// What `/metrics` shows.
-    pub measures: Arc<ServerMeasures>,
+    pub metrics: Arc<ServerMetrics>,
 }
 
 /// What a user can do about what the page says, as command lines.
@@ -139,14 +139,14 @@ fn tell(report: &Reporter, work: Operation, error: Option<&Error>) {
 }
 
 /// Counts events before they are reported.
-fn measured(measures: &Arc<ServerMeasures>, report: Reporter) -> Reporter {
-    let measures = Arc::clone(measures);
+fn counted(metrics: &Arc<ServerMetrics>, report: Reporter) -> Reporter {
+    let metrics = Arc::clone(metrics);
     Arc::new(move |event| {
         match &event {
             ServeEvent::Answered { route, status, took, .. } => {
-                measures.answered(route.as_ref().map(MatchedPath::as_str), *status, *took);
+                metrics.answered(route.as_ref().map(MatchedPath::as_str), *status, *took);
             }
-            ServeEvent::Taken(_) => measures.taken(),
+            ServeEvent::Taken(_) => metrics.taken(),
             ServeEvent::Trouble(_) => {}
         }
         report(event);
@@ -162,7 +162,7 @@ pub async fn run(
     stop: &StopSignal,
     report: Reporter,
 ) -> Result<()> {
-    let report = measured(&settings.measures, report);
+    let report = counted(&settings.metrics, report);
     let filters = Arc::<Filters>::default();
     let state = Arc::new(AppState {
         submitter: Submitter::new(aws.clone(), Arc::clone(&report)),

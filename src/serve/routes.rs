@@ -21,7 +21,7 @@ use tokio::time::{Instant, timeout};
 
 use super::answer::{Problem, health, json_answer, kind, submitted};
 use super::events::{self, END, Follower};
-use super::scrapes;
+use super::metrics;
 use super::submitter::CLIENT_LIMIT;
 use super::watches::{LONGEST_LINGER, Latest};
 use super::{AppState, METRICS, Operation, STREAMS, page, tell, token};
@@ -84,10 +84,10 @@ async fn note_route(request: Request, next: Next) -> Response {
     response
 }
 
-/// `GET /metrics`: the figures of this process.
+/// `GET /metrics`: the metrics of this process.
 async fn metrics(State(state): State<Arc<AppState>>) -> Response {
     let open = STREAMS - state.streams.available_permits();
-    scrapes::answer(state.settings.measures.text(open))
+    metrics::answer(state.settings.metrics.text(open))
 }
 
 /// What the page shows about this server.

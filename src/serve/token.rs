@@ -1,4 +1,4 @@
-//! The token that requests must have, if the server was started with one. Every route requires it but those of `OPEN`.
+//! The token that requests must have, if the server was started with one. Only the routes of `OPEN` do not require it.
 //! The token is never printed, and never part of a response.
 
 use std::fs::{self, File};
@@ -16,12 +16,12 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use super::answer::Problem;
-use super::{AppState, Reporter, ServeEvent, page};
+use super::{AppState, METRICS, Reporter, ServeEvent, page};
 use crate::consumer::Trouble;
 
-/// Routes that anyone may get: health and measures for monitors, and the page, which holds no data and asks for the
+/// Routes that anyone may get: health and metrics for monitors, and the page, which holds no data and asks for the
 /// token. The files of the page are open too.
-const OPEN: [&str; 5] = ["/healthz", "/readyz", "/metrics", "/", "/rfqs/{id}"];
+const OPEN: [&str; 5] = ["/healthz", "/readyz", METRICS, "/", "/rfqs/{id}"];
 /// A shorter token could be guessed: 16 hexadecimal digits are 64 bits.
 const SHORTEST: usize = 16;
 /// A longer one would not pass through common proxies.
@@ -32,11 +32,10 @@ const HINT: &str = "send `Authorization: Bearer TOKEN`; the token is the first l
                     given to `rydes serve --token-file`";
 const KEPT: &str = "the token read before stays in use";
 
-/// The SHA-256 of a token. Two of them are compared in place of the tokens, which differ in length, and in constant
-/// time.
+/// The SHA-256 of a token. Digests have one length, so they can be compared in constant time; tokens differ in length.
 type Digest = [u8; 32];
 
-/// What changes when a file is written: its length and the time.
+/// The length of a file and the time of its last change; a write changes them. `None` if the file cannot be looked at.
 type Version = Option<(u64, Option<SystemTime>)>;
 
 /// The token of a file, read again when the file changes.
@@ -94,8 +93,7 @@ impl TokenFile {
     }
 }
 
-/// Lets a request pass that has the token, or whose route is open. Fails with 401 before anything else of the request
-/// is read.
+/// Passes on a request that has the token, or whose route is open. Returns 401 to any other, before its body is read.
 pub(super) async fn require(
     State(state): State<Arc<AppState>>,
     request: Request,

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// The floors, the lowest first. A module of `src` that is missing here fails.
 const FLOORS: [&str; 14] = [
     "core", "error", "shutdown", "settings", "consumer", "aws", "stack", "flow", "tools", "view",
-    "measures", "terminal", "serve", "cli",
+    "metrics", "terminal", "serve", "cli",
 ];
 /// Floors that may not name each other although their order would allow it.
 const APART: [(&str, &str); 3] =
@@ -36,7 +36,7 @@ const OUTSIDE: [(&str, &[&str]); 35] = [
     ("jiff", &["core", "view", "cli"]),
     ("percent_encoding", &["flow::provider::endpoint"]),
     ("plotters", &["view"]),
-    ("prometheus_client", &["measures"]),
+    ("prometheus_client", &["metrics"]),
     ("rand_chacha", &["flow", "tools"]),
     ("reqwest", &["flow::provider"]),
     (

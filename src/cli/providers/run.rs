@@ -82,9 +82,9 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let own = command.own(&settings)?;
     let config = command.config.as_deref();
     let config = config.map(|path| config::read(path, &settings.stack)).transpose()?;
-    let scrapes = if command.check { None } else { command.common.scrapes().await? };
+    let listener = if command.check { None } else { command.common.listen_for_metrics().await? };
     let aws = context.connect(&settings).await?;
-    let scrapes = scrapes.map(|scrapes| scrapes.watch(&aws));
+    let metrics = listener.map(|listener| listener.watch(&aws));
     let served = match own {
         Some(served) => {
             require_real(context, &settings, &aws, &served.name).await?;
@@ -108,7 +108,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         providers: Some(command.common.provider_plan(&settings, served)),
         consumer: (!command.no_consumer).then(|| command.common.gathering(&settings)),
     };
-    Box::pin(workers::run(context, &settings, &aws, &plan, &command.common, scrapes)).await
+    Box::pin(workers::run(context, &settings, &aws, &plan, &command.common, metrics)).await
 }
 
 /// A provider's name, and not a program's.

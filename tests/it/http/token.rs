@@ -1,4 +1,4 @@
-//! `rydes serve --token-file`: who is let in, and who is told what.
+//! `rydes serve --token-file`: which requests are answered, and what the refused ones get.
 
 use std::fs::{self, Permissions};
 use std::io::Read as _;
@@ -75,7 +75,7 @@ fn is_refused(answer: &Answer) {
 }
 
 #[test]
-fn every_route_but_health_measures_and_the_page_requires_the_token() {
+fn every_route_but_health_metrics_and_the_page_requires_the_token() {
     let stack = Stack::set_up(1);
     let (_folder, file) = token_file(TOKEN);
     let server = guarded(&stack, &file);
@@ -117,7 +117,7 @@ fn every_route_but_health_measures_and_the_page_requires_the_token() {
         ]
     );
     assert!(all.len() >= 19, "{all:?}");
-    // Where there is no route, or not for this method, nothing is told either.
+    // A request without a route, or with another method, gets no other answer.
     for (method, path) in
         [("GET", "/nothing"), ("POST", "/"), ("DELETE", "/healthz"), ("OPTIONS", "/about")]
     {

@@ -6,42 +6,42 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 
-use super::{Figures, Labels, Times, short_times};
+use super::{Labels, Metrics, Times, short_times};
 use crate::aws::Aws;
 
 /// The route of a request that no route matches.
 const OTHER: &str = "other";
 
-/// The figures of a server.
+/// The metrics of a server.
 #[derive(Debug)]
-pub struct ServerMeasures {
-    figures: Figures,
+pub struct ServerMetrics {
+    metrics: Metrics,
     requests: Family<Labels<2>, Counter>,
     seconds: Times<1>,
     submissions: Counter,
     streams: Gauge,
 }
 
-impl ServerMeasures {
-    /// The figures from now on, with those of the requests to AWS.
+impl ServerMetrics {
+    /// Counts from now on, requests to AWS included.
     pub fn of(aws: &Aws) -> Self {
-        let mut figures = Figures::of(aws);
+        let mut metrics = Metrics::of(aws);
         let (requests, seconds) = (Family::default(), Times::new_with_constructor(short_times));
         let (submissions, streams) = (Counter::default(), Gauge::default());
-        figures.register(
+        metrics.register(
             "http_requests",
             "HTTP requests that were answered, by route and status",
             Family::clone(&requests),
         );
-        figures.register_seconds(
+        metrics.register_seconds(
             "http_request_duration",
             "Seconds from the head of an HTTP request to the head of its response",
             Family::clone(&seconds),
         );
         let help = "Submissions that were accepted: written and published";
-        figures.register("submissions", help, submissions.clone());
-        figures.register("event_streams_open", "Event streams open now", streams.clone());
-        Self { figures, requests, seconds, submissions, streams }
+        metrics.register("submissions", help, submissions.clone());
+        metrics.register("event_streams_open", "Event streams open now", streams.clone());
+        Self { metrics, requests, seconds, submissions, streams }
     }
 
     /// Counts a response. `route` is a pattern of the router, never a path.
@@ -57,9 +57,9 @@ impl ServerMeasures {
         self.submissions.inc();
     }
 
-    /// The figures as Prometheus reads them, with so many streams open.
+    /// The metrics as Prometheus reads them. `streams` is the number of open event streams.
     pub fn text(&self, streams: usize) -> String {
         self.streams.set(i64::try_from(streams).unwrap_or(i64::MAX));
-        self.figures.text()
+        self.metrics.text()
     }
 }

@@ -1,4 +1,4 @@
-//! `--metrics` of workers: where Prometheus reads their figures.
+//! `--metrics` of workers: where Prometheus reads their metrics.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -13,8 +13,8 @@ use crate::aws::Aws;
 use crate::error::{Error, Result};
 use crate::flow::events::{Event, Sink};
 use crate::flow::workers::WorkerPlan;
-use crate::measures::{Figures, WorkerMeasures};
-use crate::serve::{METRICS, scrapes};
+use crate::metrics::{Metrics, WorkerMetrics};
+use crate::serve::{METRICS, serve_metrics};
 use crate::shutdown::{Stage, StopSignal};
 use crate::terminal::Output;
 
@@ -22,16 +22,16 @@ use crate::terminal::Output;
 const LAST_SCRAPE: Duration = Duration::from_secs(1);
 
 /// The listener of `--metrics`, open before anything is received.
-pub(super) struct ScrapeListener {
+pub(super) struct MetricsListener {
     listener: TcpListener,
     at: SocketAddr,
 }
 
-impl ScrapeListener {
-    /// Listens where `--metrics` says.
+impl MetricsListener {
+    /// Listens at the address of `--metrics`, if it was typed.
     pub(super) async fn open(typed: Option<&str>) -> Result<Option<Self>> {
         let Some(typed) = typed else { return Ok(None) };
-        // As Prometheus and its exporters take it, a colon and a port are on all addresses.
+        // As in Prometheus and its exporters, a colon and a port mean all addresses.
         let listen =
             if typed.starts_with(':') { format!("0.0.0.0{typed}") } else { typed.to_owned() };
         let listener = bind("--metrics", &listen).await?;
@@ -40,18 +40,18 @@ impl ScrapeListener {
     }
 
     /// Counts the requests to AWS from now on.
-    pub(super) fn watch(self, aws: &Aws) -> Scrapes {
-        Scrapes { listener: self, figures: Figures::of(aws) }
+    pub(super) fn watch(self, aws: &Aws) -> MetricsServer {
+        MetricsServer { listener: self, metrics: Metrics::of(aws) }
     }
 }
 
-/// What is scraped, and where.
-pub(super) struct Scrapes {
-    listener: ScrapeListener,
-    figures: Figures,
+/// The metrics of workers, and where they will be served.
+pub(super) struct MetricsServer {
+    listener: MetricsListener,
+    metrics: Metrics,
 }
 
-impl Scrapes {
+impl MetricsServer {
     /// Says where the metrics are, and who can read them.
     pub(super) fn announce(&self, output: &Output) {
         let at = self.listener.at;
@@ -64,29 +64,29 @@ impl Scrapes {
     }
 
     /// Answers scrapes from now on, also while the workers drain.
-    pub(super) fn begin(self, aws: &Aws, plan: &WorkerPlan) -> Measured {
-        let Self { listener: ScrapeListener { listener, .. }, mut figures } = self;
-        let measures = Arc::new(WorkerMeasures::among(&mut figures, plan, &aws.names));
-        let (figures, stop) = (Arc::new(figures), StopSignal::new());
+    pub(super) fn begin(self, aws: &Aws, plan: &WorkerPlan) -> ServedMetrics {
+        let Self { listener: MetricsListener { listener, .. }, mut metrics } = self;
+        let counters = Arc::new(WorkerMetrics::among(&mut metrics, plan, &aws.names));
+        let (metrics, stop) = (Arc::new(metrics), StopSignal::new());
         let ends = stop.clone();
-        let task = tokio::spawn(async move { scrapes(listener, figures, &ends).await });
-        Measured { measures, stop, task: AbortOnDropHandle::new(task) }
+        let task = tokio::spawn(async move { serve_metrics(listener, metrics, &ends).await });
+        ServedMetrics { counters, stop, task: AbortOnDropHandle::new(task) }
     }
 }
 
-/// Workers whose figures are read.
-pub(super) struct Measured {
-    measures: Arc<WorkerMeasures>,
+/// The metrics of running workers, while they are served.
+pub(super) struct ServedMetrics {
+    counters: Arc<WorkerMetrics>,
     stop: StopSignal,
     task: AbortOnDropHandle<()>,
 }
 
-impl Measured {
-    /// The same sink, which also counts.
+impl ServedMetrics {
+    /// A sink that counts each event, then passes it to `sink`.
     pub(super) fn beside(&self, sink: Sink<Event>) -> Sink<Event> {
-        let measures = Arc::clone(&self.measures);
+        let counters = Arc::clone(&self.counters);
         Arc::new(move |event| {
-            measures.count(&event);
+            counters.count(&event);
             sink(event);
         })
     }

@@ -13,13 +13,13 @@ use tokio::net::TcpListener;
 use super::answer::{Problem, health};
 use super::hosts::Hosts;
 use super::{METRICS, connections};
-use crate::measures::{self, Figures};
+use crate::metrics::{MEDIA_TYPE, Metrics};
 use crate::shutdown::StopSignal;
 
-/// Serves the figures of workers until `stop`.
-pub async fn scrapes(listener: TcpListener, figures: Arc<Figures>, stop: &StopSignal) {
+/// Serves the metrics of workers until `stop`.
+pub async fn serve_metrics(listener: TcpListener, metrics: Arc<Metrics>, stop: &StopSignal) {
     let router = Router::new()
-        .route(METRICS, get(async move || answer(figures.text())))
+        .route(METRICS, get(async move || answer(metrics.text())))
         .route("/healthz", get(health))
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "there is nothing here"));
     let at = listener.local_addr().map(|at| at.ip());
@@ -30,7 +30,7 @@ pub async fn scrapes(listener: TcpListener, figures: Arc<Figures>, stop: &StopSi
 pub(super) fn answer(text: String) -> Response {
     let mut response = Response::new(Body::from(text));
     let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(measures::CONTENT_TYPE));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

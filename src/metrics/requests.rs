@@ -8,11 +8,11 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
 
-use super::{Figures, Labels, Times, short_times};
+use super::{Labels, Metrics, Times, short_times};
 use crate::aws::{RequestOutcome, RequestWatcher};
 
-/// Counts attempts by operation. The program decides which operations there are.
-pub(super) struct AwsMeasures {
+/// Counts attempts by operation. Only the program chooses operations, so their number is bounded.
+pub(super) struct AwsMetrics {
     requests: Family<Labels<2>, Counter>,
     seconds: Times<1>,
     known: RwLock<HashMap<String, Arc<OfOperation>>>,
@@ -25,27 +25,27 @@ struct OfOperation {
     seconds: Histogram,
 }
 
-impl AwsMeasures {
-    pub(super) fn among(figures: &mut Figures) -> Self {
-        let measures = Self {
+impl AwsMetrics {
+    pub(super) fn among(metrics: &mut Metrics) -> Self {
+        let counters = Self {
             requests: Family::default(),
             seconds: Family::new_with_constructor(short_times),
             known: RwLock::default(),
         };
-        figures.register(
+        metrics.register(
             "aws_requests",
             "Attempts at requests to AWS by operation and outcome: ok, refused, throttled, failed, \
              unanswered, or abandoned by the program",
-            measures.requests.clone(),
+            counters.requests.clone(),
         );
-        figures.register_seconds(
+        metrics.register_seconds(
             "aws_request_duration",
             "Seconds of an attempt at a request to AWS, until its response was read; \
              sqs.ReceiveMessage waits up to 20 s for messages, so leave it out where only the \
              backend counts",
-            measures.seconds.clone(),
+            counters.seconds.clone(),
         );
-        measures
+        counters
     }
 
     pub(super) fn watcher(self) -> RequestWatcher {
@@ -97,14 +97,14 @@ mod tests {
 
     #[test]
     fn each_outcome_counts_as_itself() {
-        let mut figures = Figures(prometheus_client::registry::Registry::with_prefix("rydes"));
-        let measures = AwsMeasures::among(&mut figures);
+        let mut metrics = Metrics(prometheus_client::registry::Registry::with_prefix("rydes"));
+        let counters = AwsMetrics::among(&mut metrics);
         for (times, outcome) in (1..).zip(RequestOutcome::ALL) {
             for _ in 0..times {
-                measures.count("sqs.ReceiveMessage", outcome, Duration::from_millis(20_500));
+                counters.count("sqs.ReceiveMessage", outcome, Duration::from_millis(20_500));
             }
         }
-        let text = figures.text();
+        let text = metrics.text();
         for (times, outcome) in (1..).zip(RequestOutcome::ALL) {
             let word = word(outcome);
             let line = format!(

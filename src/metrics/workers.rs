@@ -7,22 +7,22 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 
-use super::{Figures, Labels, Times, long_times};
+use super::{Labels, Metrics, Times, long_times};
 use crate::core::{Answer, Names, ProviderName};
 use crate::flow::events::{Event, Gathered};
 use crate::flow::provider::{Served, ServedBy};
 use crate::flow::workers::WorkerPlan;
 
-/// The counters of providers and consumer, each found before anything happens.
-pub struct WorkerMeasures {
-    providers: HashMap<ProviderName, ProviderMeasures>,
+/// The metrics of providers and consumer. All of them exist, at zero, before the first event.
+pub struct WorkerMetrics {
+    providers: HashMap<ProviderName, ProviderMetrics>,
     /// Requests that became dead letters here.
     dead_requests: Counter,
-    consumer: ConsumerMeasures,
+    consumer: ConsumerMetrics,
 }
 
 /// The counters of one provider.
-struct ProviderMeasures {
+struct ProviderMetrics {
     /// Requests delivered for the first time.
     first: Counter,
     /// Requests delivered again.
@@ -36,7 +36,7 @@ struct ProviderMeasures {
 }
 
 /// The counters of the response consumer.
-struct ConsumerMeasures {
+struct ConsumerMetrics {
     gathered: ByKind<ByHow<Counter>>,
     seconds: Histogram,
     refused: Counter,
@@ -89,29 +89,29 @@ impl<T> ByHow<T> {
     }
 }
 
-impl WorkerMeasures {
-    /// Registers the figures of what this plan runs.
-    pub fn among(figures: &mut Figures, plan: &WorkerPlan, names: &Names) -> Self {
+impl WorkerMetrics {
+    /// Registers the metrics of what this plan runs.
+    pub fn among(metrics: &mut Metrics, plan: &WorkerPlan, names: &Names) -> Self {
         let dead_letters = Family::<Labels<1>, Counter>::default();
         let to = |queue| dead_letters.get_or_create_owned(&[("queue", queue)]);
         let served = plan.providers.as_ref().map(|providers| &providers.served[..]);
-        let measures = Self {
-            providers: served.map(|served| providers(figures, served)).unwrap_or_default(),
+        let counters = Self {
+            providers: served.map(|served| providers(metrics, served)).unwrap_or_default(),
             dead_requests: served.map(|_| to(names.provider_dead_letters())).unwrap_or_default(),
             consumer: if plan.consumer.is_some() {
-                ConsumerMeasures::among(figures, to(names.response_dead_letters()))
+                ConsumerMetrics::among(metrics, to(names.response_dead_letters()))
             } else {
-                // Counts what does not happen, and is not shown.
-                ConsumerMeasures::new(&Family::default(), Counter::default())
+                // Without a consumer, these are neither registered nor counted.
+                ConsumerMetrics::new(&Family::default(), Counter::default())
             },
         };
-        figures.register(
+        metrics.register(
             "dead_letters",
             "Messages that this process moved to a queue of dead letters; what SQS or SNS moves \
              there by itself is not counted",
             dead_letters,
         );
-        measures
+        counters
     }
 
     /// Counts an event.
@@ -155,9 +155,9 @@ impl WorkerMeasures {
         }
     }
 
-    fn at(&self, provider: &ProviderName, count: impl FnOnce(&ProviderMeasures)) {
-        if let Some(measures) = self.providers.get(provider) {
-            count(measures);
+    fn at(&self, provider: &ProviderName, count: impl FnOnce(&ProviderMetrics)) {
+        if let Some(counters) = self.providers.get(provider) {
+            count(counters);
         }
     }
 }
@@ -173,34 +173,34 @@ struct ProviderFamilies {
     failed_attempts: Family<Labels<1>, Counter>,
 }
 
-fn providers(figures: &mut Figures, served: &[Served]) -> HashMap<ProviderName, ProviderMeasures> {
+fn providers(metrics: &mut Metrics, served: &[Served]) -> HashMap<ProviderName, ProviderMetrics> {
     let (families, seconds) =
         (ProviderFamilies::default(), Times::new_with_constructor(long_times));
-    let measures = served.iter().map(|one| (one.name.clone(), families.of(one, &seconds)));
-    let measures = measures.collect();
-    families.register(figures);
-    figures.register_seconds(
+    let counters = served.iter().map(|one| (one.name.clone(), families.of(one, &seconds)));
+    let counters = counters.collect();
+    families.register(metrics);
+    metrics.register_seconds(
         "answer_duration",
         "Seconds from the receipt of a request to its quote, decline or failure",
         seconds,
     );
-    measures
+    counters
 }
 
 impl ProviderFamilies {
-    fn of(&self, served: &Served, seconds: &Times<1>) -> ProviderMeasures {
+    fn of(&self, served: &Served, seconds: &Times<1>) -> ProviderMetrics {
         let provider = [("provider", served.name.to_string())];
         let with = |name, value: &str| [provider[0].clone(), (name, value.to_owned())];
         let received = |delivery| self.received.get_or_create_owned(&with("delivery", delivery));
         let is_real = !matches!(served.by, ServedBy::Simulation(_));
-        ProviderMeasures {
+        ProviderMetrics {
             first: received("first"),
             again: received("again"),
             in_hand: self.in_hand.get_or_create_owned(&provider),
             sent: ByKind::new(|kind| self.sent.get_or_create_owned(&with("kind", kind))),
             late: self.late.get_or_create_owned(&provider),
             seconds: seconds.get_or_create_owned(&provider),
-            // Simulated providers report none.
+            // Simulated providers report no attempts, so theirs are not registered.
             attempts: if is_real {
                 self.attempts.get_or_create_owned(&provider)
             } else {
@@ -210,25 +210,25 @@ impl ProviderFamilies {
         }
     }
 
-    fn register(self, figures: &mut Figures) {
-        figures.register(
+    fn register(self, metrics: &mut Metrics) {
+        metrics.register(
             "requests_received",
             "Requests that providers received: delivered for the first time, or again",
             self.received,
         );
-        figures.register("requests_in_hand", "Requests in hand now", self.in_hand);
-        figures.register("replies_sent", "Replies on the response queue by kind", self.sent);
-        figures.register(
+        metrics.register("requests_in_hand", "Requests in hand now", self.in_hand);
+        metrics.register("replies_sent", "Replies on the response queue by kind", self.sent);
+        metrics.register(
             "replies_late",
             "Quotes, declines and failures that were sent after the deadline",
             self.late,
         );
-        figures.register(
+        metrics.register(
             "attempts",
             "Attempts to get an answer from a real provider",
             self.attempts,
         );
-        figures.register(
+        metrics.register(
             "attempts_failed",
             "Attempts that failed and are repeated; the failure of a last attempt is a reply of \
              kind failed",
@@ -237,7 +237,7 @@ impl ProviderFamilies {
     }
 }
 
-impl ConsumerMeasures {
+impl ConsumerMetrics {
     fn new(gathered: &Family<Labels<2>, Counter>, dead_replies: Counter) -> Self {
         let by = |kind: &'static str| {
             let by = |how: &str| {
@@ -254,26 +254,26 @@ impl ConsumerMeasures {
         }
     }
 
-    fn among(figures: &mut Figures, dead_replies: Counter) -> Self {
+    fn among(metrics: &mut Metrics, dead_replies: Counter) -> Self {
         let gathered = Family::default();
-        let measures = Self::new(&gathered, dead_replies);
-        figures.register(
+        let counters = Self::new(&gathered, dead_replies);
+        metrics.register(
             "replies_gathered",
             "Replies that the consumer gathered by kind, and how: the first answer, one that \
              replaced an answer of a lower rank, or a duplicate, which is not stored",
             gathered,
         );
-        figures.register_seconds(
+        metrics.register_seconds(
             "gather_duration",
             "Seconds from sent-at to gathered-at: the time that a reply waits in the response \
              queue, by the clocks of SQS and this machine",
-            measures.seconds.clone(),
+            counters.seconds.clone(),
         );
-        figures.register(
+        metrics.register(
             "replies_refused",
             "Replies that were refused and went to the dead letters",
-            measures.refused.clone(),
+            counters.refused.clone(),
         );
-        measures
+        counters
     }
 }
