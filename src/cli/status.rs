@@ -16,7 +16,9 @@ use crate::stack::{self, Checkup, Subscribers, depths_and_subscribers, read_bind
 use crate::terminal::Format;
 use crate::view::count_of;
 use crate::view::findings::{CommandLines, findings, lines};
-use crate::view::status::{self as view, Check, Heading, document, queues, rfqs, subscribers};
+use crate::view::status::{
+    self as view, Heading, StatusExtras, document, queues, rfqs, subscribers,
+};
 use crate::view::tone::{Line, Tone};
 
 /// Reads of RFQs in flight at once.
@@ -43,7 +45,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let settings = context.settings()?;
     let aws = context.connect(&settings).await?;
     if command.check {
-        return check(context, &settings, &aws).await;
+        return print_findings(context, &settings, &aws).await;
     }
     let ids = Recent::of(&aws, env).ids(command.rfqs.into()).await;
     let look = async { tokio::try_join!(depths_and_subscribers(&aws), gatherings(&aws, &ids)) };
@@ -64,8 +66,8 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
             output.toned(&rfqs(&gatherings, Timestamp::now(), width));
         }
         Format::Json | Format::Jsonl => {
-            let check = Check { unbound: unbound.as_deref(), findings: None };
-            output.json(&document(heading(&aws), &depths, &subscribed, &gatherings, check));
+            let extras = StatusExtras { unbound: unbound.as_deref(), findings: None };
+            output.json(&document(heading(&aws), &depths, &subscribed, &gatherings, extras));
         }
     }
     if ids.is_empty() && command.rfqs > 0 {
@@ -81,7 +83,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
 }
 
 /// Prints what needs a person, or that nothing does.
-async fn check(context: &Context, settings: &Settings, aws: &Aws) -> Result<u8> {
+async fn print_findings(context: &Context, settings: &Settings, aws: &Aws) -> Result<u8> {
     let output = &context.output;
     let look = Box::pin(stack::checkup(aws));
     let checkup = context.visibly("looking for what needs a person", look).await?;
@@ -99,9 +101,9 @@ async fn check(context: &Context, settings: &Settings, aws: &Aws) -> Result<u8> 
         }
         Format::Json | Format::Jsonl => {
             let unbound = unbound_on_aws(aws, &checkup.subscribers).await?;
-            let check = Check { unbound: unbound.as_deref(), findings: Some(&found) };
+            let extras = StatusExtras { unbound: unbound.as_deref(), findings: Some(&found) };
             let Checkup { depths, subscribers, .. } = &checkup;
-            output.json(&document(heading(aws), depths, subscribers, &[], check));
+            output.json(&document(heading(aws), depths, subscribers, &[], extras));
         }
     }
     let unreadable = checkup.subscribers.live.iter().filter(|one| one.delivery.is_none()).count();

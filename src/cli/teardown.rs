@@ -58,23 +58,23 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let obstacle = found
         .obstacle()
         .map(|error| error.hint(unprotect(&settings, &aws.names.table(), aws.region())));
-    let managed = (!found.managed.is_empty()).then(|| managed(&settings, &aws, &found));
-    if found.count() == 0 && managed.is_none() {
+    let left_alone = (!found.templated.is_empty()).then(|| left_alone(&settings, &aws, &found));
+    if found.count() == 0 && left_alone.is_none() {
         output.note(&format!("nothing of {} is here", settings.stack));
     }
     if command.dry_run {
         if found.count() > 0 {
             output.note(&format!("would remove {}; nothing was touched", inventory_line(&found)));
         }
-        for error in managed.iter().chain(&obstacle) {
+        for error in left_alone.iter().chain(&obstacle) {
             output.warning(&error.to_string());
             error.hints().iter().for_each(|hint| output.hint(hint));
         }
     }
     if found.count() == 0 || command.dry_run {
         print(context, &aws, &found, 0);
-        return match managed.filter(|_| !command.dry_run) {
-            Some(managed) => Err(managed),
+        return match left_alone.filter(|_| !command.dry_run) {
+            Some(left_alone) => Err(left_alone),
             None => Ok(exit::DONE),
         };
     }
@@ -90,9 +90,9 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         error.hint(format!("to remove the rest: {}", settings.command("teardown")))
     })?;
     print(context, &aws, &found, removed);
-    if let Some(managed) = managed {
+    if let Some(left_alone) = left_alone {
         output.note(&format!("removed {removed}"));
-        return Err(managed);
+        return Err(left_alone);
     }
     output.note(&format!("removed {removed}; looked again: nothing of {} is left", settings.stack));
     if let Some(line) = still_up(&settings, &aws).await {
@@ -114,13 +114,13 @@ async fn still_up(settings: &Settings, aws: &Aws) -> Option<String> {
 }
 
 /// What is left to CloudFormation: its resources, and how to delete its stacks.
-fn managed(settings: &Settings, aws: &Aws, found: &Inventory) -> Error {
-    let count = found.managed.values().map(Vec::len).sum::<usize>();
+fn left_alone(settings: &Settings, aws: &Aws, found: &Inventory) -> Error {
+    let count = found.templated.values().map(Vec::len).sum::<usize>();
     let resources = count_of(u64::try_from(count).unwrap_or(u64::MAX), "resource");
     let (belong, they) = if count == 1 { ("belongs", "it was") } else { ("belong", "they were") };
-    let stack = if found.managed.len() == 1 { "stack" } else { "stacks" };
+    let stack = if found.templated.len() == 1 { "stack" } else { "stacks" };
     let listed: Vec<_> =
-        found.managed.keys().map(|name| format!("`{}`", printable(name))).collect();
+        found.templated.keys().map(|name| format!("`{}`", printable(name))).collect();
     let message = format!(
         "{resources} {belong} to the CloudFormation {stack} {}; {they} left alone",
         listed.join(", ")
@@ -132,7 +132,7 @@ fn managed(settings: &Settings, aws: &Aws, found: &Inventory) -> Error {
             &format!("cloudformation delete-stack --stack-name {}", quoted(name)),
         )
     };
-    found.managed.keys().fold(Error::other(message), |error, name| error.hint(delete(name)))
+    found.templated.keys().fold(Error::other(message), |error, name| error.hint(delete(name)))
 }
 
 /// The command line that lifts the table's deletion protection.
@@ -153,7 +153,7 @@ fn print(context: &Context, aws: &Aws, found: &Inventory, removed: usize) {
             "unread": found.unread,
             "table": found.table,
             "rows": found.rows,
-            "cloudformation": found.managed,
+            "cloudformation": found.templated,
             "removed": removed,
         }));
     }

@@ -1,4 +1,4 @@
-//! How long a stack keeps what it is told.
+//! How long a stack keeps rows and dead letters.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ impl Retention {
     /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SetQueueAttributes.html>
     pub const DEAD_LETTERS: u16 = 14;
 
-    /// What a topic's tags say. A tag that is no number of days from 1 is ignored.
+    /// Reads a topic's tags. A tag that is not a number of days, 1 or more, is ignored.
     pub fn of_tags<'a>(tags: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
         let mut retention = Self::default();
         for (name, value) in tags {
@@ -41,7 +41,7 @@ impl Retention {
         retention
     }
 
-    /// This one, but where it says nothing the other.
+    /// This one; where it has `None`, the other.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self {
@@ -50,7 +50,7 @@ impl Retention {
         }
     }
 
-    /// The tags that say it: names and values.
+    /// The names and values of its tags.
     pub fn tags(self) -> impl Iterator<Item = (&'static str, String)> {
         let of = |name, days: Option<u16>| days.map(|days| (name, days.to_string()));
         [of(KEEP_TAG, self.rows), of(KEEP_DEAD_LETTERS_TAG, self.dead_letters)]

@@ -74,8 +74,9 @@ pub struct Lane {
 }
 
 impl Lane {
-    /// When a step began and ended; it ends before it begins if clocks disagree.
-    pub fn ends(&self, step: TimelineStep) -> Option<(i64, i64)> {
+    /// When a step began and ended, in milliseconds since the origin. If clocks disagree, the end may be before the
+    /// beginning.
+    pub fn times_of(&self, step: TimelineStep) -> Option<(i64, i64)> {
         let (from, to) = match step {
             TimelineStep::PickUp => (self.submitted, self.received),
             TimelineStep::Thinking => (self.received, self.answered),
@@ -87,7 +88,7 @@ impl Lane {
 
     /// How long a step took; negative if clocks disagree.
     pub fn took(&self, step: TimelineStep) -> Option<i64> {
-        self.ends(step).map(|(from, to)| to - from)
+        self.times_of(step).map(|(from, to)| to - from)
     }
 
     /// The same, but `None` where the clocks at its ends disagree. A provider's clock that is off lengthens one of

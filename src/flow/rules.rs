@@ -1,4 +1,5 @@
-//! The rules in force at a consumer: read at its start, and again now and then. No reply waits for them.
+//! The rules that a consumer follows, which are bindings and retention: read at its start, then again at a fixed age.
+//! No reply waits for a read.
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -13,10 +14,10 @@ use crate::error::{Result, innermost_cause};
 use crate::shutdown::{Stage, StopSignal};
 use crate::stack::ConsumerRules;
 
-/// How long rules count before they are read again.
+/// Age at which rules are read again.
 pub const RULES_AGE: Duration = Duration::from_mins(1);
-/// What a read that fails is about.
-const SUBJECT: &str = "reading the rules of the stack";
+/// The subject of the trouble when a read fails.
+const SUBJECT: &str = "reading the senders of the providers";
 
 pub(super) struct RulesInForce {
     topic: Topic,
@@ -28,7 +29,7 @@ impl RulesInForce {
     /// Reads them for the first time. `responses` is the response queue.
     ///
     /// # Errors
-    /// Where they cannot be read: without them, replies of any sender would be gathered.
+    /// The rules cannot be read: without them, replies of any sender would be gathered.
     pub(super) async fn read(aws: &Aws, responses: &Queue) -> Result<Self> {
         let topic = retry_transient(async || aws.topic_beside(responses).await).await?;
         let rules = retry_transient(async || ConsumerRules::of(&topic, responses).await).await?;
@@ -46,8 +47,8 @@ impl RulesInForce {
         self.current.read().unwrap_or_else(PoisonError::into_inner).retention.of_rows()
     }
 
-    /// Reads them again each time that they reach this age, until `stop` reaches [`Stage::Drain`]. Where they cannot
-    /// be read, the last known ones stay in force.
+    /// Reads the rules again whenever they reach this age, until `stop` reaches [`Stage::Drain`]. If a read fails, the
+    /// last known rules stay in force.
     pub(super) async fn keep(self: Arc<Self>, age: Duration, stop: StopSignal, sink: Sink<Event>) {
         let mut is_failing = false;
         loop {

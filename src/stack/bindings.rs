@@ -6,17 +6,17 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use super::queue_state::QueueState;
 use super::subscriptions::{Listed, Subscribers};
-use super::{Change, Difference, Marks, queue_state};
+use super::{Change, Difference, TopicTags, queue_state};
 use crate::aws::{Aws, CONCURRENCY, Queue, Subscription, Topic};
 use crate::core::{Responder, Retention, SENDER_TAG, Senders};
 use crate::error::{Error, Kind, Result};
 
-/// What a stack asks of its response consumer.
+/// The settings of a stack that its response consumer follows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ConsumerRules {
-    /// Whose replies it gathers.
+    /// Which senders' replies it gathers.
     pub bindings: Bindings,
-    /// How long it has rows kept.
+    /// How long the rows that it writes are kept.
     pub retention: Retention,
 }
 
@@ -27,14 +27,11 @@ impl ConsumerRules {
     /// # Errors
     /// Any error of a request, with the right that it needs.
     pub async fn of(topic: &Topic, beside: &Queue) -> Result<Self> {
-        let marks = Marks::of(topic).await;
-        let marks = marks.map_err(|error| unread(error, "sns:ListTagsForResource"))?;
-        let bindings = if marks.has_senders {
-            Bindings::of(topic, beside).await?
-        } else {
-            Bindings::default()
-        };
-        Ok(Self { bindings, retention: marks.retention })
+        let tags = TopicTags::of(topic).await;
+        let tags = tags.map_err(|error| unread(error, "sns:ListTagsForResource"))?;
+        let bindings =
+            if tags.has_senders { Bindings::of(topic, beside).await? } else { Bindings::default() };
+        Ok(Self { bindings, retention: tags.retention })
     }
 }
 
@@ -79,9 +76,9 @@ pub(super) fn of_tags(tags: &HashMap<String, String>) -> Option<Senders> {
 /// Which providers of a stack are bound.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BindingState {
-    /// The external ones that are not, in natural order.
+    /// The external providers that are not bound, in natural order.
     pub unbound: Vec<Responder>,
-    /// Whether any provider is.
+    /// Whether any provider is bound.
     pub is_any_bound: bool,
 }
 
@@ -109,7 +106,7 @@ pub async fn read_binding_state(aws: &Aws, subscribers: &Subscribers) -> Result<
     Ok(state)
 }
 
-/// Whether a provider with one of these queues is bound: one look at each queue.
+/// Whether any of these queues belongs to a bound provider. Looks at each provider's queue once.
 pub(super) async fn is_any_bound(aws: &Aws, queues: &[String]) -> Result<bool> {
     let providers = queues.iter().filter(|queue| aws.names.provider(queue).is_some());
     let bound = stream::iter(providers).map(|queue| async move {

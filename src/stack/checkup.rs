@@ -10,19 +10,19 @@ use tokio::time::{Instant, sleep};
 
 use super::depths::{Depths, all_depths, count_lag, depths_and_subscribers};
 use super::subscriptions::Subscribers;
-use super::{Marks, bindings, table};
+use super::{TopicTags, bindings, table};
 use crate::aws::{Aws, QueueCounts, is_throttled};
 use crate::core::Responder;
 use crate::error::Result;
 
-/// Looks at queues that seem unread, within the time that counts may lag behind.
+/// How often queues that seem unread are counted again, within the time that counts may lag behind.
 const LOOKS: u32 = 5;
 /// Reads of the table that must all be throttled, so that a moment's throttling is no alarm.
 const READS: usize = 3;
 /// The pause between them.
 const READ_PAUSE: Duration = Duration::from_millis(300);
 
-/// What was looked at.
+/// What `status --check` found in the stack.
 #[derive(Debug, Clone)]
 pub struct Checkup {
     pub depths: Depths,
@@ -77,15 +77,15 @@ pub enum TableTrouble {
     Throttles(Capacity),
 }
 
-/// What a table's capacity is.
+/// How a table's capacity is set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Capacity {
     OnDemand,
     Provisioned,
 }
 
-/// Looks at everything. Where queues seem unread, it looks at them again until counts can be trusted: a message that
-/// was sent a moment ago is no alarm.
+/// Looks at the whole stack. Queues that seem unread are counted again until counts can be trusted: a message that was
+/// sent a moment ago is no alarm.
 ///
 /// # Errors
 /// Not set up when there is no stack; any error of a request.
@@ -112,7 +112,7 @@ async fn still_unread(aws: &Aws, mut unread: Unread) -> Result<Unread> {
 
 async fn has_unmarked_binding(aws: &Aws, subscribers: &Subscribers) -> Result<bool> {
     let topic = aws.topic().await?;
-    if Marks::of(&topic).await?.has_senders {
+    if TopicTags::of(&topic).await?.has_senders {
         return Ok(false);
     }
     Ok(bindings::read_binding_state(aws, subscribers).await?.is_any_bound)

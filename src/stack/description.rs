@@ -54,7 +54,7 @@ pub(super) struct TopicSpec {
 }
 
 impl TopicSpec {
-    /// Its tags say how long the stack keeps what it is told, where that is not the default.
+    /// The tags include the retention where it is not the default.
     fn of(names: &Names, retention: Retention) -> Self {
         let tags = stack_tag(names).into_iter();
         let kept = retention.tags().map(|(name, days)| (name.to_owned(), days));

@@ -11,7 +11,6 @@ mod description;
 mod late;
 mod listing;
 mod made;
-mod marks;
 mod others;
 mod policies;
 mod provider_kind;
@@ -27,6 +26,7 @@ mod table;
 mod teardown;
 mod template;
 mod topic;
+mod topic_tags;
 mod unasked;
 
 use std::collections::HashMap;
@@ -39,11 +39,10 @@ pub use depths::{
     Backlog, Depths, all_depths, count_lag, depths, depths_and_subscribers, is_simulated,
 };
 pub use listing::{StackList, StackSummary, stack_names, stacks};
-pub use marks::Marks;
 pub use provider_kind::ProviderKind;
 pub use recipients::{Audience, Recipients};
 pub use register::{
-    Added, Binding, Registered, Wishes, add, provider_kind, register, register_in_full,
+    AddRequest, Added, Binding, Registered, add, provider_kind, register, register_in_full,
 };
 pub use removal::{OpenRequests, Removed, remove};
 pub use setup::{SetupReport, SetupRequest, setup};
@@ -53,6 +52,7 @@ pub use subscriptions::{
 };
 pub use teardown::{Inventory, find, inventory, teardown};
 pub use template::cloudformation;
+pub use topic_tags::TopicTags;
 pub use unasked::UnaskedProvider;
 
 use crate::aws::{Aws, CONCURRENCY, Remedy};

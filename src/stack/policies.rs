@@ -1,15 +1,15 @@
-//! The least-privilege policies of those who make, check and use a stack, as `docs/aws.md` has them. Pure.
+//! The least-privilege policies for making, checking and using a stack, the same as in `docs/aws.md`. Pure.
 
 use serde_json::{Value, json};
 
 use super::ArnScope;
 use crate::core::{Names, ProviderName};
 
-/// What somebody who does one job may do.
+/// The policy for one job, such as running the workers.
 pub(super) struct AccessPolicy {
     /// Its name in the template.
     pub(super) id: &'static str,
-    /// The commands that need it.
+    /// The job, as the template's description of the policy.
     pub(super) purpose: &'static str,
     pub(super) statements: Value,
 }

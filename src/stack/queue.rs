@@ -34,7 +34,7 @@ pub(super) async fn ensure(
         }
         return Ok(Change::Created);
     };
-    let attributes = spec.differences(found);
+    let attributes = spec.attributes_to_set(found);
     let tags = spec.missing_tags(found);
     let change = spec.change(found, &attributes, &tags);
     if mode == Mode::Apply {

@@ -8,7 +8,7 @@ use futures_util::{StreamExt as _, stream};
 use tokio::time::{Instant, timeout};
 
 use super::subscriptions::{Listed, readable_attributes};
-use super::{Marks, SubscriptionDelivery};
+use super::{SubscriptionDelivery, TopicTags};
 use crate::aws::{CONCURRENCY, Subscription, Topic};
 use crate::core::filter::{FilterInput, FilterOutcome, FilterPolicy, FilterScope};
 use crate::core::{ExcludedProvider, Responder, Retention};
@@ -211,19 +211,19 @@ impl Policies {
     }
 }
 
-/// Reads the marks, then the policies if there are any.
+/// Reads the topic's tags, then the policies if the topic has the mark of filters.
 async fn policies_of(
     topic: &Topic,
     subscriptions: Vec<Subscription>,
     retention: &mut Retention,
 ) -> Reading {
-    let marks = match Marks::of(topic).await {
-        Ok(marks) => marks,
+    let tags = match TopicTags::of(topic).await {
+        Ok(tags) => tags,
         Err(error) if error.is_transient() => return Reading::Failed,
         Err(_) => return Reading::Unmarked,
     };
-    *retention = marks.retention;
-    if !marks.has_filters {
+    *retention = tags.retention;
+    if !tags.has_filters {
         return Reading::Unmarked;
     }
     let read = stream::iter(subscriptions).map(|subscription| async move {

@@ -33,9 +33,9 @@ pub struct Registered {
     pub senders: Option<Senders>,
 }
 
-/// What a provider should have. `None` leaves it as it is.
+/// What to set on a provider. `None` leaves it as it is.
 #[derive(Debug, Clone, Default)]
-pub struct Wishes {
+pub struct AddRequest {
     /// What its subscription lets through.
     pub filter: Option<Filter>,
     pub binding: Option<Binding>,
@@ -63,8 +63,8 @@ pub struct Added {
     pub response_queue_arn: String,
     /// What its subscription lets through; `None` if everything.
     pub filter: Option<Filter>,
-    /// The CloudFormation stack whose template describes its queue.
-    pub managed_by: Option<String>,
+    /// The name of the CloudFormation stack that made its queue; `None` if `rydes` made it.
+    pub cloudformation_stack: Option<String>,
     /// The senders that it is bound to; `None` if its replies may come from any.
     pub senders: Option<Senders>,
 }
@@ -116,14 +116,14 @@ pub async fn provider_kind(aws: &Aws, name: &ProviderName) -> Result<Option<Prov
 }
 
 /// Makes the queue and the subscription of an external provider, or changes the filter or the binding of any. With
-/// one of them, it marks the topic first. Without one, what exists stays, and the topic is marked for it.
+/// one of them, it marks the topic first. What is not requested stays as it is, and the topic is marked for it.
 ///
 /// # Errors
-/// Invalid when the name is a simulated provider's and nothing is wished for; not set up when there is no stack.
+/// Invalid when the name is a simulated provider's and the request is empty; not set up when there is no stack.
 pub async fn add(
     aws: &Aws,
     name: &ProviderName,
-    wishes: &Wishes,
+    request: &AddRequest,
     untagged: Untagged,
     on_wait: OnWait<'_>,
 ) -> Result<Added> {
@@ -137,14 +137,15 @@ pub async fn add(
         check_owner(aws, &format!("queue {queue_name}"), &found.tags, untagged)?;
     }
     let kind = ProviderKind::of(found.as_ref().is_some_and(QueueState::is_simulated));
-    let filter = wishes.filter.as_ref();
-    if kind == ProviderKind::Simulated && filter.is_none() && wishes.binding.is_none() {
+    let filter = request.filter.as_ref();
+    if kind == ProviderKind::Simulated && filter.is_none() && request.binding.is_none() {
         return Err(Error::invalid(format!("{name} is a simulated provider")));
     }
-    let managed_by = found.as_ref().and_then(|found| found.tags.get(CLOUDFORMATION_TAG)).cloned();
+    let cloudformation_stack =
+        found.as_ref().and_then(|found| found.tags.get(CLOUDFORMATION_TAG)).cloned();
     let mut spec = QueueSpec::provider(&aws.names, &scope, name, kind.word());
     let bound = found.as_ref().and_then(|found| bindings::of_tags(&found.tags));
-    let senders = match &wishes.binding {
+    let senders = match &request.binding {
         Some(Binding::To(senders)) => Some(senders.clone()),
         Some(Binding::Free) => None,
         None => bound.clone(),
@@ -192,7 +193,7 @@ pub async fn add(
         response_queue_url: response.url().to_owned(),
         response_queue_arn: scope.queue_arn(response.name()),
         filter: filter.cloned().or(delivery.filter).filter(|filter| !filter.is_empty()),
-        managed_by,
+        cloudformation_stack,
         senders,
     })
 }

@@ -11,8 +11,8 @@ use super::subscriptions::Listed;
 use super::table::TableState;
 use super::topic::TopicState;
 use super::{
-    ArnScope, CONCURRENCY, Change, Marks, Mode, OnWait, Untagged, bindings, check_owner, others,
-    queue, table, topic, unasked,
+    ArnScope, CONCURRENCY, Change, Mode, OnWait, TopicTags, Untagged, bindings, check_owner,
+    others, queue, table, topic, unasked,
 };
 use super::{Subscriber, Subscribers, UnaskedProvider};
 use crate::aws::Subscription;
@@ -29,7 +29,7 @@ pub struct SetupRequest {
     pub mode: Mode,
     /// What to do with resources that lack the stack's tag.
     pub untagged: Untagged,
-    /// How long it keeps what it is told; what is not said here stays as it is.
+    /// How long it keeps rows and dead letters; `None` leaves the current setting.
     pub retention: Retention,
 }
 
@@ -152,8 +152,8 @@ pub async fn setup(aws: &Aws, request: &SetupRequest, on_wait: OnWait<'_>) -> Re
     let found_topic = look_twice(aws, request.untagged, on_wait, look, |t| &t.tags).await?;
     state.check(aws, found_topic.as_ref(), request.untagged)?;
     let (mode, names) = (request.mode, &aws.names);
-    let marks = found_topic.as_ref().map(|found| Marks::read(&found.tags)).unwrap_or_default();
-    let retention = request.retention.or(marks.retention);
+    let tags = found_topic.as_ref().map(|found| TopicTags::read(&found.tags)).unwrap_or_default();
+    let retention = request.retention.or(tags.retention);
 
     // The first queue names the account where nothing else did.
     let spec = QueueSpec::response_dead_letters(names, retention);
@@ -294,10 +294,10 @@ impl Messaging<'_> {
             .await
     }
 
-    /// Marks the topic where a provider is bound to senders, and its mark is gone. A mark stays: without it, consumers
-    /// would gather replies of any sender.
+    /// Marks the topic if a provider is bound to senders and the mark is missing. It never removes a mark: without one,
+    /// consumers would gather replies of any sender.
     async fn mark_senders(&self, found: Option<&TopicState>, listed: &[String]) -> Result<Change> {
-        if found.is_some_and(|found| Marks::read(&found.tags).has_senders) {
+        if found.is_some_and(|found| TopicTags::read(&found.tags).has_senders) {
             return Ok(Change::Kept);
         }
         let has_been_seen = |queue: &&String| {

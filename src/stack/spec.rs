@@ -117,7 +117,7 @@ impl QueueSpec {
     }
 
     /// The settings to change on an existing queue, with their new values.
-    pub(super) fn differences(&self, found: &QueueState) -> Attributes {
+    pub(super) fn attributes_to_set(&self, found: &QueueState) -> Attributes {
         let mut wanted = self.attributes.clone();
         wanted.retain(|name, value| {
             let is = found.attributes.get(name).map(String::as_str).unwrap_or_default();
@@ -158,7 +158,7 @@ impl QueueSpec {
         Some(policy.to_string())
     }
 
-    /// What `differences` and `missing_tags` change: the values before and after.
+    /// The change that setting these attributes and tags makes: the values before and after.
     pub(super) fn change(
         &self,
         found: &QueueState,
@@ -170,7 +170,7 @@ impl QueueSpec {
             if *name != QueueAttributeName::Policy {
                 return Difference::new(name.as_str(), is, value);
             }
-            // A policy may be long, and all but the stack's statement is its owner's.
+            // A policy may be long, and its other statements belong to the queue's owner.
             let statement = self.statement.as_ref().map(Value::to_string).unwrap_or_default();
             Difference::new(name.as_str(), is.and_then(found_statement).as_deref(), &statement)
         };
@@ -276,7 +276,7 @@ mod tests {
             ],
             &[(STACK_TAG, "x"), (PROVIDER_TAG, "external")],
         );
-        assert_eq!(spec().differences(&same), HashMap::new());
+        assert_eq!(spec().attributes_to_set(&same), HashMap::new());
         assert_eq!(spec().missing_tags(&same), HashMap::new());
     }
 
@@ -291,7 +291,7 @@ mod tests {
         let keyed = |key| {
             let attributes =
                 [(managed.clone(), "false"), (QueueAttributeName::KmsMasterKeyId, key)];
-            spec.differences(&found(&attributes, &[]))
+            spec.attributes_to_set(&found(&attributes, &[]))
         };
         assert_eq!(keyed("alias/mine"), HashMap::new());
         assert_eq!(keyed(""), spec.attributes);
@@ -307,7 +307,7 @@ mod tests {
                 tags: HashMap::from([(PROVIDER_TAG.to_owned(), kind.to_owned())]),
                 ..spec()
             };
-            !spec.differences(&found(&[(setting.clone(), is)], &[])).is_empty()
+            !spec.attributes_to_set(&found(&[(setting.clone(), is)], &[])).is_empty()
         };
         assert!(!differs("external", "30") && !differs("external", "300"));
         assert!(differs("external", "5") && differs("simulated", "300"));

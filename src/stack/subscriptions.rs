@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use serde_json::{Map, Value};
 
-use super::Marks;
+use super::TopicTags;
 use crate::aws::{Aws, CONCURRENCY, NonQueueSubscriber, Subscription, Subscriptions, Topic};
 use crate::core::filter::{FilterInput, FilterOutcome, FilterPolicy, FilterScope};
 use crate::core::{Names, ProviderName, Responder};
@@ -239,9 +239,9 @@ pub async fn is_marked(aws: &Aws) -> Result<bool> {
 
 /// Without the right to read tags, nothing can be said, and no advice given. Returns only transient errors.
 async fn may_be_marked(topic: &Topic) -> Result<bool> {
-    match Marks::of(topic).await {
+    match TopicTags::of(topic).await {
         Err(error) if !error.is_transient() => Ok(true),
-        marks => marks.map(|marks| marks.has_filters),
+        tags => tags.map(|tags| tags.has_filters),
     }
 }
 

@@ -43,11 +43,10 @@ pub struct Inventory {
     pub rows: u64,
     /// Resources with names of the stack but without the tag of any stack: `queue x`.
     pub untagged: Vec<String>,
-    /// Resources of the stack that CloudFormation made, by the name of its stack: they are left alone, and counted
-    /// nowhere else.
-    pub managed: BTreeMap<String, Vec<String>>,
-    /// Subscriptions of a topic that is left alone, whose queues are not.
-    detached: Vec<Subscription>,
+    /// Resources that CloudFormation made, by the name of its stack. They are left alone, and not counted elsewhere.
+    pub templated: BTreeMap<String, Vec<String>>,
+    /// If the topic is left alone: its subscriptions whose queues are removed.
+    to_unsubscribe: Vec<Subscription>,
     urls: Vec<String>,
     scope: Option<ArnScope>,
     is_whole: bool,
@@ -153,28 +152,28 @@ pub async fn inventory(aws: &Aws) -> Result<Inventory> {
         .all(|found| names.provider(found.queue()).is_none() || has(found.queue()));
     let is_whole =
         topic.is_some() && table.is_some() && fixed.all(|name| has(&name)) && are_subscribed_listed;
-    let mut managed = Managed::default();
+    let mut templated = Templated::default();
     let topic =
-        topic.filter(|found| managed.leaves(&format!("topic {}", names.topic()), &found.tags));
-    queues.retain(|(name, found)| managed.leaves(&format!("queue {name}"), &found.tags));
+        topic.filter(|found| templated.leaves(&format!("topic {}", names.topic()), &found.tags));
+    queues.retain(|(name, found)| templated.leaves(&format!("queue {name}"), &found.tags));
     let table =
-        table.filter(|found| managed.leaves(&format!("table {}", names.table()), &found.tags));
+        table.filter(|found| templated.leaves(&format!("table {}", names.table()), &found.tags));
     let is_removed = |one: &Subscription| {
         queues.iter().any(|(_, found)| found.arn() == Some(one.queue_arn.as_str()))
     };
-    let detached: Vec<_> = match &topic {
+    let to_unsubscribe: Vec<_> = match &topic {
         Some(_) => Vec::new(),
         None => listed.live.iter().filter(|one| is_removed(one)).cloned().collect(),
     };
-    let subscriptions = if topic.is_some() { listed.live.len() } else { detached.len() };
+    let subscriptions = if topic.is_some() { listed.live.len() } else { to_unsubscribe.len() };
     Ok(Inventory {
         is_whole,
         is_table_hidden,
         scope,
         topic: topic.map(|found| found.arn),
         subscriptions,
-        detached,
-        managed: managed.0,
+        to_unsubscribe,
+        templated: templated.0,
         inactive: listed.inactive,
         untagged,
         unread: queues.iter().map(|(_, found)| found.messages()).sum(),
@@ -188,10 +187,10 @@ pub async fn inventory(aws: &Aws) -> Result<Inventory> {
 
 /// The resources that CloudFormation made.
 #[derive(Default)]
-struct Managed(BTreeMap<String, Vec<String>>);
+struct Templated(BTreeMap<String, Vec<String>>);
 
-impl Managed {
-    /// Whether a resource with these tags is the stack's to remove; notes it if it is not.
+impl Templated {
+    /// Whether `teardown` may remove a resource with these tags; records it if CloudFormation made it.
     fn leaves(&mut self, what: &str, tags: &HashMap<String, String>) -> bool {
         let Some(stack) = tags.get(CLOUDFORMATION_TAG) else { return true };
         self.0.entry(stack.clone()).or_default().push(what.to_owned());
@@ -270,8 +269,8 @@ impl Removal<'_> {
         if let Some(arn) = &found.topic {
             self.topic(arn).await?;
         }
-        for detached in &found.detached {
-            self.unsubscribe(detached).await?;
+        for subscription in &found.to_unsubscribe {
+            self.unsubscribe(subscription).await?;
         }
         if let Some(name) = &found.table
             && self.begun.insert(name.clone())

@@ -15,8 +15,8 @@ const WITH_POLICIES: &str = "Policies";
 const POLICIES: &str = "WithPolicies";
 const YES: &str = "yes";
 
-/// A template in JSON of what `setup` makes for this stack and these simulated providers. The names are defaults of
-/// its parameters; a provider with another name is a real one.
+/// A template in JSON that makes what `setup` makes for this stack and these simulated providers. The names are the
+/// defaults of parameters; a provider whose parameter has another value is a real one.
 pub fn cloudformation(
     stack: &StackName,
     providers: &[ProviderName],
@@ -182,7 +182,7 @@ impl Template {
         self.output(&format!("{id}Url"), id);
     }
 
-    /// Without the queue's policy, the first requests would be lost.
+    /// The subscription depends on the queues' policies: without them, the first requests would be lost.
     fn subscription(
         &mut self,
         provider: &str,
@@ -246,7 +246,7 @@ impl Template {
         tags.map(|(name, value)| json!({"Key": name, "Value": self.text(value)})).collect()
     }
 
-    /// A setting as the template has it: numbers, truth values and policies are no text there.
+    /// A setting as a template holds it: numbers, booleans and policies as JSON, not as text.
     fn read(&self, setting: &str) -> Value {
         serde_json::from_str(setting)
             .map_or_else(|_| self.text(setting), |value| self.rendered(&value))
@@ -263,7 +263,7 @@ impl Template {
         }
     }
 
-    /// A text, with references in the place of names and ARNs.
+    /// A text, with references in place of names and ARNs.
     fn text(&self, text: &str) -> Value {
         let of_parameter = text.strip_prefix("${").and_then(|rest| rest.strip_suffix('}'));
         let resource = self.arns.iter().find(|(arn, _)| arn == text);

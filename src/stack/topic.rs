@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::description::{FILTER_POLICY, SubscriptionSpec, TopicSpec};
 use super::late::{Origin, Seen, until_shown};
 use super::{ArnScope, Change, Difference, Mode, OnWait};
-use super::{Filter, Marks, Subscribers, SubscriptionDelivery};
+use super::{Filter, Subscribers, SubscriptionDelivery, TopicTags};
 use crate::aws::Subscription;
 use crate::aws::{Aws, is_not_found};
 use crate::core::{FILTERS_TAG, KEEP_DEAD_LETTERS_TAG, KEEP_TAG};
@@ -24,7 +24,8 @@ pub(super) struct TopicState {
 impl TopicState {
     /// Tags that should say how long the stack keeps what it is told, but name no number of days.
     pub(super) fn unread_days(&self) -> Vec<String> {
-        let read: Vec<_> = Marks::read(&self.tags).retention.tags().map(|(name, _)| name).collect();
+        let read: Vec<_> =
+            TopicTags::read(&self.tags).retention.tags().map(|(name, _)| name).collect();
         let tags = [KEEP_TAG, KEEP_DEAD_LETTERS_TAG].into_iter();
         let unread = tags.filter(|name| self.tags.contains_key(*name) && !read.contains(name));
         let say =
@@ -115,7 +116,7 @@ pub(super) async fn ensure_mark(
     mode: Mode,
 ) -> Result<Change> {
     let (is_marked, has_filters) =
-        (Marks::read(&topic.tags).has_filters, subscribers.have_filter());
+        (TopicTags::read(&topic.tags).has_filters, subscribers.have_filter());
     // A subscription that may not be read may be the one with a filter.
     let may_have_filter = subscribers.live.iter().any(|one| one.delivery.is_none());
     if is_marked == has_filters || (is_marked && may_have_filter) {

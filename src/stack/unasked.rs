@@ -62,7 +62,7 @@ pub(super) async fn check(
                 ProviderKind::of(found.as_ref().map_or(has_number, QueueState::is_simulated));
             let spec = QueueSpec::provider(&aws.names, scope, &name, kind.word());
             let queue_change = found.as_ref().map_or(Change::Created, |found| {
-                spec.change(found, &spec.differences(found), &spec.missing_tags(found))
+                spec.change(found, &spec.attributes_to_set(found), &spec.missing_tags(found))
             });
             let subscription_change = if is_subscribed { Change::Kept } else { Change::Created };
             Ok::<_, Error>(Some(UnaskedProvider {

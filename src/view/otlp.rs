@@ -119,7 +119,7 @@ impl Trace<'_> {
             steps.filter_map(|step| Some((step, self.step(lane, step)?))).collect();
         let answer = spans.iter_mut().find(|(step, _)| *step != TimelineStep::PickUp);
         if let Some((_, span)) = answer {
-            self.tell(lane, span);
+            self.add_answer(lane, span);
         }
         spans.into_iter().map(|(_, span)| span).collect()
     }
@@ -128,12 +128,12 @@ impl Trace<'_> {
     fn is_traced(timeline: &Timeline, lane: &Lane) -> bool {
         let at = |at| nanos(timeline, at).is_some();
         let is_recorded = |(from, to)| at(from) && at(to);
-        TimelineStep::ALL.into_iter().any(|step| lane.ends(step).is_some_and(is_recorded))
+        TimelineStep::ALL.into_iter().any(|step| lane.times_of(step).is_some_and(is_recorded))
     }
 
     fn step(&self, lane: &Lane, step: TimelineStep) -> Option<Value> {
         let (id, who) = (&self.gathering.request.id, &lane.provider.responder);
-        let (from, to) = lane.ends(step)?;
+        let (from, to) = lane.times_of(step)?;
         // Where clocks disagree, the span has no length.
         let name = format!("{} {who}", step.span());
         let mut span =
@@ -176,24 +176,24 @@ impl Trace<'_> {
         }
     }
 
-    /// Says in a span what the provider's answer is.
-    fn tell(&self, lane: &Lane, span: &mut Value) {
+    /// Adds the provider's answer to a span, with its attempts as events.
+    fn add_answer(&self, lane: &Lane, span: &mut Value) {
         let provider = &lane.provider;
-        let mut told = vec![text("rydes.state", provider.state.word())];
-        told.extend(lane.price.as_ref().map(|price| text("rydes.quote", &price.to_string())));
+        let mut attributes = vec![text("rydes.state", provider.state.word())];
+        attributes.extend(lane.price.as_ref().map(|price| text("rydes.quote", &price.to_string())));
         if lane.is_best {
-            told.push(json!({"key": "rydes.best", "value": {"boolValue": true}}));
+            attributes.push(json!({"key": "rydes.best", "value": {"boolValue": true}}));
         }
-        told.extend(provider.late_by().map(|late| number("rydes.late_ms", &late)));
-        told.extend(provider.attempts.map(|attempts| number("rydes.attempts", &attempts)));
+        attributes.extend(provider.late_by().map(|late| number("rydes.late_ms", &late)));
+        attributes.extend(provider.attempts.map(|attempts| number("rydes.attempts", &attempts)));
         let reason = provider.reason.as_deref().unwrap_or_default();
         if provider.state == State::Failed {
             span["status"] = json!({"code": ERROR, "message": reason});
         } else if !reason.is_empty() {
-            told.push(text("rydes.reason", reason));
+            attributes.push(text("rydes.reason", reason));
         }
-        if let Some(attributes) = span["attributes"].as_array_mut() {
-            attributes.extend(told);
+        if let Some(all) = span["attributes"].as_array_mut() {
+            all.extend(attributes);
         }
         let tries = lane.attempted.iter();
         let tries: Vec<_> = tries.filter_map(|at| self.event("attempt", *at, &[])).collect();

@@ -201,9 +201,9 @@ pub struct Heading<'a> {
     pub region: &'a str,
 }
 
-/// What not every `status` looks for.
+/// What the document holds only with `--check` or on AWS.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Check<'a> {
+pub struct StatusExtras<'a> {
     /// What needs a person; `None` without `--check`.
     pub findings: Option<&'a [Finding]>,
     /// The names of external providers that are not bound to senders; `None` if they are not known.
@@ -232,7 +232,7 @@ pub fn document(
     depths: &Depths,
     subscribers: &Subscribers,
     gatherings: &[Gathering],
-    check: Check<'_>,
+    extras: StatusExtras<'_>,
 ) -> Value {
     let held = |counts: QueueCounts| json!({"ready": counts.ready, "in-hand": counts.in_flight});
     let provider = |(responder, counts): &ProviderDepth| {
@@ -279,8 +279,8 @@ pub fn document(
             "requests": held(depths.provider_dead_letters),
             "responses": held(depths.response_dead_letters),
         },
-        "unbound": check.unbound,
-        "findings": check.findings.map(documents),
+        "unbound": extras.unbound,
+        "findings": extras.findings.map(documents),
         "rfqs": gatherings.iter().map(rfq).collect::<Vec<_>>(),
     })
 }

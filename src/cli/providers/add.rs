@@ -12,7 +12,7 @@ use crate::core::text::{printable, trimmed};
 use crate::core::{ProviderName, SenderId, Senders};
 use crate::error::{Error, Kind, Result, exit};
 use crate::settings::{SECRET_KEY, Settings, Target};
-use crate::stack::{self, Added, Binding, Change, Filter, ProviderKind, Untagged, Wishes};
+use crate::stack::{self, AddRequest, Added, Binding, Change, Filter, ProviderKind, Untagged};
 use crate::terminal::live::size;
 use crate::terminal::{Format, Output};
 use crate::view::owner::{LocalAccess, Needs, add_access, lines};
@@ -70,7 +70,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         Some(typed) => Some(policy(output, &typed_or_read(context, typed).await?)?),
         None => None,
     };
-    let wishes = Wishes { filter, binding: command.binding()? };
+    let request = AddRequest { filter, binding: command.binding()? };
     let aws = context.connect(&settings).await?;
     output.note(&aws.target_line());
     if command.example.is_some() {
@@ -78,8 +78,8 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     }
     let untagged = if command.adopt { Untagged::Adopt } else { Untagged::Refuse };
     let on_wait = waiting(output);
-    let adding = Box::pin(stack::add(&aws, &command.name, &wishes, untagged, &on_wait));
-    let added = adding.await.map_err(|error| match (error.kind(), &wishes.filter) {
+    let adding = Box::pin(stack::add(&aws, &command.name, &request, untagged, &on_wait));
+    let added = adding.await.map_err(|error| match (error.kind(), &request.filter) {
         (Kind::Other, Some(_)) => {
             let remove = settings.command(&format!("providers remove {}", command.name));
             error.hint(format!("if a queue was made before this error: {remove}"))
@@ -87,7 +87,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         _ => error,
     })?;
     drop(on_wait);
-    warn_of_template(output, &added, &wishes);
+    warn_of_template(output, &added, &request);
     let needs = needs(&settings, &aws, &command.name, &added);
     let example = command.example.map(|language| language.program(&needs));
     if matches!(output.format, Format::Json | Format::Jsonl) {
@@ -108,8 +108,8 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     }
     let name = &command.name;
     if added.kind == ProviderKind::Simulated {
-        note_filter(output, &aws, name, &added, wishes.filter.as_ref());
-        note_senders(output, name, &added, wishes.binding.as_ref());
+        note_filter(output, &aws, name, &added, request.filter.as_ref());
+        note_senders(output, name, &added, request.binding.as_ref());
         return Ok(exit::DONE);
     }
     let what = match (&added.queue, &added.subscription) {
@@ -127,16 +127,16 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
             output.data(program);
         }
     }
-    note_filter(output, &aws, name, &added, wishes.filter.as_ref());
-    note_senders(output, name, &added, wishes.binding.as_ref());
+    note_filter(output, &aws, name, &added, request.filter.as_ref());
+    note_senders(output, name, &added, request.binding.as_ref());
     note_next(output, &settings, &needs, command.example);
     Ok(exit::DONE)
 }
 
 /// The next update of a template undoes what is changed beside it.
-fn warn_of_template(output: &Output, added: &Added, typed: &Wishes) {
+fn warn_of_template(output: &Output, added: &Added, typed: &AddRequest) {
     let is_changed = typed.filter.is_some() || added.queue != Change::Kept;
-    if let Some(stack) = added.managed_by.as_ref().filter(|_| is_changed) {
+    if let Some(stack) = added.cloudformation_stack.as_ref().filter(|_| is_changed) {
         output.warning(&format!(
             "CloudFormation stack `{}` made this provider: change its template too",
             printable(stack)

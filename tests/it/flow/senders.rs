@@ -164,7 +164,7 @@ fn where_bindings_cannot_be_read_again_the_last_ones_stay_in_force() {
     consumer.until("gathered", 1);
     let events = consumer.events();
     let trouble = events.iter().find(|event| event["event"] == "trouble").expect("it came");
-    assert_eq!(trouble["subject"], "reading the rules of the stack");
+    assert_eq!(trouble["subject"], "reading the senders of the providers");
     let reason = trouble["reason"].as_str().expect("a text");
     assert!(reason.contains("not you; the last known ones stay in force"), "{reason}");
     proxy.heal();

@@ -1,4 +1,5 @@
-//! The marks of a stack: tags of its topic that say what else there is to read. Without a mark, nothing more is read.
+//! The tags of a stack's topic: marks, and how long the stack keeps rows and dead letters. Without a mark, filters or
+//! bindings are not read at all.
 
 use std::collections::HashMap;
 
@@ -8,17 +9,17 @@ use crate::error::Result;
 
 /// What the topic's tags say.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Marks {
+pub struct TopicTags {
     /// Whether a subscription has, or had, a filter policy.
     pub has_filters: bool,
     /// Whether a provider is, or was, bound to its senders.
     pub has_senders: bool,
-    /// How long the stack keeps what it is told.
+    /// How long the stack keeps rows and dead letters.
     pub retention: Retention,
 }
 
-impl Marks {
-    /// Reads the marks: one `ListTagsForResource`.
+impl TopicTags {
+    /// Reads the tags: one `ListTagsForResource`.
     ///
     /// # Errors
     /// Any error of the request; the right to read tags may be missing.
@@ -42,12 +43,14 @@ mod tests {
 
     #[test]
     fn each_mark_has_a_tag_of_its_own() {
-        let marks = |tags: &[&str]| {
-            Marks::read(&tags.iter().map(|tag| ((*tag).to_owned(), "true".to_owned())).collect())
+        let tags = |tags: &[&str]| {
+            TopicTags::read(
+                &tags.iter().map(|tag| ((*tag).to_owned(), "true".to_owned())).collect(),
+            )
         };
-        let none = Marks::default();
-        assert_eq!(marks(&["rydes:stack"]), none);
-        assert_eq!(marks(&["rydes:filters"]), Marks { has_filters: true, ..none });
-        assert_eq!(marks(&["rydes:senders"]), Marks { has_senders: true, ..none });
+        let none = TopicTags::default();
+        assert_eq!(tags(&["rydes:stack"]), none);
+        assert_eq!(tags(&["rydes:filters"]), TopicTags { has_filters: true, ..none });
+        assert_eq!(tags(&["rydes:senders"]), TopicTags { has_senders: true, ..none });
     }
 }
