@@ -198,7 +198,7 @@ impl Recent {
     pub(super) async fn unknown(&self, message: String) -> Error {
         let newest = self.newest().await.map(|newest| format!("; {newest}")).unwrap_or_default();
         Error::new(Kind::NoSuchRfq, message)
-            .hint(format!("RFQs are kept for 7 days after their deadline by default{newest}"))
+            .hint(format!("by default, RFQs are kept for 7 days after their deadline{newest}"))
     }
 
     /// The shortest prefix, of four characters or more, that names this RFQ here, as a shell needs it; the whole id of

@@ -69,7 +69,7 @@ pub(super) struct Command {
     /// addresses always work, and `localhost` works while only this machine can connect
     #[arg(long = "host", value_name = "NAME", value_parser = Hosts::name)]
     hosts: Vec<String>,
-    /// File whose first line is a token of at least 16 characters, read again when it changes. Every
+    /// File whose first line is a token of 16 or more characters; a changed file is read again. Every
     /// route but health, /metrics and the page then requires `Authorization: Bearer TOKEN`
     #[arg(long, value_name = "FILE")]
     token_file: Option<PathBuf>,
@@ -206,7 +206,7 @@ fn greet(output: &Output, aws: &Aws, at: SocketAddr, access: Access) {
             "no authentication: anyone who can reach {at} can submit, read and end RFQs"
         )),
         Access::Token if beyond => output.note(
-            "the token and all answers travel over plain HTTP: put a proxy that ends TLS in front",
+            "plain HTTP hides neither the token nor the answers: put a proxy that ends TLS in front",
         ),
         Access::Open | Access::Token => {}
     }

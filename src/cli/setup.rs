@@ -25,7 +25,7 @@ const DEFAULT_PROVIDERS: u8 = 10;
   rydes setup --providers 3        three of them
   rydes setup --providers 0        none: `providers add` adds real ones
   rydes setup --dry-run            what would be done
-  rydes setup --check              what differs; exit 8 if anything does
+  rydes setup --check              what differs; exit code 8 if anything does
   rydes setup --print cloudformation > stack.json")]
 pub(super) struct Command {
     /// Number of simulated providers, 0 to 100
@@ -34,18 +34,19 @@ pub(super) struct Command {
     /// Show what would be done, and change nothing
     #[arg(short = 'n', long)]
     dry_run: bool,
-    /// Compare the stack with what `setup` makes, with read rights alone; exit 8 if anything differs
+    /// Compare the stack with what `setup` makes, and change nothing; exit code 8 if anything differs.
+    /// Needs only read permissions
     #[arg(long, conflicts_with_all = ["dry_run", "adopt"])]
     check: bool,
-    /// Print a template that makes the same stack, without a connection: `cloudformation` (JSON)
+    /// Print a template of the stack instead of making it: `cloudformation` (JSON). Needs no connection
     #[arg(long, value_enum, value_name = "FORMAT", hide_possible_values = true,
         conflicts_with_all = ["dry_run", "adopt", "check"])]
     print: Option<TemplateFormat>,
-    /// Days that rows are kept: a request after its deadline, an answer after it was gathered,
-    /// 1 to 3650 [default: the current setting; 7 in a new stack]
+    /// Days to keep rows, 1 to 3650: a request from its deadline, an answer from its gathering
+    /// [default: the current setting; 7 in a new stack]
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..=3650))]
     keep: Option<u16>,
-    /// Days that dead letters are kept, 1 to 14 [default: the current setting; 14 in a new stack]
+    /// Days to keep dead letters, 1 to 14 [default: the current setting; 14 in a new stack]
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u16).range(1..=14))]
     keep_dead_letters: Option<u16>,
     /// Take over resources of the right name that lack the stack's tag
@@ -210,7 +211,7 @@ fn note_next(context: &Context, settings: &Settings, report: &SetupReport, comma
     }
     report.remarks.iter().for_each(|remark| output.warning(remark));
     let is_changed = mode == Mode::Apply && Totals::of(report.changes()).changed > 0;
-    if let Some(stack) = report.managed_by.as_ref().filter(|_| is_changed) {
+    if let Some(stack) = report.cloudformation_stack.as_ref().filter(|_| is_changed) {
         output.warning(&format!(
             "CloudFormation stack `{}` made this stack: change its template too",
             printable(stack)
@@ -234,7 +235,7 @@ fn note_next(context: &Context, settings: &Settings, report: &SetupReport, comma
     output.next(&[(settings.command(next), "")]);
 }
 
-/// The longest template that CloudFormation takes in a request; a longer one comes from S3.
+/// Bytes of the longest template that CloudFormation takes in a request; a longer one must come from S3.
 /// <https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html>
 const TEMPLATE_MAX: usize = 51_200;
 
@@ -247,7 +248,7 @@ fn print_template(context: &Context, settings: &Settings, command: &Command) -> 
     output.data(&text);
     if text.len() > TEMPLATE_MAX {
         output.note(&format!(
-            "the template has {} bytes; CloudFormation takes more than {TEMPLATE_MAX} from S3 alone",
+            "the template has {} bytes: over {TEMPLATE_MAX} bytes, CloudFormation takes it only from S3",
             text.len()
         ));
     }

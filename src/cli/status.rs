@@ -29,13 +29,13 @@ const CONCURRENCY: usize = 8;
   rydes status
   rydes status --rfqs 50
   rydes status -o json
-  rydes status --check -q      for cron: exit code 8 if something is wrong")]
+  rydes status --check -q      for cron: exit code 8 if anything needs a person")]
 pub(super) struct Command {
     /// How many of the RFQs submitted from this machine are shown, the newest first
     #[arg(long, value_name = "N", default_value_t = 10)]
     rfqs: u16,
-    /// Print only what needs a person, each with the command that mends it; exit code 8 if there is anything. A
-    /// queue that seems unread is watched for up to a minute on AWS, 2 s on LocalStack
+    /// Print only what needs a person, each with the command that mends it; exit code 8 if there is
+    /// anything. A queue that seems unread is watched for 1 min on AWS, 2 s on LocalStack
     #[arg(long)]
     check: bool,
 }

@@ -53,11 +53,11 @@ pub(super) struct Common {
     /// How long a received message is hidden, 1s to 12h
     #[arg(long, value_name = "TIME", default_value = "30s", value_parser = visibility, hide = true)]
     visibility: Duration,
-    /// How long the rules of the stack count before they are read again, 1s to 1h
+    /// Age at which bindings and retention of the stack are read again, 1s to 1h
     #[arg(long, value_name = "TIME", default_value = "60s", value_parser = rules_age, hide = true)]
     rules_age: Duration,
-    /// Address and port where Prometheus reads this process's metrics, as in 127.0.0.1:9464; `:9464` is
-    /// on all addresses. No authentication
+    /// Address and port to serve this process's metrics for Prometheus, as in 127.0.0.1:9464; `:9464` is
+    /// on all addresses. No authentication: anyone who can reach it can read them
     #[arg(long, value_name = "ADDRESS:PORT")]
     metrics: Option<String>,
     /// Exit when stdin closes

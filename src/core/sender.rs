@@ -13,11 +13,11 @@ const UNIQUE_ID: std::ops::RangeInclusive<usize> = 16..=128;
 /// <https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-queue-tags.html>
 const TAG_MAX: usize = 256;
 
-/// What the reason of a refused reply says.
+/// How the reason of a reply that was refused for its sender can be recognized.
 const NOT_ITS_PROVIDER: &str = "not by its provider";
 const UNKNOWN: &str = "sender unknown";
 
-/// Whether a reply was refused for its sender. A replay has another sender: the operator.
+/// Whether a reply with this reason was refused for its sender. A replay of it would be sent by the operator.
 pub fn is_about_sender(reason: &str) -> bool {
     reason.starts_with(UNKNOWN) || reason.contains(NOT_ITS_PROVIDER)
 }
@@ -89,7 +89,7 @@ impl Senders {
         self.0.join(" ")
     }
 
-    /// The ids.
+    /// The ids, as in the tag.
     pub fn ids(&self) -> &[String] {
         &self.0
     }
@@ -113,7 +113,7 @@ impl Senders {
 impl fmt::Display for Senders {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.0.is_empty() {
-            return f.write_str("bound to no sender");
+            return f.write_str("no sender");
         }
         f.write_str(&printable(&self.0.join(", ")))
     }
@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn an_empty_tag_binds_to_no_sender_and_a_hostile_one_is_printed_safely() {
         let reason = Senders::of_tag(" ").check(Some("1")).expect_err("bound to none");
-        assert_eq!(reason, "sent by 1, not by its provider (bound to no sender)");
+        assert_eq!(reason, "sent by 1, not by its provider (no sender)");
         let reason = Senders::of_tag("a\u{202e}b").check(Some("x\u{1b}[31m")).expect_err("another");
         assert_eq!(reason, "sent by x\\u{1b}[31m, not by its provider (a\\u{202e}b)");
     }

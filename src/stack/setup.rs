@@ -55,7 +55,7 @@ pub struct SetupReport {
     /// Differences that were left to the owner.
     pub remarks: Vec<String>,
     /// The CloudFormation stack whose template describes the topic.
-    pub managed_by: Option<String>,
+    pub cloudformation_stack: Option<String>,
 }
 
 impl SetupReport {
@@ -199,7 +199,8 @@ pub async fn setup(aws: &Aws, request: &SetupRequest, on_wait: OnWait<'_>) -> Re
         subscribers: changes.subscribers,
         unasked: changes.unasked,
         remarks,
-        managed_by: found_topic.and_then(|found| found.tags.get(CLOUDFORMATION_TAG).cloned()),
+        cloudformation_stack: found_topic
+            .and_then(|found| found.tags.get(CLOUDFORMATION_TAG).cloned()),
     })
 }
 

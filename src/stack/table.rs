@@ -194,7 +194,7 @@ pub(super) async fn ensure(
                 }
             }
             remarks.extend(found.is_provisioned().then(|| {
-                format!("table {name} has provisioned capacity, not on demand: it throttles more")
+                format!("table {name} has provisioned capacity, not on-demand: it throttles sooner")
             }));
             Ok((Change::of(changed), remarks))
         }

@@ -38,7 +38,7 @@ fn hint(settings: &Settings, kind: LetterKind, letter: &DeadLetter) -> String {
     }
     if kind == LetterKind::Replies && letter.reason.as_deref().is_some_and(is_about_sender) {
         return format!(
-            "a replay has you as its sender, so it is refused again unless your own id is bound too; \
+            "a replay is sent with your credentials, so it is refused again unless your id is bound; \
              to delete it: {}",
             command("purge")
         );

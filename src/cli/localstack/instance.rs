@@ -102,9 +102,9 @@ fn services(named: Option<String>) -> Result<Option<String>> {
     if all.iter().all(|name| is_name(name)) && SERVICES.iter().all(|name| all.contains(name)) {
         return Ok(Some(named));
     }
-    let message = "the variable RYDES_LOCALSTACK_SERVICES is no list of services";
+    let message = "the variable RYDES_LOCALSTACK_SERVICES is not a list of services";
     Err(Error::invalid(message)
-        .hint(format!("separate names with commas; {} must be among them", SERVICES.join(", "))))
+        .hint(format!("name services with commas between them, {} included", SERVICES.join(", "))))
 }
 
 /// The folder of LocalStack's files, with `~` for the user's home.

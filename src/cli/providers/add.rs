@@ -37,11 +37,11 @@ pub(super) struct Command {
     /// stdin; `{}` removes it [default: the current policy]
     #[arg(long, value_name = "POLICY")]
     only: Option<String>,
-    /// Gather replies of the provider only from this sender, and from others so named: an account, or
-    /// the unique id of a role or a user [default: the current senders; without any, all senders]
+    /// Gather the provider's replies only from this sender, an account or the unique id of a role or
+    /// user; repeat for several [default: the current senders; if there are none, any sender]
     #[arg(long = "sender", value_name = "ID", value_parser = SenderId::parse)]
     senders: Vec<SenderId>,
-    /// Gather replies of the provider from any sender again
+    /// Gather the provider's replies from any sender again
     #[arg(long, conflicts_with = "senders")]
     no_sender: bool,
     /// Take over a queue of the right name that lacks the stack's tag
@@ -50,7 +50,7 @@ pub(super) struct Command {
 }
 
 impl Command {
-    /// The binding that was asked for.
+    /// The binding that was typed; `None` without any.
     fn binding(&self) -> Result<Option<Binding>> {
         if self.no_sender {
             return Ok(Some(Binding::Free));
@@ -133,7 +133,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     Ok(exit::DONE)
 }
 
-/// The next update of a template undoes what is changed beside it.
+/// Warns about a change of a provider that CloudFormation made: the template's next update may undo it.
 fn warn_of_template(output: &Output, added: &Added, typed: &AddRequest) {
     let is_changed = typed.filter.is_some() || added.queue != Change::Kept;
     if let Some(stack) = added.cloudformation_stack.as_ref().filter(|_| is_changed) {
@@ -199,6 +199,9 @@ fn note_filter(
 /// Says whose replies are gathered, if the provider is bound or was just freed.
 fn note_senders(output: &Output, name: &ProviderName, added: &Added, typed: Option<&Binding>) {
     match (&added.senders, typed) {
+        (Some(senders), _) if senders.ids().is_empty() => {
+            output.note(&format!("{name}: no sender is bound, so all its replies are refused"));
+        }
         (Some(senders), _) => {
             output.note(&format!("{name}: only replies sent by {senders} are gathered"));
         }

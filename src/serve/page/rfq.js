@@ -110,7 +110,7 @@ const explain = async (id, stream) => {
   followed.again = setTimeout(listen, AGAIN_MS);
 };
 
-// Counts how long the stream has been quiet. One that was refused, or has no token yet, is not waited for.
+// Counts how long the stream has been quiet. A stream that was refused, or that waits for a token, does not count.
 let looked = performance.now();
 const watch = () => {
   const { stream } = followed;
@@ -139,7 +139,7 @@ const doubt = async (stream) => {
 const unknown = () => {
   stop();
   back();
-  show("truth", "There is no such RFQ here. RFQs are kept for 7 days after their deadline by default");
+  show("truth", "There is no such RFQ here. By default, RFQs are kept for 7 days after their deadline");
   document.title = "No such RFQ - rydes";
   announce(at("truth").textContent);
 };

@@ -19,7 +19,7 @@ export const open = (address, hear, lost) => {
     fetch(address, { headers: { Accept: "text/event-stream", ...headers }, cache: "no-store", signal: halt.signal });
   const run = async () => {
     while (stream.state !== "closed") {
-      // Without an answer it is tried again.
+      // Without an answer, the stream is opened again.
       const answer = await authorized(connect).catch(() => null);
       if (stream.state === "closed") return;
       if (answer?.status === 200) {
@@ -36,7 +36,7 @@ export const open = (address, hear, lost) => {
   return stream;
 };
 
-// Hears all events of a body, until it ends or breaks off.
+// Passes on all events of a body, until it ends or breaks off.
 const read = async (body, hear) => {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let [rest, event, data] = ["", "", []];
@@ -63,7 +63,7 @@ const parted = (line) => {
   return at < 0 ? [line, ""] : [line.slice(0, at), line.slice(at + 1).replace(/^ /, "")];
 };
 
-// An error in what hears an event is no end of the stream.
+// An error in `hear` does not end the stream.
 const heard = (hear, event, data) => {
   try {
     hear(event, data);

@@ -7,7 +7,7 @@ const TOKEN = /^[\x21-\x7e]+$/;
 const CHECK_MS = 8000;
 const WRONG = "The server does not accept this token";
 
-// A browser that stores nothing may refuse: the token then lasts until the page is loaded again.
+// If the browser refuses to store anything, the token lasts until the page is loaded again.
 const stored = (work) => {
   try {
     return work(sessionStorage);
@@ -17,7 +17,7 @@ const stored = (work) => {
 };
 
 let token = stored((store) => store.getItem(KEY));
-// What waits for a token, and what ends the wait.
+// The promise of a token while the page asks for one, and the function that resolves it.
 let asking = null;
 let answered = null;
 
@@ -25,8 +25,8 @@ const headers = (of) => (of ? { Authorization: `Bearer ${of}` } : {});
 
 export const isLocked = () => asking !== null;
 
-// Sends a request with the token. Where the server refuses it, the page asks for another one, and sends it again: a
-// refused request did nothing.
+// Sends a request with the token. If the server refuses the token, the page asks for another one and sends the request
+// again: a refused request did nothing.
 export const authorized = async (send) => {
   for (;;) {
     const sent = token;
@@ -57,7 +57,7 @@ const complain = (problem) => {
   else at("token").removeAttribute("aria-invalid");
 };
 
-// Why the server does not take a token, or null where it does.
+// Why the server does not accept a token; null if it does.
 const problem = async (typed) => {
   if (!typed) return "Enter the token";
   if (!TOKEN.test(typed)) return WRONG;

@@ -50,7 +50,7 @@ const TROUBLES = {
   "no-provider": () => ["No provider is subscribed", "Add the simulated ones", about.commands["set-up"]],
   backend: () => [`${about.backend} did not answer as it should`, "See what is wrong", about.commands.status],
   busy: () => ["The server has too much to do"],
-  gone: () => ["This RFQ no longer exists; RFQs are kept for 7 days after their deadline by default"],
+  gone: () => ["This RFQ no longer exists. By default, RFQs are kept for 7 days after their deadline"],
 };
 
 export const trouble = (kind) => {

@@ -21,7 +21,7 @@ pub struct Surroundings {
     pub home: Option<PathBuf>,
     /// The image to run instead of the pinned one.
     pub image: Option<String>,
-    /// The services to run instead of the three that are needed, which are among them: names and commas.
+    /// The services to run instead of the three that are needed, separated by commas. It includes those three.
     pub services: Option<String>,
     /// The variables that LocalStack may see, `PATH` among them.
     pub variables: Vec<(String, OsString)>,

@@ -114,7 +114,10 @@ fn the_letters_of_one_rfq_are_found_among_many() {
     assert!(one.ends_with(&replay), "{one}");
     for options in ["", " -o json"] {
         let none = stack.rydes(&format!("dlq list none{options}")).run().exits(5);
-        let said = format!("error: no RFQ none on stack {}\nhint: RFQs are kept for ", stack.name);
+        let said = format!(
+            "error: no RFQ none on stack {}\nhint: by default, RFQs are kept for ",
+            stack.name
+        );
         assert!(none.stderr.contains(&said) && none.stdout.is_empty(), "{}", none.stderr);
     }
     let other = stack.submit("--deadline 10m");

@@ -187,7 +187,10 @@ fn a_refused_reply_is_refused_again_unless_the_operator_is_a_sender_too() {
     stack.letters(RESPONSE_DEAD_LETTERS, 1);
     let letter = ids(&stack, 1).remove(0);
     let shown = stack.rydes("dlq show").arg(letter).run().exits(0);
-    says(&shown, "a replay has you as its sender, so it is refused again unless your own id is");
+    says(
+        &shown,
+        "a replay is sent with your credentials, so it is refused again unless your id is",
+    );
     stack.rydes("dlq replay --all").run().exits(0);
     gather("refused");
     let letters = stack.letters(RESPONSE_DEAD_LETTERS, 1);

@@ -254,7 +254,7 @@ fn beyond_this_machine_the_warning_is_about_what_is_open() {
     assert!(!guarded.stderr.contains("warning"), "{}", guarded.stderr);
     says(
         &guarded,
-        "the token and all answers travel over plain HTTP: put a proxy that ends TLS in front",
+        "plain HTTP hides neither the token nor the answers: put a proxy that ends TLS in front",
     );
 }
 

@@ -197,7 +197,7 @@ fn the_template_needs_no_connection_and_follows_its_options() {
         rydes(&format!("setup --print cloudformation {other}")).run().exits(2);
     }
     let large = rydes("setup --print cloudformation --providers 100").run().exits(0);
-    says(&large, "CloudFormation takes more than 51200 from S3 alone");
+    says(&large, "over 51200 bytes, CloudFormation takes it only from S3");
     let large = parsed(&large.stdout);
     let count = |part: &str| large[part].as_object().map_or(0, serde_json::Map::len);
     // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/cloudformation-limits.html
