@@ -111,7 +111,7 @@ fn to_check(names: &Names, scope: &ArnScope) -> Value {
                 "dynamodb:ListTagsOfResource",
             ]
         ),
-        allow("*", &["sns:ListTopics", "sns:GetSubscriptionAttributes"]),
+        allow("*", &["sns:ListTopics", "sns:GetSubscriptionAttributes", "sqs:ListQueues"]),
     ])
 }
 
