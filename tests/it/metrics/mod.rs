@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use crate::support::background::Background;
 use crate::support::http::get;
+use crate::support::languages::prometheus;
 use crate::support::stack::{RESPONSES, Stack, provider};
 use crate::support::{PATIENCE, json, rydes, wait_for};
 use scrape::{Scrape, url};
@@ -143,10 +144,12 @@ fn hostile_replies_add_no_series() {
 
 #[test]
 fn a_drain_can_be_watched() {
+    // To install the parser may take longer than the request is in hand.
+    prometheus();
     let stack = Stack::set_up(1);
     let workers = stack.background(
         "providers run --metrics 127.0.0.1:0 --output json --poll-wait 1s --behavior steady \
-         --fault slow:8s",
+         --fault slow:12s",
     );
     let url = url(&workers);
     stack.submit("--deadline 60s");
