@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata as _;
-use aws_sdk_dynamodb::types::{AttributeValue, BillingMode, TableDescription, TableStatus};
+use aws_sdk_dynamodb::types::{AttributeValue, TableStatus};
 use tokio::time::{Instant, sleep};
 
 use super::depths::{Depths, all_depths, count_lag, depths_and_subscribers};
@@ -134,7 +134,9 @@ async fn table_trouble(aws: &Aws) -> Result<Option<TableTrouble>> {
             return Ok(None);
         }
     }
-    Ok(Some(TableTrouble::Throttles(capacity(&found))))
+    let capacity =
+        if table::is_provisioned(&found) { Capacity::Provisioned } else { Capacity::OnDemand };
+    Ok(Some(TableTrouble::Throttles(capacity)))
 }
 
 /// Reads a row that does not exist, in one attempt: half a unit.
@@ -147,15 +149,6 @@ async fn is_read_throttled(aws: &Aws) -> Result<bool> {
         Ok(_) => Ok(false),
         Err(error) if error.code().is_some_and(is_throttled) => Ok(true),
         Err(error) => Err(aws.error("reading the table", &error)),
-    }
-}
-
-fn capacity(table: &TableDescription) -> Capacity {
-    let billing = table.billing_mode_summary().and_then(|summary| summary.billing_mode());
-    if billing == Some(&BillingMode::PayPerRequest) {
-        Capacity::OnDemand
-    } else {
-        Capacity::Provisioned
     }
 }
 

@@ -51,12 +51,6 @@ impl TableState {
             .hint(aws.remedy(Remedy::RemoveByHand)))
     }
 
-    /// Whether it has provisioned capacity, and not capacity on demand.
-    fn is_provisioned(&self) -> bool {
-        let mode = self.description.billing_mode_summary().and_then(|mode| mode.billing_mode());
-        *mode.unwrap_or(&BillingMode::Provisioned) == BillingMode::Provisioned
-    }
-
     pub(super) fn is_protected(&self) -> bool {
         self.description.deletion_protection_enabled() == Some(true)
     }
@@ -136,6 +130,12 @@ async fn tags(aws: &Aws, name: &str, arn: &str) -> Result<Option<HashMap<String,
     }
 }
 
+/// Whether a table has provisioned capacity, and not capacity on demand. AWS leaves the mode of the first out.
+pub(super) fn is_provisioned(table: &TableDescription) -> bool {
+    let mode = table.billing_mode_summary().and_then(|summary| summary.billing_mode());
+    mode != Some(&BillingMode::PayPerRequest)
+}
+
 pub(super) async fn describe(aws: &Aws, name: &str) -> Result<Option<TableDescription>> {
     match aws.clients.dynamodb.describe_table().table_name(name).send().await {
         Ok(found) => Ok(found.table),
@@ -193,7 +193,7 @@ pub(super) async fn ensure(
                     }
                 }
             }
-            remarks.extend(found.is_provisioned().then(|| {
+            remarks.extend(is_provisioned(&found.description).then(|| {
                 format!("table {name} has provisioned capacity, not on-demand: it throttles sooner")
             }));
             Ok((Change::of(changed), remarks))
