@@ -33,7 +33,7 @@ pub(super) async fn explain(output: &Output, aws: &Aws, gathering: &mut Gatherin
 
 pub(super) fn print(output: &Output, aws: &Aws, gathering: &Gathering, fields: &[Field]) {
     match output.format {
-        Format::Table | Format::Otlp => {
+        Format::Table | Format::Otlp | Format::Csv => {
             let width = output.width();
             let now = Timestamp::now();
             let stack = aws.names.stack();

@@ -36,7 +36,9 @@ pub(super) fn run(context: &Context, command: &Command) -> Result<u8> {
     let names: Vec<_> = pages.into_iter().map(|(name, _)| name).collect();
     match context.output.format {
         Format::Json | Format::Jsonl => context.output.json(&json!({"pages": names})),
-        Format::Table | Format::Workshop | Format::Otlp => context.output.lines(&names),
+        Format::Table | Format::Workshop | Format::Otlp | Format::Csv => {
+            context.output.lines(&names)
+        }
     }
     Ok(exit::DONE)
 }

@@ -23,6 +23,7 @@ use crate::terminal::steps::StepDisplay;
 use crate::terminal::{Color, Format, Output, Terminal, Verbosity};
 use crate::view::clock::Clock;
 
+mod advise;
 mod aws_cli;
 mod behaviour;
 mod bench;
@@ -33,8 +34,10 @@ mod confirmation;
 mod consumer;
 mod demo;
 mod dlq;
+mod export;
 mod gathering;
 mod help;
+mod history;
 mod input;
 mod listen;
 mod localstack;
@@ -44,6 +47,7 @@ mod providers;
 mod quotes;
 mod recent;
 mod remedies;
+mod report;
 mod serve;
 mod setup;
 mod stacks;
@@ -78,7 +82,8 @@ Scatter-gather on SNS, SQS and DynamoDB, on LocalStack unless you say --aws.
   rydes quotes --watch                       5  see the quotes come in
   rydes teardown                             6  remove everything
 
-More: status stacks verify trace close dlq providers consumer bench serve completions
+More: status stacks verify trace report advise export close dlq providers consumer
+      bench serve completions
 `rydes COMMAND --help` has examples.";
 
 /// Ask many providers for a quote at once; gather the replies; take the best.
@@ -136,7 +141,8 @@ struct Global {
     #[arg(long, value_name = "NAME", global = true)]
     profile: Option<String>,
     /// Format of the answer: `table`, `json`, `jsonl` (one line per change or event), `workshop` (the
-    /// original's response, `quotes` alone) or `otlp` (`trace` alone) [default: table]
+    /// original's response, `quotes` alone), `otlp` (`trace` alone) or `csv` (`report` and `advise`
+    /// alone) [default: table]
     #[arg(
         short,
         long,
@@ -198,6 +204,12 @@ enum Command {
     ///
     /// Replies that were sent before stay; later ones count as late. An RFQ that is over stays as it is.
     Close(close::Command),
+    /// Report on each provider: answers, times, prices, and how often it was best
+    Report(report::Command),
+    /// Show which deadline would have kept the best quotes
+    Advise(advise::Command),
+    /// Write all rows of the table, one JSON object per line
+    Export(export::Command),
     /// Look at the dead letters; send them back, or delete them
     Dlq(dlq::Command),
     /// Measure the whole path under load, on its own stack
@@ -338,12 +350,17 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> u8 {
 
 fn start(output: &Output, typed: RawOptions, color: ColorChoice, command: Command) -> u8 {
     let misplaced = match output.format {
-        Format::Workshop if !matches!(command, Command::Quotes(_)) => Some(("workshop", "quotes")),
-        Format::Otlp if !matches!(command, Command::Trace(_)) => Some(("otlp", "trace")),
+        Format::Workshop if !matches!(command, Command::Quotes(_)) => {
+            Some(("workshop", "`rydes quotes`"))
+        }
+        Format::Otlp if !matches!(command, Command::Trace(_)) => Some(("otlp", "`rydes trace`")),
+        Format::Csv if !matches!(command, Command::Report(_) | Command::Advise(_)) => {
+            Some(("csv", "`rydes report` and `rydes advise`"))
+        }
         _ => None,
     };
     if let Some((format, place)) = misplaced {
-        let problem = format!("`--output {format}` is for `rydes {place}` alone");
+        let problem = format!("`--output {format}` is for {place} alone");
         return conclude(output, Err(Error::invalid(problem)));
     }
     open_files::raise();
@@ -439,6 +456,9 @@ async fn execute(context: &Context, command: Command) -> Result<u8> {
         }
         Command::Verify(command) => verify::run(context, command).boxed_local(),
         Command::Trace(command) => trace::run(context, command).boxed_local(),
+        Command::Report(command) => report::run(context, command).boxed_local(),
+        Command::Advise(command) => advise::run(context, command).boxed_local(),
+        Command::Export(command) => export::run(context, command).boxed_local(),
         Command::Close(command) => close::run(context, command).boxed_local(),
         Command::Dlq(command) if command.takes_letters() => {
             return dlq::run(context, command).boxed_local().await;

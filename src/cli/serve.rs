@@ -212,7 +212,7 @@ fn greet(output: &Output, aws: &Aws, at: SocketAddr, access: Access) {
     }
     let url = format!("http://{at}");
     match output.format {
-        Format::Table | Format::Workshop | Format::Otlp => output.event(&url),
+        Format::Table | Format::Workshop | Format::Otlp | Format::Csv => output.event(&url),
         Format::Json | Format::Jsonl => output.event_json(&json!({"url": url})),
     }
     output.note("Ctrl-C finishes open requests, then ends; Ctrl-C twice ends at once");

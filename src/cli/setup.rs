@@ -103,7 +103,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     }
     match output.format {
         Format::Json | Format::Jsonl => output.json(&document(&report, mode)),
-        Format::Table | Format::Workshop | Format::Otlp => {
+        Format::Table | Format::Workshop | Format::Otlp | Format::Csv => {
             let verbose = output.verbosity == Verbosity::Verbose;
             let width = output.width();
             let table = if verbose { full_table } else { table };

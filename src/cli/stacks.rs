@@ -29,7 +29,7 @@ pub(super) async fn run(context: &Context) -> Result<u8> {
     let StackList { stacks: found, unreadable } =
         context.visibly("looking for stacks", found).await?;
     match output.format {
-        Format::Table | Format::Workshop | Format::Otlp => {
+        Format::Table | Format::Workshop | Format::Otlp | Format::Csv => {
             output.note(&aws.place());
             let width = output.width();
             output.toned(&table(&found, Timestamp::now(), width));

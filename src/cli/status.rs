@@ -53,7 +53,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let unbound = unbound_on_aws(&aws, &subscribed).await?;
     let gone = ids.len() - gatherings.len();
     match output.format {
-        Format::Table | Format::Workshop | Format::Otlp => {
+        Format::Table | Format::Workshop | Format::Otlp | Format::Csv => {
             let width = output.width();
             let heading = Line::new(Tone::Title, aws.target_line_in_full());
             output.toned(&heading.wrapped(width).collect::<Vec<_>>());
@@ -93,7 +93,7 @@ async fn print_findings(context: &Context, settings: &Settings, aws: &Aws) -> Re
     let commands = CommandLines { rydes: &rydes, aws: &aws_cli, setup: &setup };
     let found = findings(&checkup, &aws.names, &commands);
     match output.format {
-        Format::Table | Format::Workshop | Format::Otlp => {
+        Format::Table | Format::Workshop | Format::Otlp | Format::Csv => {
             if found.is_empty() {
                 output.note(&format!("stack {}: nothing needs a person", aws.names.stack()));
             }

@@ -59,7 +59,9 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         output.note(&format!("drawn into {}", file.display()));
     }
     match output.format {
-        Format::Table | Format::Workshop => print(output, &timeline, &gathering, &clock),
+        Format::Table | Format::Workshop | Format::Csv => {
+            print(output, &timeline, &gathering, &clock)
+        }
         Format::Json | Format::Jsonl => output.json(&document(&timeline, &gathering)),
         Format::Otlp => export(output, &timeline, &gathering, &aws.names),
     }

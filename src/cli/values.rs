@@ -8,7 +8,7 @@ use crate::terminal::{Color, Format};
 
 impl ValueEnum for Format {
     fn value_variants<'a>() -> &'a [Self] {
-        &[Self::Table, Self::Json, Self::Jsonl, Self::Workshop, Self::Otlp]
+        &[Self::Table, Self::Json, Self::Jsonl, Self::Workshop, Self::Otlp, Self::Csv]
     }
 
     fn to_possible_value(&self) -> Option<PossibleValue> {
@@ -21,6 +21,8 @@ impl ValueEnum for Format {
             }
             Self::Otlp => PossibleValue::new("otlp")
                 .help("A trace for a collector, OTLP/JSON (`trace` alone)"),
+            Self::Csv => PossibleValue::new("csv")
+                .help("Comma-separated values (`report` and `advise` alone)"),
         })
     }
 }

@@ -64,7 +64,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     };
     Box::pin(look_for_filters(&aws, &mut conservation)).await?;
     match output.format {
-        Format::Table | Format::Workshop | Format::Otlp => {
+        Format::Table | Format::Workshop | Format::Otlp | Format::Csv => {
             print(output, &conservation, &context.clock());
         }
         Format::Json | Format::Jsonl => output.json(&document(&conservation)),

@@ -25,7 +25,7 @@ pub(super) fn run(context: &Context, Command {}: &Command) -> u8 {
             "commit": known(COMMIT),
             "commit-date": known(COMMIT_DATE),
         })),
-        Format::Table | Format::Workshop | Format::Otlp => {
+        Format::Table | Format::Workshop | Format::Otlp | Format::Csv => {
             context.output.data(&format!("rydes {VERSION}"));
         }
     }

@@ -299,7 +299,7 @@ impl<'a> WaitView<'a> {
                     self.output.data(&news.line());
                 }
             }
-            Format::Table | Format::Json | Format::Workshop | Format::Otlp => {}
+            Format::Table | Format::Json | Format::Workshop | Format::Otlp | Format::Csv => {}
         }
         if !gathering.is_unanswered() {
             self.hint = None;

@@ -10,6 +10,7 @@ mod envelope;
 pub mod fields;
 pub mod filter;
 mod gist;
+pub mod history;
 mod ids;
 mod message;
 mod names;

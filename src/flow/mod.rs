@@ -6,6 +6,7 @@ pub(crate) mod close;
 pub mod draft;
 pub mod events;
 pub(crate) mod gather;
+pub mod history;
 pub(crate) mod letters;
 pub mod provider;
 pub(crate) mod purge;

@@ -47,6 +47,8 @@ pub enum Format {
     Workshop,
     /// A trace, as collectors take it (`trace` alone).
     Otlp,
+    /// Comma-separated values (`report` and `advise` alone).
+    Csv,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

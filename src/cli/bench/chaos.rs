@@ -145,7 +145,7 @@ pub(super) fn tell(
 ) -> Result<u8> {
     match output.format {
         Format::Json | Format::Jsonl => output.json(&document(plan, outcome, proxied)),
-        Format::Table | Format::Workshop | Format::Otlp => {
+        Format::Table | Format::Workshop | Format::Otlp | Format::Csv => {
             output.lines(&report(plan, outcome, proxied));
         }
     }

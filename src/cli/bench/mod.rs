@@ -101,7 +101,9 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         stack.with(context, Box::pin(measure(context, &stack, &command, real))).await?;
     match output.format {
         Format::Json | Format::Jsonl => output.json(&document(&plan, &measured)),
-        Format::Table | Format::Workshop | Format::Otlp => output.lines(&report(&plan, &measured)),
+        Format::Table | Format::Workshop | Format::Otlp | Format::Csv => {
+            output.lines(&report(&plan, &measured))
+        }
     }
     if measured.lost > 0 {
         return Err(Error::other(format!("{} did not arrive", count_of(measured.lost, "reply"))));

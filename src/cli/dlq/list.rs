@@ -54,7 +54,7 @@ pub(super) async fn run(context: &Context, command: &List) -> Result<u8> {
         require_known(context, &aws, wanted, &found).await?;
     }
     match output.format {
-        Format::Table | Format::Workshop | Format::Otlp => {
+        Format::Table | Format::Workshop | Format::Otlp | Format::Csv => {
             let width = output.width();
             output.toned(&table(&found, &aws.names, &context.clock(), width));
             output.note(&sentence(&found, wanted.as_ref(), command.limit.into()));

@@ -60,7 +60,7 @@ pub(super) async fn run(context: &Context, command: Replay) -> Result<u8> {
         absent.remove(&replayed.letter.id);
         counts.count(&replayed);
         match output.format {
-            Format::Table | Format::Workshop | Format::Otlp => {
+            Format::Table | Format::Workshop | Format::Otlp | Format::Csv => {
                 let line = replayed_line(&replayed, mode);
                 let is_moved = matches!(replayed.outcome, ReplayOutcome::Moved(_));
                 if is_moved || mode == ReplayMode::DryRun {

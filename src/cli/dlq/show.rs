@@ -62,7 +62,7 @@ pub(super) async fn run(context: &Context, command: &Show) -> Result<u8> {
         return Err(missing(&aws, &settings, std::slice::from_ref(&command.id), "").await);
     };
     match output.format {
-        Format::Table | Format::Workshop | Format::Otlp => {
+        Format::Table | Format::Workshop | Format::Otlp | Format::Csv => {
             let width = output.width();
             output.toned(&lines(kind, &queue, &letter, &aws.names, &context.clock(), width));
             output.hint(&hint(&settings, kind, &letter));

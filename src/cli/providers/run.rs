@@ -149,7 +149,7 @@ fn print(context: &Context, served: &[Served]) {
             output.json(&json!({"providers": providers}));
         }
         Format::Jsonl => served.iter().for_each(|one| output.json(&document(one))),
-        Format::Table | Format::Workshop | Format::Otlp => {
+        Format::Table | Format::Workshop | Format::Otlp | Format::Csv => {
             let width = output.width();
             output.toned(&table(served, width));
         }

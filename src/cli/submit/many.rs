@@ -337,7 +337,9 @@ fn tell(
         }
     };
     let print = || match output.format {
-        Format::Table | Format::Workshop | Format::Otlp => output.id(&printable(row.id.as_str())),
+        Format::Table | Format::Workshop | Format::Otlp | Format::Csv => {
+            output.id(&printable(row.id.as_str()))
+        }
         Format::Jsonl => {
             output.id_json(&json!({"rfq-id": row.id.as_str(), "line": line, "state": state}));
         }

@@ -91,7 +91,7 @@ fn print_id(context: &Context, row: &RequestRow, command: &Command) {
             "until": row.until.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "best-by": row.best_by.to_string(),
         })),
-        Format::Table | Format::Workshop | Format::Otlp => output.id(&id),
+        Format::Table | Format::Workshop | Format::Otlp | Format::Csv => output.id(&id),
     }
 }
 
