@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr as _;
 
-use bigdecimal::{BigDecimal, Zero as _};
+use bigdecimal::{BigDecimal, ToPrimitive as _, Zero as _};
 use serde_json::Number;
 
 /// Significant digits that a DynamoDB number holds.
@@ -73,6 +73,10 @@ impl Decimal {
 
     pub(super) fn is_negative(&self) -> bool {
         self.0.sign() == bigdecimal::num_bigint::Sign::Minus
+    }
+
+    pub(super) fn approximate(&self) -> f64 {
+        self.0.to_f64().unwrap_or(f64::INFINITY)
     }
 
     /// The decimal as a JSON number, exact.

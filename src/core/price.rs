@@ -41,6 +41,11 @@ impl Price {
         &self.0
     }
 
+    /// The nearest floating-point number, for statistics.
+    pub fn approximate(&self) -> f64 {
+        self.0.approximate()
+    }
+
     /// The price as a JSON number, exact.
     pub fn to_json(&self) -> Number {
         self.0.to_json()

@@ -14,6 +14,7 @@ mod faults;
 mod features;
 mod filters;
 mod flow;
+mod history;
 mod http;
 mod localstack;
 mod manual;

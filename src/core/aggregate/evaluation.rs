@@ -1,29 +1,21 @@
-//! What the rows of an RFQ add up to.
+//! What the rows of an RFQ add up to, under its own deadline or another one.
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
 use super::{CompletedBy, Gathering, Provider, Quote, Regret, State, Status, Timing, cutoff};
-use crate::core::{Answer, AnswerRow, Condition, Price, RequestRow, Responder, Rows, Timestamp};
+use crate::core::{
+    Answer, AnswerRow, Condition, Decimal, Price, RequestRow, Responder, Rows, Timestamp,
+};
 
 /// The state at `now`. `until` overrides the conditions of the request row; `all` is always among them.
 pub fn aggregate(rows: &Rows, now: Timestamp, until: Option<&[Condition]>) -> Gathering {
     let request = &rows.request;
     let view = Evaluation::of(rows);
     let until = Condition::with_all(until.unwrap_or(&request.until));
-    let met = until.iter().filter_map(|condition| view.met(condition)).min_by_key(|(at, _)| *at);
-    let (status, completed_by) = match met {
-        Some((_, by)) => (Status::Complete, Some(by)),
-        None if request.closed_at.is_some() => (Status::Closed, Some(CompletedBy::Closed)),
-        None if request.deadline.is_some_and(|deadline| now > deadline) => {
-            (Status::Expired, Some(CompletedBy::Deadline))
-        }
-        None => (Status::Gathering, None),
-    };
-    let quotes = view.quotes();
-    let best =
-        quotes.iter().find(|quote| quote.may_win() && quote.timing == Timing::InTime).cloned();
-    let regret = view.regret(&quotes, best.as_ref());
+    let (end, completed_by) = view.end(&until, |deadline| now > deadline);
+    let best = view.best();
+    let regret = view.regret(best);
     Gathering {
         expected: request.expected.as_ref().map(|expected| expected.len() + view.proven().count()),
         not_asked: view.not_asked().count(),
@@ -39,15 +31,23 @@ pub fn aggregate(rows: &Rows, now: Timestamp, until: Option<&[Condition]>) -> Ga
         providers: view.providers(completed_by),
         request: request.clone(),
         until,
-        status,
+        status: end.status(),
         completed_by,
-        met_at: met.and_then(|(at, _)| at.known()),
+        met_at: match end {
+            End::Met(at) => at.known(),
+            End::Closed | End::Expired | End::Open => None,
+        },
         stall: None,
         last_in_time: view.last_in_time(),
-        quotes,
-        best,
-        regret,
+        quotes: view.ranked.iter().map(|ranked| view.quote(ranked)).collect(),
+        best: best.map(|ranked| view.quote(ranked)),
+        regret: regret.map(|ranked| view.regret_of(ranked)),
     }
+}
+
+/// False only if its provider is known to be unexpected.
+fn may_win(quote: &Ranked<'_>) -> bool {
+    quote.expected != Some(false)
 }
 
 /// A quote, a decline or a failure: a receipt settles nothing.
@@ -60,7 +60,7 @@ fn is_answer(row: &AnswerRow) -> bool {
 
 /// When something happened. An unknown time sorts before every known one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Occurrence {
+pub(super) enum Occurrence {
     Unknown,
     Known(Timestamp),
 }
@@ -70,7 +70,7 @@ impl Occurrence {
         at.map_or(Self::Unknown, Self::Known)
     }
 
-    fn known(self) -> Option<Timestamp> {
+    pub(super) fn known(self) -> Option<Timestamp> {
         match self {
             Self::Unknown => None,
             Self::Known(at) => Some(at),
@@ -78,10 +78,48 @@ impl Occurrence {
     }
 }
 
+/// How a gathering ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// A condition was met.
+    Met(Occurrence),
+    Closed,
+    Expired,
+    /// It goes on.
+    Open,
+}
+
+impl End {
+    pub(super) fn status(self) -> Status {
+        match self {
+            Self::Met(_) => Status::Complete,
+            Self::Closed => Status::Closed,
+            Self::Expired => Status::Expired,
+            Self::Open => Status::Gathering,
+        }
+    }
+}
+
+/// A quote in its place among the others.
+#[derive(Debug)]
+pub(super) struct Ranked<'a> {
+    pub(super) row: &'a AnswerRow,
+    pub(super) price: &'a Price,
+    /// The number in its details that orders the quotes.
+    value: Option<Decimal>,
+    /// Whether its provider was expected; `None` if the expected providers are not recorded.
+    expected: Option<bool>,
+}
+
 /// The rows, with the providers that they name.
-struct Evaluation<'a> {
+#[derive(Debug)]
+pub(super) struct Evaluation<'a> {
     request: &'a RequestRow,
+    /// The request's own, unless another one is tried.
+    deadline: Option<Timestamp>,
     answers: &'a [AnswerRow],
+    /// The quotes, the better ones first, then by time (unknown last) and name. No deadline changes this order.
+    pub(super) ranked: Vec<Ranked<'a>>,
     rows: HashMap<&'a Responder, &'a AnswerRow>,
     /// `None` if the expected providers are not recorded.
     expected: Option<HashSet<&'a Responder>>,
@@ -90,7 +128,7 @@ struct Evaluation<'a> {
 }
 
 impl<'a> Evaluation<'a> {
-    fn of(rows: &'a Rows) -> Self {
+    pub(super) fn of(rows: &'a Rows) -> Self {
         let request = &rows.request;
         let expected: Option<HashSet<_>> =
             request.expected.as_ref().map(|all| all.iter().collect());
@@ -98,13 +136,55 @@ impl<'a> Evaluation<'a> {
         let is_excluded =
             |who: &&Responder| expected.as_ref().is_some_and(|expected| !expected.contains(*who));
         let excluded = request.not_asked.iter().map(|one| &one.responder);
-        Self {
+        let mut new = Self {
             request,
+            deadline: request.deadline,
             answers: &rows.answers,
+            ranked: Vec::new(),
             rows: rows.answers.iter().map(|row| (&row.responder, row)).collect(),
             excluded: excluded.filter(is_excluded).collect(),
             expected,
+        };
+        new.ranked = new.rank();
+        new
+    }
+
+    /// Evaluates the gathering under another deadline from now on.
+    pub(super) fn set_deadline(&mut self, deadline: Option<Timestamp>) {
+        self.deadline = deadline;
+    }
+
+    /// How it stands under these conditions. `has_passed` tells whether the deadline has.
+    pub(super) fn end(
+        &self,
+        until: &[Condition],
+        has_passed: impl Fn(Timestamp) -> bool,
+    ) -> (End, Option<CompletedBy>) {
+        let met = until.iter().filter_map(|condition| self.met(condition));
+        match met.min_by_key(|(at, _)| *at) {
+            Some((at, by)) => (End::Met(at), Some(by)),
+            None if self.request.closed_at.is_some() => (End::Closed, Some(CompletedBy::Closed)),
+            None if self.deadline.is_some_and(has_passed) => {
+                (End::Expired, Some(CompletedBy::Deadline))
+            }
+            None => (End::Open, None),
         }
+    }
+
+    /// The first quote in time of a provider that may win.
+    pub(super) fn best(&self) -> Option<&Ranked<'a>> {
+        self.ranked.iter().find(|one| may_win(one) && self.is_in_time(one))
+    }
+
+    /// The first late quote of a provider that may win, if it is better than `best`.
+    pub(super) fn regret(&self, best: Option<&Ranked<'a>>) -> Option<&Ranked<'a>> {
+        let late = self.ranked.iter().find(|one| may_win(one) && !self.is_in_time(one))?;
+        let is_better = |best: &Ranked<'_>| self.compare(late, best).is_lt();
+        best.is_none_or(is_better).then_some(late)
+    }
+
+    fn is_in_time(&self, quote: &Ranked<'_>) -> bool {
+        self.timing(quote.row.time()) == Timing::InTime
     }
 
     /// `None` if the expected providers are not recorded. An answer proves that its provider was asked: a filter
@@ -130,8 +210,9 @@ impl<'a> Evaluation<'a> {
         self.answers.iter().filter(|row| self.expects(&row.responder) != Some(false))
     }
 
-    fn cutoff(&self) -> Option<Timestamp> {
-        cutoff(self.request)
+    /// Answers after this are late.
+    pub(super) fn cutoff(&self) -> Option<Timestamp> {
+        cutoff(self.deadline, self.request.closed_at)
     }
 
     fn timing(&self, at: Option<Timestamp>) -> Timing {
@@ -143,6 +224,34 @@ impl<'a> Evaluation<'a> {
 
     fn answered_in_time(&self, row: &AnswerRow) -> bool {
         self.settled_at(row).is_some()
+    }
+
+    /// The times at which answers came. Between two of them every deadline gives the same answers in time.
+    pub(super) fn moments(&self) -> impl Iterator<Item = Timestamp> {
+        let failures = self.answers.iter().filter_map(|row| row.failed_at);
+        self.answers.iter().filter_map(AnswerRow::time).chain(failures)
+    }
+
+    /// The expected providers whose answer met a condition at this time; if none was met, those without an answer in
+    /// time.
+    pub(super) fn held_up_by(&self, end: End) -> impl Iterator<Item = &'a Responder> {
+        let expected = self.request.expected.iter().flatten().chain(self.proven());
+        expected.filter(move |responder| {
+            let row = self.rows.get(responder).copied();
+            let settled = row.and_then(|row| self.settled_at(row));
+            match end {
+                End::Met(at) => {
+                    settled == Some(at) || row.is_some_and(|row| self.quoted_at(row) == Some(at))
+                }
+                End::Closed | End::Expired | End::Open => settled.is_none(),
+            }
+        })
+    }
+
+    /// When this provider quoted in time.
+    fn quoted_at(&self, row: &AnswerRow) -> Option<Occurrence> {
+        let is_quote = row.quote().is_some() && self.timing(row.time()) == Timing::InTime;
+        is_quote.then(|| Occurrence::of(row.time()))
     }
 
     /// When this provider first answered in time, replaced failures included; `None` if it has not.
@@ -193,17 +302,15 @@ impl<'a> Evaluation<'a> {
             .map(Occurrence::of)
     }
 
-    fn regret(&self, quotes: &[Quote], best: Option<&Quote>) -> Option<Regret> {
-        let late = quotes.iter().find(|quote| quote.may_win() && quote.timing != Timing::InTime)?;
+    fn regret_of(&self, late: &Ranked<'_>) -> Regret {
         // After the closing no deadline would have been long enough.
-        let closed = self.request.closed_at.is_some_and(|closed| late.at > Some(closed));
-        let is_better = |best: &Quote| self.compare(late, best).is_lt();
-        best.is_none_or(is_better).then(|| Regret {
-            responder: late.responder.clone(),
+        let closed = self.request.closed_at.is_some_and(|closed| late.row.time() > Some(closed));
+        Regret {
+            responder: late.row.responder.clone(),
             price: late.price.clone(),
             value: late.value.clone(),
-            deadline_needed_ms: late.after_ms.filter(|_| !closed),
-        })
+            deadline_needed_ms: self.after_ms(late.row.time()).filter(|_| !closed),
+        }
     }
 
     fn after_ms(&self, at: Option<Timestamp>) -> Option<i64> {
@@ -211,33 +318,42 @@ impl<'a> Evaluation<'a> {
     }
 
     /// Whether a quote is better than another, whenever they came.
-    fn compare(&self, a: &Quote, b: &Quote) -> Ordering {
-        self.request.best_by.compare((a.value.as_ref(), &a.price), (b.value.as_ref(), &b.price))
+    fn compare(&self, a: &Ranked<'_>, b: &Ranked<'_>) -> Ordering {
+        self.request.best_by.compare((a.value.as_ref(), a.price), (b.value.as_ref(), b.price))
     }
 
-    /// The better ones first, then by time (unknown last) and name.
-    fn quotes(&self) -> Vec<Quote> {
-        let quote = |row: &AnswerRow| {
-            Some(Quote {
-                responder: row.responder.clone(),
-                price: row.quote()?.clone(),
+    fn rank(&self) -> Vec<Ranked<'a>> {
+        let ranked = |row: &'a AnswerRow| {
+            Some(Ranked {
+                row,
+                price: row.quote()?,
                 value: self.request.best_by.value(row.details.as_ref()),
-                details: row.details.clone(),
-                at: row.time(),
-                sent_at: row.sent_at,
-                after_ms: self.after_ms(row.time()),
-                timing: self.timing(row.time()),
                 expected: self.expects(&row.responder),
             })
         };
-        let mut quotes: Vec<Quote> = self.answers.iter().filter_map(quote).collect();
-        quotes.sort_by(|a, b| {
-            let key = |quote: &Quote| (quote.at.is_none(), quote.at);
+        let mut all: Vec<Ranked> = self.answers.iter().filter_map(ranked).collect();
+        all.sort_by(|a, b| {
+            let key = |one: &Ranked| (one.row.time().is_none(), one.row.time());
             self.compare(a, b)
                 .then_with(|| key(a).cmp(&key(b)))
-                .then_with(|| a.responder.cmp(&b.responder))
+                .then_with(|| a.row.responder.cmp(&b.row.responder))
         });
-        quotes
+        all
+    }
+
+    fn quote(&self, ranked: &Ranked<'_>) -> Quote {
+        let row = ranked.row;
+        Quote {
+            responder: row.responder.clone(),
+            price: ranked.price.clone(),
+            value: ranked.value.clone(),
+            details: row.details.clone(),
+            at: row.time(),
+            sent_at: row.sent_at,
+            after_ms: self.after_ms(row.time()),
+            timing: self.timing(row.time()),
+            expected: ranked.expected,
+        }
     }
 
     fn providers(&self, ended: Option<CompletedBy>) -> Vec<Provider> {

@@ -2,10 +2,12 @@
 //! computes the same. More rows never undo `complete`, and `best` only gets better in the order that the request asks for.
 
 mod evaluation;
+mod hindsight;
 
 use std::time::Duration;
 
 pub use self::evaluation::aggregate;
+pub use self::hindsight::{Hindsight, Verdict};
 use crate::core::{
     BestBy, Condition, Decimal, Details, Pointer, Price, RequestRow, Responder, Timestamp,
 };
@@ -137,13 +139,6 @@ pub struct Quote {
     pub expected: Option<bool>,
 }
 
-impl Quote {
-    /// False only if its provider is known to be unexpected.
-    fn may_win(&self) -> bool {
-        self.expected != Some(false)
-    }
-}
-
 /// Whether an answer came in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Timing {
@@ -244,7 +239,7 @@ impl Gathering {
 
     /// Answers after this are late: the deadline or the closing, whichever comes first.
     pub fn cutoff(&self) -> Option<Timestamp> {
-        cutoff(&self.request)
+        cutoff(self.request.deadline, self.request.closed_at)
     }
 
     /// When it ended: at the condition that was met, else at the closing or the deadline. `None` while it goes on, or if
@@ -313,6 +308,7 @@ impl Gathering {
     }
 }
 
-fn cutoff(request: &RequestRow) -> Option<Timestamp> {
-    [request.deadline, request.closed_at].into_iter().flatten().min()
+/// The end of a gathering that no condition ends: the deadline or the closing, whichever comes first.
+fn cutoff(deadline: Option<Timestamp>, closed: Option<Timestamp>) -> Option<Timestamp> {
+    [deadline, closed].into_iter().flatten().min()
 }

@@ -1,6 +1,12 @@
 //! What past gatherings add up to: a report on each provider, and advice on the deadline. Pure: it takes the rows of
 //! one gathering at a time, and its memory does not grow with their number.
 
+mod advice;
+mod durations;
+mod report;
 mod standing;
 
+pub use self::advice::{Market, Point};
+pub use self::durations::{Durations, Ratios};
+pub use self::report::{Ends, ProviderRecord, Refusal, Report};
 pub use self::standing::{LeftOut, Period, Standing};

@@ -7,5 +7,5 @@ mod messages;
 mod model;
 mod properties;
 mod sentences;
-mod sheet;
+pub mod sheet;
 mod table;

@@ -1,0 +1,154 @@
+//! Times and ratios of any number of gatherings, in bounded memory.
+
+use hdrhistogram::Histogram;
+
+/// Significant digits: figures are exact to a thousandth.
+const DIGITS: u8 = 3;
+
+/// The distribution of durations in milliseconds. Figures are exact below 2.048 s, else to 0.1 %.
+#[derive(Debug, Clone)]
+pub struct Durations(Histogram<u32>);
+
+impl Default for Durations {
+    fn default() -> Self {
+        Self(Histogram::new(DIGITS).expect("the digits are in range"))
+    }
+}
+
+impl Durations {
+    /// Adds one. A negative one, of clocks that disagree, counts as zero.
+    pub fn add(&mut self, millis: i64) {
+        self.0.record(u64::try_from(millis).unwrap_or(0)).expect("the histogram grows");
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> u64 {
+        self.0.len()
+    }
+
+    /// The shortest duration that at least this share of all are not longer than; `None` without any.
+    pub fn quantile(&self, share: f64) -> Option<u64> {
+        self.quantile_of(share, self.count())
+    }
+
+    /// The same share of `total`, of which the ones that are not here count as longer than all that are.
+    pub fn quantile_of(&self, share: f64, total: u64) -> Option<u64> {
+        let rank = rank(share, total)?;
+        if rank > self.count() {
+            return None;
+        }
+        let share = real(rank) / real(self.count());
+        Some(self.0.lowest_equivalent(self.0.value_at_quantile(share)))
+    }
+
+    /// Half of them are not longer.
+    pub fn median(&self) -> Option<u64> {
+        self.quantile(0.5)
+    }
+
+    /// 95 % of them are not longer.
+    pub fn p95(&self) -> Option<u64> {
+        self.quantile(0.95)
+    }
+
+    /// The longest.
+    pub fn longest(&self) -> Option<u64> {
+        (self.count() > 0).then(|| self.0.lowest_equivalent(self.0.max()))
+    }
+
+    /// How many are at least `from` and below `to`.
+    pub fn count_within(&self, from: u64, to: u64) -> u64 {
+        let values = self.0.iter_recorded();
+        let within =
+            values.filter(|value| (from..to).contains(&lowest(&self.0, value.value_iterated_to())));
+        within.map(|value| value.count_since_last_iteration()).sum()
+    }
+}
+
+fn lowest(histogram: &Histogram<u32>, value: u64) -> u64 {
+    histogram.lowest_equivalent(value)
+}
+
+/// The place, from 1, of the value that this share of `total` are not above; `None` if there are none.
+fn rank(share: f64, total: u64) -> Option<u64> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a share of a count"
+    )]
+    let rank = (share * real(total) - 1e-9).ceil() as u64;
+    (total > 0).then(|| rank.clamp(1, total))
+}
+
+/// Prices as multiples of the best price.
+#[derive(Debug, Clone, Default)]
+pub struct Ratios(Durations);
+
+impl Ratios {
+    /// Parts of one.
+    const SCALE: f64 = 10_000.0;
+    /// The highest ratio that is told from higher ones.
+    const HIGHEST: f64 = 1e9;
+
+    /// Adds a price that is `ratio` times the best one.
+    pub fn add(&mut self, ratio: f64) {
+        #[expect(clippy::cast_possible_truncation, reason = "it is limited")]
+        self.0.add((ratio.clamp(0.0, Self::HIGHEST) * Self::SCALE).round() as i64);
+    }
+
+    /// The median; `None` without any.
+    pub fn median(&self) -> Option<f64> {
+        self.0.median().map(|parts| real(parts) / Self::SCALE)
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
+pub(super) fn real(count: u64) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(all: impl IntoIterator<Item = i64>) -> Durations {
+        let mut durations = Durations::default();
+        all.into_iter().for_each(|one| durations.add(one));
+        durations
+    }
+
+    #[test]
+    fn quantiles_are_values_that_occurred() {
+        let all = of(1..=100);
+        assert_eq!((all.median(), all.p95(), all.longest()), (Some(50), Some(95), Some(100)));
+        assert_eq!((all.quantile(0.0), all.quantile(1.0)), (Some(1), Some(100)));
+        assert_eq!((of([]).median(), of([]).longest(), of([7]).p95()), (None, None, Some(7)));
+        assert_eq!(of([-3, -2]).median(), Some(0));
+        assert_eq!(of([15_000]).median(), Some(15_000));
+        assert_eq!(of([86_400_000]).median(), Some(86_376_448), "to 0.1 %");
+    }
+
+    #[test]
+    fn those_that_never_end_are_the_longest() {
+        let ended = of(1..=50);
+        assert_eq!(ended.quantile_of(0.5, 100), Some(50));
+        assert_eq!(ended.quantile_of(0.51, 100), None);
+        assert_eq!(ended.quantile_of(0.5, 0), None);
+    }
+
+    #[test]
+    fn every_duration_is_in_one_bin() {
+        let all = of([0, 99, 100, 4_999, 5_000, 1_000_000]);
+        assert_eq!((all.count_within(0, 100), all.count_within(100, 5_000)), (2, 2));
+        assert_eq!(all.count_within(5_000, u64::MAX), 2);
+    }
+
+    #[test]
+    fn ratios_are_limited() {
+        let mut ratios = Ratios::default();
+        [1.0, 1.38, f64::INFINITY].into_iter().for_each(|ratio| ratios.add(ratio));
+        assert_eq!(ratios.median(), Some(1.38));
+        ratios.add(f64::NAN);
+        assert_eq!(Ratios::default().median(), None);
+    }
+}

@@ -1,0 +1,5 @@
+//! Looking back on past gatherings.
+
+mod hindsight;
+mod market;
+mod report;
