@@ -1,26 +1,24 @@
-//! The timeline of an RFQ as an SVG file without scripts, fonts or links. Its colours follow the reader's light or
-//! dark scheme.
+//! The timeline of an RFQ.
 
-use std::fmt::Write as _;
-
-use plotters::coord::Shift;
 use plotters::coord::types::RangedCoordf64;
 use plotters::prelude::*;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters::style::text_anchor::HPos;
 
-use super::clock::Clock;
-use super::names::Prefix;
-use super::quotes::truth;
-use super::table::{cut, cut_middle, wrapped};
-use super::tone::{Tone, texts};
-use super::trace::{beyond, disagreement, is_receipt, packed, slowest, step, tick, unsaid};
+use super::ink::{
+    Area, BEST, Drawn, FAINT, GRID, INK, LATE, LIMIT, Paint, QUEUED, REPLY, THINKING, TRY, WIDTH,
+    count, exact, framed, say,
+};
 use crate::core::aggregate::{Gathering, State};
 use crate::core::text::printable;
 use crate::core::timeline::{Lane, Timeline, TimelineStep};
-use crate::error::{Error, Result};
+use crate::error::Result;
+use crate::view::clock::Clock;
+use crate::view::names::Prefix;
+use crate::view::quotes::truth;
+use crate::view::table::{cut, cut_middle, wrapped};
+use crate::view::tone::{Tone, texts};
+use crate::view::trace::{beyond, disagreement, is_receipt, packed, slowest, step, tick, unsaid};
 
-/// The width of the picture in pixels: a README shows it without shrinking.
-const WIDTH: u32 = 860;
 /// The margins of the bars in pixels.
 const LEFT: u32 = 312;
 const RIGHT: u32 = 24;
@@ -37,36 +35,6 @@ const TEXT: usize = 118;
 /// The least distance of two labels of the scale, in pixels.
 const TICK: u32 = 70;
 
-/// A colour in the light and in the dark scheme.
-#[derive(Debug, Clone, Copy)]
-struct Paint {
-    light: RGBColor,
-    dark: RGBColor,
-}
-
-const fn paint(light: u32, dark: u32) -> Paint {
-    Paint { light: rgb(light), dark: rgb(dark) }
-}
-
-#[expect(clippy::cast_possible_truncation, reason = "each is one byte")]
-const fn rgb(hex: u32) -> RGBColor {
-    RGBColor((hex >> 16) as u8, (hex >> 8) as u8, hex as u8)
-}
-
-const GROUND: Paint = paint(0xff_ff_ff, 0x0d_11_17);
-const INK: Paint = paint(0x1f_23_28, 0xf0_f6_fc);
-const FAINT: Paint = paint(0x59_63_6e, 0x91_98_a1);
-const GRID: Paint = paint(0xd8_de_e4, 0x30_36_3d);
-const QUEUED: Paint = paint(0xaf_b8_c1, 0x65_6c_76);
-const THINKING: Paint = paint(0x09_69_da, 0x44_93_f8);
-const REPLY: Paint = paint(0x82_50_df, 0xab_7d_f8);
-const BEST: Paint = paint(0x1a_7f_37, 0x3f_b9_50);
-const LIMIT: Paint = paint(0xcf_22_2e, 0xf8_51_49);
-const TRY: Paint = paint(0xbc_4c_00, 0xf0_88_3e);
-const LATE: Paint = paint(0x9a_67_00, 0xd2_99_22);
-const PAINTS: [Paint; 11] =
-    [GROUND, INK, FAINT, GRID, QUEUED, THINKING, REPLY, BEST, LIMIT, TRY, LATE];
-
 /// How a word of the legend is shown.
 #[derive(Debug, Clone, Copy)]
 enum Swatch {
@@ -74,8 +42,6 @@ enum Swatch {
     Triangle,
     Cross,
 }
-
-type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 
 /// The picture, as the text of an SVG file.
 ///
@@ -85,20 +51,10 @@ pub fn svg(timeline: &Timeline, gathering: &Gathering, clock: &Clock) -> Result<
     let (sentences, below) = below(timeline, gathering, clock);
     let lanes = count(timeline.lanes.len()) * LANE;
     let height = TOP + lanes + SCALE + LINE * (1 + count(below.len())) + BOTTOM;
-    let mut text = String::new();
-    {
-        let root = SVGBackend::with_string(&mut text, (WIDTH, height)).into_drawing_area();
-        draw(&root, timeline, gathering, clock, &below)
-            .and_then(|()| Ok(root.present()?))
-            .map_err(|error| {
-                Error::other("the picture cannot be drawn").because(error.to_string())
-            })?;
-    }
-    let title = heading(gathering);
-    Ok(dressed(&text, &title, &sentences.join("; ")))
+    framed(height, &heading(gathering), &sentences.join("; "), |root| {
+        draw(root, timeline, gathering, clock, &below)
+    })
 }
-
-type Drawn = std::result::Result<(), Box<dyn std::error::Error>>;
 
 /// The lanes over time, in milliseconds since submission.
 type Chart<'a> = ChartContext<'a, SVGBackend<'a>, Cartesian2d<RangedCoordf64, RangedCoordf64>>;
@@ -110,7 +66,6 @@ fn draw(
     clock: &Clock,
     below: &[String],
 ) -> Drawn {
-    root.fill(&GROUND.light)?;
     say(root, &heading(gathering), (20, 24), HPos::Left, INK, 19)?;
     say(root, &subheading(gathering, clock), (20, 46), HPos::Left, FAINT, 15)?;
     let chart_height = TOP + count(timeline.lanes.len()) * LANE + SCALE;
@@ -227,22 +182,6 @@ fn labels(root: &Area<'_>, timeline: &Timeline) -> Drawn {
     Ok(())
 }
 
-/// Writes a text, vertically centred at the point.
-fn say(
-    root: &Area<'_>,
-    text: &str,
-    at: (i32, i32),
-    anchor: HPos,
-    paint: Paint,
-    size: i32,
-) -> Drawn {
-    let style = TextStyle::from(("sans-serif", size).into_font())
-        .color(&paint.light)
-        .pos(Pos::new(anchor, VPos::Center));
-    root.draw_text(text, &style, at)?;
-    Ok(())
-}
-
 /// Explains the shapes that occur: a swatch and a word each.
 fn legend(root: &Area<'_>, timeline: &Timeline, y: i32) -> Drawn {
     let any = |holds: &dyn Fn(&Lane) -> bool| timeline.lanes.iter().any(holds);
@@ -328,41 +267,4 @@ fn below(timeline: &Timeline, gathering: &Gathering, clock: &Clock) -> (Vec<Stri
     let wide = others.iter().flat_map(|sentence| wrapped(sentence, width));
     let lines = beyond(timeline).into_iter().chain(packed(&slowest, ", ", TEXT)).chain(wide);
     (all.chain(others.iter().cloned()).collect(), lines.collect())
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a day has 86,400,000 milliseconds")]
-fn exact(millis: i64) -> f64 {
-    millis as f64
-}
-
-fn count(number: usize) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
-}
-
-/// The picture with a title and a description for screen readers, and with the colours of the dark scheme.
-fn dressed(picture: &str, title: &str, description: &str) -> String {
-    let mut dark = String::new();
-    for Paint { light, dark: to } in PAINTS {
-        let (light, to) = (hex(light), hex(to));
-        _ = write!(dark, "[fill=\"{light}\"]{{fill:{to}}}[stroke=\"{light}\"]{{stroke:{to}}}");
-    }
-    let head = format!(
-        "<title>{}</title>\n<desc>{}</desc>\n<style>@media (prefers-color-scheme: dark){{{dark}}}\
-         </style>\n",
-        escaped(title),
-        escaped(description)
-    );
-    match picture.split_once('>') {
-        Some((open, rest)) => format!("{open} role=\"img\">\n{head}{}", rest.trim_start()),
-        None => picture.to_owned(),
-    }
-}
-
-/// A colour as the SVG backend writes it.
-fn hex(RGBColor(red, green, blue): RGBColor) -> String {
-    format!("#{red:02X}{green:02X}{blue:02X}")
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

@@ -1,0 +1,6 @@
+//! Pictures as SVG files without scripts, fonts or links. Their colours follow the reader's light or dark scheme.
+
+mod ink;
+mod timeline;
+
+pub use self::timeline::svg;
