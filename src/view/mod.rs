@@ -6,6 +6,7 @@ pub mod clock;
 pub mod details;
 pub(crate) mod events;
 pub(crate) mod findings;
+pub mod history;
 pub(crate) mod json_text;
 pub(crate) mod letter;
 pub(crate) mod letters;

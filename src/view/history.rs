@@ -1,0 +1,123 @@
+//! What `report` and `advise` looked back on: sentences for people, and an object for programs.
+
+use serde_json::{Value, json};
+
+use super::count_of;
+use super::table::wrapped;
+use crate::core::history::LeftOut;
+use crate::flow::history::Coverage;
+
+/// What was left out of the look back, and which rows were ignored, in lines of at most this width; none where
+/// everything counts.
+pub fn left_out(coverage: &Coverage, width: Option<u16>) -> Vec<String> {
+    let left_out = reasons(&coverage.left_out);
+    let left_out = (!left_out.is_empty()).then(|| format!("left out: {}", left_out.join(", ")));
+    let ignored = (coverage.foreign > 0)
+        .then(|| format!("{} of other programs ignored", count_of(coverage.foreign, "row")));
+    let parts: Vec<_> = left_out.into_iter().chain(ignored).collect();
+    if parts.is_empty() { Vec::new() } else { wrapped(&parts.join("; "), width) }
+}
+
+/// Each reason that left an RFQ out, with their number. The first one says what is counted.
+fn reasons(left_out: &LeftOut) -> Vec<String> {
+    let reasons = [
+        (left_out.going_on, "still going on"),
+        (left_out.expired, "with expired rows"),
+        (left_out.untimed, "without times"),
+        (left_out.without_request, "without a request row"),
+    ];
+    let counted = reasons.into_iter().filter(|(count, _)| *count > 0).enumerate();
+    let said = counted.map(|(place, (count, reason))| match place {
+        0 => format!("{} {reason}", count_of(count, "RFQ")),
+        _ => format!("{count} {reason}"),
+    });
+    said.collect()
+}
+
+/// The same for programs, with the number of rows and the time at which they were read.
+pub fn coverage(coverage: &Coverage) -> Value {
+    let LeftOut { going_on, expired, untimed, without_request } = coverage.left_out;
+    json!({
+        "read-at": coverage.read_at,
+        "rows": coverage.rows,
+        "ignored-rows": coverage.foreign,
+        "left-out": {
+            "going-on": going_on,
+            "expired": expired,
+            "untimed": untimed,
+            "without-request": without_request,
+        },
+    })
+}
+
+/// A part as a share of the whole: `60.2 %`. Only none is `0 %`, and only all is `100 %`.
+pub fn share(part: u64, whole: u64) -> String {
+    match ratio(part, whole) {
+        None => "-".to_owned(),
+        Some(_) if part == 0 => "0 %".to_owned(),
+        Some(_) if part == whole => "100 %".to_owned(),
+        Some(ratio) if ratio < 0.001 => "<0.1 %".to_owned(),
+        Some(ratio) if ratio > 0.999 => ">99.9 %".to_owned(),
+        Some(ratio) => format!("{:.1} %", ratio * 100.0),
+    }
+}
+
+/// A part as a share of the whole, from 0 to 1; `None` without a whole.
+pub(super) fn ratio(part: u64, whole: u64) -> Option<f64> {
+    #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
+    (whole > 0).then(|| part as f64 / whole as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::Timestamp;
+
+    fn of(left_out: LeftOut, foreign: u64) -> Coverage {
+        let read_at = Timestamp::from_millis(1_769_860_800_000).expect("in range");
+        Coverage { read_at, rows: 40, foreign, left_out }
+    }
+
+    #[test]
+    fn only_what_is_left_out_is_named() {
+        let all = LeftOut { going_on: 3, expired: 1, untimed: 2, without_request: 4 };
+        assert_eq!(
+            left_out(&of(all, 12), None),
+            ["left out: 3 RFQs still going on, 1 with expired rows, 2 without times, \
+              4 without a request row; 12 rows of other programs ignored"]
+        );
+        let one = LeftOut { untimed: 1, ..LeftOut::default() };
+        assert_eq!(left_out(&of(one, 0), None), ["left out: 1 RFQ without times"]);
+        let none = LeftOut::default();
+        assert_eq!(left_out(&of(none, 1), None), ["1 row of other programs ignored"]);
+        assert!(left_out(&of(none, 0), Some(80)).is_empty());
+        let narrow = left_out(&of(all, 12), Some(40));
+        assert!(narrow.len() > 2 && narrow.iter().all(|line| line.len() <= 40), "{narrow:?}");
+    }
+
+    #[test]
+    fn programs_read_each_reason() {
+        let document = coverage(&of(LeftOut { expired: 7, ..LeftOut::default() }, 2));
+        assert_eq!(document["read-at"], "2026-01-31T12:00:00.000Z");
+        assert_eq!((&document["rows"], &document["ignored-rows"]), (&40.into(), &2.into()));
+        let left_out = serde_json::json!(
+            {"going-on": 0, "expired": 7, "untimed": 0, "without-request": 0}
+        );
+        assert_eq!(document["left-out"], left_out);
+    }
+
+    #[test]
+    fn a_share_is_never_rounded_to_all_or_none() {
+        for (part, whole, said) in [
+            (0, 10, "0 %"),
+            (10, 10, "100 %"),
+            (602, 1_000, "60.2 %"),
+            (1, 3, "33.3 %"),
+            (1, 1_001, "<0.1 %"),
+            (9_999, 10_000, ">99.9 %"),
+            (0, 0, "-"),
+        ] {
+            assert_eq!(share(part, whole), said);
+        }
+    }
+}
