@@ -1,18 +1,69 @@
 //! `rydes advise`.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
-use super::Context;
-use super::history::HistoryArgs;
-use crate::error::{Error, Result};
+use super::history::{HistoryArgs, look_back};
+use super::{Context, attended};
+use crate::core::history::{Advice, Market};
+use crate::error::{Error, Result, exit};
+use crate::terminal::Format;
+use crate::view::advise::{comma_separated, document, lines, records};
+use crate::view::history::left_out;
+use crate::view::picture::curve;
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  rydes advise                         from all RFQs in the table
+  rydes advise --since 7d --keep 0.99  99 % of the best quotes, from the last 7 days
+  rydes advise --file rows.jsonl.gz    from a file of `rydes export`, or of AWS's export to S3
+  rydes advise --svg deadlines.svg     price and kept quotes against the wait, as a picture
+
+How it is found:
+  Each past RFQ is evaluated again under other deadlines. The best quote is the one that wins without
+  any deadline, late quotes included. A deadline keeps it if it still wins under that deadline.")]
 pub(super) struct Command {
+    /// Share of the best quotes to keep, from 0.01 to 1
+    #[arg(long, value_name = "SHARE", default_value = "0.95", value_parser = share)]
+    keep: f64,
+    /// Also draw it into this file, which is replaced
+    #[arg(long, value_name = "FILE")]
+    svg: Option<PathBuf>,
     #[command(flatten)]
     history: HistoryArgs,
 }
 
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(share) if (0.01..=1.0).contains(&share) => Ok(share),
+        _ => Err("a share is a number from 0.01 to 1, as in `0.95`".to_owned()),
+    }
+}
+
 pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
-    _ = (context, command.history);
-    Err(Error::other("not written yet"))
+    let output = &context.output;
+    let (market, coverage) =
+        look_back(context, &command.history, Market::default(), Market::add).await?;
+    let advice = Advice::of(market, command.keep);
+    if let Some(file) = command.svg {
+        let picture = curve(&advice)?;
+        let into = file.clone();
+        // Opening a pipe blocks until it has a reader.
+        attended(context, move || std::fs::write(into, picture)).await?.map_err(|error| {
+            Error::other(format!("cannot write {}", file.display())).because(error)
+        })?;
+        output.note(&format!("drawn into {}", file.display()));
+    }
+    let width = output.width();
+    match output.format {
+        Format::Table | Format::Workshop | Format::Otlp => {
+            output.toned(&lines(&advice, width));
+            output.lines(&left_out(&coverage, width));
+        }
+        Format::Json => output.json(&document(&advice, &coverage)),
+        Format::Jsonl => records(&advice).iter().for_each(|record| output.json(record)),
+        Format::Csv => output.lines(&comma_separated(&advice)),
+    }
+    Ok(exit::DONE)
 }

@@ -1,5 +1,6 @@
 //! Turns results into text and JSON. Prints nothing.
 
+pub mod advise;
 pub(crate) mod bench;
 pub(crate) mod chaos;
 pub mod clock;

@@ -79,6 +79,35 @@ pub(crate) fn lines_without(
     lines(&columns, &rows)
 }
 
+/// The same, without as many of the columns `spare` as make the lines too wide, the first one first. Returns the titles
+/// of those that are left out too.
+pub(crate) fn fitting<'a>(
+    columns: &[Column<'_>],
+    rows: &[Vec<String>],
+    spare: &'a [&'a str],
+    width: Option<u16>,
+) -> (Vec<String>, &'a [&'a str]) {
+    let width = width.map_or(usize::MAX, usize::from);
+    for count in 0..spare.len() {
+        let drawn = lines_except(columns, rows, &spare[..count]);
+        if drawn.iter().all(|line| line.width() <= width) {
+            return (drawn, &spare[..count]);
+        }
+    }
+    let drawn = lines_except(columns, rows, spare);
+    (drawn.iter().map(|line| cut(line, width)).collect(), spare)
+}
+
+/// The lines without the columns of these titles.
+fn lines_except(columns: &[Column<'_>], rows: &[Vec<String>], left_out: &[&str]) -> Vec<String> {
+    let is_shown = |at: &usize| !left_out.contains(&columns[*at].title());
+    let shown: Vec<usize> = (0..columns.len()).filter(is_shown).collect();
+    let rows: Vec<Vec<String>> =
+        rows.iter().map(|row| shown.iter().map(|at| row[*at].clone()).collect()).collect();
+    let columns: Vec<_> = shown.iter().map(|at| columns[*at]).collect();
+    lines(&columns, &rows)
+}
+
 /// The same, with the cells of the column `long` cut in their middle where the lines would be wider than this.
 pub(crate) fn lines_within(
     columns: &[Column<'_>],

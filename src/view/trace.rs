@@ -107,14 +107,14 @@ fn value(lane: &Lane) -> String {
 
 /// Maps `span` milliseconds to `columns` columns.
 #[derive(Debug, Clone, Copy)]
-struct Scale {
-    span: i64,
-    columns: usize,
+pub(super) struct Scale {
+    pub(super) span: i64,
+    pub(super) columns: usize,
 }
 
 impl Scale {
     /// The column nearest to a time. Negative times are in the first column.
-    fn column(self, at: i64) -> usize {
+    pub(super) fn column(self, at: i64) -> usize {
         let last = self.columns.saturating_sub(1);
         let at = u128::try_from(at.max(0)).unwrap_or(0);
         let span = u128::try_from(self.span.max(1)).unwrap_or(1);
@@ -130,7 +130,8 @@ pub(super) fn step(span: i64, room: usize) -> i64 {
     steps.find(|step| span / step <= room).unwrap_or(span.max(1))
 }
 
-fn ticks(scale: Scale) -> String {
+/// The labels of a scale, in one line.
+pub(super) fn ticks(scale: Scale) -> String {
     let mut line = String::new();
     let step = step(scale.span, scale.columns / TICK);
     for at in (0..).map(|n| n * step).take_while(|at| *at <= scale.span) {

@@ -146,7 +146,9 @@ mod tests {
     #[test]
     fn ratios_are_limited() {
         let mut ratios = Ratios::default();
-        [1.0, 1.38, f64::INFINITY].into_iter().for_each(|ratio| ratios.add(ratio));
+        for ratio in [1.0, 1.38, f64::INFINITY] {
+            ratios.add(ratio);
+        }
         assert_eq!(ratios.median(), Some(1.38));
         ratios.add(f64::NAN);
         assert_eq!(Ratios::default().median(), None);

@@ -3,10 +3,12 @@
 
 mod advice;
 mod durations;
+mod market;
 mod report;
 mod standing;
 
-pub use self::advice::{Market, Point};
+pub use self::advice::{Advice, Mark};
 pub use self::durations::{Durations, Ratios};
+pub use self::market::{Market, Point};
 pub use self::report::{Ends, ProviderRecord, Refusal, Report};
 pub use self::standing::{LeftOut, Period, Standing};

@@ -1,5 +1,6 @@
 //! Looking back on past gatherings.
 
+mod advise;
 mod hindsight;
 mod market;
 mod report;

@@ -1,0 +1,307 @@
+//! What other deadlines would have brought in past gatherings: how many of the best quotes, for which wait.
+//!
+//! The best quote of a gathering is here the one that wins without any deadline, late quotes included. A deadline keeps
+//! it if it is still the best under that deadline.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::durations::{Durations, real};
+use crate::core::aggregate::{Hindsight, Status, Verdict};
+use crate::core::{AnswerRow, Responder, Rows, Timestamp};
+
+/// The shortest deadline that is tried, in milliseconds.
+const SHORTEST: i64 = 10;
+/// The longest, a day: no command accepts a longer one.
+const LONGEST: i64 = 86_400_000;
+/// Fewer gatherings than this are few.
+const FEW: u64 = 30;
+/// The most providers that are told apart.
+const MOST_TOLD_APART: usize = 1_000;
+
+/// Past gatherings under every deadline of a grid.
+#[derive(Debug, Clone)]
+pub struct Market {
+    /// The gatherings.
+    pub gatherings: u64,
+    /// Gatherings with a best quote.
+    pub with_best: u64,
+    /// Gatherings that were closed. Their closing stays where it was.
+    pub closed: u64,
+    /// Receipts that came after the deadline: the provider sent no answer because it had passed.
+    pub unsent: u64,
+    /// The shortest and the longest of the gatherings' own deadlines, in milliseconds.
+    pub own_deadlines: Option<(i64, i64)>,
+    own: Sum,
+    own_waits: Durations,
+    /// Milliseconds from submission to the end, of the gatherings that end without a deadline.
+    ends: Durations,
+    grid: Vec<i64>,
+    sums: Vec<Sum>,
+    /// Deadlines of the grid that have more answers in time than the one before.
+    occurred: Vec<bool>,
+    held_up: BTreeMap<Responder, HeldUp>,
+}
+
+/// How many gatherings one provider held up to their end.
+#[derive(Debug, Clone)]
+struct HeldUp {
+    /// Under their own deadlines.
+    own: u64,
+    /// Under each deadline of the grid.
+    grid: Vec<u64>,
+}
+
+/// Sums over gatherings under one deadline.
+#[derive(Debug, Clone, Copy, Default)]
+struct Sum {
+    quoted: u64,
+    kept: u64,
+    complete: u64,
+    paid: f64,
+    best: f64,
+}
+
+impl Sum {
+    fn add(&mut self, other: &Self) {
+        self.quoted += other.quoted;
+        self.kept += other.kept;
+        self.complete += other.complete;
+        self.paid += other.paid;
+        self.best += other.best;
+    }
+}
+
+/// What one deadline brings.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Point {
+    /// In milliseconds after submission; `None`: each gathering under its own, and these differ.
+    pub deadline: Option<i64>,
+    /// Gatherings that keep their best quote.
+    pub kept: u64,
+    /// Gatherings with any quote in time.
+    pub quoted: u64,
+    /// Gatherings that a condition ends.
+    pub complete: u64,
+    /// Milliseconds from submission to the end.
+    pub wait_median: Option<u64>,
+    /// The same for 95 % of them.
+    pub wait_p95: Option<u64>,
+    /// The mean price of the best quotes in time.
+    pub price: Option<f64>,
+    /// The sum of these prices above the sum of the best prices of the same gatherings, as a share of the latter.
+    pub premium: Option<f64>,
+    /// The providers that were waited for until the end, each with its number of gatherings, the most frequent first.
+    pub held_up_by: Vec<(Responder, u64)>,
+}
+
+impl Default for Market {
+    fn default() -> Self {
+        let grid = grid();
+        Self {
+            gatherings: 0,
+            with_best: 0,
+            closed: 0,
+            unsent: 0,
+            own_deadlines: None,
+            own: Sum::default(),
+            own_waits: Durations::default(),
+            ends: Durations::default(),
+            sums: vec![Sum::default(); grid.len()],
+            occurred: vec![false; grid.len()],
+            grid,
+            held_up: BTreeMap::new(),
+        }
+    }
+}
+
+/// Deadlines with two significant digits, in milliseconds: 10, 11 ... 99, 100, 110 ... up to a day.
+fn grid() -> Vec<i64> {
+    let decades = std::iter::successors(Some(1), |step| Some(step * 10));
+    let deadlines = decades.flat_map(|step| (10..100).map(move |digits| digits * step));
+    deadlines.skip_while(|at| *at < SHORTEST).take_while(|at| *at <= LONGEST).collect()
+}
+
+impl Market {
+    /// Adds a gathering that is over and has a submission time.
+    pub fn add(&mut self, rows: &Rows) {
+        let Some(submitted) = rows.request.submitted_at else { return };
+        let mut hindsight = Hindsight::of(rows);
+        self.gatherings += 1;
+        self.closed += u64::from(rows.request.closed_at.is_some());
+        self.unsent += unsent(rows);
+        let own = hindsight.verdict();
+        for responder in hindsight.held_up_by() {
+            self.hold_up(responder, |counts| counts.own += 1);
+        }
+        hindsight.set_deadline(None);
+        let whole = hindsight.verdict();
+        self.with_best += u64::from(whole.best.is_some());
+        self.add_own(rows, submitted, &own, &whole);
+        if let Some(end) = whole.ended_at {
+            self.ends.add(end.millis_since(submitted));
+        }
+        self.add_to_grid(&mut hindsight, submitted, &whole);
+    }
+
+    fn add_own(&mut self, rows: &Rows, submitted: Timestamp, own: &Verdict, whole: &Verdict) {
+        if let Some(deadline) = rows.request.deadline {
+            let own = deadline.millis_since(submitted);
+            let (shortest, longest) = self.own_deadlines.unwrap_or((own, own));
+            self.own_deadlines = Some((shortest.min(own), longest.max(own)));
+        }
+        self.own.add(&sum(own, whole));
+        if let Some(end) = own.ended_at {
+            self.own_waits.add(end.millis_since(submitted));
+        }
+    }
+
+    /// Evaluates the gathering once for each stretch of deadlines without an answer in between.
+    fn add_to_grid(
+        &mut self,
+        hindsight: &mut Hindsight<'_>,
+        submitted: Timestamp,
+        whole: &Verdict,
+    ) {
+        let place = |at: Timestamp| {
+            let after = at.millis_since(submitted);
+            self.grid.partition_point(|deadline| *deadline < after)
+        };
+        let mut starts: Vec<usize> = hindsight.moments().map(place).collect();
+        starts.sort_unstable();
+        starts.dedup();
+        starts.retain(|start| *start < self.grid.len());
+        for start in &starts {
+            self.occurred[*start] = true;
+        }
+        if starts.first() != Some(&0) {
+            starts.insert(0, 0);
+        }
+        let ends = starts.iter().skip(1).copied().chain([self.grid.len()]);
+        for (start, end) in starts.iter().copied().zip(ends) {
+            let millis = Duration::from_millis(self.grid[start].unsigned_abs());
+            hindsight.set_deadline(Some(submitted.plus(millis)));
+            let sum = sum(&hindsight.verdict(), whole);
+            self.sums[start..end].iter_mut().for_each(|all| all.add(&sum));
+            for responder in hindsight.held_up_by() {
+                self.hold_up(responder, |counts| {
+                    counts.grid[start..end].iter_mut().for_each(|count| *count += 1);
+                });
+            }
+        }
+    }
+
+    fn hold_up(&mut self, responder: &Responder, count: impl FnOnce(&mut HeldUp)) {
+        if !self.held_up.contains_key(responder) {
+            if self.held_up.len() == MOST_TOLD_APART {
+                return;
+            }
+            let none = HeldUp { own: 0, grid: vec![0; self.grid.len()] };
+            self.held_up.insert(responder.clone(), none);
+        }
+        if let Some(counts) = self.held_up.get_mut(responder) {
+            count(counts);
+        }
+    }
+
+    /// Whether there are too few gatherings for advice to be more than a hint.
+    pub fn is_few(&self) -> bool {
+        self.gatherings < FEW
+    }
+
+    /// The deadlines at which something changes, the shortest first.
+    pub fn points(&self) -> Vec<Point> {
+        (0..self.grid.len()).filter(|at| self.occurred[*at]).map(|at| self.point(at)).collect()
+    }
+
+    /// The gatherings under their own deadlines.
+    pub fn own(&self) -> Point {
+        let waits = (self.own_waits.median(), self.own_waits.p95());
+        let deadline = self.own_deadlines.filter(|(shortest, longest)| shortest == longest);
+        let held_up_by = self.held_up_by(|counts| counts.own);
+        shaped(deadline.map(|(only, _)| only), &self.own, waits, held_up_by)
+    }
+
+    /// The shortest deadline that keeps this share of the best quotes; `None` without any.
+    pub fn advised(&self, keep: f64) -> Option<Point> {
+        let is_enough = |at: &usize| self.is_enough(self.sums[*at].kept, keep);
+        let at = (0..self.grid.len()).find(is_enough).filter(|_| self.with_best > 0)?;
+        Some(self.point(at))
+    }
+
+    /// Whether `kept` best quotes are this share of all.
+    pub(super) fn is_enough(&self, kept: u64, keep: f64) -> bool {
+        // A share such as 0.95 is no exact number.
+        real(kept) >= keep * real(self.with_best) - 1e-9
+    }
+
+    /// Gatherings that keep their best quote under the longest deadline of the grid up to this one.
+    pub fn kept_within(&self, deadline: i64) -> u64 {
+        let longer = self.grid.partition_point(|at| *at <= deadline);
+        longer.checked_sub(1).map_or(0, |at| self.sums[at].kept)
+    }
+
+    fn point(&self, at: usize) -> Point {
+        let deadline = self.grid[at];
+        let wait = |share| {
+            let ended = self.ends.quantile_of(share, self.gatherings);
+            let most = deadline.unsigned_abs();
+            (self.gatherings > 0).then(|| ended.map_or(most, |ended| ended.min(most)))
+        };
+        let held_up_by = self.held_up_by(|counts| counts.grid[at]);
+        shaped(Some(deadline), &self.sums[at], (wait(0.5), wait(0.95)), held_up_by)
+    }
+
+    fn held_up_by(&self, of: impl Fn(&HeldUp) -> u64) -> Vec<(Responder, u64)> {
+        let counts = self.held_up.iter().map(|(who, counts)| (who, of(counts)));
+        let mut all: Vec<_> = counts.filter(|(_, count)| *count > 0).collect();
+        all.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        all.into_iter().map(|(who, count)| (who.clone(), count)).collect()
+    }
+}
+
+fn shaped(
+    deadline: Option<i64>,
+    sum: &Sum,
+    (wait_median, wait_p95): (Option<u64>, Option<u64>),
+    held_up_by: Vec<(Responder, u64)>,
+) -> Point {
+    Point {
+        deadline,
+        kept: sum.kept,
+        quoted: sum.quoted,
+        complete: sum.complete,
+        wait_median,
+        wait_p95,
+        price: (sum.quoted > 0).then(|| sum.paid / real(sum.quoted)),
+        premium: (sum.best > 0.0).then(|| sum.paid / sum.best - 1.0),
+        held_up_by,
+    }
+}
+
+/// One gathering under one deadline, beside the same without any.
+fn sum(verdict: &Verdict<'_>, whole: &Verdict<'_>) -> Sum {
+    let (Some(price), Some(best)) = (verdict.price, whole.price) else {
+        return Sum { complete: complete(verdict), ..Sum::default() };
+    };
+    let responder = |row: &AnswerRow| row.responder.clone();
+    Sum {
+        quoted: 1,
+        kept: u64::from(verdict.best.map(responder) == whole.best.map(responder)),
+        complete: complete(verdict),
+        paid: price.approximate(),
+        best: best.approximate(),
+    }
+}
+
+fn complete(verdict: &Verdict<'_>) -> u64 {
+    u64::from(verdict.status == Status::Complete)
+}
+
+/// The receipts that came after the end of the gathering.
+fn unsent(rows: &Rows) -> u64 {
+    let end = rows.request.deadline.into_iter().chain(rows.request.closed_at).min();
+    let is_after =
+        |row: &&AnswerRow| row.answer.kind() == "silent" && end.is_some() && row.time() > end;
+    rows.answers.iter().filter(is_after).count() as u64
+}

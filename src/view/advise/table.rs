@@ -1,0 +1,113 @@
+//! A few deadlines side by side.
+
+use super::length;
+use crate::core::Responder;
+use crate::core::history::{Advice, Mark, Point};
+use crate::view::history::share;
+use crate::view::names::Prefix;
+use crate::view::quotes::seconds;
+use crate::view::table::{Column, fitting};
+use crate::view::tone::{Line, Tone, headed_with};
+
+/// The most providers that are named beside one deadline.
+const NAMED: usize = 2;
+
+const COLUMNS: [Column<'_>; 9] = [
+    Column::Left("DEADLINE"),
+    Column::Right("KEPT"),
+    Column::Right("NO QUOTE"),
+    Column::Right("MEDIAN WAIT"),
+    Column::Right("P95 WAIT"),
+    Column::Right("PRICE"),
+    Column::Right("ABOVE BEST"),
+    Column::Left(""),
+    Column::Left("WAITED FOR"),
+];
+/// The columns that are left out where the lines would be too wide, the first one first.
+const SPARE: [&str; 6] =
+    ["PRICE", "NO QUOTE", "P95 WAIT", "WAITED FOR", "ABOVE BEST", "MEDIAN WAIT"];
+
+pub(super) fn lines(advice: &Advice, width: Option<u16>) -> Vec<Line> {
+    let compared = advice.compared();
+    let waited_for = || compared.iter().flat_map(|(point, _)| point.held_up_by.iter().take(NAMED));
+    let mut names: Vec<Responder> = waited_for().map(|(who, _)| who.clone()).collect();
+    names.sort();
+    names.dedup();
+    let prefix = Prefix::of(&names);
+    let rows: Vec<_> =
+        compared.iter().map(|(point, mark)| row(advice, point, *mark, &prefix)).collect();
+    let (lines, left_out) = fitting(&COLUMNS, &rows, &SPARE, width);
+    let tones = compared.iter().map(|(_, mark)| match mark {
+        Mark::Advised | Mark::Both => Tone::Best,
+        Mark::Plain | Mark::Own => Tone::Plain,
+    });
+    let mut all = headed_with(lines, tones);
+    let explained = prefix.explained().filter(|_| !left_out.contains(&"WAITED FOR"));
+    all.extend(
+        legend(left_out)
+            .into_iter()
+            .chain(explained)
+            .flat_map(|text| Line::new(Tone::Faint, text).wrapped(width)),
+    );
+    all
+}
+
+fn row(advice: &Advice, point: &Point, mark: Mark, prefix: &Prefix) -> Vec<String> {
+    let market = &advice.market;
+    let wait =
+        |wait: Option<u64>| wait.map_or_else(|| "-".to_owned(), |wait| seconds(wait.cast_signed()));
+    let none = || "-".to_owned();
+    let part = |(who, count): &(Responder, u64)| {
+        format!("{} {}", prefix.leave_out(who), share(*count, market.gatherings))
+    };
+    let waited_for: Vec<_> = point.held_up_by.iter().take(NAMED).map(part).collect();
+    vec![
+        point.deadline.map_or_else(|| "their own".to_owned(), length),
+        share(point.kept, market.with_best),
+        share(market.gatherings - point.quoted, market.gatherings),
+        wait(point.wait_median),
+        wait(point.wait_p95),
+        point.price.map_or_else(none, mean),
+        point.premium.map_or_else(none, above),
+        match mark {
+            Mark::Plain => String::new(),
+            Mark::Advised => "advised".to_owned(),
+            Mark::Own => "today".to_owned(),
+            Mark::Both => "advised, today".to_owned(),
+        },
+        waited_for.join(", "),
+    ]
+}
+
+/// A mean price: `31.2`, `1250`, `1.2e30`.
+fn mean(price: f64) -> String {
+    match price {
+        ..100.0 => format!("{price:.1}"),
+        100.0..1e9 => format!("{price:.0}"),
+        _ => format!("{price:.1e}"),
+    }
+}
+
+/// How far a price lies above another: `+1.2 %`, `0 %`.
+pub(super) fn above(premium: f64) -> String {
+    let percent = premium * 100.0;
+    match percent {
+        -0.05..0.05 => "0 %".to_owned(),
+        -1e6..1e6 => format!("{percent:+.1} %"),
+        _ => format!("{percent:+.1e} %"),
+    }
+}
+
+/// What the columns that are shown mean, and which are not shown.
+fn legend(left_out: &[&str]) -> Vec<String> {
+    let meanings = [
+        ("KEPT", "best quotes that came in time"),
+        ("ABOVE BEST", "mean price paid, beside that of the best quotes"),
+        ("WAITED FOR", "share of RFQs whose end waits for them"),
+    ];
+    let meanings = meanings.into_iter().filter(|(title, _)| !left_out.contains(title));
+    let meanings: Vec<_> = meanings.map(|(title, meaning)| format!("{title}: {meaning}")).collect();
+    let hidden =
+        (!left_out.is_empty()).then(|| format!("not shown on this width: {}", left_out.join(", ")));
+    std::iter::once(meanings.join("; ")).chain(hidden).collect()
+}
