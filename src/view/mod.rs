@@ -1,5 +1,6 @@
 //! Turns results into text and JSON. Prints nothing.
 
+pub(crate) mod amount;
 pub(crate) mod bench;
 pub(crate) mod chaos;
 pub mod clock;
