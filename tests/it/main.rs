@@ -16,6 +16,7 @@ mod filters;
 mod flow;
 mod http;
 mod localstack;
+mod looking_back;
 mod manual;
 mod metrics;
 mod otlp;
