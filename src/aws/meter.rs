@@ -25,6 +25,10 @@ const WRITE_MILLION: f64 = 0.625;
 /// A million read units on demand, same page.
 const READ_MILLION: f64 = 0.125;
 
+/// The bytes of one read unit: two eventually consistent reads of 4 KB.
+/// <https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html>
+pub(super) const UNIT_BYTES: f64 = 8_192.0;
+
 /// Counts requests by operation. Cheap to clone; clones count together.
 #[derive(Clone, Default)]
 pub struct Meter {
@@ -66,6 +70,11 @@ impl Cost {
         ("dynamodb-write-unit", WRITE_MILLION),
         ("dynamodb-read-unit", READ_MILLION),
     ];
+
+    /// What it costs to read so many bytes of a table once, eventually consistent, in dollars.
+    pub fn of_reading(bytes: u64) -> f64 {
+        real(bytes) / UNIT_BYTES * READ_MILLION / 1e6
+    }
 
     /// The sum over all services.
     pub fn total(self) -> f64 {
@@ -238,6 +247,12 @@ mod tests {
         assert!((cents(million.dynamodb) - 688.0).abs() < 0.1);
         assert!((cents(million.total()) - 893.0).abs() < 1.1, "{million:?}");
         assert_eq!(all.messages_per_receive(), Some(10.0));
+    }
+
+    #[test]
+    fn reading_a_gigabyte_costs_a_cent_and_a_half() {
+        let dollars = Cost::of_reading(1_000_000_000);
+        assert!((0.015..0.016).contains(&dollars), "{dollars}");
     }
 
     #[test]

@@ -5,6 +5,7 @@ mod attempt;
 mod batch_sender;
 mod burial;
 mod connect;
+pub mod dynamodb_json;
 mod error;
 mod failure;
 pub mod health;
@@ -14,6 +15,7 @@ mod queue;
 mod remedy;
 mod request;
 mod row;
+mod scan;
 mod table;
 mod topic;
 mod url_recorder;
@@ -27,7 +29,11 @@ pub use meter::{Cost, Meter, Usage};
 pub use queue::{MAX_WAIT, Outgoing, PolledQueue, Queue, QueueCounts, WithSender};
 pub use remedy::{Remedies, Remedy};
 pub use request::{Adopted, Forgotten, Recorded};
-pub use row::{Insert, Item, RequestInsert, read_answer, read_request};
+pub use row::{
+    Insert, Item, LOOKED_BACK_ON, REQUEST_KEY, RequestInsert, read_answer, read_expiry,
+    read_request,
+};
+pub use scan::{Attributes, ScanPage, ScanPause, TableSize};
 pub use table::{Inserted, MAX_STATEMENTS, MAX_STATEMENTS_BYTES, Table};
 pub use topic::{MAX_PUBLISHED, MAX_PUBLISHED_BYTES, NonQueueSubscriber, Topic};
 pub(crate) use topic::{Subscription, Subscriptions, topic_arn};

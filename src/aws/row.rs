@@ -13,7 +13,36 @@ use crate::core::{
 };
 
 /// The `responder` of the request row.
-pub(super) const REQUEST_KEY: &str = "-";
+pub const REQUEST_KEY: &str = "-";
+
+/// The attributes that looking back reads: all but `submission` and `attempted-at`.
+pub const LOOKED_BACK_ON: [&str; 25] = [
+    "id",
+    "responder",
+    "from",
+    "to",
+    "customer",
+    "submitted-at",
+    "deadline",
+    "expected",
+    "not-asked",
+    "not-asked-keys",
+    "until",
+    "best-by",
+    "details",
+    "closed-at",
+    "expires-at",
+    "quote",
+    "declined",
+    "failed",
+    "silent",
+    "attempts",
+    "received-at",
+    "answered-at",
+    "sent-at",
+    "gathered-at",
+    "failed-at",
+];
 
 /// A row: its attributes by name.
 pub type Item = HashMap<String, AttributeValue>;
@@ -260,6 +289,12 @@ fn read_not_asked(item: &Item) -> Vec<ExcludedProvider> {
 
 fn read_details(item: &Item) -> Option<Details> {
     Details::parse(item.get("details")?.as_s().ok()?).ok()?
+}
+
+/// When the row expires, if it does.
+pub fn read_expiry(item: &Item) -> Option<Timestamp> {
+    let seconds = item.get("expires-at")?.as_n().ok()?.parse::<i64>().ok()?;
+    Timestamp::from_millis(seconds.checked_mul(1_000)?)
 }
 
 fn read_time(item: &Item, name: &str) -> Option<Timestamp> {

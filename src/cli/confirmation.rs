@@ -1,4 +1,4 @@
-//! Asks before something is removed for good.
+//! Asks before something is removed for good, or costs money.
 
 use std::io::{self, BufRead as _, IsTerminal as _};
 
@@ -48,22 +48,35 @@ impl Confirmation {
             None => String::new(),
         };
         context.output.note(&format!("{question}{place}?"));
-        if !io::stdin().is_terminal() {
-            let option = if aws.is_real() { "--confirm NAME" } else { "--yes" };
-            return Err(Error::invalid(format!(
-                "stdin is not a terminal, so nothing was {done}: confirm with `{option}`"
-            )));
-        }
-        context.output.ask(&format!("type {wanted}:"));
-        let answer = attended(context, || {
-            let mut answer = String::new();
-            io::stdin().lock().read_line(&mut answer).map(|_| answer)
-        });
-        let answer = answer.await?.map_err(|error| Error::other("cannot ask").because(error))?;
-        if answer.trim() == wanted {
-            Ok(())
-        } else {
-            Err(Error::invalid(format!("not confirmed; nothing was {done}")))
-        }
+        let option = if aws.is_real() { "--confirm NAME" } else { "--yes" };
+        type_in(context, wanted, option, done).await
+    }
+}
+
+/// Waits until this word is typed. Without a terminal, `option` is to confirm.
+///
+/// # Errors
+/// Invalid without a confirmation: nothing was `done`.
+pub(super) async fn type_in(
+    context: &Context,
+    wanted: &str,
+    option: &str,
+    done: &str,
+) -> Result<()> {
+    if !io::stdin().is_terminal() {
+        return Err(Error::invalid(format!(
+            "stdin is not a terminal, so nothing was {done}: confirm with `{option}`"
+        )));
+    }
+    context.output.ask(&format!("type {wanted}:"));
+    let answer = attended(context, || {
+        let mut answer = String::new();
+        io::stdin().lock().read_line(&mut answer).map(|_| answer)
+    });
+    let answer = answer.await?.map_err(|error| Error::other("cannot ask").because(error))?;
+    if answer.trim() == wanted {
+        Ok(())
+    } else {
+        Err(Error::invalid(format!("not confirmed; nothing was {done}")))
     }
 }

@@ -1,15 +1,95 @@
 //! Reads the past gatherings for `report` and `advise`.
 
-use clap::Args;
+use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
-use super::Context;
-use crate::core::Rows;
-use crate::error::Result;
-use crate::flow::history::Coverage;
+use clap::Args;
+use jiff::civil::Date;
+
+use super::reading::{ReadingArgs, read_table};
+use super::{Context, attended};
+use crate::aws::Attributes;
+use crate::core::history::Period;
+use crate::core::{Rows, Timestamp, parse_age};
+use crate::error::{Error, Result};
+use crate::flow::history::{Coverage, FileProgress, History, HistoryBuilder, RowFile, read_files};
+use crate::terminal::progress::{Progress, Total};
+use crate::view::clock::Clock;
+
+/// How often the progress of reading files is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Where the rows are, and which of them count.
 #[derive(Debug, Args)]
-pub(super) struct HistoryArgs {}
+pub(super) struct HistoryArgs {
+    /// Read these files in place of the table: of `rydes export`, or DynamoDB JSON of an export to S3;
+    /// gzipped or not; `-` for stdin
+    #[arg(long = "file", value_name = "FILE", num_args = 1..)]
+    files: Vec<PathBuf>,
+    /// Only RFQs submitted at this time or later: a time ago such as `24h` or `7d`, a date, or RFC 3339
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    since: Option<Moment>,
+    /// Only RFQs submitted before this time
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    before: Option<Moment>,
+    #[command(flatten)]
+    reading: ReadingArgs,
+}
+
+/// A time as it is typed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Moment {
+    /// So long before the rows were read.
+    Ago(Duration),
+    /// The beginning of a day, in the reader's zone.
+    Day(Date),
+    At(Timestamp),
+}
+
+fn moment(text: &str) -> Result<Moment, String> {
+    if let Some(at) = Timestamp::parse(text) {
+        return Ok(Moment::At(at));
+    }
+    if text.len() == 10
+        && let Ok(day) = text.parse::<Date>()
+    {
+        return Ok(Moment::Day(day));
+    }
+    parse_age(text).map(Moment::Ago).map_err(|_| {
+        "a time is one ago such as `24h` or `7d`, a date such as `2026-01-31`, or RFC 3339"
+            .to_owned()
+    })
+}
+
+impl Moment {
+    fn at(self, read_at: Timestamp, clock: &Clock) -> Result<Timestamp> {
+        let outside = || Error::invalid("`--since` or `--before` is out of range");
+        match self {
+            Self::At(at) => Ok(at),
+            Self::Day(day) => clock.start_of(day).ok_or_else(outside),
+            Self::Ago(age) => {
+                let age = i64::try_from(age.as_millis()).map_err(|_| outside())?;
+                Timestamp::from_millis(read_at.as_millis().saturating_sub(age)).ok_or_else(outside)
+            }
+        }
+    }
+}
+
+impl HistoryArgs {
+    /// The period, counted back from the time when the rows were read.
+    fn period(&self, read_at: Timestamp, clock: &Clock) -> Result<Period> {
+        let at = |moment: Option<Moment>| moment.map(|it| it.at(read_at, clock)).transpose();
+        let period = Period { since: at(self.since)?, before: at(self.before)? };
+        match (period.since, period.before) {
+            (Some(since), Some(before)) if since >= before => {
+                Err(Error::invalid("`--since` is not before `--before`"))
+            }
+            _ => Ok(period),
+        }
+    }
+}
 
 /// Passes each gathering that is over to `take`, which adds it to `sum`.
 pub(super) async fn look_back<T: Send + 'static>(
@@ -18,6 +98,82 @@ pub(super) async fn look_back<T: Send + 'static>(
     sum: T,
     take: fn(&mut T, &Rows),
 ) -> Result<(T, Coverage)> {
-    _ = (context, args, sum, take);
-    Err(crate::error::Error::other("not written yet"))
+    // A bad period is found before anything is read.
+    args.period(Timestamp::now(), &context.clock())?;
+    let history = if args.files.is_empty() {
+        from_table(context, args).await?
+    } else {
+        from_files(context, &args.files).await?
+    };
+    let period = args.period(history.read_at, &context.clock())?;
+    let group = move || {
+        let mut sum = sum;
+        history.each_gathering(period, &mut |rows| take(&mut sum, rows)).map(|told| (sum, told))
+    };
+    let grouped = async { attended(context, group).await? };
+    context.visibly("grouping the rows by RFQ", Box::pin(grouped)).await
+}
+
+async fn from_table(context: &Context, args: &HistoryArgs) -> Result<History> {
+    let settings = context.settings()?;
+    let aws = context.connect(&settings).await?;
+    let read_at = Timestamp::now();
+    let mut rows = HistoryBuilder::default();
+    let take = async |items: Vec<_>| {
+        items.iter().try_for_each(|item| rows.take(item))?;
+        Ok(ControlFlow::Continue(()))
+    };
+    read_table(context, &aws, &args.reading, Attributes::LookedBackOn, take).await?;
+    Ok(rows.read_at(read_at))
+}
+
+async fn from_files(context: &Context, files: &[PathBuf]) -> Result<History> {
+    let files: Vec<_> = files.iter().cloned().map(RowFile::named).collect();
+    if files.iter().filter(|file| **file == RowFile::Stdin).count() > 1 {
+        return Err(Error::invalid("`--file -` can be given once"));
+    }
+    let size = files.iter().map(RowFile::size).sum();
+    let bar = Progress::new(&context.output, Total::Files(size), "read");
+    let progress = Arc::<FileProgress>::default();
+    let reported = Arc::clone(&progress);
+    let shown = async {
+        loop {
+            tokio::time::sleep(LOOK_EVERY).await;
+            bar.at(progress.rows(), progress.bytes());
+        }
+    };
+    tokio::select! {
+        read = attended(context, move || read_files(&files, &reported)) => read?,
+        () = shown => unreachable!("it is shown without end"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::tz::TimeZone;
+
+    use super::*;
+
+    #[test]
+    fn times_are_typed_in_three_ways() {
+        let read_at = Timestamp::parse("2026-01-31T12:00:00.000Z").expect("a time");
+        let zone = TimeZone::posix("CET-1").expect("a zone");
+        let clock = Clock::new(Timestamp::now(), zone);
+        let at = |text: &str| {
+            let moment = moment(text).expect(text);
+            moment.at(read_at, &clock).map(|at| at.to_string()).map_err(|error| error.to_string())
+        };
+        for (text, wanted) in [
+            ("24h", "2026-01-30T12:00:00.000Z"),
+            ("7d", "2026-01-24T12:00:00.000Z"),
+            ("2026-01-31", "2026-01-30T23:00:00.000Z"),
+            ("2026-01-31T01:00:00+01:00", "2026-01-31T00:00:00.000Z"),
+        ] {
+            assert_eq!(at(text).as_deref(), Ok(wanted), "{text}");
+        }
+        assert!(at("7000000d").is_err());
+        for bad in ["", "yesterday", "2026-13-01", "2026-01-31T12:00", "-7d", "12:00"] {
+            assert!(moment(bad).is_err(), "{bad}");
+        }
+    }
 }

@@ -45,6 +45,7 @@ mod man;
 mod metrics;
 mod providers;
 mod quotes;
+mod reading;
 mod recent;
 mod remedies;
 mod report;

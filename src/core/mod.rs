@@ -45,4 +45,4 @@ pub use retention::{KEEP_DEAD_LETTERS_TAG, KEEP_TAG, Retention};
 pub use ride::Ride;
 pub use row::{AnswerRow, ExcludedProvider, RequestRow, Rows};
 pub use sender::{SenderId, Senders, is_about_sender};
-pub use time::{Timestamp, parse_duration, show_duration};
+pub use time::{Timestamp, parse_age, parse_duration, show_duration};

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Span, SpanRelativeTo};
 use serde::{Serialize, Serializer};
 
 /// A point in time, to the millisecond, in UTC. Written `2026-01-31T12:00:00.000Z`.
@@ -105,6 +105,21 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
     if duration > LONGEST { Err("a duration is 24h at the most".to_owned()) } else { Ok(duration) }
 }
 
+/// Reads how long ago something was: a duration of any length, also in days and weeks of 24 hours a day.
+///
+/// # Errors
+/// Says what it looks like.
+pub fn parse_age(text: &str) -> Result<Duration, String> {
+    if let Ok(duration) = parse_duration(text) {
+        return Ok(duration);
+    }
+    let span = text.parse::<Span>().ok();
+    let length = span.and_then(|span| span.to_duration(SpanRelativeTo::days_are_24_hours()).ok());
+    length
+        .and_then(|length| Duration::try_from(length).ok())
+        .ok_or_else(|| "a time ago is a number with a unit, as in `24h` or `7d`".to_owned())
+}
+
 /// What is wrong with a text that is no duration.
 fn not_read(text: &str) -> &'static str {
     let of_number = text.strip_prefix('-').and_then(|rest| rest.chars().next());
@@ -177,6 +192,16 @@ mod tests {
         for time in [at(9_000_000_000_000), before(9_000_000_000_000)].map(Timestamp::of) {
             assert!(!time.to_string().is_empty());
             assert_eq!(Timestamp::from_millis(time.as_millis()), Some(time));
+        }
+    }
+
+    #[test]
+    fn an_age_may_be_longer_than_a_day() {
+        let hours = |age: &str| parse_age(age).expect(age).as_secs() / 3_600;
+        assert_eq!(["24h", "7d", "2 weeks", "1d 12h"].map(hours), [24, 168, 336, 36]);
+        assert_eq!(parse_age("90"), Ok(Duration::from_secs(90)));
+        for bad in ["", "-7d", "d", "7 months", "yesterday", "99999999999999d"] {
+            assert!(parse_age(bad).is_err(), "{bad}");
         }
     }
 

@@ -24,6 +24,7 @@ pub(super) fn of_stack(names: &Names, scope: &ArnScope) -> Vec<AccessPolicy> {
         policy("SubmitPolicy", "Submit RFQs and look at them", to_submit(names, scope)),
         policy("ListPolicy", "List the rydes stacks", to_list(scope)),
         policy("BenchPolicy", "Count the rows of a rydes stack", to_measure(names, scope)),
+        policy("ReportPolicy", "Look back on past RFQs", to_look_back(names, scope)),
     ]
 }
 
@@ -204,4 +205,8 @@ fn to_list(scope: &ArnScope) -> Value {
 
 fn to_measure(names: &Names, scope: &ArnScope) -> Value {
     json!([allow(table(names, scope), &["dynamodb:Scan"])])
+}
+
+fn to_look_back(names: &Names, scope: &ArnScope) -> Value {
+    json!([allow(table(names, scope), &["dynamodb:DescribeTable", "dynamodb:Scan"])])
 }

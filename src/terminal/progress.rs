@@ -8,6 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::screen::WriterTerm;
 use super::{Output, Verbosity};
 use crate::core::show_duration;
+use crate::view::amount;
 
 /// How often a line reports the progress where nothing can be redrawn.
 const TOLD_EVERY: Duration = Duration::from_secs(10);
@@ -17,10 +18,31 @@ pub enum Total {
     Rfqs(u64),
     /// RFQs from a file of this many bytes.
     Bytes(u64),
+    /// RFQs, not known how many.
     Unknown,
+    /// Rows of a table of about this many bytes, if known.
+    Table(Option<u64>),
+    /// Rows from files of this many bytes, if known.
+    Files(Option<u64>),
 }
 
-/// A bar that counts RFQs. Its length may measure the bytes that they come from.
+impl Total {
+    /// The length of the bar.
+    fn length(self) -> Option<u64> {
+        match self {
+            Self::Rfqs(length) | Self::Bytes(length) => Some(length),
+            Self::Unknown => None,
+            Self::Table(bytes) | Self::Files(bytes) => bytes.filter(|bytes| *bytes > 0),
+        }
+    }
+
+    /// Whether the bar measures bytes.
+    fn is_of_bytes(self) -> bool {
+        matches!(self, Self::Bytes(_) | Self::Table(_) | Self::Files(_))
+    }
+}
+
+/// A bar that counts RFQs or rows. Its length may measure the bytes that they come from.
 #[derive(Debug)]
 pub struct Progress {
     output: Output,
@@ -30,47 +52,61 @@ pub struct Progress {
     /// When the first report came.
     began: OnceLock<Instant>,
     told: Mutex<Instant>,
+    /// What the last report said.
+    text: Mutex<String>,
 }
 
 impl Progress {
-    /// `verb` says what happens to RFQs: `submitted`.
+    /// `verb` says what happens to them: `submitted`.
     pub fn new(output: &Output, whole: Total, verb: &'static str) -> Self {
         let target = if output.is_attended() && output.verbosity > Verbosity::Quiet {
             WriterTerm::stderr(output)
         } else {
             ProgressDrawTarget::hidden()
         };
-        let (length, template) = match whole {
-            Total::Rfqs(length) | Total::Bytes(length) => (Some(length), "  {bar:30} {msg}"),
-            Total::Unknown => (None, "  {spinner} {msg}"),
-        };
+        let length = whole.length();
+        let template = if length.is_some() { "  {bar:30} {msg}" } else { "  {spinner} {msg}" };
         let bar = ProgressBar::with_draw_target(length, target);
         let style = ProgressStyle::with_template(template).expect("the template is valid");
         bar.set_style(style.progress_chars("=> "));
         let now = Instant::now();
         let began = OnceLock::new();
-        Self { output: output.clone(), bar, whole, verb, began, told: Mutex::new(now) }
+        let (told, text) = (Mutex::new(now), Mutex::default());
+        Self { output: output.clone(), bar, whole, verb, began, told, text }
     }
 
-    /// Reports the RFQs done so far, and the bytes read from the file.
-    pub fn at(&self, rfqs: u64, bytes: u64) {
-        let position = if matches!(self.whole, Total::Bytes(_)) { bytes } else { rfqs };
+    /// Reports the RFQs or rows done so far, and the bytes read.
+    pub fn at(&self, count: u64, bytes: u64) {
+        let position = if self.whole.is_of_bytes() { bytes } else { count };
+        let length = self.bar.length();
         let pace = Pace {
-            rfqs,
+            count,
             position,
-            length: self.bar.length(),
+            length,
             elapsed: self.began.get_or_init(Instant::now).elapsed(),
         };
-        let text = format!("{}{}", self.text(rfqs), pace.told());
-        self.bar.set_message(text.clone());
-        self.bar.set_position(position);
+        let text = format!("{}{}", self.text(count, bytes), pace.told());
+        // What is known about only may turn out to be more.
+        self.bar.set_position(length.map_or(position, |length| position.min(length)));
+        self.tell(&text);
+        *self.text.lock().unwrap_or_else(PoisonError::into_inner) = text;
+    }
+
+    /// Says why it does not go on for now, until the next report.
+    pub fn pause(&self, why: &str) {
+        let text = self.text.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        self.tell(&if text.is_empty() { why.to_owned() } else { format!("{text}; {why}") });
+    }
+
+    fn tell(&self, text: &str) {
+        self.bar.set_message(text.to_owned());
         if !self.bar.is_hidden() {
             return;
         }
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
         if told.elapsed() >= TOLD_EVERY {
             *told = Instant::now();
-            self.output.note(&text);
+            self.output.note(text);
         }
     }
 
@@ -79,10 +115,17 @@ impl Progress {
         self.bar.suspend(print)
     }
 
-    fn text(&self, rfqs: u64) -> String {
-        match self.whole {
-            Total::Rfqs(count) => format!("{rfqs} of {count} {}", self.verb),
-            Total::Bytes(_) | Total::Unknown => format!("{rfqs} {}", self.verb),
+    fn text(&self, count: u64, bytes: u64) -> String {
+        let verb = self.verb;
+        let rows = || format!("{} {verb}, {}", amount::rows(count), amount::bytes(bytes));
+        match (self.whole, self.whole.length()) {
+            (Total::Rfqs(whole), _) => format!("{count} of {whole} {verb}"),
+            (Total::Bytes(_) | Total::Unknown, _) => format!("{count} {verb}"),
+            (Total::Table(_), Some(whole)) => {
+                format!("{} of about {}", rows(), amount::bytes(whole))
+            }
+            (Total::Files(_), Some(whole)) => format!("{} of {}", rows(), amount::bytes(whole)),
+            (Total::Table(_) | Total::Files(_), None) => rows(),
         }
     }
 }
@@ -94,10 +137,11 @@ const FORESEEABLE: u64 = 10;
 
 /// How fast it goes.
 struct Pace {
-    rfqs: u64,
-    /// RFQs or bytes so far.
+    /// RFQs or rows so far.
+    count: u64,
+    /// The position of the bar.
     position: u64,
-    /// RFQs or bytes in all, if known.
+    /// Its length, if known.
     length: Option<u64>,
     elapsed: Duration,
 }
@@ -110,7 +154,7 @@ impl Pace {
             return String::new();
         }
         let seconds = self.elapsed.as_secs_f64();
-        let rate = format!(", {:.0}/s", self.rfqs as f64 / seconds);
+        let rate = format!(", {:.0}/s", self.count as f64 / seconds);
         let Some(left) = self.length.map(|length| length.saturating_sub(self.position)) else {
             return rate;
         };
@@ -138,7 +182,7 @@ mod tests {
     #[test]
     fn a_rate_is_told_once_there_is_one() {
         let told = |position, length, elapsed| {
-            Pace { rfqs: position, position, length, elapsed: Duration::from_millis(elapsed) }
+            Pace { count: position, position, length, elapsed: Duration::from_millis(elapsed) }
                 .told()
         };
         // A slow beginning is no forecast.

@@ -1,6 +1,7 @@
 //! Times of the clock on the wall: in the reader's zone, which is named where there is room.
 
 use jiff::ZonedDateTime;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::core::Timestamp;
@@ -65,6 +66,12 @@ impl Clock {
         self.zoned(at).strftime("%Y-%m-%dT%H:%M:%S.%3f%:z").to_string()
     }
 
+    /// When this day begins; `None` outside the range of a [`Timestamp`].
+    pub fn start_of(&self, day: Date) -> Option<Timestamp> {
+        let midnight = day.to_zoned_datetime(self.zone.clone()).ok()?;
+        Timestamp::from_millis(midnight.timestamp().as_millisecond())
+    }
+
     fn written(&self, at: Timestamp, time: &str) -> String {
         let (now, at) = (self.zoned(self.now), self.zoned(at));
         let of_day = at.strftime(time).to_string();
@@ -96,6 +103,8 @@ mod tests {
         assert_eq!((clock.short(then), clock.zone_name()), ("12:59".to_owned(), "CET".to_owned()));
         assert_eq!(clock.short(at("2026-01-30T22:30:00.000Z")), "01-30");
         assert_eq!(clock.stamp(then), "2026-01-31T12:59:03.204+01:00");
+        let day = jiff::civil::date(2026, 1, 31);
+        assert_eq!(clock.start_of(day), Some(at("2026-01-30T23:00:00.000Z")));
         assert_eq!(clock.moment(at("2026-01-30T22:30:00.000Z")), "2026-01-30 23:30:00 CET");
         // Today there, though still yesterday in UTC.
         assert_eq!(clock.moment(at("2026-01-30T23:30:00.000Z")), "00:30:00 CET");

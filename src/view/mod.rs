@@ -1,6 +1,7 @@
 //! Turns results into text and JSON. Prints nothing.
 
 pub mod advise;
+pub(crate) mod amount;
 pub(crate) mod bench;
 pub(crate) mod chaos;
 pub mod clock;

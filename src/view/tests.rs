@@ -176,7 +176,8 @@ fn the_report_of_a_bench_breaks_between_words() {
     let options = ConsumeOptions { concurrency: 10, visibility, drain: visibility };
     let gathering = ConsumerSettings { poll_wait, options, rules_age: RULES_AGE };
     let (arrival, details) = (Arrival::Saturating, None);
-    let plan = LoadPlan { rfqs: 50, warm_up: 0, arrival, details, providers, gathering };
+    let deadline = Duration::from_hours(24);
+    let plan = LoadPlan { rfqs: 50, warm_up: 0, arrival, details, deadline, providers, gathering };
     let mut latency = Histogram::new(3).expect("these bounds are valid");
     for micros in [248_000, 253_000, 365_000] {
         latency.record(micros).expect("it grows");

@@ -45,7 +45,7 @@ const OUTSIDE: [(&str, &[&str]); 37] = [
         &["cli::providers::program", "flow::provider::program", "settings", "terminal", "tools"],
     ),
     ("rustls", &["aws", "flow::provider::endpoint"]),
-    ("serde", &["cli", "core", "serve"]),
+    ("serde", &["aws::dynamodb_json", "cli", "core", "serve"]),
     ("sha2", &["aws", "core", "flow", "serve", "tools"]),
     ("subtle", &["serve"]),
     ("tar", &["tools"]),

@@ -17,6 +17,7 @@ mod flow;
 mod history;
 mod http;
 mod localstack;
+mod looking_back;
 mod manual;
 mod metrics;
 mod otlp;

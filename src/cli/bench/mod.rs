@@ -12,6 +12,7 @@ use crate::cli::Context;
 use crate::cli::behaviour::BehaviourArgs;
 use crate::cli::input::read_details;
 use crate::cli::providers::service::{ServiceArgs, usual_concurrency};
+use crate::cli::submit::deadline;
 use crate::cli::workers::GATHER_CONCURRENCY;
 use crate::consumer::ConsumeOptions;
 use crate::error::{Error, Result, exit};
@@ -20,11 +21,11 @@ use crate::flow::provider::{Profile, ProviderPlan, Receipts, Served, ServedBy, S
 use crate::shutdown::StopSignal;
 use crate::terminal::Format;
 use crate::terminal::progress::{Progress, Total};
-use crate::tools::bench::{self, Arrival, LoadPlan, Measured};
+use crate::tools::bench::{self, Arrival, DEADLINE, LoadPlan, Measured};
 use crate::view::bench::{document, report};
 use crate::view::count_of;
 use chaos::Chaos;
-use stack::BenchStack;
+use stack::{BenchStack, Fate};
 
 const COUNT: u32 = 1_000;
 /// How long a received message is hidden, as for any worker.
@@ -43,6 +44,7 @@ const BEHAVIOR: &str = "Behavior, see below: `demo`, `workshop` or `steady` [def
   rydes bench --chaos --failing 0.05        20 kills, and 5 % of requests fail
   rydes bench --http http://localhost:8000  a real endpoint answers
   rydes bench --count 100 -- ./quote.py     a real program answers
+  rydes bench --behavior demo --deadline 15s --keep-stack
 
 What is measured:
   latency  from the time an RFQ was due to the write of its last reply
@@ -70,6 +72,13 @@ pub(super) struct Command {
     /// Details of each RFQ: JSON, `@FILE`, or `@-` for stdin
     #[arg(long, value_name = "JSON", allow_negative_numbers = true, conflicts_with = "chaos")]
     details: Option<String>,
+    /// Deadline of each RFQ, 10 ms to 24 h [default: 24h]
+    #[arg(long, value_name = "TIME", value_parser = deadline, conflicts_with = "chaos")]
+    deadline: Option<Duration>,
+    /// Leave the stack, to look back on its RFQs. Where providers stay silent, an RFQ counts as going on until
+    /// its deadline: use --deadline
+    #[arg(long, conflicts_with = "chaos")]
+    keep_stack: bool,
     #[command(flatten)]
     service: ServiceArgs,
     #[command(flatten)]
@@ -91,7 +100,8 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         return Err(Error::invalid("`--chaos` is for simulated providers"));
     }
     let real = command.service.in_place_of(&command.behaviour, None)?;
-    let stack = BenchStack::find(context).await?;
+    let fate = if command.keep_stack { Fate::Kept } else { Fate::Removed };
+    let stack = BenchStack::find(context, fate).await?;
     if command.chaos.is_asked() {
         let (plan, outcome, proxied) =
             stack.with(context, Box::pin(chaos::soak(context, &stack, &command))).await?;
@@ -132,6 +142,7 @@ async fn measure(
     };
     let plan = LoadPlan {
         details,
+        deadline: command.deadline.unwrap_or(DEADLINE),
         rfqs: count,
         warm_up: command.warm_up,
         arrival: command.rate.map_or(Arrival::Saturating, Arrival::Rate),

@@ -1,4 +1,4 @@
-//! The stack of a measurement: made for it, removed after it.
+//! The stack of a measurement: made for it, and removed after it unless it is to be kept.
 
 use crate::aws::Aws;
 use crate::cli::{Context, env, waiting};
@@ -14,22 +14,30 @@ const STACK: &str = "rydes-bench";
 pub(super) struct BenchStack {
     pub(super) settings: Settings,
     pub(super) aws: Aws,
-    /// The command line that removes the stack.
-    removal: String,
+    /// What to add to a command line that is to work on the stack.
+    option: String,
+    fate: Fate,
+}
+
+/// What becomes of the stack in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fate {
+    Removed,
+    Kept,
 }
 
 impl BenchStack {
-    pub(super) async fn find(context: &Context) -> Result<Self> {
+    pub(super) async fn find(context: &Context, fate: Fate) -> Result<Self> {
         let output = &context.output;
         let mut settings = context.settings()?;
         let is_typed = context.typed.stack.is_some() || env("RYDES_STACK").is_some();
         if !is_typed {
             settings = settings.with_stack(StackName::parse(STACK).map_err(Error::other)?);
         }
-        let mut removal = settings.command("teardown");
-        if context.typed.stack.is_none() {
-            removal = format!("{removal} --stack {}", settings.stack);
-        }
+        let option = match &context.typed.stack {
+            Some(_) => String::new(),
+            None => format!(" --stack {}", settings.stack),
+        };
         let aws = context.connect(&settings).await?;
         output.note(&aws.target_line());
         if stack::inventory(&aws).await?.count() > 0 {
@@ -43,10 +51,15 @@ impl BenchStack {
                 "name a stack that does not exist, or leave out `--stack` and RYDES_STACK"
                     .to_owned()
             } else {
-                format!("if no other bench is running: {removal}")
+                format!("if no other bench is running: {}{option}", settings.command("teardown"))
             }));
         }
-        Ok(Self { settings, aws, removal })
+        Ok(Self { settings, aws, option, fate })
+    }
+
+    /// A command line that works on the stack.
+    fn command(&self, command: &str) -> String {
+        format!("{}{}", self.settings.command(command), self.option)
     }
 
     pub(super) async fn make(&self, output: &Output, providers: u8) -> Result<Vec<ProviderName>> {
@@ -61,7 +74,7 @@ impl BenchStack {
         Ok(register.into_iter().filter_map(|entry| entry.name).collect())
     }
 
-    /// Runs `work` until it ends or a signal comes, and removes the stack in any case.
+    /// Runs `work` until it ends or a signal comes. The stack is removed in any case, or kept in any case.
     pub(super) async fn with<T>(
         &self,
         context: &Context,
@@ -73,6 +86,15 @@ impl BenchStack {
             () = context.shutdown.first_signal() => Err(context.shutdown.error()),
             done = work => done,
         };
+        if self.fate == Fate::Kept {
+            output.note(&format!("stack {} is kept", self.settings.stack));
+            output.next(&[
+                (self.command("report"), "looks back on its RFQs"),
+                (self.command("teardown"), "removes it"),
+            ]);
+            return done;
+        }
+        let removal = self.command("teardown");
         let removed = async {
             let on_wait = waiting(output);
             let found = stack::find(&self.aws, &on_wait).await?;
@@ -80,10 +102,10 @@ impl BenchStack {
         };
         match (done, removed.await) {
             (done, Ok(())) => done,
-            (Ok(_), Err(left)) => Err(left.hint(&self.removal)),
+            (Ok(_), Err(left)) => Err(left.hint(&removal)),
             (Err(error), Err(left)) => {
                 output.warning(&format!("its stack could not be removed: {left}"));
-                Err(error.hint(&self.removal))
+                Err(error.hint(&removal))
             }
         }
     }

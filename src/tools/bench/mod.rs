@@ -35,8 +35,8 @@ const MOST_IN_FLIGHT: usize = 10_000;
 const LONGEST: u64 = 86_400_000_000;
 /// How often progress is reported.
 const TOLD_EVERY: Duration = Duration::from_millis(200);
-/// The deadline of each RFQ, far beyond the end of any measurement.
-const DEADLINE: Duration = Duration::from_hours(24);
+/// The deadline of each RFQ unless another is named: far beyond the end of any measurement.
+pub(crate) const DEADLINE: Duration = Duration::from_hours(24);
 /// How long no answer may come, beyond the think time, before the missing answers count as lost.
 const STALLED: Duration = Duration::from_mins(2);
 /// Everything counts as acknowledged when no AWS request has gone out for this long. Deletes wait a shorter time
@@ -53,6 +53,8 @@ pub(crate) struct LoadPlan {
     pub arrival: Arrival,
     /// The details of each RFQ.
     pub details: Option<Details>,
+    /// The deadline of each RFQ.
+    pub deadline: Duration,
     pub providers: provider::ProviderPlan,
     pub gathering: gather::ConsumerSettings,
 }
@@ -126,7 +128,7 @@ async fn measure(
     let round = async |rfqs: u32, arrival: Arrival, gathered: &dyn Fn(u64)| {
         tracker.begin(rfqs, &providers);
         // Answers come while other RFQs are still being submitted.
-        let submitted = submit(rfqs, arrival, plan.details.as_ref(), &scatter, tracker);
+        let submitted = submit(rfqs, arrival, plan, &scatter, tracker);
         let ((), ()) = tokio::try_join!(submitted, async {
             tracker.completed(stall, gathered).await;
             Ok(())
@@ -163,7 +165,7 @@ async fn measure(
 async fn submit(
     rfqs: u32,
     arrival: Arrival,
-    details: Option<&Details>,
+    plan: &LoadPlan,
     scatter: &Scatter,
     tracker: &RoundTracker,
 ) -> Result<()> {
@@ -179,8 +181,8 @@ async fn submit(
     let one = async |due: Instant| {
         let id = RfqId::random();
         tracker.open(id.clone(), due);
-        let sample = Submission::sample(id, "bench", DEADLINE);
-        let submission = Submission { details: details.cloned(), ..sample };
+        let sample = Submission::sample(id, "bench", plan.deadline);
+        let submission = Submission { details: plan.details.clone(), ..sample };
         match scatter.submit(submission).await? {
             Scattered::Published(_) | Scattered::Answered(_) => Ok(()),
             Scattered::Unknown(error) => Err(error),

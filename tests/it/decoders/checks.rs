@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use rydes::aws::dynamodb_json::{read_line, write_line};
 use rydes::cli::submit::lines::{BatchLine, read_lines};
 use rydes::cli::submit::shape::look;
 use rydes::core::text::{ascii_json, is_refused, is_unsafe, printable};
@@ -94,6 +95,18 @@ pub fn answer(bytes: &[u8]) {
     let sent = reply.encode();
     is_ascii(&sent);
     assert_eq!(Reply::decode(&sent), Ok(reply), "every answer can be sent");
+}
+
+/// A line of an export.
+pub fn export(bytes: &[u8]) {
+    let item = match read_line(bytes) {
+        Ok(item) => item,
+        Err(misread) => return is_refusal(&misread.to_string()),
+    };
+    let mut line = Vec::new();
+    write_line(&item, &mut line);
+    is_ascii(str::from_utf8(&line).expect("it is text").strip_suffix('\n').expect("a line"));
+    assert_eq!(read_line(&line), Ok(item));
 }
 
 /// A price.

@@ -16,10 +16,11 @@ use proptest::sample::{Index, select};
 type Check = fn(&[u8]);
 
 /// Every check, by the name of its target.
-const CHECKS: [(&str, Check); 11] = [
+const CHECKS: [(&str, Check); 12] = [
     ("answer", checks::answer),
     ("batch_line", checks::batch_line),
     ("details", checks::details),
+    ("export", checks::export),
     ("filter", filters::filter),
     ("price", checks::price),
     ("reply", checks::reply),
