@@ -3,3 +3,4 @@
 mod hindsight;
 mod market;
 mod report;
+mod report_view;
