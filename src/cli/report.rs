@@ -3,16 +3,51 @@
 use clap::Args;
 
 use super::Context;
-use super::history::HistoryArgs;
-use crate::error::{Error, Result};
+use super::history::{HistoryArgs, look_back};
+use crate::core::Responder;
+use crate::core::history::Report;
+use crate::error::{Error, Result, exit};
+use crate::flow::history::Coverage;
+use crate::terminal::{Format, Output};
+use crate::view::history::left_out;
+use crate::view::report::{csv, document, jsonl, lines, unasked};
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  rydes report                     every provider, the one with the most best quotes first
+  rydes report --provider acme     its answer times and its reasons
+  rydes report -o csv > providers.csv
+  rydes report -o jsonl | jq 'select(.of == \"provider\" and .missed > 0)'")]
 pub(super) struct Command {
+    /// Provider to report on in depth: its answer times, and its reasons for sending no quote
+    #[arg(long, value_name = "NAME")]
+    provider: Option<String>,
     #[command(flatten)]
     history: HistoryArgs,
 }
 
 pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
-    _ = (context, command.history);
-    Err(Error::other("not written yet"))
+    let report = Report::new(command.provider.map(Responder::stored));
+    let read = look_back(context, &command.history, report, Report::add);
+    let (report, coverage) = Box::pin(read).await?;
+    if let Some((problem, hint)) = unasked(&report) {
+        return Err(Error::invalid(problem).hint(hint));
+    }
+    print(context, &report, &coverage);
+    Ok(exit::DONE)
+}
+
+fn print(context: &Context, report: &Report, coverage: &Coverage) {
+    let output: &Output = &context.output;
+    match output.format {
+        Format::Table | Format::Workshop | Format::Otlp => {
+            output.toned(&lines(report, coverage, &context.clock(), output.width()));
+        }
+        Format::Json => output.json(&document(report, coverage)),
+        Format::Jsonl => jsonl(report, coverage).iter().for_each(|line| output.json(line)),
+        Format::Csv => {
+            csv(report).iter().for_each(|line| output.data(line));
+            left_out(coverage, None).iter().for_each(|line| output.note(line));
+        }
+    }
 }

@@ -18,6 +18,15 @@ pub fn left_out(coverage: &Coverage, width: Option<u16>) -> Vec<String> {
     if parts.is_empty() { Vec::new() } else { wrapped(&parts.join("; "), width) }
 }
 
+/// Says why there is no RFQ to look back on.
+pub fn nothing(coverage: &Coverage) -> &'static str {
+    match coverage.left_out.total() {
+        _ if coverage.rows == 0 => "nothing to look back on: there are no rows",
+        0 => "nothing to look back on: no RFQ was submitted in this period",
+        _ => "nothing to look back on: every RFQ in this period is left out",
+    }
+}
+
 /// Each reason that left an RFQ out, with their number. The first one says what is counted.
 fn reasons(left_out: &LeftOut) -> Vec<String> {
     let reasons = [

@@ -20,6 +20,7 @@ pub mod picture;
 pub(crate) mod prose;
 pub mod quotes;
 pub(crate) mod replayed;
+pub mod report;
 pub(crate) mod served;
 pub(crate) mod setup;
 pub(crate) mod stacks;

@@ -39,7 +39,7 @@ impl Tone {
 }
 
 /// A line that is safe to print.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Line {
     /// What it means.
     pub tone: Tone,

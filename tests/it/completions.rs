@@ -81,6 +81,8 @@ fn commands_options_and_their_values_are_offered() {
         ("quotes -o w", &["workshop"]),
         ("quotes -o o", &[]),
         ("trace -o ", &["table", "json", "jsonl", "otlp"]),
+        ("report -o ", &["table", "json", "jsonl", "csv"]),
+        ("report --provider ", &[]),
         ("submit --fr", &["--from"]),
         ("submit --from A --fr", &[]),
         ("submit --from A --ba", &[]),

@@ -147,7 +147,8 @@ impl Report {
     fn add_provider(&mut self, provider: &Provider, gathering: &Gathering) {
         let responder = &provider.responder;
         if !self.providers.contains_key(responder) {
-            if self.providers.len() == MOST_TOLD_APART {
+            let is_full = self.providers.len() >= MOST_TOLD_APART;
+            if is_full && self.in_depth.as_ref() != Some(responder) {
                 self.asked_of_others += 1;
                 return;
             }

@@ -4,3 +4,4 @@ mod advise;
 mod hindsight;
 mod market;
 mod report;
+mod report_view;

@@ -86,3 +86,15 @@ fn memory_does_not_grow_with_names_and_reasons() {
     }
     assert_eq!((report.providers.len(), report.asked_of_others), (1_000, 200));
 }
+
+#[test]
+fn the_provider_in_depth_is_told_apart_from_any_number_of_others() {
+    let mut report = Report::new(Some(rydes::core::Responder::stored("made-up-1100")));
+    for number in 0..1_200 {
+        let mut rows = Sheet::expecting(&[0]).deadline(9).rows();
+        let hostile = rydes::core::Responder::stored(format!("made-up-{number}"));
+        rows.request.expected = Some(vec![hostile]);
+        report.add(&rows);
+    }
+    assert_eq!((report.providers.len(), report.asked_of_others), (1_001, 199));
+}

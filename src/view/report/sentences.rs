@@ -1,0 +1,164 @@
+//! What a report says in sentences: on the stack, and on one provider.
+
+use crate::core::Responder;
+use crate::core::history::{Durations, ProviderRecord, Report};
+use crate::core::text::printable;
+use crate::view::clock::Clock;
+use crate::view::count_of;
+use crate::view::history::share;
+use crate::view::quotes::seconds;
+use crate::view::tone::{Line, Tone};
+
+/// How many RFQs there are, how they ended, how long that took, and how many answers came in time.
+pub(super) fn stack(report: &Report, clock: &Clock) -> Vec<Line> {
+    let title = format!("{}{}", count_of(report.rfqs, "RFQ"), submitted(report, clock));
+    let further = report.asked_of_others;
+    let further = (further > 0).then(|| {
+        let known = report.providers.len();
+        format!(
+            "{} to providers beyond the first {known} not told apart",
+            count_of(further, "request")
+        )
+    });
+    let sentences = [Some(ends(report)), time_to_end(report), answers(report), further];
+    let sentences = sentences.into_iter().flatten().map(Line::from);
+    std::iter::once(Line::new(Tone::Title, title)).chain(sentences).collect()
+}
+
+/// `, submitted from 2026-01-30 13:00:00 CET to 14:00:03 CET`.
+fn submitted(report: &Report, clock: &Clock) -> String {
+    match report.submitted {
+        None => String::new(),
+        Some((first, last)) if first == last => format!(", submitted at {}", clock.moment(first)),
+        Some((first, last)) => {
+            format!(", submitted from {} to {}", clock.moment(first), clock.moment(last))
+        }
+    }
+}
+
+fn ends(report: &Report) -> String {
+    let ends = &report.ends;
+    let ended = [
+        (ends.complete(), "complete"),
+        (ends.closed, "closed"),
+        (ends.deadline, "at the deadline"),
+    ];
+    let ended = counted(&ended, report.rfqs);
+    let have = if report.with_best == 1 { "has" } else { "have" };
+    let share = share(report.with_best, report.rfqs);
+    format!("ended: {ended}; {} {have} a best quote ({share})", report.with_best)
+}
+
+/// `126 complete (63.0 %), 4 closed (2.0 %)`, without what is zero.
+fn counted(counts: &[(u64, &str)], whole: u64) -> String {
+    let counts = counts.iter().filter(|(count, _)| *count > 0);
+    let said = counts.map(|(count, what)| format!("{count} {what} ({})", share(*count, whole)));
+    said.collect::<Vec<_>>().join(", ")
+}
+
+fn time_to_end(report: &Report) -> Option<String> {
+    let of_all = &report.time_to_end;
+    let (median, p95) = of_all.median().zip(of_all.p95())?;
+    Some(match of_all.count() {
+        1 => format!("it ended after {}", millis(median)),
+        _ => format!("half of them ended within {}, 95 % within {}", millis(median), millis(p95)),
+    })
+}
+
+fn answers(report: &Report) -> Option<String> {
+    let (asked, unexpected) = (report.asked, report.unexpected);
+    if asked == 0 {
+        let answers = count_of(unexpected, "answer");
+        return (unexpected > 0).then(|| format!("{answers} came from unexpected providers"));
+    }
+    let in_time = report.answered_in_time;
+    let share = share(in_time, asked);
+    let further = match unexpected {
+        0 => String::new(),
+        1 => "; 1 more came from an unexpected provider".to_owned(),
+        more => format!("; {more} more came from unexpected providers"),
+    };
+    Some(format!("{in_time} of {} came in time ({share}){further}", count_of(asked, "answer")))
+}
+
+/// How often a provider was asked, what it answered, how often it was best, and how long its answers took.
+pub(super) fn provider(
+    name: &Responder,
+    record: &ProviderRecord,
+    report: &Report,
+    clock: &Clock,
+) -> Vec<Line> {
+    let asked = format!(
+        "{}: asked by {} of {}{}",
+        printable(name.as_str()),
+        record.asked,
+        count_of(report.rfqs, "RFQ"),
+        submitted(report, clock)
+    );
+    let states = [
+        (record.quoted, "quoted"),
+        (record.declined, "declined"),
+        (record.failed, "failed"),
+        (record.silent, "silent"),
+        (record.missing, "missing"),
+        (record.late, "late"),
+    ];
+    let sentences = [Some(counted(&states, record.asked)), wins(record), times(&record.times)];
+    let sentences = sentences.into_iter().flatten().map(Line::from);
+    std::iter::once(Line::new(Tone::Title, asked)).chain(sentences).collect()
+}
+
+/// How often its quote was best, or would have been, and how its prices compare; `None` if it never quoted.
+fn wins(record: &ProviderRecord) -> Option<String> {
+    if record.quoted + record.late == 0 {
+        return None;
+    }
+    let times = |count: u64| if count == 1 { "once".to_owned() } else { format!("{count} times") };
+    let best = match record.best {
+        0 => "never best".to_owned(),
+        best => format!("best {} ({})", times(best), share(best, record.asked)),
+    };
+    let missed = match record.missed {
+        0 => String::new(),
+        missed => format!("; {} more, had it not been late", times(missed)),
+    };
+    let above = record.prices.median().map(|ratio| format!("; {}", compared(ratio)));
+    Some(format!("{best}{missed}{}", above.unwrap_or_default()))
+}
+
+/// How its median price compares to the best one.
+fn compared(ratio: f64) -> String {
+    let percent = percent((ratio - 1.0).abs());
+    match () {
+        () if percent == "0" => "its median price is the best price".to_owned(),
+        () if ratio < 1.0 => {
+            format!("its median price is {percent} % below that of the best quote")
+        }
+        () => format!("its median price is {percent} % above that of the best quote"),
+    }
+}
+
+fn times(times: &Durations) -> Option<String> {
+    let (median, p95) = times.median().zip(times.p95())?;
+    let longest = millis(times.longest()?);
+    Some(match times.count() {
+        1 => format!("its answer came after {longest}"),
+        count => format!(
+            "half of its {count} answers came within {}, 95 % within {}, the last after {longest}",
+            millis(median),
+            millis(p95),
+        ),
+    })
+}
+
+/// `812 ms`, `3.1 s`.
+pub(super) fn millis(millis: u64) -> String {
+    seconds(i64::try_from(millis).unwrap_or(i64::MAX))
+}
+
+/// A share in percent without its sign; below 1 % with a decimal.
+pub(super) fn percent(share: f64) -> String {
+    let percent = share * 100.0;
+    let text = if percent < 0.95 { format!("{percent:.1}") } else { format!("{percent:.0}") };
+    text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
+}

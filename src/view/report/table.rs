@@ -1,0 +1,215 @@
+//! The table of providers. Where the terminal is narrow, columns give way.
+
+use unicode_width::UnicodeWidthStr as _;
+
+use super::sentences::{millis, percent};
+use crate::core::Responder;
+use crate::core::history::ProviderRecord;
+use crate::core::text::printable;
+use crate::view::names::Prefix;
+use crate::view::table::{Column, cut, cut_middle, lines as drawn};
+use crate::view::tone::{Line, Tone, headed_with};
+
+/// The title of the names.
+const PROVIDER: &str = "PROVIDER";
+/// The most rows on a terminal.
+const MOST_ROWS: usize = 50;
+/// A name is cut to no less than this before a column gives way, and then to no less than the second.
+const SHORT_NAME: usize = 16;
+const SHORTEST_NAME: usize = 8;
+/// Columns between two columns.
+const GAP: usize = 2;
+
+/// A column of the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Figure {
+    Asked,
+    Quoted,
+    Declined,
+    Failed,
+    Silent,
+    Missing,
+    /// The four before in one.
+    NoQuote,
+    Late,
+    Median,
+    P95,
+    Best,
+    Missed,
+    AboveBest,
+}
+
+use Figure::{
+    AboveBest, Asked, Best, Declined, Failed, Late, Median, Missed, Missing, NoQuote, P95, Quoted,
+    Silent,
+};
+
+const WHOLE: [Figure; 12] =
+    [Asked, Quoted, Declined, Failed, Silent, Missing, Late, Median, P95, Best, Missed, AboveBest];
+const FOLDED: [Figure; 9] = [Asked, Quoted, NoQuote, Late, Median, P95, Best, Missed, AboveBest];
+/// The columns that give way, in this order.
+const GIVING_WAY: [Figure; 7] = [P95, Late, NoQuote, Missed, AboveBest, Median, Asked];
+
+impl Figure {
+    fn title(self) -> &'static str {
+        match self {
+            Asked => "ASKED",
+            Quoted => "QUOTED",
+            Declined => "DECLINED",
+            Failed => "FAILED",
+            Silent => "SILENT",
+            Missing => "MISSING",
+            NoQuote => "NO QUOTE",
+            Late => "LATE",
+            Median => "MEDIAN",
+            P95 => "P95",
+            Best => "BEST",
+            Missed => "MISSED",
+            AboveBest => "ABOVE BEST",
+        }
+    }
+
+    fn cell(self, record: &ProviderRecord) -> String {
+        let time = |time: Option<u64>| time.map_or_else(|| "-".to_owned(), millis);
+        let count = match self {
+            Asked => record.asked,
+            Quoted => record.quoted,
+            Declined => record.declined,
+            Failed => record.failed,
+            Silent => record.silent,
+            Missing => record.missing,
+            NoQuote => record.declined + record.failed + record.silent + record.missing,
+            Late => record.late,
+            Best => record.best,
+            Missed => record.missed,
+            Median => return time(record.times.median()),
+            P95 => return time(record.times.p95()),
+            AboveBest => return above_best(record.prices.median()),
+        };
+        count.to_string()
+    }
+
+    /// What its title means, where that is not clear.
+    fn meaning(self) -> Option<&'static str> {
+        match self {
+            NoQuote => Some("NO QUOTE: declined, failed, silent or missing"),
+            Missed => Some("MISSED: times that its late quote would have been best"),
+            AboveBest => Some("ABOVE BEST: its price above that of the best quote, on the median"),
+            Asked | Quoted | Declined | Failed | Silent | Missing | Late | Median | P95 | Best => {
+                None
+            }
+        }
+    }
+}
+
+/// `+38 %`, `0 %`, `-5 %`.
+fn above_best(ratio: Option<f64>) -> String {
+    let Some(ratio) = ratio else { return "-".to_owned() };
+    let percent = percent((ratio - 1.0).abs());
+    match percent.as_str() {
+        "0" => "0 %".to_owned(),
+        _ if ratio < 1.0 => format!("-{percent} %"),
+        _ if ratio > 100.0 => ">+9900 %".to_owned(),
+        _ => format!("+{percent} %"),
+    }
+}
+
+/// The table of these providers, in this order, and what its columns mean.
+pub(super) fn lines(providers: &[(&Responder, &ProviderRecord)], width: Option<u16>) -> Vec<Line> {
+    if providers.is_empty() {
+        return Vec::new();
+    }
+    let prefix = Prefix::of(providers.iter().map(|(name, _)| *name));
+    let most = if width.is_some() { MOST_ROWS } else { usize::MAX };
+    let shown = &providers[..providers.len().min(most)];
+    let Layout { names, figures, hidden } = Layout::of(shown, &prefix, width);
+    let is_short = names.iter().any(|name| name.starts_with('…'));
+    let row = |(name, (_, record)): (String, &(&Responder, &ProviderRecord))| {
+        std::iter::once(name).chain(figures.iter().map(|figure| figure.cell(record))).collect()
+    };
+    let rows: Vec<Vec<String>> = names.into_iter().zip(shown).map(row).collect();
+    let columns = figures.iter().map(|figure| Column::Right(figure.title()));
+    let columns: Vec<_> = std::iter::once(Column::Left(PROVIDER)).chain(columns).collect();
+    let widest = width.map_or(usize::MAX, usize::from);
+    let table = drawn(&columns, &rows).iter().map(|line| cut(line, widest)).collect();
+    let most_best = providers.iter().map(|(_, record)| record.best).max().unwrap_or(0);
+    let mut all = headed_with(table, shown.iter().map(|(_, record)| tone(record, most_best)));
+    let more = providers.len() - shown.len();
+    let mut below = Vec::new();
+    if more > 0 {
+        below.push(Line::from(format!("... and {more} more; -o csv has them all")));
+    }
+    if !hidden.is_empty() {
+        let hidden: Vec<_> = hidden.iter().map(|figure| figure.title()).collect();
+        below.push(Line::from(format!("too narrow for {}", hidden.join(", "))));
+    }
+    let meanings: Vec<_> = figures.iter().filter_map(|figure| figure.meaning()).collect();
+    let faint = |text| Line::new(Tone::Faint, text);
+    below.extend((!meanings.is_empty()).then(|| faint(meanings.join("; "))));
+    below.extend(prefix.explained().filter(|_| is_short).map(faint));
+    all.extend(below.iter().flat_map(|line| line.wrapped(width)));
+    all
+}
+
+/// One with the most best quotes; one that had trouble alone; one whose quotes come too late more often than not.
+fn tone(record: &ProviderRecord, most_best: u64) -> Tone {
+    match record {
+        _ if record.best > 0 && record.best == most_best => Tone::Best,
+        _ if record.failed + record.missing == record.asked => Tone::Failed,
+        _ if record.late > record.quoted => Tone::Late,
+        _ => Tone::Plain,
+    }
+}
+
+/// The columns and the names that fit.
+struct Layout {
+    names: Vec<String>,
+    figures: Vec<Figure>,
+    /// The columns that gave way.
+    hidden: Vec<Figure>,
+}
+
+impl Layout {
+    /// Names lose their common beginning first; then columns are folded into one; then others give way.
+    fn of(
+        providers: &[(&Responder, &ProviderRecord)],
+        prefix: &Prefix,
+        width: Option<u16>,
+    ) -> Self {
+        let whole: Vec<_> = providers.iter().map(|(name, _)| printable(name.as_str())).collect();
+        let Some(width) = width.map(usize::from) else {
+            return Self { names: whole, figures: WHOLE.to_vec(), hidden: Vec::new() };
+        };
+        let taken = |figure: &Figure| {
+            let cells = providers.iter().map(|(_, record)| figure.cell(record).width());
+            GAP + cells.max().unwrap_or(0).max(figure.title().width())
+        };
+        let room =
+            |figures: &[Figure]| width.saturating_sub(figures.iter().map(taken).sum::<usize>());
+        if widest(&whole) <= room(&WHOLE) {
+            return Self { names: whole, figures: WHOLE.to_vec(), hidden: Vec::new() };
+        }
+        let short: Vec<_> = providers.iter().map(|(name, _)| prefix.leave_out(name)).collect();
+        let needed = widest(&short);
+        let mut figures = WHOLE.to_vec();
+        if needed.min(SHORT_NAME) > room(&figures) {
+            figures = FOLDED.to_vec();
+        }
+        let mut hidden = Vec::new();
+        for figure in GIVING_WAY {
+            if needed.min(SHORT_NAME) <= room(&figures) {
+                break;
+            }
+            figures.retain(|kept| *kept != figure);
+            hidden.push(figure);
+        }
+        let room = room(&figures).max(SHORTEST_NAME);
+        let names = short.iter().map(|name| cut_middle(name, room)).collect();
+        Self { names, figures, hidden }
+    }
+}
+
+/// The width of the column of these names.
+fn widest(names: &[String]) -> usize {
+    names.iter().map(|name| name.width()).max().unwrap_or(0).max(PROVIDER.len())
+}
