@@ -8,7 +8,7 @@ use crate::core::Responder;
 use crate::core::history::Report;
 use crate::error::{Error, Result, exit};
 use crate::flow::history::Coverage;
-use crate::terminal::{Format, Output};
+use crate::terminal::Format;
 use crate::view::history::left_out;
 use crate::view::report::{csv, document, jsonl, lines, unasked};
 
@@ -38,7 +38,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
 }
 
 fn print(context: &Context, report: &Report, coverage: &Coverage) {
-    let output: &Output = &context.output;
+    let output = &context.output;
     match output.format {
         Format::Table | Format::Workshop | Format::Otlp => {
             output.toned(&lines(report, coverage, &context.clock(), output.width()));

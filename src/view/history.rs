@@ -21,7 +21,7 @@ pub fn left_out(coverage: &Coverage, width: Option<u16>) -> Vec<String> {
 /// Says why there is no RFQ to look back on.
 pub fn nothing(coverage: &Coverage) -> &'static str {
     match coverage.left_out.total() {
-        _ if coverage.rows == 0 => "nothing to look back on: there are no rows",
+        _ if coverage.rows == 0 => "nothing to look back on: there are no rows of RFQs",
         0 => "nothing to look back on: no RFQ was submitted in this period",
         _ => "nothing to look back on: every RFQ in this period is left out",
     }

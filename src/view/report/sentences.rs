@@ -14,11 +14,8 @@ pub(super) fn stack(report: &Report, clock: &Clock) -> Vec<Line> {
     let title = format!("{}{}", count_of(report.rfqs, "RFQ"), submitted(report, clock));
     let further = report.asked_of_others;
     let further = (further > 0).then(|| {
-        let known = report.providers.len();
-        format!(
-            "{} to providers beyond the first {known} not told apart",
-            count_of(further, "request")
-        )
+        let (known, requests) = (report.providers.len(), count_of(further, "request"));
+        format!("this report names {known} providers; {requests} went to others")
     });
     let sentences = [Some(ends(report)), time_to_end(report), answers(report), further];
     let sentences = sentences.into_iter().flatten().map(Line::from);
@@ -61,6 +58,7 @@ fn time_to_end(report: &Report) -> Option<String> {
     let (median, p95) = of_all.median().zip(of_all.p95())?;
     Some(match of_all.count() {
         1 => format!("it ended after {}", millis(median)),
+        _ if median == p95 => format!("95 % of them ended within {}", millis(p95)),
         _ => format!("half of them ended within {}, 95 % within {}", millis(median), millis(p95)),
     })
 }
@@ -115,39 +113,41 @@ fn wins(record: &ProviderRecord) -> Option<String> {
     }
     let times = |count: u64| if count == 1 { "once".to_owned() } else { format!("{count} times") };
     let best = match record.best {
-        0 => "never best".to_owned(),
-        best => format!("best {} ({})", times(best), share(best, record.asked)),
+        0 => "its quote was never best".to_owned(),
+        best => format!("its quote was best {} ({})", times(best), share(best, record.asked)),
     };
-    let missed = match record.missed {
-        0 => String::new(),
-        missed => format!("; {} more, had it not been late", times(missed)),
-    };
-    let above = record.prices.median().map(|ratio| format!("; {}", compared(ratio)));
-    Some(format!("{best}{missed}{}", above.unwrap_or_default()))
+    let missed = (record.missed > 0)
+        .then(|| format!("a late quote would have been best {}", times(record.missed)));
+    let price = record.prices.median().map(compared);
+    let parts = [Some(best), missed, price].into_iter().flatten();
+    Some(parts.collect::<Vec<_>>().join("; "))
 }
 
-/// How its median price compares to the best one.
+/// How its prices compare to the best ones, on the median.
 fn compared(ratio: f64) -> String {
     let percent = percent((ratio - 1.0).abs());
-    match () {
-        () if percent == "0" => "its median price is the best price".to_owned(),
-        () if ratio < 1.0 => {
-            format!("its median price is {percent} % below that of the best quote")
-        }
-        () => format!("its median price is {percent} % above that of the best quote"),
-    }
+    let how = match percent.as_str() {
+        "0" => String::new(),
+        _ if ratio < 1.0 => format!("{percent} % below "),
+        _ => format!("{percent} % above "),
+    };
+    format!("on the median, its price is {how}that of the best quote")
 }
 
 fn times(times: &Durations) -> Option<String> {
     let (median, p95) = times.median().zip(times.p95())?;
-    let longest = millis(times.longest()?);
-    Some(match times.count() {
-        1 => format!("its answer came after {longest}"),
-        count => format!(
-            "half of its {count} answers came within {}, 95 % within {}, the last after {longest}",
-            millis(median),
-            millis(p95),
-        ),
+    let (longest, count) = (times.longest()?, times.count());
+    Some(match longest {
+        _ if count == 1 => format!("its answer came after {}", millis(longest)),
+        _ if median == longest => format!("its {count} answers came within {}", millis(longest)),
+        _ => {
+            let half = format!("half of its {count} answers came within {}", millis(median));
+            let last = format!("all within {}", millis(longest));
+            match p95 {
+                _ if p95 == longest => format!("{half}, {last}"),
+                _ => format!("{half}, 95 % within {}, {last}", millis(p95)),
+            }
+        }
     })
 }
 

@@ -9,6 +9,7 @@ use crate::core::text::printable;
 use crate::view::names::Prefix;
 use crate::view::table::{Column, cut, cut_middle, lines as drawn};
 use crate::view::tone::{Line, Tone, headed_with};
+use crate::view::trace::packed;
 
 /// The title of the names.
 const PROVIDER: &str = "PROVIDER";
@@ -92,12 +93,11 @@ impl Figure {
     /// What its title means, where that is not clear.
     fn meaning(self) -> Option<&'static str> {
         match self {
+            Median => Some("MEDIAN: time to its answer, late ones included"),
             NoQuote => Some("NO QUOTE: declined, failed, silent or missing"),
             Missed => Some("MISSED: times that its late quote would have been best"),
-            AboveBest => Some("ABOVE BEST: its price above that of the best quote, on the median"),
-            Asked | Quoted | Declined | Failed | Silent | Missing | Late | Median | P95 | Best => {
-                None
-            }
+            AboveBest => Some("ABOVE BEST: its price above the best quote, on the median"),
+            Asked | Quoted | Declined | Failed | Silent | Missing | Late | P95 | Best => None,
         }
     }
 }
@@ -137,26 +137,27 @@ pub(super) fn lines(providers: &[(&Responder, &ProviderRecord)], width: Option<u
     let more = providers.len() - shown.len();
     let mut below = Vec::new();
     if more > 0 {
-        below.push(Line::from(format!("... and {more} more; -o csv has them all")));
+        below.push(Line::from(format!("... and {more} more; -o csv names them")));
     }
     if !hidden.is_empty() {
         let hidden: Vec<_> = hidden.iter().map(|figure| figure.title()).collect();
         below.push(Line::from(format!("too narrow for {}", hidden.join(", "))));
     }
-    let meanings: Vec<_> = figures.iter().filter_map(|figure| figure.meaning()).collect();
+    let meanings = figures.iter().filter_map(|figure| figure.meaning()).map(str::to_owned);
+    let meanings = packed(&meanings.collect::<Vec<_>>(), "; ", widest);
     let faint = |text| Line::new(Tone::Faint, text);
-    below.extend((!meanings.is_empty()).then(|| faint(meanings.join("; "))));
+    below.extend(meanings.into_iter().map(faint));
     below.extend(prefix.explained().filter(|_| is_short).map(faint));
     all.extend(below.iter().flat_map(|line| line.wrapped(width)));
     all
 }
 
-/// One with the most best quotes; one that had trouble alone; one whose quotes come too late more often than not.
+/// One with the most best quotes; one that had trouble alone; one that more often comes too late than it quotes or wins.
 fn tone(record: &ProviderRecord, most_best: u64) -> Tone {
     match record {
         _ if record.best > 0 && record.best == most_best => Tone::Best,
         _ if record.failed + record.missing == record.asked => Tone::Failed,
-        _ if record.late > record.quoted => Tone::Late,
+        _ if record.late > record.quoted || record.missed > record.best => Tone::Late,
         _ => Tone::Plain,
     }
 }
