@@ -9,7 +9,7 @@ use super::{Context, attended};
 use crate::core::history::{Advice, Market};
 use crate::error::{Error, Result, exit};
 use crate::terminal::Format;
-use crate::view::advise::{comma_separated, document, lines, records};
+use crate::view::advise::{csv, document, jsonl, lines};
 use crate::view::history::left_out;
 use crate::view::picture::curve;
 
@@ -62,8 +62,11 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
             output.lines(&left_out(&coverage, width));
         }
         Format::Json => output.json(&document(&advice, &coverage)),
-        Format::Jsonl => records(&advice).iter().for_each(|record| output.json(record)),
-        Format::Csv => output.lines(&comma_separated(&advice)),
+        Format::Jsonl => jsonl(&advice, &coverage).iter().for_each(|line| output.json(line)),
+        Format::Csv => {
+            output.lines(&csv(&advice));
+            left_out(&coverage, None).iter().for_each(|line| output.note(line));
+        }
     }
     Ok(exit::DONE)
 }

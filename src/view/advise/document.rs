@@ -1,6 +1,6 @@
 //! The advice for programs.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::core::history::{Advice, Point};
 use crate::flow::history::Coverage;
@@ -11,7 +11,7 @@ pub fn document(advice: &Advice, looked_back: &Coverage) -> Value {
     let market = &advice.market;
     let mut document = json!({
         "rfqs": market.gatherings,
-        "with-quote": market.with_best,
+        "with-best": market.with_best,
         "closed": market.closed,
         "unsent": market.unsent,
         "few": market.is_few(),
@@ -29,9 +29,18 @@ pub fn document(advice: &Advice, looked_back: &Coverage) -> Value {
     document
 }
 
-/// One record per deadline, for `--output jsonl`.
-pub fn records(advice: &Advice) -> Vec<Value> {
-    advice.market.points().iter().map(|point| record(advice, point)).collect()
+/// The lines of `--output jsonl`: the advice, then one per deadline. `of` says which.
+pub fn jsonl(advice: &Advice, looked_back: &Coverage) -> Vec<Value> {
+    let of = |what: &str, value: Value| {
+        let mut named = Map::from_iter([("of".to_owned(), what.into())]);
+        if let Value::Object(fields) = value {
+            named.extend(fields.into_iter().filter(|(name, _)| name != "deadlines"));
+        }
+        Value::Object(named)
+    };
+    let points = advice.market.points();
+    let deadlines = points.iter().map(|point| of("deadline", record(advice, point)));
+    std::iter::once(of("advice", document(advice, looked_back))).chain(deadlines).collect()
 }
 
 fn record(advice: &Advice, point: &Point) -> Value {
@@ -53,7 +62,7 @@ fn record(advice: &Advice, point: &Point) -> Value {
 }
 
 /// Comma-separated values: a header, and a line per deadline. There are only numbers, so nothing is quoted.
-pub fn comma_separated(advice: &Advice) -> Vec<String> {
+pub fn csv(advice: &Advice) -> Vec<String> {
     let header =
         "deadline-ms,kept,kept-share,quoted,complete,wait-median-ms,wait-p95-ms,price,above-best";
     let line = |point: &Point| {

@@ -6,7 +6,7 @@ mod sentences;
 mod table;
 
 pub(super) use self::curve::span;
-pub use self::document::{comma_separated, document, records};
+pub use self::document::{csv, document, jsonl};
 pub use self::sentences::{headline, unknowns};
 
 use super::tone::Line;

@@ -1,6 +1,7 @@
 //! Looking back on past gatherings.
 
 mod advise;
+mod commands;
 mod hindsight;
 mod market;
 mod report;
