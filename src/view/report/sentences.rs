@@ -22,13 +22,15 @@ pub(super) fn stack(report: &Report, clock: &Clock) -> Vec<Line> {
     std::iter::once(Line::new(Tone::Title, title)).chain(sentences).collect()
 }
 
-/// `, submitted from 2026-01-30 13:00:00 CET to 14:00:03 CET`.
+/// `, submitted from 2026-01-30 13:00:00 CET to 14:00:03 CET`, both on that day.
 fn submitted(report: &Report, clock: &Clock) -> String {
     match report.submitted {
         None => String::new(),
         Some((first, last)) if first == last => format!(", submitted at {}", clock.moment(first)),
         Some((first, last)) => {
-            format!(", submitted from {} to {}", clock.moment(first), clock.moment(last))
+            // The second date is left out only where it is the first one.
+            let last = clock.at(first).moment(last);
+            format!(", submitted from {} to {last}", clock.moment(first))
         }
     }
 }

@@ -233,6 +233,24 @@ fn one_rfq_is_told_in_the_singular() {
 }
 
 #[test]
+fn each_day_of_the_period_is_named() {
+    let (day, hour) = (24 * 60, 60);
+    for (last, now, said) in [
+        (hour, 2 * hour, "from 12:00:00 UTC to 13:00:00 UTC"),
+        (hour, 2 * day, "from 2026-01-31 12:00:00 UTC to 13:00:00 UTC"),
+        (day, day + hour, "from 2026-01-31 12:00:00 UTC to 2026-02-01 12:00:00 UTC"),
+        (0, day, "at 2026-01-31 12:00:00 UTC"),
+    ] {
+        let mut report = Report::default();
+        for minute in [0, last] {
+            report.add(&rows(minute, vec![acme()], Vec::new()));
+        }
+        let lines = lines(&report, &usual(), &Clock::utc(at(now * MINUTE)), None);
+        assert_eq!(lines[0].text, format!("2 RFQs, submitted {said}"));
+    }
+}
+
+#[test]
 fn a_provider_that_never_answered_has_no_histogram() {
     let mut report = Report::new(Some(acme()));
     report.add(&rows(0, vec![acme()], Vec::new()));
