@@ -77,9 +77,8 @@ fn answer(number: usize, dice: &mut Dice) -> Option<(Answer, i64)> {
         (_, 0) => (failed("engine fault"), 4_000 + dice.below(900)),
         (4, 11) => (failed("HTTP 503"), 6_000),
         (_, 1) => (Answer::Silent("not available".to_owned()), soon),
-        (10, 0..16) => return None,
         (7, 2..9) => (quote(5 + dice.below(90)), DEADLINE + 200 + dice.below(20_000)),
-        (_, 2) => return None,
+        (10, 0..16) | (_, 2) => return None,
         _ => (quote(8 + dice.below(70 + 9 * slow)), soon),
     })
 }
