@@ -239,11 +239,14 @@ fn each_day_of_the_period_is_named() {
         (hour, 2 * day, "from 2026-01-31 12:00:00 UTC to 13:00:00 UTC"),
         (day, day + hour, "from 2026-01-31 12:00:00 UTC to 2026-02-01 12:00:00 UTC"),
         (0, day, "at 2026-01-31 12:00:00 UTC"),
+        (0, hour, "at 12:00:00 UTC"),
     ] {
         let mut report = Report::default();
-        for minute in [0, last] {
-            report.add(&rows(minute, vec![acme()], Vec::new()));
-        }
+        report.add(&rows(0, vec![acme()], Vec::new()));
+        let mut other = rows(last, vec![acme()], Vec::new());
+        // The times of a batch differ by milliseconds.
+        other.request.submitted_at = Some(at(last * MINUTE + 2));
+        report.add(&other);
         let lines = lines(&report, &usual(), &Clock::utc(at(now * MINUTE)), None);
         assert_eq!(lines[0].text, format!("2 RFQs, submitted {said}"));
     }
