@@ -46,8 +46,12 @@ fn print(context: &Context, report: &Report, coverage: &Coverage) {
         Format::Json => output.json(&document(report, coverage)),
         Format::Jsonl => jsonl(report, coverage).iter().for_each(|line| output.json(line)),
         Format::Csv => {
-            csv(report).iter().for_each(|line| output.data(line));
-            left_out(coverage, None).iter().for_each(|line| output.note(line));
+            for line in csv(report) {
+                output.data(&line);
+            }
+            for line in left_out(coverage, None) {
+                output.note(&line);
+            }
         }
     }
 }

@@ -239,7 +239,7 @@ fn glued(sentence: &str) -> String {
     let mut glued = String::new();
     for word in sentence.split_inclusive(' ') {
         let unit = word.trim_end_matches([' ', ',', ';', ':', '.', ')']);
-        if matches!(unit, "h" | "min" | "s" | "ms" | "late")
+        if matches!(unit, "h" | "min" | "s" | "ms" | "late" | "%")
             && glued.trim_end().ends_with(|c: char| c.is_ascii_digit())
         {
             glued.truncate(glued.trim_end().len());
@@ -326,5 +326,7 @@ mod tests {
             wrapped("it lasted 123456.7 s, then", Some(20)),
             ["it lasted", "  123456.7 s, then"]
         );
+        let share = "3 silent, 7 late (12.5 %), then";
+        assert_eq!(wrapped(share, Some(23)), ["3 silent, 7 late", "  (12.5 %), then"]);
     }
 }

@@ -22,15 +22,15 @@ pub(super) fn stack(report: &Report, clock: &Clock) -> Vec<Line> {
     std::iter::once(Line::new(Tone::Title, title)).chain(sentences).collect()
 }
 
-/// `, submitted from 2026-01-30 13:00:00 CET to 14:00:03 CET`.
+/// `, submitted from 2026-01-30 13:00:00 CET to 14:00:03 CET`, both on that day.
 fn submitted(report: &Report, clock: &Clock) -> String {
-    match report.submitted {
-        None => String::new(),
-        Some((first, last)) if first == last => format!(", submitted at {}", clock.moment(first)),
-        Some((first, last)) => {
-            format!(", submitted from {} to {}", clock.moment(first), clock.moment(last))
-        }
+    let Some((first, last)) = report.submitted else { return String::new() };
+    // The second date is left out only where it is the first one.
+    let to = clock.at(first).moment(last);
+    if to == clock.at(first).moment(first) {
+        return format!(", submitted at {}", clock.moment(first));
     }
+    format!(", submitted from {} to {to}", clock.moment(first))
 }
 
 fn ends(report: &Report) -> String {

@@ -17,7 +17,9 @@ proptest! {
     #[test]
     fn each_request_is_counted_once_by_its_state(sheets in vec(sheets(), 0..12)) {
         let mut report = Report::default();
-        sheets.iter().for_each(|sheet| report.add(&sheet.rows()));
+        for sheet in &sheets {
+            report.add(&sheet.rows());
+        }
         let live: Vec<_> = sheets.iter().map(live).collect();
         prop_assert_eq!(report.rfqs, live.len() as u64);
         for who in 0..NAMES.len() {

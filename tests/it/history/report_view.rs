@@ -77,9 +77,8 @@ fn answer(number: usize, dice: &mut Dice) -> Option<(Answer, i64)> {
         (_, 0) => (failed("engine fault"), 4_000 + dice.below(900)),
         (4, 11) => (failed("HTTP 503"), 6_000),
         (_, 1) => (Answer::Silent("not available".to_owned()), soon),
-        (10, 0..16) => return None,
         (7, 2..9) => (quote(5 + dice.below(90)), DEADLINE + 200 + dice.below(20_000)),
-        (_, 2) => return None,
+        (10, 0..16) | (_, 2) => return None,
         _ => (quote(8 + dice.below(70 + 9 * slow)), soon),
     })
 }
@@ -230,6 +229,27 @@ fn one_rfq_is_told_in_the_singular() {
     let one = shown(&report, &usual(), Some(79));
     report.in_depth = Some(acme());
     assert_snapshot!([one, shown(&report, &usual(), Some(79))].join("\n\n"));
+}
+
+#[test]
+fn each_day_of_the_period_is_named() {
+    let (day, hour) = (24 * 60, 60);
+    for (last, now, said) in [
+        (hour, 2 * hour, "from 12:00:00 UTC to 13:00:00 UTC"),
+        (hour, 2 * day, "from 2026-01-31 12:00:00 UTC to 13:00:00 UTC"),
+        (day, day + hour, "from 2026-01-31 12:00:00 UTC to 2026-02-01 12:00:00 UTC"),
+        (0, day, "at 2026-01-31 12:00:00 UTC"),
+        (0, hour, "at 12:00:00 UTC"),
+    ] {
+        let mut report = Report::default();
+        report.add(&rows(0, vec![acme()], Vec::new()));
+        let mut other = rows(last, vec![acme()], Vec::new());
+        // The times of a batch differ by milliseconds.
+        other.request.submitted_at = Some(at(last * MINUTE + 2));
+        report.add(&other);
+        let lines = lines(&report, &usual(), &Clock::utc(at(now * MINUTE)), None);
+        assert_eq!(lines[0].text, format!("2 RFQs, submitted {said}"));
+    }
 }
 
 #[test]
