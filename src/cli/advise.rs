@@ -65,7 +65,9 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         Format::Jsonl => jsonl(&advice, &coverage).iter().for_each(|line| output.json(line)),
         Format::Csv => {
             output.lines(&csv(&advice));
-            left_out(&coverage, None).iter().for_each(|line| output.note(line));
+            for line in left_out(&coverage, None) {
+                output.note(&line);
+            }
         }
     }
     Ok(exit::DONE)
