@@ -104,12 +104,17 @@ fn about(help: Option<&clap::builder::StyledStr>) -> String {
 async fn values(line: &TypedLine<'_>, of: &Arg) -> Vec<Offer> {
     let possible = of.get_possible_values();
     if !possible.is_empty() {
-        let of_one = |name: &str| match name {
-            "workshop" if of.get_id() == "output" => Some("quotes"),
-            "otlp" => Some("trace"),
-            _ => None,
+        let of_some: fn(&str) -> &[&str] = match of.get_id().as_str() {
+            "output" => |name| match name {
+                "workshop" => &["quotes"],
+                "otlp" => &["trace"],
+                "csv" => &["report", "advise"],
+                _ => &[],
+            },
+            _ => |_| &[],
         };
-        let may = |name: &str| of_one(name).is_none_or(|one| line.command.get_name() == one);
+        let command = line.command.get_name();
+        let may = |name: &str| of_some(name).is_empty() || of_some(name).contains(&command);
         let shown = possible.iter().filter(|value| !value.is_hide_set() && may(value.get_name()));
         return shown.map(|value| Offer::new(value.get_name(), about(value.get_help()))).collect();
     }

@@ -37,7 +37,7 @@ pub(super) fn run(context: &Context, command: &Command) -> Result<u8> {
     match context.output.format {
         Format::Json | Format::Jsonl => context.output.json(&json!({"pages": names})),
         Format::Table | Format::Workshop | Format::Otlp | Format::Csv => {
-            context.output.lines(&names)
+            context.output.lines(&names);
         }
     }
     Ok(exit::DONE)

@@ -60,7 +60,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     }
     match output.format {
         Format::Table | Format::Workshop | Format::Csv => {
-            print(output, &timeline, &gathering, &clock)
+            print(output, &timeline, &gathering, &clock);
         }
         Format::Json | Format::Jsonl => output.json(&document(&timeline, &gathering)),
         Format::Otlp => export(output, &timeline, &gathering, &aws.names),

@@ -112,7 +112,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     match output.format {
         Format::Json | Format::Jsonl => output.json(&document(&plan, &measured)),
         Format::Table | Format::Workshop | Format::Otlp | Format::Csv => {
-            output.lines(&report(&plan, &measured))
+            output.lines(&report(&plan, &measured));
         }
     }
     if measured.lost > 0 {

@@ -338,7 +338,7 @@ fn tell(
     };
     let print = || match output.format {
         Format::Table | Format::Workshop | Format::Otlp | Format::Csv => {
-            output.id(&printable(row.id.as_str()))
+            output.id(&printable(row.id.as_str()));
         }
         Format::Jsonl => {
             output.id_json(&json!({"rfq-id": row.id.as_str(), "line": line, "state": state}));
