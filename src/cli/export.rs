@@ -32,7 +32,7 @@ const CHUNK: usize = 1 << 16;
   rydes export | jq -c .Item       to stdout
   rydes report --file rows.json.gz
 
-Each line is {\"Item\": {...}} in DynamoDB JSON, as in DynamoDB's own exports to S3.")]
+Each line is {\"Item\": {...}} in DynamoDB JSON, as in DynamoDB's exports to S3.")]
 pub(super) struct Command {
     /// File to write, compressed if its name ends in `.gz`; replaced once all rows are written
     /// [default: stdout]
@@ -47,7 +47,6 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let settings = context.settings()?;
     let file = command.file.filter(|file| file.as_os_str() != "-");
     let aws = context.connect(&settings).await?;
-    output.note(&aws.target_line());
     let Some(file) = file else {
         let mut bytes = 0;
         let take = async |items: Vec<Item>| to_stdout(context, &items, &mut bytes).await;

@@ -83,6 +83,8 @@ fn commands_options_and_their_values_are_offered() {
         ("trace -o ", &["table", "json", "jsonl", "otlp"]),
         ("report -o ", &["table", "json", "jsonl", "csv"]),
         ("report --provider ", &[]),
+        ("export ", &[""]),
+        ("report --file ", &[""]),
         ("submit --fr", &["--from"]),
         ("submit --from A --fr", &[]),
         ("submit --from A --ba", &[]),

@@ -51,7 +51,7 @@ const TWICE: &str = "it has a name twice";
 const TOO_DEEP: &str = "it is nested deeper than 32 levels";
 const CUT: &str = "it ends before its JSON does";
 const NO_JSON: &str = "it is not JSON";
-/// What the words of serde begin with that repeat a part of the line.
+/// Our own errors that are a kind of file.
 const INCREMENTAL_MARK: &str = "incremental";
 const MANIFEST_MARK: &str = "manifest";
 
@@ -265,9 +265,9 @@ fn number<E: serde::de::Error>(text: String) -> Result<String, E> {
     };
     let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
     let are_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    let is_number = !(whole.is_empty() && part.is_empty())
-        && !exponent.is_empty()
-        && [whole, part, exponent].into_iter().all(are_digits);
+    let has_digits = !whole.is_empty() || !part.is_empty();
+    let is_number =
+        has_digits && !exponent.is_empty() && [whole, part, exponent].into_iter().all(are_digits);
     if is_number { Ok(text) } else { Err(E::custom(NO_NUMBER)) }
 }
 

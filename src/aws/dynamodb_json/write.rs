@@ -71,7 +71,7 @@ fn write_value(value: &AttributeValue, line: &mut Vec<u8>) {
         AttributeValue::Ns(all) => one("NS", &|line| write_list(all, write_string, line)),
         AttributeValue::Bs(all) => {
             one("BS", &|line| {
-                write_list(all, |bytes, line| write_bytes(bytes.as_ref(), line), line)
+                write_list(all, |bytes, line| write_bytes(bytes.as_ref(), line), line);
             });
         }
         AttributeValue::L(all) => one("L", &|line| write_list(all, write_value, line)),

@@ -109,13 +109,13 @@ fn read_file(file: &RowFile, history: &mut HistoryBuilder, progress: &FileProgre
     } else {
         Box::new(whole)
     };
-    let lines = Lines { lines, file, is_gzip };
+    let lines = Lines { from: lines, file, is_gzip };
     lines.read(history, progress)
 }
 
 /// The lines of one file.
 struct Lines<'a> {
-    lines: Box<dyn BufRead + 'a>,
+    from: Box<dyn BufRead + 'a>,
     file: &'a RowFile,
     is_gzip: bool,
 }
@@ -125,7 +125,7 @@ impl Lines<'_> {
         let (mut line, mut number) = (Vec::new(), 0_u64);
         loop {
             line.clear();
-            let read = self.lines.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line);
+            let read = self.from.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line);
             let length = read.map_err(|error| self.cut_off(number, error))?;
             if length == 0 {
                 return Ok(());

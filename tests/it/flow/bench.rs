@@ -77,3 +77,29 @@ fn a_signal_ends_it_and_what_it_made_is_removed() {
     bench.ends(PATIENCE).exits(130);
     assert_eq!(stack.names(), Names::default());
 }
+
+#[test]
+fn it_leaves_its_stack_to_look_back_on_when_asked() {
+    let stack = Stack::new();
+    let keep = "bench --providers 2 --count 5 --warm-up 1 --deadline 7s --keep-stack";
+    // No word of it is `setup`, so the removal of the stack is up to this test.
+    let ran = stack.typed(keep).within(PATIENCE).run().exits(0);
+    for line in ["is kept\n", " report ", "looks back on its RFQs", " teardown ", "removes it"] {
+        assert!(ran.stderr.contains(line), "{line}: {}", ran.stderr);
+    }
+    let export = stack.rydes("export").run().exits(0).stdout;
+    // Six RFQs with their request row and two answers.
+    assert_eq!(export.lines().count(), 18, "{export}");
+    let request = export.lines().find(|line| line.contains(r#""responder":{"S":"-"}"#));
+    let request = document(request.expect("a request row"));
+    let time = |name: &str| {
+        let text = request["Item"][name]["S"].as_str().expect("a time");
+        rydes::core::Timestamp::parse(text).expect("a time")
+    };
+    assert_eq!(time("deadline").millis_since(time("submitted-at")), 7_000);
+    stack.rydes("teardown --yes").run().exits(0);
+    assert_eq!(stack.names(), Names::default(), "nothing is left");
+    for other in ["--keep-stack", "--deadline 5s"] {
+        stack.rydes(&format!("bench --chaos {other}")).run().exits(2);
+    }
+}

@@ -8,6 +8,7 @@ use std::path::Path;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue as V;
 use flate2::read::GzDecoder;
+use rustix::process::Signal;
 use rydes::aws::dynamodb_json::{read_line, write_line};
 use rydes::core::history::Period;
 use serde_json::json;
@@ -15,6 +16,7 @@ use tempfile::TempDir;
 
 use super::{gatherings, read};
 use crate::schemas::conforms;
+use crate::support::background::Background;
 use crate::support::proxy::{Proxy, ProxyFault, ServiceError};
 use crate::support::resources::{clients, wait};
 use crate::support::stack::Stack;
@@ -210,4 +212,21 @@ fn a_reader_that_has_enough_ends_it_in_order() {
 #[test]
 fn a_stack_that_is_not_there_has_nothing_to_export() {
     says(&Stack::new().rydes("export").run().exits(7), "is not set up");
+}
+
+#[test]
+fn an_interrupted_export_leaves_nothing() {
+    let stack = stack();
+    let folder = TempDir::new().expect("a folder");
+    let proxy = Proxy::start();
+    proxy.pass("Scan", 2);
+    proxy.fail("Scan", 100, ProxyFault::Hold);
+    let file = folder.path().join("rows");
+    let export = stack.rydes(&format!("export {}", file.display()));
+    let export = Background::start(export.env("AWS_ENDPOINT_URL", &proxy.url));
+    proxy.until_held();
+    assert_eq!(names(folder.path()).len(), 1, "it is written beside its place");
+    export.signal(Signal::INT);
+    export.ends(PATIENCE).exits(130);
+    assert_eq!(names(folder.path()), Vec::<String>::new());
 }
