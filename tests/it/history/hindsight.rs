@@ -59,12 +59,12 @@ proptest! {
         prop_assert!(held_up.iter().all(|who| expected.clone().any(|one| one.responder == *who)));
         if live.status == Status::Complete {
             prop_assert!(!held_up.is_empty() || live.expected.is_none());
-        } else if let Some(expected) = live.expected.filter(|_| live.request.expected.as_ref().is_some_and(unique)) {
+        } else if let Some(expected) = live.expected.filter(|_| live.request.expected.as_ref().is_some_and(|all| unique(all))) {
             prop_assert_eq!(held_up.len(), expected - live.answered);
         }
     }
 }
 
-fn unique(names: &Vec<rydes::core::Responder>) -> bool {
+fn unique(names: &[rydes::core::Responder]) -> bool {
     names.iter().all(|name| names.iter().filter(|other| *other == name).count() == 1)
 }

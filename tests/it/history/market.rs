@@ -63,7 +63,9 @@ proptest! {
     #[test]
     fn each_point_is_what_its_deadline_would_have_brought(sheets in vec(sheets().prop_map(slow), 1..9)) {
         let mut market = Market::default();
-        sheets.iter().for_each(|sheet| market.add(&sheet.rows()));
+        for sheet in &sheets {
+            market.add(&sheet.rows());
+        }
         let whole = under(&sheets, None);
         prop_assert_eq!(market.gatherings, sheets.len() as u64);
         for point in market.points() {
@@ -88,7 +90,9 @@ proptest! {
     #[test]
     fn under_their_own_deadlines_they_are_what_they_were(sheets in vec(sheets().prop_map(slow), 1..9)) {
         let mut market = Market::default();
-        sheets.iter().for_each(|sheet| market.add(&sheet.rows()));
+        for sheet in &sheets {
+            market.add(&sheet.rows());
+        }
         let live = |sheet: &Sheet| aggregate(&sheet.rows(), time(200_000_000), None);
         let live: Vec<_> = sheets.iter().map(live).collect();
         assert_is(&market.own(), &live, &under(&sheets, None));
