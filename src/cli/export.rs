@@ -21,7 +21,7 @@ use crate::core::show_duration;
 use crate::core::text::printable;
 use crate::error::{Error, Result, exit};
 use crate::terminal::{Format, Output};
-use crate::view::amount;
+use crate::view::{amount, count_of};
 
 /// Bytes of lines that are passed to stdout at once.
 const CHUNK: usize = 1 << 16;
@@ -89,10 +89,10 @@ async fn to_stdout(context: &Context, items: &[Item], bytes: &mut u64) -> Result
     Ok(ControlFlow::Continue(()))
 }
 
-/// `exported 3,100,000 rows, 1.2 GB, in 2 min`.
+/// `exported 3100000 rows into rows.json, 1.2 GB, in 2 min`.
 fn summary(read: TableRead, bytes: u64, file: Option<&Path>) -> String {
     let into = file.map(|file| format!(" into {}", file.display())).unwrap_or_default();
-    let (rows, bytes) = (amount::rows(read.rows), amount::bytes(bytes));
+    let (rows, bytes) = (count_of(read.rows, "row"), amount::bytes(bytes));
     // To the tenth of a second.
     let took = Duration::from_millis(u64::try_from(read.took.as_millis()).unwrap_or(u64::MAX));
     format!("exported {rows}{into}, {bytes}, in {}", show_duration(took))

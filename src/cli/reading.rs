@@ -67,10 +67,10 @@ pub(super) async fn read_table(
     Ok(TableRead { rows, took: began.elapsed() })
 }
 
-/// `reads about 1.2 GB (3,100,000 rows)`, on AWS with its price in dollars.
+/// `reads about 1.2 GB (3.1 million rows)`, on AWS with its price in dollars.
 fn announcement(size: TableSize, price: Option<f64>) -> String {
     let TableSize { bytes, rows } = size;
-    let amount = format!("reads about {} ({})", amount::bytes(bytes), amount::rows(rows));
+    let amount = format!("reads about {} ({})", amount::bytes(bytes), amount::rough_rows(rows));
     match price {
         None => amount,
         Some(_) if rows == 0 => {
@@ -96,10 +96,10 @@ mod tests {
     fn what_will_be_read_is_said_with_its_price_where_it_has_one() {
         let said = |bytes, rows, price| announcement(TableSize { bytes, rows }, price);
         let large = (1_240_000_000, 3_100_000);
-        assert_eq!(said(large.0, large.1, None), "reads about 1.2 GB (3,100,000 rows)");
+        assert_eq!(said(large.0, large.1, None), "reads about 1.2 GB (3.1 million rows)");
         assert_eq!(said(0, 0, None), "reads about 0 B (0 rows)");
         let priced = said(large.0, large.1, Some(Cost::of_reading(large.0)));
-        assert_eq!(priced, "reads about 1.2 GB (3,100,000 rows), for about $0.02");
+        assert_eq!(priced, "reads about 1.2 GB (3.1 million rows), for about $0.02");
         assert!(said(5_000, 1, Some(0.000_1)).ends_with("(1 row), for less than $0.01"));
         assert!(said(0, 0, Some(0.0)).contains("not measured yet"));
     }

@@ -8,7 +8,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::screen::WriterTerm;
 use super::{Output, Verbosity};
 use crate::core::show_duration;
-use crate::view::amount;
+use crate::view::{amount, count_of};
 
 /// How often a line reports the progress where nothing can be redrawn.
 const TOLD_EVERY: Duration = Duration::from_secs(10);
@@ -117,7 +117,7 @@ impl Progress {
 
     fn text(&self, count: u64, bytes: u64) -> String {
         let verb = self.verb;
-        let rows = || format!("{} {verb}, {}", amount::rows(count), amount::bytes(bytes));
+        let rows = || format!("{} {verb}, {}", count_of(count, "row"), amount::bytes(bytes));
         match (self.whole, self.whole.length()) {
             (Total::Rfqs(whole), _) => format!("{count} of {whole} {verb}"),
             (Total::Bytes(_) | Total::Unknown, _) => format!("{count} {verb}"),

@@ -1,21 +1,14 @@
-//! Large numbers for people.
+//! Large amounts for people.
 
-/// `3,100,000`.
-pub(crate) fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (position, digit) in digits.chars().enumerate() {
-        if position > 0 && (digits.len() - position).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
+use super::count_of;
+
+/// A number of rows that is known roughly: `1 row`, `22220 rows`, `3.1 million rows`.
+pub(crate) fn rough_rows(number: u64) -> String {
+    const MILLION: u64 = 1_000_000;
+    match number {
+        ..MILLION => count_of(number, "row"),
+        _ => format!("{}.{} million rows", number / MILLION, number % MILLION / (MILLION / 10)),
     }
-    text
-}
-
-/// `3,100,000 rows`, `1 row`.
-pub(crate) fn rows(number: u64) -> String {
-    format!("{} row{}", thousands(number), if number == 1 { "" } else { "s" })
 }
 
 /// `812 B`, `4.8 KB`, `120 MB`, `1.2 GB`.
@@ -29,7 +22,7 @@ pub(crate) fn bytes(number: u64) -> String {
         unit += 1;
     }
     let part = if unit > 0 && size < 10 { format!(".{tenths}") } else { String::new() };
-    format!("{}{part} {}", thousands(size), UNITS[unit])
+    format!("{size}{part} {}", UNITS[unit])
 }
 
 #[cfg(test)]
@@ -37,11 +30,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn large_numbers_are_read_at_a_glance() {
-        let shown = [0, 999, 1_000, 3_100_000].map(thousands);
-        assert_eq!(shown, ["0", "999", "1,000", "3,100,000"]);
+    fn large_amounts_are_read_at_a_glance() {
         let shown = [0, 812, 4_870, 120_000_000, 1_240_000_000, 5_000_000_000_000_000].map(bytes);
-        assert_eq!(shown, ["0 B", "812 B", "4.8 KB", "120 MB", "1.2 GB", "5,000 TB"]);
-        assert_eq!([1, 2_000].map(rows), ["1 row", "2,000 rows"]);
+        assert_eq!(shown, ["0 B", "812 B", "4.8 KB", "120 MB", "1.2 GB", "5000 TB"]);
+        let shown = [1, 22_220, 999_999, 3_190_000, 12_000_000].map(rough_rows);
+        let wanted =
+            ["1 row", "22220 rows", "999999 rows", "3.1 million rows", "12.0 million rows"];
+        assert_eq!(shown, wanted);
     }
 }
