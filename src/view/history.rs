@@ -1,6 +1,6 @@
 //! What `report` and `advise` looked back on: sentences for people, and an object for programs.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::count_of;
 use super::table::wrapped;
@@ -59,22 +59,18 @@ pub fn coverage(coverage: &Coverage) -> Value {
     })
 }
 
-/// A part as a share of the whole: `60.2 %`. Only none is `0 %`, and only all is `100 %`.
-pub fn share(part: u64, whole: u64) -> String {
-    match ratio(part, whole) {
-        None => "-".to_owned(),
-        Some(_) if part == 0 => "0 %".to_owned(),
-        Some(_) if part == whole => "100 %".to_owned(),
-        Some(ratio) if ratio < 0.001 => "<0.1 %".to_owned(),
-        Some(ratio) if ratio > 0.999 => ">99.9 %".to_owned(),
-        Some(ratio) => format!("{:.1} %", ratio * 100.0),
+/// The fields of an object.
+pub(super) fn fields(object: Value) -> Map<String, Value> {
+    match object {
+        Value::Object(fields) => fields,
+        _ => Map::new(),
     }
 }
 
-/// A part as a share of the whole, from 0 to 1; `None` without a whole.
-pub(super) fn ratio(part: u64, whole: u64) -> Option<f64> {
-    #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^52")]
-    (whole > 0).then(|| part as f64 / whole as f64)
+/// A line of `--output jsonl`. Its first field, `of`, says what the others are about.
+pub(super) fn line_of(what: &str, fields: Map<String, Value>) -> Value {
+    let first = [("of".to_owned(), json!(what))];
+    Value::Object(first.into_iter().chain(fields).collect())
 }
 
 #[cfg(test)]
@@ -113,20 +109,5 @@ mod tests {
             {"going-on": 0, "expired": 7, "untimed": 0, "without-request": 0}
         );
         assert_eq!(document["left-out"], left_out);
-    }
-
-    #[test]
-    fn a_share_is_never_rounded_to_all_or_none() {
-        for (part, whole, said) in [
-            (0, 10, "0 %"),
-            (10, 10, "100 %"),
-            (602, 1_000, "60.2 %"),
-            (1, 3, "33.3 %"),
-            (1, 1_001, "<0.1 %"),
-            (9_999, 10_000, ">99.9 %"),
-            (0, 0, "-"),
-        ] {
-            assert_eq!(share(part, whole), said);
-        }
     }
 }

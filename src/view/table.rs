@@ -71,12 +71,7 @@ pub(crate) fn lines_without(
     if width.is_none_or(|width| widest <= width.into()) {
         return whole;
     }
-    let (mut columns, mut rows) = (columns.to_vec(), rows.to_vec());
-    columns.remove(spare);
-    for row in &mut rows {
-        row.remove(spare);
-    }
-    lines(&columns, &rows)
+    lines_except(columns, rows, &[columns[spare].title()])
 }
 
 /// The same, without as many of the columns `spare` as make the lines too wide, the first one first. Returns the titles

@@ -1,7 +1,7 @@
 //! The share of best quotes that a deadline keeps, as a curve of characters.
 
-use super::length;
-use crate::core::history::Advice;
+use super::{length, word};
+use crate::core::history::{Advice, Mark};
 use crate::view::tone::{Line, Tone};
 use crate::view::trace::{Scale, ticks};
 
@@ -53,11 +53,12 @@ pub(super) fn lines(advice: &Advice, width: Option<u16>) -> Vec<Line> {
 fn marks(advice: &Advice) -> Vec<(i64, String)> {
     let advised = advice.advised.as_ref().and_then(|point| point.deadline);
     let own = advice.own.deadline;
-    let mark = |at: Option<i64>, what: &str| at.map(|at| (at, format!("{} {what}", length(at))));
+    let mark =
+        |at: Option<i64>, mark: Mark| at.map(|at| (at, format!("{} {}", length(at), word(mark))));
     if advised.is_some() && advised == own {
-        return mark(advised, "advised, today").into_iter().collect();
+        return mark(advised, Mark::Both).into_iter().collect();
     }
-    mark(advised, "advised").into_iter().chain(mark(own, "today")).collect()
+    mark(advised, Mark::Advised).into_iter().chain(mark(own, Mark::Own)).collect()
 }
 
 /// The longest deadline of the curve, in milliseconds: a little beyond the one that keeps nearly all, and today's

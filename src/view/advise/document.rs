@@ -1,15 +1,17 @@
 //! The advice for programs.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::core::history::{Advice, Point};
 use crate::flow::history::Coverage;
-use crate::view::history::{coverage, ratio};
+use crate::view::csv::{lines, number};
+use crate::view::figures::ratio;
+use crate::view::history::{coverage, fields, line_of};
 
 /// The document of `--output json`.
 pub fn document(advice: &Advice, looked_back: &Coverage) -> Value {
     let market = &advice.market;
-    let mut document = json!({
+    let document = json!({
         "rfqs": market.gatherings,
         "with-best": market.with_best,
         "closed": market.closed,
@@ -23,24 +25,16 @@ pub fn document(advice: &Advice, looked_back: &Coverage) -> Value {
         }),
         "deadlines": market.points().iter().map(|point| record(advice, point)).collect::<Vec<_>>(),
     });
-    if let (Value::Object(document), Value::Object(all)) = (&mut document, coverage(looked_back)) {
-        document.extend(all);
-    }
-    document
+    Value::Object([document, coverage(looked_back)].into_iter().flat_map(fields).collect())
 }
 
 /// The lines of `--output jsonl`: the advice, then one per deadline. `of` says which.
 pub fn jsonl(advice: &Advice, looked_back: &Coverage) -> Vec<Value> {
-    let of = |what: &str, value: Value| {
-        let mut named = Map::from_iter([("of".to_owned(), what.into())]);
-        if let Value::Object(fields) = value {
-            named.extend(fields.into_iter().filter(|(name, _)| name != "deadlines"));
-        }
-        Value::Object(named)
-    };
+    let mut advised = fields(document(advice, looked_back));
+    advised.retain(|name, _| name != "deadlines");
     let points = advice.market.points();
-    let deadlines = points.iter().map(|point| of("deadline", record(advice, point)));
-    std::iter::once(of("advice", document(advice, looked_back))).chain(deadlines).collect()
+    let deadlines = points.iter().map(|point| line_of("deadline", fields(record(advice, point))));
+    std::iter::once(line_of("advice", advised)).chain(deadlines).collect()
 }
 
 fn record(advice: &Advice, point: &Point) -> Value {
@@ -61,27 +55,32 @@ fn record(advice: &Advice, point: &Point) -> Value {
     })
 }
 
-/// Comma-separated values: a header, and a line per deadline. There are only numbers, so nothing is quoted.
+const HEADER: [&str; 9] = [
+    "deadline-ms",
+    "kept",
+    "kept-share",
+    "quoted",
+    "complete",
+    "wait-median-ms",
+    "wait-p95-ms",
+    "price",
+    "above-best",
+];
+
+/// The advice as comma-separated values: a header, and a line for each deadline. Unknown values are empty.
 pub fn csv(advice: &Advice) -> Vec<String> {
-    let header =
-        "deadline-ms,kept,kept-share,quoted,complete,wait-median-ms,wait-p95-ms,price,above-best";
-    let line = |point: &Point| {
-        let cells = [
-            cell(point.deadline),
+    let cells = |point: Point| {
+        vec![
+            number(point.deadline),
             point.kept.to_string(),
-            cell(ratio(point.kept, advice.market.with_best)),
+            number(ratio(point.kept, advice.market.with_best)),
             point.quoted.to_string(),
             point.complete.to_string(),
-            cell(point.wait_median),
-            cell(point.wait_p95),
-            cell(point.price),
-            cell(point.premium),
-        ];
-        cells.join(",")
+            number(point.wait_median),
+            number(point.wait_p95),
+            number(point.price),
+            number(point.premium),
+        ]
     };
-    std::iter::once(header.to_owned()).chain(advice.market.points().iter().map(line)).collect()
-}
-
-fn cell(value: Option<impl ToString>) -> String {
-    value.map(|value| value.to_string()).unwrap_or_default()
+    lines(&HEADER, advice.market.points().into_iter().map(cells))
 }

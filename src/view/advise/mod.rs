@@ -10,7 +10,7 @@ pub use self::document::{csv, document, jsonl};
 pub use self::sentences::{headline, unknowns};
 
 use super::tone::Line;
-use crate::core::history::Advice;
+use crate::core::history::{Advice, Mark, Point};
 
 /// The advice in lines of at most this width: the sentence that matters, the table, the curve, and what is not known.
 pub fn lines(advice: &Advice, width: Option<u16>) -> Vec<Line> {
@@ -44,6 +44,21 @@ pub fn length(millis: i64) -> String {
             let thousandths = format!("{}.{:03}", millis / SECOND, millis % SECOND);
             format!("{} s", thousandths.trim_end_matches('0'))
         }
+    }
+}
+
+/// The deadline of a point.
+pub(super) fn deadline(point: &Point) -> String {
+    point.deadline.map_or_else(|| "their own".to_owned(), length)
+}
+
+/// What is special about a deadline; empty if nothing is.
+pub(super) fn word(mark: Mark) -> &'static str {
+    match mark {
+        Mark::Plain => "",
+        Mark::Advised => "advised",
+        Mark::Own => "today",
+        Mark::Both => "advised, today",
     }
 }
 

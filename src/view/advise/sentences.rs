@@ -3,7 +3,7 @@
 use super::length;
 use crate::core::history::Advice;
 use crate::view::count_of;
-use crate::view::history::share;
+use crate::view::figures::share;
 use crate::view::tone::{Line, Tone};
 
 /// The sentence that matters: which deadline keeps how many of the best quotes, beside the one of today.

@@ -1,11 +1,11 @@
 //! A few deadlines side by side.
 
-use super::length;
+use super::{deadline, word};
 use crate::core::Responder;
 use crate::core::history::{Advice, Mark, Point};
-use crate::view::history::share;
+use crate::view::figures::{above, known, share, time};
+use crate::view::legend::below;
 use crate::view::names::Prefix;
-use crate::view::quotes::seconds;
 use crate::view::table::{Column, fitting};
 use crate::view::tone::{Line, Tone, headed_with};
 
@@ -22,6 +22,12 @@ const COLUMNS: [Column<'_>; 9] = [
     Column::Right("ABOVE BEST"),
     Column::Left(""),
     Column::Left("WAITED FOR"),
+];
+/// What the columns mean whose titles do not say it.
+const MEANINGS: [(&str, &str); 3] = [
+    ("KEPT", "best quotes that came in time"),
+    ("ABOVE BEST", "mean price paid, beside that of the best quotes"),
+    ("WAITED FOR", "share of RFQs whose end waits for them"),
 ];
 /// The columns that are left out where the lines would be too wide, the first one first.
 const SPARE: [&str; 6] =
@@ -42,39 +48,28 @@ pub(super) fn lines(advice: &Advice, width: Option<u16>) -> Vec<Line> {
         Mark::Plain | Mark::Own => Tone::Plain,
     });
     let mut all = headed_with(lines, tones);
+    let meanings = MEANINGS.iter().filter(|(title, _)| !left_out.contains(title));
+    let meanings = meanings.map(|(title, meaning)| format!("{title}: {meaning}"));
     let explained = prefix.explained().filter(|_| !left_out.contains(&"WAITED FOR"));
-    all.extend(
-        legend(left_out)
-            .into_iter()
-            .chain(explained)
-            .flat_map(|text| Line::new(Tone::Faint, text).wrapped(width)),
-    );
+    all.extend(below(left_out, &meanings.collect::<Vec<_>>(), explained, width));
     all
 }
 
 fn row(advice: &Advice, point: &Point, mark: Mark, prefix: &Prefix) -> Vec<String> {
     let market = &advice.market;
-    let wait =
-        |wait: Option<u64>| wait.map_or_else(|| "-".to_owned(), |wait| seconds(wait.cast_signed()));
-    let none = || "-".to_owned();
     let part = |(who, count): &(Responder, u64)| {
         format!("{} {}", prefix.leave_out(who), share(*count, market.gatherings))
     };
     let waited_for: Vec<_> = point.held_up_by.iter().take(NAMED).map(part).collect();
     vec![
-        point.deadline.map_or_else(|| "their own".to_owned(), length),
+        deadline(point),
         share(point.kept, market.with_best),
         share(market.gatherings - point.quoted, market.gatherings),
-        wait(point.wait_median),
-        wait(point.wait_p95),
-        point.price.map_or_else(none, mean),
-        point.premium.map_or_else(none, above),
-        match mark {
-            Mark::Plain => String::new(),
-            Mark::Advised => "advised".to_owned(),
-            Mark::Own => "today".to_owned(),
-            Mark::Both => "advised, today".to_owned(),
-        },
+        known(point.wait_median, time),
+        known(point.wait_p95, time),
+        known(point.price, mean),
+        known(point.premium, above),
+        word(mark).to_owned(),
         waited_for.join(", "),
     ]
 }
@@ -86,28 +81,4 @@ fn mean(price: f64) -> String {
         100.0..1e9 => format!("{price:.0}"),
         _ => format!("{price:.1e}"),
     }
-}
-
-/// How far a price lies above another: `+1.2 %`, `0 %`.
-pub(super) fn above(premium: f64) -> String {
-    let percent = premium * 100.0;
-    match percent {
-        -0.05..0.05 => "0 %".to_owned(),
-        -1e6..1e6 => format!("{percent:+.1} %"),
-        _ => format!("{percent:+.1e} %"),
-    }
-}
-
-/// What the columns that are shown mean, and which are not shown.
-fn legend(left_out: &[&str]) -> Vec<String> {
-    let meanings = [
-        ("KEPT", "best quotes that came in time"),
-        ("ABOVE BEST", "mean price paid, beside that of the best quotes"),
-        ("WAITED FOR", "share of RFQs whose end waits for them"),
-    ];
-    let meanings = meanings.into_iter().filter(|(title, _)| !left_out.contains(title));
-    let meanings: Vec<_> = meanings.map(|(title, meaning)| format!("{title}: {meaning}")).collect();
-    let hidden =
-        (!left_out.is_empty()).then(|| format!("not shown on this width: {}", left_out.join(", ")));
-    std::iter::once(meanings.join("; ")).chain(hidden).collect()
 }

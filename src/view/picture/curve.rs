@@ -9,7 +9,8 @@ use super::ink::{
 };
 use crate::core::history::{Advice, Mark, Point};
 use crate::error::Result;
-use crate::view::advise::{headline, length, span, unknowns};
+use crate::view::advise::{deadline, headline, span, unknowns, word};
+use crate::view::figures::ratio;
 use crate::view::table::wrapped;
 use crate::view::trace::{step, tick};
 
@@ -67,7 +68,9 @@ fn draw(root: &Area<'_>, advice: &Advice, top: u32) -> Drawn {
     let last = span(advice);
     let mut points = advice.market.points();
     points.retain(|point| point.deadline.is_some_and(|deadline| deadline <= last));
-    let kept = values(&points, |point| share(point.kept, advice.market.with_best));
+    let kept = values(&points, |point| {
+        ratio(point.kept, advice.market.with_best).map(|kept| kept * 100.0)
+    });
     let is_telling = |point: &Point| point.quoted * TELLING >= advice.market.with_best;
     let above = values(&points, |point| {
         point.premium.filter(|_| is_telling(point)).map(|premium| premium * 100.0)
@@ -148,14 +151,8 @@ fn marks(advice: &Advice) -> Vec<(f64, Mark, String)> {
     let wait = |point: &Point| point.wait_p95.and_then(|wait| i64::try_from(wait).ok()).map(exact);
     let compared = advice.compared();
     let marked = compared.iter().filter_map(|(point, mark)| {
-        let deadline = point.deadline.map_or_else(|| "their own".to_owned(), length);
-        let word = match mark {
-            Mark::Plain => return None,
-            Mark::Advised => "advised",
-            Mark::Own => "today",
-            Mark::Both => "advised, today",
-        };
-        Some((wait(point)?, *mark, format!("{deadline} {word}")))
+        let text = format!("{} {}", deadline(point), word(*mark));
+        (*mark != Mark::Plain).then_some((wait(point)?, *mark, text))
     });
     marked.collect()
 }
@@ -173,9 +170,4 @@ fn values(points: &[Point], value: impl Fn(&Point) -> Option<f64>) -> Vec<Value>
         Some((exact(wait), value(point)?))
     };
     points.iter().filter_map(of).collect()
-}
-
-fn share(part: u64, whole: u64) -> Option<f64> {
-    let (part, whole) = (i64::try_from(part).ok()?, i64::try_from(whole).ok()?);
-    (whole > 0).then(|| exact(part) / exact(whole) * 100.0)
 }

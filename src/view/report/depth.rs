@@ -6,7 +6,7 @@ use super::histogram;
 use crate::core::history::{ProviderRecord, Refusal};
 use crate::core::text::printable;
 use crate::view::count_of;
-use crate::view::history::share;
+use crate::view::figures::share;
 use crate::view::table::{Column, cut, lines as drawn, width_of};
 use crate::view::tone::{Line, Tone, headed};
 

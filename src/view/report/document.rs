@@ -8,7 +8,8 @@ use super::ranked;
 use crate::core::Responder;
 use crate::core::history::{Durations, ProviderRecord, Report};
 use crate::flow::history::Coverage;
-use crate::view::history::{self, ratio};
+use crate::view::figures::ratio;
+use crate::view::history::{coverage as document_of, fields, line_of};
 
 /// The document of `--output json`.
 pub fn document(report: &Report, coverage: &Coverage) -> Value {
@@ -20,13 +21,9 @@ pub fn document(report: &Report, coverage: &Coverage) -> Value {
 
 /// The lines of `--output jsonl`: the stack, then each provider. `of` tells them apart.
 pub fn lines(report: &Report, coverage: &Coverage) -> Vec<Value> {
-    let of = |what: &str, object: Map<String, Value>| {
-        let first = [("of".to_owned(), json!(what))];
-        Value::Object(first.into_iter().chain(object).collect())
-    };
-    let providers = ranked(report).into_iter();
-    let providers = providers.map(|(name, record)| of("provider", provider(name, record, report)));
-    std::iter::once(of("stack", stack(report, coverage))).chain(providers).collect()
+    let of_provider = |(name, record)| line_of("provider", provider(name, record, report));
+    let providers = ranked(report).into_iter().map(of_provider);
+    std::iter::once(line_of("stack", stack(report, coverage))).chain(providers).collect()
 }
 
 fn stack(report: &Report, coverage: &Coverage) -> Map<String, Value> {
@@ -51,7 +48,7 @@ fn stack(report: &Report, coverage: &Coverage) -> Map<String, Value> {
         "unexpected": report.unexpected,
         "asked-of-others": report.asked_of_others,
     });
-    let whole = [history::coverage(coverage), stack];
+    let whole = [document_of(coverage), stack];
     whole.into_iter().flat_map(fields).collect()
 }
 
@@ -101,11 +98,4 @@ fn times(times: &Durations) -> Value {
 pub(super) fn above_best(record: &ProviderRecord) -> Option<f64> {
     // Ratios are known to a ten-thousandth.
     record.prices.median().map(|ratio| ((ratio - 1.0) * 10_000.0).round() / 10_000.0)
-}
-
-fn fields(object: Value) -> Map<String, Value> {
-    match object {
-        Value::Object(fields) => fields,
-        _ => Map::new(),
-    }
 }

@@ -5,8 +5,7 @@ use crate::core::history::{Durations, ProviderRecord, Report};
 use crate::core::text::printable;
 use crate::view::clock::Clock;
 use crate::view::count_of;
-use crate::view::history::share;
-use crate::view::quotes::seconds;
+use crate::view::figures::{distance, share, time};
 use crate::view::tone::{Line, Tone};
 
 /// How many RFQs there are, how they ended, how long that took, and how many answers came in time.
@@ -57,9 +56,9 @@ fn time_to_end(report: &Report) -> Option<String> {
     let of_all = &report.time_to_end;
     let (median, p95) = of_all.median().zip(of_all.p95())?;
     Some(match of_all.count() {
-        1 => format!("it ended after {}", millis(median)),
-        _ if median == p95 => format!("95 % of them ended within {}", millis(p95)),
-        _ => format!("half of them ended within {}, 95 % within {}", millis(median), millis(p95)),
+        1 => format!("it ended after {}", time(median)),
+        _ if median == p95 => format!("95 % of them ended within {}", time(p95)),
+        _ => format!("half of them ended within {}, 95 % within {}", time(median), time(p95)),
     })
 }
 
@@ -125,11 +124,10 @@ fn wins(record: &ProviderRecord) -> Option<String> {
 
 /// How its prices compare to the best ones, on the median.
 fn compared(ratio: f64) -> String {
-    let percent = percent((ratio - 1.0).abs());
-    let how = match percent.as_str() {
-        "0" => String::new(),
-        _ if ratio < 1.0 => format!("{percent} % below "),
-        _ => format!("{percent} % above "),
+    let how = match distance(ratio - 1.0) {
+        None => String::new(),
+        Some(distance) if ratio < 1.0 => format!("{distance} below "),
+        Some(distance) => format!("{distance} above "),
     };
     format!("on the median, its price is {how}that of the best quote")
 }
@@ -138,27 +136,15 @@ fn times(times: &Durations) -> Option<String> {
     let (median, p95) = times.median().zip(times.p95())?;
     let (longest, count) = (times.longest()?, times.count());
     Some(match longest {
-        _ if count == 1 => format!("its answer came after {}", millis(longest)),
-        _ if median == longest => format!("its {count} answers came within {}", millis(longest)),
+        _ if count == 1 => format!("its answer came after {}", time(longest)),
+        _ if median == longest => format!("its {count} answers came within {}", time(longest)),
         _ => {
-            let half = format!("half of its {count} answers came within {}", millis(median));
-            let last = format!("all within {}", millis(longest));
+            let half = format!("half of its {count} answers came within {}", time(median));
+            let last = format!("all within {}", time(longest));
             match p95 {
                 _ if p95 == longest => format!("{half}, {last}"),
-                _ => format!("{half}, 95 % within {}, {last}", millis(p95)),
+                _ => format!("{half}, 95 % within {}, {last}", time(p95)),
             }
         }
     })
-}
-
-/// `812 ms`, `3.1 s`.
-pub(super) fn millis(millis: u64) -> String {
-    seconds(i64::try_from(millis).unwrap_or(i64::MAX))
-}
-
-/// A share in percent without its sign; below 1 % with a decimal.
-pub(super) fn percent(share: f64) -> String {
-    let percent = share * 100.0;
-    let text = if percent < 0.95 { format!("{percent:.1}") } else { format!("{percent:.0}") };
-    text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
 }

@@ -2,14 +2,14 @@
 
 use unicode_width::UnicodeWidthStr as _;
 
-use super::sentences::{millis, percent};
 use crate::core::Responder;
 use crate::core::history::ProviderRecord;
 use crate::core::text::printable;
+use crate::view::figures::{above, known, time};
+use crate::view::legend::below;
 use crate::view::names::Prefix;
 use crate::view::table::{Column, cut, cut_middle, lines as drawn};
 use crate::view::tone::{Line, Tone, headed_with};
-use crate::view::trace::packed;
 
 /// The title of the names.
 const PROVIDER: &str = "PROVIDER";
@@ -71,7 +71,6 @@ impl Figure {
     }
 
     fn cell(self, record: &ProviderRecord) -> String {
-        let time = |time: Option<u64>| time.map_or_else(|| "-".to_owned(), millis);
         let count = match self {
             Asked => record.asked,
             Quoted => record.quoted,
@@ -83,9 +82,9 @@ impl Figure {
             Late => record.late,
             Best => record.best,
             Missed => record.missed,
-            Median => return time(record.times.median()),
-            P95 => return time(record.times.p95()),
-            AboveBest => return above_best(record.prices.median()),
+            Median => return known(record.times.median(), time),
+            P95 => return known(record.times.p95(), time),
+            AboveBest => return known(record.prices.median(), |ratio| above(ratio - 1.0)),
         };
         count.to_string()
     }
@@ -99,18 +98,6 @@ impl Figure {
             AboveBest => Some("ABOVE BEST: its price above the best quote, on the median"),
             Asked | Quoted | Declined | Failed | Silent | Missing | Late | P95 | Best => None,
         }
-    }
-}
-
-/// `+38 %`, `0 %`, `-5 %`.
-fn above_best(ratio: Option<f64>) -> String {
-    let Some(ratio) = ratio else { return "-".to_owned() };
-    let percent = percent((ratio - 1.0).abs());
-    match percent.as_str() {
-        "0" => "0 %".to_owned(),
-        _ if ratio < 1.0 => format!("-{percent} %"),
-        _ if ratio > 100.0 => ">+9900 %".to_owned(),
-        _ => format!("+{percent} %"),
     }
 }
 
@@ -135,20 +122,14 @@ pub(super) fn lines(providers: &[(&Responder, &ProviderRecord)], width: Option<u
     let most_best = providers.iter().map(|(_, record)| record.best).max().unwrap_or(0);
     let mut all = headed_with(table, shown.iter().map(|(_, record)| tone(record, most_best)));
     let more = providers.len() - shown.len();
-    let mut below = Vec::new();
     if more > 0 {
-        below.push(Line::from(format!("... and {more} more; -o csv names them")));
+        let more = Line::from(format!("... and {more} more; -o csv names them"));
+        all.extend(more.wrapped(width));
     }
-    if !hidden.is_empty() {
-        let hidden: Vec<_> = hidden.iter().map(|figure| figure.title()).collect();
-        below.push(Line::from(format!("too narrow for {}", hidden.join(", "))));
-    }
+    let hidden: Vec<_> = hidden.iter().map(|figure| figure.title()).collect();
     let meanings = figures.iter().filter_map(|figure| figure.meaning()).map(str::to_owned);
-    let meanings = packed(&meanings.collect::<Vec<_>>(), "; ", widest);
-    let faint = |text| Line::new(Tone::Faint, text);
-    below.extend(meanings.into_iter().map(faint));
-    below.extend(prefix.explained().filter(|_| is_short).map(faint));
-    all.extend(below.iter().flat_map(|line| line.wrapped(width)));
+    let explained = prefix.explained().filter(|_| is_short);
+    all.extend(below(&hidden, &meanings.collect::<Vec<_>>(), explained, width));
     all
 }
 
