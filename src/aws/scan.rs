@@ -1,6 +1,6 @@
 //! Reads the whole table: in parallel segments, page by page, eventually consistent.
 //!
-//! A consistent read would cost twice as much, and finds nothing more of what is past.
+//! A consistent read would cost twice as much and find no more past RFQs.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use super::watch::is_throttled;
 use crate::consumer::Backoff;
 use crate::error::Result;
 
-/// How long a segment may fail without being throttled.
+/// How long the requests of a segment may fail for other reasons than throttling.
 const PERSISTENCE: Duration = Duration::from_mins(1);
 
 /// The size of a table when DynamoDB last measured it, up to six hours ago.
@@ -49,10 +49,10 @@ pub struct ScanPage {
     pub bytes: u64,
 }
 
-/// Why a segment waits before it goes on.
+/// Why a segment waits before its next request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ScanPause {
-    /// DynamoDB allows no more requests for now.
+    /// DynamoDB throttled the request.
     Throttled,
     /// DynamoDB failed, or did not respond.
     Failing,
@@ -75,8 +75,8 @@ impl Table {
         Ok(TableSize { bytes: count(table.table_size_bytes()), rows: count(table.item_count()) })
     }
 
-    /// All rows, in no order. `segments` requests are in flight at once. A request that is throttled is repeated
-    /// until it succeeds, and another that fails for a minute; `on_pause` hears of each wait.
+    /// All rows, in no order. `segments` requests are in flight at once. A throttled request is repeated until it
+    /// succeeds; one that fails otherwise, for a minute. `on_pause` is called before each wait.
     pub fn pages<'a>(
         &'a self,
         attributes: Attributes,

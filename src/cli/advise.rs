@@ -16,18 +16,19 @@ use crate::view::picture::curve;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   rydes advise                         from all RFQs in the table
-  rydes advise --since 7d --keep 0.99  99 % of the best quotes, from the last 7 days
-  rydes advise --file rows.jsonl.gz    from a file of `rydes export`, or of AWS's export to S3
-  rydes advise --svg deadlines.svg     price and kept quotes against the wait, as a picture
+  rydes advise --since 7d --keep 0.99  99 % of the best quotes; the last 7 days
+  rydes advise --file rows.json.gz     from an export
+  rydes advise --svg deadlines.svg     kept quotes and price, as a picture
 
-How it is found:
-  Each past RFQ is evaluated again under other deadlines. The best quote is the one that wins without
-  any deadline, late quotes included. A deadline keeps it if it still wins under that deadline.")]
+How it works:
+  Each past RFQ is evaluated again under other deadlines. Its best quote is the
+  one that wins without any deadline, late quotes included. A deadline keeps it
+  if it still wins under that deadline.")]
 pub(super) struct Command {
-    /// Share of the best quotes to keep, from 0.01 to 1
+    /// Share of the best quotes that the deadline must keep, from 0.01 to 1
     #[arg(long, value_name = "SHARE", default_value = "0.95", value_parser = share)]
     keep: f64,
-    /// Also draw it into this file, which is replaced
+    /// SVG file to draw the advice into; an existing file is replaced
     #[arg(long, value_name = "FILE")]
     svg: Option<PathBuf>,
     #[command(flatten)]

@@ -23,7 +23,7 @@ use crate::error::{Error, Result, exit};
 use crate::terminal::{Format, Output};
 use crate::view::{amount, count_of};
 
-/// Bytes of lines that are passed to stdout at once.
+/// Bytes of lines that are written at once.
 const CHUNK: usize = 1 << 16;
 
 #[derive(Debug, Args)]
@@ -69,7 +69,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     Ok(exit::DONE)
 }
 
-/// Waits for a slow reader. Breaks off once there is no reader.
+/// Passes rows to stdout, as fast as its reader takes them. Breaks off once the reader is gone.
 async fn to_stdout(context: &Context, items: &[Item], bytes: &mut u64) -> Result<ControlFlow<()>> {
     let mut lines = Vec::with_capacity(2 * CHUNK);
     for (position, item) in items.iter().enumerate() {
@@ -162,7 +162,7 @@ impl ExportFile {
         Ok(())
     }
 
-    /// Gives the file its name. Returns its bytes.
+    /// Writes what is left and gives the file its name. Returns its size in bytes.
     fn complete(self) -> io::Result<u64> {
         let plain = match self.to {
             Compressed::Not(to) => to,

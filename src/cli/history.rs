@@ -1,4 +1,4 @@
-//! Reads the past gatherings for `report` and `advise`.
+//! Reads past RFQs for `report` and `advise`, from the table or from files.
 
 use std::ops::ControlFlow;
 use std::path::PathBuf;
@@ -18,52 +18,51 @@ use crate::flow::history::{Coverage, FileProgress, History, HistoryBuilder, RowF
 use crate::terminal::progress::{Progress, Total};
 use crate::view::clock::Clock;
 
-/// How often the progress of reading files is looked at.
+/// How often the progress bar is updated while files are read.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// Where the rows are, and which of them count.
 #[derive(Debug, Args)]
 pub(super) struct HistoryArgs {
-    /// Read these files in place of the table: of `rydes export`, or DynamoDB JSON of an export to S3;
-    /// gzipped or not; `-` for stdin
+    /// Files to read instead of the table: from `rydes export`, or from DynamoDB's export to S3 in the format
+    /// DynamoDB JSON; plain or gzip; `-` for stdin
     #[arg(long = "file", value_name = "FILE", num_args = 1..)]
     files: Vec<PathBuf>,
-    /// Only RFQs submitted at this time or later: a time ago such as `24h` or `7d`, a date, or RFC 3339
-    #[arg(long, value_name = "TIME", value_parser = moment)]
-    since: Option<Moment>,
-    /// Only RFQs submitted before this time
-    #[arg(long, value_name = "TIME", value_parser = moment)]
-    before: Option<Moment>,
+    /// Only RFQs submitted at this time or later: how long ago (`24h`, `7d`), a date (`2026-01-31`), or RFC 3339
+    #[arg(long, value_name = "TIME", value_parser = typed_time)]
+    since: Option<TypedTime>,
+    /// Only RFQs submitted before this time, in the same forms
+    #[arg(long, value_name = "TIME", value_parser = typed_time)]
+    before: Option<TypedTime>,
     #[command(flatten)]
     reading: ReadingArgs,
 }
 
 /// A time as it is typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Moment {
-    /// So long before the rows were read.
+enum TypedTime {
+    /// This long before the rows were read.
     Ago(Duration),
     /// The beginning of a day, in the reader's zone.
     Day(Date),
     At(Timestamp),
 }
 
-fn moment(text: &str) -> Result<Moment, String> {
+fn typed_time(text: &str) -> Result<TypedTime, String> {
     if let Some(at) = Timestamp::parse(text) {
-        return Ok(Moment::At(at));
+        return Ok(TypedTime::At(at));
     }
     if text.len() == 10
         && let Ok(day) = text.parse::<Date>()
     {
-        return Ok(Moment::Day(day));
+        return Ok(TypedTime::Day(day));
     }
-    parse_age(text).map(Moment::Ago).map_err(|_| {
-        "a time is one ago such as `24h` or `7d`, a date such as `2026-01-31`, or RFC 3339"
-            .to_owned()
+    parse_age(text).map(TypedTime::Ago).map_err(|_| {
+        "a time is how long ago (`24h`, `7d`), a date (`2026-01-31`), or RFC 3339".to_owned()
     })
 }
 
-impl Moment {
+impl TypedTime {
     fn at(self, read_at: Timestamp, clock: &Clock) -> Result<Timestamp> {
         let outside = || Error::invalid("`--since` or `--before` is out of range");
         match self {
@@ -80,11 +79,11 @@ impl Moment {
 impl HistoryArgs {
     /// The period, counted back from the time when the rows were read.
     fn period(&self, read_at: Timestamp, clock: &Clock) -> Result<Period> {
-        let at = |moment: Option<Moment>| moment.map(|it| it.at(read_at, clock)).transpose();
+        let at = |typed: Option<TypedTime>| typed.map(|it| it.at(read_at, clock)).transpose();
         let period = Period { since: at(self.since)?, before: at(self.before)? };
         match (period.since, period.before) {
             (Some(since), Some(before)) if since >= before => {
-                Err(Error::invalid("`--since` is not before `--before`"))
+                Err(Error::invalid("`--since` is not before `--before`, so the period is empty"))
             }
             _ => Ok(period),
         }
@@ -108,7 +107,9 @@ pub(super) async fn look_back<T: Send + 'static>(
     let period = args.period(history.read_at, &context.clock())?;
     let group = move || {
         let mut sum = sum;
-        history.each_gathering(period, &mut |rows| take(&mut sum, rows)).map(|told| (sum, told))
+        history
+            .each_gathering(period, &mut |rows| take(&mut sum, rows))
+            .map(|coverage| (sum, coverage))
     };
     let grouped = async { attended(context, group).await? };
     context.visibly("grouping the rows by RFQ", Box::pin(grouped)).await
@@ -160,8 +161,8 @@ mod tests {
         let zone = TimeZone::posix("CET-1").expect("a zone");
         let clock = Clock::new(Timestamp::now(), zone);
         let at = |text: &str| {
-            let moment = moment(text).expect(text);
-            moment.at(read_at, &clock).map(|at| at.to_string()).map_err(|error| error.to_string())
+            let typed = typed_time(text).expect(text);
+            typed.at(read_at, &clock).map(|at| at.to_string()).map_err(|error| error.to_string())
         };
         for (text, wanted) in [
             ("24h", "2026-01-30T12:00:00.000Z"),
@@ -173,7 +174,7 @@ mod tests {
         }
         assert!(at("7000000d").is_err());
         for bad in ["", "yesterday", "2026-13-01", "2026-01-31T12:00", "-7d", "12:00"] {
-            assert!(moment(bad).is_err(), "{bad}");
+            assert!(typed_time(bad).is_err(), "{bad}");
         }
     }
 }

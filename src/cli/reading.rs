@@ -1,5 +1,5 @@
-//! Reads the whole table for `report`, `advise` and `export`: says first how much that is, asks where it is much, and
-//! shows how far it is.
+//! Reads the whole table for `report`, `advise` and `export`. It announces the amount, asks for a confirmation if that
+//! is large, and shows the progress.
 
 use std::ops::ControlFlow;
 use std::pin::pin;
@@ -15,7 +15,7 @@ use crate::error::Result;
 use crate::terminal::progress::{Progress, Total};
 use crate::view::amount;
 
-/// Segments that are read side by side. With 8, one core decodes as fast as DynamoDB delivers.
+/// Segments that are read in parallel. With 8, one core decodes as fast as DynamoDB delivers.
 const SEGMENTS: u16 = 8;
 
 #[derive(Debug, Args)]
@@ -34,7 +34,7 @@ pub(super) struct TableRead {
     pub(super) took: Duration,
 }
 
-/// Passes the rows to `take`, until there are no more or it breaks off.
+/// Passes the rows to `take`, page by page, until it breaks off.
 pub(super) async fn read_table(
     context: &Context,
     aws: &Aws,
@@ -74,7 +74,7 @@ fn announcement(size: TableSize, price: Option<f64>) -> String {
     match price {
         None => amount,
         Some(_) if rows == 0 => {
-            "reads the whole table, whose size DynamoDB has not measured yet".to_owned()
+            "reads the whole table; DynamoDB has not measured its size yet".to_owned()
         }
         Some(dollars) if dollars < 0.01 => format!("{amount}, for less than $0.01"),
         Some(dollars) => format!("{amount}, for about ${dollars:.2}"),

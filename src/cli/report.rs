@@ -14,12 +14,12 @@ use crate::view::report::{csv, document, jsonl, lines, unasked};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
-  rydes report                     every provider, the one with the most best quotes first
-  rydes report --provider acme     its answer times and its reasons
+  rydes report                     every provider, most best quotes first
+  rydes report --provider acme     answer times and reasons of one provider
   rydes report -o csv > providers.csv
   rydes report -o jsonl | jq 'select(.of == \"provider\" and .missed > 0)'")]
 pub(super) struct Command {
-    /// Provider to report on in depth: its answer times, and its reasons for sending no quote
+    /// One provider in depth: its answer times, and the reasons that it gave instead of a quote
     #[arg(long, value_name = "NAME")]
     provider: Option<String>,
     #[command(flatten)]

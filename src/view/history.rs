@@ -1,4 +1,4 @@
-//! What `report` and `advise` looked back on: sentences for people, and an object for programs.
+//! What `report` and `advise` have read, and what they left out: sentences for people, and an object for programs.
 
 use serde_json::{Map, Value, json};
 
@@ -7,8 +7,8 @@ use super::table::wrapped;
 use crate::core::history::LeftOut;
 use crate::flow::history::Coverage;
 
-/// What was left out of the look back, and which rows were ignored, in lines of at most this width; none where
-/// everything counts.
+/// Which RFQs were left out, and how many rows were ignored, in lines of at most this width. Empty if everything
+/// counts.
 pub fn left_out(coverage: &Coverage, width: Option<u16>) -> Vec<String> {
     let left_out = reasons(&coverage.left_out);
     let left_out = (!left_out.is_empty()).then(|| format!("left out: {}", left_out.join(", ")));
@@ -18,21 +18,21 @@ pub fn left_out(coverage: &Coverage, width: Option<u16>) -> Vec<String> {
     if parts.is_empty() { Vec::new() } else { wrapped(&parts.join("; "), width) }
 }
 
-/// Says why there is no RFQ to look back on.
+/// Says why there is no RFQ to report on.
 pub fn nothing(coverage: &Coverage) -> &'static str {
     match coverage.left_out.total() {
-        _ if coverage.rows == 0 => "nothing to look back on: there are no rows of RFQs",
-        0 => "nothing to look back on: no RFQ was submitted in this period",
-        _ => "nothing to look back on: every RFQ in this period is left out",
+        _ if coverage.rows == 0 => "nothing to report: there are no rows of RFQs",
+        0 => "nothing to report: no RFQ was submitted in this period",
+        _ => "nothing to report: every RFQ in this period is left out",
     }
 }
 
-/// Each reason that left an RFQ out, with their number. The first one says what is counted.
+/// How many RFQs were left out for each reason. The first part names what is counted.
 fn reasons(left_out: &LeftOut) -> Vec<String> {
     let reasons = [
         (left_out.going_on, "still going on"),
         (left_out.expired, "with expired rows"),
-        (left_out.untimed, "without times"),
+        (left_out.untimed, "without a submission time or a deadline"),
         (left_out.without_request, "without a request row"),
     ];
     let counted = reasons.into_iter().filter(|(count, _)| *count > 0).enumerate();
@@ -88,11 +88,16 @@ mod tests {
         let all = LeftOut { going_on: 3, expired: 1, untimed: 2, without_request: 4 };
         assert_eq!(
             left_out(&of(all, 12), None),
-            ["left out: 3 RFQs still going on, 1 with expired rows, 2 without times, \
-              4 without a request row; 12 rows of other programs ignored"]
+            [
+                "left out: 3 RFQs still going on, 1 with expired rows, 2 without a submission time or a deadline, \
+              4 without a request row; 12 rows of other programs ignored"
+            ]
         );
         let one = LeftOut { untimed: 1, ..LeftOut::default() };
-        assert_eq!(left_out(&of(one, 0), None), ["left out: 1 RFQ without times"]);
+        assert_eq!(
+            left_out(&of(one, 0), None),
+            ["left out: 1 RFQ without a submission time or a deadline"]
+        );
         let none = LeftOut::default();
         assert_eq!(left_out(&of(none, 1), None), ["1 row of other programs ignored"]);
         assert!(left_out(&of(none, 0), Some(80)).is_empty());

@@ -11,8 +11,7 @@ pub(super) fn below(
     explained: Option<String>,
     width: Option<u16>,
 ) -> Vec<Line> {
-    let hidden = (!hidden.is_empty())
-        .then(|| format!("the terminal is too narrow for {}", hidden.join(", ")));
+    let hidden = (!hidden.is_empty()).then(|| format!("too narrow for {}", hidden.join(", ")));
     let meanings = packed(meanings, "; ", width.map_or(usize::MAX, usize::from));
     let lines = hidden.into_iter().chain(meanings).chain(explained);
     lines.flat_map(|text| Line::new(Tone::Faint, text).wrapped(width)).collect()

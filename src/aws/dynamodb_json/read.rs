@@ -1,4 +1,4 @@
-//! Reads a line. What is wrong with it is said without repeating any of it.
+//! Reads a line. Errors describe the fault and repeat nothing of the line.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -45,13 +45,13 @@ pub enum Misread {
 
 const NO_ROW: &str = "it is not `{\"Item\": {...}}`";
 const NO_VALUE: &str = "an attribute is not of the form `{\"S\": \"...\"}`";
-const NO_NUMBER: &str = "a number is not a number";
-const NO_BYTES: &str = "binary data is not in base64";
-const TWICE: &str = "it has a name twice";
+const NO_NUMBER: &str = "a number is malformed";
+const NO_BYTES: &str = "binary data is not base64";
+const TWICE: &str = "it has the same name twice";
 const TOO_DEEP: &str = "it is nested deeper than 32 levels";
-const CUT: &str = "it ends before its JSON does";
+const CUT: &str = "it is cut off";
 const NO_JSON: &str = "it is not JSON";
-/// Our own errors that are a kind of file.
+/// Our own errors that mean another kind of file.
 const INCREMENTAL_MARK: &str = "incremental";
 const MANIFEST_MARK: &str = "manifest";
 
@@ -110,7 +110,7 @@ impl<'de> Visitor<'de> for Line {
     }
 }
 
-/// What a line is whose first name is this.
+/// The error for a line that begins with this name.
 fn kind_of_line(name: &str) -> &'static str {
     if INCREMENTAL.contains(&name) {
         INCREMENTAL_MARK
@@ -121,7 +121,7 @@ fn kind_of_line(name: &str) -> &'static str {
     }
 }
 
-/// Attributes by name, within so many others.
+/// Attributes by name, at this depth.
 struct Fields {
     depth: usize,
 }
@@ -153,7 +153,7 @@ impl<'de> Visitor<'de> for Fields {
     }
 }
 
-/// A value within so many others.
+/// A value at this depth.
 #[derive(Clone, Copy)]
 struct Value {
     depth: usize,

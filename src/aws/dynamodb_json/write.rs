@@ -76,7 +76,7 @@ fn write_value(value: &AttributeValue, line: &mut Vec<u8>) {
         }
         AttributeValue::L(all) => one("L", &|line| write_list(all, write_value, line)),
         AttributeValue::M(fields) => one("M", &|line| write_map(sorted(fields), line)),
-        // A type that DynamoDB has only since later versions of the SDK.
+        // A type of a later version of the SDK.
         _ => one("NULL", &|line| line.extend(b"true")),
     }
 }

@@ -75,8 +75,8 @@ pub(super) struct Command {
     /// Deadline of each RFQ, 10 ms to 24 h [default: 24h]
     #[arg(long, value_name = "TIME", value_parser = deadline, conflicts_with = "chaos")]
     deadline: Option<Duration>,
-    /// Leave the stack, to look back on its RFQs. Where providers stay silent, an RFQ counts as going on until
-    /// its deadline: use --deadline
+    /// Keep the stack, for `rydes report` and `rydes advise`. If a provider stays silent, an RFQ goes on until its
+    /// deadline: set --deadline too
     #[arg(long, conflicts_with = "chaos")]
     keep_stack: bool,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! The stack of a measurement: made for it, and removed after it unless it is to be kept.
+//! The stack of a measurement: made for it, and removed after it or kept.
 
 use crate::aws::Aws;
 use crate::cli::{Context, env, waiting};
@@ -14,7 +14,7 @@ const STACK: &str = "rydes-bench";
 pub(super) struct BenchStack {
     pub(super) settings: Settings,
     pub(super) aws: Aws,
-    /// What to add to a command line that is to work on the stack.
+    /// The option that makes a command line work on the stack; may be empty.
     option: String,
     fate: Fate,
 }
@@ -89,7 +89,7 @@ impl BenchStack {
         if self.fate == Fate::Kept {
             output.note(&format!("stack {} is kept", self.settings.stack));
             output.next(&[
-                (self.command("report"), "looks back on its RFQs"),
+                (self.command("report"), "reports on its RFQs"),
                 (self.command("teardown"), "removes it"),
             ]);
             return done;

@@ -18,7 +18,7 @@ pub struct Advice {
     pub advised: Option<Point>,
 }
 
-/// What is special about a deadline.
+/// Which role a deadline has in the advice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {
     /// Nothing.

@@ -26,12 +26,12 @@ impl Durations {
         self.0.len()
     }
 
-    /// The shortest duration that at least this share of all are not longer than; `None` without any.
+    /// The shortest duration that this share of all does not exceed; `None` without any.
     pub fn quantile(&self, share: f64) -> Option<u64> {
         self.quantile_of(share, self.count())
     }
 
-    /// The same share of `total`, of which the ones that are not here count as longer than all that are.
+    /// The same for this share of `total` durations. Those that were not added count as longer than all others.
     pub fn quantile_of(&self, share: f64, total: u64) -> Option<u64> {
         let rank = rank(share, total)?;
         if rank > self.count() {
@@ -41,12 +41,12 @@ impl Durations {
         Some(self.0.lowest_equivalent(self.0.value_at_quantile(share)))
     }
 
-    /// Half of them are not longer.
+    /// Half of them do not exceed it.
     pub fn median(&self) -> Option<u64> {
         self.quantile(0.5)
     }
 
-    /// 95 % of them are not longer.
+    /// 95 % of them do not exceed it.
     pub fn p95(&self) -> Option<u64> {
         self.quantile(0.95)
     }
@@ -69,7 +69,7 @@ fn lowest(histogram: &Histogram<u32>, value: u64) -> u64 {
     histogram.lowest_equivalent(value)
 }
 
-/// The place, from 1, of the value that this share of `total` are not above; `None` if there are none.
+/// The place, from 1, of the value that this share of `total` does not exceed; `None` if `total` is 0.
 fn rank(share: f64, total: u64) -> Option<u64> {
     #[expect(
         clippy::cast_possible_truncation,
@@ -85,9 +85,9 @@ fn rank(share: f64, total: u64) -> Option<u64> {
 pub struct Ratios(Durations);
 
 impl Ratios {
-    /// Parts of one.
+    /// Ratios are stored in parts of this number.
     const SCALE: f64 = 10_000.0;
-    /// The highest ratio that is told from higher ones.
+    /// Higher ratios count as this one.
     const HIGHEST: f64 = 1e9;
 
     /// Adds a price that is `ratio` times the best one.

@@ -14,10 +14,10 @@ use crate::core::{AnswerRow, Responder, Rows, Timestamp};
 const SHORTEST: i64 = 10;
 /// The longest, a day: no command accepts a longer one.
 const LONGEST: i64 = 86_400_000;
-/// Fewer gatherings than this are few.
+/// With fewer RFQs than this, advice is only a hint.
 const FEW: u64 = 30;
-/// The most providers that are told apart.
-const MOST_TOLD_APART: usize = 1_000;
+/// The most providers that are counted one by one.
+const MOST_COUNTED: usize = 1_000;
 
 /// Past gatherings under every deadline of a grid.
 #[derive(Debug, Clone)]
@@ -193,7 +193,7 @@ impl Market {
 
     fn hold_up(&mut self, responder: &Responder, count: impl FnOnce(&mut HeldUp)) {
         if !self.held_up.contains_key(responder) {
-            if self.held_up.len() == MOST_TOLD_APART {
+            if self.held_up.len() == MOST_COUNTED {
                 return;
             }
             let none = HeldUp { own: 0, grid: vec![0; self.grid.len()] };

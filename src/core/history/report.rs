@@ -7,8 +7,8 @@ use super::durations::{Durations, Ratios};
 use crate::core::aggregate::{CompletedBy, Gathering, Provider, Quote, State, Timing, aggregate};
 use crate::core::{Responder, Rows, Timestamp};
 
-/// The most providers, and the most reasons, that are told apart. Hostile rows may name any number.
-const MOST_TOLD_APART: usize = 1_000;
+/// The most providers, and the most reasons, that are counted one by one. Hostile rows may name any number.
+const MOST_COUNTED: usize = 1_000;
 
 /// A report on past gatherings. [`Report::default`] has none.
 #[derive(Debug, Clone, Default)]
@@ -33,7 +33,7 @@ pub struct Report {
     pub unexpected: u64,
     /// Each provider that was expected at least once, in natural order of names.
     pub providers: BTreeMap<Responder, ProviderRecord>,
-    /// Requests to further providers, beyond the thousand that are told apart.
+    /// Requests to further providers, beyond the thousand that are counted one by one.
     pub asked_of_others: u64,
 }
 
@@ -79,7 +79,7 @@ pub struct ProviderRecord {
     pub prices: Ratios,
     /// Reasons of its declines, failures and receipts; only of the provider in depth.
     pub reasons: BTreeMap<(Refusal, String), u64>,
-    /// Refusals with further reasons, beyond the thousand that are told apart.
+    /// Refusals with further reasons, beyond the thousand that are counted one by one.
     pub other_reasons: u64,
 }
 
@@ -147,7 +147,7 @@ impl Report {
     fn add_provider(&mut self, provider: &Provider, gathering: &Gathering) {
         let responder = &provider.responder;
         if !self.providers.contains_key(responder) {
-            let is_full = self.providers.len() >= MOST_TOLD_APART;
+            let is_full = self.providers.len() >= MOST_COUNTED;
             if is_full && self.in_depth.as_ref() != Some(responder) {
                 self.asked_of_others += 1;
                 return;
@@ -219,7 +219,7 @@ impl ProviderRecord {
         let refusal = Refusal::of(provider.state);
         let Some((refusal, reason)) = refusal.zip(provider.reason.as_deref()) else { return };
         let key = (refusal, reason.to_owned());
-        let is_full = self.reasons.len() == MOST_TOLD_APART;
+        let is_full = self.reasons.len() == MOST_COUNTED;
         match self.reasons.get_mut(&key) {
             Some(count) => *count += 1,
             None if is_full => self.other_reasons += 1,

@@ -20,7 +20,7 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// Bytes that are read at once.
 const CHUNK: usize = 1 << 17;
 
-/// How far a thread is that reads files.
+/// The progress of a thread that reads files.
 #[derive(Debug, Default)]
 pub struct FileProgress {
     rows: AtomicU64,
@@ -33,7 +33,7 @@ impl FileProgress {
         self.rows.load(Ordering::Relaxed)
     }
 
-    /// Bytes of the files so far, compressed where the files are.
+    /// Bytes read so far. Those of a gzip file are counted compressed.
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
@@ -87,7 +87,7 @@ fn open(path: &Path) -> io::Result<File> {
 /// Reads the rows of all files.
 ///
 /// # Errors
-/// Invalid for a file that cannot be read in full or holds anything but rows; it names the file and the line.
+/// Invalid for a file that cannot be read in full or holds anything but rows; the error names the file and the line.
 pub fn read_files(files: &[RowFile], progress: &FileProgress) -> Result<History> {
     let mut history = HistoryBuilder::default();
     for file in files {
@@ -152,9 +152,9 @@ impl Lines<'_> {
     fn misread(&self, number: u64, misread: Misread) -> Error {
         let error = self.bad_line(number).because(misread);
         match misread {
-            Misread::Incremental => error.hint("make a full export instead of an incremental one"),
-            Misread::Manifest => error.hint("name the files in the export's folder `data`"),
-            Misread::Ion => error.hint("export in the format DynamoDB JSON"),
+            Misread::Incremental => error.hint("use a full export instead of an incremental one"),
+            Misread::Manifest => error.hint("read the files in the folder `data` of the export"),
+            Misread::Ion => error.hint("export again in the format DynamoDB JSON"),
             Misread::NotJson(_) | Misread::NotARow(_) => error
                 .hint("`rydes export` and DynamoDB's export to S3 write `{\"Item\": {...}}` lines"),
         }
@@ -164,7 +164,7 @@ impl Lines<'_> {
         let name = self.file.name();
         if self.is_gzip && error.kind() == io::ErrorKind::UnexpectedEof {
             return Error::invalid(format!("{name} is cut off after line {number}"))
-                .because("its gzip data has no end");
+                .because("its gzip data is incomplete");
         }
         Error::invalid(format!("cannot read {name} beyond line {number}")).because(error)
     }

@@ -16,19 +16,19 @@ use crate::core::history::{LeftOut, Period, Standing};
 use crate::core::{AnswerRow, RequestRow, RfqId, Rows, Timestamp};
 use crate::error::{Error, Result};
 
-/// Every row that was read, grouped by RFQ, partly in a temporary file.
+/// All rows that were read, in partitions by RFQ. Some may be in a temporary file.
 #[derive(Debug)]
 pub struct History {
     /// When the rows were read from the table; for files, the latest time in any row.
     pub read_at: Timestamp,
     /// Rows of requests and answers.
     pub rows: u64,
-    /// Rows that are neither.
+    /// Rows that are neither: those of other programs.
     pub foreign: u64,
     partitions: Partitions,
 }
 
-/// What was looked back on.
+/// What was read, and what was left out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Coverage {
     /// As [`History::read_at`].
@@ -82,8 +82,8 @@ impl HistoryBuilder {
         History { read_at, rows, foreign, partitions }
     }
 
-    /// All rows, which came from files. What they add up to does not depend on the day: they count as read at the
-    /// latest time in any of them.
+    /// All rows, which came from files. They count as read at the latest time in any of them, so the
+    /// result is the same on any day.
     pub fn of_files(self) -> History {
         // Without any time no RFQ is looked back on.
         let read_at = self.latest.unwrap_or_else(Timestamp::now);
@@ -92,8 +92,8 @@ impl HistoryBuilder {
 }
 
 impl History {
-    /// Passes the rows of each gathering that is over to `take`, in no particular order. Of several rows with the
-    /// same key, the last counts.
+    /// Passes the rows of each gathering that is over to `take`, in no particular order. If several rows have the
+    /// same key, the last one counts.
     ///
     /// Ids without a request row are counted only where the period has no limits: their time is unknown.
     ///
@@ -162,7 +162,7 @@ fn grouped(lines: &[u8]) -> Result<BTreeMap<RfqId, Found>> {
     let mut rfqs = BTreeMap::<RfqId, Found>::new();
     for line in lines.split_inclusive(|byte| *byte == b'\n') {
         let item = read_line(line).map_err(|misread| {
-            Error::other("the temporary file was changed").because(misread.to_string())
+            Error::other("another program changed the temporary file").because(misread.to_string())
         })?;
         let Some((id, row)) = read(&item) else { continue };
         let found = rfqs.entry(id).or_default();

@@ -7,9 +7,9 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 
 use crate::error::{Error, Result};
 
-/// How many there are. One is in memory at a time when they are read.
+/// Number of partitions. They are read one at a time.
 const PARTITIONS: usize = 256;
-/// Bytes of lines in memory before all go to the file.
+/// Bytes of lines in memory. Beyond it, all lines go to the file.
 const BUDGET: usize = 24 << 20;
 
 /// Lines, each in the partition of its key.
@@ -117,7 +117,7 @@ fn no_room(error: io::Error) -> Error {
     let folder = std::env::temp_dir();
     Error::other(format!("cannot write a temporary file in {}", folder.display()))
         .because(error)
-        .hint("set TMPDIR to a folder with more room: it takes about as much as the rows")
+        .hint("set TMPDIR to a folder with more room: the file is about as large as the rows")
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ pub(super) fn lines(advice: &Advice, width: Option<u16>) -> Vec<Line> {
     }));
     let beyond = advice.own.deadline.filter(|own| *own > span);
     all.extend(beyond.map(|own| {
-        Line::new(Tone::Faint, format!("today's {} is beyond this scale", length(own)))
+        Line::new(Tone::Faint, format!("today's {} is beyond the end of this scale", length(own)))
     }));
     all
 }

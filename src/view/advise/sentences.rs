@@ -6,13 +6,13 @@ use crate::view::count_of;
 use crate::view::figures::share;
 use crate::view::tone::{Line, Tone};
 
-/// The sentence that matters: which deadline keeps how many of the best quotes, beside the one of today.
+/// The sentence that matters: which deadline keeps how many of the best quotes, and what today's keeps.
 pub fn headline(advice: &Advice) -> Line {
     let market = &advice.market;
     let rfqs = count_of(market.gatherings, "RFQ");
     match (market.gatherings, market.with_best, &advice.advised) {
-        (0, ..) => Line::from("no RFQ to learn from".to_owned()),
-        (_, 0, _) => Line::from(format!("no quote came for {rfqs}: any deadline is as good")),
+        (0, ..) => Line::from("no advice: there is no past RFQ to evaluate".to_owned()),
+        (_, 0, _) => Line::from(format!("no advice: {rfqs} got no quote, not even a late one")),
         (_, _, None) => Line::from(format!(
             "no deadline up to a day keeps {} of the best quotes of {rfqs}",
             percent(advice.keep)
@@ -24,7 +24,7 @@ pub fn headline(advice: &Advice) -> Line {
     }
 }
 
-/// A deadline beside the gatherings' own.
+/// A deadline compared with today's.
 fn beside(advice: &Advice, deadline: i64, kept: u64) -> String {
     let total = advice.market.with_best;
     let keeps = format!(
@@ -75,10 +75,14 @@ fn difference(more: u64, less: u64, total: u64) -> String {
     }
 }
 
-/// `95 %`, `99.5 %`.
+/// A share as it is typed: `95 %`, `99.5 %`.
 fn percent(share: f64) -> String {
     let percent = format!("{:.3}", share * 100.0);
     format!("{} %", percent.trim_end_matches('0').trim_end_matches('.'))
+}
+
+fn was(count: u64) -> &'static str {
+    if count == 1 { "was" } else { "were" }
 }
 
 /// What the advice cannot know, and why.
@@ -87,20 +91,20 @@ pub fn unknowns(advice: &Advice) -> Vec<String> {
     let mut all = Vec::new();
     if market.is_few() && market.gatherings > 0 {
         let rfqs = count_of(market.gatherings, "RFQ");
-        all.push(format!("only {rfqs}: with fewer than 30, the next ones may be quite different"));
+        all.push(format!("only {rfqs}: fewer than 30 say little about the next ones"));
     }
     if market.unsent > 0 {
-        let times = count_of(market.unsent, "time");
+        let requests = count_of(market.unsent, "request");
         all.push(format!(
-            "not known: {times} a provider took the request after its deadline and sent no answer; \
-             a longer deadline may keep more than is shown"
+            "not known: {requests} reached a provider after the end and got no answer; with a longer \
+             deadline, it might have quoted"
         ));
     }
     if market.closed > 0 {
-        let rfqs = count_of(market.closed, "RFQ");
+        let (rfqs, were) = (count_of(market.closed, "RFQ"), was(market.closed));
         all.push(format!(
-            "not known: what {rfqs} would have got without being closed; they end at the closing \
-             under any deadline"
+            "not known: what later answers would have brought; {rfqs} {were} closed, which no \
+             deadline changes"
         ));
     }
     all

@@ -25,9 +25,9 @@ const COLUMNS: [Column<'_>; 9] = [
 ];
 /// What the columns mean whose titles do not say it.
 const MEANINGS: [(&str, &str); 3] = [
-    ("KEPT", "best quotes that came in time"),
-    ("ABOVE BEST", "mean price paid, beside that of the best quotes"),
-    ("WAITED FOR", "share of RFQs whose end waits for them"),
+    ("KEPT", "RFQs that keep their best quote"),
+    ("ABOVE BEST", "price paid, above that of the best quotes"),
+    ("WAITED FOR", "providers that RFQs wait for, with the share of RFQs"),
 ];
 /// The columns that are left out where the lines would be too wide, the first one first.
 const SPARE: [&str; 6] =

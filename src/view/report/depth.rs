@@ -57,7 +57,7 @@ fn reasons(record: &ProviderRecord, width: Option<u16>) -> Vec<Line> {
     if further > 0 {
         lines.push(Line::from(format!("and {least}{}", count_of(further, "further reason"))));
     }
-    let of_all = format!("SHARE: of its {whole} declines, failures and receipts");
+    let of_all = format!("SHARE: part of its {whole} declines, failures and receipts");
     lines.extend(Line::new(Tone::Faint, of_all).wrapped(width));
     lines
 }

@@ -7,7 +7,7 @@ use crate::view::trace::step;
 
 /// The most bins.
 const MOST_BINS: u64 = 15;
-/// About as many bins hold 95 % of the times.
+/// About this many bins hold 95 % of the times.
 const BINS: usize = 12;
 /// The widest bar.
 const WIDEST_BAR: usize = 60;
@@ -31,7 +31,7 @@ pub(super) fn bins(times: &Durations) -> Vec<Bin> {
     else {
         return Vec::new();
     };
-    // Few long times do not take the scale from the others, and bins are no finer than what is known.
+    // A few long times do not stretch the scale, and bins are no finer than the times are exact.
     let span = (p95 - shortest).max(p95 / 10);
     let width = step(i64::try_from(span).unwrap_or(i64::MAX), BINS).unsigned_abs();
     let start = shortest / width * width;

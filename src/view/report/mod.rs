@@ -21,7 +21,7 @@ use crate::core::text::printable;
 use crate::core::{Responder, all_nearest};
 use crate::flow::history::Coverage;
 
-/// The most names that a hint asks about.
+/// The most similar names that a hint offers.
 const MOST_NEAR: usize = 3;
 /// The most names and ranges of names that a hint lists.
 const MOST_LISTED: usize = 10;
@@ -66,7 +66,7 @@ pub fn unasked(report: &Report) -> Option<(String, String)> {
     if report.providers.contains_key(name) {
         return None;
     }
-    let problem = format!("no RFQ in this report asked `{}`", printable(name.as_str()));
+    let problem = format!("no RFQ in this report asked provider `{}`", printable(name.as_str()));
     let asked: Vec<_> = report.providers.keys().collect();
     let near = all_nearest(name.as_str(), asked.iter().map(|name| name.as_str()));
     let quoted = |name: &&str| format!("`{}`", printable(name));
@@ -74,8 +74,8 @@ pub fn unasked(report: &Report) -> Option<(String, String)> {
     let hint = match (near.pop(), asked.is_empty()) {
         (Some(last), _) if near.is_empty() => format!("write {last}"),
         (Some(last), _) => format!("write {} or {last}", near.join(", ")),
-        (None, true) => "no RFQ in this report has a list of providers".to_owned(),
-        (None, false) => format!("these were asked: {}", listed(&asked)),
+        (None, true) => "no RFQ in this report says which providers it asked".to_owned(),
+        (None, false) => format!("providers that were asked: {}", listed(&asked)),
     };
     Some((problem, hint))
 }

@@ -1,4 +1,4 @@
-//! The table of providers. Where the terminal is narrow, columns give way.
+//! The table of providers. A narrow terminal shows fewer columns.
 
 use unicode_width::UnicodeWidthStr as _;
 
@@ -11,14 +11,14 @@ use crate::view::names::Prefix;
 use crate::view::table::{Column, cut, cut_middle, lines as drawn};
 use crate::view::tone::{Line, Tone, headed_with};
 
-/// The title of the names.
+/// The title of the column of names.
 const PROVIDER: &str = "PROVIDER";
 /// The most rows on a terminal.
 const MOST_ROWS: usize = 50;
-/// A name is cut to no less than this before a column gives way, and then to no less than the second.
+/// A name is cut to this length before a column is left out. After that, it is cut to the second length.
 const SHORT_NAME: usize = 16;
 const SHORTEST_NAME: usize = 8;
-/// Columns between two columns.
+/// Spaces between two columns.
 const GAP: usize = 2;
 
 /// A column of the table.
@@ -30,7 +30,7 @@ enum Figure {
     Failed,
     Silent,
     Missing,
-    /// The four before in one.
+    /// The sum of the four before.
     NoQuote,
     Late,
     Median,
@@ -48,8 +48,8 @@ use Figure::{
 const WHOLE: [Figure; 12] =
     [Asked, Quoted, Declined, Failed, Silent, Missing, Late, Median, P95, Best, Missed, AboveBest];
 const FOLDED: [Figure; 9] = [Asked, Quoted, NoQuote, Late, Median, P95, Best, Missed, AboveBest];
-/// The columns that give way, in this order.
-const GIVING_WAY: [Figure; 7] = [P95, Late, NoQuote, Missed, AboveBest, Median, Asked];
+/// The columns that are left out on a narrow terminal, in this order.
+const SPARE: [Figure; 7] = [P95, Late, NoQuote, Missed, AboveBest, Median, Asked];
 
 impl Figure {
     fn title(self) -> &'static str {
@@ -89,12 +89,12 @@ impl Figure {
         count.to_string()
     }
 
-    /// What its title means, where that is not clear.
+    /// What its title means, unless the title says it.
     fn meaning(self) -> Option<&'static str> {
         match self {
-            Median => Some("MEDIAN: time to its answer, late ones included"),
+            Median => Some("MEDIAN: time to its answers, late ones included"),
             NoQuote => Some("NO QUOTE: declined, failed, silent or missing"),
-            Missed => Some("MISSED: times that its late quote would have been best"),
+            Missed => Some("MISSED: RFQs in which its late quote would have been best"),
             AboveBest => Some("ABOVE BEST: its price above the best quote, on the median"),
             Asked | Quoted | Declined | Failed | Silent | Missing | Late | P95 | Best => None,
         }
@@ -133,7 +133,7 @@ pub(super) fn lines(providers: &[(&Responder, &ProviderRecord)], width: Option<u
     all
 }
 
-/// One with the most best quotes; one that had trouble alone; one that more often comes too late than it quotes or wins.
+/// Best: the most best quotes. Failed: only failed and missing. Late: more late quotes than quotes, or more missed than best.
 fn tone(record: &ProviderRecord, most_best: u64) -> Tone {
     match record {
         _ if record.best > 0 && record.best == most_best => Tone::Best,
@@ -147,12 +147,12 @@ fn tone(record: &ProviderRecord, most_best: u64) -> Tone {
 struct Layout {
     names: Vec<String>,
     figures: Vec<Figure>,
-    /// The columns that gave way.
+    /// The columns that are left out.
     hidden: Vec<Figure>,
 }
 
 impl Layout {
-    /// Names lose their common beginning first; then columns are folded into one; then others give way.
+    /// First, names lose their common beginning. Then four columns become one. Then others are left out.
     fn of(
         providers: &[(&Responder, &ProviderRecord)],
         prefix: &Prefix,
@@ -178,7 +178,7 @@ impl Layout {
             figures = FOLDED.to_vec();
         }
         let mut hidden = Vec::new();
-        for figure in GIVING_WAY {
+        for figure in SPARE {
             if needed.min(SHORT_NAME) <= room(&figures) {
                 break;
             }

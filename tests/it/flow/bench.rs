@@ -84,7 +84,7 @@ fn it_leaves_its_stack_to_look_back_on_when_asked() {
     let keep = "bench --providers 2 --count 5 --warm-up 1 --deadline 7s --keep-stack";
     // No word of it is `setup`, so the removal of the stack is up to this test.
     let ran = stack.typed(keep).within(PATIENCE).run().exits(0);
-    for line in ["is kept\n", " report ", "looks back on its RFQs", " teardown ", "removes it"] {
+    for line in ["is kept\n", " report ", "reports on its RFQs", " teardown ", "removes it"] {
         assert!(ran.stderr.contains(line), "{line}: {}", ran.stderr);
     }
     let export = stack.rydes("export").run().exits(0).stdout;

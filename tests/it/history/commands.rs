@@ -49,7 +49,7 @@ fn advice_is_for_people_and_programs() {
     let stack = Stack::new();
     stack.rydes("setup --providers 1").run().exits(0);
     let empty = stack.rydes("advise").run().exits(0);
-    assert_eq!(empty.stdout, "no RFQ to learn from\n");
+    assert_eq!(empty.stdout, "no advice: there is no past RFQ to evaluate\n");
     document(&stack, "advise", "advise");
     let workers = stack.background("providers run --poll-wait 1s --behavior steady");
     stack.rydes("submit A B --deadline 10m --wait").run().exits(0);

@@ -342,13 +342,13 @@ fn a_provider_that_no_rfq_asked_is_unknown() {
     assert_eq!(
         problem("stranger").as_deref(),
         Some(
-            "no RFQ in this report asked `stranger`: these were asked: UnicornManagementResource1..10"
+            "no RFQ in this report asked provider `stranger`: providers that were asked: UnicornManagementResource1..10"
         )
     );
     assert_eq!(
         problem("unicornmanagementresource4").as_deref(),
         Some(
-            "no RFQ in this report asked `unicornmanagementresource4`: \
+            "no RFQ in this report asked provider `unicornmanagementresource4`: \
              write `UnicornManagementResource4`"
         )
     );

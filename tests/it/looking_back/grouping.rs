@@ -208,7 +208,7 @@ fn a_bad_file_is_named_with_its_line() {
     let long = format!("{{\"Item\":{{\"a\":{{\"S\":\"{}", "x".repeat(17 << 20));
     for (name, bytes, wanted) in [
         ("bad", with("{}\n"), &["bad, line 12, is not a row: it is not `{\"Item\": {...}}`"][..]),
-        ("cut", with("{\"Item\":{\"id\":"), &["cut, line 12, is not a row: it ends before"]),
+        ("cut", with("{\"Item\":{\"id\":"), &["cut, line 12, is not a row: it is cut off"]),
         ("text", b"id,responder\n".to_vec(), &["text, line 1, is not a row: it is not JSON"]),
         ("long", with(&long), &["long, line 12, is not a row: it is longer than 16777216 bytes"]),
         ("short.gz", whole[..whole.len() - 12].to_vec(), &["short.gz is cut off after line "]),
@@ -216,17 +216,17 @@ fn a_bad_file_is_named_with_its_line() {
         (
             "ion",
             b"\xe0\x01\x00\xea\xee\x95".to_vec(),
-            &["Amazon Ion", "hint: export in the format DynamoDB JSON"],
+            &["Amazon Ion", "hint: export again in the format DynamoDB JSON"],
         ),
         (
             "changes",
             b"{\"Metadata\":{},\"Keys\":{},\"NewImage\":{}}".to_vec(),
-            &["incremental", "hint: make a full"],
+            &["incremental", "hint: use a full"],
         ),
         (
             "list",
             b"{\"itemCount\":1,\"dataFileS3Key\":\"x\"}".to_vec(),
-            &["manifest", "hint: name the files"],
+            &["manifest", "hint: read the files"],
         ),
     ] {
         let problem = read(&[&files.write(name, bytes)]).expect_err(name);
