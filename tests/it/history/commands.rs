@@ -58,7 +58,7 @@ fn advice_is_for_people_and_programs() {
     let file = svg.path().join("advice.svg");
     let shown = stack.rydes(&format!("advise --svg {}", file.display())).run().exits(0);
     assert!(shown.stdout.contains(" keeps 100 % of the best quotes, as many as today's 10 min"));
-    assert!(shown.stdout.contains("only 1 RFQ: with fewer than 30"), "{}", shown.stdout);
+    assert!(shown.stdout.contains("only 1 RFQ: fewer than 30"), "{}", shown.stdout);
     let picture = std::fs::read_to_string(&file).expect("it was drawn");
     assert!(picture.starts_with("<svg ") && picture.contains("advised"), "{picture}");
     let csv = stack.rydes("advise -o csv").run().exits(0).stdout;
