@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::history::{HistoryArgs, look_back};
+use super::history::{HistoryArgs, look_back, print_csv};
 use super::{Context, attended};
 use crate::core::history::{Advice, Market};
 use crate::error::{Error, Result, exit};
@@ -64,12 +64,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         }
         Format::Json => output.json(&document(&advice, &coverage)),
         Format::Jsonl => jsonl(&advice, &coverage).iter().for_each(|line| output.json(line)),
-        Format::Csv => {
-            output.lines(&csv(&advice));
-            for line in left_out(&coverage, None) {
-                output.note(&line);
-            }
-        }
+        Format::Csv => print_csv(context, &csv(&advice), &coverage),
     }
     Ok(exit::DONE)
 }

@@ -17,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::flow::history::{Coverage, FileProgress, History, HistoryBuilder, RowFile, read_files};
 use crate::terminal::progress::{Progress, Total};
 use crate::view::clock::Clock;
+use crate::view::history::left_out;
 
 /// How often the progress bar is updated while files are read.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -113,6 +114,16 @@ pub(super) async fn look_back<T: Send + 'static>(
     };
     let grouped = async { attended(context, group).await? };
     context.visibly("grouping the rows by RFQ", Box::pin(grouped)).await
+}
+
+/// Prints comma-separated values, which are never wrapped. What was left out goes to stderr.
+pub(super) fn print_csv(context: &Context, lines: &[String], coverage: &Coverage) {
+    for line in lines {
+        context.output.data(line);
+    }
+    for line in left_out(coverage, None) {
+        context.output.note(&line);
+    }
 }
 
 async fn from_table(context: &Context, args: &HistoryArgs) -> Result<History> {

@@ -3,13 +3,12 @@
 use clap::Args;
 
 use super::Context;
-use super::history::{HistoryArgs, look_back};
+use super::history::{HistoryArgs, look_back, print_csv};
 use crate::core::Responder;
 use crate::core::history::Report;
 use crate::error::{Error, Result, exit};
 use crate::flow::history::Coverage;
 use crate::terminal::Format;
-use crate::view::history::left_out;
 use crate::view::report::{csv, document, jsonl, lines, unasked};
 
 #[derive(Debug, Args)]
@@ -45,13 +44,6 @@ fn print(context: &Context, report: &Report, coverage: &Coverage) {
         }
         Format::Json => output.json(&document(report, coverage)),
         Format::Jsonl => jsonl(report, coverage).iter().for_each(|line| output.json(line)),
-        Format::Csv => {
-            for line in csv(report) {
-                output.data(&line);
-            }
-            for line in left_out(coverage, None) {
-                output.note(&line);
-            }
-        }
+        Format::Csv => print_csv(context, &csv(report), coverage),
     }
 }
