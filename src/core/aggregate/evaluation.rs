@@ -227,14 +227,14 @@ impl<'a> Evaluation<'a> {
     }
 
     /// The times at which answers came. Between two of them every deadline gives the same answers in time.
-    pub(super) fn moments(&self) -> impl Iterator<Item = Timestamp> {
+    pub(super) fn answer_times(&self) -> impl Iterator<Item = Timestamp> {
         let failures = self.answers.iter().filter_map(|row| row.failed_at);
         self.answers.iter().filter_map(AnswerRow::time).chain(failures)
     }
 
     /// The expected providers whose answer met a condition at this time; if none was met, those without an answer in
     /// time.
-    pub(super) fn held_up_by(&self, end: End) -> impl Iterator<Item = &'a Responder> {
+    pub(super) fn waited_for(&self, end: End) -> impl Iterator<Item = &'a Responder> {
         let expected = self.request.expected.iter().flatten().chain(self.proven());
         expected.filter(move |responder| {
             let row = self.rows.get(responder).copied();

@@ -61,14 +61,14 @@ impl<'a> Hindsight<'a> {
 
     /// The expected providers that a customer waits for until the end: those whose answer meets the condition; if none
     /// is met, those without an answer in time.
-    pub fn held_up_by(&self) -> impl Iterator<Item = &'a Responder> {
-        self.evaluation.held_up_by(self.end().0)
+    pub fn waited_for(&self) -> impl Iterator<Item = &'a Responder> {
+        self.evaluation.waited_for(self.end().0)
     }
 
     /// The times of all answers, in no particular order. Deadlines with none of them in between give the same best
     /// quote.
-    pub fn moments(&self) -> impl Iterator<Item = Timestamp> {
-        self.evaluation.moments()
+    pub fn answer_times(&self) -> impl Iterator<Item = Timestamp> {
+        self.evaluation.answer_times()
     }
 
     fn end(&self) -> (End, Option<CompletedBy>) {

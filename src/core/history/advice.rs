@@ -12,8 +12,8 @@ pub struct Advice {
     pub market: Market,
     /// The share of best quotes to keep, from 0 to 1.
     pub keep: f64,
-    /// The gatherings under their own deadlines.
-    pub own: Point,
+    /// The gatherings under the deadlines that they had.
+    pub today: Point,
     /// The shortest deadline that keeps enough; `None` if none does.
     pub advised: Option<Point>,
 }
@@ -25,8 +25,8 @@ pub enum Mark {
     Plain,
     /// It is the shortest that keeps enough.
     Advised,
-    /// It is the gatherings' own.
-    Own,
+    /// It is the one that the gatherings had.
+    Today,
     /// Both.
     Both,
 }
@@ -34,33 +34,33 @@ pub enum Mark {
 impl Advice {
     /// The advice for keeping this share of the best quotes.
     pub fn of(market: Market, keep: f64) -> Self {
-        let (own, advised) = (market.own(), market.advised(keep));
-        Self { market, keep, own, advised }
+        let (today, advised) = (market.today(), market.advised(keep));
+        Self { market, keep, today, advised }
     }
 
-    /// Whether the gatherings' own deadlines keep enough.
-    pub fn is_own_enough(&self) -> bool {
-        self.market.is_enough(self.own.kept, self.keep)
+    /// Whether today's deadlines keep enough.
+    pub fn is_today_enough(&self) -> bool {
+        self.market.is_enough(self.today.kept, self.keep)
     }
 
-    /// A few deadlines to compare, the shortest first: those that keep certain shares, the advised one, and the
-    /// gatherings' own.
+    /// A few deadlines to compare, the shortest first: those that keep certain shares, the advised one, and
+    /// today's.
     pub fn compared(&self) -> Vec<(Point, Mark)> {
         let shares = COMPARED.iter().filter_map(|share| self.market.advised(*share));
         let mut points: Vec<_> = shares.chain(self.advised.clone()).collect();
-        if self.market.gatherings > 0 {
-            points.push(self.own.clone());
+        if self.market.rfqs > 0 {
+            points.push(self.today.clone());
         }
-        // Own deadlines that differ come last.
+        // Today's deadlines come last if they differ.
         points.sort_by_key(|point| point.deadline.unwrap_or(i64::MAX));
         points.dedup_by_key(|point| point.deadline);
         let mark = |point: &Point| {
             let is_advised =
                 self.advised.as_ref().is_some_and(|one| one.deadline == point.deadline);
-            match (is_advised, self.own.deadline == point.deadline) {
+            match (is_advised, self.today.deadline == point.deadline) {
                 (false, false) => Mark::Plain,
                 (true, false) => Mark::Advised,
-                (false, true) => Mark::Own,
+                (false, true) => Mark::Today,
                 (true, true) => Mark::Both,
             }
         };

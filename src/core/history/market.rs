@@ -23,31 +23,31 @@ const MOST_COUNTED: usize = 1_000;
 #[derive(Debug, Clone)]
 pub struct Market {
     /// The gatherings.
-    pub gatherings: u64,
+    pub rfqs: u64,
     /// Gatherings with a best quote.
     pub with_best: u64,
     /// Gatherings that were closed. Their closing stays where it was.
     pub closed: u64,
-    /// Receipts that came after the deadline: the provider sent no answer because it had passed.
+    /// Receipts that came after the end: the provider sent no answer because the end had passed.
     pub unsent: u64,
-    /// The shortest and the longest of the gatherings' own deadlines, in milliseconds.
-    pub own_deadlines: Option<(i64, i64)>,
-    own: Sum,
-    own_waits: Durations,
+    /// The shortest and the longest of the deadlines that the gatherings had, in milliseconds.
+    pub todays_deadlines: Option<(i64, i64)>,
+    today: Sum,
+    todays_waits: Durations,
     /// Milliseconds from submission to the end, of the gatherings that end without a deadline.
     ends: Durations,
     grid: Vec<i64>,
     sums: Vec<Sum>,
     /// Deadlines of the grid that have more answers in time than the one before.
     occurred: Vec<bool>,
-    held_up: BTreeMap<Responder, HeldUp>,
+    waited_for: BTreeMap<Responder, WaitedFor>,
 }
 
-/// How many gatherings one provider held up to their end.
+/// How many gatherings waited for one provider until their end.
 #[derive(Debug, Clone)]
-struct HeldUp {
-    /// Under their own deadlines.
-    own: u64,
+struct WaitedFor {
+    /// Under the deadlines that they had.
+    today: u64,
     /// Under each deadline of the grid.
     grid: Vec<u64>,
 }
@@ -75,7 +75,7 @@ impl Sum {
 /// What one deadline brings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Point {
-    /// In milliseconds after submission; `None`: each gathering under its own, and these differ.
+    /// In milliseconds after submission; `None`: each gathering under the one that it had, and these differ.
     pub deadline: Option<i64>,
     /// Gatherings that keep their best quote.
     pub kept: u64,
@@ -90,27 +90,27 @@ pub struct Point {
     /// The mean price of the best quotes in time.
     pub price: Option<f64>,
     /// The sum of these prices above the sum of the best prices of the same gatherings, as a share of the latter.
-    pub premium: Option<f64>,
+    pub above_best: Option<f64>,
     /// The providers that were waited for until the end, each with its number of gatherings, the most frequent first.
-    pub held_up_by: Vec<(Responder, u64)>,
+    pub waited_for: Vec<(Responder, u64)>,
 }
 
 impl Default for Market {
     fn default() -> Self {
         let grid = grid();
         Self {
-            gatherings: 0,
+            rfqs: 0,
             with_best: 0,
             closed: 0,
             unsent: 0,
-            own_deadlines: None,
-            own: Sum::default(),
-            own_waits: Durations::default(),
+            todays_deadlines: None,
+            today: Sum::default(),
+            todays_waits: Durations::default(),
             ends: Durations::default(),
             sums: vec![Sum::default(); grid.len()],
             occurred: vec![false; grid.len()],
             grid,
-            held_up: BTreeMap::new(),
+            waited_for: BTreeMap::new(),
         }
     }
 }
@@ -127,32 +127,32 @@ impl Market {
     pub fn add(&mut self, rows: &Rows) {
         let Some(submitted) = rows.request.submitted_at else { return };
         let mut hindsight = Hindsight::of(rows);
-        self.gatherings += 1;
+        self.rfqs += 1;
         self.closed += u64::from(rows.request.closed_at.is_some());
         self.unsent += unsent(rows);
         let own = hindsight.verdict();
-        for responder in hindsight.held_up_by() {
-            self.hold_up(responder, |counts| counts.own += 1);
+        for responder in hindsight.waited_for() {
+            self.count_waited_for(responder, |counts| counts.today += 1);
         }
         hindsight.set_deadline(None);
         let whole = hindsight.verdict();
         self.with_best += u64::from(whole.best.is_some());
-        self.add_own(rows, submitted, &own, &whole);
+        self.add_today(rows, submitted, &own, &whole);
         if let Some(end) = whole.ended_at {
             self.ends.add(end.millis_since(submitted));
         }
         self.add_to_grid(&mut hindsight, submitted, &whole);
     }
 
-    fn add_own(&mut self, rows: &Rows, submitted: Timestamp, own: &Verdict, whole: &Verdict) {
+    fn add_today(&mut self, rows: &Rows, submitted: Timestamp, own: &Verdict, whole: &Verdict) {
         if let Some(deadline) = rows.request.deadline {
             let own = deadline.millis_since(submitted);
-            let (shortest, longest) = self.own_deadlines.unwrap_or((own, own));
-            self.own_deadlines = Some((shortest.min(own), longest.max(own)));
+            let (shortest, longest) = self.todays_deadlines.unwrap_or((own, own));
+            self.todays_deadlines = Some((shortest.min(own), longest.max(own)));
         }
-        self.own.add(&sum(own, whole));
+        self.today.add(&sum(own, whole));
         if let Some(end) = own.ended_at {
-            self.own_waits.add(end.millis_since(submitted));
+            self.todays_waits.add(end.millis_since(submitted));
         }
     }
 
@@ -167,7 +167,7 @@ impl Market {
             let after = at.millis_since(submitted);
             self.grid.partition_point(|deadline| *deadline < after)
         };
-        let mut starts: Vec<usize> = hindsight.moments().map(place).collect();
+        let mut starts: Vec<usize> = hindsight.answer_times().map(place).collect();
         starts.sort_unstable();
         starts.dedup();
         starts.retain(|start| *start < self.grid.len());
@@ -183,30 +183,30 @@ impl Market {
             hindsight.set_deadline(Some(submitted.plus(millis)));
             let sum = sum(&hindsight.verdict(), whole);
             self.sums[start..end].iter_mut().for_each(|all| all.add(&sum));
-            for responder in hindsight.held_up_by() {
-                self.hold_up(responder, |counts| {
+            for responder in hindsight.waited_for() {
+                self.count_waited_for(responder, |counts| {
                     counts.grid[start..end].iter_mut().for_each(|count| *count += 1);
                 });
             }
         }
     }
 
-    fn hold_up(&mut self, responder: &Responder, count: impl FnOnce(&mut HeldUp)) {
-        if !self.held_up.contains_key(responder) {
-            if self.held_up.len() == MOST_COUNTED {
+    fn count_waited_for(&mut self, responder: &Responder, count: impl FnOnce(&mut WaitedFor)) {
+        if !self.waited_for.contains_key(responder) {
+            if self.waited_for.len() == MOST_COUNTED {
                 return;
             }
-            let none = HeldUp { own: 0, grid: vec![0; self.grid.len()] };
-            self.held_up.insert(responder.clone(), none);
+            let none = WaitedFor { today: 0, grid: vec![0; self.grid.len()] };
+            self.waited_for.insert(responder.clone(), none);
         }
-        if let Some(counts) = self.held_up.get_mut(responder) {
+        if let Some(counts) = self.waited_for.get_mut(responder) {
             count(counts);
         }
     }
 
     /// Whether there are too few gatherings for advice to be more than a hint.
     pub fn is_few(&self) -> bool {
-        self.gatherings < FEW
+        self.rfqs < FEW
     }
 
     /// The deadlines at which something changes, the shortest first.
@@ -214,12 +214,12 @@ impl Market {
         (0..self.grid.len()).filter(|at| self.occurred[*at]).map(|at| self.point(at)).collect()
     }
 
-    /// The gatherings under their own deadlines.
-    pub fn own(&self) -> Point {
-        let waits = (self.own_waits.median(), self.own_waits.p95());
-        let deadline = self.own_deadlines.filter(|(shortest, longest)| shortest == longest);
-        let held_up_by = self.held_up_by(|counts| counts.own);
-        shaped(deadline.map(|(only, _)| only), &self.own, waits, held_up_by)
+    /// The gatherings under the deadlines that they had.
+    pub fn today(&self) -> Point {
+        let waits = (self.todays_waits.median(), self.todays_waits.p95());
+        let deadline = self.todays_deadlines.filter(|(shortest, longest)| shortest == longest);
+        let waited_for = self.waited_for(|counts| counts.today);
+        shaped(deadline.map(|(only, _)| only), &self.today, waits, waited_for)
     }
 
     /// The shortest deadline that keeps this share of the best quotes; `None` without any.
@@ -244,16 +244,16 @@ impl Market {
     fn point(&self, at: usize) -> Point {
         let deadline = self.grid[at];
         let wait = |share| {
-            let ended = self.ends.quantile_of(share, self.gatherings);
+            let ended = self.ends.quantile_of(share, self.rfqs);
             let most = deadline.unsigned_abs();
-            (self.gatherings > 0).then(|| ended.map_or(most, |ended| ended.min(most)))
+            (self.rfqs > 0).then(|| ended.map_or(most, |ended| ended.min(most)))
         };
-        let held_up_by = self.held_up_by(|counts| counts.grid[at]);
-        shaped(Some(deadline), &self.sums[at], (wait(0.5), wait(0.95)), held_up_by)
+        let waited_for = self.waited_for(|counts| counts.grid[at]);
+        shaped(Some(deadline), &self.sums[at], (wait(0.5), wait(0.95)), waited_for)
     }
 
-    fn held_up_by(&self, of: impl Fn(&HeldUp) -> u64) -> Vec<(Responder, u64)> {
-        let counts = self.held_up.iter().map(|(who, counts)| (who, of(counts)));
+    fn waited_for(&self, of: impl Fn(&WaitedFor) -> u64) -> Vec<(Responder, u64)> {
+        let counts = self.waited_for.iter().map(|(who, counts)| (who, of(counts)));
         let mut all: Vec<_> = counts.filter(|(_, count)| *count > 0).collect();
         all.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         all.into_iter().map(|(who, count)| (who.clone(), count)).collect()
@@ -264,7 +264,7 @@ fn shaped(
     deadline: Option<i64>,
     sum: &Sum,
     (wait_median, wait_p95): (Option<u64>, Option<u64>),
-    held_up_by: Vec<(Responder, u64)>,
+    waited_for: Vec<(Responder, u64)>,
 ) -> Point {
     Point {
         deadline,
@@ -274,8 +274,8 @@ fn shaped(
         wait_median,
         wait_p95,
         price: (sum.quoted > 0).then(|| sum.paid / real(sum.quoted)),
-        premium: (sum.best > 0.0).then(|| sum.paid / sum.best - 1.0),
-        held_up_by,
+        above_best: (sum.best > 0.0).then(|| sum.paid / sum.best - 1.0),
+        waited_for,
     }
 }
 

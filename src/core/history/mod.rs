@@ -3,12 +3,12 @@
 
 mod advice;
 mod durations;
+mod eligibility;
 mod market;
 mod report;
-mod standing;
 
 pub use self::advice::{Advice, Mark};
 pub use self::durations::{Durations, Ratios};
+pub use self::eligibility::{Eligibility, LeftOut, Period};
 pub use self::market::{Market, Point};
 pub use self::report::{Ends, ProviderRecord, Refusal, Report};
-pub use self::standing::{LeftOut, Period, Standing};

@@ -12,7 +12,7 @@ pub use self::files::{FileProgress, RowFile, read_files};
 use self::partitions::Partitions;
 use crate::aws::dynamodb_json::{read_line, write_some};
 use crate::aws::{Item, LOOKED_BACK_ON, REQUEST_KEY, read_answer, read_expiry, read_request};
-use crate::core::history::{LeftOut, Period, Standing};
+use crate::core::history::{Eligibility, LeftOut, Period};
 use crate::core::{AnswerRow, RequestRow, RfqId, Rows, Timestamp};
 use crate::error::{Error, Result};
 
@@ -112,9 +112,9 @@ impl History {
                     continue;
                 }
                 let rows = Rows { request, answers: found.answers.into_values().collect() };
-                let standing = Standing::of(&rows, expires_at, read_at);
-                left_out.count(standing);
-                if standing == Standing::Over {
+                let eligibility = Eligibility::of(&rows, expires_at, read_at);
+                left_out.count(eligibility);
+                if eligibility == Eligibility::Over {
                     take(&rows);
                 }
             }

@@ -42,9 +42,9 @@ pub(super) fn lines(advice: &Advice, width: Option<u16>) -> Vec<Line> {
         };
         Line::new(Tone::Faint, text)
     }));
-    let beyond = advice.own.deadline.filter(|own| *own > span);
-    all.extend(beyond.map(|own| {
-        Line::new(Tone::Faint, format!("today's {} is beyond the end of this scale", length(own)))
+    let beyond = advice.today.deadline.filter(|today| *today > span);
+    all.extend(beyond.map(|today| {
+        Line::new(Tone::Faint, format!("today's {} is beyond the end of this scale", length(today)))
     }));
     all
 }
@@ -52,13 +52,13 @@ pub(super) fn lines(advice: &Advice, width: Option<u16>) -> Vec<Line> {
 /// The deadlines that are marked, in milliseconds, with their meaning.
 fn marks(advice: &Advice) -> Vec<(i64, String)> {
     let advised = advice.advised.as_ref().and_then(|point| point.deadline);
-    let own = advice.own.deadline;
+    let today = advice.today.deadline;
     let mark =
         |at: Option<i64>, mark: Mark| at.map(|at| (at, format!("{} {}", length(at), word(mark))));
-    if advised.is_some() && advised == own {
+    if advised.is_some() && advised == today {
         return mark(advised, Mark::Both).into_iter().collect();
     }
-    mark(advised, Mark::Advised).into_iter().chain(mark(own, Mark::Own)).collect()
+    mark(advised, Mark::Advised).into_iter().chain(mark(today, Mark::Today)).collect()
 }
 
 /// The longest deadline of the curve, in milliseconds: a little beyond the one that keeps nearly all, and today's
@@ -69,8 +69,8 @@ pub(in crate::view) fn span(advice: &Advice) -> i64 {
     let nearly_all = advice.market.advised(0.99).and_then(|point| point.deadline);
     let advised = advice.advised.as_ref().and_then(|point| point.deadline);
     let last = nearly_all.max(advised).unwrap_or(0).max(LEAST);
-    let own = advice.own.deadline.filter(|own| *own <= last * SPARE);
-    let last = last.max(own.unwrap_or(0));
+    let today = advice.today.deadline.filter(|today| *today <= last * SPARE);
+    let last = last.max(today.unwrap_or(0));
     last + last / 20
 }
 

@@ -12,15 +12,15 @@ use crate::view::history::{coverage, fields, line_of};
 pub fn document(advice: &Advice, looked_back: &Coverage) -> Value {
     let market = &advice.market;
     let document = json!({
-        "rfqs": market.gatherings,
+        "rfqs": market.rfqs,
         "with-best": market.with_best,
         "closed": market.closed,
         "unsent": market.unsent,
         "few": market.is_few(),
         "keep": advice.keep,
         "advised": advice.advised.as_ref().map(|point| record(advice, point)),
-        "today": record(advice, &advice.own),
-        "today-deadlines-ms": market.own_deadlines.map(|(shortest, longest)| {
+        "today": record(advice, &advice.today),
+        "today-deadlines-ms": market.todays_deadlines.map(|(shortest, longest)| {
             json!({"shortest": shortest, "longest": longest})
         }),
         "deadlines": market.points().iter().map(|point| record(advice, point)).collect::<Vec<_>>(),
@@ -39,8 +39,8 @@ pub fn jsonl(advice: &Advice, looked_back: &Coverage) -> Vec<Value> {
 
 fn record(advice: &Advice, point: &Point) -> Value {
     let market = &advice.market;
-    let waited_for = point.held_up_by.iter().map(|(who, count)| {
-        json!({"responder": who.as_str(), "rfqs": count, "share": ratio(*count, market.gatherings)})
+    let waited_for = point.waited_for.iter().map(|(who, count)| {
+        json!({"responder": who.as_str(), "rfqs": count, "share": ratio(*count, market.rfqs)})
     });
     json!({
         "deadline-ms": point.deadline,
@@ -50,7 +50,7 @@ fn record(advice: &Advice, point: &Point) -> Value {
         "complete": point.complete,
         "wait-ms": {"median": point.wait_median, "p95": point.wait_p95},
         "price": point.price,
-        "above-best": point.premium,
+        "above-best": point.above_best,
         "waited-for": waited_for.collect::<Vec<_>>(),
     })
 }
@@ -79,7 +79,7 @@ pub fn csv(advice: &Advice) -> Vec<String> {
             number(point.wait_median),
             number(point.wait_p95),
             number(point.price),
-            number(point.premium),
+            number(point.above_best),
         ]
     };
     lines(&HEADER, advice.market.points().into_iter().map(cells))

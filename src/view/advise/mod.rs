@@ -57,7 +57,7 @@ pub(super) fn word(mark: Mark) -> &'static str {
     match mark {
         Mark::Plain => "",
         Mark::Advised => "advised",
-        Mark::Own => "today",
+        Mark::Today => "today",
         Mark::Both => "advised, today",
     }
 }

@@ -9,8 +9,8 @@ use crate::view::tone::{Line, Tone};
 /// The sentence that matters: which deadline keeps how many of the best quotes, and what today's keeps.
 pub fn headline(advice: &Advice) -> Line {
     let market = &advice.market;
-    let rfqs = count_of(market.gatherings, "RFQ");
-    match (market.gatherings, market.with_best, &advice.advised) {
+    let rfqs = count_of(market.rfqs, "RFQ");
+    match (market.rfqs, market.with_best, &advice.advised) {
         (0, ..) => Line::from("no advice: there is no past RFQ to evaluate".to_owned()),
         (_, 0, _) => Line::from(format!("no advice: {rfqs} got no quote, not even a late one")),
         (_, _, None) => Line::from(format!(
@@ -32,9 +32,9 @@ fn beside(advice: &Advice, deadline: i64, kept: u64) -> String {
         length(deadline),
         share(kept, total)
     );
-    let own_kept = share(advice.own.kept, total);
-    let Some(own) = advice.own.deadline else {
-        return match advice.market.own_deadlines {
+    let own_kept = share(advice.today.kept, total);
+    let Some(own) = advice.today.deadline else {
+        return match advice.market.todays_deadlines {
             Some((shortest, longest)) => format!(
                 "{keeps}; today's, {} to {}, keep {own_kept}",
                 length(shortest),
@@ -44,7 +44,7 @@ fn beside(advice: &Advice, deadline: i64, kept: u64) -> String {
         };
     };
     let today = length(own);
-    if own <= deadline && advice.is_own_enough() {
+    if own <= deadline && advice.is_today_enough() {
         let least = percent(advice.keep);
         return format!(
             "today's {today} keeps {own_kept} of the best quotes; no shorter deadline keeps {least}"
@@ -54,11 +54,11 @@ fn beside(advice: &Advice, deadline: i64, kept: u64) -> String {
         return format!("{keeps}; today's {today} keeps {own_kept}");
     }
     let longer = length(own - deadline);
-    if advice.own.kept == kept {
+    if advice.today.kept == kept {
         return format!("{keeps}, as many as today's {today}, which waits up to {longer} longer");
     }
-    let gained = difference(advice.own.kept, kept, total);
-    let gained = if advice.own.kept == total {
+    let gained = difference(advice.today.kept, kept, total);
+    let gained = if advice.today.kept == total {
         format!("for the other {gained}")
     } else {
         format!("for {gained} more")
@@ -89,8 +89,8 @@ fn was(count: u64) -> &'static str {
 pub fn unknowns(advice: &Advice) -> Vec<String> {
     let market = &advice.market;
     let mut all = Vec::new();
-    if market.is_few() && market.gatherings > 0 {
-        let rfqs = count_of(market.gatherings, "RFQ");
+    if market.is_few() && market.rfqs > 0 {
+        let rfqs = count_of(market.rfqs, "RFQ");
         all.push(format!("only {rfqs}: fewer than 30 say little about the next ones"));
     }
     if market.unsent > 0 {

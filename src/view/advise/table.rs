@@ -35,7 +35,7 @@ const SPARE: [&str; 6] =
 
 pub(super) fn lines(advice: &Advice, width: Option<u16>) -> Vec<Line> {
     let compared = advice.compared();
-    let waited_for = || compared.iter().flat_map(|(point, _)| point.held_up_by.iter().take(NAMED));
+    let waited_for = || compared.iter().flat_map(|(point, _)| point.waited_for.iter().take(NAMED));
     let mut names: Vec<Responder> = waited_for().map(|(who, _)| who.clone()).collect();
     names.sort();
     names.dedup();
@@ -45,7 +45,7 @@ pub(super) fn lines(advice: &Advice, width: Option<u16>) -> Vec<Line> {
     let (lines, left_out) = fitting(&COLUMNS, &rows, &SPARE, width);
     let tones = compared.iter().map(|(_, mark)| match mark {
         Mark::Advised | Mark::Both => Tone::Best,
-        Mark::Plain | Mark::Own => Tone::Plain,
+        Mark::Plain | Mark::Today => Tone::Plain,
     });
     let mut all = headed_with(lines, tones);
     let meanings = MEANINGS.iter().filter(|(title, _)| !left_out.contains(title));
@@ -58,17 +58,17 @@ pub(super) fn lines(advice: &Advice, width: Option<u16>) -> Vec<Line> {
 fn row(advice: &Advice, point: &Point, mark: Mark, prefix: &Prefix) -> Vec<String> {
     let market = &advice.market;
     let part = |(who, count): &(Responder, u64)| {
-        format!("{} {}", prefix.leave_out(who), share(*count, market.gatherings))
+        format!("{} {}", prefix.leave_out(who), share(*count, market.rfqs))
     };
-    let waited_for: Vec<_> = point.held_up_by.iter().take(NAMED).map(part).collect();
+    let waited_for: Vec<_> = point.waited_for.iter().take(NAMED).map(part).collect();
     vec![
         deadline(point),
         share(point.kept, market.with_best),
-        share(market.gatherings - point.quoted, market.gatherings),
+        share(market.rfqs - point.quoted, market.rfqs),
         known(point.wait_median, time),
         known(point.wait_p95, time),
         known(point.price, mean),
-        known(point.premium, above),
+        known(point.above_best, above),
         word(mark).to_owned(),
         waited_for.join(", "),
     ]

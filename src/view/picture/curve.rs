@@ -73,9 +73,9 @@ fn draw(root: &Area<'_>, advice: &Advice, top: u32) -> Drawn {
     });
     let is_telling = |point: &Point| point.quoted * TELLING >= advice.market.with_best;
     let above = values(&points, |point| {
-        point.premium.filter(|_| is_telling(point)).map(|premium| premium * 100.0)
+        point.above_best.filter(|_| is_telling(point)).map(|above_best| above_best * 100.0)
     });
-    let longest = kept.iter().chain(&own(advice)).map(|(wait, _)| *wait).fold(1.0, f64::max);
+    let longest = kept.iter().chain(&today(advice)).map(|(wait, _)| *wait).fold(1.0, f64::max);
     let dearest = above.iter().map(|(_, above)| *above).fold(1.0, f64::max);
     let cheapest = above.iter().map(|(_, above)| *above).fold(0.0, f64::min);
     let panels = [
@@ -126,7 +126,7 @@ fn panel(
         if wait > longest {
             continue;
         }
-        let ink = if mark == Mark::Own { LIMIT } else { BEST };
+        let ink = if mark == Mark::Today { LIMIT } else { BEST };
         let line = vec![(wait, range.start), (wait, range.end)];
         chart.draw_series([PathElement::new(line, ink.light.stroke_width(2))])?;
         let (x, y) = chart.backend_coord(&(wait, range.end));
@@ -158,10 +158,10 @@ fn marks(advice: &Advice) -> Vec<(f64, Mark, String)> {
 }
 
 /// The wait under today's deadlines, unless it is far beyond the others.
-fn own(advice: &Advice) -> Vec<Value> {
-    let is_near = advice.own.deadline.is_none_or(|own| own <= span(advice));
-    let own = advice.own.wait_p95.filter(|_| is_near).and_then(|wait| i64::try_from(wait).ok());
-    own.map(|wait| (exact(wait), 0.0)).into_iter().collect()
+fn today(advice: &Advice) -> Vec<Value> {
+    let is_near = advice.today.deadline.is_none_or(|today| today <= span(advice));
+    let today = advice.today.wait_p95.filter(|_| is_near).and_then(|wait| i64::try_from(wait).ok());
+    today.map(|wait| (exact(wait), 0.0)).into_iter().collect()
 }
 
 fn values(points: &[Point], value: impl Fn(&Point) -> Option<f64>) -> Vec<Value> {

@@ -51,16 +51,16 @@ proptest! {
     }
 
     #[test]
-    fn who_holds_up_the_end_has_not_answered_or_answered_last(sheet in sheets()) {
+    fn who_is_waited_for_has_not_answered_or_answered_last(sheet in sheets()) {
         let rows = sheet.rows();
         let (hindsight, live) = (Hindsight::of(&rows), live(&rows));
-        let held_up: Vec<_> = hindsight.held_up_by().cloned().collect();
+        let waited_for: Vec<_> = hindsight.waited_for().cloned().collect();
         let expected = live.providers.iter().filter(|one| one.expected == Some(true));
-        prop_assert!(held_up.iter().all(|who| expected.clone().any(|one| one.responder == *who)));
+        prop_assert!(waited_for.iter().all(|who| expected.clone().any(|one| one.responder == *who)));
         if live.status == Status::Complete {
-            prop_assert!(!held_up.is_empty() || live.expected.is_none());
+            prop_assert!(!waited_for.is_empty() || live.expected.is_none());
         } else if let Some(expected) = live.expected.filter(|_| live.request.expected.as_ref().is_some_and(|all| unique(all))) {
-            prop_assert_eq!(held_up.len(), expected - live.answered);
+            prop_assert_eq!(waited_for.len(), expected - live.answered);
         }
     }
 }

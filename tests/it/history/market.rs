@@ -45,9 +45,12 @@ fn assert_is(point: &Point, gatherings: &[Gathering], whole: &[Gathering]) {
     let quoted = gatherings.iter().zip(whole).filter(|(one, _)| one.best.is_some());
     let ideal: u64 = quoted.map(|(_, whole)| price(whole)).sum();
     #[expect(clippy::cast_precision_loss, reason = "cents are few")]
-    let premium = (ideal > 0).then(|| paid as f64 / ideal as f64 - 1.0);
-    let off = point.premium.zip(premium).map_or(0.0, |(said, is)| (said - is).abs());
-    assert!(point.premium.is_some() == premium.is_some() && off < 1e-9, "{point:?} {premium:?}");
+    let above_best = (ideal > 0).then(|| paid as f64 / ideal as f64 - 1.0);
+    let off = point.above_best.zip(above_best).map_or(0.0, |(said, is)| (said - is).abs());
+    assert!(
+        point.above_best.is_some() == above_best.is_some() && off < 1e-9,
+        "{point:?} {above_best:?}"
+    );
 }
 
 /// The place of the value that this share of all are not above.
@@ -67,7 +70,7 @@ proptest! {
             market.add(&sheet.rows());
         }
         let whole = under(&sheets, None);
-        prop_assert_eq!(market.gatherings, sheets.len() as u64);
+        prop_assert_eq!(market.rfqs, sheets.len() as u64);
         for point in market.points() {
             let deadline = point.deadline.expect("it has one");
             let gatherings = under(&sheets, Some(deadline));
@@ -95,7 +98,7 @@ proptest! {
         }
         let live = |sheet: &Sheet| aggregate(&sheet.rows(), time(200_000_000), None);
         let live: Vec<_> = sheets.iter().map(live).collect();
-        assert_is(&market.own(), &live, &under(&sheets, None));
+        assert_is(&market.today(), &live, &under(&sheets, None));
     }
 }
 
@@ -138,7 +141,7 @@ fn the_known_best_deadline_of_a_market_is_named() {
         let place = |at: i64| points.partition_point(|point| *point < at);
         assert!(place(deadline).abs_diff(place(needed)) <= 1, "{seed}: {needed} {deadline}");
         assert!(deadline >= needed && advised.kept >= 950, "{seed}: {needed} {advised:?}");
-        assert!(market.own().kept > 950, "{seed}: twice as long keeps more");
+        assert!(market.today().kept > 950, "{seed}: twice as long keeps more");
         let less = market.advised(0.5).and_then(|point| point.deadline).expect("it has quotes");
         assert!(less < deadline, "{seed}: {less} {deadline}");
     }
@@ -151,28 +154,28 @@ fn without_quotes_there_is_no_advice() {
     market.add(&Sheet::expecting(&[0]).deadline(500).row(0, Said::Declined, 40).rows());
     assert_eq!(market.advised(0.95), None);
     assert!(market.is_few());
-    let own = market.own();
+    let own = market.today();
     assert_eq!((own.kept, own.complete, own.wait_median), (0, 1, Some(40)));
 }
 
 #[test]
-fn those_who_hold_up_the_end_are_counted() {
+fn providers_that_are_waited_for_are_counted() {
     let mut market = Market::default();
     // The first is always last; the second answers in one of two.
     for late in [300, 2_000] {
         let sheet = Sheet::expecting(&[0, 1]).deadline(1_000);
         market.add(&sheet.row(0, Said::Quote(7), 450).row(1, Said::Declined, late).rows());
     }
-    let held_up = |point: Point| {
-        let all = point.held_up_by.into_iter();
+    let waited_for = |point: Point| {
+        let all = point.waited_for.into_iter();
         all.map(|(who, count)| (who.to_string(), count)).collect::<Vec<_>>()
     };
     let (first, second) = ("Quick_1".to_owned(), "R1".to_owned());
-    assert_eq!(held_up(market.own()), [(first.clone(), 1), (second.clone(), 1)]);
+    assert_eq!(waited_for(market.today()), [(first.clone(), 1), (second.clone(), 1)]);
     let points = market.points();
     let deadlines: Vec<_> = points.iter().map(|point| point.deadline).collect();
     assert_eq!(deadlines, [Some(300), Some(450), Some(2_000)]);
-    assert_eq!(held_up(points[0].clone()), [(first.clone(), 2), (second.clone(), 1)]);
-    assert_eq!(held_up(points[2].clone()), [(first, 1), (second, 1)]);
+    assert_eq!(waited_for(points[0].clone()), [(first.clone(), 2), (second.clone(), 1)]);
+    assert_eq!(waited_for(points[2].clone()), [(first, 1), (second, 1)]);
     assert_eq!((points[1].kept, points[0].kept), (2, 0));
 }

@@ -10,7 +10,7 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// Whether a gathering can be looked back on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum Eligibility {
     /// It has ended, and every row that it had is there.
     Over,
     /// Answers may still arrive in time.
@@ -21,8 +21,8 @@ pub enum Standing {
     Untimed,
 }
 
-impl Standing {
-    /// The standing of these rows, read at `read_at`. `expires_at` is that of the request row.
+impl Eligibility {
+    /// The eligibility of these rows, read at `read_at`. `expires_at` is that of the request row.
     pub fn of(rows: &Rows, expires_at: Option<Timestamp>, read_at: Timestamp) -> Self {
         let request = &rows.request;
         let (Some(submitted), Some(deadline)) = (request.submitted_at, request.deadline) else {
@@ -56,24 +56,24 @@ fn end_of(request: &RequestRow, deadline: Timestamp) -> Timestamp {
 /// RFQs that were not looked back on, by reason.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct LeftOut {
-    /// RFQs that are [`Standing::GoingOn`].
+    /// RFQs that are [`Eligibility::GoingOn`].
     pub going_on: u64,
-    /// RFQs that are [`Standing::Expired`].
+    /// RFQs that are [`Eligibility::Expired`].
     pub expired: u64,
-    /// RFQs that are [`Standing::Untimed`].
+    /// RFQs that are [`Eligibility::Untimed`].
     pub untimed: u64,
     /// Ids that have answers and no request row.
     pub without_request: u64,
 }
 
 impl LeftOut {
-    /// Counts an RFQ of this standing, unless it is over.
-    pub fn count(&mut self, standing: Standing) {
-        match standing {
-            Standing::Over => {}
-            Standing::GoingOn => self.going_on += 1,
-            Standing::Expired => self.expired += 1,
-            Standing::Untimed => self.untimed += 1,
+    /// Counts an RFQ of this eligibility, unless it is over.
+    pub fn count(&mut self, eligibility: Eligibility) {
+        match eligibility {
+            Eligibility::Over => {}
+            Eligibility::GoingOn => self.going_on += 1,
+            Eligibility::Expired => self.expired += 1,
+            Eligibility::Untimed => self.untimed += 1,
         }
     }
 
