@@ -101,6 +101,6 @@ mod tests {
         let priced = said(large.0, large.1, Some(Cost::of_reading(large.0)));
         assert_eq!(priced, "reads about 1.2 GB (3.1 million rows), for about $0.02");
         assert!(said(5_000, 1, Some(0.000_1)).ends_with("(1 row), for less than $0.01"));
-        assert!(said(0, 0, Some(0.0)).contains("not measured yet"));
+        assert!(said(0, 0, Some(0.0)).contains("not measured its size yet"));
     }
 }
