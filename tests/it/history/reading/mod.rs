@@ -1,4 +1,4 @@
-//! Looking back on past RFQs: rows that are read from the table or from files, and grouped.
+//! Rows that are read from the table or from files, and grouped by RFQ.
 
 mod export;
 mod files;
