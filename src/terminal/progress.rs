@@ -36,6 +36,20 @@ impl Total {
         }
     }
 
+    /// So far.
+    fn text(self, verb: &str, count: u64, bytes: u64) -> String {
+        let rows = || format!("{} {verb}, {}", count_of(count, "row"), amount::bytes(bytes));
+        match (self, self.length()) {
+            (Total::Rfqs(whole), _) => format!("{count} of {whole} {verb}"),
+            (Total::Bytes(_) | Total::Unknown, _) => format!("{count} {verb}"),
+            (Total::Table(_), Some(whole)) => {
+                format!("{} of about {}", rows(), amount::bytes(whole))
+            }
+            (Total::Files(_), Some(whole)) => format!("{} of {}", rows(), amount::bytes(whole)),
+            (Total::Table(_) | Total::Files(_), None) => rows(),
+        }
+    }
+
     /// Whether the bar measures bytes.
     fn is_of_bytes(self) -> bool {
         matches!(self, Self::Bytes(_) | Self::Table(_) | Self::Files(_))
@@ -116,20 +130,9 @@ impl Progress {
     }
 
     fn text(&self, count: u64, bytes: u64) -> String {
-        let verb = self.verb;
-        let rows = || format!("{} {verb}, {}", count_of(count, "row"), amount::bytes(bytes));
-        match (self.whole, self.whole.length()) {
-            (Total::Rfqs(whole), _) => format!("{count} of {whole} {verb}"),
-            (Total::Bytes(_) | Total::Unknown, _) => format!("{count} {verb}"),
-            (Total::Table(_), Some(whole)) => {
-                format!("{} of about {}", rows(), amount::bytes(whole))
-            }
-            (Total::Files(_), Some(whole)) => format!("{} of {}", rows(), amount::bytes(whole)),
-            (Total::Table(_) | Total::Files(_), None) => rows(),
-        }
+        self.whole.text(self.verb, count, bytes)
     }
 }
-
 /// A rate is told after this long: what begins in a burst, or slowly, has no other before.
 const MEASURED: Duration = Duration::from_secs(2);
 /// The part of the whole, one in so many, after which the time left is told.
@@ -178,6 +181,19 @@ impl Drop for Progress {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_are_told_with_their_bytes() {
+        let text = |whole: Total| whole.text("read", 12_000, 4_870_000);
+        let of_table = text(Total::Table(Some(1_240_000_000)));
+        assert_eq!(of_table, "12000 rows read, 4.8 MB of about 1.2 GB");
+        assert_eq!(text(Total::Files(Some(9_000_000))), "12000 rows read, 4.8 MB of 9.0 MB");
+        for unknown in [Total::Files(None), Total::Table(Some(0))] {
+            assert_eq!(text(unknown), "12000 rows read, 4.8 MB");
+        }
+        assert_eq!(Total::Rfqs(20).text("submitted", 3, 0), "3 of 20 submitted");
+        assert_eq!(Total::Unknown.text("submitted", 3, 0), "3 submitted");
+    }
 
     #[test]
     fn a_rate_is_told_once_there_is_one() {

@@ -17,7 +17,6 @@ mod flow;
 mod history;
 mod http;
 mod localstack;
-mod looking_back;
 mod manual;
 mod metrics;
 mod otlp;

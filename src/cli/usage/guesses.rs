@@ -26,6 +26,7 @@ type Options = (&'static [&'static str], &'static [&'static str], &'static str);
 const RFQ: &[&str] = &["quotes", "trace", "verify", "close"];
 const REAL: &[&str] = &["providers run", "providers try", "bench"];
 const SIMULATED: &[&str] = &["providers run", "bench"];
+const PAST: &[&str] = &["report", "advise"];
 const EVERY: &[&str] = &[""];
 
 /// Those of single commands come first.
@@ -54,13 +55,18 @@ const OPTIONS: &[Options] = &[
     (&["providers run"], &["--file"], "--config"),
     (&["providers list"], &["--file"], "--config"),
     (REAL, &["--header", "--headers"], "--headers-file"),
-    (REAL, &["--attempt-timeout", "--deadline"], "--timeout"),
+    (REAL, &["--attempt-timeout"], "--timeout"),
+    (&["providers run", "providers try"], &["--deadline"], "--timeout"),
     (SIMULATED, &["--faults", "--inject", "--error"], "--fault"),
     (SIMULATED, &["--delay", "--latency", "--sleep"], "--think"),
     (SIMULATED, &["--mode"], "--behavior"),
     (SIMULATED, &["--parallel", "--threads", "-j"], "--concurrency"),
     (&["bench"], &["--number", "--requests", "--rfqs", "-n"], "--count"),
     (&["bench"], &["--rps", "--qps"], "--rate"),
+    (&["bench"], &["--keep", "--leave-stack"], "--keep-stack"),
+    (PAST, &["--after", "--from", "--start"], "--since"),
+    (PAST, &["--until", "--to", "--end"], "--before"),
+    (PAST, &["--input", "--export", "-f"], "--file"),
     (&["serve"], &["--port", "--address", "--addr", "--bind", "-p"], "--listen"),
     (&["serve"], &["--timeout"], "--deadline"),
     (&["serve"], &["--hostname", "--domain", "--allowed-host"], "--host"),

@@ -125,6 +125,7 @@ mod tests {
         assert_eq!((of([]).median(), of([]).longest(), of([7]).p95()), (None, None, Some(7)));
         assert_eq!(of([-3, -2]).median(), Some(0));
         assert_eq!(of([15_000]).median(), Some(15_000));
+        assert!(of([i64::MIN, i64::MAX]).longest() > Some(1 << 62));
         assert_eq!(of([86_400_000]).median(), Some(86_376_448), "to 0.1 %");
     }
 

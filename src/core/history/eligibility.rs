@@ -104,3 +104,73 @@ impl Period {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::{Answer, AnswerRow, Price, Responder, RfqId, Ride};
+
+    /// So many seconds after the submission.
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(1_769_860_800_000 + seconds * 1_000).expect("in range")
+    }
+
+    /// An RFQ to two providers with a deadline after 15 s, and its quotes.
+    fn rows(quotes: &[(&str, i64)]) -> Rows {
+        let ride = Ride { from: "A".into(), to: "B".into(), customer: "c".into() };
+        let mut request = RequestRow::new(RfqId::random(), ride);
+        (request.submitted_at, request.deadline) = (Some(at(0)), Some(at(15)));
+        request.expected = Some(["a", "b"].map(Responder::stored).to_vec());
+        let quote = |(name, sent): &(&str, i64)| {
+            let row = AnswerRow::new(Responder::stored(*name), Answer::Quote(Price::whole(1)));
+            AnswerRow { sent_at: Some(at(*sent)), ..row }
+        };
+        Rows { request, answers: quotes.iter().map(quote).collect() }
+    }
+
+    #[test]
+    fn a_gathering_is_over_once_no_answer_can_be_in_time_any_more() {
+        let eligibility = |rows: &Rows, seconds| Eligibility::of(rows, None, at(seconds));
+        let open = rows(&[("a", 3)]);
+        assert_eq!([4, 15, 20].map(|now| eligibility(&open, now)), [Eligibility::GoingOn; 3]);
+        assert_eq!(eligibility(&open, 21), Eligibility::Over);
+        let all = rows(&[("a", 3), ("b", 4)]);
+        assert_eq!(eligibility(&all, 5), Eligibility::Over);
+        let mut closed = open.clone();
+        closed.request.closed_at = Some(at(6));
+        assert_eq!([7, 11].map(|now| eligibility(&closed, now)), [Eligibility::GoingOn; 2]);
+        assert_eq!(eligibility(&closed, 12), Eligibility::Over);
+        let mut untimed = all;
+        untimed.request.deadline = None;
+        assert_eq!(eligibility(&untimed, 100), Eligibility::Untimed);
+    }
+
+    #[test]
+    fn no_row_of_a_gathering_may_have_expired() {
+        let rows = rows(&[("a", 3), ("b", 4)]);
+        // Kept for 100 s: the request row after its deadline, an answer after it was gathered.
+        let expires_at = Some(at(115));
+        assert_eq!(Eligibility::of(&rows, expires_at, at(99)), Eligibility::Over);
+        assert_eq!(Eligibility::of(&rows, expires_at, at(100)), Eligibility::Expired);
+    }
+
+    #[test]
+    fn a_period_holds_its_beginning_but_not_its_end() {
+        let period = Period { since: Some(at(1)), before: Some(at(3)) };
+        let held = [0, 1, 2, 3].map(|seconds| period.holds(Some(at(seconds))));
+        assert_eq!(held, [false, true, true, false]);
+        assert!(Period::default().holds(None) && Period::default().holds(Some(at(0))));
+        assert!(!Period { since: Some(at(0)), before: None }.holds(None));
+    }
+
+    #[test]
+    fn what_is_left_out_is_counted_by_its_reason() {
+        use Eligibility::{Expired, GoingOn, Over, Untimed};
+        let mut left_out = LeftOut { without_request: 1, ..LeftOut::default() };
+        for eligibility in [Over, GoingOn, Expired, Expired, Untimed] {
+            left_out.count(eligibility);
+        }
+        let wanted = LeftOut { going_on: 1, expired: 2, untimed: 1, without_request: 1 };
+        assert_eq!((left_out, left_out.total()), (wanted, 5));
+    }
+}

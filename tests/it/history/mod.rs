@@ -4,5 +4,6 @@ mod advise;
 mod commands;
 mod hindsight;
 mod market;
+mod reading;
 mod report;
 mod report_view;

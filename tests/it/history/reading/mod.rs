@@ -1,6 +1,7 @@
-//! Looking back on past RFQs: rows that are read from the table or from files, and grouped.
+//! Rows that are read from the table or from files, and grouped by RFQ.
 
 mod export;
+mod files;
 mod grouping;
 
 use std::collections::BTreeMap;
