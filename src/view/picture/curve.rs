@@ -25,11 +25,16 @@ const SCALE: u32 = 28;
 const MARGIN: u32 = 16;
 /// The most characters of a line of text.
 const TEXT: u16 = 100;
+/// The height of the word at a marked deadline.
+const MARK: i32 = 17;
 /// The least distance of two labels of the scale, in pixels.
 const TICK: u32 = 70;
 
 /// The part of the RFQs with a quote, one in so many, below which a mean price says little.
 const TELLING: u64 = 50;
+
+/// The least range of a price above the best, in percent.
+const LEAST_RANGE: f64 = 5.0;
 
 /// A point of a panel: milliseconds of wait, and its value in percent.
 type Value = (f64, f64);
@@ -76,7 +81,7 @@ fn draw(root: &Area<'_>, advice: &Advice, top: u32) -> Drawn {
         point.above_best.filter(|_| is_telling(point)).map(|above_best| above_best * 100.0)
     });
     let longest = kept.iter().chain(&today(advice)).map(|(wait, _)| *wait).fold(1.0, f64::max);
-    let dearest = above.iter().map(|(_, above)| *above).fold(1.0, f64::max);
+    let dearest = above.iter().map(|(_, above)| *above).fold(LEAST_RANGE, f64::max);
     let cheapest = above.iter().map(|(_, above)| *above).fold(0.0, f64::min);
     let panels = [
         ("best quotes kept", kept, 0.0..100.0, THINKING),
@@ -122,10 +127,9 @@ fn panel(
         .light_line_style(TRANSPARENT)
         .axis_style(GRID.light)
         .draw()?;
-    for (wait, mark, text) in marks(advice) {
-        if wait > longest {
-            continue;
-        }
+    let mut marks = marks(advice);
+    marks.retain(|(wait, ..)| *wait <= longest);
+    for (place, (wait, mark, text)) in marks.into_iter().enumerate() {
         let ink = if mark == Mark::Today { LIMIT } else { BEST };
         let line = vec![(wait, range.start), (wait, range.end)];
         chart.draw_series([PathElement::new(line, ink.light.stroke_width(2))])?;
@@ -133,7 +137,8 @@ fn panel(
         let (anchor, x) =
             if wait > longest / 2.0 { (HPos::Right, x - 6) } else { (HPos::Left, x + 6) };
         let (root_x, root_y) = area.get_base_pixel();
-        let place = (x - root_x, y - root_y - 9);
+        // Marks may stand at the same wait, so each has its line.
+        let place = (x - root_x, y - root_y - 9 + i32::try_from(place)? * MARK);
         say(area, &text, place, anchor, ink, 14)?;
     }
     chart.draw_series([PathElement::new(stairs(values), paint.light.stroke_width(2))])?;
