@@ -73,9 +73,11 @@ fn draw(root: &Area<'_>, advice: &Advice, top: u32) -> Drawn {
     let last = span(advice);
     let mut points = advice.market.points();
     points.retain(|point| point.deadline.is_some_and(|deadline| deadline <= last));
-    let kept = values(&points, |point| {
+    let mut kept = values(&points, |point| {
         ratio(point.kept, advice.market.with_best).map(|kept| kept * 100.0)
     });
+    kept.insert(0, (0.0, 0.0));
+
     let is_telling = |point: &Point| point.quoted * TELLING >= advice.market.with_best;
     let above = values(&points, |point| {
         point.above_best.filter(|_| is_telling(point)).map(|above_best| above_best * 100.0)
@@ -141,14 +143,15 @@ fn panel(
         let place = (x - root_x, y - root_y - 9 + i32::try_from(place)? * MARK);
         say(area, &text, place, anchor, ink, 14)?;
     }
-    chart.draw_series([PathElement::new(stairs(values), paint.light.stroke_width(2))])?;
+    chart.draw_series([PathElement::new(stairs(values, longest), paint.light.stroke_width(2))])?;
     Ok(())
 }
 
-/// The values as stairs: each holds until the next wait.
-fn stairs(values: &[Value]) -> Vec<Value> {
+/// The values as stairs: each holds until the next wait, and the last one to the end.
+fn stairs(values: &[Value], end: f64) -> Vec<Value> {
     let corners = values.windows(2).map(|pair| [pair[0], (pair[1].0, pair[0].1)]);
-    corners.flatten().chain(values.last().copied()).collect()
+    let last = values.last().map(|(wait, value)| [(*wait, *value), (wait.max(end), *value)]);
+    corners.chain(last).flatten().collect()
 }
 
 /// The marked deadlines: the wait under each, in milliseconds, with a word.
@@ -156,7 +159,10 @@ fn marks(advice: &Advice) -> Vec<(f64, Mark, String)> {
     let wait = |point: &Point| point.wait_p95.and_then(|wait| i64::try_from(wait).ok()).map(exact);
     let compared = advice.compared();
     let marked = compared.iter().filter_map(|(point, mark)| {
-        let text = format!("{} {}", deadline(point), word(*mark));
+        let text = match point.deadline {
+            Some(_) => format!("{} {}", deadline(point), word(*mark)),
+            None => word(*mark).to_owned(),
+        };
         (*mark != Mark::Plain).then_some((wait(point)?, *mark, text))
     });
     marked.collect()
