@@ -137,7 +137,7 @@ impl Report {
             self.time_to_end.add(ended.millis_since(submitted));
         }
         self.asked += count(gathering.expected);
-        self.answered_in_time += count(Some(gathering.answered));
+        self.answered_in_time += count(gathering.expected.map(|_| gathering.answered));
         self.unexpected += count(gathering.unexpected);
         for provider in gathering.providers.iter().filter(|one| one.expected == Some(true)) {
             self.add_provider(provider, &gathering);
