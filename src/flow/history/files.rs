@@ -5,8 +5,7 @@ use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use flate2::bufread::MultiGzDecoder;
-
+use super::gzip::Members;
 use super::{History, HistoryBuilder};
 use crate::aws::dynamodb_json::{Misread, read_line};
 use crate::core::text::{printable, without_mark};
@@ -105,7 +104,7 @@ fn read_file(file: &RowFile, history: &mut HistoryBuilder, progress: &FileProgre
     let is_gzip = head == GZIP;
     let whole = BufReader::with_capacity(CHUNK, Cursor::new(head).chain(from));
     let lines: Box<dyn BufRead> = if is_gzip {
-        Box::new(BufReader::with_capacity(CHUNK, MultiGzDecoder::new(whole)))
+        Box::new(BufReader::with_capacity(CHUNK, Members::new(whole)))
     } else {
         Box::new(whole)
     };

@@ -4,6 +4,7 @@
 //! So each row goes to a partition by its RFQ, and partitions that outgrow the memory go to a temporary file.
 
 mod files;
+mod gzip;
 mod partitions;
 
 use std::collections::BTreeMap;
