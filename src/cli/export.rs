@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use flate2::Compression;
 use flate2::write::GzEncoder;
+use flate2::{Compression, GzBuilder};
 use serde_json::json;
 use tempfile::NamedTempFile;
 
@@ -17,9 +17,10 @@ use super::Context;
 use super::reading::{ReadingArgs, TableRead, read_table};
 use crate::aws::dynamodb_json::write_line;
 use crate::aws::{Attributes, Item};
-use crate::core::show_duration;
 use crate::core::text::printable;
+use crate::core::{Timestamp, show_duration};
 use crate::error::{Error, Result, exit};
+use crate::flow::history::export_comment;
 use crate::terminal::{Format, Output};
 use crate::view::{amount, count_of};
 
@@ -147,7 +148,8 @@ impl ExportFile {
         }
         let plain = BufWriter::with_capacity(CHUNK, temporary);
         let to = if into.extension().is_some_and(|ending| ending == "gz") {
-            Compressed::Gzip(GzEncoder::new(plain, Compression::default()))
+            let comment = export_comment(Timestamp::now());
+            Compressed::Gzip(GzBuilder::new().comment(comment).write(plain, Compression::default()))
         } else {
             Compressed::Not(plain)
         };

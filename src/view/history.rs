@@ -5,12 +5,12 @@ use serde_json::{Map, Value, json};
 use super::count_of;
 use super::table::wrapped;
 use crate::core::history::LeftOut;
-use crate::flow::history::Coverage;
+use crate::flow::history::{Coverage, GoingOn};
 
-/// Which RFQs were left out, and how many rows were ignored, in lines of at most this width. Empty if everything
-/// counts.
+/// Which RFQs were left out, how many rows were ignored, and how many RFQs lack answers, in lines of at most this width.
+/// Empty if everything counts.
 pub fn left_out(coverage: &Coverage, width: Option<u16>) -> Vec<String> {
-    let left_out = reasons(&coverage.left_out);
+    let left_out = reasons(coverage);
     let left_out = (!left_out.is_empty()).then(|| format!("left out: {}", left_out.join(", ")));
     let ignored = (coverage.foreign > 0)
         .then(|| format!("{} of other programs ignored", count_of(coverage.foreign, "row")));
@@ -28,9 +28,14 @@ pub fn nothing(coverage: &Coverage) -> &'static str {
 }
 
 /// How many RFQs were left out for each reason. The first part names what is counted.
-fn reasons(left_out: &LeftOut) -> Vec<String> {
+fn reasons(coverage: &Coverage) -> Vec<String> {
+    let left_out = &coverage.left_out;
+    let going_on = match coverage.going_on {
+        GoingOn::Surely => "still going on",
+        GoingOn::Perhaps => "that may still be going on",
+    };
     let reasons = [
-        (left_out.going_on, "still going on"),
+        (left_out.going_on, going_on),
         (left_out.expired, "with expired rows"),
         (left_out.untimed, "without a submission time or a deadline"),
         (left_out.without_request, "without a request row"),
@@ -80,7 +85,8 @@ mod tests {
 
     fn of(left_out: LeftOut, foreign: u64) -> Coverage {
         let read_at = Timestamp::from_millis(1_769_860_800_000).expect("in range");
-        Coverage { read_at, rows: 40, foreign, left_out }
+        let going_on = GoingOn::Surely;
+        Coverage { read_at, rows: 40, foreign, left_out, going_on }
     }
 
     #[test]

@@ -1,11 +1,20 @@
-//! Gzip data of one or more members, one after the other.
+//! Gzip data of one or more members, one after the other, and the time that the first member of our own exports carries.
 
 use std::io::{self, BufRead, ErrorKind, Read};
 
 use flate2::bufread::GzDecoder;
 
+use crate::core::Timestamp;
+
 /// The first byte of a member.
 const FIRST: u8 = 0x1f;
+/// The beginning of the comment in the header of our own exports. The time of the reading follows.
+const EXPORTED: &str = "rydes export ";
+
+/// The comment for the gzip header of an export that was read at this time.
+pub fn export_comment(read_at: Timestamp) -> String {
+    format!("{EXPORTED}{read_at}")
+}
 
 /// What the members hold, decompressed. Zeros at the end are padding.
 pub(super) struct Members<R> {
@@ -18,6 +27,12 @@ pub(super) struct Members<R> {
 impl<R: BufRead> Members<R> {
     pub(super) fn new(from: R) -> Self {
         Self { member: Some(GzDecoder::new(from)), complete: 0 }
+    }
+
+    /// When an export of our own was read; `None` for other data. Known before the first member ends.
+    pub(super) fn exported_at(&self) -> Option<Timestamp> {
+        let comment = self.member.as_ref()?.header()?.comment()?;
+        Timestamp::parse(str::from_utf8(comment).ok()?.strip_prefix(EXPORTED)?)
     }
 
     fn next_member(&mut self) -> io::Result<()> {

@@ -11,6 +11,7 @@ use aws_sdk_dynamodb::types::AttributeValue as V;
 use flate2::read::GzDecoder;
 use rustix::process::Signal;
 use rydes::aws::dynamodb_json::{read_line, write_line};
+use rydes::core::Timestamp;
 use rydes::core::history::Period;
 use serde_json::json;
 use tempfile::TempDir;
@@ -124,6 +125,21 @@ fn every_row_is_exported_as_it_is() {
     for (found, coverage) in [plain, gzip] {
         assert_eq!((found.len(), coverage.rows, coverage.foreign), (40, 120, 1));
     }
+}
+
+#[test]
+fn a_compressed_export_carries_the_time_of_its_reading() {
+    let stack = Stack::set_up(0);
+    let folder = TempDir::new().expect("a folder");
+    let file = folder.path().join("rows.gz");
+    let before = Timestamp::now();
+    stack.rydes("export").arg(&file).run().exits(0);
+    let after = Timestamp::now();
+    let read_at = read(&[&file]).expect("an export").read_at;
+    assert!(before <= read_at && read_at <= after, "{before} {read_at} {after}");
+    let gzip = GzDecoder::new(fs::File::open(&file).expect("it is there"));
+    let comment = gzip.header().and_then(|header| header.comment()).expect("it has one");
+    assert_eq!(str::from_utf8(comment), Ok(&*format!("rydes export {read_at}")));
 }
 
 #[test]
