@@ -118,7 +118,7 @@ impl HistoryBuilder {
 
 impl History {
     /// Passes the rows of each gathering that is over to `take`, in no particular order. If several rows have the
-    /// same key, the last one counts.
+    /// same key, a closed request and the answer of the higher rank count, else the last one.
     ///
     /// Ids without a request row are counted only where the period has no limits: their time is unknown.
     ///

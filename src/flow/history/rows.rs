@@ -24,12 +24,23 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// Adds a row. Of two rows with the same key, the last one counts.
+    /// Adds a row. Of two rows with the same key, a closed request and the answer of the higher rank count, else the
+    /// last one.
     fn add(&mut self, row: Row) {
         match row {
-            Row::Request(request, expires_at) => self.request = Some((request, expires_at)),
+            Row::Request(request, expires_at) => {
+                let closed = |request: &RequestRow| request.closed_at.is_some();
+                let is_closed = self.request.as_ref().is_some_and(|(known, _)| closed(known));
+                if closed(&request) || !is_closed {
+                    self.request = Some((request, expires_at));
+                }
+            }
             Row::Answer(answer) => {
-                self.answers.insert(answer.responder.as_str().to_owned(), answer);
+                let key = answer.responder.as_str();
+                let known = self.answers.get(key).map(|known| known.answer.rank());
+                if known.is_none_or(|known| known <= answer.answer.rank()) {
+                    self.answers.insert(key.to_owned(), answer);
+                }
             }
         }
     }

@@ -170,6 +170,54 @@ fn each_kind_of_file_adds_up_to_the_same() {
     written.join().expect("no panic").expect("it is written");
 }
 
+/// What the rows of `one`, read in this order, say of `a`, and when it was closed.
+fn of_one(rows: &[Value]) -> (String, Option<Timestamp>) {
+    let files = Files::new();
+    let late = files.write("late", lines(&[request("other", 3_600)]));
+    let of_rows = |(place, row): (usize, &Value)| {
+        files.write(&place.to_string(), lines(std::slice::from_ref(row)))
+    };
+    let all: Vec<_> = rows.iter().enumerate().map(of_rows).chain([late]).collect();
+    let all: Vec<_> = all.iter().map(PathBuf::as_path).collect();
+    let (found, _) = gatherings(read(&all).expect("rows"), Period::default());
+    let [answer] = &*found["one"].answers else { panic!("one answer") };
+    (format!("{:?}", answer.answer), found["one"].request.closed_at)
+}
+
+#[test]
+fn of_two_rows_with_one_key_the_higher_rank_counts_and_within_a_rank_the_last() {
+    let open = request("one", 0);
+    let said = |kind: &str, value: &str| {
+        let mut row = quote("one", "a", "1", 2);
+        row.as_object_mut().expect("an object").remove("quote");
+        row[kind] = json!({"S": value});
+        row
+    };
+    let (silent, failed) = (said("silent", "busy"), said("failed", "broken"));
+    let (declined, cheap) = (said("declined", "full"), quote("one", "a", "71", 2));
+    let dear = quote("one", "a", "82", 3);
+    let mut closed = open.clone();
+    closed["closed-at"] = json!({"S": at(6)});
+    for (first, second, wanted) in [
+        (&cheap, &dear, "82"),
+        (&dear, &cheap, "71"),
+        (&cheap, &declined, "full"),
+        (&declined, &cheap, "71"),
+        (&declined, &failed, "full"),
+        (&failed, &cheap, "71"),
+        (&cheap, &failed, "71"),
+        (&failed, &silent, "broken"),
+        (&silent, &failed, "broken"),
+    ] {
+        let (answer, _) = of_one(&[open.clone(), first.clone(), second.clone()]);
+        assert!(answer.contains(wanted), "{answer}: {first} {second}");
+    }
+    for rows in [[&open, &closed], [&closed, &open], [&closed, &closed]] {
+        let rows = [rows[0].clone(), rows[1].clone(), cheap.clone()];
+        assert_eq!(of_one(&rows).1, Some(time(6)));
+    }
+}
+
 /// An export of these rows, with this comment in its header.
 fn commented(rows: &[Value], comment: &str) -> Vec<u8> {
     let mut gzip = GzBuilder::new().comment(comment).write(Vec::new(), Compression::fast());
