@@ -15,7 +15,19 @@ pub fn left_out(coverage: &Coverage, width: Option<u16>) -> Vec<String> {
     let ignored = (coverage.foreign > 0)
         .then(|| format!("{} of other programs ignored", count_of(coverage.foreign, "row")));
     let parts: Vec<_> = left_out.into_iter().chain(ignored).collect();
-    if parts.is_empty() { Vec::new() } else { wrapped(&parts.join("; "), width) }
+    let parts = (!parts.is_empty()).then(|| parts.join("; "));
+    let sentences = [parts, unsettled(coverage.unsettled)].into_iter().flatten();
+    sentences.flat_map(|sentence| wrapped(&sentence, width)).collect()
+}
+
+/// Which figures may change.
+fn unsettled(count: u64) -> Option<String> {
+    let (were_read, lack) =
+        if count == 1 { ("it was read", "lacks") } else { ("they were read", "lack") };
+    (count > 0).then(|| {
+        let rfqs = count_of(count, "RFQ");
+        format!("{rfqs} ended less than 10 min before {were_read} and {lack} answers, which may still arrive")
+    })
 }
 
 /// Says why there is no RFQ to report on.
@@ -61,6 +73,7 @@ pub fn coverage(coverage: &Coverage) -> Value {
             "untimed": untimed,
             "without-request": without_request,
         },
+        "unsettled": coverage.unsettled,
     })
 }
 
@@ -86,7 +99,7 @@ mod tests {
     fn of(left_out: LeftOut, foreign: u64) -> Coverage {
         let read_at = Timestamp::from_millis(1_769_860_800_000).expect("in range");
         let going_on = GoingOn::Surely;
-        Coverage { read_at, rows: 40, foreign, left_out, going_on }
+        Coverage { read_at, rows: 40, foreign, left_out, going_on, unsettled: 0 }
     }
 
     #[test]
@@ -109,6 +122,26 @@ mod tests {
         assert!(left_out(&of(none, 0), Some(80)).is_empty());
         let narrow = left_out(&of(all, 12), Some(40));
         assert!(narrow.len() > 2 && narrow.iter().all(|line| line.len() <= 40), "{narrow:?}");
+    }
+
+    #[test]
+    fn what_may_still_arrive_is_said() {
+        let left = LeftOut { going_on: 1, expired: 2, ..LeftOut::default() };
+        let perhaps = Coverage { going_on: GoingOn::Perhaps, unsettled: 1, ..of(left, 0) };
+        assert_eq!(
+            left_out(&perhaps, None),
+            [
+                "left out: 1 RFQ that may still be going on, 2 with expired rows",
+                "1 RFQ ended less than 10 min before it was read and lacks answers, which may still arrive"
+            ]
+        );
+        let more = Coverage { unsettled: 3, ..of(LeftOut::default(), 0) };
+        assert_eq!(
+            left_out(&more, None),
+            [
+                "3 RFQs ended less than 10 min before they were read and lack answers, which may still arrive"
+            ]
+        );
     }
 
     #[test]

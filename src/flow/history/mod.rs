@@ -15,7 +15,7 @@ use self::partitions::Partitions;
 use self::rows::{grouped, read, write};
 use self::times::ReadTime;
 use crate::aws::Item;
-use crate::core::history::{Eligibility, LeftOut, Period};
+use crate::core::history::{Eligibility, LeftOut, Period, is_unsettled};
 use crate::core::{Rows, Timestamp};
 use crate::error::Result;
 
@@ -45,6 +45,8 @@ pub struct Coverage {
     pub left_out: LeftOut,
     /// How certain it is that those that are still going on were.
     pub going_on: GoingOn,
+    /// RFQs in the period that count, but may get further late answers.
+    pub unsettled: u64,
 }
 
 /// Whether RFQs were still going on when they were read.
@@ -127,7 +129,7 @@ impl History {
     pub fn each_gathering(self, period: Period, take: &mut dyn FnMut(&Rows)) -> Result<Coverage> {
         let Self { read_at, rows, foreign, partitions, times } = self;
         let (left_out, going_on) = (LeftOut::default(), GoingOn::default());
-        let mut coverage = Coverage { read_at, rows, foreign, left_out, going_on };
+        let mut coverage = Coverage { read_at, rows, foreign, left_out, going_on, unsettled: 0 };
         partitions.each(|lines| {
             for found in grouped(lines)?.into_values() {
                 let Some((request, expires_at)) = found.request else {
@@ -143,7 +145,10 @@ impl History {
                 let eligibility = Eligibility::of(&rows, expires_at, own, read_at);
                 coverage.left_out.count(eligibility);
                 match eligibility {
-                    Eligibility::Over => take(&rows),
+                    Eligibility::Over => {
+                        coverage.unsettled += u64::from(is_unsettled(&rows, own));
+                        take(&rows);
+                    }
                     Eligibility::GoingOn if !files().all(ReadTime::is_exact) => {
                         coverage.going_on = GoingOn::Perhaps;
                     }

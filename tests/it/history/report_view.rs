@@ -155,7 +155,7 @@ fn thousand() -> Report {
 
 fn coverage(left_out: LeftOut, foreign: u64) -> Coverage {
     let (read_at, going_on) = (at(3_000 * MINUTE), GoingOn::Surely);
-    Coverage { read_at, rows: 2_000, foreign, left_out, going_on }
+    Coverage { read_at, rows: 2_000, foreign, left_out, going_on, unsettled: 0 }
 }
 
 /// What is read of most stacks.

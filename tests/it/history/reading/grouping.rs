@@ -10,7 +10,7 @@ use flate2::write::GzEncoder;
 use flate2::{Compression, GzBuilder};
 use rydes::core::Timestamp;
 use rydes::core::history::{LeftOut, Period};
-use rydes::view::history::left_out;
+use rydes::view::history::{coverage, left_out};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -276,6 +276,35 @@ fn only_the_clock_of_the_queue_says_when_a_file_was_read() {
     ahead.as_object_mut().expect("an object").remove("sent-at");
     let file = files.write("rows", lines(&[request("one", 0), ahead]));
     assert_eq!(read(&[&file]).expect("rows").read_at, time(9 * 86_400), "no row has it");
+}
+
+#[test]
+fn rfqs_whose_answers_may_still_arrive_are_counted() {
+    let files = Files::new();
+    let [a, b] = [("a", 2), ("b", 3)].map(|(who, after)| quote("one", who, "1", after));
+    let receipt = json!({"id": {"S": "one"}, "responder": {"S": "b"}, "silent": {"S": "busy"}});
+    let open = request("one", 0);
+    let (mut closed, mut until, mut unknown) = (open.clone(), open.clone(), open.clone());
+    closed["closed-at"] = json!({"S": at(5)});
+    until["until"] = json!({"L": [{"S": "1"}]});
+    unknown.as_object_mut().expect("an object").remove("expected");
+    for (rows, after, wanted) in [
+        (vec![&open, &a], 614, 1),
+        (vec![&open, &a], 615, 0),
+        (vec![&open, &a, &b], 100, 0),
+        (vec![&open, &a, &receipt], 100, 0),
+        (vec![&closed, &a], 604, 1),
+        (vec![&closed, &a], 605, 0),
+        (vec![&until, &a], 601, 1),
+        (vec![&until, &a], 602, 0),
+        (vec![&unknown, &a], 100, 0),
+    ] {
+        let rows: Vec<_> = rows.into_iter().cloned().collect();
+        let bytes = commented(&rows, &format!("rydes export {}", at(after)));
+        let history = read(&[&files.write("rows.gz", bytes)]).expect("rows");
+        let (found, looked_back) = gatherings(history, Period::default());
+        assert_eq!((found.len(), &coverage(&looked_back)["unsettled"]), (1, &json!(wanted)));
+    }
 }
 
 #[test]
