@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
-use flate2::Compression;
 use flate2::write::GzEncoder;
+use flate2::{Compression, GzBuilder};
 use serde_json::json;
 use tempfile::NamedTempFile;
 
@@ -17,9 +17,10 @@ use super::Context;
 use super::reading::{ReadingArgs, TableRead, read_table};
 use crate::aws::dynamodb_json::write_line;
 use crate::aws::{Attributes, Item};
-use crate::core::show_duration;
 use crate::core::text::printable;
+use crate::core::{Timestamp, show_duration};
 use crate::error::{Error, Result, exit};
+use crate::flow::history::export_comment;
 use crate::terminal::{Format, Output};
 use crate::view::{amount, count_of};
 
@@ -129,7 +130,8 @@ impl ExportFile {
         // Behind a link, the file that it leads to is replaced.
         let into =
             if file.is_symlink() { fs::canonicalize(file).map_err(failed)? } else { file.into() };
-        if fs::metadata(&into).is_ok_and(|there| !there.is_file()) {
+        let replaced = fs::metadata(&into).ok();
+        if replaced.as_ref().is_some_and(|there| !there.is_file()) {
             let name = printable(&file.display().to_string());
             return Err(Error::invalid(format!("{name} is not a regular file"))
                 .hint("leave FILE out, and redirect stdout"));
@@ -137,13 +139,17 @@ impl ExportFile {
         let folder = into.parent().filter(|folder| !folder.as_os_str().is_empty());
         let temporary = tempfile::Builder::new()
             .prefix(".rydes-export-")
-            // As for any new file: the umask takes its part away.
+            // As for any new file: the umask takes its part away. A file that is replaced keeps its mode.
             .permissions(Permissions::from_mode(0o666))
             .tempfile_in(folder.unwrap_or(Path::new(".")))
             .map_err(failed)?;
+        if let Some(replaced) = replaced {
+            temporary.as_file().set_permissions(replaced.permissions()).map_err(failed)?;
+        }
         let plain = BufWriter::with_capacity(CHUNK, temporary);
         let to = if into.extension().is_some_and(|ending| ending == "gz") {
-            Compressed::Gzip(GzEncoder::new(plain, Compression::default()))
+            let comment = export_comment(Timestamp::now());
+            Compressed::Gzip(GzBuilder::new().comment(comment).write(plain, Compression::default()))
         } else {
             Compressed::Not(plain)
         };

@@ -129,14 +129,13 @@ pub(super) fn print_csv(context: &Context, lines: &[String], coverage: &Coverage
 async fn from_table(context: &Context, args: &HistoryArgs) -> Result<History> {
     let settings = context.settings()?;
     let aws = context.connect(&settings).await?;
-    let read_at = Timestamp::now();
-    let mut rows = HistoryBuilder::default();
+    let mut rows = HistoryBuilder::of_table(Timestamp::now());
     let take = async |items: Vec<_>| {
         items.iter().try_for_each(|item| rows.take(item))?;
         Ok(ControlFlow::Continue(()))
     };
     read_table(context, &aws, &args.reading, Attributes::LookedBackOn, take).await?;
-    Ok(rows.read_at(read_at))
+    Ok(rows.complete())
 }
 
 async fn from_files(context: &Context, files: &[PathBuf]) -> Result<History> {

@@ -1,7 +1,5 @@
 //! Figures of past RFQs for people: shares, times, and how far a price lies above another.
 
-use super::quotes::seconds;
-
 /// Stands for a figure that is not known.
 pub(super) const UNKNOWN: &str = "-";
 
@@ -42,9 +40,26 @@ pub(super) fn distance(share: f64) -> Option<String> {
     }
 }
 
-/// `812 ms`, `3.1 s`.
+/// `812 ms`, `3.1 s`, `50.0 min`, `25.0 h`: rounded to the nearest tenth.
 pub(super) fn time(millis: u64) -> String {
-    seconds(i64::try_from(millis).unwrap_or(i64::MAX))
+    in_tenths(millis, |millis, tenth| millis / tenth + u64::from(millis % tenth >= tenth / 2))
+}
+
+/// The same, rounded up, for what lies within a time.
+pub(super) fn time_within(millis: u64) -> String {
+    in_tenths(millis, u64::div_ceil)
+}
+
+/// A time in tenths of its unit, except below a second.
+fn in_tenths(millis: u64, tenths_of: fn(u64, u64) -> u64) -> String {
+    let (tenth, unit) = match millis {
+        ..1_000 => return format!("{millis} ms"),
+        1_000..120_000 => (100, "s"),
+        120_000..7_200_000 => (6_000, "min"),
+        7_200_000.. => (360_000, "h"),
+    };
+    let tenths = tenths_of(millis, tenth);
+    format!("{}.{} {unit}", tenths / 10, tenths % 10)
 }
 
 /// A figure, or a dash.
@@ -68,6 +83,24 @@ mod tests {
             (0, 0, "-"),
         ] {
             assert_eq!(share(part, whole), said);
+        }
+    }
+
+    #[test]
+    fn times_are_rounded_to_the_nearest_and_up_after_within() {
+        for (millis, nearest, within) in [
+            (0, "0 ms", "0 ms"),
+            (999, "999 ms", "999 ms"),
+            (1_000, "1.0 s", "1.0 s"),
+            (10_006, "10.0 s", "10.1 s"),
+            (10_050, "10.1 s", "10.1 s"),
+            (119_960, "120.0 s", "120.0 s"),
+            (120_000, "2.0 min", "2.0 min"),
+            (3_000_001, "50.0 min", "50.1 min"),
+            (7_200_000, "2.0 h", "2.0 h"),
+            (90_000_000, "25.0 h", "25.0 h"),
+        ] {
+            assert_eq!((&*time(millis), &*time_within(millis)), (nearest, within));
         }
     }
 

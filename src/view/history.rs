@@ -5,17 +5,29 @@ use serde_json::{Map, Value, json};
 use super::count_of;
 use super::table::wrapped;
 use crate::core::history::LeftOut;
-use crate::flow::history::Coverage;
+use crate::flow::history::{Coverage, GoingOn};
 
-/// Which RFQs were left out, and how many rows were ignored, in lines of at most this width. Empty if everything
-/// counts.
+/// Which RFQs were left out, how many rows were ignored, and how many RFQs lack answers, in lines of at most this width.
+/// Empty if everything counts.
 pub fn left_out(coverage: &Coverage, width: Option<u16>) -> Vec<String> {
-    let left_out = reasons(&coverage.left_out);
+    let left_out = reasons(coverage);
     let left_out = (!left_out.is_empty()).then(|| format!("left out: {}", left_out.join(", ")));
     let ignored = (coverage.foreign > 0)
         .then(|| format!("{} of other programs ignored", count_of(coverage.foreign, "row")));
     let parts: Vec<_> = left_out.into_iter().chain(ignored).collect();
-    if parts.is_empty() { Vec::new() } else { wrapped(&parts.join("; "), width) }
+    let parts = (!parts.is_empty()).then(|| parts.join("; "));
+    let sentences = [parts, unsettled(coverage.unsettled)].into_iter().flatten();
+    sentences.flat_map(|sentence| wrapped(&sentence, width)).collect()
+}
+
+/// Which figures may change.
+fn unsettled(count: u64) -> Option<String> {
+    let (were_read, lack) =
+        if count == 1 { ("it was read", "lacks") } else { ("they were read", "lack") };
+    (count > 0).then(|| {
+        let rfqs = count_of(count, "RFQ");
+        format!("{rfqs} ended less than 10 min before {were_read} and {lack} answers, which may still arrive")
+    })
 }
 
 /// Says why there is no RFQ to report on.
@@ -28,9 +40,14 @@ pub fn nothing(coverage: &Coverage) -> &'static str {
 }
 
 /// How many RFQs were left out for each reason. The first part names what is counted.
-fn reasons(left_out: &LeftOut) -> Vec<String> {
+fn reasons(coverage: &Coverage) -> Vec<String> {
+    let left_out = &coverage.left_out;
+    let going_on = match coverage.going_on {
+        GoingOn::Surely => "still going on",
+        GoingOn::Perhaps => "that may still be going on",
+    };
     let reasons = [
-        (left_out.going_on, "still going on"),
+        (left_out.going_on, going_on),
         (left_out.expired, "with expired rows"),
         (left_out.untimed, "without a submission time or a deadline"),
         (left_out.without_request, "without a request row"),
@@ -56,6 +73,7 @@ pub fn coverage(coverage: &Coverage) -> Value {
             "untimed": untimed,
             "without-request": without_request,
         },
+        "unsettled": coverage.unsettled,
     })
 }
 
@@ -80,7 +98,8 @@ mod tests {
 
     fn of(left_out: LeftOut, foreign: u64) -> Coverage {
         let read_at = Timestamp::from_millis(1_769_860_800_000).expect("in range");
-        Coverage { read_at, rows: 40, foreign, left_out }
+        let going_on = GoingOn::Surely;
+        Coverage { read_at, rows: 40, foreign, left_out, going_on, unsettled: 0 }
     }
 
     #[test]
@@ -103,6 +122,26 @@ mod tests {
         assert!(left_out(&of(none, 0), Some(80)).is_empty());
         let narrow = left_out(&of(all, 12), Some(40));
         assert!(narrow.len() > 2 && narrow.iter().all(|line| line.len() <= 40), "{narrow:?}");
+    }
+
+    #[test]
+    fn what_may_still_arrive_is_said() {
+        let left = LeftOut { going_on: 1, expired: 2, ..LeftOut::default() };
+        let perhaps = Coverage { going_on: GoingOn::Perhaps, unsettled: 1, ..of(left, 0) };
+        assert_eq!(
+            left_out(&perhaps, None),
+            [
+                "left out: 1 RFQ that may still be going on, 2 with expired rows",
+                "1 RFQ ended less than 10 min before it was read and lacks answers, which may still arrive"
+            ]
+        );
+        let more = Coverage { unsettled: 3, ..of(LeftOut::default(), 0) };
+        assert_eq!(
+            left_out(&more, None),
+            [
+                "3 RFQs ended less than 10 min before they were read and lack answers, which may still arrive"
+            ]
+        );
     }
 
     #[test]

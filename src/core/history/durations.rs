@@ -7,23 +7,30 @@ const DIGITS: u8 = 3;
 
 /// The distribution of durations in milliseconds. Figures are exact below 2.048 s, else to 0.1 %.
 #[derive(Debug, Clone)]
-pub struct Durations(Histogram<u32>);
+pub struct Durations {
+    histogram: Histogram<u32>,
+    /// The longest one, exactly.
+    longest: u64,
+}
 
 impl Default for Durations {
     fn default() -> Self {
-        Self(Histogram::new(DIGITS).expect("the digits are in range"))
+        let histogram = Histogram::new(DIGITS).expect("the digits are in range");
+        Self { histogram, longest: 0 }
     }
 }
 
 impl Durations {
     /// Adds one. A negative one, of clocks that disagree, counts as zero.
     pub fn add(&mut self, millis: i64) {
-        self.0.record(u64::try_from(millis).unwrap_or(0)).expect("the histogram grows");
+        let millis = u64::try_from(millis).unwrap_or(0);
+        self.longest = self.longest.max(millis);
+        self.histogram.record(millis).expect("the histogram grows");
     }
 
     /// How many there are.
     pub fn count(&self) -> u64 {
-        self.0.len()
+        self.histogram.len()
     }
 
     /// The shortest duration that this share of all does not exceed; `None` without any.
@@ -38,7 +45,13 @@ impl Durations {
             return None;
         }
         let share = real(rank) / real(self.count());
-        Some(self.0.lowest_equivalent(self.0.value_at_quantile(share)))
+        Some(self.histogram.lowest_equivalent(self.histogram.value_at_quantile(share)))
+    }
+
+    /// A duration that this share of all does not exceed, not even by what the figures are inexact; `None` without any.
+    pub fn bound(&self, share: f64) -> Option<u64> {
+        let highest = self.histogram.highest_equivalent(self.quantile(share)?);
+        Some(highest.min(self.longest))
     }
 
     /// Half of them do not exceed it.
@@ -53,14 +66,15 @@ impl Durations {
 
     /// The longest.
     pub fn longest(&self) -> Option<u64> {
-        (self.count() > 0).then(|| self.0.lowest_equivalent(self.0.max()))
+        (self.count() > 0).then(|| self.histogram.lowest_equivalent(self.histogram.max()))
     }
 
     /// How many are at least `from` and below `to`.
     pub fn count_within(&self, from: u64, to: u64) -> u64 {
-        let values = self.0.iter_recorded();
-        let within =
-            values.filter(|value| (from..to).contains(&lowest(&self.0, value.value_iterated_to())));
+        let values = self.histogram.iter_recorded();
+        let within = values.filter(|value| {
+            (from..to).contains(&lowest(&self.histogram, value.value_iterated_to()))
+        });
         within.map(|value| value.count_since_last_iteration()).sum()
     }
 }
@@ -127,6 +141,14 @@ mod tests {
         assert_eq!(of([15_000]).median(), Some(15_000));
         assert!(of([i64::MIN, i64::MAX]).longest() > Some(1 << 62));
         assert_eq!(of([86_400_000]).median(), Some(86_376_448), "to 0.1 %");
+    }
+
+    #[test]
+    fn a_bound_is_not_exceeded() {
+        let all = of([700, 10_006, 15_000]);
+        assert_eq!((all.median(), all.bound(0.5)), (Some(10_000), Some(10_007)));
+        assert_eq!((all.bound(0.0), all.bound(1.0)), (Some(700), Some(15_000)));
+        assert_eq!(of([]).bound(1.0), None);
     }
 
     #[test]

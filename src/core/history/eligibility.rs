@@ -21,13 +21,19 @@ pub enum Eligibility {
 }
 
 impl Eligibility {
-    /// The eligibility of these rows, read at `read_at`. `expires_at` is that of the request row.
-    pub fn of(rows: &Rows, expires_at: Option<Timestamp>, read_at: Timestamp) -> Self {
+    /// The eligibility of these rows. `expires_at` is that of the request row. `own_read_at` is when the file of these
+    /// rows was read, and `read_at` is the latest time of all files.
+    pub fn of(
+        rows: &Rows,
+        expires_at: Option<Timestamp>,
+        own_read_at: Timestamp,
+        read_at: Timestamp,
+    ) -> Self {
         let request = &rows.request;
         let (Some(submitted), Some(deadline)) = (request.submitted_at, request.deadline) else {
             return Self::Untimed;
         };
-        if expires_at.is_some_and(|at| read_at >= first_expiry(submitted, deadline, at)) {
+        if expires_at.is_some_and(|at| own_read_at >= first_expiry(submitted, deadline, at)) {
             return Self::Expired;
         }
         // Those that ended before their deadlines do not count earlier: they are the quick ones.
@@ -118,7 +124,8 @@ mod tests {
 
     #[test]
     fn a_gathering_is_over_once_no_answer_can_be_in_time_any_more() {
-        let eligibility = |rows: &Rows, seconds| Eligibility::of(rows, None, at(seconds));
+        let eligibility =
+            |rows: &Rows, seconds| Eligibility::of(rows, None, at(seconds), at(seconds));
         let open = rows(&[("a", 3)]);
         assert_eq!([4, 15, 20].map(|now| eligibility(&open, now)), [Eligibility::GoingOn; 3]);
         assert_eq!(eligibility(&open, 21), Eligibility::Over);
@@ -138,8 +145,8 @@ mod tests {
         let rows = rows(&[("a", 3), ("b", 4)]);
         // Kept for 100 s: the request row after its deadline, an answer after it was gathered.
         let expires_at = Some(at(115));
-        assert_eq!(Eligibility::of(&rows, expires_at, at(99)), Eligibility::Over);
-        assert_eq!(Eligibility::of(&rows, expires_at, at(100)), Eligibility::Expired);
+        assert_eq!(Eligibility::of(&rows, expires_at, at(99), at(200)), Eligibility::Over);
+        assert_eq!(Eligibility::of(&rows, expires_at, at(100), at(200)), Eligibility::Expired);
     }
 
     #[test]

@@ -6,9 +6,11 @@ mod durations;
 mod eligibility;
 mod market;
 mod report;
+mod unsettled;
 
 pub use self::advice::{Advice, Mark};
 pub use self::durations::{Durations, Ratios};
 pub use self::eligibility::{Eligibility, LeftOut, Period};
 pub use self::market::{Market, Point};
 pub use self::report::{Ends, ProviderRecord, Refusal, Report};
+pub use self::unsettled::is_unsettled;

@@ -75,7 +75,8 @@ pub struct ProviderRecord {
     pub best: u64,
     /// Its late quote would have been the best.
     pub missed: u64,
-    /// Prices of its quotes in time, as multiples of the best price of the same gathering.
+    /// Prices of its quotes in time, as multiples of the best price of the same gathering. A price above a best price of
+    /// zero is left out.
     pub prices: Ratios,
     /// Reasons of its declines, failures and receipts; only of the provider in depth.
     pub reasons: BTreeMap<(Refusal, String), u64>,
@@ -137,7 +138,7 @@ impl Report {
             self.time_to_end.add(ended.millis_since(submitted));
         }
         self.asked += count(gathering.expected);
-        self.answered_in_time += count(Some(gathering.answered));
+        self.answered_in_time += count(gathering.expected.map(|_| gathering.answered));
         self.unexpected += count(gathering.unexpected);
         for provider in gathering.providers.iter().filter(|one| one.expected == Some(true)) {
             self.add_provider(provider, &gathering);
@@ -163,8 +164,9 @@ impl Report {
         );
         let quote =
             gathering.quotes.iter().find(|quote| is(quote) && quote.timing == Timing::InTime);
-        if let Some((quote, best)) = quote.zip(gathering.best.as_ref()) {
-            record.prices.add(ratio(quote, best));
+        let ratio = quote.zip(gathering.best.as_ref()).and_then(|(quote, best)| ratio(quote, best));
+        if let Some(ratio) = ratio {
+            record.prices.add(ratio);
         }
         if self.in_depth.as_ref() == Some(responder) {
             record.add_reason(provider);
@@ -172,13 +174,13 @@ impl Report {
     }
 }
 
-/// A price as a multiple of the best one. Of two prices of zero, one is once the other.
-fn ratio(quote: &Quote, best: &Quote) -> f64 {
+/// A price as a multiple of the best one; `None` if it lies above zero, and the best one is zero.
+fn ratio(quote: &Quote, best: &Quote) -> Option<f64> {
     if quote.price == best.price {
-        1.0
-    } else {
-        quote.price.approximate() / best.price.approximate()
+        return Some(1.0);
     }
+    let best = best.price.approximate();
+    (best > 0.0).then(|| quote.price.approximate() / best)
 }
 
 impl Ends {

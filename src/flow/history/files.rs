@@ -5,8 +5,7 @@ use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use flate2::bufread::MultiGzDecoder;
-
+use super::gzip::Members;
 use super::{History, HistoryBuilder};
 use crate::aws::dynamodb_json::{Misread, read_line};
 use crate::core::text::{printable, without_mark};
@@ -89,11 +88,11 @@ fn open(path: &Path) -> io::Result<File> {
 /// # Errors
 /// Invalid for a file that cannot be read in full or holds anything but rows; the error names the file and the line.
 pub fn read_files(files: &[RowFile], progress: &FileProgress) -> Result<History> {
-    let mut history = HistoryBuilder::default();
+    let mut history = HistoryBuilder::of_files();
     for file in files {
         read_file(file, &mut history, progress)?;
     }
-    Ok(history.of_files())
+    Ok(history.complete())
 }
 
 fn read_file(file: &RowFile, history: &mut HistoryBuilder, progress: &FileProgress) -> Result<()> {
@@ -104,11 +103,14 @@ fn read_file(file: &RowFile, history: &mut HistoryBuilder, progress: &FileProgre
     from.by_ref().take(2).read_to_end(&mut head).map_err(unreadable)?;
     let is_gzip = head == GZIP;
     let whole = BufReader::with_capacity(CHUNK, Cursor::new(head).chain(from));
-    let lines: Box<dyn BufRead> = if is_gzip {
-        Box::new(BufReader::with_capacity(CHUNK, MultiGzDecoder::new(whole)))
+    let (lines, read_at): (Box<dyn BufRead>, _) = if is_gzip {
+        let members = Members::new(whole);
+        let read_at = members.exported_at();
+        (Box::new(BufReader::with_capacity(CHUNK, members)), read_at)
     } else {
-        Box::new(whole)
+        (Box::new(whole), None)
     };
+    history.begin_file(read_at);
     let lines = Lines { from: lines, file, is_gzip };
     lines.read(history, progress)
 }

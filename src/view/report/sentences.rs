@@ -5,7 +5,7 @@ use crate::core::history::{Durations, ProviderRecord, Report};
 use crate::core::text::printable;
 use crate::view::clock::Clock;
 use crate::view::count_of;
-use crate::view::figures::{distance, share, time};
+use crate::view::figures::{distance, known, share, time, time_within};
 use crate::view::tone::{Line, Tone};
 
 /// How many RFQs there are, how they ended, how long that took, and how many answers came in time.
@@ -55,11 +55,17 @@ fn counted(counts: &[(u64, &str)], whole: u64) -> String {
 fn time_to_end(report: &Report) -> Option<String> {
     let of_all = &report.time_to_end;
     let (median, p95) = of_all.median().zip(of_all.p95())?;
+    let [half, most] = [0.5, 0.95].map(|share| within(of_all, share));
     Some(match of_all.count() {
         1 => format!("it ended after {}", time(median)),
-        _ if median == p95 => format!("95 % of them ended within {}", time(p95)),
-        _ => format!("half of them ended within {}, 95 % within {}", time(median), time(p95)),
+        _ if median == p95 => format!("95 % of them ended {most}"),
+        _ => format!("half of them ended {half}, 95 % {most}"),
     })
+}
+
+/// `within 10.1 s`: this share of all is.
+fn within(times: &Durations, share: f64) -> String {
+    format!("within {}", known(times.bound(share), time_within))
 }
 
 fn answers(report: &Report) -> Option<String> {
@@ -135,16 +141,11 @@ fn compared(ratio: f64) -> String {
 fn times(times: &Durations) -> Option<String> {
     let (median, p95) = times.median().zip(times.p95())?;
     let (longest, count) = (times.longest()?, times.count());
+    let [half, most, all] = [0.5, 0.95, 1.0].map(|share| within(times, share));
     Some(match longest {
         _ if count == 1 => format!("its answer came after {}", time(longest)),
-        _ if median == longest => format!("its {count} answers came within {}", time(longest)),
-        _ => {
-            let half = format!("half of its {count} answers came within {}", time(median));
-            let last = format!("all within {}", time(longest));
-            match p95 {
-                _ if p95 == longest => format!("{half}, {last}"),
-                _ => format!("{half}, 95 % within {}, {last}", time(p95)),
-            }
-        }
+        _ if median == longest => format!("its {count} answers came {all}"),
+        _ if p95 == longest => format!("half of its {count} answers came {half}, all {all}"),
+        _ => format!("half of its {count} answers came {half}, 95 % {most}, all {all}"),
     })
 }

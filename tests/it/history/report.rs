@@ -100,3 +100,23 @@ fn the_provider_in_depth_is_told_apart_from_any_number_of_others() {
     }
     assert_eq!((report.providers.len(), report.asked_of_others), (1_001, 199));
 }
+
+#[test]
+fn only_answers_that_were_asked_for_come_in_time() {
+    let mut report = Report::default();
+    let sheet = Sheet::expecting(&[0, 1]).deadline(1_000).row(0, Said::Quote(100), 500);
+    report.add(&sheet.rows());
+    let mut unknown = sheet.rows();
+    unknown.request.expected = None;
+    report.add(&unknown);
+    assert_eq!((report.asked, report.answered_in_time), (2, 1));
+}
+
+#[test]
+fn a_price_above_a_best_price_of_zero_has_no_ratio() {
+    let mut report = Report::default();
+    let sheet = Sheet::expecting(&[0, 1, 2]).deadline(1_000).row(0, Said::Quote(0), 500);
+    report.add(&sheet.row(1, Said::Quote(7), 600).row(2, Said::Quote(0), 700).rows());
+    let median = |who: usize| report.providers[&name(who)].prices.median();
+    assert_eq!([0, 1, 2].map(median), [Some(1.0), None, Some(1.0)]);
+}

@@ -5,7 +5,7 @@ use rydes::core::history::{LeftOut, Report};
 use rydes::core::{
     Answer, AnswerRow, Price, ProviderName, RequestRow, Responder, RfqId, Ride, Rows, Timestamp,
 };
-use rydes::flow::history::Coverage;
+use rydes::flow::history::{Coverage, GoingOn};
 use rydes::view::clock::Clock;
 use rydes::view::report::{csv, document, jsonl, lines, unasked};
 use rydes::view::tone::Tone;
@@ -154,7 +154,8 @@ fn thousand() -> Report {
 }
 
 fn coverage(left_out: LeftOut, foreign: u64) -> Coverage {
-    Coverage { read_at: at(3_000 * MINUTE), rows: 2_000, foreign, left_out }
+    let (read_at, going_on) = (at(3_000 * MINUTE), GoingOn::Surely);
+    Coverage { read_at, rows: 2_000, foreign, left_out, going_on, unsettled: 0 }
 }
 
 /// What is read of most stacks.

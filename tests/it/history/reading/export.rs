@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use aws_sdk_dynamodb::primitives::Blob;
@@ -10,6 +11,7 @@ use aws_sdk_dynamodb::types::AttributeValue as V;
 use flate2::read::GzDecoder;
 use rustix::process::Signal;
 use rydes::aws::dynamodb_json::{read_line, write_line};
+use rydes::core::Timestamp;
 use rydes::core::history::Period;
 use serde_json::json;
 use tempfile::TempDir;
@@ -33,10 +35,13 @@ fn stack() -> Stack {
             "submitted-at": "2026-01-31T12:00:00.000Z", "deadline": "2026-01-31T12:00:15.000Z",
             "expected": ["a", "b"], "until": ["all"],
         }));
+        // The last ones come after every deadline.
+        let second = if number == 39 { "30" } else { "03" };
         for responder in ["a", "b"] {
             stack.put(&json!({
                 "id": id, "responder": responder, "quote": 10 + number,
-                "sent-at": "2026-01-31T12:00:03.000Z", "gathered-at": "2026-01-31T12:00:03.100Z",
+                "sent-at": format!("2026-01-31T12:00:{second}.000Z"),
+                "gathered-at": format!("2026-01-31T12:00:{second}.100Z"),
                 "details": "{\"eta\":1}",
             }));
         }
@@ -116,9 +121,40 @@ fn every_row_is_exported_as_it_is() {
     assert_eq!(names(folder.path()).len(), 2, "nothing is left beside them");
     let [plain, gzip] = [&plain, &gzip]
         .map(|file| gatherings(read(&[file]).expect("an export"), Period::default()));
-    assert_eq!(plain, gzip);
-    let (found, coverage) = plain;
-    assert_eq!((found.len(), coverage.rows, coverage.foreign), (40, 120, 1));
+    assert!(plain.0 == gzip.0, "they hold the same");
+    for (found, coverage) in [plain, gzip] {
+        assert_eq!((found.len(), coverage.rows, coverage.foreign), (40, 120, 1));
+    }
+}
+
+#[test]
+fn a_compressed_export_carries_the_time_of_its_reading() {
+    let stack = Stack::set_up(0);
+    let folder = TempDir::new().expect("a folder");
+    let file = folder.path().join("rows.gz");
+    let before = Timestamp::now();
+    stack.rydes("export").arg(&file).run().exits(0);
+    let after = Timestamp::now();
+    let read_at = read(&[&file]).expect("an export").read_at;
+    assert!(before <= read_at && read_at <= after, "{before} {read_at} {after}");
+    let gzip = GzDecoder::new(fs::File::open(&file).expect("it is there"));
+    let comment = gzip.header().and_then(|header| header.comment()).expect("it has one");
+    assert_eq!(str::from_utf8(comment), Ok(&*format!("rydes export {read_at}")));
+}
+
+#[test]
+fn a_file_that_is_replaced_keeps_its_mode() {
+    let stack = Stack::set_up(0);
+    let folder = TempDir::new().expect("a folder");
+    let file = folder.path().join("rows");
+    for mode in [0o600, 0o640, 0o666, 0o444] {
+        fs::write(&file, "an export of yesterday").expect("it is written");
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).expect("it is ours");
+        stack.rydes("export").arg(&file).run().exits(0);
+        let found = fs::metadata(&file).expect("it is there").permissions().mode();
+        assert_eq!(found & 0o7777, mode, "{found:o}");
+        fs::remove_file(&file).expect("it is ours");
+    }
 }
 
 #[test]
