@@ -28,11 +28,11 @@
 //! | `metrics` | what happens in this process, counted for Prometheus |
 //! | `view` | pure text and JSON: tables, sentences, timelines, pictures |
 //! | `tools` | LocalStack on this machine; the load test and its fault-injecting proxy |
-//! | `flow` | the pattern: draft, scatter, providers (simulated, programs, endpoints), gather, quotes, verify, replay |
+//! | `flow` | the pattern: draft, scatter, providers (simulated, programs, endpoints), gather, quotes, verify, replay, history |
 //! | `stack` | the resources of a stack, and the register of its providers |
 //! | `aws` | clients, queues, topic, table |
 //! | `consumer` | the machine under every worker: poll, lease, batch, drain |
-//! | `core` | ids, names, prices, times, messages, rows and filters; what rows add up to |
+//! | `core` | ids, names, prices, times, messages, rows and filters; what rows add up to, past ones too |
 //!
 //! Beside the floors: `settings` (option before environment before default), `shutdown` (signals) and
 //! `error` (what code branches on, and the exit codes).

@@ -22,8 +22,8 @@ use crate::view::picture::curve;
 
 How it works:
   Each past RFQ is evaluated again under other deadlines. Its best quote is the
-  one that wins without any deadline, late quotes included. A deadline keeps it
-  if it still wins under that deadline.")]
+  one at its end if it had no deadline, late quotes included. A deadline keeps
+  it if the RFQ ends with the same one.")]
 pub(super) struct Command {
     /// Share of the best quotes that the deadline must keep, from 0.01 to 1
     #[arg(long, value_name = "SHARE", default_value = "0.95", value_parser = share)]

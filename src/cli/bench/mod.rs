@@ -75,9 +75,9 @@ pub(super) struct Command {
     /// Deadline of each RFQ, 10 ms to 24 h [default: 24h]
     #[arg(long, value_name = "TIME", value_parser = deadline, conflicts_with = "chaos")]
     deadline: Option<Duration>,
-    /// Keep the stack, for `rydes report` and `rydes advise`. If a provider stays silent, an RFQ goes on until its
-    /// deadline: set --deadline too
-    #[arg(long, conflicts_with = "chaos")]
+    /// Keep the stack, for `rydes report` and `rydes advise`, which count RFQs whose deadlines have
+    /// passed
+    #[arg(long, conflicts_with = "chaos", requires = "deadline")]
     keep_stack: bool,
     #[command(flatten)]
     service: ServiceArgs,

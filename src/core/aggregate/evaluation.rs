@@ -176,6 +176,12 @@ impl<'a> Evaluation<'a> {
         self.ranked.iter().find(|one| may_win(one) && self.is_in_time(one))
     }
 
+    /// The best of the quotes in time that had come by then.
+    pub(super) fn best_by(&self, end: Option<Timestamp>) -> Option<&Ranked<'a>> {
+        let had_come = |one: &Ranked<'_>| end.is_none() || one.row.time() <= end;
+        self.ranked.iter().find(|one| may_win(one) && self.is_in_time(one) && had_come(one))
+    }
+
     /// The first late quote of a provider that may win, if it is better than `best`.
     pub(super) fn regret(&self, best: Option<&Ranked<'a>>) -> Option<&Ranked<'a>> {
         let late = self.ranked.iter().find(|one| may_win(one) && !self.is_in_time(one))?;

@@ -21,9 +21,11 @@ pub struct Verdict<'a> {
     pub completed_by: Option<CompletedBy>,
     /// When it ends; `None` if it does not, or if the rows that meet its condition have no times.
     pub ended_at: Option<Timestamp>,
-    /// The best quote in time.
+    /// The best quote in time, also one that came after a condition had been met.
     pub best: Option<&'a AnswerRow>,
-    /// The price of the best quote.
+    /// The best quote that had come when it ended: what a customer gets who waits until then.
+    pub taken: Option<&'a AnswerRow>,
+    /// The price of that quote.
     pub price: Option<&'a Price>,
     /// The late quote that would have won.
     pub regret: Option<&'a AnswerRow>,
@@ -45,16 +47,19 @@ impl<'a> Hindsight<'a> {
         let (end, completed_by) = self.end();
         let best = self.evaluation.best();
         let regret = self.evaluation.regret(best);
+        let ended_at = match end {
+            End::Met(at) => at.known(),
+            End::Closed | End::Expired => self.evaluation.cutoff(),
+            End::Open => None,
+        };
+        let taken = self.evaluation.best_by(ended_at);
         Verdict {
             status: end.status(),
             completed_by,
-            ended_at: match end {
-                End::Met(at) => at.known(),
-                End::Closed | End::Expired => self.evaluation.cutoff(),
-                End::Open => None,
-            },
+            ended_at,
             best: best.map(|best| best.row),
-            price: best.map(|best| best.price),
+            taken: taken.map(|taken| taken.row),
+            price: taken.map(|taken| taken.price),
             regret: regret.map(|regret| regret.row),
         }
     }

@@ -34,13 +34,15 @@ pub enum Mark {
 impl Advice {
     /// The advice for keeping this share of the best quotes.
     pub fn of(market: Market, keep: f64) -> Self {
-        let (today, advised) = (market.today(), market.advised(keep));
+        let today = market.today();
+        let is_today_enough = market.is_enough(today.kept, keep);
+        // The deadlines of the grid are rounded up: today's may be a little shorter, and enough.
+        let is_shorter = |point: &Point| {
+            is_today_enough && today.deadline.is_some() && today.deadline <= point.deadline
+        };
+        let advised = market.advised(keep);
+        let advised = advised.map(|point| if is_shorter(&point) { today.clone() } else { point });
         Self { market, keep, today, advised }
-    }
-
-    /// Whether today's deadlines keep enough.
-    pub fn is_today_enough(&self) -> bool {
-        self.market.is_enough(self.today.kept, self.keep)
     }
 
     /// A few deadlines to compare, the shortest first: those that keep certain shares, the advised one, and

@@ -2,18 +2,17 @@
 
 use std::time::Duration;
 
-use crate::core::aggregate::{Status, aggregate};
-use crate::core::{RequestRow, Rows, Timestamp};
+use crate::core::{Rows, Timestamp};
 
-/// How long after the end of a gathering its last answers in time may still be on their way to the table.
+/// How long after the deadline of a gathering its last answers in time may still be on their way to the table.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Whether a gathering can be looked back on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Eligibility {
-    /// It has ended, and every row that it had is there.
+    /// Its deadline has passed, and every row that it had is there.
     Over,
-    /// Answers may still arrive in time.
+    /// Its deadline is ahead, or has just passed: answers may still arrive in time.
     GoingOn,
     /// Some of its rows may have expired.
     Expired,
@@ -37,15 +36,8 @@ impl Eligibility {
         if expires_at.is_some_and(|at| own_read_at >= first_expiry(submitted, deadline, at)) {
             return Self::Expired;
         }
-        let has_settled = || {
-            let gathering = aggregate(rows, read_at, None);
-            gathering.status == Status::Complete && gathering.is_settled()
-        };
-        if read_at > end_of(request, deadline).plus(GRACE) || has_settled() {
-            Self::Over
-        } else {
-            Self::GoingOn
-        }
+        // Those that ended before their deadlines do not count earlier: they are the quick ones.
+        if read_at > deadline.plus(GRACE) { Self::Over } else { Self::GoingOn }
     }
 }
 
@@ -53,10 +45,6 @@ impl Eligibility {
 /// same time after it was gathered, which is never before the submission.
 fn first_expiry(submitted: Timestamp, deadline: Timestamp, expires_at: Timestamp) -> Timestamp {
     submitted.plus(expires_at.saturating_since(deadline))
-}
-
-fn end_of(request: &RequestRow, deadline: Timestamp) -> Timestamp {
-    request.closed_at.map_or(deadline, |closed| closed.min(deadline))
 }
 
 /// RFQs that were not looked back on, by reason.

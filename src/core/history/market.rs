@@ -1,14 +1,16 @@
 //! What other deadlines would have brought in past gatherings: how many of the best quotes, for which wait.
 //!
-//! The best quote of a gathering is here the one that wins without any deadline, late quotes included. A deadline keeps
-//! it if it is still the best under that deadline.
+//! The best quote of a gathering is here the one that a customer gets who waits until its end, without any deadline:
+//! late quotes count, and those that come after a condition is met do not. A deadline keeps it if the customer gets
+//! the same one under that deadline.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::durations::{Durations, real};
 use crate::core::aggregate::{Hindsight, Status, Verdict};
-use crate::core::{AnswerRow, Responder, Rows, Timestamp};
+use crate::core::{Answer, AnswerRow, Responder, Rows, Timestamp};
 
 /// The shortest deadline that is tried, in milliseconds.
 const SHORTEST: i64 = 10;
@@ -28,8 +30,10 @@ pub struct Market {
     pub with_best: u64,
     /// Gatherings that were closed. Their closing stays where it was.
     pub closed: u64,
-    /// Receipts that came after the end: the provider sent no answer because the end had passed.
+    /// Receipts for requests that a provider received after the end, and so did not answer.
     pub unsent: u64,
+    /// Late quotes and declines that replaced a failure: a replay brought them, and no deadline would have.
+    pub replayed: u64,
     /// The shortest and the longest of the deadlines that the gatherings had, in milliseconds.
     pub todays_deadlines: Option<(i64, i64)>,
     today: Sum,
@@ -87,6 +91,8 @@ pub struct Point {
     pub wait_median: Option<u64>,
     /// The same for 95 % of them.
     pub wait_p95: Option<u64>,
+    /// The same for all of them.
+    pub wait_max: Option<u64>,
     /// The mean price of the best quotes in time.
     pub price: Option<f64>,
     /// The sum of these prices above the sum of the best prices of the same gatherings, as a share of the latter.
@@ -103,6 +109,7 @@ impl Default for Market {
             with_best: 0,
             closed: 0,
             unsent: 0,
+            replayed: 0,
             todays_deadlines: None,
             today: Sum::default(),
             todays_waits: Durations::default(),
@@ -126,6 +133,9 @@ impl Market {
     /// Adds a gathering that is over and has a submission time.
     pub fn add(&mut self, rows: &Rows) {
         let Some(submitted) = rows.request.submitted_at else { return };
+        let (rows, replayed) = without_replays(rows);
+        let rows = rows.as_ref();
+        self.replayed += replayed;
         let mut hindsight = Hindsight::of(rows);
         self.rfqs += 1;
         self.closed += u64::from(rows.request.closed_at.is_some());
@@ -136,7 +146,7 @@ impl Market {
         }
         hindsight.set_deadline(None);
         let whole = hindsight.verdict();
-        self.with_best += u64::from(whole.best.is_some());
+        self.with_best += u64::from(whole.taken.is_some());
         self.add_today(rows, submitted, &own, &whole);
         if let Some(end) = whole.ended_at {
             self.ends.add(end.millis_since(submitted));
@@ -216,10 +226,13 @@ impl Market {
 
     /// The gatherings under the deadlines that they had.
     pub fn today(&self) -> Point {
-        let waits = (self.todays_waits.median(), self.todays_waits.p95());
-        let deadline = self.todays_deadlines.filter(|(shortest, longest)| shortest == longest);
+        let waits = [Durations::median, Durations::p95, Durations::longest];
+        let waits = waits.map(|wait| wait(&self.todays_waits));
+        // A submitter may write a time that is a few milliseconds off.
+        let is_one = |(shortest, longest): &(i64, i64)| shortest * 100 >= longest * 99;
+        let deadline = self.todays_deadlines.filter(is_one).map(|(_, longest)| longest);
         let waited_for = self.waited_for(|counts| counts.today);
-        shaped(deadline.map(|(only, _)| only), &self.today, waits, waited_for)
+        shaped(deadline, &self.today, waits, waited_for)
     }
 
     /// The shortest deadline that keeps this share of the best quotes; `None` without any.
@@ -249,7 +262,7 @@ impl Market {
             (self.rfqs > 0).then(|| ended.map_or(most, |ended| ended.min(most)))
         };
         let waited_for = self.waited_for(|counts| counts.grid[at]);
-        shaped(Some(deadline), &self.sums[at], (wait(0.5), wait(0.95)), waited_for)
+        shaped(Some(deadline), &self.sums[at], [wait(0.5), wait(0.95), wait(1.0)], waited_for)
     }
 
     fn waited_for(&self, of: impl Fn(&WaitedFor) -> u64) -> Vec<(Responder, u64)> {
@@ -263,7 +276,7 @@ impl Market {
 fn shaped(
     deadline: Option<i64>,
     sum: &Sum,
-    (wait_median, wait_p95): (Option<u64>, Option<u64>),
+    [wait_median, wait_p95, wait_max]: [Option<u64>; 3],
     waited_for: Vec<(Responder, u64)>,
 ) -> Point {
     Point {
@@ -273,6 +286,7 @@ fn shaped(
         complete: sum.complete,
         wait_median,
         wait_p95,
+        wait_max,
         price: (sum.quoted > 0).then(|| sum.paid / real(sum.quoted)),
         above_best: (sum.best > 0.0).then(|| sum.paid / sum.best - 1.0),
         waited_for,
@@ -287,7 +301,7 @@ fn sum(verdict: &Verdict<'_>, whole: &Verdict<'_>) -> Sum {
     let responder = |row: &AnswerRow| row.responder.clone();
     Sum {
         quoted: 1,
-        kept: u64::from(verdict.best.map(responder) == whole.best.map(responder)),
+        kept: u64::from(verdict.taken.map(responder) == whole.taken.map(responder)),
         complete: complete(verdict),
         paid: price.approximate(),
         best: best.approximate(),
@@ -298,10 +312,37 @@ fn complete(verdict: &Verdict<'_>) -> u64 {
     u64::from(verdict.status == Status::Complete)
 }
 
-/// The receipts that came after the end of the gathering.
+/// The deadline or the closing, whichever came first.
+fn cutoff(rows: &Rows) -> Option<Timestamp> {
+    rows.request.deadline.into_iter().chain(rows.request.closed_at).min()
+}
+
+/// The receipts for requests that were received after the end of the gathering.
 fn unsent(rows: &Rows) -> u64 {
-    let end = rows.request.deadline.into_iter().chain(rows.request.closed_at).min();
-    let is_after =
-        |row: &&AnswerRow| row.answer.kind() == "silent" && end.is_some() && row.time() > end;
-    rows.answers.iter().filter(is_after).count() as u64
+    let end = cutoff(rows);
+    let is_unsent = |row: &&AnswerRow| {
+        let received = row.received_at.or(row.time());
+        matches!(row.answer, Answer::Silent(_)) && end.is_some() && received > end
+    };
+    rows.answers.iter().filter(is_unsent).count() as u64
+}
+
+/// The rows with the failures that late answers have replaced, and how many these are.
+fn without_replays(rows: &Rows) -> (Cow<'_, Rows>, u64) {
+    let end = cutoff(rows);
+    let is_replay = |row: &AnswerRow| row.failed_at.is_some() && end.is_some() && row.time() > end;
+    let count = rows.answers.iter().filter(|row| is_replay(row)).count() as u64;
+    if count == 0 {
+        return (Cow::Borrowed(rows), 0);
+    }
+    let before = |row: &AnswerRow| {
+        if !is_replay(row) {
+            return row.clone();
+        }
+        let failed = Answer::Failed { reason: String::new(), attempts: None, attempted_at: vec![] };
+        let sent_at = row.failed_at;
+        AnswerRow { sent_at, ..AnswerRow::new(row.responder.clone(), failed) }
+    };
+    let answers = rows.answers.iter().map(before).collect();
+    (Cow::Owned(Rows { request: rows.request.clone(), answers }), count)
 }

@@ -68,7 +68,9 @@ pub(in crate::view) fn span(advice: &Advice) -> i64 {
     const LEAST: i64 = 20;
     let nearly_all = advice.market.advised(0.99).and_then(|point| point.deadline);
     let advised = advice.advised.as_ref().and_then(|point| point.deadline);
-    let last = nearly_all.max(advised).unwrap_or(0).max(LEAST);
+    let points = advice.market.points();
+    let longest = points.last().and_then(|point| point.deadline);
+    let last = nearly_all.max(advised).or(longest).unwrap_or(0).max(LEAST);
     let today = advice.today.deadline.filter(|today| *today <= last * SPARE);
     let last = last.max(today.unwrap_or(0));
     last + last / 20

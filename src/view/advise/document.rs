@@ -16,6 +16,7 @@ pub fn document(advice: &Advice, looked_back: &Coverage) -> Value {
         "with-best": market.with_best,
         "closed": market.closed,
         "unsent": market.unsent,
+        "replayed": market.replayed,
         "few": market.is_few(),
         "keep": advice.keep,
         "advised": advice.advised.as_ref().map(|point| record(advice, point)),
@@ -48,14 +49,14 @@ fn record(advice: &Advice, point: &Point) -> Value {
         "kept-share": ratio(point.kept, market.with_best),
         "quoted": point.quoted,
         "complete": point.complete,
-        "wait-ms": {"median": point.wait_median, "p95": point.wait_p95},
+        "wait-ms": {"median": point.wait_median, "p95": point.wait_p95, "max": point.wait_max},
         "price": point.price,
         "above-best": point.above_best,
         "waited-for": waited_for.collect::<Vec<_>>(),
     })
 }
 
-const HEADER: [&str; 9] = [
+const HEADER: [&str; 10] = [
     "deadline-ms",
     "kept",
     "kept-share",
@@ -63,6 +64,7 @@ const HEADER: [&str; 9] = [
     "complete",
     "wait-median-ms",
     "wait-p95-ms",
+    "wait-max-ms",
     "price",
     "above-best",
 ];
@@ -78,6 +80,7 @@ pub fn csv(advice: &Advice) -> Vec<String> {
             point.complete.to_string(),
             number(point.wait_median),
             number(point.wait_p95),
+            number(point.wait_max),
             number(point.price),
             number(point.above_best),
         ]

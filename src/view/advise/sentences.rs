@@ -1,9 +1,9 @@
 //! The advice in sentences.
 
 use super::length;
-use crate::core::history::Advice;
+use crate::core::history::{Advice, Point};
 use crate::view::count_of;
-use crate::view::figures::share;
+use crate::view::figures::{share, time};
 use crate::view::tone::{Line, Tone};
 
 /// The sentence that matters: which deadline keeps how many of the best quotes, and what today's keeps.
@@ -33,27 +33,29 @@ fn beside(advice: &Advice, deadline: i64, kept: u64) -> String {
         share(kept, total)
     );
     let own_kept = share(advice.today.kept, total);
+    let longest = |point: Option<&Point>| point.and_then(|point| point.wait_max).unwrap_or(0);
+    let longer = longest(Some(&advice.today)).saturating_sub(longest(advice.advised.as_ref()));
+    let longer = (longer > 0).then(|| time(longer));
     let Some(own) = advice.today.deadline else {
-        return match advice.market.todays_deadlines {
-            Some((shortest, longest)) => format!(
-                "{keeps}; today's, {} to {}, keep {own_kept}",
-                length(shortest),
-                length(longest)
-            ),
-            None => keeps,
-        };
+        let Some((shortest, longest)) = advice.market.todays_deadlines else { return keeps };
+        let wait = longer.map(|longer| format!(" and wait up to {longer} longer"));
+        let (shortest, longest) = (length(shortest), length(longest));
+        let wait = wait.unwrap_or_default();
+        return format!("{keeps}; today's, {shortest} to {longest}, keep {own_kept}{wait}");
     };
     let today = length(own);
-    if own <= deadline && advice.is_today_enough() {
+    if own == deadline {
         let least = percent(advice.keep);
         return format!(
-            "today's {today} keeps {own_kept} of the best quotes; no shorter deadline keeps {least}"
+            "today's {today} keeps {own_kept} of the best quotes; none that is much shorter keeps {least}"
         );
     }
-    if own <= deadline {
+    if own < deadline {
         return format!("{keeps}; today's {today} keeps {own_kept}");
     }
-    let longer = length(own - deadline);
+    let Some(longer) = longer else {
+        return format!("{keeps}, as many as today's {today}, which makes no RFQ wait longer");
+    };
     if advice.today.kept == kept {
         return format!("{keeps}, as many as today's {today}, which waits up to {longer} longer");
     }
@@ -98,6 +100,12 @@ pub fn unknowns(advice: &Advice) -> Vec<String> {
         all.push(format!(
             "not known: {requests} reached a provider after the end and got no answer; with a longer \
              deadline, it might have quoted"
+        ));
+    }
+    if market.replayed > 0 {
+        let answers = count_of(market.replayed, "late answer");
+        all.push(format!(
+            "not counted: {answers} to replayed dead letters, which no deadline would have brought"
         ));
     }
     if market.closed > 0 {

@@ -25,11 +25,16 @@ const SCALE: u32 = 28;
 const MARGIN: u32 = 16;
 /// The most characters of a line of text.
 const TEXT: u16 = 100;
+/// The height of the word at a marked deadline.
+const MARK: i32 = 17;
 /// The least distance of two labels of the scale, in pixels.
 const TICK: u32 = 70;
 
 /// The part of the RFQs with a quote, one in so many, below which a mean price says little.
 const TELLING: u64 = 50;
+
+/// The least range of a price above the best, in percent.
+const LEAST_RANGE: f64 = 5.0;
 
 /// A point of a panel: milliseconds of wait, and its value in percent.
 type Value = (f64, f64);
@@ -68,15 +73,17 @@ fn draw(root: &Area<'_>, advice: &Advice, top: u32) -> Drawn {
     let last = span(advice);
     let mut points = advice.market.points();
     points.retain(|point| point.deadline.is_some_and(|deadline| deadline <= last));
-    let kept = values(&points, |point| {
+    let mut kept = values(&points, |point| {
         ratio(point.kept, advice.market.with_best).map(|kept| kept * 100.0)
     });
+    kept.insert(0, (0.0, 0.0));
+
     let is_telling = |point: &Point| point.quoted * TELLING >= advice.market.with_best;
     let above = values(&points, |point| {
         point.above_best.filter(|_| is_telling(point)).map(|above_best| above_best * 100.0)
     });
     let longest = kept.iter().chain(&today(advice)).map(|(wait, _)| *wait).fold(1.0, f64::max);
-    let dearest = above.iter().map(|(_, above)| *above).fold(1.0, f64::max);
+    let dearest = above.iter().map(|(_, above)| *above).fold(LEAST_RANGE, f64::max);
     let cheapest = above.iter().map(|(_, above)| *above).fold(0.0, f64::min);
     let panels = [
         ("best quotes kept", kept, 0.0..100.0, THINKING),
@@ -122,10 +129,9 @@ fn panel(
         .light_line_style(TRANSPARENT)
         .axis_style(GRID.light)
         .draw()?;
-    for (wait, mark, text) in marks(advice) {
-        if wait > longest {
-            continue;
-        }
+    let mut marks = marks(advice);
+    marks.retain(|(wait, ..)| *wait <= longest);
+    for (place, (wait, mark, text)) in marks.into_iter().enumerate() {
         let ink = if mark == Mark::Today { LIMIT } else { BEST };
         let line = vec![(wait, range.start), (wait, range.end)];
         chart.draw_series([PathElement::new(line, ink.light.stroke_width(2))])?;
@@ -133,17 +139,19 @@ fn panel(
         let (anchor, x) =
             if wait > longest / 2.0 { (HPos::Right, x - 6) } else { (HPos::Left, x + 6) };
         let (root_x, root_y) = area.get_base_pixel();
-        let place = (x - root_x, y - root_y - 9);
+        // Marks may stand at the same wait, so each has its line.
+        let place = (x - root_x, y - root_y - 9 + i32::try_from(place)? * MARK);
         say(area, &text, place, anchor, ink, 14)?;
     }
-    chart.draw_series([PathElement::new(stairs(values), paint.light.stroke_width(2))])?;
+    chart.draw_series([PathElement::new(stairs(values, longest), paint.light.stroke_width(2))])?;
     Ok(())
 }
 
-/// The values as stairs: each holds until the next wait.
-fn stairs(values: &[Value]) -> Vec<Value> {
+/// The values as stairs: each holds until the next wait, and the last one to the end.
+fn stairs(values: &[Value], end: f64) -> Vec<Value> {
     let corners = values.windows(2).map(|pair| [pair[0], (pair[1].0, pair[0].1)]);
-    corners.flatten().chain(values.last().copied()).collect()
+    let last = values.last().map(|(wait, value)| [(*wait, *value), (wait.max(end), *value)]);
+    corners.chain(last).flatten().collect()
 }
 
 /// The marked deadlines: the wait under each, in milliseconds, with a word.
@@ -151,7 +159,10 @@ fn marks(advice: &Advice) -> Vec<(f64, Mark, String)> {
     let wait = |point: &Point| point.wait_p95.and_then(|wait| i64::try_from(wait).ok()).map(exact);
     let compared = advice.compared();
     let marked = compared.iter().filter_map(|(point, mark)| {
-        let text = format!("{} {}", deadline(point), word(*mark));
+        let text = match point.deadline {
+            Some(_) => format!("{} {}", deadline(point), word(*mark)),
+            None => word(*mark).to_owned(),
+        };
         (*mark != Mark::Plain).then_some((wait(point)?, *mark, text))
     });
     marked.collect()

@@ -99,7 +99,7 @@ fn it_leaves_its_stack_to_look_back_on_when_asked() {
     assert_eq!(time("deadline").millis_since(time("submitted-at")), 7_000);
     stack.rydes("teardown --yes").run().exits(0);
     assert_eq!(stack.names(), Names::default(), "nothing is left");
-    for other in ["--keep-stack", "--deadline 5s"] {
-        stack.rydes(&format!("bench --chaos {other}")).run().exits(2);
+    for other in ["--chaos --keep-stack --deadline 5s", "--chaos --deadline 5s", "--keep-stack"] {
+        stack.rydes(&format!("bench {other}")).run().exits(2);
     }
 }

@@ -3,7 +3,7 @@
 use proptest::option::of;
 use proptest::prelude::*;
 use rydes::core::Rows;
-use rydes::core::aggregate::{Gathering, Hindsight, Status, Verdict, aggregate};
+use rydes::core::aggregate::{Gathering, Hindsight, Status, Timing, Verdict, aggregate};
 
 use crate::aggregate::sheet::{Sheet, instants, sheets, time};
 
@@ -22,7 +22,14 @@ fn assert_same(verdict: &Verdict<'_>, live: &Gathering) {
     assert_eq!(verdict.ended_at, live.ended_at());
     let best = live.best.as_ref().map(|best| (&best.responder, Some(&best.price)));
     assert_eq!(verdict.best.map(|row| (&row.responder, row.quote())), best);
-    assert_eq!(verdict.price, live.best.as_ref().map(|best| &best.price));
+    // What a customer has who stops waiting at the end.
+    let end = live.ended_at();
+    let taken = live.quotes.iter().find(|quote| {
+        let had_come = end.is_none() || quote.at <= end;
+        quote.timing == Timing::InTime && quote.expected != Some(false) && had_come
+    });
+    assert_eq!(verdict.taken.map(|row| &row.responder), taken.map(|quote| &quote.responder));
+    assert_eq!(verdict.price, taken.map(|quote| &quote.price));
     let regret = live.regret.as_ref().map(|regret| &regret.responder);
     assert_eq!(verdict.regret.map(|row| &row.responder), regret);
 }

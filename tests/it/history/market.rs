@@ -2,10 +2,10 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-use rydes::core::aggregate::{Gathering, Status, aggregate};
-use rydes::core::history::{Market, Point};
+use rydes::core::aggregate::{Gathering, Quote, Status, Timing, aggregate};
+use rydes::core::history::{Advice, Mark, Market, Point};
 
-use crate::aggregate::sheet::{Line, Said, Sheet, cents, sheets, time};
+use crate::aggregate::sheet::{Line, Said, Sheet, Wish, cents, sheets, time};
 
 /// The same gathering with times a hundred times as long.
 fn slow(sheet: Sheet) -> Sheet {
@@ -33,16 +33,16 @@ fn under(sheets: &[Sheet], deadline: Option<i64>) -> Vec<Gathering> {
 }
 
 fn assert_is(point: &Point, gatherings: &[Gathering], whole: &[Gathering]) {
-    let best = |one: &Gathering| one.best.as_ref().map(|best| best.responder.clone());
+    let best = |one: &Gathering| taken(one).map(|best| best.responder.clone());
     let count = |holds: &dyn Fn(&(&Gathering, &Gathering)) -> bool| {
         gatherings.iter().zip(whole).filter(holds).count() as u64
     };
     assert_eq!(point.kept, count(&|(one, whole)| best(one).is_some() && best(one) == best(whole)));
     assert_eq!(point.quoted, count(&|(one, _)| best(one).is_some()));
     assert_eq!(point.complete, count(&|(one, _)| one.status == Status::Complete));
-    let price = |one: &Gathering| one.best.as_ref().map_or(0, |best| cents(&best.price));
+    let price = |one: &Gathering| taken(one).map_or(0, |best| cents(&best.price));
     let paid: u64 = gatherings.iter().map(price).sum();
-    let quoted = gatherings.iter().zip(whole).filter(|(one, _)| one.best.is_some());
+    let quoted = gatherings.iter().zip(whole).filter(|(one, _)| best(one).is_some());
     let ideal: u64 = quoted.map(|(_, whole)| price(whole)).sum();
     #[expect(clippy::cast_precision_loss, reason = "cents are few")]
     let above_best = (ideal > 0).then(|| paid as f64 / ideal as f64 - 1.0);
@@ -51,6 +51,33 @@ fn assert_is(point: &Point, gatherings: &[Gathering], whole: &[Gathering]) {
         point.above_best.is_some() == above_best.is_some() && off < 1e-9,
         "{point:?} {above_best:?}"
     );
+}
+
+/// The best quote that had come when it ended.
+fn taken(one: &Gathering) -> Option<&Quote> {
+    let end = one.ended_at();
+    one.quotes.iter().find(|quote| {
+        let had_come = end.is_none() || quote.at <= end;
+        quote.timing == Timing::InTime && quote.expected != Some(false) && had_come
+    })
+}
+
+/// The same without the late answers that replaced failures.
+fn unreplayed(sheet: Sheet) -> Sheet {
+    let end = sheet.deadline.into_iter().chain(sheet.closed).min();
+    let lines = sheet.lines.iter().map(|(who, line)| {
+        let at = line.sent.or(line.answered);
+        let is_late = end.is_some() && at > end;
+        let before = Line {
+            said: Said::Failed,
+            sent: line.failed,
+            answered: None,
+            failed: None,
+            value: None,
+        };
+        (*who, if line.failed.is_some() && is_late { before } else { line.clone() })
+    });
+    Sheet { lines: lines.collect(), ..sheet }
 }
 
 /// The place of the value that this share of all are not above.
@@ -69,6 +96,7 @@ proptest! {
         for sheet in &sheets {
             market.add(&sheet.rows());
         }
+        let sheets: Vec<_> = sheets.into_iter().map(unreplayed).collect();
         let whole = under(&sheets, None);
         prop_assert_eq!(market.rfqs, sheets.len() as u64);
         for point in market.points() {
@@ -81,7 +109,7 @@ proptest! {
                 Some(end.max(0))
             };
             let waits: Option<Vec<_>> = gatherings.iter().map(wait).collect();
-            for (percent, said) in [(50, point.wait_median), (95, point.wait_p95)] {
+            for (percent, said) in [(50, point.wait_median), (95, point.wait_p95), (100, point.wait_max)] {
                 if let Some(is) = waits.clone().and_then(|waits| quantile(waits, percent)) {
                     let said = said.expect("there are gatherings").cast_signed();
                     prop_assert!((said - is).abs() * 1_000 <= is, "{} {} {:?}", said, is, point);
@@ -97,6 +125,7 @@ proptest! {
             market.add(&sheet.rows());
         }
         let live = |sheet: &Sheet| aggregate(&sheet.rows(), time(200_000_000), None);
+        let sheets: Vec<_> = sheets.into_iter().map(unreplayed).collect();
         let live: Vec<_> = sheets.iter().map(live).collect();
         assert_is(&market.today(), &live, &under(&sheets, None));
     }
@@ -178,4 +207,62 @@ fn providers_that_are_waited_for_are_counted() {
     assert_eq!(waited_for(points[0].clone()), [(first.clone(), 2), (second.clone(), 1)]);
     assert_eq!(waited_for(points[2].clone()), [(first, 1), (second, 1)]);
     assert_eq!((points[1].kept, points[0].kept), (2, 0));
+}
+
+#[test]
+fn what_comes_after_a_condition_is_not_waited_for_and_not_bought() {
+    let mut market = Market::default();
+    let sheet = Sheet::expecting(&[0, 1]).deadline(20_000).until(&[Wish::Count(1)]);
+    for _ in 0..40 {
+        let quoted = sheet.clone().row(0, Said::Quote(900), 400).row(1, Said::Quote(100), 9_000);
+        market.add(&quoted.rows());
+    }
+    let advised = market.advised(0.95).expect("it has quotes");
+    assert_eq!((advised.deadline, advised.wait_max, advised.kept), (Some(400), Some(400), 40));
+    assert_eq!((market.today().price, market.today().kept), (Some(9.0), 40));
+}
+
+#[test]
+fn a_replay_is_no_reason_for_a_longer_deadline() {
+    let mut market = Market::default();
+    let sheet = Sheet::expecting(&[0, 1]).deadline(15_000).row(0, Said::Quote(900), 400);
+    let (said, sent) = (Said::Quote(100), Some(3_000_000));
+    let replayed = Line { said, sent, answered: None, failed: Some(2_000), value: None };
+    market.add(&sheet.line(1, replayed).rows());
+    assert_eq!((market.replayed, market.today().kept, market.with_best), (1, 1, 1));
+    assert_eq!(market.advised(1.0).and_then(|point| point.deadline), Some(400));
+    // It failed in time, so both had answered.
+    assert_eq!((market.today().complete, market.today().wait_max), (1, Some(2_000)));
+}
+
+#[test]
+fn only_a_request_that_came_too_late_is_unsent() {
+    let mut market = Market::default();
+    for (received, sent) in [(900, 3_000), (1_200, 1_210)] {
+        let sheet = Sheet::expecting(&[0]).deadline(1_000).row(0, Said::Silent, sent);
+        let mut rows = sheet.rows();
+        rows.answers[0].received_at = Some(time(received));
+        market.add(&rows);
+    }
+    assert_eq!(market.unsent, 1);
+}
+
+#[test]
+fn deadlines_that_hardly_differ_are_one() {
+    let mut market = Market::default();
+    for deadline in [14_999, 15_000] {
+        market.add(&Sheet::expecting(&[0]).deadline(deadline).row(0, Said::Quote(9), 400).rows());
+    }
+    assert_eq!(market.today().deadline, Some(15_000));
+    market.add(&Sheet::expecting(&[0]).deadline(10_000).row(0, Said::Quote(9), 400).rows());
+    assert_eq!((market.today().deadline, market.todays_deadlines), (None, Some((10_000, 15_000))));
+}
+
+#[test]
+fn a_deadline_of_today_that_is_enough_is_not_lengthened() {
+    let mut market = Market::default();
+    market.add(&Sheet::expecting(&[0]).deadline(6_090).row(0, Said::Quote(9), 6_010).rows());
+    let advice = Advice::of(market, 0.95);
+    assert_eq!(advice.advised.as_ref().and_then(|point| point.deadline), Some(6_090));
+    assert!(advice.compared().iter().any(|(_, mark)| *mark == Mark::Both));
 }
