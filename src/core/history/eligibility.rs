@@ -102,7 +102,7 @@ impl Period {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::{Answer, AnswerRow, Price, Responder, RfqId, Ride};
+    use crate::core::{Answer, AnswerRow, Price, RequestRow, Responder, RfqId, Ride};
 
     /// So many seconds after the submission.
     fn at(seconds: i64) -> Timestamp {
@@ -123,18 +123,20 @@ mod tests {
     }
 
     #[test]
-    fn a_gathering_is_over_once_no_answer_can_be_in_time_any_more() {
+    fn a_gathering_is_over_once_its_deadline_has_passed() {
         let eligibility =
             |rows: &Rows, seconds| Eligibility::of(rows, None, at(seconds), at(seconds));
         let open = rows(&[("a", 3)]);
         assert_eq!([4, 15, 20].map(|now| eligibility(&open, now)), [Eligibility::GoingOn; 3]);
         assert_eq!(eligibility(&open, 21), Eligibility::Over);
         let all = rows(&[("a", 3), ("b", 4)]);
-        assert_eq!(eligibility(&all, 5), Eligibility::Over);
+        // The quick and the closed ones do not count before the others.
         let mut closed = open.clone();
         closed.request.closed_at = Some(at(6));
-        assert_eq!([7, 11].map(|now| eligibility(&closed, now)), [Eligibility::GoingOn; 2]);
-        assert_eq!(eligibility(&closed, 12), Eligibility::Over);
+        for rows in [&all, &closed] {
+            assert_eq!([5, 12, 20].map(|now| eligibility(rows, now)), [Eligibility::GoingOn; 3]);
+            assert_eq!(eligibility(rows, 21), Eligibility::Over);
+        }
         let mut untimed = all;
         untimed.request.deadline = None;
         assert_eq!(eligibility(&untimed, 100), Eligibility::Untimed);
