@@ -118,7 +118,8 @@ impl Refusal {
 impl Report {
     /// A report without gatherings, in depth on this provider.
     pub fn new(in_depth: Option<Responder>) -> Self {
-        Self { in_depth, ..Self::default() }
+        // Many RFQs end at the same deadline, which is to be told exactly.
+        Self { in_depth, time_to_end: Durations::fine(), ..Self::default() }
     }
 
     /// Adds a gathering that is over.

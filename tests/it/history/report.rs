@@ -120,3 +120,13 @@ fn a_price_above_a_best_price_of_zero_has_no_ratio() {
     let median = |who: usize| report.providers[&name(who)].prices.median();
     assert_eq!([0, 1, 2].map(median), [Some(1.0), None, Some(1.0)]);
 }
+
+#[test]
+fn a_deadline_is_an_exact_bound_of_the_time_to_the_end() {
+    let mut report = Report::new(None);
+    for deadline in [5_001, 5_001, 15_001, 15_001, 30_001] {
+        report.add(&Sheet::expecting(&[0]).deadline(deadline).rows());
+    }
+    let bounds = [0.4, 0.8, 1.0].map(|share| report.time_to_end.bound(share));
+    assert_eq!(bounds, [5_001, 15_001, 30_001].map(Some));
+}
