@@ -1,15 +1,16 @@
 //! `rydes submit --count` and `--batch`: submits many requests in batches, in order, a few hundred at a time.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{self, BufReader, Cursor, Read};
 use std::path::Path;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use futures_util::stream::{self, BoxStream, StreamExt as _};
 use serde_json::json;
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 use tokio_util::task::TaskTracker;
 
 use super::lines::{BatchLine, read_lines};
@@ -247,6 +248,27 @@ pub(super) async fn run(
     Ok(exit::DONE)
 }
 
+/// Lets requests with the same id be submitted one after the other, so that the first line of them is the one that
+/// counts.
+#[derive(Default)]
+struct Turns(HashMap<RfqId, Weak<Mutex<()>>>);
+
+impl Turns {
+    /// The lock of this request, which is shared by those with the same id that are not done.
+    fn next(&mut self, item: &Result<BatchItem>) -> Arc<Mutex<()>> {
+        let Ok(BatchItem { request: Ok(request), .. }) = item else { return Arc::default() };
+        if self.0.len() > 2 * IN_FLIGHT {
+            self.0.retain(|_, turn| turn.strong_count() > 0);
+        }
+        let known = self.0.get(&request.id).and_then(Weak::upgrade);
+        known.unwrap_or_else(|| {
+            let turn = Arc::default();
+            self.0.insert(request.id.clone(), Arc::downgrade(&turn));
+            turn
+        })
+    }
+}
+
 /// A bulk submission that is under way.
 struct Bulk<'a> {
     context: &'a Context,
@@ -270,9 +292,14 @@ impl Bulk<'_> {
         let output = &self.context.output;
         let mut refused = Ok(());
         let items = items.take_until(self.stop.reached(Stage::Drain));
-        let submitted = items.map(async |item| {
-            let BatchItem { line, bytes, request, misspelt } = item?;
-            Ok::<_, Error>((line, bytes, misspelt, self.submit_one(request).await))
+        let mut turns = Turns::default();
+        let submitted = items.map(|item| {
+            let turn = turns.next(&item);
+            async move {
+                let BatchItem { line, bytes, request, misspelt } = item?;
+                let _turn = turn.lock().await;
+                Ok::<_, Error>((line, bytes, misspelt, self.submit_one(request).await))
+            }
         });
         let mut submitted = std::pin::pin!(submitted.buffered(IN_FLIGHT));
         while let Some(next) = submitted.next().await {

@@ -84,6 +84,20 @@ fn rows_and_messages_travel_together() {
 }
 
 #[test]
+fn of_lines_with_the_same_id_the_first_counts() {
+    let stack = Stack::set_up(1);
+    let line = |id: usize, to: &str| {
+        format!("{{\"from\": \"A\", \"to\": \"{to}\", \"rfq-id\": \"twice-{id}\"}}\n")
+    };
+    let text: String = (0..120).map(|id| line(id, "B") + &line(id, "C")).collect();
+    let kept = file(&text);
+    let ran = stack.rydes("submit -o jsonl --batch").arg(kept.path()).run().exits(1);
+    let ids = json_lines(&ran.stdout).into_iter().map(|line| line["rfq-id"].clone());
+    let expected = (0..120).flat_map(|id| [format!("twice-{id}").into(), Value::Null]);
+    assert_eq!(ids.collect::<Vec<_>>(), expected.collect::<Vec<_>>());
+}
+
+#[test]
 fn a_bad_line_is_named_and_stops_no_other() {
     let stack = Stack::set_up(1);
     let long = format!("{{\"from\": \"{}\"}}\n", "x".repeat(600_000));

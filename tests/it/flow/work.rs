@@ -272,6 +272,8 @@ fn workers_show_how_they_behave_and_account_for_requests_only_when_asked() {
     }
     let workers = stack.background(&format!("{run} -o json"));
     workers.says("simulated");
+    stack.submit("--deadline 60s");
+    stack.rydes("quotes --watch").run();
     let told = json(&workers.stop().stdout);
     assert!(told["requests"]["by-operation"]["sqs.ReceiveMessage"].is_number(), "{told}");
 }
