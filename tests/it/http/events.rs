@@ -127,7 +127,8 @@ fn many_who_follow_one_rfq_share_one_poller_which_ends_with_the_last_of_them() {
     let alone = reads_in(&streams);
     streams.extend((0..40).map(|_| server.follow(&id, "")));
     let together = reads_in(&streams);
-    assert!(alone > 0 && together <= alone, "{alone} reads for one, {together} for 41");
+    // Reads every two seconds: one more may fall into the same time. A poller for each would read forty times as often.
+    assert!(alone > 0 && together <= alone + 1, "{alone} reads for one, {together} for 41");
     // Forty go away, one of them stays.
     streams.truncate(1);
     let before = proxy.count("Query");
