@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::Context;
 use super::history::{HistoryArgs, look_back, print_csv};
-use super::{Context, attended};
+use super::picture::draw_into;
 use crate::core::history::{Advice, Market};
-use crate::error::{Error, Result, exit};
+use crate::error::{Result, exit};
 use crate::terminal::Format;
 use crate::view::advise::{csv, document, jsonl, lines};
 use crate::view::history::left_out;
@@ -48,13 +49,7 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
         look_back(context, &command.history, Market::default(), Market::add).await?;
     let advice = Advice::of(market, command.keep);
     if let Some(file) = command.svg {
-        let picture = curve(&advice)?;
-        let into = file.clone();
-        // Opening a pipe blocks until it has a reader.
-        attended(context, move || std::fs::write(into, picture)).await?.map_err(|error| {
-            Error::other(format!("cannot write {}", file.display())).because(error)
-        })?;
-        output.note(&format!("drawn into {}", file.display()));
+        draw_into(context, file, curve(&advice)?).await?;
     }
     let width = output.width();
     match output.format {

@@ -43,6 +43,7 @@ mod listen;
 mod localstack;
 mod man;
 mod metrics;
+mod picture;
 mod providers;
 mod quotes;
 mod reading;

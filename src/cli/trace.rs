@@ -4,12 +4,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::picture::draw_into;
 use super::recent::Recent;
-use super::{Context, attended, env, gathering};
+use super::{Context, env, gathering};
 use crate::core::Names;
 use crate::core::aggregate::{Gathering, aggregate};
 use crate::core::timeline::Timeline;
-use crate::error::{Error, Result, exit};
+use crate::error::{Result, exit};
 use crate::terminal::live::size;
 use crate::terminal::{Format, Output};
 use crate::view::clock::Clock;
@@ -49,14 +50,8 @@ pub(super) async fn run(context: &Context, command: Command) -> Result<u8> {
     let mut gathering = aggregate(&rows, clock.now(), None);
     gathering::explain(output, &aws, &mut gathering).await;
     let timeline = Timeline::of(&rows, &gathering);
-    if let Some(file) = &command.svg {
-        let picture = svg(&timeline, &gathering, &clock)?;
-        let into = file.clone();
-        // Opening a pipe blocks until it has a reader.
-        attended(context, move || std::fs::write(into, picture)).await?.map_err(|error| {
-            Error::other(format!("cannot write {}", file.display())).because(error)
-        })?;
-        output.note(&format!("drawn into {}", file.display()));
+    if let Some(file) = command.svg {
+        draw_into(context, file, svg(&timeline, &gathering, &clock)?).await?;
     }
     match output.format {
         Format::Table | Format::Workshop | Format::Csv => {

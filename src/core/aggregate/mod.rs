@@ -309,6 +309,9 @@ impl Gathering {
 }
 
 /// The end of a gathering that no condition ends: the deadline or the closing, whichever comes first.
-fn cutoff(deadline: Option<Timestamp>, closed: Option<Timestamp>) -> Option<Timestamp> {
+pub(in crate::core) fn cutoff(
+    deadline: Option<Timestamp>,
+    closed: Option<Timestamp>,
+) -> Option<Timestamp> {
     [deadline, closed].into_iter().flatten().min()
 }

@@ -66,6 +66,10 @@ impl Advice {
                 (true, true) => Mark::Both,
             }
         };
-        points.into_iter().map(|point| (point.clone(), mark(&point))).collect()
+        let marked = |point: Point| {
+            let mark = mark(&point);
+            (point, mark)
+        };
+        points.into_iter().map(marked).collect()
     }
 }

@@ -8,18 +8,15 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::MOST_COUNTED;
 use super::durations::{Durations, real};
-use crate::core::aggregate::{Hindsight, Status, Verdict};
+use crate::core::aggregate::{Hindsight, Status, Verdict, cutoff};
 use crate::core::{Answer, AnswerRow, Responder, Rows, Timestamp};
 
-/// The shortest deadline that is tried, in milliseconds.
-const SHORTEST: i64 = 10;
-/// The longest, a day: no command accepts a longer one.
+/// The longest deadline that is tried, in milliseconds: a day, since no command accepts a longer one.
 const LONGEST: i64 = 86_400_000;
 /// With fewer RFQs than this, advice is only a hint.
 const FEW: u64 = 30;
-/// The most providers that are counted one by one.
-const MOST_COUNTED: usize = 1_000;
 
 /// Past gatherings under every deadline of a grid.
 #[derive(Debug, Clone)]
@@ -126,7 +123,7 @@ impl Default for Market {
 fn grid() -> Vec<i64> {
     let decades = std::iter::successors(Some(1), |step| Some(step * 10));
     let deadlines = decades.flat_map(|step| (10..100).map(move |digits| digits * step));
-    deadlines.skip_while(|at| *at < SHORTEST).take_while(|at| *at <= LONGEST).collect()
+    deadlines.take_while(|at| *at <= LONGEST).collect()
 }
 
 impl Market {
@@ -312,14 +309,9 @@ fn complete(verdict: &Verdict<'_>) -> u64 {
     u64::from(verdict.status == Status::Complete)
 }
 
-/// The deadline or the closing, whichever came first.
-fn cutoff(rows: &Rows) -> Option<Timestamp> {
-    rows.request.deadline.into_iter().chain(rows.request.closed_at).min()
-}
-
 /// The receipts for requests that were received after the end of the gathering.
 fn unsent(rows: &Rows) -> u64 {
-    let end = cutoff(rows);
+    let end = cutoff(rows.request.deadline, rows.request.closed_at);
     let is_unsent = |row: &&AnswerRow| {
         let received = row.received_at.or(row.time());
         matches!(row.answer, Answer::Silent(_)) && end.is_some() && received > end
@@ -329,7 +321,7 @@ fn unsent(rows: &Rows) -> u64 {
 
 /// The rows with the failures that late answers have replaced, and how many these are.
 fn without_replays(rows: &Rows) -> (Cow<'_, Rows>, u64) {
-    let end = cutoff(rows);
+    let end = cutoff(rows.request.deadline, rows.request.closed_at);
     let is_replay = |row: &AnswerRow| row.failed_at.is_some() && end.is_some() && row.time() > end;
     let count = rows.answers.iter().filter(|row| is_replay(row)).count() as u64;
     if count == 0 {

@@ -14,3 +14,6 @@ pub use self::eligibility::{Eligibility, LeftOut, Period};
 pub use self::market::{Market, Point};
 pub use self::report::{Ends, ProviderRecord, Refusal, Report};
 pub use self::unsettled::is_unsettled;
+
+/// The most providers, and the most reasons, that are counted one by one. Hostile rows may name any number.
+const MOST_COUNTED: usize = 1_000;

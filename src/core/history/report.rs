@@ -3,15 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::MOST_COUNTED;
 use super::durations::{Durations, Ratios};
 use crate::core::aggregate::{CompletedBy, Gathering, Provider, Quote, State, Timing, aggregate};
 use crate::core::{Responder, Rows, Timestamp};
 
-/// The most providers, and the most reasons, that are counted one by one. Hostile rows may name any number.
-const MOST_COUNTED: usize = 1_000;
-
-/// A report on past gatherings. [`Report::default`] has none.
-#[derive(Debug, Clone, Default)]
+/// A report on past gatherings.
+#[derive(Debug, Clone)]
 pub struct Report {
     /// The provider whose reasons are counted too.
     pub in_depth: Option<Responder>,
@@ -118,15 +116,25 @@ impl Refusal {
 impl Report {
     /// A report without gatherings, in depth on this provider.
     pub fn new(in_depth: Option<Responder>) -> Self {
-        // Many RFQs end at the same deadline, which is to be told exactly.
-        Self { in_depth, time_to_end: Durations::fine(), ..Self::default() }
+        Self {
+            in_depth,
+            rfqs: 0,
+            submitted: None,
+            ends: Ends::default(),
+            with_best: 0,
+            // Many RFQs end at the same deadline, which is to be told exactly.
+            time_to_end: Durations::fine(),
+            asked: 0,
+            answered_in_time: 0,
+            unexpected: 0,
+            providers: BTreeMap::new(),
+            asked_of_others: 0,
+        }
     }
 
     /// Adds a gathering that is over.
     pub fn add(&mut self, rows: &Rows) {
-        let after = |deadline: Timestamp| deadline.plus(Duration::from_millis(1));
-        let gathering =
-            aggregate(rows, rows.request.deadline.map_or_else(Timestamp::now, after), None);
+        let gathering = aggregate(rows, after_deadline(rows), None);
         self.rfqs += 1;
         if let Some(at) = gathering.request.submitted_at {
             let (first, last) = self.submitted.unwrap_or((at, at));
@@ -173,6 +181,12 @@ impl Report {
             record.add_reason(provider);
         }
     }
+}
+
+/// A moment at which nothing more comes in time. Only the deadline is compared with it, so without one any will do.
+fn after_deadline(rows: &Rows) -> Timestamp {
+    let epoch = || Timestamp::from_millis(0).expect("the epoch is a time");
+    rows.request.deadline.unwrap_or_else(epoch).plus(Duration::from_millis(1))
 }
 
 /// A price as a multiple of the best one; `None` if it lies above zero, and the best one is zero.

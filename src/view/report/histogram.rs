@@ -90,9 +90,7 @@ mod tests {
     use super::*;
 
     fn of(all: impl IntoIterator<Item = i64>) -> Durations {
-        let mut durations = Durations::default();
-        all.into_iter().for_each(|one| durations.add(one));
-        durations
+        all.into_iter().collect()
     }
 
     #[test]

@@ -16,7 +16,7 @@ proptest! {
 
     #[test]
     fn each_request_is_counted_once_by_its_state(sheets in vec(sheets(), 0..12)) {
-        let mut report = Report::default();
+        let mut report = Report::new(None);
         for sheet in &sheets {
             report.add(&sheet.rows());
         }
@@ -79,7 +79,7 @@ fn a_provider_is_told_in_figures() {
 
 #[test]
 fn memory_does_not_grow_with_names_and_reasons() {
-    let mut report = Report::default();
+    let mut report = Report::new(None);
     for number in 0..1_200 {
         let mut rows = Sheet::expecting(&[0]).deadline(9).rows();
         let hostile = rydes::core::Responder::stored(format!("made-up-{number}"));
@@ -103,7 +103,7 @@ fn the_provider_in_depth_is_told_apart_from_any_number_of_others() {
 
 #[test]
 fn only_answers_that_were_asked_for_come_in_time() {
-    let mut report = Report::default();
+    let mut report = Report::new(None);
     let sheet = Sheet::expecting(&[0, 1]).deadline(1_000).row(0, Said::Quote(100), 500);
     report.add(&sheet.rows());
     let mut unknown = sheet.rows();
@@ -114,7 +114,7 @@ fn only_answers_that_were_asked_for_come_in_time() {
 
 #[test]
 fn a_price_above_a_best_price_of_zero_has_no_ratio() {
-    let mut report = Report::default();
+    let mut report = Report::new(None);
     let sheet = Sheet::expecting(&[0, 1, 2]).deadline(1_000).row(0, Said::Quote(0), 500);
     report.add(&sheet.row(1, Said::Quote(7), 600).row(2, Said::Quote(0), 700).rows());
     let median = |who: usize| report.providers[&name(who)].prices.median();

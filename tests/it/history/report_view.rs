@@ -143,7 +143,7 @@ fn names() -> Vec<Responder> {
 
 /// A report on a thousand providers, and ten more.
 fn thousand() -> Report {
-    let (mut report, mut dice) = (Report::default(), Dice(7));
+    let (mut report, mut dice) = (Report::new(None), Dice(7));
     for number in 0..3 {
         let answers = (1..=1_010).map(|who| {
             says(simulated(who), quote(10 + dice.below(9_000)), number, 500 + dice.below(9_000))
@@ -242,7 +242,7 @@ fn each_day_of_the_period_is_named() {
         (0, day, "at 2026-01-31 12:00:00 UTC"),
         (0, hour, "at 12:00:00 UTC"),
     ] {
-        let mut report = Report::default();
+        let mut report = Report::new(None);
         report.add(&rows(0, vec![acme()], Vec::new()));
         let mut other = rows(last, vec![acme()], Vec::new());
         // The times of a batch differ by milliseconds.
@@ -265,10 +265,10 @@ fn a_provider_that_never_answered_has_no_histogram() {
 #[test]
 fn without_any_rfq_a_sentence_says_why() {
     let none = Coverage { rows: 0, ..coverage(LeftOut::default(), 0) };
-    let said = |coverage: &Coverage| shown(&Report::default(), coverage, Some(79));
+    let said = |coverage: &Coverage| shown(&Report::new(None), coverage, Some(79));
     let told = [none, coverage(LeftOut::default(), 0), usual()].map(|coverage| said(&coverage));
     assert_snapshot!(told.join("\n\n"));
-    assert_eq!(csv(&Report::default()).len(), 1, "the header alone");
+    assert_eq!(csv(&Report::new(None)).len(), 1, "the header alone");
 }
 
 #[test]
@@ -286,7 +286,7 @@ fn the_provider_with_the_most_best_quotes_is_the_first_and_green() {
 
 #[test]
 fn programs_read_one_document_and_a_line_for_each_provider() {
-    for report in [ordinary(None), ordinary(Some(simulated(4))), hostile(None), Report::default()] {
+    for report in [ordinary(None), ordinary(Some(simulated(4))), hostile(None), Report::new(None)] {
         let document = document(&report, &usual());
         conforms("report", &document);
         let lines = jsonl(&report, &usual());
