@@ -82,8 +82,11 @@ fn a_forged_reply_goes_to_the_dead_letters_and_its_neighbours_are_gathered() {
     consumer.stop();
     let asked = ["ListTagsForResource", "ListSubscriptionsByTopic", "ListQueueTags"];
     assert_eq!(asked.map(|name| proxy.count(name)), [1, 1, 3], "once, not for each reply");
-    let shown = stack.rydes("dlq list").run().exits(0).stdout;
-    assert!(shown.contains(&format!("sent by {OTHER}")), "{shown}");
+    // The letter was received above, and is hidden for a second.
+    wait_for("a list with the letter and its reason", || {
+        let shown = stack.rydes("dlq list").run().exits(0).stdout;
+        shown.contains(&format!("sent by {OTHER}")).then_some(())
+    });
 }
 
 #[test]
