@@ -1,4 +1,4 @@
-"""What `compare` and `curve` share: the binary, the Python packages, a LocalStack of their own.
+"""What the scripts here share: programs, Python packages, a LocalStack of their own, figures, pictures.
 
 Nothing outside the standard library is needed to import this. Everything it makes lies in
 `target/benches`.
@@ -7,10 +7,13 @@ Nothing outside the standard library is needed to import this. Everything it mak
 import contextlib
 import json
 import os
+import platform
 import signal
 import socket
+import statistics
 import subprocess
 import sys
+import time
 import venv
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +24,9 @@ TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 MADE = TARGET / "benches"
 # Where LocalStack's packages lie and which image it is may stay as the shell has them.
 KEPT = ("RYDES_CACHE_DIR", "RYDES_LOCALSTACK_IMAGE")
+
+# The colours of `rydes trace --svg`.
+INK, FAINT, BLUE, RED, GREEN = "#1F2328", "#D8DEE4", "#0969DA", "#CF222E", "#1A7F37"
 
 
 def say(text):
@@ -56,6 +62,18 @@ def build():
     say(" ".join(line))
     subprocess.run(line, cwd=ROOT, check=True)
     return TARGET / "dist" / "rydes"
+
+
+def build_bench(name):
+    """A program of this directory, built as `rydes` is shipped."""
+    line = ["cargo", "bench", "--locked", "--profile", "dist", "--features", "jemalloc"]
+    line += ["--bench", name, "--no-run", "--message-format", "json"]
+    say(" ".join(line))
+    built = subprocess.run(line, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
+    # Cargo builds `rydes` as well.
+    lines = [json.loads(one) for one in built.splitlines()]
+    made = (one for one in lines if one.get("executable") and one["target"]["name"] == name)
+    return Path(next(made)["executable"])
 
 
 def environment():
@@ -127,6 +145,83 @@ def localstack(rydes):
 def free_port():
     with socket.create_server(("127.0.0.1", 0)) as server:
         return server.getsockname()[1]
+
+
+def await_port(process, port):
+    """Returns once the process accepts connections there."""
+    while process.poll() is None:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+            return
+        time.sleep(0.05)
+    raise subprocess.CalledProcessError(process.returncode, process.args)
+
+
+def cpu_seconds(pid):
+    """User and system time so far (proc(5), fields 14 and 15); `None` where there is no /proc."""
+    stat = Path(f"/proc/{pid}/stat")
+    if not stat.exists():
+        return None
+    # The second field, the name in brackets, may hold spaces.
+    fields = stat.read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def peak_memory_mib(pid):
+    status = Path(f"/proc/{pid}/status")
+    if not status.exists():
+        return None
+    lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+    return int(lines["VmHWM"].split()[0]) / 1024
+
+
+def machine(rydes):
+    printed = subprocess.run([rydes, "--version"], check=True, stdout=subprocess.PIPE, text=True)
+    return {
+        "system": platform.platform(),
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "rydes": printed.stdout.strip(),
+    }
+
+
+def median(documents, path):
+    """The median over the rounds of what lies at the path."""
+    if not documents:
+        return None
+    found = []
+    for value in documents:
+        for key in path:
+            value = value[key]
+        found.append(value)
+    return statistics.median(found) if None not in found else None
+
+
+def pyplot_for(name):
+    """Matplotlib in the style of all pictures. It is there only in the Python of `in_venv`."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    from matplotlib import pyplot
+
+    # Text stays text, in the font of whoever reads; the ids do not change from run to run.
+    style = {"svg.fonttype": "none", "svg.hashsalt": name, "font.family": "sans-serif"}
+    colours = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
+    pyplot.rcParams.update(style | dict.fromkeys(colours, INK) | {"font.size": 11})
+    return pyplot
+
+
+def finish(axes):
+    """The grid, the frame and the legend of all pictures."""
+    axes.grid(color=FAINT, linewidth=0.8)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+
+
+def save(figure, svg, title):
+    svg.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(svg, metadata={"Date": None, "Creator": None, "Title": title})
+    say(f"drawn: {svg}")
 
 
 @contextlib.contextmanager
