@@ -1,4 +1,4 @@
-"""What the scripts here share: programs, Python packages, a LocalStack of their own, figures, pictures.
+"""What the scripts here share: programs, packages, a LocalStack of their own, figures, pictures.
 
 Nothing outside the standard library is needed to import this. Everything it makes lies in
 `target/benches`.
