@@ -18,6 +18,8 @@ const LINGER: Duration = Duration::from_millis(4);
 /// How long a message waits while other batches are in flight.
 const MAX_WAIT: Duration = Duration::from_millis(100);
 const MAX_IN_FLIGHT: usize = 4;
+/// The same where requests take a short time.
+const MAX_QUICK_IN_FLIGHT: usize = 16;
 const ATTEMPTS: u32 = 5;
 
 impl Queue {
@@ -38,6 +40,7 @@ pub(super) fn limits() -> Limits {
         linger: LINGER,
         max_wait: MAX_WAIT,
         max_in_flight: MAX_IN_FLIGHT,
+        max_quick_in_flight: MAX_QUICK_IN_FLIGHT,
         attempts: ATTEMPTS,
     }
 }

@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::task::TaskTracker;
 
+use super::response_time::ResponseTime;
 use super::{Backoff, Effect, Entries, Refusal};
 use crate::error::{Permanence, Result};
 use crate::shutdown::{Stage, StopSignal};
@@ -33,6 +34,8 @@ pub struct Limits {
     pub max_wait: Duration,
     /// Batches in flight at once.
     pub max_in_flight: usize,
+    /// The same where requests take a short time.
+    pub max_quick_in_flight: usize,
     /// How often an item is tried, the first time included.
     pub attempts: u32,
 }
@@ -70,7 +73,7 @@ where
         Fut: Future<Output = Result<Entries<R>>> + Send + 'static,
     {
         let (items, queue) = mpsc::channel(BUFFER);
-        let (in_flight, _) = watch::channel(0);
+        let (in_flight, _) = watch::channel(InFlight::default());
         let state = Batches { queue, limits, stop, size, in_flight, carried: None, closed: false };
         tasks.spawn(state.run(tasks.clone(), Arc::new(flush)));
         Self { items }
@@ -168,12 +171,25 @@ struct Batches<T, R> {
     limits: Limits,
     stop: StopSignal,
     size: fn(&T) -> usize,
-    /// How many batches are in flight.
-    in_flight: watch::Sender<usize>,
+    in_flight: watch::Sender<InFlight>,
     /// The item that did not fit into the last batch.
     carried: Option<Pending<T, R>>,
     /// Whether every handle is dropped.
     closed: bool,
+}
+
+/// The batches in flight.
+#[derive(Debug, Clone, Copy, Default)]
+struct InFlight {
+    count: usize,
+    response_time: ResponseTime,
+}
+
+impl InFlight {
+    fn has_room(self, limits: &Limits) -> bool {
+        let is_short = self.response_time.is_short();
+        self.count < if is_short { limits.max_quick_in_flight } else { limits.max_in_flight }
+    }
 }
 
 struct Batch<T, R> {
@@ -222,11 +238,14 @@ where
             }
             let under_way = *in_flight.borrow_and_update();
             let latest = batch.began + self.limits.max_wait;
-            let due =
-                if under_way > 0 { latest } else { latest.min(batch.last + self.limits.linger) };
+            let due = if under_way.count > 0 {
+                latest
+            } else {
+                latest.min(batch.last + self.limits.linger)
+            };
             let is_full = self.is_full(&batch);
             let in_a_hurry = is_full || self.closed || self.stop.has_reached(Stage::Drain);
-            let may_leave = under_way < self.limits.max_in_flight;
+            let may_leave = under_way.has_room(&self.limits);
             if may_leave && (in_a_hurry || Instant::now() >= due) {
                 return Some(batch.items);
             }
@@ -260,18 +279,24 @@ where
 }
 
 /// Counts a batch as in flight until it is dropped.
-struct Flight(watch::Sender<usize>);
+struct Flight {
+    in_flight: watch::Sender<InFlight>,
+    began: Instant,
+}
 
 impl Flight {
-    fn begin(in_flight: &watch::Sender<usize>) -> Self {
-        in_flight.send_modify(|count| *count += 1);
-        Self(in_flight.clone())
+    fn begin(in_flight: &watch::Sender<InFlight>) -> Self {
+        in_flight.send_modify(|in_flight| in_flight.count += 1);
+        Self { in_flight: in_flight.clone(), began: Instant::now() }
     }
 }
 
 impl Drop for Flight {
     fn drop(&mut self) {
-        self.0.send_modify(|count| *count -= 1);
+        self.in_flight.send_modify(|in_flight| {
+            in_flight.count -= 1;
+            in_flight.response_time.took(self.began.elapsed());
+        });
     }
 }
 
@@ -282,7 +307,7 @@ async fn carry_out<T, R, F, Fut>(
     flush: &F,
     stop: &StopSignal,
     flight: Flight,
-    in_flight: &watch::Sender<usize>,
+    in_flight: &watch::Sender<InFlight>,
 ) where
     T: Clone,
     F: Fn(Arc<[T]>) -> Fut,
@@ -360,7 +385,15 @@ mod tests {
     fn limits(count: usize, linger_ms: u64) -> Limits {
         let linger = Duration::from_millis(linger_ms);
         let max_wait = Duration::from_millis(100);
-        Limits { count, bytes: 1_000, linger, max_wait, max_in_flight: 2, attempts: 3 }
+        Limits {
+            count,
+            bytes: 1_000,
+            linger,
+            max_wait,
+            max_in_flight: 2,
+            max_quick_in_flight: 2,
+            attempts: 3,
+        }
     }
 
     fn batcher<F>(limits: Limits, stop: &StopSignal, answer: F) -> (Batcher<u32, u32>, Log)

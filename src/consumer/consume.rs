@@ -27,6 +27,8 @@ const DELETE_SHARE: u32 = 8;
 const RELEASE_LINGER: Duration = Duration::from_millis(5);
 /// Requests that delete or release, in flight at once.
 const MAX_IN_FLIGHT: usize = 4;
+/// The same where requests take a short time.
+const MAX_QUICK_IN_FLIGHT: usize = 16;
 /// Entries of one delete or release.
 const MAX_BATCH: usize = 10;
 /// Messages that may wait for their delete or release. Beyond that the consumer takes no new ones. A full batch
@@ -191,6 +193,7 @@ impl<S: Source> Consumer<S> {
             linger,
             max_wait: linger,
             max_in_flight: MAX_IN_FLIGHT,
+            max_quick_in_flight: MAX_QUICK_IN_FLIGHT,
             attempts: ATTEMPTS,
         };
         Batcher::start(tasks, limits, self.stop.clone(), String::len, move |batch| {

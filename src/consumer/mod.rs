@@ -7,6 +7,7 @@ mod consume;
 mod last_few;
 mod lease;
 mod poller;
+mod response_time;
 mod seat;
 #[cfg(test)]
 mod tests;

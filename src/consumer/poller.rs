@@ -1,6 +1,6 @@
 //! Receives messages. Permits are taken before a poll, so that every message received can be handled. A long poll is
-//! never dropped; errors are backed off from. A quiet queue has one poll. Rounds of full receives add more polls, and
-//! the first receive that is not full takes the additional ones away.
+//! never dropped; errors are backed off from. A quiet queue has one poll. Rounds of full receives add polls, and each
+//! receive that is not full takes one away.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::response_time::ResponseTime;
 use super::{Backoff, Message, Source, Trouble, Wait};
 use crate::error::{Error, Kind, Result};
 use crate::shutdown::{Stage, StopSignal};
@@ -17,8 +18,12 @@ use crate::shutdown::{Stage, StopSignal};
 const MAX_BATCH: usize = 10;
 /// Polls of one queue at once.
 const MAX_POLLS: usize = 8;
+/// The same where receives take a short time.
+const MAX_QUICK_POLLS: usize = 16;
 /// Rounds of full receives that add a poll.
 const ROUNDS: usize = 8;
+/// The same where receives take a short time.
+const QUICK_ROUNDS: usize = 2;
 /// How long a poll of a busy queue waits for more permits. A receive costs the same for one message as for ten.
 const PERMIT_LINGER: Duration = Duration::from_millis(100);
 
@@ -92,6 +97,8 @@ struct Pace<'a> {
     polls: usize,
     /// Full receives in a row since `polls` last changed.
     full: usize,
+    /// Of receives from a queue with more messages than one receive brings.
+    response_time: ResponseTime,
     backoff: Backoff,
     /// No new poll before this time.
     rest: Instant,
@@ -105,7 +112,8 @@ impl<'a> Pace<'a> {
         trouble: &'a (dyn Fn(Trouble) + Send + Sync),
     ) -> Self {
         let (backoff, rest) = (Backoff::default(), Instant::now());
-        Self { name, trouble, polls: 1, full: 0, backoff, rest, poll_pause }
+        let response_time = ResponseTime::default();
+        Self { name, trouble, polls: 1, full: 0, response_time, backoff, rest, poll_pause }
     }
 
     /// Whether the last receive was full.
@@ -132,12 +140,9 @@ impl<'a> Pace<'a> {
                 }
                 if messages.len() < MAX_BATCH {
                     // Several polls of a queue that runs dry would each bring a few messages.
-                    (self.polls, self.full) = (1, 0);
+                    (self.polls, self.full) = ((self.polls - 1).max(1), 0);
                 } else {
-                    self.full += 1;
-                    if self.full >= ROUNDS * self.polls && self.polls < MAX_POLLS {
-                        (self.polls, self.full) = (self.polls + 1, 0);
-                    }
+                    self.was_full(asked.elapsed());
                 }
                 if (1..permits.len()).contains(&messages.len()) {
                     self.rest = Instant::now() + self.poll_pause;
@@ -159,6 +164,25 @@ impl<'a> Pace<'a> {
                 Ok(())
             }
             Err(error) => Err(error),
+        }
+    }
+}
+
+impl Pace<'_> {
+    /// Counts a full receive, which took this long. Enough of them add a poll.
+    fn was_full(&mut self, took: Duration) {
+        // One that follows others did not wait for messages.
+        if self.is_busy() {
+            self.response_time.took(took);
+        }
+        self.full += 1;
+        let (rounds, most) = if self.response_time.is_short() {
+            (QUICK_ROUNDS, MAX_QUICK_POLLS)
+        } else {
+            (ROUNDS, MAX_POLLS)
+        };
+        if self.full >= rounds * self.polls {
+            (self.polls, self.full) = ((self.polls + 1).min(most), 0);
         }
     }
 }

@@ -530,6 +530,7 @@ async fn a_message_that_waits_for_its_batch_stays_hidden() {
         linger: Duration::from_secs(50),
         max_wait: Duration::from_secs(50),
         max_in_flight: 1,
+        max_quick_in_flight: 1,
         attempts: 1,
     };
     let tasks = tokio_util::task::TaskTracker::new();

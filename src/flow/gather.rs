@@ -108,6 +108,7 @@ fn inserts(tasks: &TaskTracker, table: Table, stop: &StopSignal) -> Batcher<Inse
         linger: INSERT_LINGER,
         max_wait: INSERT_MAX_WAIT,
         max_in_flight: 4,
+        max_quick_in_flight: 8,
         attempts: 5,
     };
     let table = Arc::new(table);

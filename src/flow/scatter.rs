@@ -31,6 +31,8 @@ use crate::stack::{Audience, Recipients};
 const REGISTER_AGE: Duration = Duration::from_secs(5);
 /// Batches in flight at once: of 25 rows, and of ten messages.
 const MAX_IN_FLIGHT: usize = 4;
+/// The same where requests take a short time.
+const MAX_QUICK_IN_FLIGHT: usize = 8;
 /// A row or a message waits for no others while no batch is in flight.
 const LINGER: Duration = Duration::ZERO;
 /// While a batch is in flight, it waits at most this long.
@@ -80,6 +82,7 @@ impl Scatter {
             linger: LINGER,
             max_wait: MAX_WAIT,
             max_in_flight: MAX_IN_FLIGHT,
+            max_quick_in_flight: MAX_QUICK_IN_FLIGHT,
             attempts: ATTEMPTS,
         };
         let mut scatter = Self::new(aws, Way::Singly).await?;

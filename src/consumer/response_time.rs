@@ -1,0 +1,50 @@
+//! How long a backend takes for a request, and so how many are worth having in flight at once.
+
+use tokio::time::Duration;
+
+/// A backend that takes longer is far away or busy. One that is busy would only let more requests wait for each other:
+/// LocalStack under load takes hundreds of milliseconds, SQS and DynamoDB about ten.
+const SHORT: Duration = Duration::from_millis(50);
+/// The share of the newest request in the average is one part of this many.
+const WEIGHT: u32 = 8;
+
+/// The moving average of the time that requests of one kind take.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct ResponseTime(Option<Duration>);
+
+impl ResponseTime {
+    /// A request took this long.
+    pub(super) fn took(&mut self, time: Duration) {
+        let average = self.0.map_or(time, |before| (before * (WEIGHT - 1) + time) / WEIGHT);
+        self.0 = Some(average);
+    }
+
+    /// Whether the backend is quick enough for more requests at once; false before the first.
+    pub(super) fn is_short(self) -> bool {
+        self.0.is_some_and(|average| average <= SHORT)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_slow_request_among_quick_ones_does_not_count() {
+        let mut time = ResponseTime::default();
+        assert!(!time.is_short(), "nothing is known");
+        for _ in 0..3 {
+            time.took(Duration::from_millis(10));
+        }
+        time.took(Duration::from_millis(200));
+        assert!(time.is_short(), "{time:?}");
+        for _ in 0..5 {
+            time.took(Duration::from_millis(200));
+        }
+        assert!(!time.is_short(), "{time:?}");
+        for _ in 0..20 {
+            time.took(Duration::from_millis(10));
+        }
+        assert!(time.is_short(), "{time:?}");
+    }
+}
