@@ -430,6 +430,36 @@ mod tests {
         assert_eq!(sizes, [10, 2]);
     }
 
+    /// The most batches that were in flight at once, of a backend that takes this long for each.
+    async fn most_in_flight(takes_ms: u64) -> usize {
+        let (stop, tasks) = (StopSignal::new(), TaskTracker::new());
+        let limits = Limits { max_in_flight: 2, max_quick_in_flight: 6, ..limits(10, 5) };
+        let counts = Arc::<Mutex<(usize, usize)>>::default();
+        let seen = Arc::clone(&counts);
+        let flush = move |items: Arc<[u32]>| {
+            let counts = Arc::clone(&counts);
+            async move {
+                {
+                    let (now, most) = &mut *counts.lock().expect("unpoisoned");
+                    *now += 1;
+                    *most = (*most).max(*now);
+                }
+                sleep(Duration::from_millis(takes_ms)).await;
+                counts.lock().expect("unpoisoned").0 -= 1;
+                Ok(items.iter().map(|_| Ok(())).collect())
+            }
+        };
+        let batcher = Batcher::start(&tasks, limits, stop.clone(), |_| 100, flush);
+        let results = futures_util::future::join_all((0..500).map(|n| batcher.submit(n))).await;
+        assert!(results.iter().all(Result::is_ok));
+        seen.lock().expect("unpoisoned").1
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_quick_backend_gets_more_batches_at_once_than_a_slow_one() {
+        assert_eq!((most_in_flight(10).await, most_in_flight(60).await), (6, 2));
+    }
+
     #[tokio::test(start_paused = true)]
     async fn what_nobody_waits_for_is_told_of_all_the_same() {
         let stop = StopSignal::new();

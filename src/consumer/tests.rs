@@ -35,6 +35,8 @@ struct WrittenState {
     /// Receives in flight, and the most of them at once.
     open: usize,
     most_open: usize,
+    /// Receives in flight at the start of each, itself included.
+    open_at_start: Vec<usize>,
     /// How long a delete takes.
     delete: Duration,
     /// How long an extension takes.
@@ -66,6 +68,8 @@ impl Source for Written {
             state.waits.push(wait);
             state.open += 1;
             state.most_open = state.most_open.max(state.open);
+            let open = state.open;
+            state.open_at_start.push(open);
             let nothing = match wait {
                 Wait::Long => Duration::from_secs(20),
                 Wait::Short => Duration::from_secs(1),
@@ -422,9 +426,9 @@ async fn a_quiet_queue_has_one_long_poll_every_20_s() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn polls_are_added_after_full_receives_alone_and_a_short_one_takes_them_away() {
-    let full = (0..30).map(|number| ten(50, number * 10));
-    let source = Written::new(full.chain([brings(50, &["last"])]));
+async fn polls_are_added_after_full_receives_alone_and_those_that_are_not_full_take_them_away() {
+    let full = (0..30).map(|number| ten(60, number * 10));
+    let source = Written::new(full.chain([brings(60, &["last"])]));
     let (handled, _) = consumed(&source, Duration::ZERO, Verdict::Done, 60).await;
     assert_eq!(handled.len(), 301);
     let state = source.state();
@@ -435,6 +439,41 @@ async fn polls_are_added_after_full_receives_alone_and_a_short_one_takes_them_aw
     assert!(long >= 2, "{:?}", state.waits);
     assert!(state.asked.len() <= 31 + 2 + 4, "{:?}", state.waits);
     assert_eq!(state.deleted.len(), 301);
+}
+
+/// The most polls that were open at once, with full receives that take this long.
+async fn most_polls(takes_ms: u64) -> usize {
+    let source = Written::new((0..500).map(|number| ten(takes_ms, number * 10)));
+    let stop = StopSignal::new();
+    let (consumer, _) = consumer(&source, 1_000, &stop);
+    let run = consumer.run(|_, _| async { Verdict::Done }, |_| {});
+    tokio::join!(run, stop_after(&stop, Duration::from_secs(60))).0.expect("no error");
+    assert_eq!(source.state().deleted.len(), 5_000);
+    source.state().most_open
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_quick_queue_has_more_polls_than_a_slow_one() {
+    assert_eq!((most_polls(20).await, most_polls(60).await), (16, 8));
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_receive_that_is_not_full_takes_one_poll_away() {
+    let full = |from: usize, to: usize| (from..to).map(|number| ten(20, number * 10));
+    let before = full(0, 100).chain([brings(20, &["few"])]);
+    let source = Written::new(before.chain(full(100, 200)));
+    consumed(&source, Duration::ZERO, Verdict::Done, 60).await;
+    let state = source.state();
+    // They all take the same time, so they begin in rounds. A hundred permits are enough for ten.
+    let rounds: Vec<usize> = state
+        .open_at_start
+        .windows(2)
+        .filter(|pair| pair[1] == 1)
+        .map(|pair| pair[0])
+        .skip_while(|polls| *polls < 10)
+        .take(4)
+        .collect();
+    assert_eq!(rounds, [10, 10, 9, 10], "{:?}", state.open_at_start);
 }
 
 #[tokio::test(start_paused = true)]
