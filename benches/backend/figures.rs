@@ -1,7 +1,7 @@
 //! What has happened: requests, rows, and the time from a submission to the last row of its answers.
 
 use std::collections::{BTreeMap, HashMap};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 use rydes::core::Timestamp;
@@ -18,6 +18,9 @@ pub(crate) struct Figures {
     received: u64,
     /// Receives that brought nothing.
     empty: u64,
+    /// The time that requests took, by action and queue. A receive that waits for messages does not count before
+    /// they come.
+    busy: HashMap<String, Duration>,
     throttled: u64,
     /// Requests that the stub lacks.
     lacking: u64,
@@ -41,6 +44,7 @@ impl Default for Figures {
             requests: BTreeMap::new(),
             received: 0,
             empty: 0,
+            busy: HashMap::new(),
             throttled: 0,
             lacking: 0,
             open: HashMap::new(),
@@ -66,6 +70,11 @@ impl Figures {
     pub(crate) fn received(&mut self, messages: usize) {
         self.received += messages as u64;
         self.empty += u64::from(messages == 0);
+    }
+
+    /// A request of this action has taken so long; `queue` is empty for what is no queue's.
+    pub(crate) fn took(&mut self, action: &str, queue: &str, time: Duration) {
+        *self.busy.entry(format!("{action} {queue}").trim_end().to_owned()).or_default() += time;
     }
 
     pub(crate) fn throttled(&mut self) {
@@ -110,21 +119,27 @@ impl Figures {
         self.complete += 1;
     }
 
-    /// Times in milliseconds, `seconds` from the first request row to the last answer.
+    /// Times in milliseconds, `seconds` from the first request row to the last answer. `in-flight` is the mean number
+    /// of requests that were being answered at once in that time.
     pub(crate) fn document(&self) -> Value {
         let took = self.first.zip(self.last).map(|(first, last)| last.duration_since(first));
+        let took = took.map(|took| took.as_secs_f64());
+        let mean = |busy: &Duration| took.map(|took| busy.as_secs_f64() / took);
+        let in_flight: BTreeMap<_, _> =
+            self.busy.iter().map(|(what, busy)| (what, mean(busy))).collect();
         let latency = |quantile| self.latency.value_at_quantile(quantile);
         json!({
             "requests": self.requests,
             "received": self.received,
             "empty-receives": self.empty,
+            "in-flight": in_flight,
             "throttled": self.throttled,
             "lacking": self.lacking,
             "open": self.open.len(),
             "complete": self.complete,
             "answers": self.answers,
             "answers-by-second": self.rows,
-            "seconds": took.map(|took| took.as_secs_f64()),
+            "seconds": took,
             "latency-ms": {"p50": latency(0.5), "p99": latency(0.99), "max": self.latency.max()},
         })
     }

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::error::Error;
 use std::rc::Rc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt as _, Full};
@@ -79,13 +79,14 @@ async fn answer(backend: &Backend, request: Request<Incoming>) -> Response<Full<
     };
     let target = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok());
     if let Some(action) = target.and_then(|target| target.strip_prefix("AmazonSQS.")) {
-        let done = carried_out(backend, action, "RequestThrottled", async |delay| {
-            sqs::answer(backend, action, &body, delay).await
-        });
+        let done =
+            carried_out(backend, action, sqs::queue_of(&body), "RequestThrottled", async |delay| {
+                sqs::answer(backend, action, &body, delay).await
+            });
         return json_answer(done.await);
     }
     if let Some(action) = target.and_then(|target| target.strip_prefix("DynamoDB_20120810.")) {
-        let done = carried_out(backend, action, "ThrottlingException", async |delay| {
+        let done = carried_out(backend, action, "", "ThrottlingException", async |delay| {
             wait(delay).await;
             dynamodb::answer(backend, action, &body)
         });
@@ -106,7 +107,7 @@ async fn answer(backend: &Backend, request: Request<Incoming>) -> Response<Full<
         (&Method::POST, _) => {
             let form = sns::Form::read(&body);
             let action = form.text("Action").to_owned();
-            let done = carried_out(backend, &action, "Throttled", async |delay| {
+            let done = carried_out(backend, &action, "", "Throttled", async |delay| {
                 wait(delay).await;
                 sns::answer(backend, &action, &form)
             });
@@ -131,6 +132,7 @@ pub(crate) async fn wait(delay: Duration) {
 async fn carried_out(
     backend: &Backend,
     name: &str,
+    queue: &str,
     throttled: &'static str,
     action: impl AsyncFnOnce(Duration) -> Answer,
 ) -> Answer {
@@ -141,7 +143,11 @@ async fn carried_out(
         wait(delay).await;
         return Err(refused(throttled, "Rate exceeded"));
     }
+    let began = Instant::now();
     let done = action(delay).await;
+    if name != "ReceiveMessage" {
+        backend.figures.borrow_mut().took(name, queue, began.elapsed());
+    }
     if let Err(Refused { code: "NotImplemented", message }) = &done {
         backend.figures.borrow_mut().lacks(&format!("{name}: {message}"));
     }

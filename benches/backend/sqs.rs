@@ -135,6 +135,13 @@ impl Messages {
     }
 }
 
+/// The name of the queue that a request names; empty if it names none.
+pub(crate) fn queue_of(body: &[u8]) -> &str {
+    let text = std::str::from_utf8(body).unwrap_or_default();
+    let url = text.split_once("\"QueueUrl\":\"").and_then(|(_, rest)| rest.split('"').next());
+    url.and_then(|url| url.rsplit('/').next()).unwrap_or_default()
+}
+
 pub(crate) async fn answer(
     backend: &Backend,
     action: &str,
@@ -320,6 +327,9 @@ async fn receive(backend: &Backend, asked: Receive, delay: Duration) -> Answer {
     }
     backend.figures.borrow_mut().received(taken.len());
     wait(delay).await;
+    if !taken.is_empty() {
+        backend.figures.borrow_mut().took("ReceiveMessage", &queue.name, delay);
+    }
     Ok(if taken.is_empty() { write(&json!({})) } else { write(&json!({"Messages": taken})) })
 }
 
