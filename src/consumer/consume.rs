@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use super::lease::{Acquired, LeaseGuard, Leases};
-use super::poller::{self, Received};
+use super::poller::{self, Polling, Received};
 use super::seat::WAITING;
 use super::{Batcher, Entries, Limits, Message, Outcome, Seat, Source, Trouble};
 use crate::error::{Kind, Result};
@@ -77,8 +77,8 @@ pub struct Consumer<S> {
     pub source: S,
     /// How it is consumed.
     pub options: ConsumeOptions,
-    /// The pause after a receive that was neither full nor empty: the next receive brings the more.
-    pub poll_pause: Duration,
+    /// How it is polled.
+    pub polling: Polling,
     /// What stops it.
     pub stop: StopSignal,
     /// Takes reports of troubles.
@@ -176,8 +176,8 @@ impl<S: Source> Consumer<S> {
     }
 
     async fn poll(&self, permits: &Arc<Semaphore>, dispatch: impl FnMut(Received)) -> Result<()> {
-        let (source, poll_pause) = (&self.source, self.poll_pause);
-        poller::poll(source, permits, &self.stop, poll_pause, dispatch, &*self.trouble).await
+        let (source, polling) = (&self.source, self.polling);
+        poller::poll(source, permits, &self.stop, polling, dispatch, &*self.trouble).await
     }
 
     fn batcher(

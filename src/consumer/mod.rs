@@ -20,6 +20,7 @@ pub use backoff::{Backoff, retry_transient};
 pub use batcher::{Batcher, Limits, Outcome};
 pub use consume::{ConsumeOptions, Consumer, Notice, Verdict};
 pub use last_few::LastFew;
+pub use poller::Polling;
 pub use seat::Seat;
 pub use troubles::Troubles;
 

@@ -16,16 +16,23 @@ use crate::shutdown::{Stage, StopSignal};
 
 /// The most messages of one receive.
 const MAX_BATCH: usize = 10;
-/// Polls of one queue at once.
+/// Polls of one queue at once, unless receives take a short time.
 const MAX_POLLS: usize = 8;
-/// The same where receives take a short time.
-const MAX_QUICK_POLLS: usize = 16;
 /// Rounds of full receives that add a poll.
 const ROUNDS: usize = 8;
 /// The same where receives take a short time.
 const QUICK_ROUNDS: usize = 2;
 /// How long a poll of a busy queue waits for more permits. A receive costs the same for one message as for ten.
 const PERMIT_LINGER: Duration = Duration::from_millis(100);
+
+/// How a queue is polled.
+#[derive(Debug, Clone, Copy)]
+pub struct Polling {
+    /// The pause after a receive that was neither full nor empty: the next receive brings the more.
+    pub pause: Duration,
+    /// Polls at once where receives take a short time.
+    pub max_quick: usize,
+}
 
 /// A message with the permit to handle it.
 pub(super) struct Received {
@@ -43,7 +50,7 @@ struct PollResult {
 }
 
 /// Polls until `stop` reaches [`Stage::Drain`], and dispatches every message, also those of polls that are in flight
-/// then. Pauses for `poll_pause` after a receive that was neither full nor empty.
+/// then.
 ///
 /// # Errors
 /// The first permanent error, after the other polls.
@@ -51,7 +58,7 @@ pub(super) async fn poll(
     source: &impl Source,
     permits: &Arc<Semaphore>,
     stop: &StopSignal,
-    poll_pause: Duration,
+    polling: Polling,
     mut dispatch: impl FnMut(Received),
     trouble: &(dyn Fn(Trouble) + Send + Sync),
 ) -> Result<()> {
@@ -61,7 +68,7 @@ pub(super) async fn poll(
         PollResult { permits, asked, messages }
     };
     let mut polls = FuturesUnordered::new();
-    let mut pace = Pace::new(poll_pause, source.name(), trouble);
+    let mut pace = Pace::new(polling, source.name(), trouble);
     let mut fatal = None;
     loop {
         if stop.has_reached(Stage::Drain) && polls.is_empty() {
@@ -102,18 +109,14 @@ struct Pace<'a> {
     backoff: Backoff,
     /// No new poll before this time.
     rest: Instant,
-    poll_pause: Duration,
+    polling: Polling,
 }
 
 impl<'a> Pace<'a> {
-    fn new(
-        poll_pause: Duration,
-        name: &'a str,
-        trouble: &'a (dyn Fn(Trouble) + Send + Sync),
-    ) -> Self {
+    fn new(polling: Polling, name: &'a str, trouble: &'a (dyn Fn(Trouble) + Send + Sync)) -> Self {
         let (backoff, rest) = (Backoff::default(), Instant::now());
         let response_time = ResponseTime::default();
-        Self { name, trouble, polls: 1, full: 0, response_time, backoff, rest, poll_pause }
+        Self { name, trouble, polls: 1, full: 0, response_time, backoff, rest, polling }
     }
 
     /// Whether the last receive was full.
@@ -145,7 +148,7 @@ impl<'a> Pace<'a> {
                     self.was_full(asked.elapsed());
                 }
                 if (1..permits.len()).contains(&messages.len()) {
-                    self.rest = Instant::now() + self.poll_pause;
+                    self.rest = Instant::now() + self.polling.pause;
                 }
                 for (message, permit) in messages.into_iter().zip(permits) {
                     dispatch(Received { message, permit, asked });
@@ -177,7 +180,7 @@ impl Pace<'_> {
         }
         self.full += 1;
         let (rounds, most) = if self.response_time.is_short() {
-            (QUICK_ROUNDS, MAX_QUICK_POLLS)
+            (QUICK_ROUNDS, self.polling.max_quick)
         } else {
             (ROUNDS, MAX_POLLS)
         };

@@ -155,7 +155,7 @@ fn consumer(
             visibility: Duration::from_secs(30),
             drain: Duration::from_secs(25),
         },
-        poll_pause: Duration::ZERO,
+        polling: Polling { pause: Duration::ZERO, max_quick: 16 },
         stop: stop.part(),
         trouble: Arc::new(move |trouble| seen.lock().expect("unpoisoned").push(trouble)),
     };
@@ -603,7 +603,7 @@ async fn a_queue_that_brings_a_little_is_polled_again_after_a_breath() {
     let source = Written::new([brings(0, &["a"]), ten(0, 0), brings(0, &["b"])]);
     let stop = StopSignal::new();
     let (mut consumer, _) = consumer(&source, 100, &stop);
-    consumer.poll_pause = Duration::from_millis(50);
+    consumer.polling.pause = Duration::from_millis(50);
     let began = Instant::now();
     let handle = |_, _| async { Verdict::Done };
     let run = consumer.run(handle, |_| {});
@@ -626,7 +626,7 @@ async fn a_receive_that_brings_all_that_was_asked_for_is_followed_by_another_at_
     let source = Written::new((0..4).map(|number| brings(1, &[&number.to_string()])));
     let stop = StopSignal::new();
     let (mut consumer, _) = consumer(&source, 1, &stop);
-    consumer.poll_pause = Duration::from_millis(50);
+    consumer.polling.pause = Duration::from_millis(50);
     let run = consumer.run(|_, _| async { Verdict::Done }, |_| {});
     tokio::join!(run, stop_after(&stop, Duration::from_millis(20))).0.expect("a stop is no error");
     assert_eq!(source.state().asked, [1; 5], "one at a time is all there is to be had");

@@ -15,8 +15,8 @@ use crate::aws::{
     Table, WithSender,
 };
 use crate::consumer::{
-    Batcher, ConsumeOptions, Consumer, Entries, Limits, Message, Notice, Seat, Trouble, Verdict,
-    retry_transient,
+    Batcher, ConsumeOptions, Consumer, Entries, Limits, Message, Notice, Polling, Seat, Trouble,
+    Verdict, retry_transient,
 };
 use crate::core::{Answer, AnswerRow, Reply, Ride, Timestamp};
 use crate::error::{Error, Permanence, Result};
@@ -28,6 +28,8 @@ pub use super::rules::RULES_AGE;
 
 /// The replies of one receive arrive together, so none waits for more.
 const INSERT_LINGER: Duration = Duration::ZERO;
+/// Answers are urgent: the next receive follows at once. The answers of all providers come through this one queue.
+const POLLING: Polling = Polling { pause: Duration::ZERO, max_quick: 16 };
 /// How long an answer waits while other inserts are in flight.
 const INSERT_MAX_WAIT: Duration = Duration::from_millis(100);
 
@@ -74,8 +76,7 @@ pub async fn run(
             sender: WithSender::Asked,
         },
         options: settings.options,
-        // Answers are urgent: the next receive follows at once.
-        poll_pause: Duration::ZERO,
+        polling: POLLING,
         stop: stop.clone(),
         trouble: Arc::new(move |trouble| troubles(Event::Trouble(trouble))),
     };

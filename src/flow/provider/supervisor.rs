@@ -13,15 +13,16 @@ use super::service::Service;
 use super::source::RequestSource;
 use super::worker::Worker;
 use crate::aws::{DeadLetters, Outgoing, PolledQueue, Queue, WithSender};
-use crate::consumer::{Batcher, ConsumeOptions, Consumer, Notice, Trouble};
+use crate::consumer::{Batcher, ConsumeOptions, Consumer, Notice, Polling, Trouble};
 use crate::core::ProviderName;
 use crate::error::{Kind, Result};
 use crate::flow::events::{Event, Sink};
 use crate::shutdown::{Stage, StopSignal};
 
-/// Pause after a receive that brought a few requests. Their answers are more urgent than the next request, and
-/// several requests cost no more to receive than one.
-const POLL_PAUSE: Duration = Duration::from_millis(25);
+/// After a receive that brought a few requests, their answers are more urgent than the next request, and several
+/// requests cost no more to receive than one. Each provider has its own queue, so a process may have hundreds: more
+/// polls of each would take memory and bring nothing.
+const POLLING: Polling = Polling { pause: Duration::from_millis(25), max_quick: 8 };
 
 /// Keeps one worker running for a provider.
 pub(super) struct Supervisor {
@@ -95,7 +96,7 @@ impl Supervisor {
                 drain: self.options.drain + self.service.ending(),
                 ..self.options
             },
-            poll_pause: POLL_PAUSE,
+            polling: POLLING,
             stop,
             trouble: Arc::new(move |trouble: Trouble| troubles(Event::Trouble(trouble))),
         };
