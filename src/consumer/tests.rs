@@ -10,7 +10,7 @@ use tokio::time::{Instant, advance, sleep};
 
 use super::{
     Batcher, ConsumeOptions, Consumer, Effect, Entries, Limits, Message, Notice, Permanence,
-    Refusal, Source, Trouble, Verdict, Wait,
+    Polling, Refusal, Source, Trouble, Verdict, Wait,
 };
 use crate::error::{Error, Kind, Result};
 use crate::shutdown::{Stage, StopSignal};

@@ -108,13 +108,13 @@ impl Worker {
                     return self.conclude(delivery, DetailedAnswer { answer, details }).await;
                 }
                 AttemptOutcome::DeadLetter(reason) => {
-                    return self.fail(delivery, failed(reason)).await;
+                    return Box::pin(self.fail(delivery, failed(reason))).await;
                 }
                 AttemptOutcome::Retry { reason, not_before } => {
                     let now = self.service.now(request);
                     let Some(again_in) = wait_after(attempt, not_before, request.deadline, now)
                     else {
-                        return self.fail(delivery, failed(reason)).await;
+                        return Box::pin(self.fail(delivery, failed(reason))).await;
                     };
                     let (provider, id) = (self.provider.clone(), request.id.clone());
                     let told = reason.clone();
@@ -133,7 +133,7 @@ impl Worker {
                     // A process that was suspended may wake too late.
                     let now = self.service.now(request);
                     if request.deadline.is_some_and(|deadline| now > deadline) {
-                        return self.fail(delivery, failed(reason)).await;
+                        return Box::pin(self.fail(delivery, failed(reason))).await;
                     }
                 }
                 AttemptOutcome::Halted => return self.give_back(),
@@ -184,6 +184,26 @@ impl Worker {
         }
         match &way {
             ReplyDelivery::Sound | ReplyDelivery::Crash(_) => self.send(delivery, reply).await?,
+            // Boxed, since it is rare.
+            faulty => Box::pin(self.send_faulty(delivery, reply, faulty)).await?,
+        }
+        if crashes(CrashMoment::AfterSend) {
+            self.die(request, CrashMoment::AfterSend).await;
+        }
+        Ok(())
+    }
+
+    /// Sends what a fault makes of a reply, and reports it.
+    async fn send_faulty(
+        &self,
+        delivery: RequestDelivery<'_>,
+        reply: Reply,
+        way: &ReplyDelivery,
+    ) -> Result<(), Verdict> {
+        let stray = match way {
+            ReplyDelivery::Sound | ReplyDelivery::Crash(_) => {
+                return self.send(delivery, reply).await;
+            }
             ReplyDelivery::Twice(price) => {
                 let answer = match &reply.answer {
                     Answer::Quote(_) => Answer::Quote(price.clone()),
@@ -192,23 +212,22 @@ impl Worker {
                 let second = Reply { answer: answer.clone(), ..reply.clone() };
                 self.send(delivery, reply).await?;
                 self.post(delivery, second.encode()).await?;
-                self.strayed(request, Stray::Second(answer));
+                Stray::Second(answer)
             }
             ReplyDelivery::Poison => {
                 let mut body = reply.encode();
                 body.pop();
                 self.post(delivery, body).await?;
-                self.strayed(request, Stray::Poison);
+                Stray::Poison
             }
             ReplyDelivery::Astray(id) => {
                 let body = Reply { id: id.clone(), ..reply }.encode();
                 self.post(delivery, body).await?;
-                self.strayed(request, Stray::WrongId(id.clone()));
+                Stray::WrongId(id.clone())
             }
-        }
-        if crashes(CrashMoment::AfterSend) {
-            self.die(request, CrashMoment::AfterSend).await;
-        }
+        };
+        let (provider, id) = (self.provider.clone(), delivery.request.id.clone());
+        self.report(Event::Strayed { provider, id, what: stray });
         Ok(())
     }
 
@@ -230,12 +249,6 @@ impl Worker {
             late_by: late.filter(|late| !late.is_zero()),
         });
         Ok(())
-    }
-
-    /// Reports what a fault has sent.
-    fn strayed(&self, request: &Request, what: Stray) {
-        let (provider, id) = (self.provider.clone(), request.id.clone());
-        self.report(Event::Strayed { provider, id, what });
     }
 
     async fn post(&self, delivery: RequestDelivery<'_>, body: String) -> Result<(), Verdict> {
@@ -284,7 +297,8 @@ impl Worker {
             // Its next receiver moves it too, and there must not be two letters.
             return Verdict::Leave;
         }
-        match self.dead_letters.bury(message, cause, report).await {
+        // Boxed, since it is rare: otherwise each request in hand takes its memory too.
+        match Box::pin(self.dead_letters.bury(message, cause, report)).await {
             Ok(()) => Verdict::Done,
             Err(refusal) => {
                 let subject = format!("moving a request of {} to the dead letters", self.queue);
