@@ -32,7 +32,7 @@ const DRAIN: Duration = Duration::from_secs(25);
 /// The part of it for messages in flight, which are then given back.
 const IN_FLIGHT: Duration = Duration::from_secs(21);
 /// Replies in flight at once.
-pub(super) const GATHER_CONCURRENCY: usize = 500;
+pub(super) const GATHER_CONCURRENCY: usize = 300;
 /// How often the view is redrawn.
 const REDRAW: Duration = Duration::from_millis(200);
 /// How long lines that come together are waited for before the table is drawn again.

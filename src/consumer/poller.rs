@@ -1,6 +1,6 @@
 //! Receives messages. Permits are taken before a poll, so that every message received can be handled. A long poll is
-//! never dropped; errors are backed off from. A quiet queue has one poll. Rounds of full receives add polls, and each
-//! receive that is not full takes one away.
+//! never dropped; errors are backed off from. A quiet queue has one poll. Rounds of full receives add polls. The
+//! first receive that is not full takes them away, or just one of them where receives take a short time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -143,7 +143,8 @@ impl<'a> Pace<'a> {
                 }
                 if messages.len() < MAX_BATCH {
                     // Several polls of a queue that runs dry would each bring a few messages.
-                    (self.polls, self.full) = ((self.polls - 1).max(1), 0);
+                    let left = if self.response_time.is_short() { self.polls - 1 } else { 1 };
+                    (self.polls, self.full) = (left.max(1), 0);
                 } else {
                     self.was_full(asked.elapsed());
                 }

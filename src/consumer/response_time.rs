@@ -3,8 +3,8 @@
 use tokio::time::Duration;
 
 /// A backend that takes longer is far away or busy. One that is busy would only let more requests wait for each other:
-/// LocalStack under load takes hundreds of milliseconds, SQS and DynamoDB about ten.
-const SHORT: Duration = Duration::from_millis(50);
+/// LocalStack under load takes 45 to several hundred milliseconds, SQS and DynamoDB about ten.
+const SHORT: Duration = Duration::from_millis(40);
 /// The share of the newest request in the average is one part of this many.
 const WEIGHT: u32 = 8;
 
