@@ -447,7 +447,7 @@ async fn most_polls(takes_ms: u64) -> usize {
     let stop = StopSignal::new();
     let (consumer, _) = consumer(&source, 1_000, &stop);
     let run = consumer.run(|_, _| async { Verdict::Done }, |_| {});
-    tokio::join!(run, stop_after(&stop, Duration::from_secs(60))).0.expect("no error");
+    tokio::join!(run, stop_after(&stop, Duration::from_mins(1))).0.expect("no error");
     assert_eq!(source.state().deleted.len(), 5_000);
     source.state().most_open
 }
