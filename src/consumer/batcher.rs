@@ -280,22 +280,32 @@ where
 
 /// Counts a batch as in flight until it is dropped.
 struct Flight {
-    in_flight: watch::Sender<InFlight>,
+    counts: watch::Sender<InFlight>,
     began: Instant,
+    was_refused: bool,
 }
 
 impl Flight {
     fn begin(in_flight: &watch::Sender<InFlight>) -> Self {
         in_flight.send_modify(|in_flight| in_flight.count += 1);
-        Self { in_flight: in_flight.clone(), began: Instant::now() }
+        Self { counts: in_flight.clone(), began: Instant::now(), was_refused: false }
+    }
+
+    /// Ends the flight of a batch; `was_refused` where a part of it is to be sent again.
+    fn end(mut self, was_refused: bool) {
+        self.was_refused = was_refused;
     }
 }
 
 impl Drop for Flight {
     fn drop(&mut self) {
-        self.in_flight.send_modify(|in_flight| {
+        self.counts.send_modify(|in_flight| {
             in_flight.count -= 1;
-            in_flight.response_time.took(self.began.elapsed());
+            if self.was_refused {
+                in_flight.response_time.was_refused();
+            } else {
+                in_flight.response_time.took(self.began.elapsed());
+            }
         });
     }
 }
@@ -322,7 +332,9 @@ async fn carry_out<T, R, F, Fut>(
         attempt += 1;
         let batch: Arc<[T]> = mem::take(&mut items).into();
         let results = flush(Arc::clone(&batch)).await;
-        drop(flight.take());
+        if let Some(flight) = flight.take() {
+            flight.end(is_refused(&results));
+        }
         let results = results.unwrap_or_else(|error| {
             let refusal = whole(&error);
             if error.is_fatal() {
@@ -355,6 +367,14 @@ async fn carry_out<T, R, F, Fut>(
         sleep(backoff.next_wait()).await;
         flight = Some(Flight::begin(in_flight));
     }
+}
+
+/// Whether the backend refused a call, or a part of it, that may succeed later.
+fn is_refused<R>(results: &Result<Entries<R>>) -> bool {
+    results.as_ref().map_or(true, |entries| {
+        let mut refusals = entries.iter().filter_map(|entry| entry.as_ref().err());
+        refusals.any(|refusal| refusal.permanence == Permanence::Transient)
+    })
 }
 
 /// The refusal of each item of a call that failed as a whole. The item itself may be valid.
@@ -430,10 +450,12 @@ mod tests {
         assert_eq!(sizes, [10, 2]);
     }
 
-    /// The most batches that were in flight at once, of a backend that takes this long for each.
-    async fn most_in_flight(takes_ms: u64) -> usize {
+    /// The most batches that were in flight at once, of a backend that takes this long for each and answers so.
+    async fn most_in_flight(takes_ms: u64, answer: fn(u32) -> Result<(), Refusal>) -> usize {
         let (stop, tasks) = (StopSignal::new(), TaskTracker::new());
-        let limits = Limits { max_in_flight: 2, max_quick_in_flight: 6, ..limits(10, 5) };
+        // Further attempts do not wait for room.
+        let limits =
+            Limits { max_in_flight: 2, max_quick_in_flight: 6, attempts: 1, ..limits(10, 5) };
         let counts = Arc::<Mutex<(usize, usize)>>::default();
         let seen = Arc::clone(&counts);
         let flush = move |items: Arc<[u32]>| {
@@ -446,18 +468,26 @@ mod tests {
                 }
                 sleep(Duration::from_millis(takes_ms)).await;
                 counts.lock().expect("unpoisoned").0 -= 1;
-                Ok(items.iter().map(|_| Ok(())).collect())
+                Ok(items.iter().map(|n| answer(*n)).collect())
             }
         };
         let batcher = Batcher::start(&tasks, limits, stop.clone(), |_| 100, flush);
         let results = futures_util::future::join_all((0..500).map(|n| batcher.submit(n))).await;
-        assert!(results.iter().all(Result::is_ok));
+        assert_eq!(results, (0..500).map(answer).collect::<Vec<_>>());
         seen.lock().expect("unpoisoned").1
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_quick_backend_gets_more_batches_at_once_than_a_slow_one() {
-        assert_eq!((most_in_flight(10).await, most_in_flight(60).await), (6, 2));
+        let (quick, slow) =
+            (most_in_flight(10, |_| Ok(())).await, most_in_flight(60, |_| Ok(())).await);
+        assert_eq!((quick, slow), (6, 2));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_backend_that_refuses_quickly_gets_no_more_batches() {
+        let answer = |n| if n % 5 == 0 { Err(passing()) } else { Ok(()) };
+        assert_eq!(most_in_flight(10, answer).await, 2);
     }
 
     #[tokio::test(start_paused = true)]

@@ -5,6 +5,8 @@ use tokio::time::Duration;
 /// A backend that takes longer is far away or busy. One that is busy would only let more requests wait for each other:
 /// LocalStack under load takes 45 to several hundred milliseconds, SQS and DynamoDB about ten.
 const SHORT: Duration = Duration::from_millis(40);
+/// What a refused request counts as, however soon it was refused: two in a row make a quick backend a slow one.
+const REFUSED: Duration = Duration::from_millis(200);
 /// The share of the newest request in the average is one part of this many.
 const WEIGHT: u32 = 8;
 
@@ -17,6 +19,11 @@ impl ResponseTime {
     pub(super) fn took(&mut self, time: Duration) {
         let average = self.0.map_or(time, |before| (before * (WEIGHT - 1) + time) / WEIGHT);
         self.0 = Some(average);
+    }
+
+    /// A request was refused, though it was a valid one: the backend wants fewer.
+    pub(super) fn was_refused(&mut self) {
+        self.took(REFUSED);
     }
 
     /// Whether the backend is quick enough for more requests at once; false before the first.
@@ -46,5 +53,19 @@ mod tests {
             time.took(Duration::from_millis(10));
         }
         assert!(time.is_short(), "{time:?}");
+    }
+
+    #[test]
+    fn a_backend_that_refuses_at_once_is_not_quick() {
+        let mut time = ResponseTime::default();
+        time.was_refused();
+        assert!(!time.is_short(), "{time:?}");
+        for _ in 0..30 {
+            time.took(Duration::from_millis(5));
+        }
+        assert!(time.is_short(), "{time:?}");
+        time.was_refused();
+        time.was_refused();
+        assert!(!time.is_short(), "{time:?}");
     }
 }
