@@ -18,7 +18,7 @@ const LINGER: Duration = Duration::from_millis(4);
 /// How long a message waits while other batches are in flight.
 const MAX_WAIT: Duration = Duration::from_millis(100);
 const MAX_IN_FLIGHT: usize = 4;
-/// The same where requests take a short time.
+/// The same where the backend is quick.
 const MAX_QUICK_IN_FLIGHT: usize = 16;
 const ATTEMPTS: u32 = 5;
 

@@ -34,7 +34,7 @@ pub struct Limits {
     pub max_wait: Duration,
     /// Batches in flight at once.
     pub max_in_flight: usize,
-    /// The same where requests take a short time.
+    /// The same where the backend is quick.
     pub max_quick_in_flight: usize,
     /// How often an item is tried, the first time included.
     pub attempts: u32,
@@ -46,11 +46,12 @@ pub type Outcome<R> = Result<R, Refusal>;
 /// A handle on a batcher, cheap to clone. The batcher ends after the last handle, once every item has its result.
 pub struct Batcher<T, R> {
     items: mpsc::Sender<Pending<T, R>>,
+    flights: watch::Receiver<Flights>,
 }
 
 impl<T, R> Clone for Batcher<T, R> {
     fn clone(&self) -> Self {
-        Self { items: self.items.clone() }
+        Self { items: self.items.clone(), flights: self.flights.clone() }
     }
 }
 
@@ -73,10 +74,15 @@ where
         Fut: Future<Output = Result<Entries<R>>> + Send + 'static,
     {
         let (items, queue) = mpsc::channel(BUFFER);
-        let (in_flight, _) = watch::channel(InFlight::default());
+        let (in_flight, flights) = watch::channel(Flights::default());
         let state = Batches { queue, limits, stop, size, in_flight, carried: None, closed: false };
         tasks.spawn(state.run(tasks.clone(), Arc::new(flush)));
-        Self { items }
+        Self { items, flights }
+    }
+
+    /// The batches in flight, now and later.
+    pub(super) fn flights(&self) -> watch::Receiver<Flights> {
+        self.flights.clone()
     }
 
     /// Submits an item; returns once it is done or given up.
@@ -171,7 +177,7 @@ struct Batches<T, R> {
     limits: Limits,
     stop: StopSignal,
     size: fn(&T) -> usize,
-    in_flight: watch::Sender<InFlight>,
+    in_flight: watch::Sender<Flights>,
     /// The item that did not fit into the last batch.
     carried: Option<Pending<T, R>>,
     /// Whether every handle is dropped.
@@ -180,15 +186,20 @@ struct Batches<T, R> {
 
 /// The batches in flight.
 #[derive(Debug, Clone, Copy, Default)]
-struct InFlight {
+pub(super) struct Flights {
     count: usize,
     response_time: ResponseTime,
 }
 
-impl InFlight {
-    fn has_room(self, limits: &Limits) -> bool {
-        let is_short = self.response_time.is_short();
-        self.count < if is_short { limits.max_quick_in_flight } else { limits.max_in_flight }
+impl Flights {
+    /// Whether they take so short a time that more of them may be in flight.
+    pub(super) fn are_quick(self) -> bool {
+        self.response_time.is_quick()
+    }
+
+    fn have_room(self, limits: &Limits) -> bool {
+        let most = if self.are_quick() { limits.max_quick_in_flight } else { limits.max_in_flight };
+        self.count < most
     }
 }
 
@@ -212,10 +223,10 @@ where
     {
         while let Some(batch) = self.next_batch().await {
             let flight = Flight::begin(&self.in_flight);
-            let (flush, attempts) = (Arc::clone(&flush), self.limits.attempts);
+            let (flush, limits) = (Arc::clone(&flush), self.limits);
             let (stop, in_flight) = (self.stop.clone(), self.in_flight.clone());
             tasks.spawn(async move {
-                carry_out(batch, attempts, flush.as_ref(), &stop, flight, &in_flight).await;
+                carry_out(batch, limits, flush.as_ref(), &stop, flight, &in_flight).await;
             });
         }
     }
@@ -245,7 +256,7 @@ where
             };
             let is_full = self.is_full(&batch);
             let in_a_hurry = is_full || self.closed || self.stop.has_reached(Stage::Drain);
-            let may_leave = under_way.has_room(&self.limits);
+            let may_leave = under_way.have_room(&self.limits);
             if may_leave && (in_a_hurry || Instant::now() >= due) {
                 return Some(batch.items);
             }
@@ -280,15 +291,16 @@ where
 
 /// Counts a batch as in flight until it is dropped.
 struct Flight {
-    counts: watch::Sender<InFlight>,
+    counts: watch::Sender<Flights>,
     began: Instant,
+    /// As long as nothing else is known.
     was_refused: bool,
 }
 
 impl Flight {
-    fn begin(in_flight: &watch::Sender<InFlight>) -> Self {
+    fn begin(in_flight: &watch::Sender<Flights>) -> Self {
         in_flight.send_modify(|in_flight| in_flight.count += 1);
-        Self { counts: in_flight.clone(), began: Instant::now(), was_refused: false }
+        Self { counts: in_flight.clone(), began: Instant::now(), was_refused: true }
     }
 
     /// Ends the flight of a batch; `was_refused` where a part of it is to be sent again.
@@ -313,17 +325,17 @@ impl Drop for Flight {
 /// Sends a batch, then its transient failures again. Between attempts it is not in flight, to hold no other up.
 async fn carry_out<T, R, F, Fut>(
     batch: Vec<Pending<T, R>>,
-    mut attempts: u32,
+    limits: Limits,
     flush: &F,
     stop: &StopSignal,
     flight: Flight,
-    in_flight: &watch::Sender<InFlight>,
+    in_flight: &watch::Sender<Flights>,
 ) where
     T: Clone,
     F: Fn(Arc<[T]>) -> Fut,
     Fut: Future<Output = Result<Entries<R>>>,
 {
-    let mut backoff = Backoff::default();
+    let (mut backoff, mut attempts) = (Backoff::default(), limits.attempts);
     let mut attempt = 0;
     let mut flight = Some(flight);
     let (mut items, mut waiting): (Vec<T>, Vec<_>) =
@@ -365,6 +377,9 @@ async fn carry_out<T, R, F, Fut>(
         }
         waiting = again;
         sleep(backoff.next_wait()).await;
+        let mut flights = in_flight.subscribe();
+        // The sender is at hand, so it cannot be gone.
+        _ = flights.wait_for(|flights| flights.have_room(&limits)).await;
         flight = Some(Flight::begin(in_flight));
     }
 }
@@ -453,9 +468,7 @@ mod tests {
     /// The most batches that were in flight at once, of a backend that takes this long for each and answers so.
     async fn most_in_flight(takes_ms: u64, answer: fn(u32) -> Result<(), Refusal>) -> usize {
         let (stop, tasks) = (StopSignal::new(), TaskTracker::new());
-        // Further attempts do not wait for room.
-        let limits =
-            Limits { max_in_flight: 2, max_quick_in_flight: 6, attempts: 1, ..limits(10, 5) };
+        let limits = Limits { max_in_flight: 2, max_quick_in_flight: 6, ..limits(10, 5) };
         let counts = Arc::<Mutex<(usize, usize)>>::default();
         let seen = Arc::clone(&counts);
         let flush = move |items: Arc<[u32]>| {
@@ -506,7 +519,7 @@ mod tests {
         assert_eq!(told.recv().await, Some(Err(passing())), "after the last attempt");
         let (items, queue) = mpsc::channel(1);
         drop(queue);
-        let stopped: Batcher<u32, u32> = Batcher { items };
+        let stopped: Batcher<u32, u32> = Batcher { items, flights: batcher.flights() };
         let of_stopped = tell.clone();
         stopped.enqueue(3, move |outcome| drop(of_stopped.send(outcome))).await;
         assert_eq!(told.recv().await, Some(Err(gone(Effect::Excluded))));

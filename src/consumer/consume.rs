@@ -27,7 +27,7 @@ const DELETE_SHARE: u32 = 8;
 const RELEASE_LINGER: Duration = Duration::from_millis(5);
 /// Requests that delete or release, in flight at once.
 const MAX_IN_FLIGHT: usize = 4;
-/// The same where requests take a short time.
+/// The same where the backend is quick.
 const MAX_QUICK_IN_FLIGHT: usize = 16;
 /// Entries of one delete or release.
 const MAX_BATCH: usize = 10;
@@ -122,7 +122,10 @@ impl<S: Source> Consumer<S> {
             running: JoinSet::new(),
         };
         let permits = Arc::new(Semaphore::new(self.options.concurrency));
-        let polled = self.poll(&permits, |received| dispatcher.dispatch(received)).await;
+        // Receives wait for messages, so the deletes tell how quick the backend is.
+        let deletes = dispatcher.work.deletes.flights();
+        let is_quick = move || deletes.borrow().are_quick();
+        let polled = self.poll(&permits, is_quick, |received| dispatcher.dispatch(received)).await;
         // An error that ends the polling drains what is in flight too, unless the queue has gone.
         self.stop.reach(Stage::Drain);
         if polled.as_ref().is_err_and(|error| error.kind() == Kind::NotSetUp) {
@@ -175,9 +178,14 @@ impl<S: Source> Consumer<S> {
         }
     }
 
-    async fn poll(&self, permits: &Arc<Semaphore>, dispatch: impl FnMut(Received)) -> Result<()> {
-        let (source, polling) = (&self.source, self.polling);
-        poller::poll(source, permits, &self.stop, polling, dispatch, &*self.trouble).await
+    async fn poll(
+        &self,
+        permits: &Arc<Semaphore>,
+        is_quick: impl Fn() -> bool + Send + Sync,
+        dispatch: impl FnMut(Received),
+    ) -> Result<()> {
+        let (source, polling, trouble) = (&self.source, self.polling, &*self.trouble);
+        poller::poll(source, permits, &self.stop, polling, is_quick, dispatch, trouble).await
     }
 
     fn batcher(

@@ -1,7 +1,8 @@
 //! Receives messages. Permits are taken before a poll, so that every message received can be handled. A long poll is
 //! never dropped; errors are backed off from. A quiet queue has one poll. Rounds of full receives add polls. The
-//! first receive that is not full takes them away, or just one of them where receives take a short time.
+//! first receive that is not full takes them away; where the backend is quick, two of them take one poll away.
 
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,18 +10,17 @@ use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::response_time::ResponseTime;
 use super::{Backoff, Message, Source, Trouble, Wait};
 use crate::error::{Error, Kind, Result};
 use crate::shutdown::{Stage, StopSignal};
 
 /// The most messages of one receive.
 const MAX_BATCH: usize = 10;
-/// Polls of one queue at once, unless receives take a short time.
+/// Polls of one queue at once, unless the backend is quick.
 const MAX_POLLS: usize = 8;
 /// Rounds of full receives that add a poll.
 const ROUNDS: usize = 8;
-/// The same where receives take a short time.
+/// The same where the backend is quick.
 const QUICK_ROUNDS: usize = 2;
 /// How long a poll of a busy queue waits for more permits. A receive costs the same for one message as for ten.
 const PERMIT_LINGER: Duration = Duration::from_millis(100);
@@ -30,7 +30,7 @@ const PERMIT_LINGER: Duration = Duration::from_millis(100);
 pub struct Polling {
     /// The pause after a receive that was neither full nor empty: the next receive brings the more.
     pub pause: Duration,
-    /// Polls at once where receives take a short time.
+    /// Polls at once where the backend is quick.
     pub max_quick: usize,
 }
 
@@ -50,7 +50,7 @@ struct PollResult {
 }
 
 /// Polls until `stop` reaches [`Stage::Drain`], and dispatches every message, also those of polls that are in flight
-/// then.
+/// then. `is_quick` tells whether the backend is.
 ///
 /// # Errors
 /// The first permanent error, after the other polls.
@@ -59,6 +59,7 @@ pub(super) async fn poll(
     permits: &Arc<Semaphore>,
     stop: &StopSignal,
     polling: Polling,
+    is_quick: impl Fn() -> bool + Send + Sync,
     mut dispatch: impl FnMut(Received),
     trouble: &(dyn Fn(Trouble) + Send + Sync),
 ) -> Result<()> {
@@ -68,7 +69,7 @@ pub(super) async fn poll(
         PollResult { permits, asked, messages }
     };
     let mut polls = FuturesUnordered::new();
-    let mut pace = Pace::new(polling, source.name(), trouble);
+    let mut pace = Pace::new(polling, source.name(), &is_quick, trouble);
     let mut fatal = None;
     loop {
         if stop.has_reached(Stage::Drain) && polls.is_empty() {
@@ -99,13 +100,14 @@ pub(super) async fn poll(
 /// How fast a queue is polled.
 struct Pace<'a> {
     name: &'a str,
+    is_quick: &'a (dyn Fn() -> bool + Sync),
     trouble: &'a (dyn Fn(Trouble) + Send + Sync),
     /// Polls at once.
     polls: usize,
-    /// Full receives in a row since `polls` last changed.
+    /// Full receives since `polls` last changed.
     full: usize,
-    /// Of receives from a queue with more messages than one receive brings.
-    response_time: ResponseTime,
+    /// Whether the last receive was.
+    was_full: bool,
     backoff: Backoff,
     /// No new poll before this time.
     rest: Instant,
@@ -113,10 +115,14 @@ struct Pace<'a> {
 }
 
 impl<'a> Pace<'a> {
-    fn new(polling: Polling, name: &'a str, trouble: &'a (dyn Fn(Trouble) + Send + Sync)) -> Self {
+    fn new(
+        polling: Polling,
+        name: &'a str,
+        is_quick: &'a (dyn Fn() -> bool + Sync),
+        trouble: &'a (dyn Fn(Trouble) + Send + Sync),
+    ) -> Self {
         let (backoff, rest) = (Backoff::default(), Instant::now());
-        let response_time = ResponseTime::default();
-        Self { name, trouble, polls: 1, full: 0, response_time, backoff, rest, polling }
+        Self { name, is_quick, trouble, polls: 1, full: 0, was_full: false, backoff, rest, polling }
     }
 
     /// Whether the last receive was full.
@@ -141,13 +147,7 @@ impl<'a> Pace<'a> {
                     (self.trouble)(Trouble::Over { subject: subject() });
                     self.backoff.reset();
                 }
-                if messages.len() < MAX_BATCH {
-                    // Several polls of a queue that runs dry would each bring a few messages.
-                    let left = if self.response_time.is_short() { self.polls - 1 } else { 1 };
-                    (self.polls, self.full) = (left.max(1), 0);
-                } else {
-                    self.was_full(asked.elapsed());
-                }
+                self.count(messages.len() == MAX_BATCH);
                 if (1..permits.len()).contains(&messages.len()) {
                     self.rest = Instant::now() + self.polling.pause;
                 }
@@ -173,20 +173,24 @@ impl<'a> Pace<'a> {
 }
 
 impl Pace<'_> {
-    /// Counts a full receive, which took this long. Enough of them add a poll.
-    fn was_full(&mut self, took: Duration) {
-        // One that follows others did not wait for messages.
-        if self.is_busy() {
-            self.response_time.took(took);
-        }
-        self.full += 1;
-        let (rounds, most) = if self.response_time.is_short() {
-            (QUICK_ROUNDS, self.polling.max_quick)
-        } else {
-            (ROUNDS, MAX_POLLS)
-        };
-        if self.full >= rounds * self.polls {
-            (self.polls, self.full) = ((self.polls + 1).min(most), 0);
+    /// Counts a receive. Enough full ones add a poll. Several polls of a queue that runs dry would each bring a few
+    /// messages, so those that are not full take polls away. Where the backend is quick it takes two in a row: SQS may
+    /// bring fewer messages than it has.
+    fn count(&mut self, is_full: bool) {
+        let is_quick = (self.is_quick)();
+        let (rounds, most) =
+            if is_quick { (QUICK_ROUNDS, self.polling.max_quick) } else { (ROUNDS, MAX_POLLS) };
+        self.polls = self.polls.min(most);
+        let was_full = mem::replace(&mut self.was_full, is_full);
+        if is_full {
+            self.full += 1;
+            if self.full >= rounds * self.polls {
+                (self.polls, self.full) = ((self.polls + 1).min(most), 0);
+            }
+        } else if !is_quick {
+            (self.polls, self.full) = (1, 0);
+        } else if !was_full {
+            (self.polls, self.full) = ((self.polls - 1).max(1), 0);
         }
     }
 }

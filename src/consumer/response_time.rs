@@ -2,10 +2,10 @@
 
 use tokio::time::Duration;
 
-/// A backend that takes longer is far away or busy. One that is busy would only let more requests wait for each other:
-/// LocalStack under load takes 45 to several hundred milliseconds, SQS and DynamoDB about ten.
-const SHORT: Duration = Duration::from_millis(40);
-/// What a refused request counts as, however soon it was refused: two in a row make a quick backend a slow one.
+/// A backend that takes longer for a batch is far away or busy. One that is busy would only let more requests wait for
+/// each other: LocalStack under load takes 45 to several hundred milliseconds, SQS and DynamoDB about ten.
+const QUICK: Duration = Duration::from_millis(40);
+/// What a refused request counts as, however soon it was refused: one or two make a quick backend a slow one.
 const REFUSED: Duration = Duration::from_millis(200);
 /// The share of the newest request in the average is one part of this many.
 const WEIGHT: u32 = 8;
@@ -21,14 +21,14 @@ impl ResponseTime {
         self.0 = Some(average);
     }
 
-    /// A request was refused, though it was a valid one: the backend wants fewer.
+    /// A valid request was refused: there were too many, or the backend is in trouble.
     pub(super) fn was_refused(&mut self) {
         self.took(REFUSED);
     }
 
     /// Whether the backend is quick enough for more requests at once; false before the first.
-    pub(super) fn is_short(self) -> bool {
-        self.0.is_some_and(|average| average <= SHORT)
+    pub(super) fn is_quick(self) -> bool {
+        self.0.is_some_and(|average| average <= QUICK)
     }
 }
 
@@ -39,33 +39,33 @@ mod tests {
     #[test]
     fn one_slow_request_among_quick_ones_does_not_count() {
         let mut time = ResponseTime::default();
-        assert!(!time.is_short(), "nothing is known");
+        assert!(!time.is_quick(), "nothing is known");
         for _ in 0..3 {
             time.took(Duration::from_millis(10));
         }
         time.took(Duration::from_millis(200));
-        assert!(time.is_short(), "{time:?}");
+        assert!(time.is_quick(), "{time:?}");
         for _ in 0..5 {
             time.took(Duration::from_millis(200));
         }
-        assert!(!time.is_short(), "{time:?}");
+        assert!(!time.is_quick(), "{time:?}");
         for _ in 0..20 {
             time.took(Duration::from_millis(10));
         }
-        assert!(time.is_short(), "{time:?}");
+        assert!(time.is_quick(), "{time:?}");
     }
 
     #[test]
     fn a_backend_that_refuses_at_once_is_not_quick() {
         let mut time = ResponseTime::default();
         time.was_refused();
-        assert!(!time.is_short(), "{time:?}");
+        assert!(!time.is_quick(), "{time:?}");
         for _ in 0..30 {
             time.took(Duration::from_millis(5));
         }
-        assert!(time.is_short(), "{time:?}");
+        assert!(time.is_quick(), "{time:?}");
         time.was_refused();
         time.was_refused();
-        assert!(!time.is_short(), "{time:?}");
+        assert!(!time.is_quick(), "{time:?}");
     }
 }

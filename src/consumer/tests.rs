@@ -429,6 +429,7 @@ async fn a_quiet_queue_has_one_long_poll_every_20_s() {
 async fn polls_are_added_after_full_receives_alone_and_those_that_are_not_full_take_them_away() {
     let full = (0..30).map(|number| ten(60, number * 10));
     let source = Written::new(full.chain([brings(60, &["last"])]));
+    source.state().delete = Duration::from_millis(60);
     let (handled, _) = consumed(&source, Duration::ZERO, Verdict::Done, 60).await;
     assert_eq!(handled.len(), 301);
     let state = source.state();
@@ -441,39 +442,80 @@ async fn polls_are_added_after_full_receives_alone_and_those_that_are_not_full_t
     assert_eq!(state.deleted.len(), 301);
 }
 
-/// The most polls that were open at once, with full receives that take this long.
-async fn most_polls(takes_ms: u64) -> usize {
-    let source = Written::new((0..500).map(|number| ten(takes_ms, number * 10)));
+/// Full receives, and requests that all take this long.
+fn backlog(takes_ms: u64, receives: usize) -> Written {
+    let source = Written::new((0..receives).map(|number| ten(takes_ms, number * 10)));
+    source.state().delete = Duration::from_millis(takes_ms);
+    source
+}
+
+/// The polls that are open at the start of each receive.
+async fn polls(source: &Written) -> Vec<usize> {
     let stop = StopSignal::new();
-    let (consumer, _) = consumer(&source, 1_000, &stop);
+    let (consumer, _) = consumer(source, 1_000, &stop);
     let run = consumer.run(|_, _| async { Verdict::Done }, |_| {});
     tokio::join!(run, stop_after(&stop, Duration::from_mins(1))).0.expect("no error");
-    assert_eq!(source.state().deleted.len(), 5_000);
-    source.state().most_open
+    source.state().open_at_start.clone()
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_quick_queue_has_more_polls_than_a_slow_one() {
-    assert_eq!((most_polls(20).await, most_polls(60).await), (16, 8));
+    for (takes_ms, most) in [(20, 16), (60, 8)] {
+        let source = backlog(takes_ms, 500);
+        assert_eq!(polls(&source).await.into_iter().max(), Some(most), "{takes_ms} ms");
+        assert_eq!(source.state().deleted.len(), 5_000);
+    }
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_receive_that_is_not_full_takes_one_poll_away() {
-    let full = |from: usize, to: usize| (from..to).map(|number| ten(20, number * 10));
-    let before = full(0, 100).chain([brings(20, &["few"])]);
-    let source = Written::new(before.chain(full(100, 200)));
-    consumed(&source, Duration::ZERO, Verdict::Done, 60).await;
-    let state = source.state();
-    // They all take the same time, so they begin in rounds. A hundred permits are enough for ten.
-    let rounds: Vec<usize> = state
-        .open_at_start
-        .windows(2)
-        .filter(|pair| pair[1] == 1)
-        .map(|pair| pair[0])
-        .skip_while(|polls| *polls < 10)
-        .take(4)
-        .collect();
-    assert_eq!(rounds, [10, 10, 9, 10], "{:?}", state.open_at_start);
+async fn a_quick_queue_has_all_its_polls_where_one_receive_in_ten_is_not_full() {
+    let source = backlog(20, 1_500);
+    for (_, messages) in source.state().script.iter_mut().skip(9).step_by(10) {
+        messages.as_mut().expect("it brings ten").truncate(9);
+    }
+    assert_eq!(polls(&source).await.into_iter().max(), Some(16));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_that_becomes_slow_has_fewer_polls() {
+    let source = backlog(20, 2_000);
+    let slower = async {
+        sleep(Duration::from_secs(1)).await;
+        let mut state = source.state();
+        state.delete = Duration::from_millis(100);
+        state.open_at_start.len()
+    };
+    let (polls, quick) = tokio::join!(polls(&source), slower);
+    assert_eq!(polls[..quick].last(), Some(&16));
+    // The deletes in flight then are as quick as before.
+    assert_eq!(polls[quick + 100..].iter().max(), Some(&8));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_queue_that_was_dry_for_long_is_as_quick_as_before() {
+    let source = backlog(20, 500);
+    let waits = (0..16).map(|number| ten(1_000, 5_000 + 10 * number));
+    let after = [brings(20, &["few"])].into_iter().chain((600..650).map(|n| ten(20, n * 10)));
+    source.state().script.extend(waits.chain(after));
+    let polls = polls(&source).await;
+    assert_eq!(polls[500 + 16 + 2..].iter().max(), Some(&16), "{:?}", &polls[500..]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_receives_in_a_row_that_are_not_full_take_one_poll_away() {
+    let rounds = async |few: &[usize]| {
+        let source = backlog(20, 450);
+        for number in few {
+            let messages = &mut source.state().script[*number].1;
+            messages.as_mut().expect("it brings ten").truncate(5);
+        }
+        // They all take the same time, so they begin in rounds.
+        let polls = polls(&source).await;
+        let ends = polls.windows(2).filter(|pair| pair[1] == 1).map(|pair| pair[0]);
+        ends.skip_while(|polls| *polls < 16).take(8).collect::<Vec<_>>()
+    };
+    assert_eq!(rounds(&[310, 312]).await, [16, 16, 16, 16, 16, 16, 16, 16]);
+    assert_eq!(rounds(&[310, 311]).await, [16, 16, 16, 16, 16, 15, 15, 16]);
 }
 
 #[tokio::test(start_paused = true)]

@@ -31,7 +31,7 @@ use crate::stack::{Audience, Recipients};
 const REGISTER_AGE: Duration = Duration::from_secs(5);
 /// Batches in flight at once: of 25 rows, and of ten messages.
 const MAX_IN_FLIGHT: usize = 4;
-/// The same where requests take a short time.
+/// The same where the backend is quick.
 const MAX_QUICK_IN_FLIGHT: usize = 8;
 /// A row or a message waits for no others while no batch is in flight.
 const LINGER: Duration = Duration::ZERO;
