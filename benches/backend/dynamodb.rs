@@ -342,20 +342,27 @@ fn put(tables: &mut Tables, asked: Put, figures: &mut Figures) -> Result<Value, 
     Ok(json!({}))
 }
 
+/// The request row is there, and another submission's mark or none is on it.
+const IS_ANOTHERS: &str =
+    "attribute_exists(id) AND (attribute_not_exists(submission) OR submission <> :own)";
+/// The request row is there, and the RFQ is not over.
+const IS_OPEN: &str = "attribute_exists(id) AND attribute_not_exists(#closed) \
+                       AND (attribute_not_exists(deadline) OR deadline >= :at)";
+
 /// The two updates of a request row: another submission adopts it, and it is closed.
 fn update(tables: &mut Tables, asked: &Update) -> Result<Value, Refused> {
     let table = tables.table(&asked.table_name)?;
     let key = table.key(&asked.key)?;
     let item = table.rows.get_mut(&key).ok_or_else(unmet)?;
-    match asked.change.as_str() {
-        "REMOVE submission" => {
+    match (asked.change.as_str(), asked.condition_expression.as_str()) {
+        ("REMOVE submission", IS_ANOTHERS) => {
             let own = asked.expression_attribute_values.get(":own");
             if item.get("submission").is_some_and(|submission| Some(submission) == own) {
                 return Err(unmet());
             }
             item.remove("submission");
         }
-        "SET #closed = :at" => {
+        ("SET #closed = :at", IS_OPEN) => {
             let at = asked.expression_attribute_values.get(":at").cloned().unwrap_or_default();
             let is_over = text(item, "deadline").is_some_and(|end| Some(end) < at["S"].as_str());
             if item.contains_key("closed-at") || is_over {
@@ -363,7 +370,7 @@ fn update(tables: &mut Tables, asked: &Update) -> Result<Value, Refused> {
             }
             item.insert("closed-at".to_owned(), at);
         }
-        other => return Err(lacking(format!("{other} {}", asked.condition_expression))),
+        (change, condition) => return Err(lacking(format!("{change} if {condition}"))),
     }
     Ok(json!({"Attributes": item}))
 }

@@ -74,7 +74,7 @@ pub(crate) async fn serve(
 async fn answer(backend: &Backend, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let (parts, body) = request.into_parts();
     let Ok(body) = body.collect().await.map(http_body_util::Collected::to_bytes) else {
-        // Nobody reads the answer to a request that broke off.
+        // A request that breaks off gets no answer.
         return Response::new(Full::default());
     };
     let target = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok());

@@ -15,6 +15,7 @@ mod dynamodb;
 mod figures;
 mod http;
 mod limit;
+mod partial;
 mod sns;
 mod sqs;
 
@@ -28,6 +29,7 @@ use tokio::task::LocalSet;
 use self::delay::Delay;
 use self::figures::Figures;
 use self::limit::Limit;
+use self::partial::Partial;
 
 /// All of the state.
 struct Backend {
@@ -37,19 +39,21 @@ struct Backend {
     figures: RefCell<Figures>,
     delay: RefCell<Delay>,
     limit: RefCell<Limit>,
+    partial: RefCell<Partial>,
 }
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // `cargo bench` adds an option of its own, and runs this without a word beside the other benchmarks.
+    // `cargo bench` adds an option of its own, and runs this beside the other benchmarks, without an address.
     let mut words = std::env::args().skip(1).filter(|word| word != "--bench");
     let Some(address) = words.next() else { return Ok(()) };
-    let (mut delay, mut limit) = (Delay::none(), Limit::none());
+    let (mut delay, mut limit, mut partial) = (Delay::none(), Limit::none(), Partial::of(0.0));
     while let Some(option) = words.next() {
         let mut value = || words.next().ok_or_else(|| format!("{option}: no value"));
         match option.as_str() {
             "--delay" => delay = Delay::fixed(&value()?)?,
             "--tail" => delay = Delay::tail(&value()?)?,
             "--limit" => limit = Limit::of(value()?.parse()?),
+            "--partial" => partial = Partial::of(value()?.parse()?),
             _ => return Err(format!("{option}: no such option").into()),
         }
     }
@@ -60,6 +64,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         figures: RefCell::default(),
         delay: RefCell::new(delay),
         limit: RefCell::new(limit),
+        partial: RefCell::new(partial),
     });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     LocalSet::new().block_on(&runtime, async {

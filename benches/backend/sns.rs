@@ -15,6 +15,30 @@ use crate::http::{ACCOUNT, Answer, REGION, Refused, lacking, refused};
 const PAGE: usize = 100;
 /// Messages of one batch at most.
 const MAX_BATCH: usize = 10;
+/// Bytes of the messages of one batch at most.
+const MAX_BYTES: usize = 262_144;
+/// The fields that this reads, with `#` for a number, and those that change nothing here.
+const FIELDS: [&str; 19] = [
+    "Action",
+    "Version",
+    "Name",
+    "TopicArn",
+    "ResourceArn",
+    "SubscriptionArn",
+    "Protocol",
+    "Endpoint",
+    "AttributeName",
+    "AttributeValue",
+    "NextToken",
+    "Message",
+    "ReturnSubscriptionArn",
+    "Attributes.entry.#.key",
+    "Attributes.entry.#.value",
+    "Tags.member.#.Key",
+    "Tags.member.#.Value",
+    "PublishBatchRequestEntries.member.#.Id",
+    "PublishBatchRequestEntries.member.#.Message",
+];
 
 /// The topics by their ARNs.
 #[derive(Default)]
@@ -47,6 +71,16 @@ impl Form {
         };
         let pairs = text.split('&').filter_map(|pair| pair.split_once('='));
         Self(pairs.map(|(name, value)| (decoded(name), decoded(value))).collect())
+    }
+
+    /// A field that is not read.
+    fn unknown(&self) -> Option<&str> {
+        let is_known = |name: &str| {
+            let parts = name.split('.');
+            let general = parts.map(|part| if part.parse::<usize>().is_ok() { "#" } else { part });
+            FIELDS.contains(&general.collect::<Vec<_>>().join(".").as_str())
+        };
+        self.0.keys().map(String::as_str).find(|name| !is_known(name))
     }
 
     pub(crate) fn text(&self, name: &str) -> &str {
@@ -86,6 +120,9 @@ pub(crate) fn escaped(text: &str) -> String {
 
 /// The inside of the result element.
 pub(crate) fn answer(backend: &Backend, action: &str, form: &Form) -> Answer {
+    if let Some(field) = form.unknown() {
+        return Err(lacking(format!("SNS {action} with {field}")));
+    }
     let topics = &mut *backend.topics.borrow_mut();
     let xml = match action {
         "Publish" => {
@@ -189,13 +226,17 @@ fn envelope(topic_arn: &str, message: &str) -> String {
 
 fn publish_batch(backend: &Backend, topic: &Topic, form: &Form) -> Result<String, Refused> {
     let arn = form.text("TopicArn");
-    let mut members = String::new();
+    let (mut members, mut bytes) = (String::new(), 0);
     for number in 1.. {
         let field =
             |name| form.0.get(&format!("PublishBatchRequestEntries.member.{number}.{name}"));
         let Some((id, message)) = field("Id").zip(field("Message")) else { break };
         if number > MAX_BATCH {
             return Err(refused("TooManyEntriesInBatchRequest", "more than ten entries"));
+        }
+        bytes += message.len();
+        if bytes > MAX_BYTES {
+            return Err(refused("BatchRequestTooLong", "more than 262144 bytes"));
         }
         let message = deliver(backend, topic, arn, message)?;
         let member = format!("<member><Id>{id}</Id><MessageId>{message}</MessageId></member>");

@@ -19,6 +19,8 @@ use crate::http::{ACCOUNT, Answer, REGION, Refused, lacking, read, refused, wait
 const MAX_RECEIVED: usize = 10;
 /// Entries of one batch at most.
 const MAX_BATCH: usize = 10;
+/// Bytes of the messages of one batch at most.
+const MAX_BYTES: usize = 1_048_576;
 /// The visibility timeout of a queue that sets none.
 const VISIBILITY: Duration = Duration::from_secs(30);
 
@@ -326,9 +328,10 @@ async fn receive(backend: &Backend, asked: Receive, delay: Duration) -> Answer {
         queue.more.notify_one();
     }
     backend.figures.borrow_mut().received(taken.len());
+    let took_from = Instant::now();
     wait(delay).await;
     if !taken.is_empty() {
-        backend.figures.borrow_mut().took("ReceiveMessage", &queue.name, delay);
+        backend.figures.borrow_mut().took("ReceiveMessage", &queue.name, took_from.elapsed());
     }
     Ok(if taken.is_empty() { write(&json!({})) } else { write(&json!({"Messages": taken})) })
 }
@@ -336,6 +339,7 @@ async fn receive(backend: &Backend, asked: Receive, delay: Duration) -> Answer {
 /// Takes visible messages, and returns when the next hidden one comes back.
 fn take(backend: &Backend, queue: &Queue, asked: &Receive) -> (Vec<Received>, Option<Instant>) {
     let most = asked.max_number_of_messages.unwrap_or(1).min(MAX_RECEIVED);
+    let most = backend.partial.borrow_mut().most(most);
     let own = || queue.attribute("VisibilityTimeout")?.parse().ok().map(Duration::from_secs);
     let visibility = asked.visibility_timeout.map(Duration::from_secs).or_else(own);
     let until = Instant::now() + visibility.unwrap_or(VISIBILITY);
@@ -396,6 +400,10 @@ fn checked<E>(batch: Batch<E>) -> Result<(String, Vec<E>), Refused> {
 fn send(queues: &Queues, batch: Batch<SendEntry>) -> Answer {
     let (url, entries) = checked(batch)?;
     let queue = queues.find(&url)?;
+    if entries.iter().map(|entry| entry.message_body.len()).sum::<usize>() > MAX_BYTES {
+        let message = "Batch requests cannot be longer than 1048576 bytes.";
+        return Err(refused("AWS.SimpleQueueService.BatchRequestTooLong", message));
+    }
     let sent: Vec<_> = entries
         .into_iter()
         .map(|entry| {
