@@ -184,7 +184,7 @@ struct Batches<T, R> {
     closed: bool,
 }
 
-/// The batches in flight.
+/// The batches in flight. Where a batch takes several calls, the response time is that of all.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Flights {
     count: usize,

@@ -20,7 +20,7 @@ const MAX_BATCH: usize = 10;
 const MAX_POLLS: usize = 8;
 /// Rounds of full receives that add a poll.
 const ROUNDS: usize = 8;
-/// The same where the backend is quick.
+/// The same where the backend is quick and there are several polls.
 const QUICK_ROUNDS: usize = 2;
 /// How long a poll of a busy queue waits for more permits. A receive costs the same for one message as for ten.
 const PERMIT_LINGER: Duration = Duration::from_millis(100);
@@ -175,9 +175,9 @@ impl<'a> Pace<'a> {
 impl Pace<'_> {
     /// Counts a receive. Enough full ones add a poll. Several polls of a queue that runs dry would each bring a few
     /// messages, so those that are not full take polls away. Where the backend is quick it takes two in a row: SQS may
-    /// bring fewer messages than it has.
+    /// bring fewer messages than it has. A single poll has the same pace with every backend: bursts are no backlog.
     fn count(&mut self, is_full: bool) {
-        let is_quick = (self.is_quick)();
+        let is_quick = self.polls > 1 && (self.is_quick)();
         let (rounds, most) =
             if is_quick { (QUICK_ROUNDS, self.polling.max_quick) } else { (ROUNDS, MAX_POLLS) };
         self.polls = self.polls.min(most);
@@ -190,7 +190,7 @@ impl Pace<'_> {
         } else if !is_quick {
             (self.polls, self.full) = (1, 0);
         } else if !was_full {
-            (self.polls, self.full) = ((self.polls - 1).max(1), 0);
+            (self.polls, self.full) = (self.polls - 1, 0);
         }
     }
 }

@@ -249,7 +249,7 @@ impl Gatherer {
         let (sink, told) = (Arc::clone(&self.sink), reason.clone());
         let report = move || sink(Event::Refused { reason: told.clone() });
         let cause = Cause { reason: &reason, source: &self.queue, attempts: None };
-        // Boxed, since it is rare: otherwise each reply in hand takes its memory too.
+        // Boxed, since it is rare: as a part of this future it would take memory for each reply in hand.
         match Box::pin(self.dead_letters.bury(message, cause, report)).await {
             Ok(()) => Verdict::Done,
             Err(refusal) => self.leave("moving a reply to the dead letters", refusal.to_string()),

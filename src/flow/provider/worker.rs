@@ -297,7 +297,7 @@ impl Worker {
             // Its next receiver moves it too, and there must not be two letters.
             return Verdict::Leave;
         }
-        // Boxed, since it is rare: otherwise each request in hand takes its memory too.
+        // Boxed, since it is rare: as a part of this future it would take memory for each request in hand.
         match Box::pin(self.dead_letters.bury(message, cause, report)).await {
             Ok(()) => Verdict::Done,
             Err(refusal) => {
