@@ -15,7 +15,7 @@ impl Partial {
         Self { share, random: ChaCha8Rng::seed_from_u64(1) }
     }
 
-    /// The most messages of the next receive, which asks for this many. A partial one brings between one and one less.
+    /// The most messages of the next receive, which asks for this many: fewer if it is partial, but at least one.
     pub(crate) fn most(&mut self, asked: usize) -> usize {
         if asked < 2 || f64::from(self.random.next_u32()) >= self.share * f64::from(u32::MAX) {
             return asked;

@@ -1,6 +1,6 @@
 //! Receives messages. Permits are taken before a poll, so that every message received can be handled. A long poll is
 //! never dropped; errors are backed off from. A quiet queue has one poll. Rounds of full receives add polls. The
-//! first receive that is not full takes them away; where the backend is quick, two of them take one poll away.
+//! first receive that is not full takes them away; where the backend is quick, the second in a row takes one away.
 
 use std::mem;
 use std::sync::Arc;
@@ -125,7 +125,7 @@ impl<'a> Pace<'a> {
         Self { name, is_quick, trouble, polls: 1, full: 0, was_full: false, backoff, rest, polling }
     }
 
-    /// Whether the last receive was full.
+    /// Whether full receives have come lately, or there are several polls.
     fn is_busy(&self) -> bool {
         self.polls > 1 || self.full > 0
     }
@@ -174,8 +174,8 @@ impl<'a> Pace<'a> {
 
 impl Pace<'_> {
     /// Counts a receive. Enough full ones add a poll. Several polls of a queue that runs dry would each bring a few
-    /// messages, so those that are not full take polls away. Where the backend is quick it takes two in a row: SQS may
-    /// bring fewer messages than it has. A single poll has the same pace with every backend: bursts are no backlog.
+    /// messages, so those that are not full take polls away. Where the backend is quick, the first of them in a row
+    /// takes none away, and each one after it takes one: SQS may bring fewer messages than it has. A single poll has the same pace with every backend: bursts are no backlog.
     fn count(&mut self, is_full: bool) {
         let is_quick = self.polls > 1 && (self.is_quick)();
         let (rounds, most) =
@@ -190,7 +190,7 @@ impl Pace<'_> {
         } else if !is_quick {
             (self.polls, self.full) = (1, 0);
         } else if !was_full {
-            (self.polls, self.full) = (self.polls - 1, 0);
+            (self.polls, self.full) = ((self.polls - 1).max(1), 0);
         }
     }
 }

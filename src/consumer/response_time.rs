@@ -5,7 +5,7 @@ use tokio::time::Duration;
 /// A backend that takes longer for a batch is far away or busy. One that is busy would only let more requests wait for
 /// each other: LocalStack under load takes 45 to several hundred milliseconds, SQS and DynamoDB about ten.
 const QUICK: Duration = Duration::from_millis(40);
-/// What a refused request counts as, however soon it was refused: one or two make a quick backend a slow one.
+/// What a refused request counts as, however soon it was refused.
 const REFUSED: Duration = Duration::from_millis(200);
 /// The share of the newest request in the average is one part of this many.
 const WEIGHT: u32 = 8;
@@ -21,9 +21,9 @@ impl ResponseTime {
         self.0 = Some(average);
     }
 
-    /// A valid request was refused: there were too many, or the backend is in trouble.
-    pub(super) fn was_refused(&mut self) {
-        self.took(REFUSED);
+    /// A valid request was refused after this long: there were too many, or the backend is in trouble.
+    pub(super) fn was_refused(&mut self, time: Duration) {
+        self.took(time.max(REFUSED));
     }
 
     /// Whether the backend is quick enough for more requests at once; false before the first.
@@ -58,14 +58,23 @@ mod tests {
     #[test]
     fn a_backend_that_refuses_at_once_is_not_quick() {
         let mut time = ResponseTime::default();
-        time.was_refused();
+        time.was_refused(Duration::ZERO);
         assert!(!time.is_quick(), "{time:?}");
         for _ in 0..30 {
             time.took(Duration::from_millis(5));
         }
         assert!(time.is_quick(), "{time:?}");
-        time.was_refused();
-        time.was_refused();
+        time.was_refused(Duration::ZERO);
+        assert!(time.is_quick(), "{time:?}");
+        time.was_refused(Duration::ZERO);
+        assert!(!time.is_quick(), "{time:?}");
+    }
+
+    #[test]
+    fn a_request_that_fails_after_long_counts_with_all_its_time() {
+        let mut time = ResponseTime::default();
+        time.took(Duration::from_millis(5));
+        time.was_refused(Duration::from_secs(10));
         assert!(!time.is_quick(), "{time:?}");
     }
 }

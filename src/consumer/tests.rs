@@ -498,6 +498,7 @@ async fn a_queue_that_was_dry_for_long_is_as_quick_as_before() {
     let after = [brings(20, &["few"])].into_iter().chain((600..650).map(|n| ten(20, n * 10)));
     source.state().script.extend(waits.chain(after));
     let polls = polls(&source).await;
+    // The receives after those of the backlog, those that waited, and the first two that did not.
     assert_eq!(polls[500 + 16 + 2..].iter().max(), Some(&16), "{:?}", &polls[500..]);
 }
 
