@@ -15,7 +15,7 @@ use crate::http::{ACCOUNT, Answer, REGION, Refused, lacking, refused};
 const PAGE: usize = 100;
 /// Messages of one batch at most.
 const MAX_BATCH: usize = 10;
-/// Bytes of the messages of one batch at most.
+/// Bytes of a message, and of the messages of one batch, at most.
 const MAX_BYTES: usize = 262_144;
 /// The fields that this reads, with `#` for a number, and those that change nothing here.
 const FIELDS: [&str; 19] = [
@@ -204,6 +204,9 @@ fn deliver(
     topic_arn: &str,
     message: &str,
 ) -> Result<String, Refused> {
+    if message.len() > MAX_BYTES {
+        return Err(refused("InvalidParameter", "Invalid parameter: Message too long"));
+    }
     let mut id = String::new();
     for subscription in &topic.subscriptions {
         let queue = backend.queues.find(&subscription.endpoint)?;
