@@ -1,9 +1,15 @@
 //! A real browser, driven through its `WebDriver`: Chromium without a window.
 //! <https://www.w3.org/TR/webdriver2/>
 //!
+//! To start one takes more processor time than most tests need it for, so a test hands it on to the next, which
+//! gets a tab of its own. A watchdog reads a pipe that only the test process can write to: however that process
+//! ends, the pipe ends with it, and so does the browser.
+//!
 //! Written out here because what a client library brings along would have the AWS SDK built twice.
 
 use std::io::{BufRead as _, BufReader};
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Condvar, Mutex};
 
@@ -21,72 +27,45 @@ pub const TAB: &str = "\u{e004}";
 
 /// How many browsers run at once: each takes as much as a core.
 const MOST: usize = 3;
-static RUNNING: Mutex<usize> = Mutex::new(0);
-static CLOSED: Condvar = Condvar::new();
 
-/// A browser; closed when dropped.
+static POOL: Mutex<Pool> = Mutex::new(Pool { started: 0, idle: Vec::new() });
+static RETURNED: Condvar = Condvar::new();
+
+/// The browsers that run.
+struct Pool {
+    started: usize,
+    idle: Vec<Chromium>,
+}
+
+/// A tab of a browser that no other test uses meanwhile.
 pub struct Browser {
+    /// Until it is dropped.
+    chromium: Option<Chromium>,
+    session: String,
+}
+
+/// A browser that runs, its driver, and what ends both.
+struct Chromium {
     session: String,
     driver: Child,
-    _profile: TempDir,
-    _place: Place,
-}
-
-/// A place among the browsers that run.
-struct Place;
-
-impl Place {
-    /// Waits for one.
-    fn take() -> Self {
-        let running = RUNNING.lock().expect("no test breaks down here");
-        let mut running = CLOSED
-            .wait_while(running, |running| *running >= MOST)
-            .expect("no test breaks down here");
-        *running += 1;
-        Self
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        *RUNNING.lock().expect("no test breaks down here") -= 1;
-        CLOSED.notify_one();
-    }
+    watchdog: Child,
 }
 
 impl Browser {
-    /// Starts one, as soon as there is room.
+    /// Takes one that another test has done with, or starts one, as soon as there is room.
     ///
     /// # Panics
     /// When there is no `chromedriver`: a test that needs a browser must not pass without it.
     pub fn start() -> Self {
-        let place = Place::take();
-        let (driver, port) = driver();
-        let profile = TempDir::new().expect("a temporary folder");
-        let arguments = [
-            "--headless=new",
-            // As root there is none, as in most containers.
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-dev-shm-usage",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-            "--no-first-run",
-            "--no-proxy-server",
-            "--hide-scrollbars",
-            "--window-size=1000,1100",
-        ];
-        let folder = format!("--user-data-dir={}", profile.path().display());
-        let arguments: Vec<_> = arguments.into_iter().chain([folder.as_str()]).collect();
-        let wanted = json!({"capabilities": {"alwaysMatch": {
-            "goog:chromeOptions": {"args": arguments},
-            "goog:loggingPrefs": {"browser": "ALL"},
-        }}});
-        let sessions = format!("http://127.0.0.1:{port}/session");
-        let made = value(&post(&sessions, &wanted.to_string(), &[]));
-        let id = made["sessionId"].as_str().expect("a session");
-        Self { session: format!("{sessions}/{id}"), driver, _profile: profile, _place: place }
+        let pool = POOL.lock().expect("no test breaks down here");
+        let mut pool = RETURNED
+            .wait_while(pool, |pool| pool.idle.is_empty() && pool.started >= MOST)
+            .expect("no test breaks down here");
+        let idle = pool.idle.pop();
+        pool.started += usize::from(idle.is_none());
+        drop(pool);
+        let chromium = idle.unwrap_or_else(Chromium::start);
+        Self { session: chromium.session.clone(), chromium: Some(chromium) }
     }
 
     /// Opens a page.
@@ -183,6 +162,15 @@ impl Browser {
         });
     }
 
+    /// Goes on in a tab that nothing was done in.
+    fn another_tab(&self) {
+        let made = self.command("window/new", &json!({"type": "tab"}));
+        delete(&format!("{}/window", self.session));
+        self.command("window", &json!({"handle": made["handle"]}));
+        self.devtools("Network.clearBrowserCache", &json!({}));
+        self.complaints();
+    }
+
     fn devtools(&self, command: &str, parameters: &Value) -> Value {
         self.command("goog/cdp/execute", &json!({"cmd": command, "params": parameters}))
     }
@@ -195,20 +183,66 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        if !std::thread::panicking() {
-            delete(&self.session);
-        }
-        _ = self.driver.kill();
+        let chromium = self.chromium.take().expect("it is dropped once");
+        // What a failed test has left of it is nothing for the next.
+        let kept = (!std::thread::panicking()).then(|| {
+            self.another_tab();
+            chromium
+        });
+        let Ok(mut pool) = POOL.lock() else { return };
+        pool.started -= usize::from(kept.is_none());
+        pool.idle.extend(kept);
+        RETURNED.notify_one();
+    }
+}
+
+impl Chromium {
+    fn start() -> Self {
+        let profile = TempDir::new().expect("a temporary folder").keep();
+        let (driver, port) = driver();
+        let watchdog = watchdog(&driver, &profile);
+        let folder = format!("--user-data-dir={}", profile.display());
+        let arguments = [
+            "--headless=new",
+            // As root there is none, as in most containers.
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--no-first-run",
+            "--no-proxy-server",
+            "--hide-scrollbars",
+            "--window-size=1000,1100",
+            &folder,
+        ];
+        let wanted = json!({"capabilities": {"alwaysMatch": {
+            "goog:chromeOptions": {"args": arguments},
+            "goog:loggingPrefs": {"browser": "ALL"},
+        }}});
+        let sessions = format!("http://127.0.0.1:{port}/session");
+        let made = value(&post(&sessions, &wanted.to_string(), &[]));
+        let id = made["sessionId"].as_str().expect("a session");
+        Self { session: format!("{sessions}/{id}"), driver, watchdog }
+    }
+}
+
+impl Drop for Chromium {
+    fn drop(&mut self) {
+        // This ends the pipe first.
+        _ = self.watchdog.wait();
         _ = self.driver.wait();
     }
 }
 
-/// Starts a driver; returns the port where it listens.
+/// Starts a driver; returns the port where it listens. The browser runs in its process group.
 fn driver() -> (Child, u16) {
     // It takes a port that is free on IPv4 and ends where that is taken on IPv6.
     let started = (0..5).find_map(|_| {
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
+            .process_group(0)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -228,6 +262,15 @@ fn driver() -> (Child, u16) {
         Some((driver, port))
     });
     started.expect("one of five drivers tells its port")
+}
+
+/// Starts what ends a driver and its browser when the pipe it reads has ended.
+fn watchdog(driver: &Child, profile: &Path) -> Child {
+    let mut watchdog = Command::new("sh");
+    watchdog.args(["-c", "cat > /dev/null; kill -s KILL -- \"-$0\"; rm -rf \"$1\""]);
+    watchdog.arg(driver.id().to_string()).arg(profile);
+    watchdog.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+    watchdog.spawn().expect("a shell starts")
 }
 
 /// What an answer of the driver's holds.
