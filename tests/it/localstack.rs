@@ -13,6 +13,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::background::Background;
+use crate::support::browser::Browser;
 use crate::support::localstack::{Down, assert_ended, folder, is_listening, up, written_down};
 use crate::support::{PATIENCE, Ran, Rydes, document, eventually, free_port, rydes, script};
 
@@ -491,8 +492,11 @@ fn answer(stream: TcpStream, tables: &str) {
 #[test]
 fn a_killed_test_process_leaves_nothing_running() {
     if std::env::var_os(HOLD).is_some() {
-        // The process that the test below starts, to be killed while it has a LocalStack up.
-        let up = format!("up at {}\n", crate::support::localstack::endpoint());
+        // The process that the test below starts, to be killed while it has a browser and a LocalStack up.
+        let browser = Browser::start();
+        let ((folder, driver), endpoint) =
+            (browser.traces(), crate::support::localstack::endpoint());
+        let up = format!("\nbrowser {driver} {}\nup at {endpoint}\n", folder.display());
         std::io::stdout().write_all(up.as_bytes()).expect("the test reads it");
         thread::sleep(Duration::from_mins(10));
         return;
@@ -507,11 +511,30 @@ fn a_killed_test_process_leaves_nothing_running() {
         .expect("it starts");
     let stdout = BufReader::new(test.stdout.take().expect("it is piped"));
     let mut lines = stdout.lines().map_while(Result::ok);
+    let browser = lines.find_map(|line| {
+        let (driver, folder) = line.strip_prefix("browser ")?.split_once(' ')?;
+        Some((driver.to_owned(), folder.to_owned()))
+    });
     let port = lines.find_map(|line| line.split_once("up at http://127.0.0.1:")?.1.parse().ok());
+    let (driver, folder) = browser.unwrap_or_default();
+    let processes = || {
+        let listed = Command::new("ps").args(["-axww", "-o", "pid=,command="]).output();
+        let listed = String::from_utf8(listed.expect("ps runs").stdout).expect("it is text");
+        let of = |what: &str| listed.lines().filter(|line| line.contains(what)).count();
+        // Those of the driver, of the browser, and of both and the watchdog.
+        [format!("{driver} chromedriver "), format!("--user-data-dir={folder}"), folder.clone()]
+            .map(|what| of(&what))
+    };
+    let before = processes();
     test.kill().expect("it can be killed");
     test.wait().expect("it was killed");
+    assert!(
+        !folder.is_empty() && before[0] == 1 && before[1] > 0,
+        "it started a browser: {before:?}"
+    );
     let port = port.expect("it brought LocalStack up");
-    assert!(eventually(Duration::from_secs(20), || !is_listening(port)), "it is still there");
+    let gone = || !is_listening(port) && processes() == [0; 3] && !Path::new(&folder).exists();
+    assert!(eventually(Duration::from_secs(20), gone), "something is still there");
 }
 
 #[test]
@@ -519,5 +542,7 @@ fn the_tests_share_one_localstack() {
     let endpoint = crate::support::localstack::endpoint();
     let port = endpoint.rsplit(':').next().and_then(|port| port.parse().ok()).expect("a port");
     assert!(health(port).contains(r#""dynamodb": "running""#));
-    assert!(crate::support::localstack::log().contains("Ready."));
+    let log = crate::support::localstack::log();
+    assert!(log.contains("Ready."));
+    assert!(!log.contains("is not specified"), "what SNS leaves out of a list is no news");
 }

@@ -16,7 +16,7 @@ use crate::support::background::signal;
 use crate::support::localstack::endpoint;
 use crate::support::stack::{RESPONSE_DEAD_LETTERS, Stack, provider};
 use crate::support::terminal::Terminal;
-use crate::support::{PATIENCE, ends_within, eventually};
+use crate::support::{PATIENCE, ends_within, eventually, side_by_side};
 
 const ID: &str = "78c371f6-87c4-4e6e-8c7d-33403c7b7049";
 
@@ -217,20 +217,20 @@ fn each_screen_fits_its_terminal_and_has_its_colours() {
 
 #[test]
 fn dead_letters_fit_their_terminals_and_have_their_colours() {
-    let stack = stack();
-    stack.rydes("setup --providers 1").run().exits(0);
-    let body = json!({"rfq-id": ID, "responder": provider(1), "quote": "much"});
-    stack.send(RESPONSE_DEAD_LETTERS, &body.to_string());
-    let listed = stack.rydes("dlq list -o json").run().exits(0);
-    let id = crate::support::json(&listed.stdout)["letters"][0]["message-id"]
-        .as_str()
-        .expect("an id")
-        .to_owned();
-    for screen in [
-        Screen::new("dead-letters", "dlq list", 0),
-        Screen::new("dead-letter", format!("dlq show {id}"), 0),
-    ] {
-        let screen = Screen { times: Times::Differ, hidden: Some(id.clone()), ..screen };
+    side_by_side([("dead-letters", "list"), ("dead-letter", "show")], |(name, action)| {
+        let stack = stack();
+        stack.rydes("setup --providers 1").run().exits(0);
+        let body = json!({"rfq-id": ID, "responder": provider(1), "quote": "much"});
+        stack.send(RESPONSE_DEAD_LETTERS, &body.to_string());
+        let listed = stack.rydes("dlq list -o json").run().exits(0);
+        let listed = crate::support::json(&listed.stdout);
+        let id = listed["letters"][0]["message-id"].as_str().expect("an id");
+        let line = format!("dlq {action} {}", if action == "show" { id } else { "" });
+        let screen = Screen {
+            times: Times::Differ,
+            hidden: Some(id.to_owned()),
+            ..Screen::new(name, line.trim_end(), 0)
+        };
         // A look hides a letter from others for a moment.
         let look = Mutex::new(());
         let shown = |columns| {
@@ -238,7 +238,7 @@ fn dead_letters_fit_their_terminals_and_have_their_colours() {
             coloured(&stack, columns, &screen)
         };
         assert_snapshot!(screen.name, on_widths(shown));
-    }
+    });
 }
 
 /// A command that runs on a terminal so wide.

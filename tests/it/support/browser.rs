@@ -1,15 +1,15 @@
 //! A real browser, driven through its `WebDriver`: Chromium without a window.
 //! <https://www.w3.org/TR/webdriver2/>
 //!
-//! To start one takes more processor time than most tests need it for, so a test hands it on to the next, which
-//! gets a tab of its own. A watchdog reads a pipe that only the test process can write to: however that process
-//! ends, the pipe ends with it, and so does the browser.
+//! Starting one costs more processor time than most tests spend in it. So a test hands its browser on, and the next
+//! gets a new tab. A watchdog reads a pipe that only the test process can write to: however that process ends, the
+//! pipe ends with it, and so do the browser and its driver.
 //!
 //! Written out here because what a client library brings along would have the AWS SDK built twice.
 
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::CommandExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Condvar, Mutex};
 
@@ -29,7 +29,7 @@ pub const TAB: &str = "\u{e004}";
 const MOST: usize = 3;
 
 static POOL: Mutex<Pool> = Mutex::new(Pool { started: 0, idle: Vec::new() });
-static RETURNED: Condvar = Condvar::new();
+static FREE: Condvar = Condvar::new();
 
 /// The browsers that run.
 struct Pool {
@@ -47,8 +47,20 @@ pub struct Browser {
 /// A browser that runs, its driver, and what ends both.
 struct Chromium {
     session: String,
+    profile: PathBuf,
     driver: Child,
     watchdog: Child,
+    _place: Place,
+}
+
+/// A place among the browsers that run.
+struct Place;
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        POOL.lock().expect("no test breaks down here").started -= 1;
+        FREE.notify_one();
+    }
 }
 
 impl Browser {
@@ -58,14 +70,20 @@ impl Browser {
     /// When there is no `chromedriver`: a test that needs a browser must not pass without it.
     pub fn start() -> Self {
         let pool = POOL.lock().expect("no test breaks down here");
-        let mut pool = RETURNED
+        let mut pool = FREE
             .wait_while(pool, |pool| pool.idle.is_empty() && pool.started >= MOST)
             .expect("no test breaks down here");
         let idle = pool.idle.pop();
         pool.started += usize::from(idle.is_none());
         drop(pool);
-        let chromium = idle.unwrap_or_else(Chromium::start);
+        let chromium = idle.unwrap_or_else(|| Chromium::start(Place));
         Self { session: chromium.session.clone(), chromium: Some(chromium) }
+    }
+
+    /// The folder of its files, which goes with it, and the process of its driver.
+    pub fn traces(&self) -> (&Path, u32) {
+        let chromium = self.chromium.as_ref().expect("it is not dropped yet");
+        (&chromium.profile, chromium.driver.id())
     }
 
     /// Opens a page.
@@ -165,7 +183,7 @@ impl Browser {
     /// Goes on in a tab that nothing was done in.
     fn another_tab(&self) {
         let made = self.command("window/new", &json!({"type": "tab"}));
-        delete(&format!("{}/window", self.session));
+        value(&delete(&format!("{}/window", self.session)));
         self.command("window", &json!({"handle": made["handle"]}));
         self.devtools("Network.clearBrowserCache", &json!({}));
         self.complaints();
@@ -183,23 +201,22 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        let chromium = self.chromium.take().expect("it is dropped once");
         // What a failed test has left of it is nothing for the next.
-        let kept = (!std::thread::panicking()).then(|| {
-            self.another_tab();
-            chromium
-        });
-        let Ok(mut pool) = POOL.lock() else { return };
-        pool.started -= usize::from(kept.is_none());
-        pool.idle.extend(kept);
-        RETURNED.notify_one();
+        if std::thread::panicking() {
+            return;
+        }
+        self.another_tab();
+        POOL.lock().expect("no test breaks down here").idle.extend(self.chromium.take());
+        FREE.notify_one();
     }
 }
 
 impl Chromium {
-    fn start() -> Self {
-        let profile = TempDir::new().expect("a temporary folder").keep();
-        let (driver, port) = driver();
+    fn start(place: Place) -> Self {
+        let profile = TempDir::new().expect("a temporary folder");
+        let (driver, port) = driver(profile.path());
+        // The watchdog removes it.
+        let profile = profile.keep();
         let watchdog = watchdog(&driver, &profile);
         let folder = format!("--user-data-dir={}", profile.display());
         let arguments = [
@@ -224,7 +241,7 @@ impl Chromium {
         let sessions = format!("http://127.0.0.1:{port}/session");
         let made = value(&post(&sessions, &wanted.to_string(), &[]));
         let id = made["sessionId"].as_str().expect("a session");
-        Self { session: format!("{sessions}/{id}"), driver, watchdog }
+        Self { session: format!("{sessions}/{id}"), profile, driver, watchdog, _place: place }
     }
 }
 
@@ -236,12 +253,14 @@ impl Drop for Chromium {
     }
 }
 
-/// Starts a driver; returns the port where it listens. The browser runs in its process group.
-fn driver() -> (Child, u16) {
+/// Starts a driver; returns the port where it listens. The browser runs in its process group, and both keep their
+/// temporary files in `folder`.
+fn driver(folder: &Path) -> (Child, u16) {
     // It takes a port that is free on IPv4 and ends where that is taken on IPv6.
     let started = (0..5).find_map(|_| {
         let mut driver = Command::new("chromedriver")
             .arg("--port=0")
+            .env("TMPDIR", folder)
             .process_group(0)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

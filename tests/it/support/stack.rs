@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::{QueueAttributeName, SendMessageBatchRequestEntry};
-use futures_util::future::{join, join_all};
+use futures_util::future::{join_all, join3};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use serde_json::{Map, Number, Value};
 use tempfile::TempDir;
@@ -39,13 +39,14 @@ pub struct Stack {
 impl Drop for Stack {
     /// What a test leaves slows the others down: LocalStack looks at every queue each second (a quarter
     /// of a core for the 2,000 of a run), and through the list of all tables at most requests about
-    /// one.
+    /// one. And `rydes` lists all topics where it looks for one.
     fn drop(&mut self) {
         if *self.may_be_made.get_mut() {
             let table = self.full("RidesBookingTable");
             let table = clients().dynamodb.delete_table().table_name(table).send();
+            let topic = clients().sns.delete_topic().topic_arn(self.topic_arn()).send();
             // Many tests remove everything themselves.
-            _ = wait(join(table, self.delete_queues()));
+            _ = wait(join3(table, self.delete_queues(), topic));
         }
     }
 }

@@ -141,6 +141,7 @@ fn details_go_out_as_they_were_typed_and_come_back_beside_the_quotes() {
     );
     // The browser itself reports the refusal.
     let complaints = browser.complaints();
+    assert!(!complaints.is_empty());
     assert!(complaints.iter().all(|complaint| complaint.contains("413")), "{complaints:?}");
 }
 
