@@ -25,8 +25,8 @@ use super::wait_for;
 pub const ENTER: &str = "\u{e007}";
 pub const TAB: &str = "\u{e004}";
 
-/// How many browsers run at once: each takes as much as a core.
-const MOST: usize = 3;
+/// How many browsers run at once: each takes a quarter of a core.
+const MOST: usize = 6;
 
 static POOL: Mutex<Pool> = Mutex::new(Pool { started: 0, idle: Vec::new() });
 static FREE: Condvar = Condvar::new();
