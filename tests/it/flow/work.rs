@@ -282,10 +282,10 @@ fn workers_show_how_they_behave_and_account_for_requests_only_when_asked() {
 fn failures_are_red_and_late_answers_amber_in_the_lines_of_workers() {
     let stack = Stack::set_up(2);
     let run = "--color always providers run --progress plain --behavior steady \
-               --fault UnicornManagementResource1=error --fault UnicornManagementResource2=slow:3s";
+               --fault UnicornManagementResource1=error --fault UnicornManagementResource2=slow:7s";
     let workers = stack.background(run);
     workers.says("response consumer");
-    stack.submit("--deadline 2s");
+    stack.submit("--deadline 6s");
     workers.shows(" late ");
     let told = workers.stop().stdout;
     let line = |what: &str| told.lines().find(|line| line.contains(what)).map(str::to_owned);
