@@ -1,6 +1,8 @@
 //! The partitions of AWS: which one a region is in, and which hosts belong to AWS. Both come from the SDK's own
 //! data, so a new SDK brings new partitions.
 
+use std::net::IpAddr;
+
 use aws_sdk_sqs::config::endpoint::{DefaultResolver, Params, ResolveEndpoint as _};
 use futures_util::FutureExt as _;
 
@@ -40,6 +42,10 @@ pub fn partition_of(region: &str) -> &'static str {
 
 /// Whether a host, in lower case, belongs to AWS in any partition.
 pub(super) fn owns(host: &str) -> bool {
+    // `localhost` and addresses are told at once: to ask the SDK about each partition takes longer.
+    if !host.contains('.') || host.parse::<IpAddr>().is_ok() {
+        return false;
+    }
     // The host itself names the region of a partition that is newer than the list.
     let regions = REGIONS.into_iter().chain(host.split('.').filter(|part| part.contains('-')));
     let suffixes =
