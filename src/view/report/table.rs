@@ -45,6 +45,18 @@ use Figure::{
     Silent,
 };
 
+/// In the order of their declaration.
+const ALL: [Figure; 13] = [
+    Asked, Quoted, Declined, Failed, Silent, Missing, NoQuote, Late, Median, P95, Best, Missed,
+    AboveBest,
+];
+const _: () = {
+    let mut position = 0;
+    while position < ALL.len() {
+        assert!(ALL[position] as usize == position);
+        position += 1;
+    }
+};
 const WHOLE: [Figure; 12] =
     [Asked, Quoted, Declined, Failed, Silent, Missing, Late, Median, P95, Best, Missed, AboveBest];
 const FOLDED: [Figure; 9] = [Asked, Quoted, NoQuote, Late, Median, P95, Best, Missed, AboveBest];
@@ -109,12 +121,14 @@ pub(super) fn lines(providers: &[(&Responder, &ProviderRecord)], width: Option<u
     let prefix = Prefix::of(providers.iter().map(|(name, _)| *name));
     let most = if width.is_some() { MOST_ROWS } else { usize::MAX };
     let shown = &providers[..providers.len().min(most)];
-    let Layout { names, figures, hidden } = Layout::of(shown, &prefix, width);
+    let names: Vec<_> = shown.iter().map(|(name, _)| *name).collect();
+    let cells: Vec<_> = shown.iter().map(|(_, record)| Cells::of(record)).collect();
+    let Layout { names, figures, hidden } = Layout::of(&names, &cells, &prefix, width);
     let is_short = names.iter().any(|name| name.starts_with('…'));
-    let row = |(name, (_, record)): (String, &(&Responder, &ProviderRecord))| {
-        std::iter::once(name).chain(figures.iter().map(|figure| figure.cell(record))).collect()
+    let row = |(name, cells): (String, &Cells)| {
+        std::iter::once(name).chain(figures.iter().map(|one| cells.cell(*one).to_owned())).collect()
     };
-    let rows: Vec<Vec<String>> = names.into_iter().zip(shown).map(row).collect();
+    let rows: Vec<Vec<String>> = names.into_iter().zip(&cells).map(row).collect();
     let columns = figures.iter().map(|figure| Column::Right(figure.title()));
     let columns: Vec<_> = std::iter::once(Column::Left(PROVIDER)).chain(columns).collect();
     let widest = width.map_or(usize::MAX, usize::from);
@@ -143,6 +157,19 @@ fn tone(record: &ProviderRecord, most_best: u64) -> Tone {
     }
 }
 
+/// A provider's figures as text. To find a median takes long, so it is found once for all layouts that are tried.
+struct Cells([String; ALL.len()]);
+
+impl Cells {
+    fn of(record: &ProviderRecord) -> Self {
+        Self(ALL.map(|figure| figure.cell(record)))
+    }
+
+    fn cell(&self, figure: Figure) -> &str {
+        &self.0[figure as usize]
+    }
+}
+
 /// The columns and the names that fit.
 struct Layout {
     names: Vec<String>,
@@ -153,17 +180,13 @@ struct Layout {
 
 impl Layout {
     /// First, names lose their common beginning. Then four columns become one. Then others are left out.
-    fn of(
-        providers: &[(&Responder, &ProviderRecord)],
-        prefix: &Prefix,
-        width: Option<u16>,
-    ) -> Self {
-        let whole: Vec<_> = providers.iter().map(|(name, _)| printable(name.as_str())).collect();
+    fn of(names: &[&Responder], cells: &[Cells], prefix: &Prefix, width: Option<u16>) -> Self {
+        let whole: Vec<_> = names.iter().map(|name| printable(name.as_str())).collect();
         let Some(width) = width.map(usize::from) else {
             return Self { names: whole, figures: WHOLE.to_vec(), hidden: Vec::new() };
         };
         let taken = |figure: &Figure| {
-            let cells = providers.iter().map(|(_, record)| figure.cell(record).width());
+            let cells = cells.iter().map(|cells| cells.cell(*figure).width());
             GAP + cells.max().unwrap_or(0).max(figure.title().width())
         };
         let room =
@@ -171,7 +194,7 @@ impl Layout {
         if widest(&whole) <= room(&WHOLE) {
             return Self { names: whole, figures: WHOLE.to_vec(), hidden: Vec::new() };
         }
-        let short: Vec<_> = providers.iter().map(|(name, _)| prefix.leave_out(name)).collect();
+        let short: Vec<_> = names.iter().map(|name| prefix.leave_out(name)).collect();
         let needed = widest(&short);
         let mut figures = WHOLE.to_vec();
         if needed.min(SHORT_NAME) > room(&figures) {
