@@ -12,9 +12,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::support::terminal::Terminal;
-use crate::support::{
-    PATIENCE, Rydes, beside_rydes, eventually, free_port, on_terminal, rydes, script,
-};
+use crate::support::{Rydes, beside_rydes, free_port, on_terminal, rydes, script};
 
 /// The ids that were submitted here, oldest first; sorted they would stand in another order.
 const IDS: [&str; 3] = [
@@ -120,7 +118,7 @@ fn a_script_on_a_terminal_says_how_to_install_it() {
     let terminal = Terminal::new();
     let mut shown = terminal.of(on_terminal("completions fish")).start();
     let next = "next: rydes completions --help shows how to install it";
-    assert!(eventually(PATIENCE, || terminal.text().contains(next)), "{}", terminal.text());
+    terminal.shows(next);
     assert!(shown.wait().expect("it ends").success());
     let help = rydes("completions --help").run().exits(0).stdout;
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
@@ -310,8 +308,7 @@ impl Shell {
 
     /// Waits until these texts stand on the terminal, one behind the other, from this place on.
     fn appears(&self, from: usize, texts: &[&str]) {
-        let is_there = || {
-            let text = self.terminal.text();
+        let is_there = |text: &str| {
             let mut rest = text.get(from..).unwrap_or_default();
             texts.iter().all(|text| match rest.find(text) {
                 Some(at) => {
@@ -321,7 +318,7 @@ impl Shell {
                 None => false,
             })
         };
-        assert!(eventually(PATIENCE, is_there), "{texts:?} in {}", self.terminal.text());
+        self.terminal.until(&format!("{texts:?}"), is_there);
     }
 
     /// Types the beginning of a line and the tabulator; these have to be listed in this order.

@@ -9,7 +9,7 @@ use rustix::process::Signal;
 use crate::support::background::signal;
 use crate::support::stack::Stack;
 use crate::support::terminal::Terminal;
-use crate::support::{PATIENCE, ends_within, side_by_side, wait_for};
+use crate::support::{PATIENCE, ends_within, side_by_side};
 
 /// What begins every colour and every redraw.
 const ESCAPE: char = '\u{1b}';
@@ -34,13 +34,13 @@ fn a_dumb_terminal_gets_neither_colours_nor_redraws() {
         ends(run("setup --help"), 0);
         ends(run("setup --providers 2"), 0);
         let workers = run("providers run --behavior steady --poll-wait 2s");
-        wait_for("the workers run", || terminal.text().contains("response consumer").then_some(()));
+        terminal.shows("response consumer");
         // The terminal is that of the workers.
         let submit = stack.rydes("submit --from A --to B --deadline 60s --wait");
         ends(terminal.of(submit).env("TERM", term).start(), 0);
         signal(&workers, Signal::TERM);
         ends(workers, 0);
-        wait_for("the last line", || terminal.text().contains("done: 2 requests").then_some(()));
+        terminal.shows("done: 2 requests");
         let text = terminal.text();
         assert_eq!(text.contains(ESCAPE), !is_dumb, "{term}: {text}");
         assert_eq!(text.contains(" received  "), is_dumb, "lines in place of a table: {text}");
@@ -50,7 +50,7 @@ fn a_dumb_terminal_gets_neither_colours_nor_redraws() {
         let terminal = Terminal::new();
         let wait = stack.on_terminal(&terminal, &format!("{option} quotes --watch --linger 2s"));
         ends(wait.env("TERM", "xterm").env(name, value).start(), 0);
-        wait_for("the end", || terminal.text().contains("next: ").then_some(()));
+        terminal.shows("next: ");
         let text = terminal.text();
         assert!(text.contains("\u{1b}[2K") && text.contains("RESPONDER"), "{name}: {text}");
         assert!(!text.contains("\u{1b}[3") && !text.contains("\u{1b}[1m"), "{name}: {text}");
@@ -59,7 +59,7 @@ fn a_dumb_terminal_gets_neither_colours_nor_redraws() {
     let terminal = Terminal::new();
     let always = stack.on_terminal(&terminal, "--color always --aws setup").env("TERM", "dumb");
     ends(always.start(), 2);
-    wait_for("a colour", || terminal.text().contains(ESCAPE).then_some(()));
+    terminal.shows(&ESCAPE.to_string());
 }
 
 #[test]
@@ -68,14 +68,14 @@ fn workers_run_on_while_their_terminal_is_stopped() {
     let terminal = Terminal::new();
     let run = "providers run --behavior steady --poll-wait 2s --visibility 2s --think 4s..4s";
     let workers = stack.on_terminal(&terminal, run).start();
-    wait_for("the table", || terminal.text().contains("SIMULATED PROVIDER").then_some(()));
+    terminal.shows("SIMULATED PROVIDER");
     terminal.stop();
     for _ in 0..2 {
         stack.submit("--deadline 60s");
         stack.rydes("quotes --watch").run().exits(0);
     }
     terminal.go_on();
-    wait_for("the counts", || terminal.text().contains("4 replies gathered").then_some(()));
+    terminal.shows("4 replies gathered");
     terminal.stop();
     signal(&workers, Signal::TERM);
     ends(workers, 0);
@@ -88,7 +88,7 @@ fn what_is_drawn_on_a_stopped_terminal_ends_at_a_signal() {
     side_by_side(1..=2, |signals| {
         let terminal = Terminal::new();
         let wait = stack.on_terminal(&terminal, "quotes --watch").start();
-        wait_for("the table", || terminal.text().contains("waiting for 1").then_some(()));
+        terminal.shows("waiting for 1");
         terminal.stop();
         // A redraw is on its way.
         thread::sleep(Duration::from_secs(1));
@@ -103,7 +103,7 @@ fn what_is_drawn_on_a_stopped_terminal_ends_at_a_signal() {
     side_by_side(lines, |(stack, line)| {
         let terminal = Terminal::new();
         let working = stack.on_terminal(&terminal, line).start();
-        wait_for("something is drawn", || terminal.text().contains(ESCAPE).then_some(()));
+        terminal.shows(&ESCAPE.to_string());
         terminal.stop();
         thread::sleep(Duration::from_secs(1));
         signal(&working, Signal::TERM);

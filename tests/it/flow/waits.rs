@@ -171,7 +171,7 @@ fn nobody_reading_is_red_and_its_command_is_named() {
     let terminal = Terminal::new();
     let mut wait = stack.on_terminal(&terminal, "quotes --watch").env("TERM", "xterm").start();
     let red = format!("{RED}hint: the copy lies unread; is `rydes");
-    wait_for("the hint", || terminal.text().contains(&red).then_some(()));
+    terminal.shows(&red);
     wait.kill().and_then(|()| wait.wait()).expect("it can be killed");
 }
 
@@ -183,7 +183,7 @@ fn a_dumb_terminal_shows_a_wait_as_lines() {
     let submit = "submit --from A --to B --deadline 60s --wait";
     let mut wait = stack.on_terminal(&terminal, submit).env("TERM", "dumb").start();
     assert!(crate::support::ends_within(&mut wait, PATIENCE));
-    wait_for("the end", || terminal.text().contains("next: ").then_some(()));
+    terminal.shows("next: ");
     let text = terminal.text();
     assert_eq!(text.lines().filter(|line| line.starts_with('+')).count(), 2, "{text}");
     assert_eq!(text.matches("RESPONDER").count(), 1, "{text}");

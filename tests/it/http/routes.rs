@@ -56,7 +56,9 @@ fn the_workshops_curl_lines_work_as_they_are_printed() {
         stack.send(RESPONSES, &reply);
         stack.send(RESPONSES, &reply.replace("Resource2", "Resource1").replace("100", "45"));
         let consumer = stack.background("consumer run --output jsonl --poll-wait 2s");
-        consumer.until("gathered", 2);
+        for number in [1, 2] {
+            stack.row_when(id, &provider(number), |_| true);
+        }
         consumer.stop();
 
         let query = format!(r#"curl -i -H "Accept:application/json" ${{RES_ENDPOINT}}{id}"#);

@@ -16,7 +16,7 @@ use crate::support::background::signal;
 use crate::support::localstack::endpoint;
 use crate::support::stack::{RESPONSE_DEAD_LETTERS, Stack, provider};
 use crate::support::terminal::Terminal;
-use crate::support::{PATIENCE, ends_within, eventually, side_by_side};
+use crate::support::{PATIENCE, ends_within, side_by_side};
 
 const ID: &str = "78c371f6-87c4-4e6e-8c7d-33403c7b7049";
 
@@ -258,9 +258,12 @@ impl<'a> Running<'a> {
 
     /// Its screen, as soon as it shows what is looked for.
     fn until(&self, looked_for: impl Fn(&str) -> bool) -> String {
-        let screen = || self.terminal.screen(|text| masked(self.stack, None, text));
-        assert!(eventually(PATIENCE, || looked_for(&screen())), "{}", screen());
-        screen()
+        let screen =
+            |text: &str| self.terminal.screen_of(&masked(self.stack, None, text.to_owned()));
+        self.terminal.until("the screen", |text| looked_for(&screen(text)));
+        // What is being drawn is drawn to its end.
+        self.terminal.settled();
+        screen(&self.terminal.text())
     }
 
     fn signal(&self) {
@@ -272,7 +275,6 @@ impl<'a> Running<'a> {
         assert!(ends_within(&mut self.child, PATIENCE), "{}", self.terminal.text());
         let status = self.child.wait().expect("it has ended");
         assert_eq!(status.code(), Some(code), "{}", self.terminal.text());
-        self.terminal.settled();
         self.until(|_| true)
     }
 }

@@ -2,14 +2,15 @@
 
 use std::io::{BufRead as _, BufReader, Read, empty};
 use std::process::{Child, ChildStdout};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use super::{PATIENCE, Ran, Rydes, ends_within, json, wait_for};
+use super::growing::Growing;
+use super::{PATIENCE, Ran, Rydes, ends_within, json};
 
 /// A signal to a process that we started.
 pub fn signal(child: &Child, signal: Signal) {
@@ -29,24 +30,31 @@ pub struct Unread(ChildStdout);
 
 /// The lines of a stream, as they come.
 struct Lines {
-    lines: Arc<Mutex<Vec<String>>>,
+    lines: Arc<Growing<Vec<String>>>,
     reader: Option<JoinHandle<()>>,
 }
 
 impl Lines {
     fn of(stream: impl Read + Send + 'static) -> Self {
-        let lines = Arc::<Mutex<Vec<String>>>::default();
+        let lines = Arc::<Growing<Vec<String>>>::default();
         let seen = Arc::clone(&lines);
         let reader = thread::spawn(move || {
             for line in BufReader::new(stream).lines().map_while(Result::ok) {
-                seen.lock().expect("no reader broke down").push(line);
+                seen.add(|lines| lines.push(line));
             }
         });
         Self { lines, reader: Some(reader) }
     }
 
     fn all(&self) -> Vec<String> {
-        self.lines.lock().expect("no reader broke down").clone()
+        self.lines.now().clone()
+    }
+
+    /// Waits until one of them is as wanted.
+    #[track_caller]
+    fn hold(&self, what: &str, is_wanted: impl Fn(&str) -> bool) {
+        let is_there = |lines: &Vec<String>| lines.iter().any(|line| is_wanted(line));
+        assert!(self.lines.becomes(is_there), "never came: {what}, among {:?}", self.all());
     }
 
     /// All of it, once the stream has ended.
@@ -96,7 +104,7 @@ impl Background {
 
     /// How many lines it has written to stdout.
     pub fn lines(&self) -> usize {
-        self.stdout.lines.lock().expect("no reader broke down").len()
+        self.stdout.lines.now().len()
     }
 
     /// How many events of this kind there were.
@@ -107,9 +115,13 @@ impl Background {
     /// Waits until there were so many events of this kind.
     #[track_caller]
     pub fn until(&self, event: &str, count: usize) {
-        wait_for(&format!("{count} events `{event}` among {:?}", self.events()), || {
-            (self.count(event) >= count).then_some(())
+        let (mut read, mut seen) = (0, 0);
+        let were = self.stdout.lines.becomes(|lines| {
+            seen += lines[read..].iter().filter(|line| json(line)["event"] == event).count();
+            read = lines.len();
+            seen >= count
         });
+        assert!(were, "never came: {count} events `{event}` among {:?}", self.events());
     }
 
     /// Whether stderr holds this by now.
@@ -130,13 +142,13 @@ impl Background {
     /// Waits until its stdout has this text.
     #[track_caller]
     pub fn shows(&self, text: &str) {
-        wait_for(text, || self.output().contains(text).then_some(()));
+        self.stdout.hold(text, |line| line.contains(text));
     }
 
     /// Waits until stderr holds this.
     #[track_caller]
     pub fn says(&self, text: &str) {
-        wait_for(text, || self.said(text).then_some(()));
+        self.stderr.hold(text, |line| line.contains(text));
     }
 
     /// Whether it has not ended yet.

@@ -20,6 +20,7 @@ pub mod background;
 pub mod browser;
 pub mod endpoint;
 pub mod fixture;
+pub mod growing;
 pub mod http;
 pub mod languages;
 pub mod late;
@@ -160,9 +161,12 @@ impl Rydes {
     /// # Panics
     /// With what it printed, when it takes too long.
     pub fn run(mut self) -> Ran {
+        let begun = Instant::now();
         let mut child = self.command.spawn().expect("rydes starts");
         let (stdout, stderr) = (read(child.stdout.take()), read(child.stderr.take()));
-        let ended = ends_within(&mut child, self.limit);
+        // Where its stdout ends, so has the program, or nearly: that is told at once.
+        let stdout = stdout.recv_timeout(self.limit).map_or_else(|_| stdout, told);
+        let ended = ends_within(&mut child, self.limit.saturating_sub(begun.elapsed()));
         if !ended {
             child.kill().and_then(|()| child.wait()).expect("it can be killed");
         }
@@ -201,11 +205,13 @@ pub fn ends_within(child: &mut Child, limit: Duration) -> bool {
 /// Whether something becomes true within this time.
 pub fn eventually(limit: Duration, mut is_true: impl FnMut() -> bool) -> bool {
     let deadline = Instant::now() + limit;
+    let mut pause = Duration::from_millis(1);
     while !is_true() {
         if Instant::now() >= deadline {
             return false;
         }
-        thread::sleep(Duration::from_millis(20));
+        thread::sleep(pause);
+        pause = (pause * 2).min(Duration::from_millis(20));
     }
     true
 }
@@ -295,6 +301,13 @@ fn read(stream: Option<impl Read + Send + 'static>) -> Receiver<String> {
         // Nobody waits for it any more when the command took too long.
         _ = sender.send(String::from_utf8_lossy(&bytes).into_owned());
     });
+    receiver
+}
+
+/// What was read already.
+fn told(text: String) -> Receiver<String> {
+    let (sender, receiver) = mpsc::channel();
+    sender.send(text).expect("it can be received");
     receiver
 }
 

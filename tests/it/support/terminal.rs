@@ -6,7 +6,7 @@ use std::num::NonZero;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::process::Stdio;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::thread;
 
 use rustix::fs::OFlags;
@@ -14,7 +14,8 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Action, Winsize, tcflow, tcsetwinsize};
 use vt100::{Cell, Color, Screen};
 
-use super::{Rydes, wait_for};
+use super::Rydes;
+use super::growing::Growing;
 
 /// A byte that no program writes, and that no terminal shows.
 const END: u8 = 0;
@@ -24,7 +25,7 @@ pub struct Terminal {
     columns: u16,
     rows: u16,
     side: File,
-    written: Arc<Mutex<Vec<u8>>>,
+    written: Arc<Growing<Vec<u8>>>,
     keeper: Arc<OwnedFd>,
 }
 
@@ -46,13 +47,13 @@ impl Terminal {
         let extent = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         tcsetwinsize(&side, extent).expect("it has a size");
         let keeper = Arc::new(keeper);
-        let written = Arc::<Mutex<Vec<u8>>>::default();
+        let written = Arc::<Growing<Vec<u8>>>::default();
         let (reader, seen) = (Arc::clone(&keeper), Arc::clone(&written));
         thread::spawn(move || {
             let mut reader = File::from(reader.try_clone().expect("it can be copied"));
             let mut bytes = [0; 4_096];
             while let Ok(count @ 1..) = reader.read(&mut bytes) {
-                seen.lock().expect("no reader broke down").extend(&bytes[..count]);
+                seen.add(|written| written.extend(&bytes[..count]));
             }
         });
         Self { columns, rows, side, written, keeper }
@@ -70,24 +71,42 @@ impl Terminal {
 
     /// All that was written to it so far.
     pub fn text(&self) -> String {
-        String::from_utf8_lossy(&self.written.lock().expect("no reader broke down")).into_owned()
+        text(&self.written.now())
+    }
+
+    /// Waits until this was written to it.
+    #[track_caller]
+    pub fn shows(&self, wanted: &str) {
+        self.until(wanted, |text| text.contains(wanted));
+    }
+
+    /// Waits until what was written to it is as wanted.
+    #[track_caller]
+    pub fn until(&self, what: &str, is_wanted: impl Fn(&str) -> bool) {
+        let came = self.written.becomes(|written| is_wanted(&text(written)));
+        assert!(came, "never came: {what}, in {}", self.text());
     }
 
     /// Waits until all that programs have written to it so far is there.
     pub fn settled(&self) {
-        let ends = || self.text().matches(char::from(END)).count();
-        let before = ends();
+        let ends = |text: &str| text.matches(char::from(END)).count();
+        let before = ends(&self.text());
         (&self.side).write_all(&[END]).expect("it takes a byte");
-        wait_for("all that was written", || (ends() > before).then_some(()));
+        self.until("all that was written", |text| ends(text) > before);
     }
 
     /// What is on its screen, with colours as `‹32›` and their ends as `‹›`, after `mask` has replaced what differs
     /// from run to run.
     pub fn screen(&self, mask: impl Fn(String) -> String) -> String {
+        self.screen_of(&mask(self.text()))
+    }
+
+    /// The screen on which this was written.
+    pub fn screen_of(&self, text: &str) -> String {
         let [rows, columns] = [self.rows, self.columns]
             .map(|size| NonZero::new(size).expect("a terminal has a size"));
         let mut parser = vt100::Parser::new(rows, columns, 0);
-        parser.process(mask(self.text()).as_bytes());
+        parser.process(text.as_bytes());
         let rows: Vec<_> = (0..self.rows).map(|row| drawn(parser.screen(), row)).collect();
         rows.join("\n").trim_end().to_owned() + "\n"
     }
@@ -107,6 +126,10 @@ impl Terminal {
     pub fn go_on(&self) {
         tcflow(&self.side, Action::OOn).expect("it goes on");
     }
+}
+
+fn text(written: &[u8]) -> String {
+    String::from_utf8_lossy(written).into_owned()
 }
 
 /// A row of a screen, with its colours.

@@ -23,7 +23,7 @@ use crate::support::proxy::{Proxy, ProxyFault, ServiceError};
 use crate::support::resources::{clients, wait};
 use crate::support::stack::Stack;
 use crate::support::terminal::Terminal;
-use crate::support::{PATIENCE, document, ends_within, says, wait_for};
+use crate::support::{PATIENCE, document, ends_within, says};
 
 /// A stack with some RFQs of the past, and rows of every type beside them.
 fn stack() -> Stack {
@@ -224,7 +224,7 @@ fn on_a_terminal_a_large_table_is_asked_for() {
         let terminal = Terminal::new();
         let export = format!("export --ask-above 100 {}", file.display());
         let mut export = stack.on_terminal(&terminal, &export).start();
-        wait_for("the question", || terminal.text().contains("type yes:").then_some(()));
+        terminal.shows("type yes:");
         terminal.keys(typed);
         assert!(ends_within(&mut export, PATIENCE));
         assert_eq!(export.wait().expect("it has ended").code(), Some(code));
