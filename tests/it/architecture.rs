@@ -406,3 +406,19 @@ fn only_the_command_line_reads_the_environment() {
         assert!(!reads, "{} reads the environment", path.display());
     }
 }
+
+/// Cargo.toml spares `cargo test` the search for examples to run, because there are none.
+#[test]
+fn no_example_in_the_documentation_goes_untested() {
+    for Source { path, .. } in sources() {
+        let text = fs::read_to_string(&path).expect("it can be read");
+        let documentation = text
+            .lines()
+            .map(str::trim_start)
+            .filter(|line| ["///", "//!"].iter().any(|mark| line.starts_with(mark)));
+        let fences =
+            documentation.map(|line| line[3..].trim()).filter(|text| text.starts_with("```"));
+        let begun: Vec<_> = fences.step_by(2).filter(|fence| *fence != "```text").collect();
+        assert!(begun.is_empty(), "{}: {begun:?}", path.display());
+    }
+}
