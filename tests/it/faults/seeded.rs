@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::support::background::Background;
+use crate::support::json_lines;
 use crate::support::stack::{PROVIDER_DEAD_LETTERS, RESPONSE_DEAD_LETTERS, Stack, provider};
 
 const STRUCK: &str = "UnicornManagementResource1";
@@ -25,7 +26,9 @@ fn poison_goes_to_the_dead_letters_and_harms_nobody() {
     let letters = stack.letters(RESPONSE_DEAD_LETTERS, 1);
     assert!(letters[0].attributes["reason"].starts_with("not JSON: "), "{letters:?}");
     assert!(letters[0].body.contains(STRUCK) && letters[0].body.contains(&id), "{letters:?}");
-    workers.until("gathered", 2);
+    for (event, count) in [("gathered", 2), ("poison", 1), ("refused", 1)] {
+        workers.until(event, count);
+    }
     assert_eq!((workers.count("poison"), workers.count("refused")), (1, 1));
     let ended = workers.stop();
     let said = "done: 3 requests: 2 quoted, 1 answered wrongly, by a fault\n";
@@ -41,8 +44,10 @@ fn of_two_answers_the_first_that_is_gathered_stays() {
     let stack = Stack::set_up(2);
     let workers = workers(&stack, "duplicate");
     let id = stack.submit("--deadline 10m");
-    workers.until("duplicate", 1);
-    workers.until("gathered", 2);
+    for (event, count) in [("answered", 2), ("second-answer", 1), ("duplicate", 1), ("gathered", 2)]
+    {
+        workers.until(event, count);
+    }
     let price = |kind: &str, who: &str| {
         let mut all = events(&workers, kind).into_iter();
         all.find(|event| event[who] == STRUCK).expect("it is told")["answer"]["quote"].clone()
@@ -63,6 +68,7 @@ fn an_answer_to_a_wrong_id_reaches_no_rfq() {
     let workers = workers(&stack, "wrong-id");
     let id = stack.submit("--deadline 10m");
     workers.until("gathered", 2);
+    workers.until("wrong-id", 1);
     let wrong = events(&workers, "wrong-id")[0]["sent-as"].as_str().expect("an id").to_owned();
     workers.stop();
     let row = stack.row_when(&wrong, STRUCK, |row| row.get("quote").is_some());
@@ -79,7 +85,9 @@ fn a_worker_that_dies_is_replaced_and_its_request_comes_back() {
         let stack = Stack::set_up(2);
         let workers = workers(&stack, fault);
         let id = stack.submit("--deadline 60s");
+        // What was sent may be gathered before that it was sent is told.
         workers.until("gathered", 2);
+        workers.until("answered", 1 + answers);
         let of = |kind| -> Vec<Value> {
             events(&workers, kind).into_iter().filter(|event| event["provider"] == STRUCK).collect()
         };
@@ -122,10 +130,11 @@ fn the_same_seed_brings_the_same_faults() {
             stack.submit(&format!("--deadline 10m --rfq-id {id}"));
         }
         workers.until("gathered", 15);
-        let seen = events(&workers, "wrong-id");
-        workers.stop();
+        // What was sent may be gathered before that it was sent is told: a stop waits for both.
+        let told = json_lines(&workers.stop().stdout);
+        let seen = told.iter().filter(|event| event["event"] == "wrong-id");
         let place = |event: &Value| format!("{} {}", event["rfq-id"], event["provider"]);
-        let mut places: Vec<_> = seen.iter().map(place).collect();
+        let mut places: Vec<_> = seen.map(place).collect();
         places.sort();
         places
     };

@@ -5,6 +5,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
+use crate::support::background::Background;
 use crate::support::stack::{PROVIDER_DEAD_LETTERS, RESPONSES, Stack, provider};
 use crate::support::{json, json_lines, wait_for};
 
@@ -42,9 +43,9 @@ fn two_processes_share_the_work_and_double_nothing() {
         stack.rydes("quotes --watch").arg(id).run().exits(0);
         assert_eq!(responders(&stack, id), (1..=4).map(provider).collect::<Vec<_>>());
     }
-    let total = |event: &str| both.iter().map(|workers| workers.count(event)).sum::<usize>();
+    let total = |event: &str| told(&both, event, 20);
     assert_eq!((total("received"), total("answered")), (20, 20), "each request has one reader");
-    assert_eq!((total("gathered"), total("duplicate")), (20, 0));
+    assert_eq!((total("gathered"), told(&both, "duplicate", 0)), (20, 0));
 }
 
 #[test]
@@ -90,6 +91,15 @@ fn only_the_providers_that_are_named_are_served() {
     assert_eq!(workers.stop().stderr.matches("done: 1 request: 1 quoted").count(), 1);
 }
 
+/// How many events of a kind two processes tell, once they are at least so many: the row that an answer becomes may
+/// be seen before the answer is told.
+fn told(both: &[Background; 2], event: &str, least: usize) -> usize {
+    wait_for(event, || {
+        let count = both.iter().map(|workers| workers.count(event)).sum();
+        (count >= least).then_some(count)
+    })
+}
+
 #[test]
 fn a_request_stays_hidden_for_as_long_as_it_is_thought_about() {
     let stack = Stack::set_up(2);
@@ -98,7 +108,7 @@ fn a_request_stays_hidden_for_as_long_as_it_is_thought_about() {
     let both = [stack.providers(options), stack.providers(options)];
     let id = stack.submit("--deadline 60s");
     stack.rydes("quotes --watch").run().exits(0);
-    let total = |event: &str| both.iter().map(|workers| workers.count(event)).sum::<usize>();
+    let total = |event: &str| told(&both, event, 2);
     assert_eq!((total("received"), total("answered"), total("gathered")), (2, 2, 2));
     assert_eq!(responders(&stack, &id).len(), 2);
     for number in 1..=2 {
