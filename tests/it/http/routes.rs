@@ -51,14 +51,13 @@ fn the_workshops_curl_lines_work_as_they_are_printed() {
         let request = stack.row_when(id, "-", |_| true);
         assert_eq!((&request["to"], &request["customer"]), (&json!("Las Vegas"), &json!("cmr")));
 
-        let reply =
-            format!(r#"{{"responder": "{}", "rfq-id": "{id}", "quote": 100}}"#, provider(2));
-        stack.send(RESPONSES, &reply);
-        stack.send(RESPONSES, &reply.replace("Resource2", "Resource1").replace("100", "45"));
-        let consumer = stack.background("consumer run --output jsonl --poll-wait 2s");
-        for number in [1, 2] {
-            stack.row_when(id, &provider(number), |_| true);
+        // The last to answer is the first of the list.
+        for (name, quote) in [(provider(2), 100), (provider(1), 45)] {
+            let reply = format!(r#"{{"responder": "{name}", "rfq-id": "{id}", "quote": {quote}}}"#);
+            stack.send(RESPONSES, &reply);
         }
+        let consumer = stack.background("consumer run --output jsonl --poll-wait 2s");
+        consumer.until("gathered", 2);
         consumer.stop();
 
         let query = format!(r#"curl -i -H "Accept:application/json" ${{RES_ENDPOINT}}{id}"#);
