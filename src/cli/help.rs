@@ -29,7 +29,7 @@ pub(super) fn program() -> clap::Command {
 
 fn with_own_help(above: &str, command: clap::Command, hidden: &[Arg]) -> clap::Command {
     let path = format!("{above} {}", command.get_name());
-    // As it is: to look for colours in it, where there are none, takes an eighth of a start.
+    // The text has no colours. To search it for colours would take an eighth of the processor time of a start.
     let after = match command.get_after_help() {
         Some(after) => format!("{GLOBAL}\n\n{}", after.ansi()),
         None => GLOBAL.to_owned(),

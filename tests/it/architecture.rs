@@ -407,18 +407,45 @@ fn only_the_command_line_reads_the_environment() {
     }
 }
 
-/// Cargo.toml spares `cargo test` the search for examples to run, because there are none.
+/// Cargo.toml keeps `cargo test` from looking for them.
 #[test]
-fn no_example_in_the_documentation_goes_untested() {
-    for Source { path, .. } in sources() {
+fn there_are_no_examples_to_run_and_no_tests_of_main() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let crate_files = ["lib.rs", "main.rs"].map(|name| root.join(name));
+    for path in sources().into_iter().map(|source| source.path).chain(crate_files.clone()) {
         let text = fs::read_to_string(&path).expect("it can be read");
-        let documentation = text
-            .lines()
-            .map(str::trim_start)
-            .filter(|line| ["///", "//!"].iter().any(|mark| line.starts_with(mark)));
-        let fences =
-            documentation.map(|line| line[3..].trim()).filter(|text| text.starts_with("```"));
-        let begun: Vec<_> = fences.step_by(2).filter(|fence| *fence != "```text").collect();
-        assert!(begun.is_empty(), "{}: {begun:?}", path.display());
+        let examples = examples(&text);
+        assert!(examples.is_empty(), "{}: {examples:?}", path.display());
     }
+    let main = fs::read_to_string(&crate_files[1]).expect("it can be read");
+    assert!(!main.contains("#[test]"), "main.rs has tests");
+}
+
+/// The lines of documentation that begin an example: a fence that does not say `text`, or an indented line.
+fn examples(text: &str) -> Vec<&str> {
+    let mut is_inside = false;
+    let lines = text.lines().map(str::trim_start);
+    let documentation =
+        lines.filter_map(|line| ["///", "//!"].iter().find_map(|mark| line.strip_prefix(mark)));
+    let begins_example = |line: &&str| {
+        let is_fence = line.contains("```") || line.contains("~~~");
+        let was_inside = is_inside;
+        is_inside ^= is_fence;
+        let is_text = line.trim() == "```text";
+        !was_inside && (is_fence && !is_text || line.starts_with("     "))
+    };
+    documentation.filter(begins_example).collect()
+}
+
+#[test]
+fn examples_are_found_in_each_of_these_forms() {
+    for text in
+        ["/// ```\n/// a();\n/// ```", "//! ```rust", "    /// ~~~", "/// - ```", "///     a();"]
+    {
+        assert_eq!(examples(text).len(), 1, "{text}");
+    }
+    assert_eq!(
+        examples("/// a\n/// ```text\n///     b\n/// ```\n/// - c\n///   d\n// ```"),
+        [""; 0]
+    );
 }

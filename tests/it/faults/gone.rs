@@ -42,7 +42,8 @@ fn a_table_that_goes_buries_no_answer() {
 fn a_provider_that_leaves_does_not_end_the_others() {
     let stack = Stack::set_up(3);
     let workers = stack.providers("--behavior steady");
-    workers.says(" on LocalStack ");
+    stack.submit("--deadline 60s");
+    workers.until("gathered", 3);
     stack.rydes("providers remove UnicornManagementResource2").run().exits(0);
     workers.until("left", 1);
     let id = stack.submit("--deadline 60s");

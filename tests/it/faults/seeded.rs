@@ -85,7 +85,7 @@ fn a_worker_that_dies_is_replaced_and_its_request_comes_back() {
         let stack = Stack::set_up(2);
         let workers = workers(&stack, fault);
         let id = stack.submit("--deadline 60s");
-        // What was sent may be gathered before that it was sent is told.
+        // An answer may be gathered before its worker tells that it was sent.
         workers.until("gathered", 2);
         workers.until("answered", 1 + answers);
         let of = |kind| -> Vec<Value> {
@@ -130,7 +130,7 @@ fn the_same_seed_brings_the_same_faults() {
             stack.submit(&format!("--deadline 10m --rfq-id {id}"));
         }
         workers.until("gathered", 15);
-        // What was sent may be gathered before that it was sent is told: a stop waits for both.
+        // An answer may be gathered before its worker tells of the fault: a stop waits for both.
         let told = json_lines(&workers.stop().stdout);
         let seen = told.iter().filter(|event| event["event"] == "wrong-id");
         let place = |event: &Value| format!("{} {}", event["rfq-id"], event["provider"]);

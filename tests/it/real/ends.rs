@@ -126,6 +126,7 @@ fn a_second_signal_leaves_at_once_and_leaves_no_process() {
     workers.says(" on LocalStack ");
     stack.submit("--deadline 10m");
     begun(&workers, 1);
+    wait_for("the program runs", || (processes(&sleep) > 0).then_some(()));
     workers.signal(Signal::INT);
     workers.says("stopping: 1 request in hand");
     workers.signal(Signal::INT);
@@ -182,6 +183,7 @@ fn a_watcher_that_is_killed_is_replaced() {
     workers.says(" on LocalStack ");
     stack.submit("--deadline 10m");
     begun(&workers, 1);
+    wait_for("the program runs", || (processes(&sleep) >= 3).then_some(()));
     kill_children(workers.id(), "begun)");
     stack.submit("--deadline 10m");
     begun(&workers, 2);

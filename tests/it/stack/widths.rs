@@ -261,7 +261,7 @@ impl<'a> Running<'a> {
         let screen =
             |text: &str| self.terminal.screen_of(&masked(self.stack, None, text.to_owned()));
         self.terminal.until("the screen", |text| looked_for(&screen(text)));
-        // What is being drawn is drawn to its end.
+        // The program may be writing: wait until all of it is on the screen.
         self.terminal.settled();
         screen(&self.terminal.text())
     }

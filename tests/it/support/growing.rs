@@ -23,7 +23,8 @@ impl<T> Growing<T> {
         self.whole.lock().expect("no test breaks down here")
     }
 
-    /// Waits until it is as wanted; says whether it came to that. `is_wanted` must not look at `self` in another way.
+    /// Waits until it is as wanted; says whether it came to that. `is_wanted` runs each time that something was added.
+    /// It must not call a method of `self`, which would wait for ever.
     pub fn becomes(&self, mut is_wanted: impl FnMut(&T) -> bool) -> bool {
         let waited = self.grown.wait_timeout_while(self.now(), PATIENCE, |whole| !is_wanted(whole));
         !waited.expect("no test breaks down here").1.timed_out()

@@ -35,6 +35,8 @@ pub mod terminal;
 pub const PATIENCE: Duration = Duration::from_secs(90);
 /// How often it is looked for.
 const PAUSE: Duration = Duration::from_millis(250);
+/// How often a process or a text of this machine is looked at, which costs no request.
+const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 /// How long a command may take unless told otherwise.
 const LIMIT: Duration = Duration::from_mins(1);
 
@@ -164,15 +166,18 @@ impl Rydes {
         let begun = Instant::now();
         let mut child = self.command.spawn().expect("rydes starts");
         let (stdout, stderr) = (read(child.stdout.take()), read(child.stderr.take()));
-        // Where its stdout ends, so has the program, or nearly: that is told at once.
-        let stdout = stdout.recv_timeout(self.limit).map_or_else(|_| stdout, told);
+        let mut whole = None;
+        // The end of its stdout mostly comes with its own, and wakes this thread: a pause would last too long.
+        while whole.is_none() && !has_ended(&mut child) && begun.elapsed() < self.limit {
+            whole = stdout.recv_timeout(LONGEST_PAUSE).ok();
+        }
         let ended = ends_within(&mut child, self.limit.saturating_sub(begun.elapsed()));
         if !ended {
             child.kill().and_then(|()| child.wait()).expect("it can be killed");
         }
         // A child that it left behind must not hold its pipes open.
         let text = |from: Receiver<String>| from.recv_timeout(Duration::from_secs(2));
-        let (stdout, stderr) = (text(stdout), text(stderr));
+        let (stdout, stderr) = (whole.map_or_else(|| text(stdout), Ok), text(stderr));
         assert!(ended, "no end after {:?}:\n{stdout:?}\n{stderr:?}", self.limit);
         let code = child.wait().expect("it has ended").code();
         let open = "a process that it left behind holds its pipes";
@@ -199,7 +204,11 @@ impl Ran {
 
 /// Whether a process ends within this time.
 pub fn ends_within(child: &mut Child, limit: Duration) -> bool {
-    eventually(limit, || child.try_wait().expect("it can be waited for").is_some())
+    eventually(limit, || has_ended(child))
+}
+
+fn has_ended(child: &mut Child) -> bool {
+    child.try_wait().expect("it can be waited for").is_some()
 }
 
 /// Whether something becomes true within this time.
@@ -211,7 +220,7 @@ pub fn eventually(limit: Duration, mut is_true: impl FnMut() -> bool) -> bool {
             return false;
         }
         thread::sleep(pause);
-        pause = (pause * 2).min(Duration::from_millis(20));
+        pause = (pause * 2).min(LONGEST_PAUSE);
     }
     true
 }
@@ -301,13 +310,6 @@ fn read(stream: Option<impl Read + Send + 'static>) -> Receiver<String> {
         // Nobody waits for it any more when the command took too long.
         _ = sender.send(String::from_utf8_lossy(&bytes).into_owned());
     });
-    receiver
-}
-
-/// What was read already.
-fn told(text: String) -> Receiver<String> {
-    let (sender, receiver) = mpsc::channel();
-    sender.send(text).expect("it can be received");
     receiver
 }
 
