@@ -104,9 +104,16 @@ mod tests {
         ] {
             assert!(owns(host), "{host}");
         }
-        for host in
-            ["localhost", "notamazonaws.com", "amazonaws.com.example.org", "ic.gov", "my-host", ""]
-        {
+        for host in [
+            "localhost",
+            "127.0.0.1",
+            "[::1]",
+            "notamazonaws.com",
+            "amazonaws.com.example.org",
+            "ic.gov",
+            "my-host",
+            "",
+        ] {
             assert!(!owns(host), "{host}");
         }
     }

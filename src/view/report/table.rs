@@ -45,7 +45,7 @@ use Figure::{
     Silent,
 };
 
-/// In the order of their declaration.
+/// In the order of their declaration, which is their place in [`Cells`].
 const ALL: [Figure; 13] = [
     Asked, Quoted, Declined, Failed, Silent, Missing, NoQuote, Late, Median, P95, Best, Missed,
     AboveBest,
@@ -121,9 +121,9 @@ pub(super) fn lines(providers: &[(&Responder, &ProviderRecord)], width: Option<u
     let prefix = Prefix::of(providers.iter().map(|(name, _)| *name));
     let most = if width.is_some() { MOST_ROWS } else { usize::MAX };
     let shown = &providers[..providers.len().min(most)];
-    let names: Vec<_> = shown.iter().map(|(name, _)| *name).collect();
+    let responders: Vec<_> = shown.iter().map(|(responder, _)| *responder).collect();
     let cells: Vec<_> = shown.iter().map(|(_, record)| Cells::of(record)).collect();
-    let Layout { names, figures, hidden } = Layout::of(&names, &cells, &prefix, width);
+    let Layout { names, figures, hidden } = Layout::of(&responders, &cells, &prefix, width);
     let is_short = names.iter().any(|name| name.starts_with('…'));
     let row = |(name, cells): (String, &Cells)| {
         std::iter::once(name).chain(figures.iter().map(|one| cells.cell(*one).to_owned())).collect()
@@ -180,8 +180,8 @@ struct Layout {
 
 impl Layout {
     /// First, names lose their common beginning. Then four columns become one. Then others are left out.
-    fn of(names: &[&Responder], cells: &[Cells], prefix: &Prefix, width: Option<u16>) -> Self {
-        let whole: Vec<_> = names.iter().map(|name| printable(name.as_str())).collect();
+    fn of(responders: &[&Responder], cells: &[Cells], prefix: &Prefix, width: Option<u16>) -> Self {
+        let whole: Vec<_> = responders.iter().map(|name| printable(name.as_str())).collect();
         let Some(width) = width.map(usize::from) else {
             return Self { names: whole, figures: WHOLE.to_vec(), hidden: Vec::new() };
         };
@@ -194,7 +194,7 @@ impl Layout {
         if widest(&whole) <= room(&WHOLE) {
             return Self { names: whole, figures: WHOLE.to_vec(), hidden: Vec::new() };
         }
-        let short: Vec<_> = names.iter().map(|name| prefix.leave_out(name)).collect();
+        let short: Vec<_> = responders.iter().map(|name| prefix.leave_out(name)).collect();
         let needed = widest(&short);
         let mut figures = WHOLE.to_vec();
         if needed.min(SHORT_NAME) > room(&figures) {

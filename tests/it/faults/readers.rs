@@ -139,6 +139,7 @@ fn a_batch_that_waits_for_its_reader_ends_at_a_signal() {
         let submit = stack.rydes("submit -o jsonl --batch").arg(file.path());
         let (submit, _unread) = Background::unread(submit);
         submit.says("line 2000 was not sent: ");
+        // By then the pipe and what waits before it are full.
         thread::sleep(Duration::from_secs(1));
         for _ in 0..signals {
             submit.signal(Signal::TERM);

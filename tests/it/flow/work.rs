@@ -47,8 +47,8 @@ fn two_processes_share_the_work_and_double_nothing() {
     let total = |event: &str| told(&both, event, 20);
     assert_eq!((total("received"), total("answered")), (20, 20), "each request has one reader");
     assert_eq!(total("gathered"), 20);
-    let told = both.map(|workers| json_lines(&workers.stop().stdout)).concat();
-    assert!(told.iter().all(|event| event["event"] != "duplicate"), "{told:?}");
+    let events = both.map(|workers| json_lines(&workers.stop().stdout)).concat();
+    assert!(events.iter().all(|event| event["event"] != "duplicate"), "{events:?}");
 }
 
 #[test]

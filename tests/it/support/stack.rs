@@ -212,9 +212,7 @@ impl Stack {
 
     /// Publishes a message on the topic, past the program.
     pub fn publish(&self, message: &Value) {
-        let arn =
-            format!("arn:aws:sns:us-east-1:000000000000:{}", self.full("RequestForQuotesTopic"));
-        let publish = clients().sns.publish().topic_arn(arn);
+        let publish = clients().sns.publish().topic_arn(self.topic_arn());
         let published = publish.message(message.to_string()).send();
         wait(published).expect("the topic takes it");
     }
