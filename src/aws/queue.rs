@@ -32,7 +32,7 @@ const RECEIVE_SLACK: Duration = Duration::from_secs(5);
 /// One queue. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Queue {
-    pub(super) aws: Aws,
+    pub(crate) aws: Aws,
     name: String,
     url: String,
 }
@@ -298,7 +298,7 @@ impl Queue {
     /// # Errors
     /// Any error of the request.
     pub async fn counts(&self) -> Result<QueueCounts> {
-        Ok(self.look().await?.1)
+        Ok(self.attributes().await?.1)
     }
 
     /// The queue's ARN.
@@ -314,6 +314,11 @@ impl Queue {
     /// # Errors
     /// Any error of the request.
     pub async fn look(&self) -> Result<(String, QueueCounts)> {
+        let (arn, counts) = self.attributes().await?;
+        Ok((arn.ok_or_else(|| self.aws.not_set_up())?, counts))
+    }
+
+    async fn attributes(&self) -> Result<(Option<String>, QueueCounts)> {
         let [ready, delayed, in_flight, arn] = [
             QueueAttributeName::ApproximateNumberOfMessages,
             QueueAttributeName::ApproximateNumberOfMessagesDelayed,
@@ -337,8 +342,7 @@ impl Queue {
             |name| attributes.get(&name).and_then(|count| count.parse::<u64>().ok()).unwrap_or(0);
         let counts =
             QueueCounts { ready: number(ready) + number(delayed), in_flight: number(in_flight) };
-        let arn = attributes.get(&arn).cloned().ok_or_else(|| self.aws.not_set_up())?;
-        Ok((arn, counts))
+        Ok((attributes.get(&arn).cloned(), counts))
     }
 
     fn silent(&self, doing: &str, limit: Duration) -> crate::error::Error {

@@ -49,8 +49,8 @@ impl Bindings {
         let queues = listed.live.iter().map(Subscription::queue);
         let providers: HashSet<_> = queues.filter_map(|queue| names.provider(queue)).collect();
         let read = stream::iter(providers).map(|provider| async move {
-            let queue = beside.sibling(topic.aws.names.provider_queue(&provider));
-            let tags = queue_state::tags(&topic.aws, queue.name(), queue.url()).await;
+            let queue = topic.aws.names.provider_queue(&provider);
+            let tags = queue_state::tags_beside(beside, queue).await;
             let tags = tags.map_err(|error| unread(error, "sqs:ListQueueTags"))?;
             let senders = tags.as_ref().and_then(of_tags);
             Ok::<_, Error>(senders.map(|senders| (provider.responder(), senders)))
@@ -90,8 +90,7 @@ pub async fn read_binding_state(aws: &Aws, subscribers: &Subscribers) -> Result<
     let beside = &aws.queue(aws.names.response_queue()).await?;
     let own = subscribers.live.iter().filter_map(|one| one.name.clone());
     let tags = stream::iter(own).map(|name| async move {
-        let queue = beside.sibling(aws.names.provider_queue(&name));
-        let tags = queue_state::tags(aws, queue.name(), queue.url()).await?;
+        let tags = queue_state::tags_beside(beside, aws.names.provider_queue(&name)).await?;
         Ok::<_, Error>(tags.map(|tags| (name, tags)))
     });
     let tags: Vec<_> = tags.buffered(CONCURRENCY).try_collect().await?;

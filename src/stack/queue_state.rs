@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_sqs::types::QueueAttributeName;
 
-use crate::aws::{Aws, is_not_found};
+use crate::aws::{Aws, Queue, is_not_found};
 use crate::core::{PROVIDER_TAG, Timestamp};
 use crate::error::Result;
 
@@ -65,7 +65,7 @@ pub(super) async fn look_at(aws: &Aws, name: &str, url: String) -> Result<Option
         .queue_url(&url)
         .attribute_names(QueueAttributeName::All)
         .send();
-    let (attributes, tags) = tokio::join!(attributes, tags(aws, name, &url));
+    let (attributes, tags) = tokio::join!(attributes, tags_at(aws, name, &url));
     // A queue that disappears in between was being deleted.
     let attributes = match attributes {
         Err(error) if is_not_found(&error) => return Ok(None),
@@ -75,12 +75,16 @@ pub(super) async fn look_at(aws: &Aws, name: &str, url: String) -> Result<Option
     Ok(tags?.map(|tags| QueueState { url, attributes, tags }))
 }
 
-/// `None` when there is no such queue.
-pub(super) async fn tags(
-    aws: &Aws,
-    name: &str,
-    url: &str,
+/// The tags of a queue beside another one of the same stack; `None` when there is no such queue.
+pub(super) async fn tags_beside(
+    beside: &Queue,
+    name: String,
 ) -> Result<Option<HashMap<String, String>>> {
+    let queue = beside.sibling(name);
+    tags_at(&queue.aws, queue.name(), queue.url()).await
+}
+
+async fn tags_at(aws: &Aws, name: &str, url: &str) -> Result<Option<HashMap<String, String>>> {
     match aws.clients.sqs.list_queue_tags().queue_url(url).send().await {
         Ok(found) => Ok(Some(found.tags.unwrap_or_default())),
         Err(error) if is_not_found(&error) => Ok(None),

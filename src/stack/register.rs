@@ -13,7 +13,7 @@ use super::subscriptions::{Filter, Listed};
 use super::{
     CONCURRENCY, Change, Mode, OnWait, Untagged, bindings, check_owner, is_ours, queue, topic,
 };
-use crate::aws::Aws;
+use crate::aws::{Aws, Queue};
 use crate::core::{
     CLOUDFORMATION_TAG, FILTERS_TAG, ProviderName, Responder, SENDER_TAG, SENDERS_TAG, Senders,
 };
@@ -69,33 +69,38 @@ pub struct Added {
     pub senders: Option<Senders>,
 }
 
-/// Every subscribed queue, in natural order. The error is `NotSetUp` when there is no topic.
+/// Every subscribed queue, in natural order. The error is `NotSetUp` when there is no topic or no response queue. Sends
+/// one `ListQueueTags` per provider, and three more.
 pub async fn register(aws: &Aws) -> Result<Vec<Registered>> {
-    of_listed(aws, &Listed::of(&aws.topic().await?).await?).await
+    let beside = aws.queue(aws.names.response_queue()).await?;
+    of_listed(&Listed::of(&aws.topic_beside(&beside).await?).await?, &beside).await
 }
 
 /// The register, with all that the topic lists and how each subscription delivers: one more
 /// `GetSubscriptionAttributes` each.
 pub async fn register_in_full(aws: &Aws) -> Result<(Vec<Registered>, Subscribers)> {
-    let topic = aws.topic().await?;
+    let beside = aws.queue(aws.names.response_queue()).await?;
+    let topic = aws.topic_beside(&beside).await?;
     let listed = Listed::of(&topic).await?;
-    tokio::try_join!(of_listed(aws, &listed), listed.clone().with_deliveries(&topic))
+    tokio::try_join!(of_listed(&listed, &beside), listed.clone().with_deliveries(&topic))
 }
 
-async fn of_listed(aws: &Aws, listed: &Listed) -> Result<Vec<Registered>> {
+async fn of_listed(listed: &Listed, beside: &Queue) -> Result<Vec<Registered>> {
+    let names = &beside.aws.names;
     let mut registered: Vec<Registered> = stream::iter(&listed.live)
         .map(|subscription| async move {
             let queue = subscription.queue().to_owned();
-            let name = aws.names.provider(&queue);
-            let found = match name {
-                Some(_) => queue_state::look(aws, &queue).await?,
+            let name = names.provider(&queue);
+            let tags = match name {
+                Some(_) => queue_state::tags_beside(beside, queue.clone()).await?,
                 None => None,
             };
+            let tags = tags.unwrap_or_default();
             Ok::<_, Error>(Registered {
-                responder: aws.names.responder(&queue),
+                responder: names.responder(&queue),
                 name,
-                kind: ProviderKind::of(found.as_ref().is_some_and(QueueState::is_simulated)),
-                senders: found.and_then(|found| bindings::of_tags(&found.tags)),
+                kind: ProviderKind::of(queue_state::is_simulated(&tags)),
+                senders: bindings::of_tags(&tags),
                 queue,
                 queue_arn: subscription.queue_arn.clone(),
             })
@@ -188,7 +193,7 @@ pub async fn add(
         kind,
         queue,
         subscription,
-        queue_url: aws.queue(spec.name.clone()).await?.url().to_owned(),
+        queue_url: response.sibling(spec.name.clone()).url().to_owned(),
         queue_arn: scope.queue_arn(&spec.name),
         response_queue_url: response.url().to_owned(),
         response_queue_arn: scope.queue_arn(response.name()),

@@ -9,13 +9,12 @@ use tokio::time::{Instant, sleep};
 use super::count_lag;
 use super::late::look_at_queue;
 use super::made::until_unlisted;
-use super::queue_state;
 use super::setup::scope_of;
 use super::subscriptions::Listed;
 use super::{CONCURRENCY, OnWait, Untagged, Waiting, check_owner};
-use crate::aws::{Aws, is_not_found};
+use crate::aws::{Aws, Queue, is_not_found};
 use crate::core::{CLOUDFORMATION_TAG, ProviderName};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 
 /// A queue is counted at least this often while its count may lag behind.
 const COUNTS: u32 = 4;
@@ -49,7 +48,8 @@ pub async fn remove(
     requests: OpenRequests,
     on_wait: OnWait<'_>,
 ) -> Result<Vec<Removed>> {
-    let scope = scope_of(&aws.queue(aws.names.response_queue()).await?).await?;
+    let beside = &aws.queue(aws.names.response_queue()).await?;
+    let scope = scope_of(beside).await?;
     let urls: Vec<Option<String>> = stream::iter(names)
         .map(|name| find(aws, name, on_wait))
         .buffered(CONCURRENCY)
@@ -74,13 +74,16 @@ pub async fn remove(
     }
     // From here on no new request arrives.
     let there = names.iter().zip(&urls).filter(|(_, url)| url.is_some());
-    let there = there.map(|(name, _)| aws.names.provider_queue(name)).collect();
+    let there = there.map(|(name, _)| beside.sibling(aws.names.provider_queue(name))).collect();
     let lag = match requests {
         OpenRequests::Keep => count_lag(aws),
         OpenRequests::Lose => Duration::ZERO,
     };
-    let count = async |queue: &String| {
-        Ok(queue_state::look(aws, queue).await?.map_or(0, |found| found.messages()))
+    let count = async |queue: &Queue| match queue.counts().await {
+        Ok(counts) => Ok(counts.total()),
+        // It was deleted meanwhile.
+        Err(error) if error.kind() == Kind::NotSetUp => Ok(0),
+        Err(error) => Err(error),
     };
     let mut counts = settled(there, lag, count, on_wait).await?.into_iter();
     let mut removed = Vec::new();

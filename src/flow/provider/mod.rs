@@ -107,7 +107,14 @@ pub async fn run(
         find(aws.names.response_queue()),
         find(aws.names.provider_dead_letters()),
     )?;
-    let queues = plan.names().map(|name| find(aws.names.provider_queue(name)));
+    let queues = plan.served.iter().map(async |served| {
+        let name = aws.names.provider_queue(&served.name);
+        match served.by {
+            // The tags of its queue have just told that it is one.
+            ServedBy::Simulation(_) => Ok(response.sibling(name)),
+            ServedBy::Program(_) | ServedBy::Endpoint(_) => find(name).await,
+        }
+    });
     let queues = try_join_all(queues).await?;
     let answers = response.batch_sender(&tasks, stop);
     let dead_letters = dead_letters.dead_letters(&tasks, stop);

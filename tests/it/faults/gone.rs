@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::stack::Stack;
+use crate::support::stack::{Stack, provider};
 use crate::support::wait_for;
 
 /// How long workers may take to say that their stack is gone: a poll, and some work.
@@ -44,6 +44,8 @@ fn a_provider_that_leaves_does_not_end_the_others() {
     let workers = stack.providers("--behavior steady");
     stack.submit("--deadline 60s");
     workers.until("gathered", 3);
+    // A request is acknowledged after its answer, and its queue is kept until then.
+    stack.drained(&provider(2));
     stack.rydes("providers remove UnicornManagementResource2").run().exits(0);
     workers.until("left", 1);
     let id = stack.submit("--deadline 60s");
@@ -65,7 +67,7 @@ fn workers_that_are_killed_lose_nothing() {
     assert_eq!(stack.rows(&id).len(), 4, "the request row and one answer each");
     workers.stop();
     wait_for("every queue empty", || {
-        let queues = (1..=3).map(crate::support::stack::provider);
+        let queues = (1..=3).map(provider);
         queues.into_iter().all(|queue| stack.depth(&queue) == 0).then_some(())
     });
 }
