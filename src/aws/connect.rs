@@ -7,6 +7,7 @@ mod sample;
 #[cfg(test)]
 mod tests;
 
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use aws_config::{AppName, SdkConfig};
@@ -52,13 +53,20 @@ pub struct Aws {
 /// have clients of their own. Each client has its own connections, so rare calls share a client.
 #[derive(Debug, Clone)]
 pub(crate) struct Clients {
-    pub(crate) sns: aws_sdk_sns::Client,
+    pub(crate) sns: Lazy<aws_sdk_sns::Client>,
     /// For batches of messages: without retries.
-    pub(crate) publishes: aws_sdk_sns::Client,
-    pub(crate) sqs: aws_sdk_sqs::Client,
+    pub(crate) publishes: Lazy<aws_sdk_sns::Client>,
+    pub(crate) sqs: Lazy<aws_sdk_sqs::Client>,
     /// For receives: without retries. The limit of a receive depends on its wait.
-    pub(crate) polls: aws_sdk_sqs::Client,
-    pub(crate) dynamodb: aws_sdk_dynamodb::Client,
+    pub(crate) polls: Lazy<aws_sdk_sqs::Client>,
+    pub(crate) dynamodb: Lazy<aws_sdk_dynamodb::Client>,
+}
+
+/// A client that is built when it is first used: few commands use all of them.
+pub(crate) type Lazy<C> = Arc<LazyLock<C, Box<dyn FnOnce() -> C + Send>>>;
+
+fn lazy<C>(build: impl FnOnce() -> C + Send + 'static) -> Lazy<C> {
+    Arc::new(LazyLock::new(Box::new(build)))
 }
 
 impl Clients {
@@ -85,11 +93,11 @@ impl Clients {
             .build();
         let polls = sqs.clone().timeout_config(any_time).retry_config(RetryConfig::disabled());
         Self {
-            publishes: aws_sdk_sns::Client::from_conf(publishes.build()),
-            sns: aws_sdk_sns::Client::from_conf(sns.build()),
-            polls: aws_sdk_sqs::Client::from_conf(polls.build()),
-            sqs: aws_sdk_sqs::Client::from_conf(sqs.build()),
-            dynamodb: aws_sdk_dynamodb::Client::from_conf(dynamodb.build()),
+            publishes: lazy(|| aws_sdk_sns::Client::from_conf(publishes.build())),
+            sns: lazy(|| aws_sdk_sns::Client::from_conf(sns.build())),
+            polls: lazy(|| aws_sdk_sqs::Client::from_conf(polls.build())),
+            sqs: lazy(|| aws_sdk_sqs::Client::from_conf(sqs.build())),
+            dynamodb: lazy(|| aws_sdk_dynamodb::Client::from_conf(dynamodb.build())),
         }
     }
 }
