@@ -1,17 +1,19 @@
 """Starts LocalStack from its Python packages, reachable at RYDES_HOST alone: by default from this machine.
 
-It writes down which process it is before anything else. Then it changes LocalStack 4.14.0 in six
+It writes down which process it is before anything else. Then it changes LocalStack 4.14.0 in seven
 places. LocalStack binds every interface, also where GATEWAY_LISTEN names one host: the endpoint it
 binds is replaced by one that keeps to RYDES_HOST, 127.0.0.1 or 0.0.0.0; and where it lets 50 connections
 wait, so that the next ones are tried again after a second, this one lets 1,024. LocalStack
 downloads parts of itself that are missing, from elsewhere and without a hash: here it refuses to,
 and the service fails. Its web server parses every request as the submission of a form, which takes a
 sixth of the processor time of a small request and which nothing asks for: here it does not. It also
-writes a line about every request to a log that nothing reads: here it does not. LocalStack reads the
-descriptions of all 400 services at its first request, to make an index of them: here the first start
-makes it in a process of its own meanwhile, and keeps it for later ones, which saves those half of
-their processor time and half of their memory. And its log warns six times of each subscription that a
-list names, about fields that SNS leaves out of the list: here it does not.
+writes a line about every request to a log that nothing reads: here it does not. And a thread with an
+answer waits until the web server has taken each part of it, which takes a fifteenth of the processor
+time of a small request: here it does not wait. LocalStack reads the descriptions of all 400 services at
+its first request, to make an index of them: here the first start makes it in a process of its own
+meanwhile, and keeps it for later ones, which saves those half of their processor time and half of their
+memory. And its log warns six times of each subscription that a list names, about fields that SNS leaves
+out of the list: here it does not.
 
 What a start leaves in memory mostly stays there for good. So Python does not search it for garbage:
 not while LocalStack starts, which saves a fifth of the processor time, nor later.
@@ -65,7 +67,7 @@ from localstack.logging import setup  # noqa: E402
 from localstack.packages import api  # noqa: E402
 from localstack.runtime import runtime  # noqa: E402
 from twisted.internet import endpoints  # noqa: E402
-from twisted.web import http, server  # noqa: E402
+from twisted.web import http, server, wsgi  # noqa: E402
 
 
 class ChosenEndpoint(endpoints.TCP4ServerEndpoint):
@@ -118,9 +120,16 @@ def collect_from_now_on(self, on_ready=runtime.LocalstackRuntime._on_ready):
     on_ready(self)
 
 
+def hand_on(reactor, write, *arguments):
+    """The end of the answer, which is handed on in the same way, comes after it. What goes wrong with a
+    part is logged, and no longer cuts the connection."""
+    reactor.callFromThread(write, *arguments)
+
+
 endpoints.TCP4ServerEndpoint = ChosenEndpoint
 api.PackageInstaller.install = install
 http.HTTPFactory.log = lambda self, request: None
+wsgi.blockingCallFromThread = hand_on
 server.Site.__init__ = functools.partialmethod(server.Site.__init__, parsePOSTFormSubmission=False)
 setup.default_log_levels["localstack.aws.protocol.serializer"] = logging.ERROR
 runtime.LocalstackRuntime._on_ready = collect_from_now_on

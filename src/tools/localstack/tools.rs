@@ -80,11 +80,13 @@ impl Version {
 }
 
 /// A Python that LocalStack 4.14.0 runs on: 3.13. Its services need `warnings.deprecated`, which 3.12 lacks, and
-/// its packages have no resolution for 3.14.
+/// its packages have no resolution for 3.14. `python3` and `python` come last: on the `PATH`, pyenv has scripts, which
+/// take 0.1 s each.
 pub(super) fn python(surroundings: &Surroundings) -> ToolProbe {
-    let on_path = ["python3.13", "python3", "python"].map(PathBuf::from);
+    let named = ["python3.13"].map(PathBuf::from).into_iter().chain(off_path(surroundings));
+    let unnamed = ["python3", "python"].map(PathBuf::from);
     let mut best = ToolProbe::Missing;
-    for candidate in on_path.into_iter().chain(off_path(surroundings)) {
+    for candidate in named.chain(unnamed) {
         match try_python(&candidate) {
             fits @ ToolProbe::Fits(_) => return fits,
             ToolProbe::Unfit(version, why) => {
