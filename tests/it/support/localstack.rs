@@ -16,7 +16,7 @@ use std::process::{ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use rustix::process::{Pid, test_kill_process};
+use rustix::process::{Pid, getpriority_process, setpriority_process, test_kill_process};
 
 use super::{Rydes, free_port, rydes};
 
@@ -36,9 +36,32 @@ struct Running {
 /// With all that `rydes localstack up` said, when it cannot be started: a test that needs LocalStack
 /// must not pass without it.
 pub fn endpoint() -> &'static str {
-    static GIVEN: OnceLock<Option<String>> = OnceLock::new();
-    let given = GIVEN.get_or_init(|| std::env::var("RYDES_TEST_ENDPOINT").ok());
-    given.as_deref().unwrap_or_else(|| &running().endpoint)
+    static ENDPOINT: OnceLock<String> = OnceLock::new();
+    ENDPOINT.get_or_init(|| {
+        let given = std::env::var("RYDES_TEST_ENDPOINT").ok();
+        let endpoint = given.unwrap_or_else(|| running().endpoint.clone());
+        give_way();
+        endpoint
+    })
+}
+
+/// Lets this process, and what it starts from now on, give way to the LocalStack that all tests share. Most of them
+/// wait for it, and while it waits for a core nobody gets on.
+fn give_way() {
+    const STEPS: i32 = 4;
+    const LAST: i32 = 19;
+    let priority = getpriority_process(None).expect("it has a priority");
+    let lower = |thread: Option<Pid>| setpriority_process(thread, (priority + STEPS).min(LAST));
+    // On Linux each thread has a priority of its own, which the threads that it starts have too.
+    match fs::read_dir("/proc/self/task") {
+        Ok(threads) => {
+            let ids =
+                threads.flatten().filter_map(|thread| thread.file_name().to_str()?.parse().ok());
+            // A thread may end meanwhile.
+            ids.filter_map(Pid::from_raw).for_each(|id| _ = lower(Some(id)));
+        }
+        Err(_) => lower(None).expect("a lower priority is allowed"),
+    }
 }
 
 /// All that this LocalStack has logged, a line for each request: `AWS sqs.ReceiveMessage => 200`.

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::io::Read;
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, Receiver};
@@ -71,7 +71,7 @@ pub fn rydes(arguments: &str) -> Rydes {
 
 /// The same as the first program of a terminal, which it takes from its stdin.
 pub fn on_terminal(arguments: &str) -> Rydes {
-    let mut command = Command::new("setsid");
+    let mut command = Command::new(located("setsid"));
     command.args(["--ctty", BINARY]).args(arguments.split_whitespace());
     prepared(command)
 }
@@ -80,7 +80,7 @@ pub fn on_terminal(arguments: &str) -> Rydes {
 pub fn shell(line: &str) -> Rydes {
     let folder = Path::new(BINARY).parent().expect("it is in a folder");
     let script = format!("PATH='{}':$PATH\n{line}", folder.display());
-    let mut command = Command::new("sh");
+    let mut command = Command::new("/bin/sh");
     command.args(["-c", &script]);
     prepared(command)
 }
@@ -90,9 +90,17 @@ pub fn beside_rydes(line: &str) -> Rydes {
     let folder = Path::new(BINARY).parent().expect("it is in a folder");
     let path = std::env::var("PATH").unwrap_or_default();
     let mut words = line.split_whitespace();
-    let mut command = Command::new(words.next().expect("a program"));
+    let mut command = Command::new(located(words.next().expect("a program")));
     command.args(words);
     prepared(command).env("PATH", format!("{}:{path}", folder.display()))
+}
+
+/// The file of a program. Where its environment differs, `std` starts a program that is given by its name with `fork`,
+/// which copies this whole process and takes milliseconds.
+fn located(program: &str) -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut files = std::env::split_paths(&path).map(|folder| folder.join(program));
+    files.find(|file| file.is_file()).unwrap_or_else(|| program.into())
 }
 
 fn prepared(mut command: Command) -> Rydes {
