@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 use serde_json::Value;
 
+use crate::support::proxy::Proxy;
 use crate::support::stack::{RESPONSES, Stack};
 use crate::support::{PATIENCE, json, wait_for};
 
@@ -83,6 +84,20 @@ fn nothing_to_do() {
     assert!((3..=3 * polls).contains(&asked), "{asked} in {polls} polls: {told:#}");
     assert_eq!(told["empty-receives"], asked);
     assert_eq!(operations.keys().find(is_change), None, "{told:#}");
+    // The register, the workers and the consumer each ask for the URL of the response queue, which tells those of the
+    // providers' queues. The other two are those of the dead letters.
+    assert_eq!(
+        (&operations["sqs.GetQueueUrl"], &operations["sqs.ListQueueTags"]),
+        (&5.into(), &2.into())
+    );
+}
+
+#[test]
+fn a_list_of_providers() {
+    let (stack, proxy) = (Stack::set_up(3), Proxy::start());
+    stack.rydes("providers list").env("AWS_ENDPOINT_URL", &proxy.url).run().exits(0);
+    let asked = ["GetQueueUrl", "GetQueueAttributes", "ListQueueTags", "GetSubscriptionAttributes"];
+    assert_eq!(asked.map(|operation| proxy.count(operation)), [1, 1, 3, 3]);
 }
 
 #[test]

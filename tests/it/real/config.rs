@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::{folder, write};
 use crate::schemas::conforms;
+use crate::support::resources::{clients, wait};
 use crate::support::stack::{Stack, provider};
 use crate::support::{json, rydes};
 
@@ -129,6 +130,20 @@ fn what_cannot_be_served_is_refused_before_anything_is_received() {
     let refused = stack.rydes("providers run --config").arg(file).run().exits(2);
     assert!(refused.stderr.contains(" is for stack other, not for "), "{}", refused.stderr);
     assert_eq!((stack.depth("acme"), stack.in_flight("acme")), (1, 0));
+}
+
+#[test]
+fn a_provider_whose_queue_is_gone_is_told_before_anything_is_received() {
+    let stack = Stack::with_real(1, &["acme", "globex"]);
+    stack.submit("--deadline 10m");
+    let delete = clients().sqs.delete_queue().queue_url(stack.queue_url("acme"));
+    wait(delete.send()).expect("it goes");
+    let both = ["acme", "globex"].map(|name| (name, "http = 'http://127.0.0.1:1/'".to_owned()));
+    let folder = folder(&both);
+    let file = folder.path().join("providers.toml");
+    stack.rydes("providers run --config").arg(file).run().exits(7);
+    let seen = ["globex", &provider(1)].map(|queue| (stack.depth(queue), stack.in_flight(queue)));
+    assert_eq!(seen, [(1, 0); 2]);
 }
 
 #[test]
