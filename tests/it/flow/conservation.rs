@@ -40,6 +40,7 @@ fn every_kind_of_answer_accounts_for_its_copy() {
                   --fault UnicornManagementResource4=silent \
                   --fault UnicornManagementResource5=slow:6s";
     let workers = stack.providers(&format!("--behavior steady {faults}"));
+    workers.says("response consumer");
     let id = stack.submit("--deadline 5s");
     let settled = stack.rydes("verify --wait").arg(&id).run().exits(0);
     let short = &id[..8];

@@ -13,6 +13,7 @@ fn it_tells_what_happened_when_and_draws_it() {
                   --fault UnicornManagementResource3=error \
                   --fault UnicornManagementResource4=silent";
     let workers = stack.providers(&format!("--behavior steady {faults}"));
+    workers.says("response consumer");
     let id = stack.submit("--deadline 2s");
     stack.rydes("verify --wait").arg(&id).run().exits(0);
     workers.stop();

@@ -111,7 +111,8 @@ fn a_wait_that_a_signal_ends_says_that_the_gathering_goes_on() {
 #[test]
 fn a_partial_result_is_accepted_only_where_that_is_said() {
     let stack = Stack::set_up(2);
-    let _workers = stack.providers("UnicornManagementResource1 --behavior steady");
+    let workers = stack.providers("UnicornManagementResource1 --behavior steady");
+    workers.says("response consumer");
     let submit = "submit --from A --to B --deadline 3s --wait";
     stack.rydes(submit).run().exits(3);
     stack.rydes(&format!("{submit} --accept-partial")).run().exits(0);
@@ -127,11 +128,13 @@ fn a_partial_result_is_accepted_only_where_that_is_said() {
 #[test]
 fn colours_say_what_the_words_say_too() {
     let stack = Stack::set_up(4);
-    let _workers = stack.providers(
+    let workers = stack.providers(
         "UnicornManagementResource1 UnicornManagementResource2 UnicornManagementResource3 \
          --behavior steady --fault UnicornManagementResource2=error \
          --fault UnicornManagementResource3=slow:6s",
     );
+    // On a busy machine the start alone may take longer than the deadline leaves.
+    workers.says("response consumer");
     let id = stack.submit("--deadline 4s");
     let is_late = || stack.quotes(&id)["providers"][2]["state"] == "late";
     wait_for("the late quote", || is_late().then_some(()));

@@ -78,6 +78,7 @@ fn an_unmarked_filter_is_the_reason_for_a_missing_provider() {
     let asked = |arguments: &str| stack.rydes(arguments).env("AWS_ENDPOINT_URL_SNS", &proxy.url);
     let reads = || proxy.count("GetSubscriptionAttributes");
     let workers = stack.providers("--behavior steady");
+    workers.says("response consumer");
     let id = stack.submit("--deadline 6s");
     workers.until("gathered", 2);
     let told = document(&asked("quotes -o json").arg(&id).run().exits(0));
