@@ -48,6 +48,7 @@ pub fn endpoint() -> &'static str {
 /// Lets this process, and what it starts from now on, give way to the LocalStack that all tests share. Most of them
 /// wait for it, and while it waits for a core nobody gets on.
 fn give_way() {
+    // With ten steps the tests starve beside any other busy program.
     const STEPS: i32 = 4;
     const LAST: i32 = 19;
     let priority = getpriority_process(None).expect("it has a priority");
