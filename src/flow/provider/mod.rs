@@ -110,7 +110,7 @@ pub async fn run(
     let queues = plan.served.iter().map(async |served| {
         let name = aws.names.provider_queue(&served.name);
         match served.by {
-            // The tags of its queue have just told that it is one.
+            // The register, or `setup`, has just found its queue.
             ServedBy::Simulation(_) => Ok(response.sibling(name)),
             ServedBy::Program(_) | ServedBy::Endpoint(_) => find(name).await,
         }
