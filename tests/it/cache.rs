@@ -11,7 +11,7 @@ use rustix::process::{Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::support::localstack::{
-    Down, FIRST, assert_ended, folder, is_listening, up, written_down,
+    Down, FIRST, assert_ended, endpoint, folder, is_listening, up, written_down,
 };
 use crate::support::{Rydes, document, free_port, rydes, script, wait_for};
 
@@ -19,6 +19,7 @@ use crate::support::{Rydes, document, free_port, rydes, script, wait_for};
 fn installed() -> PathBuf {
     static INSTALLED: Once = Once::new();
     INSTALLED.call_once(|| {
+        endpoint();
         let told = document(&rydes("localstack up --check -ojson").run());
         let parts = told["installed"].as_array().expect("a list");
         let is_whole = parts.len() == 2 && parts.iter().all(|part| part["state"] == "ok");

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::background::Background;
+use crate::support::localstack::up;
 use crate::support::{Rydes, free_port, rydes};
 
 /// How long LocalStack stands still.
@@ -27,8 +28,7 @@ impl Own {
     }
 
     fn start(&self) {
-        let up = format!("localstack up --runtime packages --port {}", self.port);
-        rydes(&up).within(Duration::from_mins(15)).run().exits(0);
+        up(self.port).arg("--runtime=packages").run().exits(0);
     }
 
     fn stop(&self) {

@@ -1,7 +1,8 @@
 //! Details in both directions, and the order of quotes that they decide.
 
 use std::fs;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -361,15 +362,16 @@ fn the_order_is_stored_and_every_reader_follows_it() {
 #[test]
 fn a_late_quote_is_regretted_with_the_value_that_would_have_won() {
     let stack = Stack::set_up(2);
-    let id = stack.submit("--deadline 1s --best-by min:/eta");
     let consumer = stack.background("consumer run -o jsonl --poll-wait 2s");
+    consumer.says(" on LocalStack ");
+    let (id, submitted) = (stack.submit("--deadline 3s --best-by min:/eta"), Instant::now());
     let reply = |who: usize, eta: i64| {
         let reply = json!({"responder": provider(who), "rfq-id": id, "quote": 50 + who, "details": {"eta": eta}});
         stack.send(RESPONSES, &reply.to_string());
         stack.row_when(&id, &provider(who), |_| true);
     };
     reply(1, 9);
-    std::thread::sleep(Duration::from_millis(1_200));
+    thread::sleep(Duration::from_secs(3).saturating_sub(submitted.elapsed()));
     reply(2, 4);
     let told = stack.quotes(&id);
     conforms("quotes", &told);

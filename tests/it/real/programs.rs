@@ -89,7 +89,7 @@ fn each_row_of_the_table() {
 #[test]
 fn a_request_and_an_answer_larger_than_their_pipes_pass_each_other() {
     // The request fills the pipe of a program that first writes more than its own pipes hold.
-    let script = "yes x | head -c 100000 >&2; printf '%100000d' 0 >&2
+    let script = "yes \"$(printf '%99d' 0)\" | head -c 100000 >&2; printf '%100000d' 0 >&2
         printf '{\"quote\": 7, \"new\": \"%100000d\"}' 0; cat > request";
     let stack = Stack::with_real(0, &["acme"]);
     let folder = folder(&[("acme", shell(script))]);

@@ -106,8 +106,10 @@ impl Drop for Down {
     }
 }
 
-/// `rydes localstack up` on this port.
+/// `rydes localstack up` on this port. The LocalStack that all share comes first: most tests wait for it, and it
+/// installs what the others are started from.
 pub fn up(port: u16) -> Rydes {
+    endpoint();
     rydes(&format!("localstack up --port {port}")).within(FIRST)
 }
 
