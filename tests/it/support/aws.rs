@@ -45,6 +45,8 @@ pub fn authority() -> PathBuf {
 impl Aws {
     /// Starts it.
     pub fn start() -> Self {
+        // What is behind it may still have to be installed, which no request waits for.
+        endpoint();
         let chain = CertificateDer::pem_slice_iter(CERTIFICATE).map(|one| one.expect("it is PEM"));
         let key = PrivateKeyDer::from_pem_slice(KEY).expect("it is PEM");
         let tls = ServerConfig::builder().with_no_client_auth();
