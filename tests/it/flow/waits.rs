@@ -113,7 +113,7 @@ fn a_partial_result_is_accepted_only_where_that_is_said() {
     let stack = Stack::set_up(2);
     let workers = stack.providers("UnicornManagementResource1 --behavior steady");
     workers.says("response consumer");
-    let submit = "submit --from A --to B --deadline 3s --wait";
+    let submit = "submit --from A --to B --deadline 5s --wait";
     stack.rydes(submit).run().exits(3);
     stack.rydes(&format!("{submit} --accept-partial")).run().exits(0);
     stack.rydes("quotes --watch").run().exits(3);
@@ -131,11 +131,11 @@ fn colours_say_what_the_words_say_too() {
     let workers = stack.providers(
         "UnicornManagementResource1 UnicornManagementResource2 UnicornManagementResource3 \
          --behavior steady --fault UnicornManagementResource2=error \
-         --fault UnicornManagementResource3=slow:6s",
+         --fault UnicornManagementResource3=slow:8s",
     );
     // On a busy machine the start alone may take longer than the deadline leaves.
     workers.says("response consumer");
-    let id = stack.submit("--deadline 4s");
+    let id = stack.submit("--deadline 6s");
     let is_late = || stack.quotes(&id)["providers"][2]["state"] == "late";
     wait_for("the late quote", || is_late().then_some(()));
     let shown = |line: &str| {

@@ -107,7 +107,7 @@ fn told(both: &[Background; 2], event: &str, least: usize) -> usize {
 fn a_request_stays_hidden_for_as_long_as_it_is_thought_about() {
     let stack = Stack::set_up(2);
     // Two processes, so that what came back would find somebody.
-    let options = "--behavior steady --visibility 2s --think 10s..10s";
+    let options = "--behavior steady --visibility 4s --think 10s..10s";
     let both = [stack.providers(options), stack.providers(options)];
     let id = stack.submit("--deadline 60s");
     stack.rydes("quotes --watch").run().exits(0);

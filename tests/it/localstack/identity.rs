@@ -2,6 +2,7 @@
 //! pipes.
 
 use std::fs;
+use std::io::Read as _;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -25,7 +26,7 @@ impl Run {
         let run = Self { cache: TempDir::new().expect("a folder"), port: free_port() };
         fs::create_dir_all(run.folder()).expect("a folder");
         // Every program that runs it is a shell of another name.
-        fs::write(run.script(), "while :; do sleep 0.1; done\n").expect("writes");
+        fs::write(run.script(), "echo begun; while :; do sleep 0.1; done\n").expect("writes");
         run
     }
 
@@ -68,8 +69,12 @@ impl Run {
 struct Running(Child);
 
 impl Running {
+    /// Whatever runs the script, or shows it, has opened it then: it may go.
     fn start(command: &mut Command) -> Self {
-        Self(command.stdout(Stdio::null()).spawn().expect("it starts"))
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
+        let stdout = child.stdout.as_mut().expect("it is piped");
+        stdout.read_exact(&mut [0]).expect("it prints something");
+        Self(child)
     }
 
     /// When it started, as the system has it.

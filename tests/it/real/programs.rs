@@ -170,7 +170,7 @@ fn an_attempt_or_a_wait_longer_than_the_visibility_is_delivered_once() {
         ("slow", shell("echo x >> begun; sleep 6; echo 7")),
         ("waits", format!("http = \"{}\"", endpoint.url("/"))),
     ]);
-    let workers = run(&stack, &folder, "--visibility 2s");
+    let workers = run(&stack, &folder, "--visibility 4s");
     workers.says(" on LocalStack ");
     let id = stack.submit("--deadline 60s");
     stack.row_when(&id, "slow", |row| row["quote"] == 7);

@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::http::{Answer, delete, get, post};
-use super::wait_for;
+use super::wait_for_what;
 
 /// The key that submits, and the one that goes on to the next field.
 pub const ENTER: &str = "\u{e007}";
@@ -175,9 +175,9 @@ impl Browser {
     /// Waits until a selector finds an element whose text holds this.
     #[track_caller]
     pub fn sees(&self, selector: &str, wanted: &str) {
-        wait_for(&format!("{wanted:?} in {selector}: {:?}", self.text("main")), || {
-            self.texts(selector).iter().any(|text| text.contains(wanted)).then_some(())
-        });
+        let is_there = || self.texts(selector).iter().any(|text| text.contains(wanted));
+        let told = || format!("{wanted:?} in {selector}: {:?}", self.text("main"));
+        wait_for_what(told, || is_there().then_some(()));
     }
 
     /// Goes on in a tab that nothing was done in.

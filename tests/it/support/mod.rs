@@ -1,6 +1,7 @@
 //! Runs the program as a user would, in an environment that holds nothing of the developer's own.
 
 use std::ffi::OsStr;
+use std::fmt::Display;
 use std::io::Read;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -238,13 +239,25 @@ pub fn eventually(limit: Duration, mut is_true: impl FnMut() -> bool) -> bool {
 /// # Panics
 /// When it does not.
 #[track_caller]
-pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+pub fn wait_for<T>(what: &str, look: impl FnMut() -> Option<T>) -> T {
+    wait_for_what(|| what, look)
+}
+
+/// The same, where what is told of it is looked up when it did not happen.
+///
+/// # Panics
+/// When it does not.
+#[track_caller]
+pub fn wait_for_what<T, W: Display>(
+    what: impl FnOnce() -> W,
+    mut look: impl FnMut() -> Option<T>,
+) -> T {
     let deadline = Instant::now() + PATIENCE;
     loop {
         if let Some(found) = look() {
             return found;
         }
-        assert!(Instant::now() < deadline, "never came: {what}");
+        assert!(Instant::now() < deadline, "never came: {}", what());
         thread::sleep(PAUSE);
     }
 }

@@ -61,6 +61,7 @@ fn it_asks_for_the_token_once_and_sends_it_with_every_request() {
     watched(&browser);
     fill(&browser, "from", "Frankfurt");
     fill(&browser, "to", "Rome");
+    fill(&browser, "deadline", "10m");
     browser.press(ENTER);
     let id = linked(&browser);
     put_answers(&stack, &id, &[(1, quote(16), 900)]);
