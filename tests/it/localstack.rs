@@ -1,5 +1,6 @@
 //! `rydes localstack`: the real thing from packages, and Docker as far as a script can stand for it.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -62,6 +63,7 @@ fn comes_up_is_used_again_and_goes_down() {
     assert!(logs.stdout.contains("LocalStack version: 4.14.0"), "{}", logs.stdout);
     only_on_loopback(port);
     many_may_wait(port);
+    on_one_core(port);
 
     let unpacked = folder().join(format!("run-{port}/tmp"));
     let mut files = unpacked.read_dir().expect("it is there").map_while(Result::ok);
@@ -98,6 +100,28 @@ fn many_may_wait(port: u16) {
     let taken: Vec<_> = burst.map_while(Result::ok).collect();
     kill_process(main, Signal::CONT).expect("it is there");
     assert_eq!(taken.len(), 100);
+}
+
+/// The threads of LocalStack share a core, of which only one thread can run at a time; its DynamoDB may use all.
+fn on_one_core(port: u16) {
+    let cores = |threads: &str| -> BTreeSet<String> {
+        let threads = fs::read_dir(threads).expect("it runs").flatten();
+        let told =
+            threads.filter_map(|thread| fs::read_to_string(thread.path().join("status")).ok());
+        let allowed = told.filter_map(|status| {
+            let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?;
+            Some(list.trim().to_owned())
+        });
+        allowed.collect()
+    };
+    if !Path::new("/proc/self/task").exists() {
+        return;
+    }
+    let processes = written_down(&folder().join(format!("run-{port}")));
+    let of = |process: usize| cores(&format!("/proc/{}/task", processes[process]));
+    let shared: Vec<_> = of(0).into_iter().collect();
+    assert!(matches!(&shared[..], [core] if core.parse::<u32>().is_ok()), "{shared:?}");
+    assert_eq!(of(1), cores("/proc/self/task"), "as many as this process");
 }
 
 fn health(port: u16) -> String {
