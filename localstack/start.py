@@ -116,17 +116,18 @@ def index_ahead():
 
 
 def stay_on_one_core():
-    """Each LocalStack on one of its own, as far as there are some. Threads have the core of the one that starts
-    them; the Java of DynamoDB Local runs already, on all cores."""
+    """The process id chooses which, so that several LocalStacks are spread. Threads have the core of the one that
+    starts them; the Java of DynamoDB Local runs already, on all cores."""
     if not hasattr(os, "sched_setaffinity"):
         return
     cores = sorted(os.sched_getaffinity(0))
     core = cores[os.getpid() % len(cores)]
-    for thread in os.listdir("/proc/self/task"):
-        try:
-            os.sched_setaffinity(int(thread), {core})
-        except OSError:
-            pass  # It has ended, or may not choose.
+    for _ in range(2):  # A thread may have started another before it was its turn.
+        for thread in os.listdir("/proc/self/task"):
+            try:
+                os.sched_setaffinity(int(thread), {core})
+            except OSError:
+                pass  # It has ended, or may not choose.
 
 
 def ready(self, on_ready=runtime.LocalstackRuntime._on_ready):
