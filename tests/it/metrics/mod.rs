@@ -21,6 +21,8 @@ const OPERATE: &str = include_str!("../../../docs/operate.md");
 /// Scrapes until something holds.
 #[track_caller]
 fn until(url: &str, what: &str, holds: impl Fn(&Scrape) -> bool) -> Scrape {
+    // Its parser may have to be installed first, which is not waited for here.
+    prometheus();
     wait_for(what, || Some(Scrape::of(url)).filter(&holds))
 }
 
@@ -149,7 +151,7 @@ fn a_drain_can_be_watched() {
     let stack = Stack::set_up(1);
     let workers = stack.background(
         "providers run --metrics 127.0.0.1:0 --output json --poll-wait 1s --behavior steady \
-         --fault slow:12s",
+         --fault slow:30s",
     );
     let url = url(&workers);
     stack.submit("--deadline 60s");
