@@ -151,7 +151,7 @@ fn a_drain_can_be_watched() {
     let stack = Stack::set_up(1);
     let workers = stack.background(
         "providers run --metrics 127.0.0.1:0 --output json --poll-wait 1s --behavior steady \
-         --fault slow:30s",
+         --fault slow:20s",
     );
     let url = url(&workers);
     stack.submit("--deadline 60s");
