@@ -12,7 +12,7 @@ const CONNECT: Duration = Duration::from_secs(1);
 /// Time limit for an answer: LocalStack is slow while it loads its services.
 const ANSWER: Duration = Duration::from_secs(5);
 /// Time limit for the first request to a service; it takes 5 s on an otherwise idle machine.
-const FIRST: Duration = Duration::from_mins(1);
+const FIRST: Duration = Duration::from_mins(3);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PortProbe {

@@ -36,13 +36,16 @@ use process::Processes;
 use steps::StepSink;
 
 pub const DEFAULT_PORT: u16 = 4566;
-/// Time limit for LocalStack to become ready; it took 8 to 11 s in tests.
-const READY: Duration = Duration::from_mins(2);
+/// Time limit for LocalStack to become ready; it took 8 to 11 s in tests. On two slow, busy cores it took more than
+/// 2 minutes when Python had its packages to compile as well.
+const READY: Duration = Duration::from_mins(5);
+/// The same for one that has been ready before.
+const READY_AGAIN: Duration = Duration::from_mins(2);
 /// How long a port may stay taken after its LocalStack has ended.
 const FREED: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(200);
 /// Time limit for a LocalStack that was ready to restart a service; it took 3 s in a test.
-const AGAIN: Duration = Duration::from_secs(15);
+const RESTARTED: Duration = Duration::from_secs(15);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Runtime {
@@ -195,7 +198,8 @@ fn up_now(instance: &Instance, health: Health) -> Up {
 /// Waits until LocalStack is ready. Fails at once when there is `trouble`.
 fn wait(instance: &Instance, trouble: impl Fn() -> Option<&'static str>) -> Result<()> {
     let began = Instant::now();
-    while began.elapsed() < READY {
+    let limit = if instance.has_been_ready() { READY_AGAIN } else { READY };
+    while began.elapsed() < limit {
         if let Some(trouble) = trouble() {
             return Err(Error::other(trouble));
         }
@@ -203,7 +207,7 @@ fn wait(instance: &Instance, trouble: impl Fn() -> Option<&'static str>) -> Resu
             PortProbe::LocalStack(health) if health.lacking.is_empty() => {
                 match health::first_requests(instance.port) {
                     Ok(()) => return Ok(()),
-                    Err(_) if instance.has_been_ready() && began.elapsed() < AGAIN => {
+                    Err(_) if instance.has_been_ready() && began.elapsed() < RESTARTED => {
                         thread::sleep(LOOK);
                     }
                     Err(error) => {
@@ -218,7 +222,7 @@ fn wait(instance: &Instance, trouble: impl Fn() -> Option<&'static str>) -> Resu
             _ => thread::sleep(LOOK),
         }
     }
-    Err(Error::other(format!("LocalStack was not ready within {} s", READY.as_secs())))
+    Err(Error::other(format!("LocalStack was not ready within {} min", limit.as_secs() / 60)))
 }
 
 /// Waits until nothing listens on a port.
