@@ -111,7 +111,7 @@ pub(super) fn examine(
         _ = manifest::note(&part.folder, &part.soundness);
         (part.name, part.soundness)
     };
-    parts(instance, python, Depth::Hashes).map(examined).collect()
+    parts(instance, python, Depth::Contents).map(examined).collect()
 }
 
 /// Whether DynamoDB Local is in the cache, so that npm is not needed.
@@ -304,7 +304,7 @@ mod tests {
             fs::write(partial.join("x"), "").map_err(|error| Error::other("x").because(error))
         })
         .expect("fills");
-        assert_eq!(manifest::check(&instance, Depth::Hashes), Soundness::Whole);
+        assert_eq!(manifest::check(&instance, Depth::Contents), Soundness::Whole);
         build(&instance, |_| Err(Error::other("no"))).expect_err("fails");
         assert!(instance.join("x").exists(), "what was there stays");
     }

@@ -70,9 +70,9 @@ pub(super) fn start(instance: &Instance, tools: &Tools, steps: &StepSink) -> Res
     stop(instance)?;
     // Python compiles missing files again.
     _ = remove(&installed.compiled);
-    let mut parts = soundness(instance, Some(&tools.python), Depth::Hashes).into_iter();
+    let mut parts = soundness(instance, Some(&tools.python), Depth::Contents).into_iter();
     if may_be_compiled || parts.any(|(_, soundness)| soundness != Soundness::Whole) {
-        let installed = install(instance, tools, Depth::Hashes, steps)?;
+        let installed = install(instance, tools, Depth::Contents, steps)?;
         return launch(instance, tools, &installed, steps);
     }
     Err(error)
