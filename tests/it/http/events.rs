@@ -17,7 +17,9 @@ fn reply(id: &str, number: usize, quote: u32) -> String {
 fn a_stream_tells_each_change_and_ends_with_the_final_state() {
     let stack = Stack::set_up(3);
     let server = stack.serve();
-    let _consumer = stack.background("consumer run --output jsonl --poll-wait 2s");
+    let consumer = stack.background("consumer run --output jsonl --poll-wait 2s");
+    // Without an answer for 3 s, what the queues hold would be a change too.
+    consumer.says("response consumer");
     let id = server.submit(r#", "deadline": "60s""#);
     let stream = server.follow(&id, "");
     let first = stream.until("change", |_| true);
@@ -59,9 +61,11 @@ fn a_stream_tells_each_change_and_ends_with_the_final_state() {
 
 #[test]
 fn a_stream_without_news_has_beats() {
-    let stack = Stack::set_up(1);
+    let stack = Stack::set_up(2);
     let server = stack.serve();
     let id = server.submit(r#", "deadline": "10m""#);
+    // Without any answer, what the queues hold would be news.
+    stack.put(&json!({"id": id, "responder": provider(1), "quote": 4}));
     let stream = server.follow(&id, "");
     stream.until("change", |_| true);
     wait_for("two beats", || (stream.all("beat").len() == 2).then_some(()));
