@@ -25,7 +25,7 @@ fn installed() -> PathBuf {
         let is_whole = parts.len() == 2 && parts.iter().all(|part| part["state"] == "ok");
         if !is_whole || !compiled_of(&newest(&folder(), "python-")).exists() {
             let port = free_port();
-            let _guard = Down(port);
+            let _guard = Down::at(port);
             up(port).arg("--runtime=packages").run().exits(0);
         }
     });
@@ -35,6 +35,8 @@ fn installed() -> PathBuf {
 /// A cache that holds what is installed. Its files are the very same: they are replaced, never written
 /// to.
 struct Cache {
+    /// Before the folder, which holds what it takes down.
+    _down: Down,
     folder: TempDir,
     port: u16,
 }
@@ -50,17 +52,13 @@ enum Python {
     Linked,
 }
 
-impl Drop for Cache {
-    fn drop(&mut self) {
-        self.rydes("down").run();
-    }
-}
-
 impl Cache {
     fn with(python: Python) -> Self {
         let from = installed();
         // Links to the same file lie on the same disk.
         let folder = TempDir::new_in(from.parent().expect("it is in a folder")).expect("a folder");
+        let port = free_port();
+        let down = Down::with_cache(port, folder.path());
         let to = folder.path().join("localstack");
         let place = |part: &Path| to.join(part.file_name().expect("it has a name"));
         let dynamodb_local = newest(&from, "amplify-");
@@ -73,7 +71,7 @@ impl Cache {
         }
         .expect("it can be linked");
         fs::create_dir(folder.path().join("bin")).expect("a folder");
-        Self { folder, port: free_port() }
+        Self { _down: down, folder, port }
     }
 
     fn rydes(&self, action: &str) -> Rydes {

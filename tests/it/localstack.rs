@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
@@ -37,7 +37,7 @@ const HOLD: &str = "RYDES_TEST_HOLD";
 #[test]
 fn comes_up_is_used_again_and_goes_down() {
     let port = free_port();
-    let guard = Down(port);
+    let _guard = Down::at(port);
     let first = up(port).arg("--runtime=packages").run().exits(0);
     assert_eq!(first.stdout, "", "progress belongs on stderr");
     for said in [
@@ -76,7 +76,6 @@ fn comes_up_is_used_again_and_goes_down() {
     assert!(!is_listening(port));
     assert!(!unpacked.exists(), "it is gone");
     assert!(down(port).stderr.contains("nothing to stop"), "a second time is fine");
-    std::mem::forget(guard);
 }
 
 /// LocalStack binds every interface if it is left to itself.
@@ -142,7 +141,7 @@ fn get(port: u16, path: &str) -> String {
 #[test]
 fn one_that_was_interrupted_is_taken_up_or_down() {
     let port = free_port();
-    let _guard = Down(port);
+    let _guard = Down::at(port);
     let mut interrupted = up(port).arg("--runtime=packages").start();
     let stderr = BufReader::new(interrupted.stderr.take().expect("it is piped"));
     let started = stderr.lines().map_while(Result::ok).any(|line| line.contains("started"));
@@ -384,7 +383,7 @@ fn docker_is_told_where_to_listen() {
 fn on_request_other_machines_can_use_it_and_that_is_said() {
     const WARNING: &str = "warning: no authentication: anyone who can reach port ";
     let port = free_port();
-    let _guard = Down(port);
+    let _guard = Down::at(port);
     for address in ["10.0.0.1", "::", "x"] {
         let refused = up(port).arg(format!("--host={address}")).run().exits(2).stderr;
         assert!(refused.contains("listens on 127.0.0.1 or on 0.0.0.0"), "{refused}");
@@ -516,11 +515,17 @@ fn answer(stream: TcpStream, tables: &str) {
 #[test]
 fn a_killed_test_process_leaves_nothing_running() {
     if std::env::var_os(HOLD).is_some() {
-        // The process that the test below starts, to be killed while it has a browser and a LocalStack up.
+        // The process that the test below starts, to be killed while it has a browser, a LocalStack and a cache.
         let browser = Browser::start();
         let ((folder, driver), endpoint) =
             (browser.traces(), crate::support::localstack::endpoint());
-        let up = format!("\nbrowser {driver} {}\nup at {endpoint}\n", folder.display());
+        let cache = TempDir::new().expect("a folder");
+        let _guard = Down::with_cache(free_port(), cache.path());
+        let up = format!(
+            "\nbrowser {driver} {}\ncache {}\nup at {endpoint}\n",
+            folder.display(),
+            cache.path().display()
+        );
         std::io::stdout().write_all(up.as_bytes()).expect("the test reads it");
         thread::sleep(Duration::from_mins(10));
         return;
@@ -539,6 +544,7 @@ fn a_killed_test_process_leaves_nothing_running() {
         let (driver, folder) = line.strip_prefix("browser ")?.split_once(' ')?;
         Some((driver.to_owned(), folder.to_owned()))
     });
+    let cache = lines.find_map(|line| Some(PathBuf::from(line.strip_prefix("cache ")?)));
     let port = lines.find_map(|line| line.split_once("up at http://127.0.0.1:")?.1.parse().ok());
     let (driver, folder) = browser.unwrap_or_default();
     let processes = || {
@@ -556,8 +562,11 @@ fn a_killed_test_process_leaves_nothing_running() {
         !folder.is_empty() && before[0] == 1 && before[1] > 0,
         "it started a browser: {before:?}"
     );
-    let port = port.expect("it brought LocalStack up");
-    let gone = || !is_listening(port) && processes() == [0; 3] && !Path::new(&folder).exists();
+    let (cache, port) = (cache.expect("it has one"), port.expect("it brought LocalStack up"));
+    let gone = || {
+        let is_there = Path::new(&folder).exists() || cache.exists();
+        !is_listening(port) && processes() == [0; 3] && !is_there
+    };
     assert!(eventually(Duration::from_secs(20), gone), "something is still there");
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::background::Background;
-use crate::support::localstack::up;
+use crate::support::localstack::{Down, up};
 use crate::support::{Rydes, free_port, rydes};
 
 /// How long LocalStack stands still.
@@ -18,11 +18,13 @@ const SOON: Duration = Duration::from_secs(30);
 /// A LocalStack from packages; down when dropped.
 struct Own {
     port: u16,
+    _down: Down,
 }
 
 impl Own {
     fn up() -> Self {
-        let own = Self { port: free_port() };
+        let port = free_port();
+        let own = Self { port, _down: Down::at(port) };
         own.start();
         own
     }
@@ -53,12 +55,6 @@ impl Own {
         for pid in pids {
             kill_process(pid, signal).expect("it runs");
         }
-    }
-}
-
-impl Drop for Own {
-    fn drop(&mut self) {
-        rydes(&format!("localstack down --port {}", self.port)).run();
     }
 }
 

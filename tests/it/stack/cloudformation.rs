@@ -59,10 +59,11 @@ struct Deployed {
 impl Deployed {
     fn start() -> Self {
         let port = free_port();
+        let down = Down::at(port);
         let started = up(port).env("RYDES_LOCALSTACK_SERVICES", "sns,sqs,dynamodb,cloudformation");
         started.run().exits(0);
         let endpoint = format!("http://127.0.0.1:{port}");
-        Self { endpoint, stack: Stack::called("deployed".to_owned()), _down: Down(port) }
+        Self { endpoint, stack: Stack::called("deployed".to_owned()), _down: down }
     }
 
     fn rydes(&self, arguments: &str) -> Rydes {

@@ -1,8 +1,7 @@
-//! One LocalStack for all tests of a process, gone when that process is; and what is asked of one that a
-//! test has of its own.
+//! One LocalStack for all tests of a process, and those that a test has of its own: all are gone when that process is.
 //!
-//! A watchdog, out of reach of a Ctrl-C at the terminal, reads a pipe that only the test process can
-//! write to. However that process ends, the pipe ends with it, and the watchdog takes LocalStack
+//! Each has a watchdog, out of reach of a Ctrl-C at the terminal, which reads a pipe that only the test process
+//! can write to. However that process ends, the pipe ends with it, and the watchdog takes LocalStack
 //! down: some 2 s later, so `cargo test` may return a moment before LocalStack is gone. It holds none
 //! of cargo's pipes.
 //!
@@ -12,7 +11,7 @@ use std::fs;
 use std::net::TcpStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{ChildStdin, Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -23,11 +22,11 @@ use super::{Rydes, free_port, rydes};
 /// How long the first start may take: it installs LocalStack.
 pub const FIRST: Duration = Duration::from_mins(15);
 
-/// A LocalStack that is up, and what keeps its watchdog waiting.
+/// A LocalStack that is up until this process ends.
 struct Running {
     port: u16,
     endpoint: String,
-    _held: ChildStdin,
+    _down: Down,
 }
 
 /// Where the LocalStack of this test process answers; started when it is first asked for.
@@ -75,35 +74,63 @@ fn running() -> &'static Running {
     RUNNING.get_or_init(|| {
         let port = free_port();
         // The watchdog first: a test process that is killed while LocalStack starts counts too.
-        let held = watchdog(port);
+        let down = Down::at(port);
         let up = rydes(&format!("localstack up --port {port}"))
             // As on AWS, the name of a deleted queue is taken for a minute.
             .env("SQS_DELAY_RECENTLY_DELETED", "1")
             .within(FIRST)
             .run();
         assert_eq!(up.code, Some(0), "LocalStack cannot be started:\n{}", up.stderr);
-        Running { port, endpoint: format!("http://127.0.0.1:{port}"), _held: held }
+        Running { port, endpoint: format!("http://127.0.0.1:{port}"), _down: down }
     })
 }
 
-/// Starts what runs `rydes localstack down` when the pipe it reads has ended.
-fn watchdog(port: u16) -> ChildStdin {
-    let mut watchdog = Command::new("sh");
-    watchdog.args(["-c", "cat > /dev/null; exec \"$0\" localstack down --port \"$1\""]);
-    watchdog.args([env!("CARGO_BIN_EXE_rydes"), &port.to_string()]);
-    watchdog.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
-    #[expect(clippy::zombie_processes, reason = "it outlives this process")]
-    let mut watchdog = watchdog.spawn().expect("a shell starts");
-    watchdog.stdin.take().expect("its stdin is piped")
+/// Takes down the LocalStack of a port, whatever becomes of the test, and whatever becomes of its process.
+pub struct Down {
+    port: u16,
+    /// The cache that it was started from, where that is not this user's.
+    cache: Option<PathBuf>,
+    watchdog: Child,
 }
-
-/// Takes LocalStack down whatever becomes of the test.
-pub struct Down(pub u16);
 
 impl Drop for Down {
     fn drop(&mut self) {
-        rydes(&format!("localstack down --port {}", self.0)).run();
+        // First: it would run when the cache is gone, and make it again.
+        self.watchdog.kill().expect("it waits for this process to end");
+        self.watchdog.wait().expect("it was killed");
+        let down = rydes(&format!("localstack down --port {}", self.port)).within(FIRST);
+        match &self.cache {
+            Some(cache) => down.env("RYDES_CACHE_DIR", cache).run(),
+            None => down.run(),
+        };
     }
+}
+
+impl Down {
+    pub fn at(port: u16) -> Self {
+        Self { port, cache: None, watchdog: watchdog(port, None) }
+    }
+
+    /// One from this cache, which is removed if the process ends before the test does.
+    pub fn with_cache(port: u16, cache: &Path) -> Self {
+        Self { port, cache: Some(cache.to_owned()), watchdog: watchdog(port, Some(cache)) }
+    }
+}
+
+/// Starts what runs `rydes localstack down` when the pipe it reads has ended.
+fn watchdog(port: u16, cache: Option<&Path>) -> Child {
+    let down = "cat > /dev/null; \"$0\" localstack down --port \"$1\"";
+    let mut watchdog = Command::new("/bin/sh");
+    match cache {
+        Some(cache) => {
+            watchdog.arg("-c").arg(format!("{down}; rm -r \"$RYDES_CACHE_DIR\""));
+            watchdog.env("RYDES_CACHE_DIR", cache)
+        }
+        None => watchdog.arg("-c").arg(down),
+    };
+    watchdog.args([env!("CARGO_BIN_EXE_rydes"), &port.to_string()]);
+    watchdog.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+    watchdog.spawn().expect("a shell starts")
 }
 
 /// `rydes localstack up` on this port. The LocalStack that all share comes first: most tests wait for it, and it
