@@ -4,17 +4,22 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::support::PATIENCE;
+use crate::support::background::Background;
+use crate::support::proxy::Proxy;
 use crate::support::stack::Stack;
+use crate::support::{PATIENCE, wait_for};
 
 #[test]
 fn idle_workers_stop_within_a_short_poll_and_say_what_they_wait_for() {
     let stack = Stack::set_up(10);
-    for run in ["providers run --progress plain", "consumer run --progress plain"] {
-        let workers = stack.background(run);
-        workers.says("consumer");
-        // Every queue is polled by now.
-        std::thread::sleep(Duration::from_secs(3));
+    for (run, queues) in
+        [("providers run --progress plain", 11), ("consumer run --progress plain", 1)]
+    {
+        let proxy = Proxy::start();
+        let workers = Background::start(stack.rydes(run).env("AWS_ENDPOINT_URL", &proxy.url));
+        wait_for("every queue is polled", || {
+            (proxy.count("ReceiveMessage") >= queues).then_some(())
+        });
         let began = Instant::now();
         workers.signal(Signal::INT);
         let ended = workers.ends(PATIENCE).exits(0);

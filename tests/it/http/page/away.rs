@@ -239,11 +239,13 @@ fn a_backend_that_is_gone_is_said_in_words_wherever_it_is_needed() {
     browser.sees("#look", "Try again");
     fill(&browser, "rfq-id", &id);
     browser.press(ENTER);
+    // It takes the focus with it.
+    browser.sees("#rfq-id-error", "LocalStack does not respond");
     fill(&browser, "from", "A");
     fill(&browser, "to", "B");
     browser.press(ENTER);
-    browser.sees("#rfq-id-error", "LocalStack does not respond");
     browser.sees("#form-error", "LocalStack does not respond; nothing was sent");
+    assert!(browser.text("#rfq-id-error").contains("LocalStack does not respond"));
     speaks_plainly(&browser);
     browser.open(&format!("{}/rfqs/{id}", server.url));
     browser.sees("#away", "LocalStack does not respond");
