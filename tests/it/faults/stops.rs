@@ -35,9 +35,10 @@ fn idle_workers_stop_within_a_short_poll_and_say_what_they_wait_for() {
 #[test]
 fn a_poll_may_be_as_long_as_it_is_on_aws() {
     let stack = Stack::set_up(1);
-    let workers = stack.background("providers run --progress plain --poll-wait 20s");
-    workers.says("response consumer");
-    std::thread::sleep(Duration::from_secs(2));
+    let proxy = Proxy::start();
+    let run = stack.rydes("providers run --progress plain --poll-wait 20s");
+    let workers = Background::start(run.env("AWS_ENDPOINT_URL", &proxy.url));
+    wait_for("both queues are polled", || (proxy.count("ReceiveMessage") >= 2).then_some(()));
     workers.signal(Signal::TERM);
     workers.says("stopping: no request in hand, open polls end within 20 s.");
     workers.signal(Signal::TERM);
