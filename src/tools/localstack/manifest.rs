@@ -1,8 +1,8 @@
 //! The manifest of a cache folder: written when the folder is filled, compared before it is used. Mends nothing.
 //!
 //! One line for each file: size, CRC-32 of the contents, path. A link has size 0 and the checksum of its target. The
-//! first line is the checksum of all the others. Files added later do not count. This finds what a disk or an
-//! interruption did. Whoever can change the files on purpose can change the manifest too.
+//! first line is the checksum of all the others. Files added later do not count. This finds damage by a
+//! disk or an interruption. It guards against nothing that is done on purpose: the manifest lies beside the files.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -99,7 +99,7 @@ impl ManifestLine {
         }
         let is_compared = depth == Depth::Contents || metadata.is_symlink();
         let same = !is_compared
-            || of_file(&path, &metadata).is_ok_and(|checksum| checksum == self.checksum);
+            || checksum_of_file(&path, &metadata).is_ok_and(|checksum| checksum == self.checksum);
         (!same).then_some(Damage::Contents)
     }
 }
@@ -138,7 +138,7 @@ fn list(folder: &Path, inside: &Path, lines: &mut Vec<u8>) -> io::Result<()> {
         if name.as_bytes().contains(&b'\n') {
             return Err(io::Error::other("a file's name has two lines"));
         }
-        let checksum = of_file(&folder.join(&path), &metadata)?;
+        let checksum = checksum_of_file(&folder.join(&path), &metadata)?;
         lines.extend(format!("{} {checksum} ", size(&metadata)).into_bytes());
         lines.extend(path.as_os_str().as_bytes());
         lines.push(b'\n');
@@ -166,7 +166,7 @@ fn size(metadata: &Metadata) -> u64 {
     if metadata.is_symlink() { 0 } else { metadata.len() }
 }
 
-fn of_file(path: &Path, metadata: &Metadata) -> io::Result<String> {
+fn checksum_of_file(path: &Path, metadata: &Metadata) -> io::Result<String> {
     if metadata.is_symlink() {
         return Ok(checksum(fs::read_link(path)?.as_os_str().as_bytes()));
     }

@@ -239,7 +239,7 @@ fn a_backend_that_is_gone_is_said_in_words_wherever_it_is_needed() {
     browser.sees("#look", "Try again");
     fill(&browser, "rfq-id", &id);
     browser.press(ENTER);
-    // It takes the focus with it.
+    // This error takes the focus.
     browser.sees("#rfq-id-error", "LocalStack does not respond");
     fill(&browser, "from", "A");
     fill(&browser, "to", "B");
