@@ -1,7 +1,5 @@
 //! Clients of LocalStack: fixed credentials, no proxy, and a check that its endpoints respond.
 
-use std::time::{Duration, Instant};
-
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::StalledStreamProtectionConfig;
 use aws_sdk_sns::error::ProvideErrorMetadata as _;
@@ -15,7 +13,10 @@ use futures_util::future::try_join_all;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::{Aws, CONNECT_TIMEOUT, Clients, Location, TLS, app_name, timeouts, too_many_files};
+use super::{
+    ATTEMPT_TIMEOUT, Aws, CONNECT_TIMEOUT, Clients, Location, TLS, app_name, timeouts,
+    too_many_files,
+};
 use crate::aws::Meter;
 use crate::aws::error::is_about_region;
 use crate::aws::health;
@@ -25,9 +26,6 @@ use crate::core::text::printable;
 use crate::error::Result;
 use crate::settings::{Backend, open_files};
 use crate::settings::{DEFAULT_REGION, Endpoint, LocalStack, SECRET_KEY, Settings, partition_of};
-
-/// Limit of connection and first answer together.
-const REACH_TIMEOUT: Duration = Duration::from_millis(2_500);
 
 impl Aws {
     pub(super) async fn localstack(
@@ -141,16 +139,19 @@ impl From<ureq::Error> for Unreached {
     fn from(error: ureq::Error) -> Self {
         Self::Because(match error {
             ureq::Error::Io(error) if open_files::is_too_many(&error) => return Self::Files,
-            ureq::Error::Timeout(_) => "it accepts connections but does not respond".to_owned(),
+            ureq::Error::Timeout(_) => {
+                let limit = ATTEMPT_TIMEOUT.as_secs();
+                format!("it accepts connections but does not respond within {limit} s")
+            }
             error => format!("it accepts connections but does not speak HTTP: {error}"),
         })
     }
 }
 
 /// Checks that an endpoint responds: with a connection first, since its error says why, then over plain HTTP with
-/// a health request, for which any answer will do. Returns LocalStack's version, if reported.
+/// a health request, for which any answer will do. A LocalStack that is busy has as long for it as for any request.
+/// Returns LocalStack's version, if reported.
 async fn reach(endpoint: &Endpoint) -> std::result::Result<Option<String>, Unreached> {
-    let deadline = Instant::now() + REACH_TIMEOUT;
     let url = endpoint.url.clone();
     // The lookup of the name has no limit of its own.
     let connected = spawn_blocking(move || health::connect(&url, CONNECT_TIMEOUT));
@@ -162,10 +163,9 @@ async fn reach(endpoint: &Endpoint) -> std::result::Result<Option<String>, Unrea
         return Ok(None);
     }
     let url = endpoint.url.clone();
-    let left = deadline.saturating_duration_since(Instant::now());
     // It ends by its own limit, which says that the connection was made.
-    let asked =
-        spawn_blocking(move || health::ask(&url, left)).await.map_err(|panic| panicked(&panic))?;
+    let asked = spawn_blocking(move || health::ask(&url, ATTEMPT_TIMEOUT));
+    let asked = asked.await.map_err(|panic| panicked(&panic))?;
     let (_, body) = asked?;
     Ok(body.ok().and_then(|body| health::version(&body)).map(|version| printable(&version)))
 }
