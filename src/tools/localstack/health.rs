@@ -10,7 +10,7 @@ pub use crate::aws::health::{Health, SERVICES};
 /// Time limit to connect over the loopback interface.
 const CONNECT: Duration = Duration::from_secs(1);
 /// Time limit for an answer: LocalStack is slow while it loads its services.
-const ANSWER: Duration = Duration::from_secs(5);
+const ANSWER: Duration = Duration::from_secs(10);
 /// Time limit for the first request to a service; it takes 5 s on an otherwise idle machine.
 const FIRST: Duration = Duration::from_mins(3);
 

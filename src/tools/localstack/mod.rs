@@ -44,8 +44,11 @@ const READY_AGAIN: Duration = Duration::from_mins(2);
 /// How long a port may stay taken after its LocalStack has ended.
 const FREED: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_millis(200);
-/// Time limit for a LocalStack that was ready to restart a service; it took 3 s in a test.
-const RESTARTED: Duration = Duration::from_secs(15);
+/// The same while a service is restarted: each look asks every service.
+const RESTARTING: Duration = Duration::from_secs(1);
+/// Time limit for a LocalStack that was ready to restart a service; it took 3 s in a test, and more than 15 s on two
+/// slow, busy cores.
+const RESTARTED: Duration = Duration::from_mins(1);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Runtime {
@@ -208,7 +211,7 @@ fn wait(instance: &Instance, trouble: impl Fn() -> Option<&'static str>) -> Resu
                 match health::first_requests(instance.port) {
                     Ok(()) => return Ok(()),
                     Err(_) if instance.has_been_ready() && began.elapsed() < RESTARTED => {
-                        thread::sleep(LOOK);
+                        thread::sleep(RESTARTING);
                     }
                     Err(error) => {
                         let what = "LocalStack does not answer its first requests";
