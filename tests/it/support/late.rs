@@ -24,8 +24,9 @@ pub struct Late {
     lags: HashMap<String, Duration>,
     /// For how long each kind of read sees nothing.
     blind: HashMap<String, Duration>,
-    /// When a service was first asked.
-    began: Option<Instant>,
+    /// When a read first saw too little. Lags and blindness count from there: how fast a command comes to its reads is
+    /// up to the machine.
+    looked: Option<Instant>,
     /// When each resource was made: by its name, a subscription by `sub:` and its queue's.
     made: HashMap<String, Instant>,
 }
@@ -44,7 +45,6 @@ impl Late {
         if operation.starts_with('/') {
             return None;
         }
-        self.began.get_or_insert_with(Instant::now);
         let asked = Asked::of(body);
         if let Some(target) = asked.target()
             && self.hides("RedrivePolicy", &target)
@@ -67,17 +67,19 @@ impl Late {
     }
 
     /// Whether this kind of read does not see a resource yet.
-    fn hides(&self, kind: &str, name: &str) -> bool {
-        let is_young = |lag: &Duration| self.made.get(name).is_some_and(|at| at.elapsed() < *lag);
+    fn hides(&mut self, kind: &str, name: &str) -> bool {
         let lag = self.lags.get(&format!("{kind} {name}")).or(self.lags.get(kind));
-        lag.is_some_and(is_young)
-            || self
-                .blind
-                .get(kind)
-                .is_some_and(|during| self.began.is_some_and(|began| began.elapsed() < *during))
+        let lag = lag.and_then(|lag| Some((*lag, *self.made.get(name)?)));
+        let blind = self.blind.get(kind).copied();
+        if lag.is_none() && blind.is_none() {
+            return false;
+        }
+        let looked = *self.looked.get_or_insert_with(Instant::now);
+        lag.is_some_and(|(lag, made)| made.max(looked).elapsed() < lag)
+            || blind.is_some_and(|during| looked.elapsed() < during)
     }
 
-    fn fault(&self, operation: &str, asked: &Asked) -> Option<ProxyFault> {
+    fn fault(&mut self, operation: &str, asked: &Asked) -> Option<ProxyFault> {
         let is_hidden = self.hides(operation, &asked.name());
         match operation {
             "GetQueueUrl" | "GetQueueAttributes" => {
@@ -118,12 +120,14 @@ impl Late {
     }
 
     /// What a list lacks, of the names that begin so.
-    fn hidden(&self, kind: &str, start: &str) -> Hidden {
+    fn hidden(&mut self, kind: &str, start: &str) -> Hidden {
         if self.hides(kind, "") {
             return Hidden::All;
         }
         let names = self.made.keys().filter(|name| name.starts_with(start));
-        Hidden::These(names.filter(|name| self.hides(kind, name)).cloned().collect())
+        let mut names: Vec<_> = names.cloned().collect();
+        names.retain(|name| self.hides(kind, name));
+        Hidden::These(names)
     }
 }
 

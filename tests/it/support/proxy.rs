@@ -67,14 +67,14 @@ impl Proxy {
         self.fail(operation, times, ProxyFault::Rewrite(Rewrite(Arc::new(rewrite))));
     }
 
-    /// Lets reads of this kind see a resource only this long after it was made through the proxy.
-    /// `kind` is an operation, or `RedrivePolicy` for the target of one; with the name of a resource
-    /// behind it, it is about that one alone.
+    /// Lets reads of this kind see a resource only this long after it was made through the proxy, and after
+    /// the first late read. `kind` is an operation, or `RedrivePolicy` for the target of one; with the
+    /// name of a resource behind it, it is about that one alone.
     pub fn late(&self, kind: &str, by: Duration) {
         self.shared.state().late.lag(kind, by);
     }
 
-    /// Lets reads of this kind see nothing of a stack for this long from the first request on.
+    /// Lets reads of this kind see nothing of a stack for this long from the first late read on.
     pub fn blind(&self, kind: &str, during: Duration) {
         self.shared.state().late.blind(kind, during);
     }

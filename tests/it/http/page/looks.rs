@@ -110,8 +110,11 @@ fn while_the_deadline_is_far_away_and_once_the_server_is_suspended() {
 
 #[test]
 fn when_it_is_over() {
-    let (stack, _server, id, browser) = followed(10, r#", "deadline": "5s", "to": "Las Vegas""#);
+    let stack = Stack::set_up(10);
+    let server = stack.serve();
+    let id = server.submit(r#", "deadline": "5s", "to": "Las Vegas""#);
     put_answers(&stack, &id, &answers(u64::MAX));
+    let browser = follow(&server, &id);
     browser.sees("#answer", "Best 16 · UnicornManagementResource1 · 1.9 s");
     browser.sees("#truth", "8 of 10 answered");
     browser.sees("#regret", "UnicornManagementResource4");
