@@ -31,7 +31,7 @@ fn refused<'a>(
     proxy.fail("Publish", 1, REFUSED);
     proxy.fail("DeleteItem", usize::MAX, ProxyFault::Pause);
     let first = scope.spawn(|| submit(stack, proxy).run());
-    proxy.until("DeleteItem");
+    proxy.until("DeleteItem", 1);
     first
 }
 
@@ -62,7 +62,7 @@ fn one_that_finds_the_row_going_starts_over() {
     std::thread::scope(|scope| {
         let first = refused(scope, &stack, &proxy);
         let again = scope.spawn(|| submit(&stack, &second).run());
-        second.until("UpdateItem");
+        second.until("UpdateItem", 1);
         proxy.resume();
         first.join().expect("it ends").exits(1);
         second.resume();
@@ -127,7 +127,7 @@ fn a_server_keeps_what_it_accepted_when_an_earlier_try_is_refused() {
     let body = json!({"from": "A", "to": "B", "rfq-id": "twice"}).to_string();
     std::thread::scope(|scope| {
         let first = scope.spawn(|| server.post(&body));
-        proxy.until("DeleteItem");
+        proxy.until("DeleteItem", 1);
         let second = wait_for("the second is taken", || {
             let answer = server.post(&body);
             (answer.status == 201).then_some(answer)

@@ -8,6 +8,7 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use crate::support::background::Background;
 use crate::support::pipe::full_disk;
+use crate::support::proxy::Proxy;
 use crate::support::stack::{RESPONSES, Stack};
 use crate::support::{Rydes, free_port, json, wait_for};
 
@@ -197,7 +198,10 @@ fn a_picture_into_a_pipe_that_no_program_reads_ends_at_a_signal() {
     let folder = tempfile::TempDir::new().expect("a temporary folder");
     let pipe = folder.path().join("picture.svg");
     mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).expect("a pipe can be made");
-    let trace = Background::start(stack.rydes("trace -v --svg").arg(&pipe));
+    let proxy = Proxy::start();
+    let trace = stack.rydes("trace -v --svg").arg(&pipe);
+    let trace = Background::start(trace.env("AWS_ENDPOINT_URL_DYNAMODB", &proxy.url));
+    proxy.until("Query", 1);
     // It waits for a reader, and has nothing to say meanwhile.
     std::thread::sleep(std::time::Duration::from_secs(1));
     trace.signal(rustix::process::Signal::TERM);

@@ -227,7 +227,7 @@ fn a_bench_that_is_stopped_while_its_stack_is_made_leaves_nothing_behind() {
             stack.rydes("bench --providers 2 --count 2").env("AWS_ENDPOINT_URL", &proxy.url);
         let bench = Background::start(bench);
         proxy.until_held();
-        proxy.until("CreateTopic");
+        proxy.until("CreateTopic", 1);
         bench.signal(Signal::INT);
         bench.ends(PATIENCE).exits(130);
         assert_eq!(stack.names(), Names::default(), "{kind}");

@@ -11,6 +11,7 @@ use tempfile::NamedTempFile;
 use crate::schemas::conforms;
 use crate::support::background::{Background, signal};
 use crate::support::pipe::full_pipe;
+use crate::support::proxy::Proxy;
 use crate::support::stack::{Stack, provider};
 use crate::support::{PATIENCE, ends_within, free_port, json_lines, side_by_side, wait_for};
 
@@ -157,11 +158,16 @@ fn a_wait_whose_reader_has_stopped_ends_at_a_signal_and_is_whole_when_it_reads_o
     let id = stack.submit("--deadline 10m");
     workers.until("gathered", 2);
     workers.stop();
-    let watch =
-        |stdout| Background::start(stack.rydes("quotes --watch -v -o jsonl").stdout(stdout));
+    let watch = |stdout| {
+        let proxy = Proxy::start();
+        let watch = stack.rydes("quotes --watch -v -o jsonl").stdout(stdout);
+        let watch = Background::start(watch.env("AWS_ENDPOINT_URL_DYNAMODB", &proxy.url));
+        proxy.until("Query", 1);
+        (watch, proxy)
+    };
     side_by_side(1..=2, |signals| {
         let (_unread, full, _) = full_pipe();
-        let waiting = watch(full);
+        let (waiting, _proxy) = watch(full);
         thread::sleep(Duration::from_secs(1));
         for _ in 0..signals {
             waiting.signal(Signal::INT);
@@ -169,7 +175,7 @@ fn a_wait_whose_reader_has_stopped_ends_at_a_signal_and_is_whole_when_it_reads_o
         waiting.ends(PATIENCE).exits(130);
     });
     let (mut reader, full, held) = full_pipe();
-    let waiting = watch(full);
+    let (waiting, _proxy) = watch(full);
     thread::sleep(Duration::from_secs(1));
     reader.read_exact(&mut vec![0; held]).expect("it is full");
     let mut text = String::new();

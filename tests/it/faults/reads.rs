@@ -1,9 +1,9 @@
 //! A wait whose reads fail.
 
+use crate::support::PATIENCE;
 use crate::support::background::Background;
 use crate::support::proxy::{Proxy, ProxyFault};
 use crate::support::stack::{Stack, provider};
-use crate::support::{PATIENCE, wait_for};
 
 const INTERNAL: &str =
     r#"{"__type": "com.amazonaws.dynamodb.v20120810#InternalServerError", "message": "later"}"#;
@@ -17,11 +17,11 @@ fn one_that_fails_in_passing_is_told_and_outlived() {
     let proxy = Proxy::start();
     let watch = stack.rydes("quotes --watch").arg(&id).env("AWS_ENDPOINT_URL_DYNAMODB", &proxy.url);
     let watch = Background::start(watch);
-    proxy.until("Query");
+    proxy.until("Query", 1);
     // The SDK itself gives up after three.
     proxy.fail("Query", 7, ProxyFault::Answer(500, INTERNAL));
     let reads = proxy.count("Query");
-    wait_for("the failures", || (proxy.count("Query") > reads + 7).then_some(()));
+    proxy.until("Query", reads + 8);
     let _workers = stack.providers("--behavior steady");
     let watched = watch.ends(PATIENCE).exits(0);
     assert!(watched.stderr.contains("reading the table failed; retrying"), "{}", watched.stderr);

@@ -4,10 +4,10 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
+use crate::support::PATIENCE;
 use crate::support::background::Background;
 use crate::support::proxy::Proxy;
 use crate::support::stack::Stack;
-use crate::support::{PATIENCE, wait_for};
 
 #[test]
 fn idle_workers_stop_within_a_short_poll_and_say_what_they_wait_for() {
@@ -17,9 +17,8 @@ fn idle_workers_stop_within_a_short_poll_and_say_what_they_wait_for() {
     {
         let proxy = Proxy::start();
         let workers = Background::start(stack.rydes(run).env("AWS_ENDPOINT_URL", &proxy.url));
-        wait_for("every queue is polled", || {
-            (proxy.count("ReceiveMessage") >= queues).then_some(())
-        });
+        // Every queue is polled then.
+        proxy.until("ReceiveMessage", queues);
         let began = Instant::now();
         workers.signal(Signal::INT);
         let ended = workers.ends(PATIENCE).exits(0);
@@ -38,7 +37,8 @@ fn a_poll_may_be_as_long_as_it_is_on_aws() {
     let proxy = Proxy::start();
     let run = stack.rydes("providers run --progress plain --poll-wait 20s");
     let workers = Background::start(run.env("AWS_ENDPOINT_URL", &proxy.url));
-    wait_for("both queues are polled", || (proxy.count("ReceiveMessage") >= 2).then_some(()));
+    // Both queues are polled then.
+    proxy.until("ReceiveMessage", 2);
     workers.signal(Signal::TERM);
     workers.says("stopping: no request in hand, open polls end within 20 s.");
     workers.signal(Signal::TERM);

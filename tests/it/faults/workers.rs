@@ -8,7 +8,7 @@ use crate::support::proxy::{Proxy, ProxyFault, ServiceError};
 use crate::support::stack::{
     PROVIDER_DEAD_LETTERS, RESPONSE_DEAD_LETTERS, RESPONSES, Stack, provider,
 };
-use crate::support::{PATIENCE, side_by_side, wait_for};
+use crate::support::{PATIENCE, side_by_side};
 
 const PROVIDERS: usize = 3;
 /// More than the SDK itself tries.
@@ -232,7 +232,7 @@ fn what_is_throttled_at_its_start_begins_a_little_later() {
         let run = stack.rydes(&format!("{run} -o jsonl --poll-wait 2s"));
         let run = Background::start(run.env("AWS_ENDPOINT_URL", &proxy.url));
         let before = proxy.count("ReceiveMessage");
-        wait_for("a poll", || (proxy.count("ReceiveMessage") > before).then_some(()));
+        proxy.until("ReceiveMessage", before + 1);
         run.stop();
         proxy.fail("GetQueueUrl", A_WHILE, ProxyFault::Error(ServiceError::Throttled));
     }

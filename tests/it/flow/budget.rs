@@ -1,11 +1,12 @@
 //! How many requests a number of RFQs may take, by operation. The queues are filled beforehand, so
 //! that what is counted does not depend on how fast the machine is.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rustix::process::Signal;
 use serde_json::Value;
 
+use crate::support::background::Background;
 use crate::support::proxy::Proxy;
 use crate::support::stack::{RESPONSES, Stack};
 use crate::support::{PATIENCE, json, wait_for};
@@ -68,10 +69,11 @@ fn run(rfqs: u64) -> [Requests; 2] {
 fn nothing_to_do() {
     let stack = Stack::set_up(2);
     let began = Instant::now();
-    let workers = stack.background("providers run -o json --poll-wait 20s");
-    workers.says("response consumer");
-    // Every queue is polled by now.
-    std::thread::sleep(Duration::from_secs(3));
+    let proxy = Proxy::start();
+    let workers = stack.rydes("providers run -o json --poll-wait 20s");
+    let workers = Background::start(workers.env("AWS_ENDPOINT_URL", &proxy.url));
+    // Every queue is polled then.
+    proxy.until("ReceiveMessage", 3);
     workers.signal(Signal::INT);
     let told = json(&workers.ends(PATIENCE).exits(0).stdout);
     let polls = began.elapsed().as_secs().div_ceil(20);

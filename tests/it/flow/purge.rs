@@ -172,9 +172,9 @@ fn interrupted(stack: &Stack) -> Ran {
     proxy.fail("DeleteMessageBatch", 1, ProxyFault::Pause);
     let purge = stack.rydes("dlq purge --yes").env("AWS_ENDPOINT_URL_SQS", &proxy.url);
     let purge = Background::start(purge);
-    proxy.until("DeleteMessageBatch");
+    proxy.until("DeleteMessageBatch", 1);
     purge.signal(Signal::INT);
-    std::thread::sleep(Duration::from_millis(200));
+    std::thread::sleep(Duration::from_secs(1));
     proxy.resume();
     purge.ends(PATIENCE)
 }

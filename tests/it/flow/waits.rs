@@ -4,6 +4,8 @@ use rustix::process::Signal;
 use rydes::core::Timestamp;
 use serde_json::json;
 
+use crate::support::background::Background;
+use crate::support::proxy::Proxy;
 use crate::support::stack::{PROVIDER_DEAD_LETTERS, RESPONSES, Stack, provider};
 use crate::support::terminal::Terminal;
 use crate::support::{PATIENCE, says, wait_for};
@@ -89,8 +91,10 @@ fn a_wait_that_a_signal_ends_says_that_the_gathering_goes_on() {
             assert_eq!(ended.stdout.contains("0 of 1 answered"), is_shown, "{}", ended.stdout);
         }
     }
-    let wait = stack.background("verify --wait");
-    std::thread::sleep(std::time::Duration::from_secs(2));
+    let proxy = Proxy::start();
+    let wait = stack.rydes("verify --wait").env("AWS_ENDPOINT_URL_DYNAMODB", &proxy.url);
+    let wait = Background::start(wait);
+    proxy.until("Query", 2);
     wait.signal(Signal::INT);
     let ended = wait.ends(PATIENCE).exits(130);
     let again =

@@ -131,12 +131,12 @@ fn many_who_follow_one_rfq_share_one_poller_which_ends_with_the_last_of_them() {
     let alone = reads_in(&streams);
     streams.extend((0..40).map(|_| server.follow(&id, "")));
     let together = reads_in(&streams);
-    // Reads every two seconds: one more may fall into the same time. A poller for each would read forty times as often.
-    assert!(alone > 0 && together <= alone + 1, "{alone} reads for one, {together} for 41");
+    // Reads every two seconds: a few more may fall into the same time. A poller for each would read forty times as often.
+    assert!(alone > 0 && together <= alone + 3, "{alone} reads for one, {together} for 41");
     // Forty go away, one of them stays.
     streams.truncate(1);
     let before = proxy.count("Query");
-    wait_for("a read for the last of them", || (proxy.count("Query") > before).then_some(()));
+    proxy.until("Query", before + 1);
     drop(streams);
     // A read that is under way may still be counted.
     let mut last = proxy.count("Query");
@@ -149,7 +149,7 @@ fn many_who_follow_one_rfq_share_one_poller_which_ends_with_the_last_of_them() {
     // It begins again for the next.
     let stream = server.follow(&id, "");
     stream.until("change", |_| true);
-    wait_for("a read for the next", || (proxy.count("Query") > last).then_some(()));
+    proxy.until("Query", last + 1);
 }
 
 #[test]

@@ -99,7 +99,7 @@ fn a_client_that_reads_nothing_is_let_go_and_costs_nothing_more() {
     let server = stack.serve_through(&proxy.url);
     let id = server.submit(r#", "deadline": "10m""#);
     let deaf = raw(&server, &format!("GET /rfqs/{id}/events HTTP/1.1\r\nHost: localhost\r\n\r\n"));
-    crate::support::wait_for("it is read", || (proxy.count("Query") > 0).then_some(()));
+    proxy.until("Query", 1);
     let before = memory(&server);
     let mut answers = 0;
     let mut answer = || {

@@ -287,7 +287,7 @@ fn stopping(columns: u16) -> String {
     let idle = Running::start(&stack, columns, run);
     idle.until(|screen| screen.contains("0 replies gathered"));
     // The table shows before the first polls, which then take 2 s each.
-    thread::sleep(Duration::from_secs(1));
+    thread::sleep(Duration::from_secs(3));
     idle.signal();
     let waits = idle.until(|screen| screen.contains("stopping: "));
     let rest = idle.ends(0);

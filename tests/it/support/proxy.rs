@@ -94,17 +94,19 @@ impl Proxy {
         self.shared.state().seen.iter().filter(|seen| *seen == operation).count()
     }
 
-    /// Waits until an operation was asked for.
-    pub fn until(&self, operation: &str) {
-        let has_come = |state: &State| state.seen.iter().any(|seen| seen == operation);
+    /// Waits until an operation was asked for so often.
+    #[track_caller]
+    pub fn until(&self, operation: &str, count: usize) {
+        let is_missing =
+            |state: &mut State| state.seen.iter().filter(|seen| *seen == operation).count() < count;
         let (state, waited) = self
             .shared
             .changed
-            .wait_timeout_while(self.shared.state(), super::PATIENCE, |state| !has_come(state))
+            .wait_timeout_while(self.shared.state(), super::PATIENCE, is_missing)
             .expect("no thread broke down");
         let seen = state.seen.clone();
         drop(state);
-        assert!(!waited.timed_out(), "no {operation} among {seen:?}");
+        assert!(!waited.timed_out(), "no {count} times {operation} among {seen:?}");
     }
 
     /// Lets the requests go on that pause.

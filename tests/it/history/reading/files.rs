@@ -65,7 +65,8 @@ fn a_period_without_time_is_refused_before_anything_is_read() {
 fn a_signal_ends_the_wait_for_stdin() {
     let mut child = report("--file -").piped().start();
     let mut stdin = child.stdin.take().expect("it is piped");
-    stdin.write_all(lines().as_bytes()).expect("it takes the rows");
+    // More than a pipe holds, so that it reads by then.
+    stdin.write_all(lines().repeat(1_000).as_bytes()).expect("it takes the rows");
     thread::sleep(Duration::from_millis(300));
     signal(&child, Signal::INT);
     assert!(ends_within(&mut child, PATIENCE));

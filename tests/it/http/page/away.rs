@@ -218,7 +218,7 @@ fn a_backend_that_is_away_stops_what_moves_until_it_is_back() {
     browser.run("document.activeElement.blur()");
     browser.reach("retry");
     browser.press(ENTER);
-    wait_for("it is read again", || (proxy.count("Query") > reads).then_some(()));
+    proxy.until("Query", reads + 1);
     browser.sees("#away", "LocalStack does not respond");
     proxy.heal();
     wait_for("it is back", || browser.text("#away").is_empty().then_some(()));
