@@ -1,6 +1,6 @@
 //! The changes of an RFQ as they come.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -119,20 +119,22 @@ fn many_who_follow_one_rfq_share_one_poller_which_ends_with_the_last_of_them() {
     let proxy = Proxy::start();
     let server = stack.serve_through(&proxy.url);
     let id = server.submit(r#", "deadline": "10m""#);
-    let reads_in = |streams: &[Stream]| {
+    let read = |streams: &[Stream]| {
         for stream in streams {
             stream.until("change", |_| true);
         }
-        let before = proxy.count("Query");
-        std::thread::sleep(Duration::from_secs(4));
-        proxy.count("Query") - before
+        proxy.count("Query")
     };
     let mut streams = vec![server.follow(&id, "")];
-    let alone = reads_in(&streams);
+    let (before, began) = (read(&streams), Instant::now());
+    proxy.until("Query", before + 3);
+    let time_of_three = began.elapsed();
     streams.extend((0..40).map(|_| server.follow(&id, "")));
-    let together = reads_in(&streams);
-    // Reads every two seconds: a few more may fall into the same time. A poller for each would read forty times as often.
-    assert!(alone > 0 && together <= alone + 3, "{alone} reads for one, {together} for 41");
+    let before = read(&streams);
+    std::thread::sleep(time_of_three);
+    let together = proxy.count("Query") - before;
+    // A poller for each would read 123 times.
+    assert!(together <= 12, "three reads for one, {together} for 41 in the same time");
     // Forty go away, one of them stays.
     streams.truncate(1);
     let before = proxy.count("Query");
