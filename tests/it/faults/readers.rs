@@ -56,7 +56,7 @@ fn leases_are_extended_while_no_event_can_be_written() {
     side_by_side(["--progress plain", "-o jsonl"], |options| {
         let stack = Stack::set_up(2);
         let (_unread, full, _) = full_pipe();
-        let run = "providers run --behavior steady --poll-wait 2s --visibility 4s --think 8s..8s";
+        let run = "providers run --behavior steady --poll-wait 2s --visibility 8s --think 14s..14s";
         let workers = Background::start(stack.rydes(&format!("{run} {options}")).stdout(full));
         let id = stack.submit("--deadline 60s");
         stack.rydes("quotes --watch").arg(&id).run().exits(0);

@@ -107,7 +107,7 @@ fn told(both: &[Background; 2], event: &str, least: usize) -> usize {
 fn a_request_stays_hidden_for_as_long_as_it_is_thought_about() {
     let stack = Stack::set_up(2);
     // Two processes, so that what came back would find somebody.
-    let options = "--behavior steady --visibility 4s --think 10s..10s";
+    let options = "--behavior steady --visibility 8s --think 14s..14s";
     let both = [stack.providers(options), stack.providers(options)];
     let id = stack.submit("--deadline 60s");
     stack.rydes("quotes --watch").run().exits(0);
@@ -246,8 +246,9 @@ fn answers_to_many_requests_travel_together() {
     let stack = Stack::set_up(10);
     let workers = stack.background("providers run -o json --poll-wait 2s --behavior steady");
     workers.says(" on LocalStack ");
-    let ids: Vec<_> = (0..RFQS).map(|_| stack.submit("--deadline 10m")).collect();
-    for id in &ids {
+    // They come together: how fast one process after the other submits is up to the machine.
+    let submit = format!("submit --from A --to B --deadline 10m --count {RFQS}");
+    for id in stack.rydes(&submit).run().exits(0).stdout.lines() {
         stack.rydes("quotes --watch -q").arg(id).run().exits(0);
     }
     let told = json(&workers.stop().stdout);

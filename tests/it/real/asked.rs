@@ -141,10 +141,10 @@ fn the_deadline_ends_no_attempt_but_no_other_begins_after_it() {
     let late =
         |seconds: &str, then: &str| format!("command = ['sh', '-c', 'sleep {seconds}; {then}']");
     let stack = Stack::with_real(0, &["quotes", "fails"]);
-    let folder = folder(&[("quotes", late("6", "echo 7")), ("fails", late("6", "exit 1"))]);
+    let folder = folder(&[("quotes", late("16", "echo 7")), ("fails", late("16", "exit 1"))]);
     let workers = run(&stack, &folder, "");
     workers.says(" on LocalStack ");
-    let id = stack.submit("--deadline 5s");
+    let id = stack.submit("--deadline 15s");
     let row = stack.row_when(&id, "fails", |row| row.get("failed").is_some());
     assert_eq!((&row["failed"], &row["attempts"]), (&json!("exit 1"), &json!(1)), "{row}");
     stack.row_when(&id, "quotes", |row| row["quote"] == 7);
@@ -183,6 +183,8 @@ fn no_more_requests_are_asked_at_once_than_concurrency_allows() {
         ids.iter().all(|id| !stack.rows(id)[1..].is_empty()).then_some(())
     });
     assert!(most <= 2, "{most}");
+    // A row may be seen before the event that led to it.
+    workers.until("asked", 6);
     assert_eq!(events(&workers, "asked", "acme").len(), 6);
     workers.stop();
 }

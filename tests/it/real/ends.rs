@@ -77,7 +77,8 @@ fn nothing_outlives_a_worker_that_is_killed_and_nothing_is_lost() {
         ("deaf", "command = ['sh', '-c', 'echo 8']".to_owned()),
     ]);
     let workers = run(&stack, &answers, "");
-    stack.row_when(&id, "acme", |row| row["quote"] == 2);
+    // A machine that is slow may let it come again before the kill, too.
+    stack.row_when(&id, "acme", |row| row["quote"].as_u64() >= Some(2));
     stack.row_when(&id, "deaf", |row| row["quote"] == 8);
     workers.stop();
 }

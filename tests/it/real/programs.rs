@@ -162,15 +162,15 @@ fn the_last_line_counts_although_a_child_holds_the_pipe() {
 fn an_attempt_or_a_wait_longer_than_the_visibility_is_delivered_once() {
     let stack = Stack::with_real(0, &["slow", "waits"]);
     let busy = |_: &Seen, before: usize| match before {
-        0 => Reaction::Answer(429, "retry-after: 6\r\n", String::new()),
+        0 => Reaction::Answer(429, "retry-after: 14\r\n", String::new()),
         _ => says("8"),
     };
     let endpoint = Endpoint::start(busy);
     let folder = folder(&[
-        ("slow", shell("echo x >> begun; sleep 6; echo 7")),
+        ("slow", shell("echo x >> begun; sleep 14; echo 7")),
         ("waits", format!("http = \"{}\"", endpoint.url("/"))),
     ]);
-    let workers = run(&stack, &folder, "--visibility 4s");
+    let workers = run(&stack, &folder, "--visibility 8s");
     workers.says(" on LocalStack ");
     let id = stack.submit("--deadline 60s");
     stack.row_when(&id, "slow", |row| row["quote"] == 7);
