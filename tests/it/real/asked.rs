@@ -139,9 +139,9 @@ fn what_is_received_after_its_deadline_starts_nothing_and_leaves_a_receipt() {
 #[test]
 fn the_deadline_ends_no_attempt_but_no_other_begins_after_it() {
     let late =
-        |seconds: &str, then: &str| format!("command = ['sh', '-c', 'sleep {seconds}; {then}']");
+        |then: &str| format!("timeout = \"30s\"\ncommand = ['sh', '-c', 'sleep 16; {then}']");
     let stack = Stack::with_real(0, &["quotes", "fails"]);
-    let folder = folder(&[("quotes", late("16", "echo 7")), ("fails", late("16", "exit 1"))]);
+    let folder = folder(&[("quotes", late("echo 7")), ("fails", late("exit 1"))]);
     let workers = run(&stack, &folder, "");
     workers.says(" on LocalStack ");
     let id = stack.submit("--deadline 15s");

@@ -167,7 +167,7 @@ fn an_attempt_or_a_wait_longer_than_the_visibility_is_delivered_once() {
     };
     let endpoint = Endpoint::start(busy);
     let folder = folder(&[
-        ("slow", shell("echo x >> begun; sleep 14; echo 7")),
+        ("slow", shell("echo x >> begun; sleep 14; echo 7") + "timeout = \"30s\""),
         ("waits", format!("http = \"{}\"", endpoint.url("/"))),
     ]);
     let workers = run(&stack, &folder, "--visibility 8s");
