@@ -112,7 +112,7 @@ fn answers_keep_a_stall_from_ending_a_wait() {
 fn a_closing_ends_it_once_and_for_all() {
     let stack = Stack::set_up(3);
     let _consumer = stack.background("consumer run --poll-wait 2s --progress none");
-    let (id, submitted) = (stack.submit("--deadline 10s"), Instant::now());
+    let (id, submitted) = (stack.submit("--deadline 20s"), Instant::now());
     quote(&stack, &id, 1, 50);
     answered(&stack, &id, 1);
     let watch = stack.background("quotes --watch");
@@ -132,7 +132,7 @@ fn a_closing_ends_it_once_and_for_all() {
     });
     let again = stack.rydes("close -o json").arg(&id).run().exits(0);
     assert!(again.stderr.contains("it was over already (closed"), "{}", again.stderr);
-    std::thread::sleep(Duration::from_secs(10).saturating_sub(submitted.elapsed()));
+    std::thread::sleep(Duration::from_secs(20).saturating_sub(submitted.elapsed()));
     let after = stack.quotes(&id);
     assert_eq!((end(&after).0, &after["closed-at"]), ("closed", &told["closed-at"]));
     assert_eq!((&after["best"], &after), (&told["best"], &late));

@@ -38,10 +38,10 @@ fn every_kind_of_answer_accounts_for_its_copy() {
     let faults = "--fault UnicornManagementResource2=decline:full \
                   --fault UnicornManagementResource3=error \
                   --fault UnicornManagementResource4=silent \
-                  --fault UnicornManagementResource5=slow:6s";
+                  --fault UnicornManagementResource5=slow:12s";
     let workers = stack.providers(&format!("--behavior steady {faults}"));
     workers.says("response consumer");
-    let id = stack.submit("--deadline 5s");
+    let id = stack.submit("--deadline 10s");
     let settled = stack.rydes("verify --wait").arg(&id).run().exits(0);
     let short = &id[..8];
     assert_eq!(

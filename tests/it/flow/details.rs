@@ -364,14 +364,14 @@ fn a_late_quote_is_regretted_with_the_value_that_would_have_won() {
     let stack = Stack::set_up(2);
     let consumer = stack.background("consumer run -o jsonl --poll-wait 2s");
     consumer.says(" on LocalStack ");
-    let (id, submitted) = (stack.submit("--deadline 3s --best-by min:/eta"), Instant::now());
+    let (id, submitted) = (stack.submit("--deadline 12s --best-by min:/eta"), Instant::now());
     let reply = |who: usize, eta: i64| {
         let reply = json!({"responder": provider(who), "rfq-id": id, "quote": 50 + who, "details": {"eta": eta}});
         stack.send(RESPONSES, &reply.to_string());
         stack.row_when(&id, &provider(who), |_| true);
     };
     reply(1, 9);
-    thread::sleep(Duration::from_secs(3).saturating_sub(submitted.elapsed()));
+    thread::sleep(Duration::from_secs(12).saturating_sub(submitted.elapsed()));
     reply(2, 4);
     let told = stack.quotes(&id);
     conforms("quotes", &told);

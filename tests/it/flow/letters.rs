@@ -66,7 +66,7 @@ fn replayed_after_its_deadline(again: &str, event: &str) {
     let stack = Stack::set_up(2);
     let struck = provider(1);
     let failing = stack.providers(&format!("--behavior steady --fault {struck}=error"));
-    let id = stack.submit("--deadline 8s");
+    let id = stack.submit("--deadline 15s");
     stack.rydes("quotes --watch").arg(&id).run().exits(0);
     let failed = stack.row_when(&id, &struck, |row| row.get("failed").is_some());
     let before = wait_for("the deadline", || {

@@ -99,7 +99,7 @@ fn silence_without_a_receipt_is_missing_and_a_wait_without_a_quote_exits_4() {
     let stack = Stack::set_up(2);
     let workers = stack.providers("--behavior steady --fault silent --no-receipts");
     workers.says("response consumer");
-    let id = stack.submit("--deadline 3s");
+    let id = stack.submit("--deadline 10s");
     workers.until("mute", 2);
     let watched = stack.rydes("quotes --watch").run().exits(4);
     assert!(watched.stdout.contains("no quote in time\ndeadline passed: 0 of 2 answered\n"));
@@ -123,9 +123,9 @@ fn a_wait_that_everybody_declined_is_complete_but_has_no_quote() {
 #[test]
 fn a_late_quote_never_wins_and_is_regretted() {
     let stack = Stack::set_up(1);
-    let workers = stack.providers("--behavior steady --fault slow:6s");
+    let workers = stack.providers("--behavior steady --fault slow:12s");
     workers.says("response consumer");
-    let id = stack.submit("--deadline 4s");
+    let id = stack.submit("--deadline 10s");
     let lingered = stack.rydes("quotes --watch --linger 60s").run().exits(4);
     for said in [
         "late by ",

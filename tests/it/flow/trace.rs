@@ -9,17 +9,17 @@ use crate::support::stack::{Stack, provider};
 #[test]
 fn it_tells_what_happened_when_and_draws_it() {
     let stack = Stack::set_up(4);
-    let faults = "--fault UnicornManagementResource2=slow:6s \
+    let faults = "--fault UnicornManagementResource2=slow:12s \
                   --fault UnicornManagementResource3=error \
                   --fault UnicornManagementResource4=silent";
     let workers = stack.providers(&format!("--behavior steady {faults}"));
     workers.says("response consumer");
-    let id = stack.submit("--deadline 5s");
+    let id = stack.submit("--deadline 10s");
     stack.rydes("verify --wait").arg(&id).run().exits(0);
     workers.stop();
 
     let told = json(&stack.rydes("trace -o json").arg(&id).run().exits(0).stdout);
-    assert_eq!(told["deadline-ms"], 5_000);
+    assert_eq!(told["deadline-ms"], 10_000);
     let lanes = told["providers"].as_array().expect("a list");
     let times = ["received-ms", "answered-ms", "sent-ms", "gathered-ms"];
     for lane in lanes {
@@ -30,7 +30,7 @@ fn it_tells_what_happened_when_and_draws_it() {
             steps.map(|step| lane["took-ms"][step].as_i64().expect("a number")).iter().sum();
         assert_eq!(sum, at[3], "{lane}");
     }
-    assert!(lanes[1]["took-ms"]["thinking"].as_i64() >= Some(6_000), "{}", lanes[1]);
+    assert!(lanes[1]["took-ms"]["thinking"].as_i64() >= Some(12_000), "{}", lanes[1]);
     assert_eq!(told["slowest"]["thinking"]["responder"], provider(2).as_str());
     assert!(lanes[2]["attempted-ms"].as_array().is_some_and(|tries| tries.len() > 1));
     assert_eq!(lanes[3]["state"], "silent");

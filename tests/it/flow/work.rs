@@ -77,7 +77,7 @@ fn a_second_signal_leaves_at_once_and_loses_nothing() {
     workers.says("stopping: 1 request in hand");
     workers.signal(Signal::INT);
     // Long before what is in hand would have to be given back.
-    workers.ends(Duration::from_secs(10)).exits(130);
+    workers.ends(Duration::from_secs(15)).exits(130);
     let _workers = stack.providers("--behavior steady");
     stack.rydes("quotes --watch").run().exits(0);
     assert_eq!(responders(&stack, &id), [provider(1)]);
@@ -296,10 +296,10 @@ fn workers_show_how_they_behave_and_account_for_requests_only_when_asked() {
 fn failures_are_red_and_late_answers_amber_in_the_lines_of_workers() {
     let stack = Stack::set_up(2);
     let run = "--color always providers run --progress plain --behavior steady \
-               --fault UnicornManagementResource1=error --fault UnicornManagementResource2=slow:7s";
+               --fault UnicornManagementResource1=error --fault UnicornManagementResource2=slow:12s";
     let workers = stack.background(run);
     workers.says("response consumer");
-    stack.submit("--deadline 6s");
+    stack.submit("--deadline 10s");
     workers.shows(" late ");
     let told = workers.stop().stdout;
     let line = |what: &str| told.lines().find(|line| line.contains(what)).map(str::to_owned);

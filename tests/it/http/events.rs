@@ -92,7 +92,7 @@ fn a_deadline_ends_it_and_a_linger_waits_for_late_answers() {
     let stack = Stack::set_up(2);
     let server = stack.serve();
     let _consumer = stack.background("consumer run --output jsonl --poll-wait 2s");
-    let id = server.submit(r#", "deadline": "2s""#);
+    let id = server.submit(r#", "deadline": "8s""#);
     stack.send(RESPONSES, &reply(&id, 1, 50));
     let (brief, patient) = (server.follow(&id, ""), server.follow(&id, "?linger=60s"));
     let end = brief.until("end", |_| true);

@@ -131,7 +131,7 @@ fn a_second_signal_leaves_at_once_and_leaves_no_process() {
     workers.signal(Signal::INT);
     workers.says("stopping: 1 request in hand");
     workers.signal(Signal::INT);
-    workers.ends(Duration::from_secs(5)).exits(130);
+    workers.ends(Duration::from_secs(15)).exits(130);
     wait_for("no process is left", || (processes(&sleep) == 0).then_some(()));
 }
 

@@ -446,7 +446,7 @@ fn filters_that_were_set_by_hand_are_found_and_the_topic_is_marked() {
     }
     let workers = stack.providers("--behavior steady");
     workers.says(" on LocalStack ");
-    let id = stack.submit("--deadline 5s");
+    let id = stack.submit("--deadline 10s");
     stack.rydes(&format!("quotes {id} --watch")).run().exits(3);
     let unexplained = stack.rydes(&format!("verify {id} --wait")).run().exits(8).stderr;
     assert!(

@@ -79,7 +79,7 @@ fn an_unmarked_filter_is_the_reason_for_a_missing_provider() {
     let reads = || proxy.count("GetSubscriptionAttributes");
     let workers = stack.providers("--behavior steady");
     workers.says("response consumer");
-    let id = stack.submit("--deadline 6s");
+    let id = stack.submit("--deadline 15s");
     workers.until("gathered", 2);
     let told = document(&asked("quotes -o json").arg(&id).run().exits(0));
     assert_eq!((&told["status"], reads()), (&json!("gathering"), 0), "not before the end");
