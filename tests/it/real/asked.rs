@@ -165,7 +165,7 @@ fn no_more_requests_are_asked_at_once_than_concurrency_allows() {
     let script = "echo $$ >> begun; sleep 1; echo x >> over; echo 7";
     let folder =
         folder(&[("acme", format!("command = ['sh', '-c', '{script}']\nconcurrency = 2"))]);
-    let ids: Vec<_> = (0..6).map(|_| stack.submit("--deadline 60s")).collect();
+    let ids: Vec<_> = (0..6).map(|_| stack.submit("--deadline 10m")).collect();
     let workers = run(&stack, &folder, "");
     let lines = |name: &str| {
         let text = fs::read_to_string(folder.path().join(name)).unwrap_or_default();
