@@ -9,6 +9,8 @@ use ureq::http::Uri;
 
 /// The services that must run.
 pub const SERVICES: [&str; 3] = ["sns", "sqs", "dynamodb"];
+/// Time limit for an answer, as for any other request: LocalStack is slow while it is busy or loads its services.
+pub const ANSWER: Duration = Duration::from_secs(10);
 /// The longest answer that is read, in bytes; LocalStack's has 1 KiB.
 const BODY: u64 = 65_536;
 
@@ -71,9 +73,9 @@ pub fn version(body: &str) -> Option<String> {
 /// Requests LocalStack's health. Returns the status and the body, which may come from any server.
 ///
 /// # Errors
-/// There is no answer within `limit`. The inner error: the body is cut, too long, or not text.
-pub fn ask(url: &str, limit: Duration) -> Result<(u16, Result<String, ureq::Error>), ureq::Error> {
-    let mut answer = agent(limit).get(format!("{url}/_localstack/health")).call()?;
+/// There is no answer within [`ANSWER`]. The inner error: the body is cut, too long, or not text.
+pub fn ask(url: &str) -> Result<(u16, Result<String, ureq::Error>), ureq::Error> {
+    let mut answer = agent(ANSWER).get(format!("{url}/_localstack/health")).call()?;
     let status = answer.status().as_u16();
     Ok((status, answer.body_mut().with_config().limit(BODY).read_to_string()))
 }

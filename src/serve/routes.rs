@@ -42,7 +42,8 @@ const READ_ON: u64 = 1_048_576;
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a readiness result stays valid.
 const READY_FOR: Duration = Duration::from_secs(1);
-const READY_TIMEOUT: Duration = Duration::from_secs(5);
+/// As long as any request may take: a backend that is busy is not away.
+const READY_TIMEOUT: Duration = Duration::from_secs(10);
 /// The id of no RFQ, looked up to see whether the table answers.
 const NO_RFQ: &str = "-";
 

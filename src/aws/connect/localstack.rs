@@ -13,10 +13,7 @@ use futures_util::future::try_join_all;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
-use super::{
-    ATTEMPT_TIMEOUT, Aws, CONNECT_TIMEOUT, Clients, Location, TLS, app_name, timeouts,
-    too_many_files,
-};
+use super::{Aws, CONNECT_TIMEOUT, Clients, Location, TLS, app_name, timeouts, too_many_files};
 use crate::aws::Meter;
 use crate::aws::error::is_about_region;
 use crate::aws::health;
@@ -140,7 +137,7 @@ impl From<ureq::Error> for Unreached {
         Self::Because(match error {
             ureq::Error::Io(error) if open_files::is_too_many(&error) => return Self::Files,
             ureq::Error::Timeout(_) => {
-                let limit = ATTEMPT_TIMEOUT.as_secs();
+                let limit = health::ANSWER.as_secs();
                 format!("it accepts connections but does not respond within {limit} s")
             }
             error => format!("it accepts connections but does not speak HTTP: {error}"),
@@ -164,7 +161,7 @@ async fn reach(endpoint: &Endpoint) -> std::result::Result<Option<String>, Unrea
     }
     let url = endpoint.url.clone();
     // It ends by its own limit, which says that the connection was made.
-    let asked = spawn_blocking(move || health::ask(&url, ATTEMPT_TIMEOUT));
+    let asked = spawn_blocking(move || health::ask(&url));
     let asked = asked.await.map_err(|panic| panicked(&panic))?;
     let (_, body) = asked?;
     Ok(body.ok().and_then(|body| health::version(&body)).map(|version| printable(&version)))

@@ -9,8 +9,6 @@ pub use crate::aws::health::{Health, SERVICES};
 
 /// Time limit to connect over the loopback interface.
 const CONNECT: Duration = Duration::from_secs(1);
-/// Time limit for an answer: LocalStack is slow while it loads its services.
-const ANSWER: Duration = Duration::from_secs(10);
 /// Time limit for the first request to a service; it takes 5 s on an otherwise idle machine.
 const FIRST: Duration = Duration::from_mins(3);
 
@@ -27,7 +25,7 @@ pub fn ask(port: u16) -> PortProbe {
     if health::connect(&url, CONNECT).is_err() {
         return PortProbe::Nothing;
     }
-    let asked = health::ask(&url, ANSWER).and_then(|(status, body)| Ok((status, body?)));
+    let asked = health::ask(&url).and_then(|(status, body)| Ok((status, body?)));
     match asked {
         Ok((status, body)) => Health::parse(&body).map_or_else(
             || PortProbe::Foreign(format!("it answers HTTP {status}")),

@@ -43,6 +43,7 @@ const READY: Duration = Duration::from_mins(5);
 const READY_AGAIN: Duration = Duration::from_mins(2);
 /// How long a port may stay taken after its LocalStack has ended.
 const FREED: Duration = Duration::from_secs(10);
+/// Pause between two looks.
 const LOOK: Duration = Duration::from_millis(200);
 /// The same while a service is restarted: each look asks every service.
 const RESTARTING: Duration = Duration::from_secs(1);

@@ -1,6 +1,7 @@
 //! `rydes bench --chaos`, in short: workers are killed, requests fail, and every copy is accounted for.
 
 use std::process::Command;
+use std::time::Duration;
 
 use rustix::process::Signal;
 use serde_json::json;
@@ -8,7 +9,7 @@ use serde_json::json;
 use crate::support::background::Background;
 use crate::support::resources::Names;
 use crate::support::stack::Stack;
-use crate::support::{PATIENCE, json as document, wait_for};
+use crate::support::{json as document, wait_for};
 
 /// Each kind of finding, of which there must be none.
 const FINDINGS: [&str; 4] = ["lost", "doubled", "unexplained", "ended"];
@@ -29,7 +30,7 @@ fn nothing_is_lost_or_doubled_while_workers_are_killed_and_requests_fail() {
     // are killed.
     let chaos = "bench --chaos --providers 5 --count 80 --rate 4 --kills 6 --failing 0.05 --seed 11 \
                  --think 200ms..800ms";
-    let ran = stack.rydes(chaos).arg("-ojson").within(PATIENCE).run();
+    let ran = stack.rydes(chaos).arg("-ojson").within(Duration::from_mins(4)).run();
     let told = document(&ran.stdout);
     for finding in FINDINGS {
         assert_eq!(told[finding], json!([]), "{told:#}");
@@ -54,7 +55,7 @@ fn what_it_finds_is_named_and_fails_it() {
         let row = json!({"id": "stranger", "responder": "x", "quote": 1});
         stack.try_put(&row).then_some(())
     });
-    let ended = chaos.ends(PATIENCE).exits(1);
+    let ended = chaos.ends(Duration::from_mins(2)).exits(1);
     assert!(ended.stdout.contains("0 lost, 0 doubled, 1 unexplained"), "{}", ended.stdout);
     assert!(ended.stdout.contains(" spoilt by a fault, "), "{}", ended.stdout);
     let named = "unexplained: a row of x for stranger: 1";
@@ -69,7 +70,7 @@ fn a_signal_ends_it_its_workers_and_its_stack() {
     let chaos = Background::start(stack.rydes(chaos));
     wait_for("two workers", || (workers(&stack) == 2).then_some(()));
     chaos.signal(Signal::INT);
-    chaos.ends(PATIENCE).exits(130);
+    chaos.ends(Duration::from_mins(1)).exits(130);
     wait_for("no worker", || (workers(&stack) == 0).then_some(()));
     assert_eq!(stack.names(), Names::default());
 }

@@ -42,7 +42,7 @@ fn a_poll_may_be_as_long_as_it_is_on_aws() {
     workers.signal(Signal::TERM);
     workers.says("stopping: no request in hand, open polls end within 20 s.");
     workers.signal(Signal::TERM);
-    workers.ends(Duration::from_secs(15)).exits(143);
+    workers.ends(Duration::from_secs(10)).exits(143);
 }
 
 #[test]
@@ -55,7 +55,7 @@ fn a_request_that_a_second_signal_leaves_behind_comes_back() {
     workers.signal(Signal::INT);
     workers.says("stopping: 1 request in hand, at most 25 s.");
     workers.signal(Signal::INT);
-    workers.ends(Duration::from_secs(15)).exits(130);
+    workers.ends(Duration::from_secs(10)).exits(130);
     let _workers = stack.providers("--behavior steady");
     stack.rydes("quotes --watch").arg(&id).run().exits(0);
 }

@@ -49,9 +49,7 @@ fn consumer(stack: &Stack, proxy: &Proxy, options: &str) -> Background {
 /// Waits for a read of the bindings that began after this call, and for its end.
 fn read_again(proxy: &Proxy) {
     let before = proxy.count("ListTagsForResource");
-    wait_for("two further reads of the marks", || {
-        (proxy.count("ListTagsForResource") >= before + 3).then_some(())
-    });
+    proxy.until("ListTagsForResource", before + 3);
 }
 
 fn quote_of(stack: &Stack, id: &str, responder: &str) -> Value {

@@ -66,7 +66,7 @@ fn one_that_accepts_but_never_answers_is_given_up() {
     let url = format!("http://127.0.0.1:{port}");
     let began = Instant::now();
     let ran = rydes(&format!("--endpoint-url {url} providers list")).run().exits(6);
-    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
     let cause = "it accepts connections but does not respond within 10 s";
     says(&ran, &format!("error: nothing answers at {url} (--endpoint-url)\n  caused by: {cause}"));
 }

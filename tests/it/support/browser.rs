@@ -169,11 +169,7 @@ impl Browser {
     pub fn complaints(&self) -> Vec<String> {
         let logged = self.command("se/log", &json!({"type": "browser"}));
         let messages = logged.as_array().expect("a list").iter();
-        let messages = messages.map(|entry| entry["message"].to_string());
-        // The server gives the backend 5 s to be ready; on a busy machine it may need more, and the page asks again.
-        messages
-            .filter(|message| !(message.contains("/readyz") && message.contains("503")))
-            .collect()
+        messages.map(|entry| entry["message"].to_string()).collect()
     }
 
     /// Waits until a selector finds an element whose text holds this.

@@ -40,7 +40,7 @@ const PAUSE: Duration = Duration::from_millis(250);
 /// How often a process or a text of this machine is looked at, which costs no request.
 const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 /// How long a command may take unless told otherwise.
-const LIMIT: Duration = Duration::from_mins(2);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// The program.
 const BINARY: &str = env!("CARGO_BIN_EXE_rydes");
