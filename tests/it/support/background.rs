@@ -1,7 +1,7 @@
 //! Commands that run in the background.
 
 use std::io::{BufRead as _, BufReader, Read, empty};
-use std::process::{Child, ChildStdout};
+use std::process::{Child, ChildStdin, ChildStdout};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -85,6 +85,11 @@ impl Background {
     /// Reads what was unread, from now on.
     pub fn read(&mut self, unread: Unread) {
         self.stdout = Lines::of(unread.0);
+    }
+
+    /// Its stdin, of a command that was started with a pipe there; the command reads on until this is dropped.
+    pub fn stdin(&mut self) -> ChildStdin {
+        self.child.stdin.take().expect("it is piped")
     }
 
     /// What has happened so far, of a command that prints a line of JSON for each event.
